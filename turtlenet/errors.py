@@ -1,0 +1,48 @@
+"""What can go wrong, as one tree.
+
+TurtlenetError
+├── SpecError       a spec string, a suite file or a name that nothing answers to
+├── SettingError    a setting out of its range (eps, steps, levels, ...)
+├── ModelError      a file that is no model, or a model that cannot be attacked
+├── DataError       data that do not fit: shape, bounds, labels, NaN, nothing there
+└── OutputError     a path that cannot be written
+
+Every one of them carries a single line: what was expected and what came. The command line prints that line and
+exits with code 2; Python callers can also catch `ValueError`.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["DataError", "ModelError", "OutputError", "SettingError", "SpecError", "TurtlenetError", "did_you_mean"]
+
+
+class TurtlenetError(ValueError):
+    """Anything that turtlenet refuses, in one line."""
+
+
+class SpecError(TurtlenetError):
+    """A name or a spec string that cannot be read."""
+
+
+class SettingError(TurtlenetError):
+    """A setting that is out of its range."""
+
+
+class ModelError(TurtlenetError):
+    """A file that is no model, or a model that cannot be attacked."""
+
+
+class DataError(TurtlenetError):
+    """Data that do not fit the model or the bounds."""
+
+
+class OutputError(TurtlenetError):
+    """A path that cannot be written."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Gives " Did you mean 'pgd'?" for a near miss, else the names there are."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known) or 'none'}."

@@ -1,0 +1,192 @@
+"""Names that a user types, and what they stand for.
+
+A spec is `name`, `name:key=value,key=value` or `package.module:Name`. Third-party packages add names through entry
+points (`turtlenet.attacks` and its sisters); an entry point is imported only when its name is asked for.
+"""
+
+import dataclasses
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from turtlenet.errors import SpecError, did_you_mean
+
+__all__ = ["Registry", "Spec", "import_name", "parse_spec", "parse_value"]
+
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Spec(NamedTuple):
+    """A spec string, taken apart."""
+
+    name: str
+    settings: dict[str, Any]
+
+
+def parse_value(text: str) -> bool | int | float | str:
+    """Reads one value: `true`, `3`, `0.1`, `8/255` or a plain word."""
+    word = text.strip()
+    if word.lower() in ("true", "false"):
+        return word.lower() == "true"
+    for read in (int, float):
+        try:
+            return read(word)
+        except ValueError:
+            pass
+    above, slash, below = word.partition("/")
+    if slash:
+        try:
+            return float(above) / float(below)
+        except (ValueError, ZeroDivisionError):
+            pass
+    return word
+
+
+def parse_spec(text: str) -> Spec:
+    """Reads `name` or `name:key=value,key=value`.
+
+    Raises:
+        SpecError: The string is empty, or a setting is not `key=value` or is given twice.
+    """
+    name, colon, rest = text.strip().partition(":")
+    if not name or (colon and not rest.strip()):
+        raise SpecError(f"Expected `name` or `name:key=value,...`; got {text!r}.")
+    settings: dict[str, Any] = {}
+    for part in rest.split(",") if rest else ():
+        key, equals, value = part.partition("=")
+        key = key.strip().replace("-", "_")
+        if not (equals and key.isidentifier() and value.strip()):
+            raise SpecError(f"Expected `key=value` in {text!r}; got {part.strip()!r}.")
+        if key in settings:
+            raise SpecError(f"Expected each setting once in {text!r}; {key!r} came twice.")
+        settings[key] = parse_value(value)
+    return Spec(name, settings)
+
+
+def import_name(path: str) -> Any:
+    """Imports `package.module:Name`.
+
+    Raises:
+        SpecError: There is no such module, or no such name in it.
+    """
+    module_name, _, attribute = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise SpecError(f"Expected a module to import in {path!r}; got: {error}.") from None
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise SpecError(f"Expected a name in module {module_name!r}; got {attribute!r}, which it lacks.") from None
+
+
+class Registry(Generic[T]):
+    """A family of named things: attacks, defences, objectives, data sets or models.
+
+    Args:
+        kind: What the family is called in messages, in the singular: `attack`.
+        group: The entry-point group through which other packages add names.
+    """
+
+    def __init__(self, kind: str, group: str):
+        self.kind = kind
+        self.group = group
+        self._factories: dict[str, Callable[..., T]] = {}
+
+    def register(self, name: str) -> Callable[[F], F]:
+        """Decorates a class or function so that `name` stands for it."""
+
+        def add(factory: F) -> F:
+            taken = self._factories.get(name)
+            if taken is not None and taken is not factory:
+                raise SpecError(f"Expected a new {self.kind} name; {name!r} already stands for {taken!r}.")
+            self._factories[name] = factory
+            return factory
+
+        return add
+
+    def names(self) -> list[str]:
+        """The registered names and those of entry points, sorted."""
+        return sorted({*self._factories, *self._entry_points()})
+
+    def factory(self, name: str) -> Callable[..., T]:
+        """What `name` stands for.
+
+        Raises:
+            SpecError: Nothing answers to the name; the message has the nearest one.
+        """
+        if name in self._factories:
+            return self._factories[name]
+        entry = self._entry_points().get(name)
+        if entry is not None:
+            self._factories[name] = entry.load()
+            return self._factories[name]
+        raise SpecError(f"Unknown {self.kind} {name!r}.{did_you_mean(name, self.names())}")
+
+    def name_of(self, factory: Callable[..., T]) -> str:
+        """The name under which a class was registered, or its import path."""
+        for name, known in self._factories.items():
+            if known is factory:
+                return name
+        return f"{factory.__module__}:{factory.__qualname__}"
+
+    def build(self, spec: str | Spec, defaults: Mapping[str, Any] | None = None, **fixed: Any) -> T:
+        """Makes what a spec describes.
+
+        Args:
+            spec: `name`, `name:key=value,...`, `package.module:Name`, or a `Spec`.
+            defaults: Settings that the spec may override; those that the factory does not know are left out.
+            **fixed: Settings that are not numbers or strings, so that no spec can name them.
+
+        Raises:
+            SpecError: An unknown name or setting, or a value of another type.
+        """
+        name, settings, factory = self._resolve(spec)
+        known = self._settings_of(factory)
+        for key, value in settings.items():
+            if key not in known or key in fixed:
+                offered = set(known) - set(fixed)
+                raise SpecError(f"Unknown setting {key!r} of {self.kind} {name!r}.{did_you_mean(key, offered)}")
+            settings[key] = _fit(value, known[key], f"Setting {key!r} of {self.kind} {name!r}")
+        usable = {key: value for key, value in (defaults or {}).items() if key in known}
+        return factory(**{**usable, **settings, **fixed})
+
+    def _resolve(self, spec: str | Spec) -> tuple[str, dict[str, Any], Callable[..., T]]:
+        if isinstance(spec, str) and ":" in spec and "=" not in spec and "." in spec.partition(":")[0]:
+            return spec, {}, import_name(spec)
+        name, settings = parse_spec(spec) if isinstance(spec, str) else spec
+        return name, dict(settings), self.factory(name)
+
+    def _entry_points(self) -> dict[str, metadata.EntryPoint]:
+        return {entry.name: entry for entry in metadata.entry_points(group=self.group)}
+
+    @staticmethod
+    def _settings_of(factory: Callable[..., Any]) -> dict[str, Any]:
+        """Names and types of the keyword arguments that a factory takes."""
+        if dataclasses.is_dataclass(factory):
+            hints = typing.get_type_hints(factory)
+            return {field.name: hints[field.name] for field in dataclasses.fields(factory) if field.init}
+        hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+        parameters = inspect.signature(factory).parameters.values()
+        named = [item for item in parameters if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)]
+        return {item.name: hints.get(item.name, Any) for item in named}
+
+
+def _fit(value: Any, wanted: Any, what: str) -> Any:
+    """Brings a parsed value to the annotated type, or says what was wanted."""
+    choices = typing.get_args(wanted) or (wanted,)
+    if wanted is Any or type(value) in choices:
+        return value
+    if float in choices and type(value) is int:
+        return float(value)
+    if str in choices and not isinstance(value, bool):
+        return str(value)
+    if type(None) in choices and value == "none":
+        return None
+    names = " or ".join(choice.__name__ for choice in choices)
+    raise SpecError(f"{what} must be {names}; got {value!r}.")
