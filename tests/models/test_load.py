@@ -1,0 +1,203 @@
+"""Loading: any file that Keras wrote, nothing that runs, and one line for the rest."""
+
+import json
+import logging
+import zipfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from turtlenet.errors import ModelError
+from turtlenet.models import load, save
+
+KERAS2 = Path(__file__).parent / "files" / "keras2.h5"
+FORMATS = ["model.h5", "model.hdf5", "model.keras"]
+
+
+def refusal(path):
+    with pytest.raises(ModelError) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_round_trip(trained, images, tmp_path, name):
+    save(trained, tmp_path / name)
+    loaded = load(tmp_path / name)
+    np.testing.assert_array_equal(loaded.predict(images[0], verbose=0), trained.predict(images[0], verbose=0))
+    assert loaded.evaluate(*images, verbose=0) == trained.evaluate(*images, verbose=0)
+    assert loaded.loss.get_config()["label_smoothing"] == 0.1
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_optimizer_continues(trained, images, tmp_path, name):
+    save(trained, tmp_path / name)
+    loaded = load(tmp_path / name)
+    assert len(loaded.optimizer.variables) == 2 + 2 * len(trained.trainable_weights)
+    for mine, other in zip(loaded.optimizer.variables, trained.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), other.numpy())
+    assert float(loaded.optimizer.learning_rate) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("written", "named"), [("a.h5", "a.keras"), ("b.keras", "b.h5"), ("c.h5", "weights")])
+def test_bytes_count_not_the_name(trained, images, tmp_path, written, named):
+    save(trained, tmp_path / written)
+    (tmp_path / written).rename(tmp_path / named)
+    loaded = load(tmp_path / named)
+    np.testing.assert_array_equal(loaded.predict(images[0], verbose=0), trained.predict(images[0], verbose=0))
+
+
+def test_keras_2_file():
+    model = load(KERAS2)
+    x = np.linspace(0, 1, 72, dtype="float32").reshape(2, 6, 6, 1)
+    # What Keras 2 itself said.
+    expected = [[0.343708038, 0.357052416, 0.299239606], [0.339071721, 0.355783731, 0.305144578]]
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-6)
+
+
+def test_uncompiled_on_demand(trained, tmp_path):
+    save(trained, tmp_path / "m.h5")
+    assert not load(tmp_path / "m.h5", compile=False).compiled
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_no_noise(trained, tmp_path, caplog, capfd, name):
+    with caplog.at_level(logging.DEBUG):
+        save(trained, tmp_path / name)
+        load(tmp_path / name)
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_unreadable_compiled_state_is_left_out(trained, images, tmp_path, name):
+    def own_loss(truth, chance):
+        return keras.ops.mean(keras.ops.abs(truth - chance))
+
+    trained.compile("adam", own_loss)
+    save(trained, tmp_path / name)
+    loaded = load(tmp_path / name)
+    assert not loaded.compiled
+    np.testing.assert_array_equal(loaded.predict(images[0], verbose=0), trained.predict(images[0], verbose=0))
+
+
+@pytest.mark.parametrize("name", ["evil.h5", "evil.keras"])
+def test_a_lambda_never_runs(lambda_model, tmp_path, name):
+    save(lambda_model, tmp_path / name)
+    (tmp_path / "ran").unlink(missing_ok=True)
+    line = refusal(tmp_path / name)
+    assert "Lambda 'evil', which carries Python code" in line
+    assert "Nothing of it was executed" in line
+    assert not (tmp_path / "ran").exists()
+    # The file is as harmful as it says.
+    keras.saving.load_model(tmp_path / name, safe_mode=False, compile=False)
+    assert (tmp_path / "ran").exists()
+
+
+def test_a_lambda_deep_inside_a_model(lambda_model, tmp_path):
+    outer = keras.Sequential([keras.Input((2, 6, 6, 1)), layers.TimeDistributed(lambda_model), layers.Flatten()])
+    save(outer, tmp_path / "m.keras")
+    (tmp_path / "ran").unlink(missing_ok=True)
+    assert "Lambda 'evil'" in refusal(tmp_path / "m.keras")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_an_unknown_layer_is_refused_and_a_registered_one_is_not(tmp_path, name):
+    class Odd(layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    model = keras.Sequential([keras.Input((4,)), Odd(name="odd"), layers.Dense(2)])
+    save(model, tmp_path / name)
+    assert "Odd 'odd', a class that neither Keras nor this program has" in refusal(tmp_path / name)
+    with keras.saving.custom_object_scope({"Odd": Odd, "Custom>Odd": Odd}):
+        assert isinstance(load(tmp_path / name).layers[0], Odd)
+
+
+def edit(path, change):
+    """Rewrites the description in a .keras file."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(parts["config.json"])
+    change(config)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, json.dumps(config) if name == "config.json" else part)
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        ({"module": "keras.layers", "class_name": "TFSMLayer", "config": {"name": "x"}}, "carries Python code"),
+        ({"class_name": "TFSMLayer", "registered_name": "Odd", "config": {"name": "x"}}, "carries Python code"),
+        ({"module": "os", "class_name": "Dense", "config": {"name": "x"}}, "neither Keras nor"),
+        ({"module": "keras.utils", "class_name": "get_file", "config": {"name": "x"}}, "neither Keras nor"),
+        ({"module": "keras.layers", "class_name": ["Dense"], "config": {"name": "x"}}, "no text"),
+        (
+            {"class_name": "Dense", "config": {"activation": {"class_name": "function", "config": "system"}}},
+            "function 'system'",
+        ),
+        (
+            {"class_name": "StringLookup", "config": {"name": "x", "vocabulary": "/etc/passwd"}},
+            "reads another file",
+        ),
+    ],
+)
+def test_forged_descriptions(trained, tmp_path, layer, words):
+    path = tmp_path / "m.keras"
+    save(trained, path)
+    edit(path, lambda config: config["config"]["layers"].insert(1, layer))
+    with keras.saving.custom_object_scope({"Odd": layers.Dense}):
+        assert words in refusal(path)
+
+
+def test_a_description_nested_without_end(trained, tmp_path):
+    path = tmp_path / "m.keras"
+    save(trained, path)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("config.json", '{"a":' * 100_000 + "1" + "}" * 100_000)
+    assert "Expected a model description in JSON" in refusal(path)
+
+
+def test_refuses_what_is_no_model(tmp_path):
+    assert refusal(tmp_path / "none.h5") == f"Expected a model file; there is no {tmp_path / 'none.h5'}."
+    assert refusal(tmp_path) == f"Expected a model file; {tmp_path} is a folder."
+    (tmp_path / "text.h5").write_text("not a model")
+    assert refusal(tmp_path / "text.h5").endswith("text.h5 is neither.")
+    (tmp_path / "empty.keras").touch()
+    assert refusal(tmp_path / "empty.keras").endswith("empty.keras is neither.")
+
+
+def test_refuses_hdf5_without_a_model(trained, tmp_path):
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["x_train"] = np.zeros(3)
+    assert "holds arrays, not a model (x_train)" in refusal(tmp_path / "data.h5")
+    trained.save_weights(tmp_path / "m.weights.h5")
+    assert "holds weights only" in refusal(tmp_path / "m.weights.h5")
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+def test_refuses_a_cut_file(trained, tmp_path, name, share):
+    save(trained, tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: int(len(whole) * share)])
+    assert "damaged or cut short" in refusal(tmp_path / name)
+
+
+def test_refuses_another_zip(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros(3))
+    assert "is another zip archive" in refusal(tmp_path / "a.npz")
+
+
+def test_passes_on_what_keras_says(trained, tmp_path):
+    path = tmp_path / "m.keras"
+    save(trained, path)
+    edit(path, lambda config: config["config"]["layers"][1]["config"].update(filters=-1))
+    assert f"Expected a model that Keras {keras.version()} can build from {path}; it said: " in refusal(path)

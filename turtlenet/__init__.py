@@ -1,0 +1,62 @@
+"""turtlenet hardens trained Keras models against adversarial examples, and says honestly how robust they became.
+
+    import turtlenet as tn
+
+    model = tn.load_model("model.h5")
+    report = tn.evaluate(model, (x, y), attacks=["fgsm", "pgd"], eps=0.3)
+    hardened = tn.train(model, (x, y), attack="pgd", eps=0.3, epochs=5)
+    tn.save_model(hardened, "hardened.h5")
+
+Names are imported when they are first used, so that `turtlenet --help` does not wait for a framework.
+"""
+
+import importlib
+from typing import Any
+
+from turtlenet.errors import DataError, ModelError, OutputError, SettingError, SpecError, TurtlenetError
+from turtlenet.version import __version__
+
+_HOMES = {
+    "Attack": "turtlenet.attacks",
+    "Ball": "turtlenet.balls",
+    "Classifier": "turtlenet.classifier",
+    "Comparison": "turtlenet.evaluation",
+    "Objective": "turtlenet.training",
+    "Report": "turtlenet.evaluation",
+    "Trainer": "turtlenet.training",
+    "attack": "turtlenet.api",
+    "classifier": "turtlenet.models",
+    "evaluate": "turtlenet.api",
+    "load_model": "turtlenet.api",
+    "save_model": "turtlenet.api",
+    "train": "turtlenet.api",
+}
+
+__all__ = [
+    "Attack",
+    "Ball",
+    "Classifier",
+    "Comparison",
+    "DataError",
+    "ModelError",
+    "Objective",
+    "OutputError",
+    "Report",
+    "SettingError",
+    "SpecError",
+    "Trainer",
+    "TurtlenetError",
+    "__version__",
+    "attack",
+    "classifier",
+    "evaluate",
+    "load_model",
+    "save_model",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'turtlenet' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

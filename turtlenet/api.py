@@ -1,0 +1,402 @@
+"""What a Keras project calls; the command line calls the same."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from turtlenet import attacks as attack_family
+from turtlenet import balls, models
+from turtlenet import data as data_family
+from turtlenet.attacks import Attack, suites
+from turtlenet.attacks.batched import Outcome, attack_all
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.data import Data, Examples
+from turtlenet.errors import DataError, ModelError, SettingError
+from turtlenet.evaluation import Comparison, Report, evaluate_classifier
+from turtlenet.models import classifier
+from turtlenet.training import Objective, Run, Schedule, harden, objectives, split
+
+__all__ = ["attack", "evaluate", "harden_model", "load_data", "load_model", "save_model", "train"]
+
+PathType = str | PathLike[str]
+ModelType = PathType | keras.Model
+DataType = PathType | tuple[Any, Any] | Examples | Data
+
+DEFAULT_DATA = "mnist-sample"
+DEFAULT_SUITE = "quick"
+
+
+def load_model(path: PathType) -> keras.Model:
+    """Loads a Keras model from `.h5`, `.hdf5` or `.keras`, running no code of the file.
+
+    Raises:
+        ModelError: No model file, a damaged one, or one with layers that nobody knows here.
+    """
+    return models.load(path)
+
+
+def save_model(model: keras.Model, path: PathType) -> None:
+    """Saves a model with its compiled state as `.h5` or `.keras`, at once or not at all.
+
+    Raises:
+        OutputError: The path cannot be written, or has another suffix.
+    """
+    models.save(model, path)
+
+
+def load_data(data: DataType | None, victim: Classifier) -> Data:
+    """Brings any form of data to the shape, classes and bounds of a classifier.
+
+    Args:
+        data: The name of a data set, a path, `(x, y)`, or None for the embedded sample where it fits.
+        victim: The classifier that the data are for.
+
+    Raises:
+        DataError: Data that do not fit, or None where the sample does not.
+        SpecError: An unknown name.
+    """
+    fit: dict[str, Any] = {
+        "shape": victim.input_shape,
+        "num_classes": victim.num_classes,
+        "bounds": victim.bounds,
+    }
+    if isinstance(data, Data):
+        return data
+    if isinstance(data, Examples):
+        return Data(data.name, train=data, test=data, whole=data)
+    if isinstance(data, tuple):
+        whole = data_family.from_arrays(*data, **fit)
+        return Data(whole.name, train=whole, test=whole, whole=whole)
+    if data is None:
+        _check_sample(victim)
+    return data_family.load(DEFAULT_DATA if data is None else data, **fit)
+
+
+def train(model: ModelType, data: DataType | None = None, **settings: Any) -> keras.Model:
+    """Hardens a model by adversarial training; gives a new model and leaves the one given as it is.
+
+    Args:
+        model: A classifier, or the path of one.
+        data: What to train on: `(x, y)`, a name or a path; None for the embedded sample where it fits.
+        **settings: Those of `harden_model`.
+
+    Returns:
+        The hardened model, with the architecture, the head and the compiled state of the one given.
+    """
+    return harden_model(model, data, **settings)[0]
+
+
+def harden_model(
+    model: ModelType,
+    data: DataType | None = None,
+    *,
+    attack: str | Attack = "pgd",
+    eps: float | None = None,
+    norm: str = "linf",
+    objective: str | Objective = "madry",
+    bounds: tuple[float, float] | None = None,
+    head: str = "auto",
+    epochs: int = 20,
+    steps_per_epoch: int = 0,
+    batch_size: int = 128,
+    learning_rate: float = 1e-3,
+    optimizer: str = "adam",
+    warmup: float = 0.25,
+    validation: int | None = None,
+    validation_attack: str | Attack | None = None,
+    sources: Sequence[ModelType] = (),
+    seed: int = 0,
+    checkpoint: PathType | None = None,
+    resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    tell: Callable[[str], None] = print,
+    verbose: bool = False,
+) -> tuple[keras.Model, Run]:
+    """Hardens a model and tells what the run did.
+
+    Args:
+        model: A classifier, or the path of one.
+        data: What to train on; see `train`.
+        attack: The inner attack, as a spec or an `Attack`; a bare name takes its settings for training.
+        eps: Radius in input units; None takes 0.3 for grey images and 8/255 for others, times the pixel range.
+        norm: `linf`, `l2` or `l1`.
+        objective: `madry`, `natural` or another registered one, as a spec, or an `Objective`, which then has its own
+            attack and ball.
+        bounds: Smallest and largest value of a pixel; None tells them from the model.
+        head: What the model's outputs are; see `turtlenet.models.logits_model`.
+        epochs, steps_per_epoch, batch_size, learning_rate, optimizer, seed: See `turtlenet.training.Schedule`.
+        warmup: Share of the run over which the radius grows from 0.
+        validation: Images held out of the training data; None takes a tenth, at most 1,000; 0 none.
+        validation_attack: The attack of validation; None takes 20 steps of PGD.
+        sources: Other, fixed models to craft on; see the objective's `craft_on`.
+        checkpoint: Where the run's state lies.
+        resume: Whether to continue from there.
+        callbacks: Further Keras callbacks.
+        tell: Is given what happens, a line each.
+        verbose: Whether to print a line for each epoch where no terminal shows the bar.
+
+    Returns:
+        The hardened model, and the run.
+
+    Raises:
+        TurtlenetError: Anything that does not fit, in one line, before training starts.
+    """
+    schedule = Schedule(
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        optimizer=optimizer,
+        seed=seed,
+    )
+    if not 0 <= warmup <= 1:
+        raise SettingError(f"Expected warmup from 0 to 1, a share of the run; got {warmup}.")
+    before = load_model(model) if not isinstance(model, keras.Model) else model
+    hardened = copy_model(before)
+    victim = classifier(hardened, bounds=bounds, head=head)
+    found = load_data(data, victim)
+    if found.train is None:
+        raise DataError(f"Expected training images in {found.name}; got test images only.")
+    found.train.check()
+    examples, held_out = _hold_out(found.train, validation, seed)
+    _, total = schedule.steps(len(examples))
+    plan = _objective(objective, attack, _ball(victim, norm, eps), round(warmup * total))
+    tell(f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation")
+    tell(f"threat: {describe_ball(plan.ball)}; attack {plan.attack}")
+    run = harden(
+        victim,
+        examples,
+        plan,
+        schedule,
+        validation=held_out,
+        validation_attack=attack_family.build(validation_attack) if validation_attack else None,
+        sources=[as_classifier(source, bounds=victim.bounds) for source in sources],
+        own_optimizer=getattr(hardened, "optimizer", None),
+        checkpoint=Path(checkpoint) if checkpoint else None,
+        resume=resume,
+        identity={"model": weights_sha256(before), "data": examples.sha256()} if checkpoint else None,
+        callbacks=callbacks,
+        tell=tell,
+        verbose=verbose,
+    )
+    return hardened, run
+
+
+def attack(
+    model: ModelType,
+    x: Any,
+    y: Any,
+    spec: str | Attack = "pgd",
+    *,
+    eps: float | None = None,
+    norm: str = "linf",
+    bounds: tuple[float, float] | None = None,
+    head: str = "auto",
+    seed: int = 0,
+    target: Any = None,
+    batch_size: int = 256,
+) -> np.ndarray:
+    """Attacks images with their true labels.
+
+    Args:
+        model: A classifier, or the path of one.
+        x: Images (n, ...): float within the bounds, or integer pixels, which are scaled to them.
+        y: True labels, integers (n,) or one-hot (n, classes).
+        spec: The attack.
+        eps: Radius in input units; see `harden_model` for None.
+        norm, bounds, head: See `harden_model`.
+        seed: Repeats the draws.
+        target: Classes to answer (n,), for a targeted attack.
+        batch_size: Images in one compiled call; changes the speed, not a verdict.
+
+    Returns:
+        Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds.
+    """
+    victim = as_classifier(model, bounds=bounds, head=head)
+    examples = load_data((x, y), victim).test
+    return attack_examples(
+        victim, examples, spec, eps=eps, norm=norm, seed=seed, target=target, batch_size=batch_size
+    ).x
+
+
+def attack_examples(
+    victim: Classifier,
+    examples: Any,
+    spec: str | Attack,
+    *,
+    eps: float | None,
+    norm: str,
+    seed: int,
+    target: Any = None,
+    batch_size: int = 256,
+) -> Outcome:
+    """Attacks examples that are in memory; gives the logits and the cost too."""
+    made, ball = attack_family.build(spec), _ball(victim, norm, eps)
+    made.check(victim, ball)
+    examples.check()
+    pixels, labels = examples.batch(slice(None))
+    wanted = None if target is None else np.broadcast_to(np.asarray(target, "int32"), labels.shape)
+    if wanted is not None and not 0 <= wanted.min() <= wanted.max() < victim.num_classes:
+        raise DataError(f"Expected targets from 0 to {victim.num_classes - 1}; got {wanted.min()} to {wanted.max()}.")
+    return attack_all(made, victim, pixels, labels, ball=ball, seed=seed, target=wanted, batch_size=batch_size)
+
+
+def evaluate(
+    model: ModelType | Sequence[ModelType],
+    data: DataType | None = None,
+    *,
+    attacks: Sequence[str | Attack] = (),
+    suite: str | None = None,
+    eps: float | None = None,
+    norm: str | None = None,
+    bounds: tuple[float, float] | None = None,
+    head: str = "auto",
+    limit: int | None = 1000,
+    mode: str | None = None,
+    labels: str | None = None,
+    seed: int = 0,
+    batch_size: int = 256,
+    curve: int = 256,
+    progress: PathType | None = None,
+    resume: bool = False,
+) -> Any:
+    """Attacks one model, or several side by side, and reports what is left of their accuracy.
+
+    Args:
+        model: A classifier, the path of one, or a list of them.
+        data: What to attack, which the training must not have seen: `(x, y)`, a name or a path (its test part).
+        attacks: Specs; nothing takes the suite's.
+        suite: The name or path of an attack suite; `quick` if there are neither attacks nor a suite.
+        eps: Radius in input units; None takes the suite's, else see `harden_model`.
+        norm: None takes the suite's, else `linf`.
+        bounds, head: See `harden_model`.
+        limit: Most images to attack, the first of the data; None for all.
+        mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before it.
+        labels: `true`, or `predicted`: the attacks are given the model's own answers, as the papers did.
+        seed: Repeats every draw.
+        batch_size: Images in one compiled call; changes the speed, not a verdict.
+        curve: Images for the curve of accuracy against eps; 0 draws none.
+        progress: Folder that keeps what is known while an evaluation runs.
+        resume: Whether to continue from there.
+
+    Returns:
+        A `Report`, or a `Comparison` for a list of models.
+    """
+    several = isinstance(model, (list, tuple))
+    chosen = suites.find(suite or DEFAULT_SUITE) if suite or not attacks else suites.Suite(attacks=())
+    specs = suites.expand([*chosen.attacks, *attacks])
+    reports = []
+    for number, one in enumerate(model if isinstance(model, (list, tuple)) else [model]):
+        victim = as_classifier(one, bounds=bounds, head=head)
+        found = load_data(data, victim)
+        examples = found.whole or found.test or found.train
+        if examples is None or len(examples) == 0:
+            raise DataError(f"Expected images to attack in {found.name}; got none.")
+        radius = eps if eps is not None else chosen.eps
+        reports.append(
+            evaluate_classifier(
+                victim,
+                examples.take(limit),
+                [attack_family.build(spec) for spec in specs],
+                _ball(victim, norm or chosen.norm or "linf", radius),
+                about=_about(one, victim),
+                specs=[spec if isinstance(spec, str) else attack_family.attacks.name_of(type(spec)) for spec in specs],
+                mode=mode or chosen.mode or "table",
+                labels=labels or chosen.labels or "true",
+                seed=seed,
+                batch_size=batch_size,
+                curve=curve,
+                progress=Path(progress) / f".progress-{number}.npz" if progress else None,
+                resume=resume,
+            )
+        )
+    return Comparison(tuple(reports)) if several and len(reports) > 1 else reports[0]
+
+
+def as_classifier(
+    model: ModelType, *, bounds: tuple[float, float] | None = None, head: str = "auto"
+) -> Classifier:
+    """The classifier of a model, or of a model's file."""
+    return classifier(model if isinstance(model, keras.Model) else load_model(model), bounds=bounds, head=head)
+
+
+def describe_ball(ball: Ball) -> str:
+    """`linf, eps 0.3, pixels in [0, 1]`."""
+    return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]"
+
+
+def copy_model(model: keras.Model) -> keras.Model:
+    """A model with the same architecture, weights and compiled state, and variables of its own.
+
+    Raises:
+        ModelError: A model that Keras cannot describe and rebuild.
+    """
+    try:
+        twin = type(model).from_config(model.get_config())
+        twin.set_weights(model.get_weights())
+        if model.compiled:
+            twin.compile_from_config(model.get_compile_config())
+            twin.optimizer.build(twin.trainable_variables)
+            for mine, value in zip(twin.optimizer.variables, model.optimizer.variables, strict=False):
+                mine.assign(value)
+    except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"Expected a model that Keras can rebuild from its config; got: {reason}") from None
+    return twin
+
+
+def weights_sha256(model: keras.Model) -> str:
+    """A hash of all weights: the identity of a model in memory."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+def _about(model: ModelType, victim: Classifier) -> dict[str, Any]:
+    parameters = int(victim.model.count_params())
+    if isinstance(model, keras.Model):
+        return {"name": model.name, "path": None, "sha256": weights_sha256(model), "parameters": parameters}
+    path = Path(model)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"name": path.stem, "path": str(model), "sha256": digest, "parameters": parameters}
+
+
+def _check_sample(victim: Classifier) -> None:
+    fits = victim.input_shape in ((28, 28, 1), (28, 28), (784,)) and victim.num_classes == 10
+    if not fits:
+        shape = "x".join(map(str, victim.input_shape))
+        raise DataError(
+            f"Expected --data NAME|PATH for a model of {shape} images and {victim.num_classes} classes; the embedded "
+            "mnist-sample has 28x28x1 images and 10 classes."
+        )
+
+
+def _ball(victim: Classifier, norm: str, eps: float | None) -> Ball:
+    low, high = victim.bounds
+    if eps is None:
+        grey = victim.input_shape[-1] == 1 or len(victim.input_shape) < 3
+        usual = {"linf": (0.3, 8 / 255), "l2": (2.0, 0.5), "l1": (10.0, 12.0)}.get(norm.lower(), (0.3, 8 / 255))
+        eps = (usual[0] if grey else usual[1]) * (high - low)
+    return balls.get(norm, eps, victim.bounds)
+
+
+def _hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Examples, Examples | None]:
+    count = min(1000, len(examples) // 10) if validation is None else validation
+    if not 0 <= count < len(examples):
+        raise SettingError(f"Expected validation from 0 to {len(examples) - 1} images; got {count}.")
+    return split(examples, count, seed) if count else (examples, None)
+
+
+def _objective(spec: str | Objective, attack: str | Attack, ball: Ball, warmup_steps: int) -> Objective:
+    if isinstance(spec, Objective):
+        return spec
+    made = attack_family.build(attack, training=True)
+    return objectives.build(spec, {"warmup_steps": warmup_steps}, attack=made, ball=ball)

@@ -1,0 +1,20 @@
+"""Many steps with a memory: the momentum iterative method."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from turtlenet.attacks.ascent import Ascent
+from turtlenet.attacks.base import attacks
+
+__all__ = ["MIM"]
+
+
+@attacks.register("mim")
+@dataclass(frozen=True, kw_only=True)
+class MIM(Ascent):
+    """The momentum iterative method (Dong et al., 2018): gradients add up, each divided by its mean size."""
+
+    momentum: float = 1.0
+
+    training_settings: ClassVar[Mapping[str, Any]] = {"steps": 10, "step_size": 0.25, "keep": "last"}

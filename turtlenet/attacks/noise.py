@@ -1,0 +1,70 @@
+"""Random noise: the baseline that any attack must beat."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+from turtlenet import backend, random
+from turtlenet.attacks.base import Attack, Found, attacks
+from turtlenet.attacks.goal import Goal, Verdict
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError, SpecError, did_you_mean
+
+__all__ = ["Noise"]
+
+_KINDS = ("gaussian", "uniform")
+
+
+@attacks.register("noise")
+@dataclass(frozen=True, kw_only=True)
+class Noise(Attack):
+    """Tries random points of the ball and keeps the best.
+
+    Args:
+        kind: `uniform` over the ball, or `gaussian` around the input, brought back into the ball.
+        draws: Number of points to try.
+        deviation: Standard deviation of the Gaussian, as a fraction of the radius.
+        loss: Loss that says which point is best.
+    """
+
+    kind: str = "uniform"
+    draws: int = 10
+    deviation: float = 0.5
+    loss: str = "cross_entropy"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind not in _KINDS:
+            raise SpecError(f"Unknown kind {self.kind!r}.{did_you_mean(self.kind, _KINDS)}")
+        if self.draws < 1:
+            raise SettingError(f"Expected draws >= 1; got {self.draws}.")
+        if not 0 < self.deviation < float("inf"):
+            raise SettingError(f"Expected deviation > 0, a fraction of the radius; got {self.deviation}.")
+
+    @property
+    def family(self) -> str:
+        return "random"
+
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        def draw(number: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
+            best, reached, loss = state
+            point = self._point(x, ball, random.fold_in(key, number))
+            verdict = goal.judge(self.loss, model(point))
+            won = verdict.better_than(Verdict(reached, loss))
+            images = ops.reshape(won, (-1,) + (1,) * (len(x.shape) - 1))
+            return (
+                ops.where(images, point, best),
+                ops.where(won, verdict.reached, reached),
+                ops.where(won, verdict.loss, loss),
+            )
+
+        first = goal.judge(self.loss, model(x))
+        _, state = backend.loop(self.draws, draw, (x, first.reached, first.loss))
+        return Found(state[0], queries=self.draws + 1)
+
+    def _point(self, x: Any, ball: Ball, key: Any) -> Any:
+        if self.kind == "uniform":
+            return ball.sample(x, key)
+        return ball.project(x + self.deviation * ball.eps * random.normal(key, x.shape[1:]), x)

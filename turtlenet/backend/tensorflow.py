@@ -1,0 +1,116 @@
+"""The seam for TensorFlow.
+
+A whole attack is one `tf.function` around a `tf.while_loop`. XLA stays off: around convolutions on a CPU it is many
+times slower. A tape watches its input only, so no weight gradient is ever computed for an attack.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+__all__ = ["compiled", "devices", "input_gradient", "is_symbolic", "loop", "replica", "weight_gradients"]
+
+
+def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
+    """Differentiates the sum of a per-example loss at its input.
+
+    Args:
+        fn: Maps an input (batch, ...) to a loss of shape (batch,) and anything else worth keeping.
+        x: Where to differentiate, float32.
+
+    Returns:
+        The loss (batch,), the rest, and the gradient, shaped like `x`; zeros where `x` has no influence.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        loss, rest = fn(x)
+        total = tf.reduce_sum(loss)
+    return loss, rest, tape.gradient(total, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
+    """Differentiates a scalar loss with respect to Keras variables.
+
+    Returns:
+        The loss, the rest of what `fn` gave, and one gradient for each variable.
+    """
+    with tf.GradientTape() as tape:
+        loss, rest = fn()
+    return loss, rest, tape.gradient(loss, [weight.value for weight in weights])
+
+
+def compiled(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes one graph of a function of tensors; a second batch size relaxes the graph to any batch size."""
+    graph = tf.function(fn, reduce_retracing=True, autograph=False)
+
+    def call(*args: Any) -> Any:
+        # TensorFlow counts traces by a function's place in the source and takes two attacks for one that retraces.
+        with _hush_retracing:
+            return graph(*args)
+
+    return call
+
+
+class _HushRetracing(logging.Filter):
+    """Drops TensorFlow's warning of retracing while one of our graphs is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth = 0
+        tf.get_logger().addFilter(self)
+
+    def __enter__(self) -> None:
+        self.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.depth -= 1
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (self.depth and "retracing" in record.getMessage())
+
+
+_hush_retracing = _HushRetracing()
+
+
+def loop(steps: Any, body: Callable[[Any, Any], Any], state: Any, until: Callable[[Any], Any] | None = None) -> Any:
+    """Runs `state = body(step, state)` for `steps` steps, or until `until(state)` is true.
+
+    Args:
+        steps: Number of steps, an int or an int32 scalar.
+        body: Maps the step's number (int32 scalar) and the state to the next state, of the same structure.
+        state: A tuple of tensors.
+        until: Optional; maps the state to a boolean scalar.
+
+    Returns:
+        The number of steps done and the last state.
+    """
+
+    def more(step: Any, current: Any) -> Any:
+        within = step < steps
+        return within if until is None else tf.logical_and(within, tf.logical_not(until(current)))
+
+    def advance(step: Any, current: Any) -> tuple[Any, Any]:
+        return step + 1, body(step, current)
+
+    # One iteration at a time: a gradient step depends on the last one, and parallel ones would only hold memory.
+    return tf.while_loop(more, advance, (tf.constant(0), state), parallel_iterations=1)
+
+
+def is_symbolic(x: Any) -> bool:
+    """Whether `x` is a tensor of a graph that is being traced."""
+    return tf.is_tensor(x) and not hasattr(x, "numpy")
+
+
+def replica() -> tuple[Any, int]:
+    """The number of this replica, and how many there are, under `tf.distribute`."""
+    context = tf.distribute.get_replica_context()
+    if context is None:
+        return 0, 1
+    return context.replica_id_in_sync_group, context.num_replicas_in_sync
+
+
+def devices() -> list[str]:
+    """The kinds of device that TensorFlow sees, for the report: `CPU`, `GPU`."""
+    return sorted({device.device_type for device in tf.config.list_logical_devices()})

@@ -1,0 +1,45 @@
+"""A Keras model as an attacker sees it: logits as a pure function of an input, in known bounds."""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import keras
+from keras import ops
+
+from turtlenet import backend
+
+__all__ = ["Classifier"]
+
+
+class Classifier:
+    """Logits, bounds and compiled functions of a model.
+
+    `turtlenet.models.classifier` makes one from any loaded model, whatever its head.
+
+    Args:
+        model: A Keras model from float32 images (batch, *input_shape) to logits (batch, classes).
+        bounds: Smallest and largest value of a pixel, in the units of the model's input.
+        head: What the model's file ends in, in words, for reports.
+    """
+
+    def __init__(self, model: keras.Model, *, bounds: tuple[float, float] = (0.0, 1.0), head: str = "logits"):
+        self.model = model
+        self.bounds = (float(bounds[0]), float(bounds[1]))
+        self.head = head
+        self.input_shape: tuple[int, ...] = tuple(model.input_shape[1:])
+        self.num_classes = int(model.output_shape[-1])
+        self._graphs: dict[Hashable, Callable[..., Any]] = {}
+
+    def __call__(self, x: Any, *, training: bool = False) -> Any:
+        """Gives float32 logits (batch, classes); the weights are those of this moment."""
+        return ops.cast(self.model(x, training=training), "float32")
+
+    def compiled(self, name: Hashable, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Keeps one graph for each name, for as long as this classifier lives."""
+        if name not in self._graphs:
+            self._graphs[name] = backend.compiled(fn)
+        return self._graphs[name]
+
+    def predict(self, x: Any) -> Any:
+        """Compiled logits of one batch, as a float32 NumPy array."""
+        return ops.convert_to_numpy(self.compiled("predict", self.__call__)(ops.convert_to_tensor(x, "float32")))

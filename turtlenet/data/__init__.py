@@ -1,0 +1,8 @@
+"""Names and paths, brought to images and labels in known bounds."""
+
+from turtlenet.data.dataset import Data
+from turtlenet.data.examples import Examples, from_arrays
+from turtlenet.data.load import load, names
+from turtlenet.data.named import datasets
+
+__all__ = ["Data", "Examples", "datasets", "from_arrays", "load", "names"]

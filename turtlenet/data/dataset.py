@@ -1,0 +1,93 @@
+"""A data set: a part to train on and a part to test with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from turtlenet.data.examples import Examples
+from turtlenet.errors import DataError
+
+__all__ = ["Data", "assemble"]
+
+HELD_OUT = 6
+SPLIT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set in its parts.
+
+    Attributes:
+        name: What the user called it.
+        train: Examples to train on, or `None`.
+        test: Examples kept for testing, or `None`.
+        whole: All examples where the source had no separate parts, else `None`. Then `train` and `test` are views of
+            it, 5/6 and 1/6, drawn once and for all from the number of examples alone.
+    """
+
+    name: str
+    train: Examples | None = None
+    test: Examples | None = None
+    whole: Examples | None = None
+
+
+def assemble(
+    arrays: Mapping[str, Any],
+    *,
+    name: str,
+    shape: tuple[int, ...] | None = None,
+    num_classes: int | None = None,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Data:
+    """Makes a data set of named arrays.
+
+    Args:
+        arrays: `x_train` and `y_train`, `x_test` and `y_test`, both pairs, or else `x` and `y`.
+        name: What messages call the data.
+        shape: The model's input shape without the batch, or `None`.
+        num_classes: How many classes the model tells apart, or `None`.
+        bounds: Lowest and highest pixel value of the model.
+
+    Raises:
+        DataError: Arrays that are missing or do not fit, or parts that do not fit each other.
+    """
+    present = [part for part in ("train", "test") if _has(arrays, f"x_{part}", f"y_{part}", name)]
+    if not present and not _has(arrays, "x", "y", name):
+        keys = ", ".join(sorted(map(str, arrays))) or "nothing"
+        raise DataError(f"Expected arrays x_train, y_train, x_test and y_test, or x and y, in {name}; got {keys}.")
+
+    def examples(part: str) -> Examples:
+        suffix, label = (f"_{part}", f"{name} {part}") if part else ("", name)
+        x, y = arrays["x" + suffix], arrays["y" + suffix]
+        return Examples(x, y, name=label, shape=shape, num_classes=num_classes, bounds=bounds)
+
+    if not present:
+        whole = examples("")
+        return Data(name, *_split(whole), whole)
+    parts = {part: examples(part) for part in present}
+    if len(parts) == 2:
+        # A part alone may lack the last class: without a model, both parts agree on what they hold together.
+        shape = shape or parts["train"].shape
+        num_classes = max(part.num_classes for part in parts.values())
+        parts = {part: examples(part) for part in present}
+    return Data(name, **parts)
+
+
+def _has(arrays: Mapping[str, Any], x: str, y: str, name: str) -> bool:
+    if (x in arrays) != (y in arrays):
+        there, missing = (x, y) if x in arrays else (y, x)
+        raise DataError(f"Expected {missing} beside {there} in {name}; got no {missing}.")
+    return x in arrays
+
+
+def _split(whole: Examples) -> tuple[Examples | None, Examples]:
+    """Views of 5/6 and 1/6; a lone example is for testing."""
+    # NumPy promises that RandomState never changes what a seed gives; its newer generators may.
+    order = np.random.RandomState(SPLIT_SEED).permutation(len(whole))
+    held = max(1, len(whole) // HELD_OUT)
+    # In storage order a file is read front to back.
+    test, train = whole.subset(np.sort(order[:held])), whole.subset(np.sort(order[held:]))
+    test.name, train.name = f"{whole.name} test", f"{whole.name} train"
+    return (train if len(train) else None), test

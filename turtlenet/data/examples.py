@@ -1,0 +1,172 @@
+"""Images and their labels: one part of a data set."""
+
+import copy
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from turtlenet.data.labels import read_labels
+from turtlenet.data.pixels import Pixels, size_text
+from turtlenet.errors import DataError, SettingError
+
+__all__ = ["Examples", "from_arrays"]
+
+
+class Examples:
+    """Images and labels of one part of a data set, read in slices as float32 in the model's bounds.
+
+    Labels are read at once; pixels stay where they are until `batch` asks for them. Integer pixels are scaled to the
+    bounds (see `Pixels`), floats must lie within them; `batch` refuses those that do not, and `check` looks at all.
+
+    Args:
+        x: Images `(N, *own)`: an array, a memory map, an HDF5 data set, or anything with `shape`, `dtype`, `__len__`
+            and `__getitem__` for a slice or an increasing integer array.
+        y: Labels `(N,)` or `(N, 1)`, or one-hot or probability rows `(N, C)`.
+        name: What messages call the data.
+        shape: The model's input shape without the batch; `None` keeps the images' own. A last axis of 1 comes or goes,
+            and images become flat or are unfolded; nothing else is guessed.
+        num_classes: How many classes the model tells apart; `None` takes it from the labels.
+        bounds: Lowest and highest pixel value of the model.
+
+    Raises:
+        DataError: No images, images or labels that do not fit, or a different number of each.
+        SettingError: Bounds or a number of classes that make no sense.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        name: str = "arrays",
+        shape: tuple[int, ...] | None = None,
+        num_classes: int | None = None,
+        bounds: tuple[float, float] = (0.0, 1.0),
+    ):
+        self.name = name
+        self._pixels = Pixels(x, name=name, shape=shape, bounds=bounds)
+        self._labels, self.num_classes = read_labels(y, name=name, num_classes=num_classes)
+        if len(self._pixels) != len(self._labels):
+            raise DataError(
+                f"Expected as many labels as images; got {len(self._pixels):,} images and "
+                f"{len(self._labels):,} labels in {name}."
+            )
+        # Where each example of this view lies in the storage.
+        self._where = np.arange(len(self._labels))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The model's input shape, without the batch."""
+        return self._pixels.shape
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest pixel value."""
+        return self._pixels.bounds
+
+    @property
+    def labels(self) -> np.ndarray:
+        """All labels, int32 `(N,)`."""
+        return self._labels[self._where]
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def __repr__(self) -> str:
+        return f"<Examples: {self.describe()}>"
+
+    def batch(self, index: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Reads some examples.
+
+        Args:
+            index: A slice, whole numbers in any order and as often as wanted, or a boolean mask `(N,)`.
+
+        Returns:
+            Images, float32 `(n, *shape)` within the bounds, and labels, int32 `(n,)`, in the order of `index`.
+
+        Raises:
+            DataError: Pixels that cannot be read, are not finite or lie outside the bounds; an index out of range.
+        """
+        where = self._positions(index)
+        return self._pixels.read(where), self._labels[where]
+
+    def subset(self, index: slice | np.ndarray) -> "Examples":
+        """A view of some examples, in the order of `index`; reads no pixels."""
+        view = copy.copy(self)
+        view._where = self._positions(index)
+        return view
+
+    def take(self, count: int | None) -> "Examples":
+        """A view of the first `count` examples, or of all there are.
+
+        Raises:
+            SettingError: `count` is below 1.
+        """
+        if count is not None and count < 1:
+            raise SettingError(f"Expected to take 1 example or more; got {count}.")
+        return self.subset(slice(count))
+
+    def check(self) -> None:
+        """Reads everything once, in blocks of about 32 MB.
+
+        Raises:
+            DataError: Nothing there, a pixel that is not finite or lies outside the bounds, or a label out of range.
+        """
+        if len(self) == 0:
+            raise DataError(f"Expected at least one example; got none in {self.name}.")
+        low, high = int(self.labels.min()), int(self.labels.max())
+        if low < 0 or high >= self.num_classes:
+            raise DataError(
+                f"Expected labels from 0 to {self.num_classes - 1}; got labels from {low} to {high} in {self.name}."
+            )
+        self._pixels.check(self._where)
+
+    def sha256(self) -> str:
+        """Hex digest of all float32 pixels, then all int32 labels, little-endian, as `batch` gives them.
+
+        It does not depend on how the data are stored or on the size of the blocks.
+        """
+        digest = hashlib.sha256()
+        for block in self._pixels.blocks(len(self)):
+            digest.update(self._pixels.read(self._where[block]).astype("<f4", copy=False).tobytes())
+        digest.update(self.labels.astype("<i4", copy=False).tobytes())
+        return digest.hexdigest()
+
+    def describe(self) -> str:
+        """`mnist-sample test: 2,000 images 28x28x1, 10 classes, pixels 0..255 scaled to [0, 1]`."""
+        bounds = f"[{self.bounds[0]:g}, {self.bounds[1]:g}]"
+        peak = self._pixels.peak
+        scale = f"within {bounds}" if peak is None else f"0..{peak} scaled to {bounds}"
+        images = f"{len(self):,} image{'' if len(self) == 1 else 's'}"
+        classes = f"{self.num_classes} class{'' if self.num_classes == 1 else 'es'}"
+        return f"{self.name}: {images} {size_text(self.shape)}, {classes}, pixels {scale}"
+
+    def _positions(self, index: slice | np.ndarray) -> np.ndarray:
+        if isinstance(index, slice):
+            return self._where[index]
+        wanted = np.asarray(index)
+        mask = wanted.dtype == bool and wanted.shape == (len(self),)
+        if not mask and wanted.size and (wanted.ndim != 1 or wanted.dtype.kind not in "iu"):
+            raise DataError(
+                f"Expected an index of whole numbers (n,) or a mask ({len(self)},); "
+                f"got {wanted.dtype} of shape {wanted.shape}."
+            )
+        if not mask and wanted.size and not -len(self) <= wanted.min() <= wanted.max() < len(self):
+            raise DataError(
+                f"Expected an index below {len(self):,}; got {wanted.min()} to {wanted.max()} for {self.name}."
+            )
+        return self._where[wanted if mask else wanted.astype(np.intp)]
+
+
+def from_arrays(
+    x: Any,
+    y: Any,
+    *,
+    name: str = "arrays",
+    shape: tuple[int, ...] | None = None,
+    num_classes: int | None = None,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Examples:
+    """Examples of arrays that a user holds; the arguments are those of `Examples`."""
+    return Examples(x, y, name=name, shape=shape, num_classes=num_classes, bounds=bounds)

@@ -1,0 +1,61 @@
+"""Arrays from files: `.npz`, `.h5` and folders of `.npy`, without ever running what is in them."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from turtlenet.data.pixels import one_line
+from turtlenet.errors import DataError
+
+__all__ = ["ARRAYS", "read_arrays"]
+
+ARRAYS = ("x_train", "y_train", "x_test", "y_test", "x", "y")
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of a file or a folder by name.
+
+    A `.npz` is read into memory in its own types; an `.h5` stays open and `.npy` files are mapped, so that their
+    pixels are read in slices. Names that turtlenet does not know map to `None`: messages list them.
+
+    Raises:
+        DataError: No such kind of file, or one that is damaged or needs pickle.
+    """
+    readers = {".npz": _read_npz, ".h5": _read_h5, ".hdf5": _read_h5}
+    reader = _read_folder if path.is_dir() else readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"Expected a .npz, .h5 or .hdf5 file, or a folder; got {path}.")
+    try:
+        return reader(path)
+    except DataError:
+        raise
+    except Exception as error:  # A damaged file fails in as many ways as there are libraries below.
+        raise DataError(f"Expected arrays that can be read in {path}; got: {one_line(error)}.") from None
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    # Opened here, because NumPy leaves a damaged archive open.
+    with path.open("rb") as stream:
+        archive = np.load(stream, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DataError(f"Expected a .npz archive in {path}; got a single array.")
+        return {key: archive[key] if key in ARRAYS else None for key in archive.files}
+
+
+def _read_h5(path: Path) -> dict[str, Any]:
+    # Not closed here: the data sets keep the file open for as long as they are in use.
+    file = h5py.File(path, "r")
+    found = {key: file[key] if key in ARRAYS else None for key in file}
+    for key, item in found.items():
+        if item is not None and not isinstance(item, h5py.Dataset):
+            raise DataError(f"Expected an array {key} in {path}; got a {type(item).__name__.lower()}.")
+    return found
+
+
+def _read_folder(path: Path) -> dict[str, Any]:
+    files = {file.stem: file for file in sorted(path.glob("*.npy"))}
+    return {
+        key: np.load(file, mmap_mode="r", allow_pickle=False) if key in ARRAYS else None for key, file in files.items()
+    }

@@ -1,0 +1,121 @@
+"""Folders of images, one folder a class, decoded only when they are asked for."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from turtlenet.data.pixels import one_line, size_text
+from turtlenet.errors import DataError
+
+__all__ = ["ImageFiles", "read_image_folder"]
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm"}
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+class ImageFiles:
+    """Image files as one uint8 array `(N, height, width[, channels])`; a slice decodes only its own files.
+
+    Args:
+        files: The image files, at least one.
+        shape: Shape to bring every image to, `(height, width)` for gray or `(height, width, channels)` with 1, 3 or 4
+            channels. Sizes are changed with bilinear filtering. `None`, and a flat shape, keep those of the first
+            file.
+
+    Raises:
+        DataError: A shape that no image has, or a first file that is no image.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, files: list[Path], shape: tuple[int, ...] | None):
+        if shape is None or len(shape) == 1:
+            shape = _decode(files[0], None).shape
+        if len(shape) not in (2, 3) or (shape[2:] or (1,))[0] not in MODES:
+            raise DataError(
+                "Expected a model of images, height x width or height x width x channels (1, 3 or 4), for a folder of "
+                f"images; got {size_text(shape)}."
+            )
+        self._files = files
+        self.shape = (len(files), *shape)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: slice | np.ndarray) -> np.ndarray:
+        out = np.empty(
+            (len(range(len(self))[index]) if isinstance(index, slice) else len(index), *self.shape[1:]), "u1"
+        )
+        files = self._files[index] if isinstance(index, slice) else [self._files[position] for position in index]
+        for row, file in enumerate(files):
+            out[row] = _decode(file, self.shape[1:])
+        return out
+
+
+def read_image_folder(
+    path: Path, shape: tuple[int, ...] | None, num_classes: int | None
+) -> tuple[dict[str, Any], int] | None:
+    """The images of `path/<class>/*` or of `path/train/<class>/*` and `path/test/<class>/*`.
+
+    Classes are numbered in the order of their sorted names, over both parts together.
+
+    Returns:
+        Arrays by name, as `assemble` takes them, and the number of classes; `None` if `path` holds no such folders.
+
+    Raises:
+        DataError: Another number of class folders than `num_classes`, or folders without images.
+    """
+    parts = {f"_{part}": path / part for part in ("train", "test") if _folders(path / part)} or {"": path}
+    classes = sorted({folder.name for part in parts.values() for folder in _folders(part)})
+    if not classes:
+        return None
+    if num_classes not in (None, len(classes)):
+        raise DataError(
+            f"Wrong number of classes: expected {num_classes} class folders in {path}; got {len(classes)}, "
+            f"from {classes[0]} to {classes[-1]}."
+        )
+    arrays: dict[str, Any] = {}
+    for suffix, part in parts.items():
+        found = [(file, label) for label, name in enumerate(classes) for file in _images(part / name)]
+        if not found:
+            raise DataError(
+                f"Expected images in the class folders of {part}; got none ({', '.join(sorted(SUFFIXES))})."
+            )
+        arrays["x" + suffix] = ImageFiles([file for file, _ in found], shape)
+        arrays["y" + suffix] = np.array([label for _, label in found], np.int32)
+    return arrays, len(classes)
+
+
+def _folders(path: Path) -> list[Path]:
+    # Hidden folders belong to tools, not to the data.
+    return [item for item in path.iterdir() if item.is_dir() and item.name[0] != "."] if path.is_dir() else []
+
+
+def _images(path: Path) -> list[Path]:
+    return sorted(file for file in path.glob("*") if file.suffix.lower() in SUFFIXES and file.name[0] != ".")
+
+
+def _decode(file: Path, shape: tuple[int, ...] | None) -> np.ndarray:
+    """One image as uint8 of this shape, or of its own in gray or RGB."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise DataError("Expected Pillow for a folder of images; it is not installed: pip install pillow.") from None
+    try:
+        with Image.open(file) as opened:
+            image: Image.Image = opened
+            if image.mode[0] == "I":
+                # Pillow would cut 16-bit gray off at 255.
+                image = Image.fromarray(np.clip(np.asarray(image) // 256, 0, 255).astype(np.uint8))
+            if image.mode == "P":
+                # A palette may hold transparency, which only RGBA takes over without a warning.
+                image = image.convert("RGBA")
+            if shape is None:
+                return np.asarray(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
+            image = image.convert(MODES[(shape[2:] or (1,))[0]])
+            if image.size != (shape[1], shape[0]):
+                image = image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
+            return np.asarray(image).reshape(shape)
+    except Exception as error:  # A damaged image fails in as many ways as there are formats.
+        raise DataError(f"Expected an image in {file}; got: {one_line(error)}.") from None

@@ -1,0 +1,88 @@
+"""Labels in any usual form, as the int32 classes they mean."""
+
+from typing import Any
+
+import numpy as np
+
+from turtlenet.data.pixels import as_array_like, one_line
+from turtlenet.errors import DataError, SettingError
+
+__all__ = ["read_labels"]
+
+BLOCK_ROWS = 2**16
+ROW_SUM_TOLERANCE = 1e-3
+
+
+def read_labels(y: Any, *, name: str, num_classes: int | None = None) -> tuple[np.ndarray, int]:
+    """Reads labels into memory.
+
+    Args:
+        y: Whole numbers `(N,)` or `(N, 1)` of any integer or float type, or rows `(N, C)` of one-hot codes or
+            probabilities, of which the largest counts (the first of equals).
+        name: What messages call the data.
+        num_classes: How many classes the model tells apart; `None` takes the width of the rows, or the largest label
+            plus one.
+
+    Returns:
+        The classes, int32 `(N,)`, and how many there are.
+
+    Raises:
+        DataError: Labels that cannot be read, are no whole numbers, lie outside the classes, or rows that are no
+            probabilities.
+        SettingError: `num_classes` below 1.
+    """
+    if num_classes is not None and num_classes < 1:
+        raise SettingError(f"Expected at least 1 class; got num_classes={num_classes}.")
+    y = as_array_like(y, name)
+    if y.dtype.kind not in "buif" or len(y.shape) not in (1, 2) or 0 in y.shape:
+        raise DataError(
+            "Expected labels as whole numbers (N,) or (N, 1), or as rows (N, classes) that sum to 1; "
+            f"got {y.dtype} of shape {tuple(y.shape)} in {name}."
+        )
+    try:
+        if len(y.shape) == 2 and y.shape[1] > 1:
+            return _from_rows(y, name, num_classes)
+        return _from_numbers(np.asarray(y[:]).reshape(-1), name, num_classes)
+    except (OSError, RuntimeError, EOFError, MemoryError) as error:
+        raise DataError(f"Expected labels that can be read in {name}; got: {one_line(error)}.") from None
+
+
+def _from_numbers(values: np.ndarray, name: str, num_classes: int | None) -> tuple[np.ndarray, int]:
+    if values.dtype.kind == "f":
+        # Smaller floats cannot hold the limits below exactly; larger ones hold nothing that float64 lacks here.
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float64)
+        _refuse(~np.isfinite(values) | (values != np.floor(values)), values, "that are whole numbers", name)
+    # Without a number of classes, int32 is the limit: its last value is kept free for the count itself.
+    last = (np.iinfo(np.int32).max if num_classes is None else num_classes) - 1
+    wanted = f"from 0 to {last}" if num_classes is not None else f"of 0 or more (below {last + 1})"
+    _refuse((values < 0) | (values > last), values, wanted, name)
+    labels = values.astype(np.int32)
+    return labels, num_classes or int(labels.max()) + 1
+
+
+def _from_rows(rows: Any, name: str, num_classes: int | None) -> tuple[np.ndarray, int]:
+    count, width = rows.shape
+    if num_classes not in (None, width):
+        raise DataError(f"Wrong number of classes: expected label rows of {num_classes}; got {width} in {name}.")
+    labels = np.empty(count, np.int32)
+    for start in range(0, count, BLOCK_ROWS):
+        # In float64, sums of integers and of float16 neither wrap nor overflow.
+        block = np.asarray(rows[start : start + BLOCK_ROWS]).astype(np.float64)
+        total = block.sum(axis=1)
+        good = (np.abs(total - 1) <= ROW_SUM_TOLERANCE) & (block >= -ROW_SUM_TOLERANCE).all(axis=1)
+        if not good.all():
+            row = int(np.flatnonzero(~good)[0])
+            raise DataError(
+                "Expected label rows of probabilities that sum to 1; "
+                f"got a row from {block[row].min():g} to {block[row].max():g} that sums to {total[row]:g} "
+                f"at example {start + row} of {name}."
+            )
+        labels[start : start + len(block)] = block.argmax(axis=1)
+    return labels, width
+
+
+def _refuse(bad: np.ndarray, values: np.ndarray, wanted: str, name: str) -> None:
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise DataError(f"Expected labels {wanted}; got {values[row]} at example {row} of {name}.")

@@ -1,0 +1,93 @@
+"""A name or a path, brought to arrays in known bounds."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from turtlenet.data.dataset import Data, assemble
+from turtlenet.data.files import read_arrays
+from turtlenet.data.images import read_image_folder
+from turtlenet.data.named import datasets, read_named
+from turtlenet.errors import DataError, SpecError
+
+__all__ = ["load", "names"]
+
+FILE_SUFFIXES = {".npz", ".npy", ".h5", ".hdf5"}
+
+
+def load(
+    spec: str | os.PathLike[str],
+    *,
+    shape: tuple[int, ...] | None = None,
+    num_classes: int | None = None,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Data:
+    """Loads a data set.
+
+    Args:
+        spec: One of
+            a registered name (`mnist-sample`, `mnist`, `cifar100:label_mode=coarse`);
+            a `.npz`, `.h5` or `.hdf5` file with `x_train`, `y_train`, `x_test`, `y_test`, or with `x` and `y`;
+            a folder with such arrays as `.npy` files;
+            a folder of images `<class>/*.png`, or `train/<class>/*.png` and `test/<class>/*.png`;
+            `package.module:function`, which gives raw arrays.
+            A path with a suffix or a separator comes before a name where it exists; a bare word is a name first.
+        shape: The model's input shape without the batch; `None` keeps that of the images.
+        num_classes: How many classes the model tells apart; `None` takes it from the labels.
+        bounds: Lowest and highest pixel value of the model.
+
+    Returns:
+        The parts. Where there are only `x` and `y`, `test` is a sixth of them, always the same one, `train` the rest,
+        and `whole` is everything. Pixels are read when they are asked for; `Examples.check` looks at all of them.
+
+    Raises:
+        SpecError: Nothing answers to the name.
+        DataError: No such file, a damaged one, or data that do not fit.
+    """
+    text = os.fspath(spec)
+    if not isinstance(text, str) or not text.strip():
+        raise SpecError(f"Expected the name or the path of a data set; got {text!r}.")
+    path = Path(text).expanduser()
+    arrays: dict[str, Any]
+    if _is_file_spec(spec, text, path):
+        arrays, num_classes = _from_path(path, shape, num_classes)
+    else:
+        arrays = read_named(text)
+    return assemble(arrays, name=text, shape=shape, num_classes=num_classes, bounds=bounds)
+
+
+def names() -> list[str]:
+    """The names that `load` knows, sorted."""
+    return datasets.names()
+
+
+def _is_file_spec(spec: str | os.PathLike[str], text: str, path: Path) -> bool:
+    """Whether a path is meant; one that does not exist is refused here."""
+    written_as_path = isinstance(spec, os.PathLike) or any(mark in text for mark in {os.sep, os.altsep or os.sep})
+    if _exists(path):
+        return written_as_path or bool(path.suffix) or text not in names()
+    if written_as_path or path.suffix.lower() in FILE_SUFFIXES:
+        raise DataError(f"Expected a data set at {text}; there is no such file or folder.")
+    return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        # A name too long for the file system is no path.
+        return False
+
+
+def _from_path(
+    path: Path, shape: tuple[int, ...] | None, num_classes: int | None
+) -> tuple[dict[str, Any], int | None]:
+    try:
+        if path.is_dir() and not any(path.glob("*.npy")):
+            found = read_image_folder(path, shape, num_classes)
+            if found is not None:
+                return found
+            raise DataError(f"Expected .npy arrays, or folders of images by class, in {path}; got neither.")
+    except OSError as error:
+        raise DataError(f"Expected a folder that can be read at {path}; got: {error.strerror}.") from None
+    return read_arrays(path), num_classes

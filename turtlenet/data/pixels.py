@@ -1,0 +1,189 @@
+"""Images in whatever keeps them, read in slices as float32 within the model's bounds."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from turtlenet.errors import DataError, SettingError
+
+__all__ = ["Pixels", "as_array_like", "one_line", "size_text"]
+
+BLOCK_BYTES = 32 * 2**20
+# HDF5 selects scattered rows in time quadratic in their number: 10,000 at once take 2 s, in groups of 512 some 80 ms.
+SCATTERED_ROWS = 512
+TOLERANCE = 1e-6
+USUAL_BOUNDS = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+
+
+class Pixels:
+    """The images of one part of a data set, wherever they are stored.
+
+    Integers are scaled: `low + (high - low) * v / peak` in float32, with a peak of 1 for booleans, 65535 for uint16
+    and 255 for every other integer type. The type alone decides, so a slice is scaled as the whole is. Floats are
+    taken as they are and must lie within the bounds already.
+
+    Args:
+        x: Images `(N, *own)`: an array, a memory map, an HDF5 data set, or anything with `shape`, `dtype`, `__len__`
+            and `__getitem__` for a slice or an increasing integer array.
+        name: What messages call the data.
+        shape: The model's input shape without the batch; `None` keeps the images' own.
+        bounds: Lowest and highest pixel value of the model.
+
+    Raises:
+        DataError: No images, a type that holds no pixels, or images that do not fit `shape`.
+        SettingError: Bounds that are not two finite numbers, the lower first.
+    """
+
+    def __init__(self, x: Any, *, name: str, shape: tuple[int, ...] | None, bounds: tuple[float, float]):
+        self.name = name
+        self.bounds = _checked_bounds(bounds)
+        self._x = as_array_like(x, name)
+        self.dtype = np.dtype(self._x.dtype)
+        if self.dtype.kind not in "buif":
+            raise DataError(f"Expected pixels that are integers, floats or booleans; got {self.dtype} in {name}.")
+        own = tuple(int(side) for side in self._x.shape[1:])
+        if not own or len(self._x) == 0 or 0 in own:
+            raise DataError(f"Expected at least one image; got an array of shape {tuple(self._x.shape)} in {name}.")
+        self.shape = own if shape is None else _fitted(own, tuple(shape), name)
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    @property
+    def peak(self) -> int | None:
+        """The stored integer that becomes the upper bound; `None` for floats."""
+        if self.dtype.kind == "f":
+            return None
+        return {np.dtype(bool): 1, np.dtype(np.uint16): 65535}.get(self.dtype.newbyteorder("="), 255)
+
+    def blocks(self, count: int) -> Iterator[slice]:
+        """Slices of `range(count)`, each about 32 MB of pixels."""
+        step = max(1, BLOCK_BYTES // (math.prod(self.shape) * max(4, self.dtype.itemsize)))
+        return (slice(start, min(start + step, count)) for start in range(0, count, step))
+
+    def read(self, positions: np.ndarray) -> np.ndarray:
+        """The images at these positions, float32 `(n, *shape)` within the bounds.
+
+        Raises:
+            DataError: They cannot be read, are not finite, or lie outside the bounds.
+        """
+        raw = self._fetch(positions)
+        if raw.size and not self._always_fits:
+            self._refuse_outside(*self._span(raw, positions))
+        return self._scaled(raw).reshape(len(positions), *self.shape)
+
+    def check(self, positions: np.ndarray) -> None:
+        """Reads all these images block by block, and speaks of the whole in its message.
+
+        Raises:
+            DataError: As `read` does.
+        """
+        low, high = math.inf, -math.inf
+        for block in self.blocks(len(positions)):
+            below, above = self._span(self._fetch(positions[block]), positions[block])
+            low, high = min(low, below), max(high, above)
+        if not self._always_fits:
+            self._refuse_outside(low, high)
+
+    @property
+    def _always_fits(self) -> bool:
+        return self.dtype.kind in "bu" and self.dtype.itemsize <= 2
+
+    def _scaled(self, raw: np.ndarray) -> np.ndarray:
+        low, high = np.float32(self.bounds[0]), np.float32(self.bounds[1])
+        out = np.array(raw, dtype=np.float32)
+        if self.peak is not None:
+            out *= high - low
+            out /= np.float32(self.peak)
+            out += low
+        return np.clip(out, low, high, out=out)
+
+    def _span(self, raw: np.ndarray, positions: np.ndarray) -> tuple[float, float]:
+        low, high = float(raw.min()), float(raw.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            bad = ~np.isfinite(raw.reshape(len(raw), -1))
+            row = int(np.flatnonzero(bad.any(axis=1))[0])
+            value = raw.reshape(len(raw), -1)[row][bad[row]][0]
+            raise DataError(f"Expected finite pixels; got {value} in image {positions[row]} of {self.name}.")
+        return low, high
+
+    def _refuse_outside(self, low: float, high: float) -> None:
+        bounds = f"[{self.bounds[0]:g}, {self.bounds[1]:g}]"
+        if self.peak is not None:
+            if low < 0 or high > self.peak:
+                raise DataError(
+                    f"Expected integer pixels from 0 to {self.peak}; got values from {low:g} to {high:g} "
+                    f"in {self.name}: give uint8, uint16, or floats within {bounds}."
+                )
+            return
+        slack = TOLERANCE * max(1.0, self.bounds[1] - self.bounds[0])
+        if low < self.bounds[0] - slack or high > self.bounds[1] + slack:
+            fit = next((pair for pair in USUAL_BOUNDS if pair[0] <= low and high <= pair[1]), (low, high))
+            raise DataError(
+                f"Expected pixels within {bounds}; got values from {low:g} to {high:g} in {self.name}: "
+                f"pass --bounds {fit[0]:g},{fit[1]:g} if the model takes them so, or scale the data."
+            )
+
+    def _fetch(self, positions: np.ndarray) -> np.ndarray:
+        try:
+            return self._take(positions)
+        except (OSError, RuntimeError, EOFError, MemoryError) as error:
+            raise DataError(f"Expected images that can be read in {self.name}; got: {one_line(error)}.") from None
+
+    def _take(self, positions: np.ndarray) -> np.ndarray:
+        if len(positions) == 0:
+            return np.asarray(self._x[0:0])
+        first, end = int(positions[0]), int(positions[0]) + len(positions)
+        if int(positions[-1]) + 1 == end and bool((np.diff(positions) == 1).all()):
+            return np.asarray(self._x[first:end])
+        if isinstance(self._x, np.ndarray):
+            return np.asarray(self._x[positions])
+        # Files want increasing rows without repeats: read them so, then put them as asked.
+        rows, back = np.unique(positions, return_inverse=True)
+        groups = [self._x[rows[start : start + SCATTERED_ROWS]] for start in range(0, len(rows), SCATTERED_ROWS)]
+        return np.concatenate(groups)[back]
+
+
+def as_array_like(values: Any, name: str) -> Any:
+    """`values` itself if it can be read in slices, else as an array.
+
+    Raises:
+        DataError: Rows of different lengths, or nothing that is an array.
+    """
+    if isinstance(getattr(values, "dtype", None), np.dtype) and hasattr(values, "shape"):
+        return values
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"Expected an array in {name}; got: {one_line(error)}.") from None
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an exception on one line, without its full stop."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def size_text(shape: tuple[int, ...]) -> str:
+    """`28x28x1` for `(28, 28, 1)`."""
+    return "x".join(map(str, shape))
+
+
+def _fitted(own: tuple[int, ...], wanted: tuple[int, ...], name: str) -> tuple[int, ...]:
+    """`wanted`, if images of shape `own` are those of `wanted` but for a last axis of 1 or for being flat."""
+    gray = own == (*wanted, 1) or (*own, 1) == wanted
+    flat = 1 in (len(own), len(wanted)) and math.prod(own) == math.prod(wanted)
+    if own == wanted or gray or flat:
+        return wanted
+    raise DataError(f"Expected images of shape {size_text(wanted)}; got {size_text(own)} in {name}.")
+
+
+def _checked_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = (float(bound) for bound in bounds)
+    except (TypeError, ValueError):
+        raise SettingError(f"Expected bounds as two numbers (low, high); got {bounds!r}.") from None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise SettingError(f"Expected finite bounds with low < high; got {low:g} and {high:g}.")
+    return low, high

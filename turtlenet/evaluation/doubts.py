@@ -1,0 +1,255 @@
+"""Why a robustness number might be wrong: what gradient masking and weak attacks leave behind.
+
+The signs are those of Carlini et al. (2019), "On evaluating adversarial robustness", section 5, of Athalye et al.
+(2018), section 3.1, and of AutoAttack's flags (Croce & Hein, 2020).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from turtlenet import backend, losses
+from turtlenet.attacks import Attack
+from turtlenet.classifier import Classifier
+from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.report import CurvePoint, Doubt
+
+__all__ = ["CHECKS", "Evidence", "find_doubts", "probe"]
+
+# Beyond this lead of one logit, a float32 softmax is exactly 1 and its cross-entropy exactly 0.
+_SATURATED = float(np.log(2.0**24))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the checks look at.
+
+    Attributes:
+        attacks: The attacks that were run.
+        names: Their names.
+        mode: `table` or `cascade`.
+        labels: `true` or `predicted`.
+        ledger: What they did to each image.
+        num_classes: Classes that the model tells apart.
+        curve: Accuracy against eps; the last point is the widest ball there is.
+        widest: Radius of the ball that holds every image there is, so that no classifier can be right.
+        zero_gradients: Share of probed images whose input gradient is 0 in every pixel.
+        saturated: Share of probed images whose best logit leads so far that float32 probabilities are exactly 1.
+        unsteady: Whether the same input gave two answers.
+        probed: Images probed.
+    """
+
+    attacks: Sequence[Attack]
+    names: Sequence[str]
+    mode: str
+    labels: str
+    ledger: Ledger
+    num_classes: int
+    curve: Sequence[CurvePoint]
+    widest: float
+    zero_gradients: float
+    saturated: float
+    unsteady: bool
+    probed: int
+
+    def kind(self, *kinds: str) -> list[int]:
+        """Numbers of the attacks of certain kinds."""
+        return [number for number, attack in enumerate(self.attacks) if attack.family in kinds]
+
+    def accuracy(self, number: int) -> float:
+        """Accuracy after one attack."""
+        return float(self.ledger.correct[number].mean())
+
+
+def probe(model: Classifier, x: np.ndarray, y: np.ndarray) -> tuple[float, float, bool]:
+    """Looks at gradients and logits at the images themselves.
+
+    Returns:
+        The share of images whose gradient is 0 everywhere, the share with saturated outputs, and whether asking twice
+        gave two answers.
+    """
+
+    def look(point: Any, label: Any) -> Any:
+        def loss(z: Any) -> Any:
+            logits = model(z)
+            return losses.cross_entropy(label, logits), logits
+
+        _, logits, slope = backend.input_gradient(loss, point)
+        return logits, ops.max(ops.abs(ops.reshape(slope, (ops.shape(slope)[0], -1))), axis=1)
+
+    logits, steepest = (
+        ops.convert_to_numpy(value)
+        for value in model.compiled("probe", look)(ops.convert_to_tensor(x), ops.convert_to_tensor(y))
+    )
+    ordered = np.sort(logits, axis=1)
+    unsteady = not np.array_equal(model.predict(x), model.predict(x))
+    return (
+        float((steepest == 0).mean()),
+        float((ordered[:, -1] - ordered[:, -2] > _SATURATED).mean()),
+        unsteady,
+    )
+
+
+def find_doubts(evidence: Evidence) -> tuple[Doubt, ...]:
+    """Runs every check and gives what they found, in their order."""
+    found = (check(evidence) for check in CHECKS.values())
+    return tuple(doubt for doubt in found if doubt is not None)
+
+
+def _zero_gradients(seen: Evidence) -> Doubt | None:
+    if seen.zero_gradients <= 0.01:
+        return None
+    return Doubt(
+        code="zero-gradients",
+        finding=f"The input gradient is exactly 0 on {seen.zero_gradients:.1%} of {seen.probed} probed images: "
+        "gradient attacks cannot move there.",
+        advice="Attack with loss=margin or loss=dlr, through a smooth surrogate of the layer that blocks the gradient, "
+        "and without gradients.",
+    )
+
+
+def _saturated(seen: Evidence) -> Doubt | None:
+    if seen.saturated <= 0.1:
+        return None
+    return Doubt(
+        code="saturated-outputs",
+        finding=f"On {seen.saturated:.1%} of {seen.probed} probed images one logit leads by more than "
+        f"{_SATURATED:.1f}: float32 probabilities are exactly 1 there.",
+        advice="Do not trust attacks that use probabilities; add loss=dlr, which does not see the logits' scale.",
+    )
+
+
+def _unsteady(seen: Evidence) -> Doubt | None:
+    if not seen.unsteady:
+        return None
+    return Doubt(
+        code="random-outputs",
+        finding="The same images gave different outputs when asked twice: single draws decide the verdicts.",
+        advice="Average gradients over draws (EOT) and decide success over repeated draws.",
+    )
+
+
+def _one_step(seen: Evidence) -> Doubt | None:
+    single, many = seen.kind("one-step"), seen.kind("iterative")
+    if not single or not many or seen.mode == "cascade":
+        return None
+    best_one = min(single, key=seen.accuracy)
+    best_many = min(many, key=seen.accuracy)
+    missed = seen.ledger.right & ~seen.ledger.correct[single].all(axis=0) & seen.ledger.correct[many].all(axis=0)
+    share = float(missed.mean())
+    if seen.accuracy(best_one) >= seen.accuracy(best_many) and share <= 0.01:
+        return None
+    return Doubt(
+        code="one-step-beats-iterative",
+        finding=f"{seen.names[best_one]} leaves accuracy {seen.accuracy(best_one):.3f}, {seen.names[best_many]} "
+        f"{seen.accuracy(best_many):.3f}; one step broke {share:.1%} of the images that no iterative attack broke.",
+        advice="Gradients are masked or the iterative attack is too weak: more steps, a smaller step_size, restarts, "
+        "and another loss.",
+    )
+
+
+def _noise(seen: Evidence) -> Doubt | None:
+    blind, guided = seen.kind("random"), seen.kind("one-step", "iterative")
+    if not blind or not guided or seen.mode == "cascade":
+        return None
+    missed = int(
+        (seen.ledger.right & ~seen.ledger.correct[blind].all(axis=0) & seen.ledger.correct[guided].all(axis=0)).sum()
+    )
+    if missed == 0:
+        return None
+    return Doubt(
+        code="noise-beats-attack",
+        finding=f"Random noise broke {missed} image{'s' if missed > 1 else ''} that no gradient attack broke.",
+        advice="The gradient attacks are too weak or misled: add restarts and steps, and attack without gradients.",
+    )
+
+
+def _wide_ball(seen: Evidence) -> Doubt | None:
+    wide = [point for point in seen.curve if point.eps >= seen.widest]
+    if not wide or wide[-1].accuracy <= 0.02:
+        return None
+    return Doubt(
+        code="accuracy-stays-up",
+        finding=f"At eps {wide[-1].eps:g}, where the ball holds every image there is, accuracy is still "
+        f"{wide[-1].accuracy:.3f} on {wide[-1].examples} images instead of 0.",
+        advice="The attack fails to find what is certainly there: gradients are masked. More steps, a larger "
+        "step_size, another loss, or a surrogate for the layer that blocks the gradient.",
+    )
+
+
+def _rising(seen: Evidence) -> Doubt | None:
+    for before, after in zip(seen.curve, seen.curve[1:], strict=False):
+        if after.accuracy > before.accuracy + 1.5 / max(after.examples, 1):
+            return Doubt(
+                code="accuracy-rises-with-eps",
+                finding=f"A larger ball gave a higher accuracy: {before.accuracy:.3f} at eps {before.eps:g}, "
+                f"{after.accuracy:.3f} at eps {after.eps:g}.",
+                advice="A larger ball holds the smaller one: the attack has not converged. More steps or restarts.",
+            )
+    return None
+
+
+def _weak_suite(seen: Evidence) -> Doubt | None:
+    strong = [number for number in seen.kind("iterative") if getattr(seen.attacks[number], "steps", 0) >= 20]
+    if strong:
+        return None
+    return Doubt(
+        code="weak-attacks",
+        finding="No iterative gradient attack of at least 20 steps was among the attacks: " + ", ".join(seen.names),
+        advice="Add pgd:steps=40,restarts=5 before believing the number.",
+    )
+
+
+def _single_loss(seen: Evidence) -> Doubt | None:
+    many = [seen.attacks[number] for number in seen.kind("iterative")]
+    if not many or seen.ledger.robust.mean() < 0.05:
+        return None
+    restarted = any(getattr(attack, "restarts", 1) > 1 for attack in many)
+    if restarted and len({attack.judged_by for attack in many}) > 1:
+        return None
+    return Doubt(
+        code="upper-bound",
+        finding="The iterative attacks used " + ("one loss" if restarted else "no random restarts")
+        + ": a stronger evaluation usually finds some more.",
+        advice="Run pgd:steps=100,restarts=10 with loss=cross_entropy and with loss=margin.",
+    )
+
+
+def _naive_labels(seen: Evidence) -> Doubt | None:
+    if seen.labels == "true":
+        return None
+    return Doubt(
+        code="predicted-labels",
+        finding="The attacks were given the model's own answers instead of the true labels: a wrong answer that is "
+        "pushed away can become the right one.",
+        advice="Run again with true labels; these numbers only serve to compare with papers that did the same.",
+    )
+
+
+def _few(seen: Evidence) -> Doubt | None:
+    count = len(seen.ledger.labels)
+    if count >= 500:
+        return None
+    return Doubt(
+        code="few-images",
+        finding=f"Only {count} images were attacked: the interval is wide.",
+        advice="Evaluate at least 1,000 images.",
+    )
+
+
+CHECKS: dict[str, Callable[[Evidence], Doubt | None]] = {
+    "zero gradients": _zero_gradients,
+    "saturated outputs": _saturated,
+    "random outputs": _unsteady,
+    "one step against many": _one_step,
+    "noise against attacks": _noise,
+    "accuracy at the widest ball": _wide_ball,
+    "accuracy rising with eps": _rising,
+    "strength of the attacks": _weak_suite,
+    "losses and restarts": _single_loss,
+    "labels": _naive_labels,
+    "number of images": _few,
+}

@@ -1,0 +1,94 @@
+"""The report as one HTML page that needs nothing else: no network, no script, no font file."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from turtlenet.evaluation import plots, text
+from turtlenet.evaluation.report import Picture, Report
+
+__all__ = ["html"]
+
+_SMALL = 96
+"""Pictures up to this many pixels a side are enlarged with their pixels sharp."""
+
+_CHANGES = ("linf_mean", "linf_max", "l2_mean", "l2_max", "l1_mean", "l0_mean", "psnr_mean", "ssim_mean")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Section:
+    """One model's part of the page."""
+
+    name: str
+    report: Report
+    classes: plots.Plot | None
+    settings: str
+    command: str | None
+
+
+def html(reports: Sequence[Report]) -> str:
+    """The report as a self-contained page, for a laptop, a phone or paper, light or dark.
+
+    Args:
+        reports: One report, or several to stand side by side.
+
+    Returns:
+        The whole of `report.html`.
+    """
+    return _template().render(
+        sections=[_section(name, report) for name, report in zip(text.names(reports), reports, strict=True)],
+        headline=_headline(reports),
+        attacks=text.attack_rows(reports),
+        figures=[plot for plot in (plots.accuracies(reports), plots.curve(reports)) if plot],
+        changes=_CHANGES,
+        small=_small,
+        words=text,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = {name: getattr(text, name) for name in ("clean", "count", "fraction", "number", "percent", "within")}
+    environment.filters |= filters
+    return environment.get_template("report.html")
+
+
+def _section(name: str, report: Report) -> _Section:
+    settings = [{"attack": row.name, "spec": row.spec, "settings": row.settings} for row in report.attacks]
+    return _Section(
+        name=name,
+        report=report,
+        classes=plots.per_class(report),
+        settings=json.dumps(settings, indent=1),
+        command=text.command(report),
+    )
+
+
+def _headline(reports: Sequence[Report]) -> str:
+    if not any(report.attacks for report in reports):
+        return "No attack was run"
+    if len(reports) == 1:
+        return f"{text.percent(reports[0].robust_accuracy)} of {text.images(reports[0])} withstand every attack tried"
+    return f"Robust accuracy: {text.change(reports)}"
+
+
+def _small(picture: Picture) -> bool:
+    """Reads a PNG's width and height from its header."""
+    try:
+        head = base64.b64decode(picture.original[:32])
+    except (binascii.Error, ValueError):
+        return False
+    return max(int.from_bytes(head[16:20]), int.from_bytes(head[20:24])) <= _SMALL

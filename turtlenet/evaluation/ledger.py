@@ -1,0 +1,98 @@
+"""What is known of each image so far, attack by attack; can be written down and read back between two blocks."""
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from turtlenet.errors import OutputError
+
+__all__ = ["Ledger"]
+
+_DISTANCES = ("linf", "l2", "l1", "l0", "psnr", "ssim")
+
+
+@dataclass
+class Ledger:
+    """Per-image results of all attacks.
+
+    Attributes:
+        labels: True labels, int32 (n,).
+        clean: Predictions before any attack, int32 (n,).
+        attacked: Whether an attack was run on an image, bool (attacks, n).
+        reached: Whether it reached its goal there.
+        correct: Whether the image is classified correctly after it; as `clean` says where it was not run.
+        loss: Cross-entropy after it, float64; NaN where it was not run.
+        distance: `linf`, `l2`, `l1`, `l0`, `psnr`, `ssim` of each example found, float64; NaN where there is none.
+        cost: Seconds, gradients and queries, float64 (attacks, 3).
+        done: Images finished: the next block starts here.
+    """
+
+    labels: np.ndarray
+    clean: np.ndarray
+    attacked: np.ndarray
+    reached: np.ndarray
+    correct: np.ndarray
+    loss: np.ndarray
+    distance: dict[str, np.ndarray]
+    cost: np.ndarray
+    done: int = 0
+
+    @staticmethod
+    def empty(labels: np.ndarray, attacks: int) -> "Ledger":
+        """Nothing known yet."""
+        shape = (attacks, len(labels))
+        return Ledger(
+            labels=labels,
+            clean=np.full(len(labels), -1, "int32"),
+            attacked=np.zeros(shape, bool),
+            reached=np.zeros(shape, bool),
+            correct=np.zeros(shape, bool),
+            loss=np.full(shape, np.nan),
+            distance={name: np.full(shape, np.nan) for name in _DISTANCES},
+            cost=np.zeros((attacks, 3)),
+        )
+
+    @property
+    def right(self) -> np.ndarray:
+        """Images classified correctly before any attack, bool (n,)."""
+        return self.clean == self.labels
+
+    @property
+    def robust(self) -> np.ndarray:
+        """Images on which every attack failed, bool (n,)."""
+        return self.right & self.correct.all(axis=0)
+
+    def write(self, path: Path, identity: str) -> None:
+        """Writes all to a temporary name, then renames it.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        arrays |= {f"distance_{name}": value for name, value in self.distance.items()}
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with temporary.open("wb") as file:
+                np.savez(file, identity=np.array(json.dumps([identity, self.done])), **arrays)
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise OutputError(f"Expected to write progress to {path}; got: {error.strerror}.") from None
+
+    @staticmethod
+    def read(path: Path, identity: str) -> "Ledger | None":
+        """What an earlier run of the very same evaluation wrote, if anything."""
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                arrays = {name: data[name] for name in data.files}
+            whose, done = json.loads(str(arrays.pop("identity")))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+        if whose != identity:
+            return None
+        distance = {name: arrays.pop(f"distance_{name}") for name in _DISTANCES}
+        return Ledger(distance=distance, done=done, **arrays)

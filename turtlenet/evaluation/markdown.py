@@ -1,0 +1,180 @@
+"""The report as Markdown: the verdict, the doubts, then the figures."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from turtlenet.evaluation.report import Report
+from turtlenet.evaluation.text import (
+    CLEAN,
+    MISSING,
+    ROBUST,
+    attack_rows,
+    attack_title,
+    change,
+    clean,
+    command,
+    count,
+    fraction,
+    images,
+    names,
+    number,
+    reassurance,
+    threat,
+    verdict,
+)
+
+__all__ = ["markdown"]
+
+
+def markdown(reports: Sequence[Report]) -> str:
+    """The report as GitHub-flavored Markdown.
+
+    Args:
+        reports: One report, or several to stand side by side.
+
+    Returns:
+        The whole of `report.md`.
+    """
+    titles = [_plain(title) for title in names(reports)]
+    several = len(reports) > 1
+    parts = ["# Robustness report", *_verdicts(titles, reports), *_doubts(titles, reports)]
+    if several:
+        parts += ["## Side by side", _side_by_side(titles, reports)]
+    for title, report in zip(titles, reports, strict=True):
+        parts += [f"## {title}"] if several else []
+        parts += _figures(report, "###" if several else "##")
+    return "\n\n".join(parts) + "\n"
+
+
+def _verdicts(titles: Sequence[str], reports: Sequence[Report]) -> list[str]:
+    if len(reports) == 1:
+        return [f"**{verdict(reports[0])}**", f"Model {titles[0]}, {_setting(reports[0])}."]
+    lines = [f"- **{title}** ({_setting(report)}): {verdict(report)}" for title, report in _both(titles, reports)]
+    return [f"**Robust accuracy: {_plain(change(reports))}.**", "\n".join(lines)]
+
+
+def _setting(report: Report) -> str:
+    return f"{_plain(report.data.get('name', MISSING))}, {_plain(threat(report))}"
+
+
+def _doubts(titles: Sequence[str], reports: Sequence[Report]) -> list[str]:
+    lines = []
+    for title, report in _both(titles, reports):
+        lead = f"**{title}**: " if len(reports) > 1 else ""
+        lines += [
+            f"- {lead}{_plain(one.finding)} **→ {_plain(one.advice)}** (`{_code(one.code)}`)" for one in report.doubts
+        ]
+        lines += [] if report.doubts else [f"- {lead}{reassurance(report)}"]
+    return ["## Reasons to doubt", "\n".join(lines)]
+
+
+def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> str:
+    rows = [[CLEAN, *(fraction(one.clean_accuracy, one.clean_accuracy_interval) for one in reports)]]
+    for name, cells in attack_rows(reports):
+        found = [fraction(row.accuracy, row.accuracy_interval) if row else MISSING for row in cells]
+        rows.append([_plain(name), *found])
+    rows.append([f"**{ROBUST}**", *(fraction(one.robust_accuracy, one.robust_accuracy_interval) for one in reports)])
+    return _table(["accuracy [95 % interval]", *titles], rows)
+
+
+def _figures(report: Report, level: str) -> list[str]:
+    parts = [f"{level} Attacks", _attacks(report)]
+    if report.attacks:
+        parts += [f"{level} How large the changes are", _changes(report)]
+    if report.per_class:
+        parts += [f"{level} Per class", _per_class(report)]
+    if report.curve:
+        parts += [f"{level} Accuracy against eps, under {_plain(report.curve_attack)}", _curve(report)]
+    return [*parts, f"{level} Threat and provenance", _provenance(report), *_settings(report)]
+
+
+def _attacks(report: Report) -> str:
+    rows = [[CLEAN, fraction(report.clean_accuracy, report.clean_accuracy_interval), *[""] * 6]]
+    for row in report.attacks:
+        cells = [_plain(attack_title(row)), fraction(row.accuracy, row.accuracy_interval), fraction(row.success_rate)]
+        cells += [count(row.examples), number(row.loss), count(row.gradients), count(row.queries)]
+        rows.append([*cells, f"{row.seconds:,.1f}"])
+    rows.append([f"**{ROBUST}**", fraction(report.robust_accuracy, report.robust_accuracy_interval), *[""] * 6])
+    columns = ["accuracy [95 % interval]", "success", "attacked", "loss", "gradients", "queries", "seconds"]
+    return _table(["attack", *columns], rows)
+
+
+def _changes(report: Report) -> str:
+    rows = [
+        [
+            _plain(attack_title(row)),
+            *map(number, (row.linf_mean, row.linf_max, row.l2_mean, row.l2_max, row.l1_mean, row.l0_mean)),
+            *map(number, (row.psnr_mean, row.ssim_mean)),
+        ]
+        for row in report.attacks
+    ]
+    columns = ["Linf mean", "Linf max", "L2 mean", "L2 max", "L1 mean", "L0 mean", "PSNR, dB", "SSIM"]
+    return _table(["attack", *columns], rows)
+
+
+def _per_class(report: Report) -> str:
+    rows = [
+        [
+            str(row.label),
+            count(row.count),
+            fraction(row.clean_accuracy),
+            fraction(row.robust_accuracy, row.robust_accuracy_interval),
+        ]
+        for row in report.per_class
+    ]
+    return _table(["class", "images", "clean", "robust [95 % interval]"], rows)
+
+
+def _curve(report: Report) -> str:
+    rows = [[f"{at.eps:g}", fraction(at.accuracy, at.accuracy_interval), count(at.examples)] for at in report.curve]
+    return _table(["eps", "accuracy [95 % interval]", "images"], rows)
+
+
+def _provenance(report: Report) -> str:
+    facts = {
+        "Threat": f"{threat(report)}, {report.threat.get('access', MISSING)}, labels {_labels(report)}",
+        "Mode": report.mode,
+        "Model": f"{report.model.get('name')}, {count(report.model.get('parameters'))} parameters",
+        "Model file": report.model.get("path") or "in memory",
+        "Model head": report.model.get("head", MISSING),
+        "Model sha256": report.model.get("sha256", MISSING),
+        "Data": f"{report.data.get('name')}, {images(report)}. {report.data.get('description') or ''}",
+        "Data sha256": report.data.get("sha256", MISSING),
+        "Seed": report.seed,
+        "Versions": ", ".join(f"{name} {version}" for name, version in report.versions.items()),
+        "Written": f"{report.created}, after {number(report.seconds)} seconds",
+    }
+    return _table(["", ""], [[name, _plain(value)] for name, value in facts.items()])
+
+
+def _labels(report: Report) -> str:
+    return str(report.threat.get("labels", MISSING))
+
+
+def _settings(report: Report) -> list[str]:
+    settings = [{"attack": row.name, "spec": row.spec, "settings": row.settings} for row in report.attacks]
+    again = command(report)
+    # No line of JSON starts with a fence, and `command` has one line only: neither can end its block early.
+    parts = ["To run it again:", f"```sh\n{again}\n```"] if again else []
+    return [*parts, "Exact settings:", f"```json\n{json.dumps(settings, indent=1)}\n```"]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---", *["--:"] * (len(head) - 1)] if head[0] else ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _plain(text: Any) -> str:
+    """Text that Markdown prints as it is, in a table cell as well."""
+    escaped = re.sub(r"([\\`*_\[\]#|~!])", r"\\\1", clean(text).replace("&", "&amp;"))
+    return escaped.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _code(text: Any) -> str:
+    return clean(text).replace("`", "'").replace("|", "/")
+
+
+def _both(titles: Sequence[str], reports: Sequence[Report]) -> Iterable[tuple[str, Report]]:
+    return zip(titles, reports, strict=True)

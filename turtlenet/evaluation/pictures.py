@@ -1,0 +1,95 @@
+"""A few images before and after, for people to look at."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from turtlenet.attacks.batched import attack_all
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.data import Examples
+from turtlenet.evaluation.cascade import Cascade, predict
+from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.report import Picture
+
+__all__ = ["pictures"]
+
+_ORDER = {"linf": np.inf, "l2": 2, "l1": 1, "l0": 0}
+
+
+def pictures(
+    cascade: Cascade, names: list[str], model: Classifier, examples: Examples, ledger: Ledger, most: int = 10
+) -> tuple[Picture, ...]:
+    """Shows the first image of each class that fell, after the last attack that felled it.
+
+    The choice flatters nobody. The examples are crafted anew: their draws belong to the image, so they are the same.
+    """
+    if len(examples.shape) != 3 or examples.shape[-1] not in (1, 3):
+        return ()
+    fallen = ledger.attacked & ~ledger.correct & ledger.right
+    chosen: dict[int, list[int]] = {}
+    for label in range(model.num_classes):
+        places = np.flatnonzero(fallen.any(axis=0) & (ledger.labels == label))
+        if len(places) and sum(map(len, chosen.values())) < most:
+            last = int(np.flatnonzero(fallen[:, places[0]])[-1])
+            chosen.setdefault(last, []).append(int(places[0]))
+    shown = [
+        picture
+        for number, places in chosen.items()
+        for picture in _crafted(cascade, number, names[number], model, examples, np.array(places))
+    ]
+    return tuple(sorted(shown, key=lambda picture: picture.label))
+
+
+def _crafted(
+    cascade: Cascade, number: int, name: str, model: Classifier, examples: Examples, places: np.ndarray
+) -> list[Picture]:
+    x, y = examples.batch(places)
+    before = _softmax(predict(model, x, 16))
+    given = before.argmax(axis=1).astype("int32") if cascade.labels == "predicted" else y
+    outcome = attack_all(
+        cascade.variant(number), model, x, given, ball=cascade.ball, seed=cascade.seed, index=places, batch_size=16
+    )
+    after = _softmax(outcome.logits)
+    return [
+        Picture(
+            index=int(places[row]),
+            label=int(y[row]),
+            attack=name,
+            clean_prediction=int(before[row].argmax()),
+            clean_confidence=round(float(before[row].max()), 6),
+            adversarial_prediction=int(after[row].argmax()),
+            adversarial_confidence=round(float(after[row].max()), 6),
+            distance=_distance(outcome.x[row], x[row], cascade.ball),
+            **_images(x[row], outcome.x[row], cascade.ball),
+        )
+        for row in range(len(places))
+    ]
+
+
+def _images(x: np.ndarray, moved: np.ndarray, ball: Ball) -> dict[str, str]:
+    largest = max(float(np.abs(moved - x).max()), 1e-12)
+    return {
+        "original": _png((x - ball.low) / ball.full),
+        "perturbation": _png(0.5 + 0.5 * (moved - x) / largest),
+        "adversarial": _png((moved - ball.low) / ball.full),
+    }
+
+
+def _distance(moved: np.ndarray, x: np.ndarray, ball: Ball) -> float:
+    return round(float(np.linalg.norm((moved - x).ravel().astype("float64"), ord=_ORDER[ball.norm])), 6)
+
+
+def _png(unit: np.ndarray) -> str:
+    """A PNG file in base64 of an image in [0, 1]."""
+    pixels = np.rint(np.clip(unit, 0, 1) * 255).astype("uint8")
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits.astype("float64") - logits.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)

@@ -1,0 +1,204 @@
+"""What was found, with the reasons to doubt it. The JSON form is the truth; Markdown and HTML are views of it."""
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "Doubt", "Picture", "Report"]
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackRow:
+    """One attack's line.
+
+    Attributes:
+        name: The attack's registered name.
+        spec: How the user named it.
+        kind: `random`, `one-step`, `iterative` or `other`.
+        settings: Every setting of the attack.
+        accuracy: Share of all images that are still classified correctly; in a cascade, after this and all before.
+        accuracy_interval: Its 95 % interval.
+        success_rate: Share of the attacked images on which the attack reached its goal.
+        loss: Mean cross-entropy at the examples found, over the attacked images.
+        seconds: Wall-clock time.
+        gradients: Input gradients computed, over all images.
+        queries: Forward passes without a gradient, over all images.
+        examples: Images attacked: those still classified correctly before.
+        linf_mean: Mean largest change of a pixel over the successes, in input units; so the next five.
+        psnr_mean: Mean peak signal-to-noise ratio over the successes, in dB.
+        ssim_mean: Mean structural similarity over the first successes, at most 256.
+    """
+
+    name: str
+    spec: str
+    kind: str
+    settings: dict[str, Any]
+    accuracy: float
+    accuracy_interval: Interval
+    success_rate: float
+    loss: float | None
+    seconds: float
+    gradients: int
+    queries: int
+    examples: int
+    linf_mean: float | None = None
+    linf_max: float | None = None
+    l2_mean: float | None = None
+    l2_max: float | None = None
+    l1_mean: float | None = None
+    l0_mean: float | None = None
+    psnr_mean: float | None = None
+    ssim_mean: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassRow:
+    """One class's line: how many images, how many right before and after all attacks."""
+
+    label: int
+    count: int
+    clean_accuracy: float
+    robust_accuracy: float
+    robust_accuracy_interval: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """Accuracy under one attack at one radius, on a subset of the images."""
+
+    eps: float
+    accuracy: float
+    accuracy_interval: Interval
+    examples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """A reason not to believe the number, and what to do about it.
+
+    Attributes:
+        code: A stable name for machines.
+        finding: What was seen, with its figures.
+        advice: What to run next.
+    """
+
+    code: str
+    finding: str
+    advice: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One image before and after; the three images are PNG files in base64.
+
+    Attributes:
+        perturbation: The change, scaled so that the ball's largest change spans the grey scale around its middle.
+    """
+
+    index: int
+    label: int
+    attack: str
+    clean_prediction: int
+    clean_confidence: float
+    adversarial_prediction: int
+    adversarial_confidence: float
+    distance: float
+    original: str
+    perturbation: str
+    adversarial: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The robustness of one model on one data set under one threat.
+
+    Attributes:
+        model: `path`, `name`, `sha256` (of the file; of the weights for a model in memory), `parameters`, `head`.
+        data: `name`, `count`, `sha256`, `description`.
+        threat: `norm`, `eps` (input units), `bounds`, `access`, `labels`.
+        mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before.
+        robust_accuracy: Share of the images that every attack failed on.
+        curve_attack: The attack behind `curve`.
+        verdicts: For each image: its label, the clean prediction, and `robust`, 1 where every attack failed.
+    """
+
+    model: dict[str, Any]
+    data: dict[str, Any]
+    threat: dict[str, Any]
+    seed: int
+    versions: dict[str, str]
+    mode: str
+    created: str
+    seconds: float
+    clean_accuracy: float
+    clean_accuracy_interval: Interval
+    robust_accuracy: float
+    robust_accuracy_interval: Interval
+    attacks: tuple[AttackRow, ...]
+    doubts: tuple[Doubt, ...]
+    per_class: tuple[ClassRow, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
+    curve_attack: str = ""
+    pictures: tuple[Picture, ...] = ()
+    verdicts: dict[str, list[int]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings."""
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> str:
+        """The report as JSON; NaN never stands in it."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> "Report":
+        """Reads back what `to_dict` wrote."""
+        return _read(Report, data)
+
+    @staticmethod
+    def from_json(text: str) -> "Report":
+        """Reads back what `to_json` wrote."""
+        return Report.from_dict(json.loads(text))
+
+    def __str__(self) -> str:
+        from turtlenet.evaluation.text import table
+
+        return table([self])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several models under the same threat, side by side: before and after."""
+
+    reports: tuple[Report, ...]
+
+    def to_json(self) -> str:
+        """The reports as JSON, under `reports`."""
+        return json.dumps({"reports": [report.to_dict() for report in self.reports]}, indent=1, allow_nan=False)
+
+    def __str__(self) -> str:
+        from turtlenet.evaluation.text import table
+
+        return table(self.reports)
+
+
+def _read(kind: Any, value: Any) -> Any:
+    """Builds a value of an annotated type from what JSON made of it."""
+    origin = typing.get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        known = {item.name for item in dataclasses.fields(kind)}
+        return kind(**{name: _read(hints[name], item) for name, item in value.items() if name in known})
+    if origin is tuple:
+        inner = typing.get_args(kind)
+        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
+        return tuple(_read(one, item) for one, item in zip(kinds, value, strict=True))
+    if origin in (typing.Union, types.UnionType) and value is not None:
+        return _read(typing.get_args(kind)[0], value)
+    return value

@@ -1,0 +1,51 @@
+"""Intervals and distances, by the libraries that know them."""
+
+import numpy as np
+from scipy.stats import binomtest
+from skimage.metrics import structural_similarity
+
+__all__ = ["distances", "interval", "similarity"]
+
+
+def interval(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % Wilson interval of a share, rounded to 6 places."""
+    if count == 0:
+        return 0.0, 1.0
+    found = binomtest(hits, count).proportion_ci(0.95, method="wilson")
+    return round(float(found.low), 6), round(float(found.high), 6)
+
+
+def distances(x: np.ndarray, moved: np.ndarray, full: float) -> dict[str, np.ndarray]:
+    """Per-image distances in input units, and the peak signal-to-noise ratio in dB.
+
+    Args:
+        x: Images (n, ...).
+        moved: The same images, perturbed.
+        full: Largest minus smallest value of a pixel.
+
+    Returns:
+        `linf`, `l2`, `l1`, `l0` (values changed) and `psnr` (infinite for an unchanged image), each float64 (n,).
+    """
+    delta = np.abs(moved.astype("float64") - x.astype("float64")).reshape(len(x), -1)
+    square = np.square(delta).mean(axis=1)
+    with np.errstate(divide="ignore"):
+        psnr = 10 * np.log10(full**2 / square)
+    return {
+        "linf": delta.max(axis=1),
+        "l2": np.sqrt(np.square(delta).sum(axis=1)),
+        "l1": delta.sum(axis=1),
+        "l0": (delta > 0).sum(axis=1).astype("float64"),
+        "psnr": psnr,
+    }
+
+
+def similarity(x: np.ndarray, moved: np.ndarray, full: float) -> np.ndarray:
+    """Structural similarity of each pair of images (n,); NaN where an image is no picture or too small for one."""
+    if x.ndim != 4 or min(x.shape[1:3]) < 7:
+        return np.full(len(x), np.nan)
+    return np.array(
+        [
+            structural_similarity(one, other, data_range=full, channel_axis=-1)
+            for one, other in zip(x.astype("float64"), moved.astype("float64"), strict=True)
+        ]
+    )

@@ -1,0 +1,290 @@
+"""The terminal's view, and the words and numbers that all views share."""
+
+import math
+import shlex
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from turtlenet.evaluation.report import AttackRow, Report
+
+__all__ = [
+    "CAVEAT",
+    "CLEAN",
+    "MISSING",
+    "ROBUST",
+    "WIDTH",
+    "attack_rows",
+    "attack_title",
+    "change",
+    "checks",
+    "clean",
+    "clip",
+    "command",
+    "count",
+    "fraction",
+    "images",
+    "names",
+    "number",
+    "percent",
+    "reassurance",
+    "table",
+    "threat",
+    "verdict",
+    "within",
+]
+
+WIDTH = 100
+MISSING = "-"
+CLEAN = "clean"
+ROBUST = "every attack"
+CAVEAT = "This proves nothing: the robust accuracy is an upper bound, and an attack that was not tried may lower it."
+_CASCADE = "A cascade: each attack met only the images left by those before it; its accuracy counts them all."
+_FRACTION_COLUMN = len("0.861 [0.838, 0.881]") + 2
+
+
+def table(reports: Sequence[Report]) -> str:
+    """The summary for a terminal: plain text, at most 100 columns.
+
+    Args:
+        reports: One report, or several to stand side by side.
+
+    Returns:
+        A heading for each model, the accuracies with their intervals, and the doubts.
+    """
+    titles = names(reports)
+    lines = [line for title, report in zip(titles, reports, strict=True) for line in _heading(title, report)]
+    lines += ["", *(_costs(reports[0]) if len(reports) == 1 else _side_by_side(titles, reports))]
+    if any(report.mode == "cascade" and report.attacks for report in reports):
+        lines += _wrapped(_CASCADE, "  ")
+    lines.append("")
+    for title, report in zip(titles, reports, strict=True):
+        lines += _doubts(f"{clip(title, 40)}: " if len(reports) > 1 else "", report)
+    return "\n".join(line.rstrip() for line in lines).strip("\n")
+
+
+def clean(text: Any) -> str:
+    """One line of printable characters, whatever a file or a model was called."""
+    kept = "".join(char if char.isprintable() else " " for char in str(text))
+    return " ".join(kept.split()) or MISSING
+
+
+def clip(text: Any, width: int) -> str:
+    """One printable line of at most `width` characters."""
+    line = clean(text)
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def percent(value: float) -> str:
+    """A share as `86.1 %`; never 0 or 100 for what is only close to it."""
+    return f"{_rounded(100 * value, 1, 100)} %"
+
+
+def within(interval: Sequence[float]) -> str:
+    """An interval of shares as `83.8 to 88.1`, in percent."""
+    return " to ".join(_rounded(100 * end, 1, 100) for end in interval)
+
+
+def fraction(value: float, interval: Sequence[float] | None = None) -> str:
+    """A share as `0.861`, or `0.861 [0.838, 0.881]` with its interval."""
+    share = _rounded(value, 3, 1)
+    return share if interval is None else f"{share} [{', '.join(_rounded(end, 3, 1) for end in interval)}]"
+
+
+def number(value: float | None) -> str:
+    """A measured quantity to three figures; `-` where nothing was measured."""
+    if value is None:
+        return MISSING
+    return f"{value:,.0f}" if 1000 <= abs(value) < math.inf else f"{value:.3g}"
+
+
+def count(value: Any) -> str:
+    """A whole number with its thousands apart; `-` where it is not known."""
+    return f"{value:,}" if isinstance(value, int) else MISSING
+
+
+def images(report: Report) -> str:
+    """How many images the report speaks of, as `1,000 images`."""
+    total = report.data.get("count")
+    return f"{count(total)} image{'' if total == 1 else 's'}"
+
+
+def threat(report: Report) -> str:
+    """What an attacker may do, as `Linf eps 0.3 in [0, 1]`."""
+    facts = report.threat
+    eps = facts.get("eps")
+    line = f"{str(facts.get('norm', '')).capitalize()} eps {eps:g}" if eps is not None else "unknown threat"
+    bounds = facts.get("bounds")
+    return clean(f"{line} in [{bounds[0]:g}, {bounds[1]:g}]" if bounds else line)
+
+
+def names(reports: Sequence[Report]) -> list[str]:
+    """A printable name for each model, told apart by a number where two are called the same."""
+    plain = [clean(report.model.get("name") or "model") for report in reports]
+    seen: Counter[str] = Counter()
+    titles = []
+    for name in plain:
+        seen[name] += 1
+        titles.append(f"{name} ({seen[name]})" if seen[name] > 1 else name)
+    return titles
+
+
+def attack_title(row: AttackRow) -> str:
+    """An attack as the user named it."""
+    return clean(row.spec or row.name)
+
+
+def attack_rows(reports: Sequence[Report]) -> list[tuple[str, tuple[AttackRow | None, ...]]]:
+    """The attacks of all reports in the order they were first met, each with its row in every report."""
+    rows = [_numbered(report.attacks) for report in reports]
+    keys = dict.fromkeys(key for own in rows for key in own)
+    return [(key[0], tuple(own.get(key) for own in rows)) for key in keys]
+
+
+def verdict(report: Report) -> str:
+    """The finding in one sentence, with its interval."""
+    before = f"before any attack {percent(report.clean_accuracy)}"
+    if not report.attacks:
+        return f"No attack was run on these {images(report)}, so nothing is known of robustness; {before}."
+    return (
+        f"Under every attack tried, {percent(report.robust_accuracy)} (95 % interval "
+        f"{within(report.robust_accuracy_interval)}) of {images(report)} are still classified correctly; {before}."
+    )
+
+
+def change(reports: Sequence[Report]) -> str:
+    """The robust accuracy of every model in one line: from the first to the last."""
+    pairs = zip(names(reports), reports, strict=True)
+    return " → ".join(f"{name} {percent(report.robust_accuracy)}" for name, report in pairs)
+
+
+def checks(report: Report) -> tuple[list[str], list[str]]:
+    """Which doubts could have been found.
+
+    Returns:
+        The checks that ran, and those that what was run left no room for.
+    """
+    kinds = {row.kind for row in report.attacks}
+    whole = report.mode == "table"
+    possible = {
+        "zero gradients": bool(report.attacks),
+        "saturated outputs": bool(report.attacks),
+        "randomness in the model": bool(report.attacks),
+        "random noise against the other attacks": whole and "random" in kinds and len(kinds) > 1,
+        "one-step against iterative attacks": whole and {"one-step", "iterative"} <= kinds,
+        "accuracy falling as eps grows": len(report.curve) > 1,
+    }
+    return [name for name, ran in possible.items() if ran], [name for name, ran in possible.items() if not ran]
+
+
+def reassurance(report: Report) -> str:
+    """What may be said when no doubt was raised, and no more than that."""
+    ran, missing = checks(report)
+    if not ran:
+        return f"No check ran. {CAVEAT}"
+    left = f" Not checked, for lack of such a run: {', '.join(missing)}." if missing else ""
+    return f"No reason to doubt was found by the checks that ran: {', '.join(ran)}.{left} {CAVEAT}"
+
+
+def command(report: Report) -> str | None:
+    """The command line that repeats the report; None for a model that was in memory only."""
+    path = report.model.get("path")
+    if not path:
+        return None
+    words = ["turtlenet", "evaluate", clean(path)]
+    for row in report.attacks:
+        words += ["--attack", attack_title(row)]
+    facts = {"norm": report.threat.get("norm"), "eps": report.threat.get("eps"), "data": report.data.get("name")}
+    facts |= {"limit": report.data.get("count"), "seed": report.seed}
+    for option, value in facts.items():
+        words += [f"--{option}", clean(value)] if value is not None else []
+    return shlex.join(words)
+
+
+def _rounded(value: float, digits: int, whole: float) -> str:
+    """Rounds without reaching 0 or the whole unless the value is just that."""
+    for extra in range(digits, 8):
+        text = f"{value:.{extra}f}"
+        if float(text) not in (0.0, whole) or value in (0.0, whole):
+            return text
+    return f"{value:.{digits}f}"
+
+
+def _numbered(attacks: Sequence[AttackRow]) -> dict[tuple[str, int], AttackRow]:
+    seen: Counter[str] = Counter()
+    rows = {}
+    for row in attacks:
+        title = attack_title(row)
+        rows[title, seen[title]] = row
+        seen[title] += 1
+    return rows
+
+
+def _heading(title: str, report: Report) -> list[str]:
+    facts = [
+        clip(title, 44),
+        f"{count(report.model.get('parameters'))} parameters",
+        f"{clip(report.data.get('name', MISSING), 30)}, {images(report)}",
+        threat(report),
+    ]
+    return _wrapped(" | ".join(facts), "    ")
+
+
+def _costs(report: Report) -> list[str]:
+    """One model: each attack's accuracy and what it took."""
+    rows = [["", "accuracy [95 % interval]", "success", "seconds", "gradients"]]
+    rows.append([CLEAN, fraction(report.clean_accuracy, report.clean_accuracy_interval), "", "", ""])
+    for row in report.attacks:
+        cells = [clip(attack_title(row), 36), fraction(row.accuracy, row.accuracy_interval)]
+        rows.append([*cells, fraction(row.success_rate), f"{row.seconds:,.1f}", count(row.gradients)])
+    if report.attacks:
+        rows.append([ROBUST, fraction(report.robust_accuracy, report.robust_accuracy_interval), "", "", ""])
+    return _aligned(rows)
+
+
+def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> list[str]:
+    """Several models: as many columns as fit, then the next ones below."""
+    lines: list[str] = []
+    rows = attack_rows(reports)
+    label = min(30, max([len(ROBUST), *(len(name) for name, _ in rows)]))
+    fit = (WIDTH - 2 - label) // (_FRACTION_COLUMN + 2)
+    for start in range(0, len(reports), fit):
+        part = slice(start, start + fit)
+        lines += [*([""] if start else []), *_block(titles[part], reports[part], rows, part, label)]
+    return lines
+
+
+def _block(
+    titles: Sequence[str],
+    reports: Sequence[Report],
+    attacks: Sequence[tuple[str, tuple[AttackRow | None, ...]]],
+    part: slice,
+    label: int,
+) -> list[str]:
+    rows = [["", *(clip(title, _FRACTION_COLUMN) for title in titles)]]
+    rows.append([CLEAN, *(fraction(one.clean_accuracy, one.clean_accuracy_interval) for one in reports)])
+    for name, cells in attacks:
+        found = [fraction(row.accuracy, row.accuracy_interval) if row else MISSING for row in cells[part]]
+        rows.append([clip(name, label), *found])
+    rows.append([ROBUST, *(fraction(one.robust_accuracy, one.robust_accuracy_interval) for one in reports)])
+    return _aligned(rows)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+
+
+def _doubts(name: str, report: Report) -> list[str]:
+    if not report.doubts:
+        return _wrapped(f"{name}{reassurance(report)}", "  ")
+    return [
+        line
+        for doubt in report.doubts
+        for line in _wrapped(f"! {name}{clean(doubt.finding)} -> {clean(doubt.advice)}", "  ")
+    ]
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=indent)

@@ -1,0 +1,103 @@
+"""What an attack climbs: one number for each example, from its logits.
+
+Each loss is given the labels as int32 of shape (batch,) and the logits as float32 of shape (batch, classes), and gives
+float32 of shape (batch,). Higher is worse for the model. The targeted form is higher the nearer the model is to
+answering `target`. Losses are never averaged over a batch: an example's gradient is its own.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from keras import ops
+
+from turtlenet.errors import ModelError, SpecError, did_you_mean
+
+__all__ = ["LOSSES", "Loss", "check_classes", "cross_entropy", "difference_of_logits_ratio", "get", "margin"]
+
+_FAR = -1e30
+
+
+class Loss(NamedTuple):
+    """A loss in both its forms, and how many classes it needs."""
+
+    untargeted: Callable[[Any, Any], Any]
+    targeted: Callable[[Any, Any, Any], Any]
+    least_classes: int = 2
+
+
+def cross_entropy(y: Any, logits: Any) -> Any:
+    """Cross-entropy of softmax probabilities.
+
+    Written as softplus(logsumexp of the other logits - logit of y): the usual form rounds to a gradient of 0 once
+    float32 probabilities saturate, which hides the way uphill from an attack.
+    """
+    return ops.softplus(ops.logsumexp(_others(y, logits), axis=-1) - _of(y, logits))
+
+
+def margin(y: Any, logits: Any) -> Any:
+    """Best other logit minus the label's (Carlini & Wagner, 2017, f6 without its clip); positive: misclassified."""
+    return ops.max(_others(y, logits), axis=-1) - _of(y, logits)
+
+
+def difference_of_logits_ratio(y: Any, logits: Any) -> Any:
+    """Margin over the spread of the three best logits (Croce & Hein, 2020, eq. 6): blind to the logits' scale."""
+    best = ops.top_k(logits, 3)[0]
+    return margin(y, logits) / (best[:, 0] - best[:, 2] + 1e-12)
+
+
+def _targeted_cross_entropy(y: Any, target: Any, logits: Any) -> Any:
+    return -cross_entropy(target, logits)
+
+
+def _targeted_margin(y: Any, target: Any, logits: Any) -> Any:
+    return -margin(target, logits)
+
+
+def _targeted_ratio(y: Any, target: Any, logits: Any) -> Any:
+    """Croce & Hein (2020), eq. 7."""
+    best = ops.top_k(logits, 4)[0]
+    spread = best[:, 0] - 0.5 * (best[:, 2] + best[:, 3]) + 1e-12
+    return (_of(target, logits) - _of(y, logits)) / spread
+
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy": Loss(cross_entropy, _targeted_cross_entropy),
+    "margin": Loss(margin, _targeted_margin),
+    "dlr": Loss(difference_of_logits_ratio, _targeted_ratio, least_classes=3),
+}
+
+
+def get(name: str) -> Loss:
+    """The loss of that name.
+
+    Raises:
+        SpecError: No such loss.
+    """
+    if name not in LOSSES:
+        raise SpecError(f"Unknown loss {name!r}.{did_you_mean(name, LOSSES)}")
+    return LOSSES[name]
+
+
+def check_classes(name: str, num_classes: int, *, targeted: bool) -> None:
+    """Refuses a loss on a model with too few classes.
+
+    Raises:
+        ModelError: The ratio needs three classes, and four when targeted.
+    """
+    least = get(name).least_classes + (1 if targeted and name == "dlr" else 0)
+    if num_classes < least:
+        raise ModelError(
+            f"Expected at least {least} classes for loss {name!r}; got {num_classes}: use cross_entropy or margin."
+        )
+
+
+def _mask(y: Any, logits: Any) -> Any:
+    return ops.one_hot(y, logits.shape[-1], dtype="float32")
+
+
+def _of(y: Any, logits: Any) -> Any:
+    return ops.sum(logits * _mask(y, logits), axis=-1)
+
+
+def _others(y: Any, logits: Any) -> Any:
+    return logits + _FAR * _mask(y, logits)

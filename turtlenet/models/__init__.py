@@ -1,0 +1,22 @@
+"""Models: the architectures of the papers; files in and out; the logits of any classifier."""
+
+from turtlenet.models.classifier import classifier
+from turtlenet.models.heads import Head, logits_model
+from turtlenet.models.inspect import Inspection, LayerLine, inspect
+from turtlenet.models.load import load
+from turtlenet.models.save import check_writable, save
+from turtlenet.models.zoo import architectures, build
+
+__all__ = [
+    "Head",
+    "Inspection",
+    "LayerLine",
+    "architectures",
+    "build",
+    "check_writable",
+    "classifier",
+    "inspect",
+    "load",
+    "logits_model",
+    "save",
+]

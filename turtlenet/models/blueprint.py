@@ -1,0 +1,135 @@
+"""What a model file says about itself, read as plain data: nothing of it is built or executed.
+
+A file is known by its bytes, never by its name: the HDF5 signature, or a zip archive that has a `config.json`.
+"""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from turtlenet.errors import ModelError
+
+__all__ = ["Blueprint", "read_blueprint"]
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """The description in a model file.
+
+    Attributes:
+        path: The file.
+        format: `hdf5` or `keras`.
+        keras_version: The Keras that wrote it, where it says so.
+        backend: The backend that Keras ran on, where it says so.
+        config: The architecture, as Keras wrote it.
+        training: Optimizer, loss and metrics, as Keras wrote them; None where the model was not compiled.
+    """
+
+    path: Path
+    format: str
+    keras_version: str | None
+    backend: str | None
+    config: dict[str, Any]
+    training: dict[str, Any] | None
+
+
+def read_blueprint(path: str | PathLike[str]) -> Blueprint:
+    """Reads a file's description of its model.
+
+    Raises:
+        ModelError: No such file, no model file, or a damaged one.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise ModelError(f"Expected a model file; {path} is a folder.")
+        if not path.exists():
+            raise ModelError(f"Expected a model file; there is no {path}.")
+        if h5py.is_hdf5(path):
+            return _from_hdf5(path)
+        if _starts_as_zip(path):
+            return _from_zip(path)
+    except OSError as error:
+        raise ModelError(f"Expected a readable model file; {path}: {_line(error)}.") from None
+    raise ModelError(f"Expected a model file (HDF5 or .keras); {path} is neither.")
+
+
+def _from_hdf5(path: Path) -> Blueprint:
+    try:
+        with h5py.File(path, "r") as file:
+            held = {key: _text(file.attrs.get(key)) for key in _HDF5_KEYS}
+            weights_only = _holds_weights(file)
+            names = ", ".join(sorted(file)[:4]) or "nothing"
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ModelError(f"Expected a whole HDF5 file; {path} is damaged or cut short: {_line(error)}.") from None
+    if held["model_config"] is None:
+        if weights_only:
+            raise ModelError(f"Expected a whole model, as `model.save` writes it; {path} holds weights only.")
+        raise ModelError(f"Expected a model file; {path} holds arrays, not a model ({names}).")
+    training = held["training_config"]
+    return Blueprint(
+        path,
+        "hdf5",
+        held["keras_version"],
+        held["backend"],
+        _parse(held["model_config"], path),
+        _parse(training, path) if training else None,
+    )
+
+
+def _from_zip(path: Path) -> Blueprint:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if "config.json" not in archive.namelist():
+                raise ModelError(f"Expected a .keras archive with a config.json; {path} is another zip archive.")
+            text = archive.read("config.json").decode()
+            about = archive.read("metadata.json").decode() if "metadata.json" in archive.namelist() else "{}"
+            if not any(name.startswith("model.weights.") for name in archive.namelist()):
+                raise ModelError(f"Expected a .keras archive with weights; {path} has none.")
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+        raise ModelError(f"Expected a whole .keras archive; {path} is damaged or cut short: {_line(error)}.") from None
+    config = _parse(text, path)
+    training = config.pop("compile_config", None)
+    version = _parse(about, path).get("keras_version")
+    return Blueprint(path, "keras", version, None, config, training)
+
+
+_HDF5_KEYS = ("model_config", "training_config", "keras_version", "backend")
+
+
+def _holds_weights(file: h5py.File) -> bool:
+    """Whether `save_weights` wrote this: Keras 2 lists `layer_names`, Keras 3 nests `vars` groups."""
+    if "layer_names" in file.attrs or "layers" in file or "_layer_checkpoint_dependencies" in file:
+        return True
+    return any(isinstance(item, h5py.Group) and "vars" in item for item in file.values())
+
+
+def _starts_as_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"Expected a model description in JSON in {path}; {_line(error)}.") from None
+    if not isinstance(config, dict):
+        raise ModelError(f"Expected a model description in {path}; got a {type(config).__name__}.")
+    return config
+
+
+def _text(value: Any) -> str | None:
+    """HDF5 attributes are bytes or text, whoever wrote them."""
+    if value is None:
+        return None
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")[:160] or type(error).__name__

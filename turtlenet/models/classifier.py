@@ -1,0 +1,30 @@
+"""From a loaded model to what an attacker sees of it."""
+
+import keras
+
+from turtlenet.classifier import Classifier
+from turtlenet.models.description import input_range
+from turtlenet.models.heads import logits_model
+
+__all__ = ["classifier", "pixel_bounds"]
+
+
+def classifier(model: keras.Model, *, bounds: tuple[float, float] | None = None, head: str = "auto") -> Classifier:
+    """Makes the classifier that attacks and training work on; it shares every variable with the model.
+
+    Args:
+        model: A built image classifier.
+        bounds: Smallest and largest value of a pixel; None tells it from a leading `Rescaling`, else [0, 1].
+        head: What the model's outputs are; see `logits_model`.
+
+    Raises:
+        ModelError: A model that is no classifier of one continuous input.
+    """
+    logits, found = logits_model(model, head)
+    return Classifier(logits, bounds=bounds or pixel_bounds(model), head=f"{found.kind}: {found.how}")
+
+
+def pixel_bounds(model: keras.Model) -> tuple[float, float]:
+    """The pixel range that a leading `Rescaling` expects, or [0, 1]."""
+    config = {"class_name": type(model).__name__, "config": model.get_config()} if hasattr(model, "layers") else {}
+    return input_range(config) or (0.0, 1.0)

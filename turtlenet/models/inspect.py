@@ -1,0 +1,184 @@
+"""Says what a model file is, and whether it loads safely; a file that is refused is described too."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from turtlenet.errors import ModelError
+from turtlenet.models import description
+from turtlenet.models.blueprint import read_blueprint
+from turtlenet.models.heads import Head, logits_model
+from turtlenet.models.load import load
+from turtlenet.models.safety import findings
+
+__all__ = ["Inspection", "LayerLine", "inspect"]
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class LayerLine:
+    """One layer of a model; shape and parameters are None where only its description was read."""
+
+    name: str
+    class_name: str
+    output_shape: Shape | None
+    parameters: int | None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a model file holds.
+
+    Attributes:
+        path, sha256, format: The file; its format is `hdf5` or `keras`.
+        keras_version, backend: What wrote it, where it says so.
+        layers, parameters: The top-level layers, and how many numbers they hold together.
+        input_shape: Shape of one input with the batch in front, as (None, 28, 28, 1).
+        input_range: The pixel range that a leading `Rescaling` expects, as (0.0, 255.0); None where none can be told.
+        num_classes, head: What `logits_model` finds.
+        compiled: Whether `load` brings the compiled state back.
+        optimizer, loss, metrics: Their names in the file, even where Keras cannot bring them back.
+        unsafe: What in it would run code; empty if it loads safely.
+        attackable, why_not: Whether attacks can climb its logits, and what is in the way.
+    """
+
+    path: str
+    sha256: str
+    format: str
+    keras_version: str | None
+    backend: str | None
+    layers: tuple[LayerLine, ...]
+    parameters: int | None
+    input_shape: Shape | None
+    input_range: tuple[float, float] | None
+    num_classes: int | None
+    head: Head | None
+    compiled: bool
+    optimizer: str | None
+    loss: str | None
+    metrics: tuple[str, ...]
+    unsafe: tuple[str, ...]
+    attackable: bool
+    why_not: str | None
+
+    def to_json(self) -> str:
+        """All of it as JSON."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    def to_text(self) -> str:
+        """A page for a person."""
+        rows = [f"  {line.name:28} {line.class_name:24} {_shape(line):24} {_count(line)}" for line in self.layers]
+        return "\n".join([*_head_lines(self), "layers:", *rows])
+
+
+def inspect(path: str | PathLike[str]) -> Inspection:
+    """Describes a model file; one that is refused is described without running anything of it.
+
+    Raises:
+        ModelError: No model file, or a damaged one.
+    """
+    blueprint = read_blueprint(path)
+    unsafe = findings(blueprint.config)
+    model, head, why_not = _attempt(path) if not unsafe else (None, None, f"It is refused, unexecuted: {unsafe[0]}.")
+    training = blueprint.training or {}
+    return Inspection(
+        path=str(path),
+        sha256=_sha256(Path(path)),
+        format=blueprint.format,
+        keras_version=blueprint.keras_version,
+        backend=blueprint.backend,
+        layers=_layers(model, blueprint.config),
+        parameters=int(model.count_params()) if model is not None and model.built else None,
+        input_shape=_input_shape(model, blueprint.config),
+        input_range=description.input_range(blueprint.config),
+        num_classes=head.num_classes if head else None,
+        head=head,
+        compiled=model is not None and bool(model.compiled),
+        optimizer=description.label(training.get("optimizer") or training.get("optimizer_config")),
+        loss=description.label(training.get("loss")),
+        metrics=tuple(description.labels(training.get("metrics"))),
+        unsafe=unsafe,
+        attackable=head is not None,
+        why_not=why_not,
+    )
+
+
+def _attempt(path: str | PathLike[str]) -> tuple[keras.Model | None, Head | None, str | None]:
+    """The model, its head, and what is in the way of an attack."""
+    try:
+        model = load(path)
+    except ModelError as error:
+        return None, None, str(error)
+    try:
+        return model, logits_model(model)[1], None
+    except ModelError as error:
+        return model, None, str(error)
+
+
+def _layers(model: keras.Model | None, config: dict[str, Any]) -> tuple[LayerLine, ...]:
+    if model is None:
+        return tuple(LayerLine(name, kind, None, None) for name, kind in description.layers(config))
+    return tuple(
+        LayerLine(each.name, type(each).__name__, _output_shape(each), _parameters(each)) for each in model.layers
+    )
+
+
+def _output_shape(layer: keras.layers.Layer) -> Shape | None:
+    try:
+        return tuple(layer.output.shape)
+    except (AttributeError, ValueError):  # Several outputs, several calls, or a layer inside a subclassed model.
+        return None
+
+
+def _parameters(layer: keras.layers.Layer) -> int | None:
+    return int(layer.count_params()) if layer.built else None
+
+
+def _input_shape(model: keras.Model | None, config: dict[str, Any]) -> Shape | None:
+    try:
+        return tuple(model.input_shape) if model is not None else description.input_shape(config)
+    except (AttributeError, ValueError):
+        return description.input_shape(config)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _head_lines(it: Inspection) -> list[str]:
+    writer = f"Keras {it.keras_version or 'of an unknown version'}" + (f" on {it.backend}" if it.backend else "")
+    state = ", ".join(part for part in (it.optimizer, it.loss, *it.metrics) if part)
+    lines = [
+        f"{it.path}: {it.format}, written by {writer}",
+        f"sha256: {it.sha256}",
+        f"input: {it.input_shape or 'unknown'}, range {it.input_range or 'unknown'}",
+        f"parameters: {'unknown' if it.parameters is None else format(it.parameters, ',')}",
+        f"compiled: {'yes' if it.compiled else 'no'}"
+        + (
+            f" ({state})"
+            if it.compiled and state
+            else f" (the file names {state}, which were not read)"
+            if state
+            else ""
+        ),
+        f"safe: {'no: ' + '; '.join(it.unsafe) if it.unsafe else 'yes'}",
+    ]
+    if it.head:
+        lines.append(f"head: {it.head.kind}, {it.num_classes} classes. {it.head.how}")
+    return [*lines, f"attackable: {'yes' if it.attackable else f'no: {it.why_not}'}"]
+
+
+def _shape(line: LayerLine) -> str:
+    return str(line.output_shape) if line.output_shape else "-"
+
+
+def _count(line: LayerLine) -> str:
+    return "-" if line.parameters is None else f"{line.parameters:,}"

@@ -1,0 +1,142 @@
+"""Finds what in a model's description would run code, by reading names only.
+
+Keras rebuilds a model by looking names up. A name is fine where it stands for something that Keras itself has, or
+that the running program has registered (`keras.saving.register_keras_serializable`). Anything else is a finding: a
+`Lambda`, whose code travels in the file; a layer that opens another file; a class that nobody here knows.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+__all__ = ["findings"]
+
+_RUN_CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+_READ_FILES = ("StringLookup", "IntegerLookup", "TextVectorization")
+_DATA = {
+    "__keras_tensor__",
+    "__tensor__",
+    "__numpy__",
+    "__bytes__",
+    "__ellipsis__",
+    "__slice__",
+    "__tuple__",
+    "TensorShape",
+}
+_MODELS = {"Functional", "Model", "Sequential"}
+_KERAS = {"keras", "tf_keras", "tensorflow"}
+_CLASS_SPACES = (
+    keras.layers,
+    keras.initializers,
+    keras.regularizers,
+    keras.constraints,
+    keras.losses,
+    keras.metrics,
+    keras.optimizers,
+    keras.optimizers.schedules,
+    keras.dtype_policies,
+    keras.quantizers,
+    keras.random,
+)
+_FUNCTION_SPACES = (
+    keras.activations,
+    keras.losses,
+    keras.metrics,
+    keras.ops,
+    keras.initializers,
+    keras.regularizers,
+)
+
+
+def findings(config: Any) -> tuple[str, ...]:
+    """What in a description is not known to be safe, one phrase each; empty where all is well.
+
+    Args:
+        config: A model's or a compiled state's description: dicts, lists, strings and numbers.
+    """
+    found: dict[str, None] = {}
+    # A stack of its own: a file may nest deeper than Python recurses.
+    waiting: list[tuple[Any, str]] = [(config, "the model")]
+    while waiting:
+        node, owner = waiting.pop()
+        if isinstance(node, dict):
+            owner = _owner(node, owner)
+            verdicts = list(_judge(node, owner))
+            found.update(dict.fromkeys(verdicts))
+            if not verdicts:
+                waiting.extend((value, owner) for value in reversed(node.values()))
+        elif isinstance(node, list):
+            waiting.extend((item, owner) for item in reversed(node))
+    return tuple(found)
+
+
+def _owner(node: dict[str, Any], owner: str) -> str:
+    """The innermost named thing that a node belongs to."""
+    inner = node.get("config")
+    name = inner.get("name") if isinstance(inner, dict) else None
+    return f"{node.get('class_name')} {name!r}" if isinstance(name, str) else owner
+
+
+def _judge(node: dict[str, Any], owner: str) -> Iterator[str]:
+    """Phrases for what is wrong with one node, its children left out."""
+    if "class_name" not in node:
+        return
+    name, module = node["class_name"], node.get("module") or "keras"
+    if name in ("__lambda__", "Lambda"):
+        yield f"{owner}, which carries Python code"
+    elif not isinstance(name, str) or not isinstance(module, str):
+        yield f"{owner}, whose class name is no text"
+    elif name == "function":
+        if not _knows_function(node, module):
+            yield f"{owner} with the function {node.get('config')!r}, which neither Keras nor this program has"
+    elif name not in _DATA:
+        yield from _judge_class(node, name, module, owner)
+
+
+def _judge_class(node: dict[str, Any], name: str, module: str, owner: str) -> Iterator[str]:
+    # Keras's two loaders prefer different ones of these; so each of them has to be fine.
+    candidates = (_registered(node.get("registered_name")), _registered(name), _builtin(name, module))
+    lineage = {base.__name__ for cls in candidates for base in getattr(cls, "__mro__", ())}
+    who = owner if owner.startswith(name) else f"{name} in {owner}"
+    if not any(candidates):
+        yield f"{who}, a class that neither Keras nor this program has"
+    elif not lineage.isdisjoint(_RUN_CODE):
+        yield f"{who}, which carries Python code"
+    elif not lineage.isdisjoint(_READ_FILES) and _names_a_file(node.get("config")):
+        yield f"{who}, which reads another file"
+
+
+def _registered(name: Any) -> Any:
+    return keras.saving.get_registered_object(name) if isinstance(name, str) else None
+
+
+def _builtin(name: str, module: str) -> type | None:
+    """The Keras class of that name, looked up without an import."""
+    if module.partition(".")[0] not in _KERAS:
+        return None
+    if name in _MODELS:
+        return keras.Model
+    # Keras 2 wrote its own optimizers as `Custom>Adam`.
+    name = name.removeprefix("Custom>")
+    for space in _CLASS_SPACES:
+        if isinstance(found := getattr(space, name, None), type):
+            return found
+    # Arithmetic in a functional model is an operation: `keras.src.ops.numpy`, `Multiply`.
+    found = getattr(sys.modules.get(module), name, None) if module.startswith("keras.src.") else None
+    return found if isinstance(found, type) and issubclass(found, keras.Operation) else None
+
+
+def _knows_function(node: dict[str, Any], module: str) -> bool:
+    name = node.get("config")
+    if not isinstance(name, str):
+        return False
+    if _registered(name) is not None or _registered(node.get("registered_name")) is not None:
+        return True
+    home = module.partition(".")[0]
+    return home in _KERAS | {"builtins"} and any(callable(getattr(space, name, None)) for space in _FUNCTION_SPACES)
+
+
+def _names_a_file(config: Any) -> bool:
+    return isinstance(config, dict) and isinstance(config.get("vocabulary"), str)

@@ -1,0 +1,97 @@
+"""Writes a model so that a crash leaves the old file or the new one, never half of one."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+import keras
+
+from turtlenet.errors import OutputError
+from turtlenet.models.quiet import quiet
+
+__all__ = ["check_writable", "save"]
+
+_SUFFIXES = (".h5", ".hdf5", ".keras")
+
+
+def save(model: keras.Model, path: str | PathLike[str]) -> None:
+    """Writes a model with its optimizer's state, loss and metrics; plain Keras loads it.
+
+    Args:
+        model: Any model that Keras can write.
+        path: Where to, ending in `.h5`, `.hdf5` or `.keras`. What was there stays until the new file is whole.
+
+    Raises:
+        OutputError: Another suffix, a folder that is not there or cannot be written, or a model that the format
+            cannot hold.
+    """
+    target = _target(path)
+    with _temporary(target) as temporary:
+        try:
+            with quiet(), _kept_compile_config(model):
+                model.save(temporary)
+            _flush(temporary)
+            temporary.replace(target)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200].rstrip(". ") or type(error).__name__
+            raise OutputError(f"Expected to write the model to {target}; {reason}.") from None
+
+
+def check_writable(path: str | PathLike[str]) -> None:
+    """Finds out, before hours of work, whether `save` can write to a path; leaves nothing behind.
+
+    Raises:
+        OutputError: Another suffix, a folder that is not there, or one that cannot be written.
+    """
+    with _temporary(_target(path)):
+        pass
+
+
+def _target(path: str | PathLike[str]) -> Path:
+    path = Path(path)
+    if path.suffix not in _SUFFIXES:
+        raise OutputError(f"Expected a path that ends in {', '.join(_SUFFIXES)}; got {path}.")
+    # The file behind a link is replaced, not the link.
+    target = path.resolve()
+    if target.is_dir():
+        raise OutputError(f"Expected a path to write a model to; {path} is a folder.")
+    if not target.parent.is_dir():
+        raise OutputError(f"Expected a folder to write {path.name} in; there is no {path.parent}.")
+    return target
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[Path]:
+    """An empty file beside the target, with its suffix, which is gone afterwards."""
+    try:
+        # A folder of our own: a file that `mkstemp` makes would stay readable by its owner only.
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.stem}-", dir=target.parent))
+    except OSError as error:
+        raise OutputError(f"Expected to write to {target.parent}; {error.strerror or error}.") from None
+    temporary = folder / target.name
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _kept_compile_config(model: keras.Model) -> Iterator[None]:
+    """Undoes what writing HDF5 does in Keras 3.15: the optimizer vanishes from what the next file would say."""
+    held = getattr(getattr(model, "_compile_config", None), "config", None)
+    before = dict(held) if isinstance(held, dict) else {}
+    try:
+        yield
+    finally:
+        if isinstance(held, dict):
+            held.update(before)
+
+
+def _flush(path: Path) -> None:
+    """Waits until the bytes are on the disk: a rename can outlive a power cut that its contents do not."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

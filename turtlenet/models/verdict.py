@@ -1,0 +1,105 @@
+"""Decides what a model's outputs are, from its last activation, its loss and what the user says."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from turtlenet.errors import ModelError
+
+__all__ = ["Verdict", "judge"]
+
+_REGRESSION = {"mse", "mae", "mape", "msle", "huber", "logcosh", "poisson", "tweedie"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the outputs are (`softmax`, `sigmoid`, `logits`), whether an activation is to be cut off, and why."""
+
+    kind: str
+    cut: bool
+    how: str
+
+
+def judge(model: keras.Model, ending: str, units: int, head: str) -> Verdict:
+    """Decides.
+
+    Args:
+        model: The model, for its name and its compiled loss.
+        ending: `softmax`, `sigmoid`, `linear` or `unseen`.
+        units: Width of the output.
+        head: `softmax`, `sigmoid`, `logits`, or `auto`.
+
+    Raises:
+        ModelError: A regression model, an ending that cannot be told, or a head that contradicts the ending.
+    """
+    seen = {"linear": "logits"}.get(ending, ending)
+    if head not in ("auto", seen) and seen != "unseen":
+        raise ModelError(
+            f"Expected head={seen!r} for {model.name!r}, which ends in {_ENDINGS[seen]}; got head={head!r}."
+        )
+    if "softmax" in (seen, head) and units == 1:
+        raise ModelError(f"Expected two classes or more; the softmax of {model.name!r} has one, so it always says 1.")
+    if seen in ("softmax", "sigmoid"):
+        return Verdict(seen, True, _cut(seen, units))
+    if head != "auto":
+        return Verdict(head, False, _told(head))
+    return _from_loss(model, seen, units)
+
+
+def _from_loss(model: keras.Model, seen: str, units: int) -> Verdict:
+    """Tells logits from a regression, and what cannot be seen, by the compiled loss."""
+    name, from_logits = _loss(model)
+    if from_logits:
+        return Verdict(
+            "logits", False, f"The outputs are logits: the model was compiled with {name}(from_logits=True)."
+        )
+    if seen == "logits" and _is_regression(name):
+        raise ModelError(f"Expected a classifier; {model.name!r} is a regression model (linear output, loss {name}).")
+    if seen == "logits" and units == 1:
+        raise ModelError(
+            f"Expected a classifier; {model.name!r} looks like a regression model (one linear output): "
+            "pass head='logits' if it decides between two classes."
+        )
+    if seen == "logits":
+        return Verdict("logits", False, "The outputs are taken as logits: nothing squashes the last layer.")
+    raise ModelError(
+        f"Expected a model whose last activation can be told; that of {model.name!r} cannot: "
+        "pass head='softmax', 'sigmoid' or 'logits'."
+    )
+
+
+def _loss(model: keras.Model) -> tuple[str, bool]:
+    """The name of the compiled loss, empty if there is none, and whether it takes logits."""
+    loss: Any = getattr(model, "loss", None) if getattr(model, "compiled", False) else None
+    while isinstance(loss, (list, tuple, dict)) and len(loss) == 1:
+        loss = next(iter(loss.values())) if isinstance(loss, dict) else loss[0]
+    if isinstance(loss, keras.losses.Loss):
+        return type(loss).__name__, bool(loss.get_config().get("from_logits", False))
+    return (loss if isinstance(loss, str) else getattr(loss, "__name__", "")), False
+
+
+def _is_regression(loss: str) -> bool:
+    """Whether a loss measures a distance between numbers: `mse`, `MeanAbsoluteError`, `log_cosh`, ..."""
+    plain = loss.lower().replace("_", "")
+    return plain in _REGRESSION or plain.endswith("error")
+
+
+_ENDINGS = {"softmax": "a softmax", "sigmoid": "a sigmoid", "logits": "no softmax or sigmoid"}
+
+
+def _cut(seen: str, units: int) -> str:
+    if seen == "softmax":
+        return "The outputs are a softmax; the logits are what goes into it."
+    if units == 1:
+        return "The output is one sigmoid, so two classes: the logits are 0 and what goes into it."
+    return "The outputs are several sigmoids, decided by the largest: the logits are what goes into them."
+
+
+def _told(head: str) -> str:
+    if head == "logits":
+        return "The outputs are taken as logits, as told."
+    what = "logarithms" if head == "softmax" else "log-odds"
+    return (
+        f"The outputs are a {head}, as told; it is out of sight, so the logits are the {what} of its float32 outputs."
+    )

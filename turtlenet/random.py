@@ -1,0 +1,94 @@
+"""Random draws that belong to an example, not to its batch.
+
+Threefry-2x32 (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3") turns a key and a counter into bits.
+An example's key comes from the seed and the example's index; so batch size, order, sharding and resumption change
+nothing, and every backend draws the same numbers. Keys are uint32 tensors of shape (batch, 2).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+__all__ = ["bits", "fold_in", "keys", "normal", "rademacher", "root", "uniform"]
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = 0x1BD11BDA
+# The second word of a counter: draws and derived keys never share a counter.
+_DRAW, _FOLD = 0, 1
+
+
+def keys(seed: Any, index: Any) -> Any:
+    """Gives each example its key.
+
+    Args:
+        seed: The run's seed: an int, or the two words that `root` makes of one.
+        index: Integer tensor of shape (batch,): the examples' places in the data set.
+
+    Returns:
+        uint32 tensor of shape (batch, 2).
+    """
+    words = root(seed) if isinstance(seed, int) else seed
+    counter = ops.cast(index, "uint32")
+    return ops.stack(_threefry(_word(words[0]), _word(words[1]), counter, ops.zeros_like(counter)), axis=-1)
+
+
+def root(seed: int) -> np.ndarray:
+    """Splits a seed of up to 64 bits into two uint32 words, so that it can be an argument of a compiled function."""
+    return np.array([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF], "uint32")
+
+
+def fold_in(key: Any, number: Any) -> Any:
+    """Derives other keys from keys of shape (batch, 2), one for each `number`."""
+    word = ops.zeros_like(key[:, 0]) + _word(number)
+    return ops.stack(_threefry(key[:, 0], key[:, 1], word, ops.full_like(word, _FOLD)), axis=-1)
+
+
+def bits(key: Any, shape: tuple[int, ...]) -> Any:
+    """Draws uint32 words of shape (batch, *shape) from keys of shape (batch, 2)."""
+    count = math.prod(shape)
+    half = (count + 1) // 2
+    counter = ops.cast(ops.arange(half, dtype="int32"), "uint32")[None, :]
+    words = _threefry(key[:, :1], key[:, 1:], counter, ops.full_like(counter, _DRAW))
+    return ops.reshape(ops.concatenate(words, axis=1)[:, :count], (-1, *shape))
+
+
+def uniform(key: Any, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0) -> Any:
+    """Draws float32 numbers of shape (batch, *shape), uniform in [low, high)."""
+    # 24 bits fill a float32's mantissa exactly, so 1 is never reached.
+    unit = ops.cast(ops.right_shift(bits(key, shape), _word(8)), "float32") * 2.0**-24
+    return low + (high - low) * unit
+
+
+def normal(key: Any, shape: tuple[int, ...]) -> Any:
+    """Draws standard normal float32 numbers of shape (batch, *shape)."""
+    # Half a step away from 0 and 1, where the inverse of the distribution is infinite.
+    centred = 2.0 * uniform(key, shape) - 1.0 + 2.0**-24
+    return math.sqrt(2.0) * ops.erfinv(centred)
+
+
+def rademacher(key: Any, shape: tuple[int, ...]) -> Any:
+    """Draws -1 or +1 as float32 of shape (batch, *shape)."""
+    return 2.0 * ops.cast(ops.right_shift(bits(key, shape), _word(31)), "float32") - 1.0
+
+
+def _word(value: Any) -> Any:
+    return ops.cast(value, "uint32")
+
+
+def _rotate(word: Any, places: int) -> Any:
+    return ops.bitwise_or(ops.left_shift(word, _word(places)), ops.right_shift(word, _word(32 - places)))
+
+
+def _threefry(key0: Any, key1: Any, count0: Any, count1: Any) -> tuple[Any, Any]:
+    """Twenty rounds of Threefry-2x32; arguments are uint32 and broadcast."""
+    schedule = (key0, key1, ops.bitwise_xor(ops.bitwise_xor(key0, key1), _word(_PARITY)))
+    x0, x1 = count0 + key0, count1 + key1
+    for group in range(5):
+        for places in _ROTATIONS[group % 2]:
+            x0 = x0 + x1
+            x1 = ops.bitwise_xor(_rotate(x1, places), x0)
+        x0 = x0 + schedule[(group + 1) % 3]
+        x1 = x1 + schedule[(group + 2) % 3] + _word(group + 1)
+    return x0, x1

@@ -1,0 +1,20 @@
+"""Objectives, one Trainer under Keras `fit`, and the run that survives being killed."""
+
+from turtlenet.training.harden import OPTIMIZERS, Run, Schedule, harden
+from turtlenet.training.madry import Madry, Natural
+from turtlenet.training.objective import Objective, objectives
+from turtlenet.training.stream import split
+from turtlenet.training.trainer import Trainer
+
+__all__ = [
+    "OPTIMIZERS",
+    "Madry",
+    "Natural",
+    "Objective",
+    "Run",
+    "Schedule",
+    "Trainer",
+    "harden",
+    "objectives",
+    "split",
+]

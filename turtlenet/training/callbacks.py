@@ -1,0 +1,138 @@
+"""What watches a training run: progress, the best weights, and a collapse."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+__all__ = ["BestRobust", "CollapseWatch", "Progress"]
+
+_COLLAPSE = 0.2
+"""A fall of validated robust accuracy that one epoch's luck does not explain (Wong et al., 2020, use the same)."""
+
+
+class BestRobust(keras.callbacks.Callback):
+    """Keeps the weights of the epoch with the best robust validation accuracy: robust overfitting is real.
+
+    Args:
+        notes: Carries the best value, its epoch and the weights' place through a killed run.
+    """
+
+    def __init__(self, notes: dict[str, Any]):
+        super().__init__()
+        self.notes = notes
+        self.weights: list[np.ndarray] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = logs or {}
+        robust = logs.get("val_robust_accuracy")
+        # Rounding of float32 means must not decide between epochs; clean accuracy breaks a tie.
+        rank = None if robust is None else [round(float(robust), 6), round(float(logs["val_accuracy"]), 6)]
+        if rank is not None and rank > self.notes.get("best", [-1.0, -1.0]):
+            self.notes.update(best=rank, best_epoch=epoch + 1)
+            self.weights = [keras.ops.convert_to_numpy(variable) for variable in self.model.network.variables]
+
+    def restore(self, network: keras.Model) -> None:
+        """Puts the best weights back."""
+        if self.weights is not None:
+            for variable, value in zip(network.variables, self.weights, strict=True):
+                variable.assign(value)
+
+
+class CollapseWatch(keras.callbacks.Callback):
+    """Notices when a model learns to defeat its own attack instead of resisting it.
+
+    Catastrophic overfitting (Wong et al., 2020): robust accuracy under the validation attack falls while that under
+    the training attack does not. Label leaking (Kurakin et al., 2017): crafted images become easier than clean ones.
+
+    Args:
+        tell: Is given one line for each finding.
+        notes: Carries the findings through a killed run.
+    """
+
+    def __init__(self, tell: Callable[[str], None], notes: dict[str, Any]):
+        super().__init__()
+        self.tell = tell
+        self.notes = notes
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = logs or {}
+        crafted, checked = logs.get("robust_accuracy"), logs.get("val_robust_accuracy")
+        if crafted is None or checked is None:
+            return
+        best = max(self.notes.get("highest", 0.0), float(checked))
+        self.notes["highest"] = best
+        if checked < best - _COLLAPSE and crafted > checked + _COLLAPSE:
+            self._say(
+                "collapse",
+                f"Epoch {epoch + 1}: robust accuracy {crafted:.3f} under the training attack, but {checked:.3f} under "
+                f"the validation attack, after {best:.3f}: catastrophic overfitting. Train with pgd, or with rfgsm and "
+                "a smaller step_size; the best weights so far are kept.",
+            )
+        elif crafted > logs["val_accuracy"] + 0.02 and checked < crafted - _COLLAPSE:
+            self._say(
+                "leak",
+                f"Epoch {epoch + 1}: crafted images are easier ({crafted:.3f}) than clean ones "
+                f"({logs['val_accuracy']:.3f}) while the validation attack leaves {checked:.3f}: label leaking. "
+                "Train with pgd or rfgsm.",
+            )
+
+    def _say(self, code: str, line: str) -> None:
+        found = self.notes.setdefault("findings", {})
+        if code not in found:
+            found[code] = line
+            self.tell(line)
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar on a terminal with clean and robust accuracy and the time left; lines elsewhere if wished, else nothing.
+
+    Args:
+        steps: Steps of the whole run.
+        done: Steps done before, for a run that continues.
+        lines: Whether to print a line for each epoch where no bar is shown.
+    """
+
+    def __init__(self, steps: int, done: int = 0, *, lines: bool = False):
+        super().__init__()
+        self.steps = steps
+        self.done = done
+        self.lines = lines
+        self._bar: Any = None
+        self._epoch: dict[str, float] = {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self._bar is None:
+            self._bar = tqdm(
+                total=self.steps, initial=self.done, unit="step", disable=not sys.stderr.isatty(), dynamic_ncols=True
+            )
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._bar.update(1)
+        if logs:
+            self._show(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = logs or {}
+        self._epoch = {name: value for name, value in logs.items() if name.startswith("val_")}
+        self._show(logs)
+        if self.lines and self._bar.disable:
+            words = " ".join(f"{name}={float(value):.4f}" for name, value in logs.items())
+            print(f"epoch {epoch + 1}: {words}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Ends the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _show(self, logs: dict[str, Any]) -> None:
+        shown = {
+            "loss": logs.get("loss"),
+            "robust": logs.get("robust_accuracy"),
+            "val clean": self._epoch.get("val_accuracy"),
+            "val robust": self._epoch.get("val_robust_accuracy"),
+        }
+        self._bar.set_postfix({name: f"{float(value):.3f}" for name, value in shown.items() if value is not None})

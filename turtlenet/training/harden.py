@@ -1,0 +1,196 @@
+"""One hardening run, from a classifier to its best robust weights, that survives being killed."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from turtlenet.attacks import Attack
+from turtlenet.classifier import Classifier
+from turtlenet.data import Examples
+from turtlenet.errors import SettingError, did_you_mean
+from turtlenet.training.callbacks import BestRobust, CollapseWatch, Progress
+from turtlenet.training.checkpoint import Checkpoint, load_state, read_notes, reseed
+from turtlenet.training.objective import Objective
+from turtlenet.training.stream import Batches, Stream
+from turtlenet.training.trainer import Trainer
+
+__all__ = ["OPTIMIZERS", "Run", "Schedule", "harden"]
+
+OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Args:
+        epochs: Passes over the training data, each followed by validation.
+        steps_per_epoch: Steps that count as an epoch instead of a pass over the data; 0 for a pass.
+        batch_size: Examples in a batch.
+        learning_rate: The peak, reached after a twentieth of the run and left along a cosine towards 0.
+        optimizer: `adam`, `sgd` (with Nesterov momentum 0.9), `rmsprop`, or `compiled`: the model's own, as it is,
+            with its own learning rate.
+        seed: Repeats order, draws and dropout.
+    """
+
+    epochs: int = 20
+    steps_per_epoch: int = 0
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    optimizer: str = "adam"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 1), ("steps_per_epoch", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise SettingError(f"Expected {name} >= {least}; got {getattr(self, name)}.")
+        if not 0 < self.learning_rate < float("inf"):
+            raise SettingError(f"Expected learning_rate > 0; got {self.learning_rate}.")
+        if self.optimizer not in OPTIMIZERS:
+            raise SettingError(f"Unknown optimizer {self.optimizer!r}.{did_you_mean(self.optimizer, OPTIMIZERS)}")
+
+    def steps(self, examples: int) -> tuple[int, int]:
+        """Steps of an epoch, and of the whole run, for a number of training examples."""
+        each = self.steps_per_epoch or max(1, examples // self.batch_size)
+        return each, each * self.epochs
+
+    def make(self, steps: int, own: Any) -> Any:
+        """The Keras optimizer for a run of so many steps; `own` is the model's."""
+        if self.optimizer == "compiled":
+            if own is None:
+                raise SettingError("Expected a compiled model for optimizer=compiled; got one without an optimizer.")
+            return own
+        ramp = max(1, steps // 20)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, steps - ramp), warmup_target=self.learning_rate, warmup_steps=ramp
+        )
+        if self.optimizer == "sgd":
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+        return {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[self.optimizer](rate)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a hardening run did.
+
+    Attributes:
+        steps: Optimizer steps.
+        best_epoch: The epoch whose weights were kept, counted from 1; None without validation.
+        validation: Clean and robust accuracy of those weights on the validation images.
+        findings: One line for each collapse that was noticed.
+    """
+
+    steps: int
+    best_epoch: int | None = None
+    validation: dict[str, float] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+
+
+def harden(
+    classifier: Classifier,
+    examples: Examples,
+    objective: Objective,
+    schedule: Schedule,
+    *,
+    validation: Examples | None = None,
+    validation_attack: Attack | None = None,
+    sources: Sequence[Classifier] = (),
+    own_optimizer: Any = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    identity: dict[str, Any] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    tell: Callable[[str], None] = print,
+    verbose: bool = False,
+) -> Run:
+    """Trains a classifier's weights in place and leaves it with the best of them.
+
+    Args:
+        classifier: What to harden.
+        examples: What to train on.
+        objective: What to minimize.
+        schedule: How long and how fast.
+        validation: Held-out examples; after each epoch clean and robust accuracy are measured on them.
+        validation_attack: The attack of validation.
+        sources: Fixed classifiers to craft on.
+        own_optimizer: The model's own, for `optimizer="compiled"`.
+        checkpoint: Where the run's state lies; None saves none.
+        resume: Whether to continue from there.
+        identity: What tells this run from another, besides the settings given here (hashes of data and model).
+        callbacks: Further Keras callbacks.
+        tell: Is given findings, a line each.
+        verbose: Whether to print a line for each epoch where no terminal shows the bar.
+
+    Raises:
+        SettingError: The state to continue from belongs to a run with other settings.
+        OutputError: The state cannot be read or written.
+    """
+    stream = Stream(examples, schedule.batch_size, schedule.seed)
+    each, total = schedule.steps(len(examples))
+    who = {**(identity or {}), **dataclasses.asdict(schedule), "objective": objective.to_dict()}
+    notes: dict[str, Any] = {"identity": who}
+    reseed(classifier.model, schedule.seed)
+    trainer = Trainer(
+        classifier, objective, seed=schedule.seed, sources=sources, validation_attack=validation_attack
+    )
+    trainer.compile(optimizer=schedule.make(total, own_optimizer))
+    best = BestRobust(notes)
+    done = _continue(checkpoint, trainer, best, notes) if resume and checkpoint and checkpoint.exists() else 0
+    progress = Progress(total, done, lines=verbose)
+    watchers = [best, CollapseWatch(tell, notes), progress, *callbacks]
+    if checkpoint:
+        watchers.append(Checkpoint(checkpoint, best, notes))
+    held_out = None if validation is None else Batches(validation, max(stream.batch_size, 128))
+    try:
+        _fit(trainer, stream, done, (each, schedule.epochs), held_out, watchers)
+    finally:
+        progress.close()
+    best.restore(classifier.model)
+    kept = dict(zip(("robust_accuracy", "accuracy"), notes.get("best", ()), strict=False))
+    return Run(total, notes.get("best_epoch"), kept, tuple(notes.get("findings", {}).values()))
+
+
+def _continue(checkpoint: Path, trainer: Trainer, best: BestRobust, notes: dict[str, Any]) -> int:
+    """Takes up a saved state; gives the number of steps done."""
+    then, now = read_notes(checkpoint).get("identity", {}), notes["identity"]
+    other = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
+    if other:
+        raise SettingError(
+            f"Expected the settings of the run in {checkpoint}; got other values of {', '.join(other)}: "
+            "leave out --resume to start anew."
+        )
+    saved, best.weights = load_state(checkpoint, trainer)
+    notes.update(saved)
+    return int(notes.pop("step"))
+
+
+def _fit(
+    trainer: Trainer,
+    stream: Stream,
+    done: int,
+    plan: tuple[int, int],
+    validation: Batches | None,
+    callbacks: Sequence[Any],
+) -> None:
+    """Keras `fit` from the step where a run stands: what is left of its epoch first, then the others."""
+    each, epochs = plan
+    epoch, within = divmod(done, each)
+    legs = [(epoch, epoch + 1, each - within)] if within else []
+    start = epoch + 1 if within else epoch
+    if start < epochs:
+        legs.append((start, epochs, each))
+    for first, last, steps in legs:
+        trainer.fit(
+            Stream(stream.examples, stream.batch_size, stream.seed, first * each + each - steps),
+            initial_epoch=first,
+            epochs=last,
+            steps_per_epoch=steps,
+            shuffle=False,
+            validation_data=validation,
+            callbacks=list(callbacks),
+            verbose=0,
+        )

@@ -1,0 +1,148 @@
+"""Training on an objective, as a Keras model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from turtlenet import backend, random
+from turtlenet.attacks import PGD, Attack
+from turtlenet.classifier import Classifier
+from turtlenet.training.objective import Objective
+
+__all__ = ["Trainer"]
+
+# Validation draws come from a stream of their own, so that how often one validates changes no training draw.
+_VALIDATION = 0x76A1
+
+_OWN = ("loss", "accuracy", "robust_accuracy")
+
+
+class Trainer(keras.Model):
+    """Crafts each batch on the current weights and descends on the objective there.
+
+    It is a `keras.Model`: `compile(optimizer=...)`, then `fit`, `evaluate`, callbacks, schedules, `tf.data`, mixed
+    precision and distribution work as for any other. It trains the weights of the classifier's own model in place.
+    Metrics given to `compile` see the logits that are trained on. In training mode `robust_accuracy` is that at the
+    crafted examples and `accuracy` that at the clean share of a batch, if there is one; in validation both are those
+    of the same images, before and after the validation attack, and `loss` is the loss after it.
+
+    Args:
+        classifier: The model to harden, as an attacker sees it.
+        objective: What to minimize.
+        seed: Repeats every draw of the attacks.
+        sources: Other, fixed classifiers that the objective may craft on.
+        validation_attack: The attack of validation; 20 steps of PGD if not given.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        objective: Objective,
+        *,
+        seed: int = 0,
+        sources: Sequence[Classifier] = (),
+        validation_attack: Attack | None = None,
+    ):
+        super().__init__(name="trainer", dtype=classifier.model.dtype_policy)
+        self.network = classifier.model
+        self.classifier = classifier
+        self.objective = objective
+        self.seed = seed
+        self.sources = tuple(sources)
+        self.validation_attack = validation_attack or PGD(steps=20, early_stop=True)
+        objective.attack.check(classifier, objective.ball)
+        self.validation_attack.check(classifier, objective.ball)
+        self._loss = keras.metrics.Mean(name="loss")
+        self._clean = keras.metrics.Mean(name="accuracy")
+        self._robust = keras.metrics.Mean(name="robust_accuracy")
+        self.built = True
+
+    @property
+    def metrics(self) -> list[Any]:
+        # Keras has a tracker of its own for the loss that `compile` was given; the objective's loss takes its place.
+        others = [metric for metric in super().metrics if metric.name not in _OWN]
+        return [self._loss, self._clean, self._robust, *others]
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return self.classifier(x, training=training)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        x, y, weight = self._unpack(data)
+        step = self.optimizer.iterations
+        key = random.fold_in(self._keys(x, self.seed), step)
+        moved = ops.stop_gradient(
+            self.objective.perturb(self.classifier, x, y, key=key, step=step, sources=self.sources)
+        )
+        _, replicas = backend.replica()
+
+        def descend() -> tuple[Any, Any]:
+            losses, logits = self.objective.loss(self.classifier, x, moved, y)
+            loss = _mean(losses, weight)
+            total = ops.sum([loss, *self.network.losses]) / replicas
+            return self.optimizer.scale_loss(total), (loss, logits)
+
+        weights = self.network.trainable_variables
+        _, (loss, logits), gradients = backend.weight_gradients(descend, weights)
+        self.optimizer.apply(gradients, weights)
+        return self._track_training(x, y, logits, loss, weight)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        x, y, weight = self._unpack(data)
+        key = self._keys(x, self.seed + _VALIDATION)
+        moved = self.validation_attack.craft(self.classifier, x, y, ball=self.objective.ball, key=key)
+        losses, logits = self.objective.loss(_Still(self.classifier), x, moved, y)
+        self._loss.update_state(losses, weight)
+        self._clean.update_state(_hits(y, self.classifier(x)), weight)
+        self._robust.update_state(_hits(y, logits), weight)
+        return self._results(x, y, logits, weight, _OWN)
+
+    def _track_training(self, x: Any, y: Any, logits: Any, loss: Any, weight: Any) -> dict[str, Any]:
+        size = ops.shape(x)[0]
+        clean = ops.cast(ops.round(self.objective.clean_share * ops.cast(size, "float32")), "int32")
+        is_clean = ops.cast(ops.arange(size, dtype="int32") < clean, "float32")
+        hits = _hits(y, logits)
+        self._loss.update_state(loss)
+        self._clean.update_state(hits, is_clean)
+        self._robust.update_state(hits, 1.0 - is_clean)
+        share = self.objective.clean_share
+        return self._results(x, y, logits, weight, [name for name in _OWN if name != _empty(share)])
+
+    def _results(self, x: Any, y: Any, logits: Any, weight: Any, own: Sequence[str]) -> dict[str, Any]:
+        logs = self.compute_metrics(x, y, logits, sample_weight=weight)
+        return {name: value for name, value in logs.items() if name in own or name not in _OWN}
+
+    def _keys(self, x: Any, seed: int) -> Any:
+        """One key for each place in the global batch."""
+        number, _ = backend.replica()
+        size = ops.shape(x)[0]
+        return random.keys(seed, ops.arange(size, dtype="int32") + ops.cast(number, "int32") * size)
+
+    def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        y = ops.argmax(y, axis=-1) if len(y.shape) == 2 and y.shape[-1] == self.classifier.num_classes else y
+        return ops.cast(x, "float32"), ops.cast(ops.reshape(y, (-1,)), "int32"), weight
+
+
+class _Still(Classifier):
+    """The same classifier in inference mode, whatever an objective asks for."""
+
+    def __init__(self, classifier: Classifier):
+        super().__init__(classifier.model, bounds=classifier.bounds, head=classifier.head)
+
+    def __call__(self, x: Any, *, training: bool = False) -> Any:
+        return super().__call__(x, training=False)
+
+
+def _mean(losses: Any, weight: Any) -> Any:
+    return ops.mean(losses) if weight is None else ops.sum(losses * weight) / ops.maximum(ops.sum(weight), 1e-12)
+
+
+def _empty(share: float) -> str:
+    """The metric that a batch without clean, or without attacked, examples cannot give."""
+    return "accuracy" if share == 0 else "robust_accuracy" if share == 1 else ""
+
+
+def _hits(y: Any, logits: Any) -> Any:
+    return ops.cast(ops.cast(ops.argmax(logits, axis=-1), "int32") == y, "float32")
