@@ -1,10 +1,9 @@
 """What a Keras project calls; the command line calls the same."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -17,16 +16,26 @@ from turtlenet.attacks.batched import Outcome, attack_all
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
-from turtlenet.errors import DataError, ModelError, SettingError
-from turtlenet.evaluation import Comparison, Report, evaluate_classifier
-from turtlenet.models import classifier
+from turtlenet.errors import DataError, SettingError
+from turtlenet.evaluation import Comparison, evaluate_classifier
 from turtlenet.training import Objective, Run, Schedule, harden, objectives, split
 
-__all__ = ["attack", "evaluate", "harden_model", "load_data", "load_model", "save_model", "train"]
+__all__ = [
+    "as_classifier",
+    "attack",
+    "attack_examples",
+    "describe_ball",
+    "evaluate",
+    "harden_model",
+    "load_data",
+    "load_model",
+    "save_model",
+    "train",
+]
 
-PathType = str | PathLike[str]
-ModelType = PathType | keras.Model
-DataType = PathType | tuple[Any, Any] | Examples | Data
+PathType: TypeAlias = str | PathLike[str]
+ModelType: TypeAlias = PathType | keras.Model
+DataType: TypeAlias = PathType | tuple[Any, Any] | Examples | Data
 
 DEFAULT_DATA = "mnist-sample"
 DEFAULT_SUITE = "quick"
@@ -158,8 +167,8 @@ def harden_model(
     if not 0 <= warmup <= 1:
         raise SettingError(f"Expected warmup from 0 to 1, a share of the run; got {warmup}.")
     before = load_model(model) if not isinstance(model, keras.Model) else model
-    hardened = copy_model(before)
-    victim = classifier(hardened, bounds=bounds, head=head)
+    hardened = models.copy(before)
+    victim = models.classifier(hardened, bounds=bounds, head=head)
     found = load_data(data, victim)
     if found.train is None:
         raise DataError(f"Expected training images in {found.name}; got test images only.")
@@ -180,7 +189,7 @@ def harden_model(
         own_optimizer=getattr(hardened, "optimizer", None),
         checkpoint=Path(checkpoint) if checkpoint else None,
         resume=resume,
-        identity={"model": weights_sha256(before), "data": examples.sha256()} if checkpoint else None,
+        identity={"model": models.weights_sha256(before), "data": examples.sha256()} if checkpoint else None,
         callbacks=callbacks,
         tell=tell,
         verbose=verbose,
@@ -258,6 +267,7 @@ def evaluate(
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
     limit: int | None = 1000,
+    held_out: bool = False,
     mode: str | None = None,
     labels: str | None = None,
     seed: int = 0,
@@ -277,6 +287,7 @@ def evaluate(
         norm: None takes the suite's, else `linf`.
         bounds, head: See `harden_model`.
         limit: Most images to attack, the first of the data; None for all.
+        held_out: Where data have no separate test part, whether to take only the sixth that training never sees.
         mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before it.
         labels: `true`, or `predicted`: the attacks are given the model's own answers, as the papers did.
         seed: Repeats every draw.
@@ -295,9 +306,7 @@ def evaluate(
     for number, one in enumerate(model if isinstance(model, (list, tuple)) else [model]):
         victim = as_classifier(one, bounds=bounds, head=head)
         found = load_data(data, victim)
-        examples = found.whole or found.test or found.train
-        if examples is None or len(examples) == 0:
-            raise DataError(f"Expected images to attack in {found.name}; got none.")
+        examples = _to_attack(found, held_out)
         radius = eps if eps is not None else chosen.eps
         reports.append(
             evaluate_classifier(
@@ -319,11 +328,9 @@ def evaluate(
     return Comparison(tuple(reports)) if several and len(reports) > 1 else reports[0]
 
 
-def as_classifier(
-    model: ModelType, *, bounds: tuple[float, float] | None = None, head: str = "auto"
-) -> Classifier:
+def as_classifier(model: ModelType, *, bounds: tuple[float, float] | None = None, head: str = "auto") -> Classifier:
     """The classifier of a model, or of a model's file."""
-    return classifier(model if isinstance(model, keras.Model) else load_model(model), bounds=bounds, head=head)
+    return models.classifier(model if isinstance(model, keras.Model) else load_model(model), bounds=bounds, head=head)
 
 
 def describe_ball(ball: Ball) -> str:
@@ -331,42 +338,12 @@ def describe_ball(ball: Ball) -> str:
     return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]"
 
 
-def copy_model(model: keras.Model) -> keras.Model:
-    """A model with the same architecture, weights and compiled state, and variables of its own.
-
-    Raises:
-        ModelError: A model that Keras cannot describe and rebuild.
-    """
-    try:
-        twin = type(model).from_config(model.get_config())
-        twin.set_weights(model.get_weights())
-        if model.compiled:
-            twin.compile_from_config(model.get_compile_config())
-            twin.optimizer.build(twin.trainable_variables)
-            for mine, value in zip(twin.optimizer.variables, model.optimizer.variables, strict=False):
-                mine.assign(value)
-    except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ModelError(f"Expected a model that Keras can rebuild from its config; got: {reason}") from None
-    return twin
-
-
-def weights_sha256(model: keras.Model) -> str:
-    """A hash of all weights: the identity of a model in memory."""
-    digest = hashlib.sha256()
-    for weight in model.get_weights():
-        digest.update(np.ascontiguousarray(weight).tobytes())
-    return digest.hexdigest()
-
-
 def _about(model: ModelType, victim: Classifier) -> dict[str, Any]:
     parameters = int(victim.model.count_params())
     if isinstance(model, keras.Model):
-        return {"name": model.name, "path": None, "sha256": weights_sha256(model), "parameters": parameters}
+        return {"name": model.name, "path": None, "sha256": models.weights_sha256(model), "parameters": parameters}
     path = Path(model)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"name": path.stem, "path": str(model), "sha256": digest, "parameters": parameters}
+    return {"name": path.stem, "path": str(model), "sha256": models.file_sha256(path), "parameters": parameters}
 
 
 def _check_sample(victim: Classifier) -> None:
@@ -386,6 +363,14 @@ def _ball(victim: Classifier, norm: str, eps: float | None) -> Ball:
         usual = {"linf": (0.3, 8 / 255), "l2": (2.0, 0.5), "l1": (10.0, 12.0)}.get(norm.lower(), (0.3, 8 / 255))
         eps = (usual[0] if grey else usual[1]) * (high - low)
     return balls.get(norm, eps, victim.bounds)
+
+
+def _to_attack(data: Data, held_out: bool) -> Examples:
+    whole = None if held_out else data.whole
+    examples = next((part for part in (whole, data.test, data.train) if part is not None and len(part)), None)
+    if examples is None:
+        raise DataError(f"Expected images to attack in {data.name}; got none.")
+    return examples
 
 
 def _hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Examples, Examples | None]:

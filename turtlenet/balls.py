@@ -146,7 +146,9 @@ class L1(Ball):
         threshold = ops.max(excess, axis=1, keepdims=True)
         # The largest of these quotients is the threshold of the paper: each is a lower bound that rho attains.
         shrunk = ops.sign(size) * ops.maximum(magnitude - ops.maximum(threshold, 0.0), 0.0)
-        return ops.reshape(shrunk, ops.shape(delta))
+        # Float32 sums of many pixels are not exact: what is left over is scaled away.
+        total = ops.sum(ops.abs(shrunk), axis=1, keepdims=True)
+        return ops.reshape(shrunk * ops.minimum(1.0, self.eps / ops.maximum(total, 1e-12)), ops.shape(delta))
 
     def steepest(self, gradient: Any, at: Any) -> Any:
         slope = _flat(gradient)
@@ -228,4 +230,4 @@ def _largest(values: Any, count: Any) -> Any:
     magnitude = ops.abs(_flat(values))
     order = ops.argsort(-magnitude, axis=1)
     rank = ops.cast(ops.argsort(order, axis=1), "float32")
-    return ops.reshape(rank < ops.cast(count, "float32"), ops.shape(values))
+    return ops.reshape(rank < ops.floor(ops.cast(count, "float32")), ops.shape(values))

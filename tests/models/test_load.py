@@ -58,6 +58,27 @@ def test_keras_2_file():
     # What Keras 2 itself said.
     expected = [[0.343708038, 0.357052416, 0.299239606], [0.339071721, 0.355783731, 0.305144578]]
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-6)
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("loss", ["mse", "categorical_crossentropy", keras.losses.CategoricalHinge()])
+@pytest.mark.parametrize("metrics", [None, ["accuracy", "mae"], [keras.metrics.CategoricalAccuracy(name="hits")]])
+def test_any_way_to_name_a_loss(trained, images, tmp_path, loss, metrics):
+    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    trained.compile(keras.optimizers.SGD(rate, momentum=0.9), loss, metrics=metrics)
+    trained.fit(*images, verbose=0)
+    save(trained, tmp_path / "m.h5")
+    loaded = load(tmp_path / "m.h5")
+    # HDF5 has no place for the state of a random generator.
+    loaded.layers[3].seed_generator.state.assign(trained.layers[3].seed_generator.state)
+    for model in (loaded, trained):
+        model.fit(*images, verbose=0, shuffle=False)
+    found, expected = (model.evaluate(*images, verbose=0, return_dict=True) for model in (loaded, trained))
+    assert len(found) == 1 + len(metrics or [])
+    # A model that is compiled again without metrics keeps its old ones.
+    assert found == {key: expected[key] for key in found}
+    assert len(loaded.optimizer.variables) == len(trained.optimizer.variables)
 
 
 def test_uncompiled_on_demand(trained, tmp_path):

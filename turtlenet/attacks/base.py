@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, final
 
 from keras import ops
 
-from turtlenet import backend, losses, random
+from turtlenet import losses, random
 from turtlenet.attacks.goal import Goal, check_target, choose_target
 from turtlenet.balls import BALLS, Ball
 from turtlenet.classifier import Classifier
@@ -131,6 +131,7 @@ class Attack(abc.ABC):
 
         That question costs two forward passes, and training does not need the answer.
         """
+        x, y = ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, "int32")
         found = self._found(model, x, Goal(y, self._targets(model, x, y, key)), ball, key)
         return self._within(found.x, x, ball)
 

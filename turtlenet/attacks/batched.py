@@ -10,7 +10,7 @@ from turtlenet.attacks.base import Attack
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 
-__all__ = ["Outcome", "attack_all"]
+__all__ = ["Outcome", "attack_all", "bucket"]
 
 
 @dataclass

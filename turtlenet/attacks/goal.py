@@ -62,8 +62,9 @@ def check_target(policy: str) -> None:
         SpecError: Neither of them.
     """
     if policy not in ("", "none", *TARGETS) and not policy.isdigit():
-        raise SpecError(f"Expected a class number or a way to choose the target; got {policy!r}."
-                        f"{did_you_mean(policy, TARGETS)}")
+        raise SpecError(
+            f"Expected a class number or a way to choose the target; got {policy!r}.{did_you_mean(policy, TARGETS)}"
+        )
 
 
 def choose_target(policy: str, y: Any, logits: Any, key: Any) -> Any:

@@ -5,13 +5,12 @@ package.
 """
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import turtlenet
 from turtlenet.attacks.base import Attack
 from turtlenet.errors import SpecError, did_you_mean
 
@@ -78,8 +77,8 @@ def _places() -> dict[str, Path]:
 
 def _packaged() -> Path:
     """The folder `attacks/` of a checkout, or its copy in an installed package."""
-    installed = Path(str(resources.files(turtlenet))) / "suites"
-    return installed if installed.is_dir() else Path(turtlenet.__file__).parents[1] / "attacks"
+    installed = Path(str(resources.files("turtlenet"))) / "suites"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "attacks"
 
 
 def _read(path: Path) -> Suite:
@@ -100,4 +99,4 @@ def _read(path: Path) -> Suite:
 
 
 def _is_specs(value: Any) -> bool:
-    return isinstance(value, Sequence) and bool(value) and all(isinstance(spec, str) for spec in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(spec, str) for spec in value)

@@ -21,7 +21,7 @@ from turtlenet.data.pixels import one_line
 from turtlenet.errors import DataError, TurtlenetError
 from turtlenet.registry import Registry
 
-__all__ = ["datasets", "read_named"]
+__all__ = ["cifar10", "cifar100", "datasets", "fashion_mnist", "mnist", "mnist_sample", "read_named"]
 
 datasets: Registry[Any] = Registry("data set", "turtlenet.datasets")
 

@@ -1,0 +1,1 @@
+"""Defence layers: one a file. None is registered yet."""

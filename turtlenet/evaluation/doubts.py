@@ -106,8 +106,8 @@ def _zero_gradients(seen: Evidence) -> Doubt | None:
         code="zero-gradients",
         finding=f"The input gradient is exactly 0 on {seen.zero_gradients:.1%} of {seen.probed} probed images: "
         "gradient attacks cannot move there.",
-        advice="Attack with loss=margin or loss=dlr, through a smooth surrogate of the layer that blocks the gradient, "
-        "and without gradients.",
+        advice="Attack with loss=margin or loss=dlr, through a smooth surrogate of the layer that blocks the "
+        "gradient, and without gradients.",
     )
 
 
@@ -212,7 +212,8 @@ def _single_loss(seen: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="upper-bound",
-        finding="The iterative attacks used " + ("one loss" if restarted else "no random restarts")
+        finding="The iterative attacks used "
+        + ("one loss" if restarted else "no random restarts")
         + ": a stronger evaluation usually finds some more.",
         advice="Run pgd:steps=100,restarts=10 with loss=cross_entropy and with loss=margin.",
     )

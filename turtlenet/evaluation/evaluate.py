@@ -85,9 +85,7 @@ def evaluate_classifier(
     robust = ledger.robust if mode == "table" else ledger.correct[-1]
     return Report(
         model={**about, "head": model.head},
-        data={
-            "name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()
-        },
+        data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
         threat={
             "norm": ball.norm,
             "eps": float(ball.eps),
@@ -118,9 +116,7 @@ def evaluate_classifier(
     )
 
 
-def _check(
-    model: Classifier, examples: Examples, suite: Sequence[Attack], ball: Ball, mode: str, labels: str
-) -> None:
+def _check(model: Classifier, examples: Examples, suite: Sequence[Attack], ball: Ball, mode: str, labels: str) -> None:
     if not suite:
         raise SettingError("Expected at least one attack; got none.")
     for value, known, what in ((mode, MODES, "mode"), (labels, LABELS, "labels")):
@@ -212,9 +208,7 @@ def _per_class(ledger: Ledger, robust: np.ndarray) -> tuple[ClassRow, ...]:
     return tuple(rows)
 
 
-def _curve(
-    cascade: Cascade, model: Classifier, examples: Examples, count: int
-) -> tuple[tuple[CurvePoint, ...], str]:
+def _curve(cascade: Cascade, model: Classifier, examples: Examples, count: int) -> tuple[tuple[CurvePoint, ...], str]:
     """Accuracy at growing radii under the suite's last iterative attack, or PGD if it has none."""
     if not count or float(cascade.ball.eps) == 0:
         return (), ""
@@ -249,9 +243,7 @@ def _widest(ball: Ball, shape: tuple[int, ...]) -> float:
 
 
 def _point(eps: float, left: np.ndarray) -> CurvePoint:
-    return CurvePoint(
-        eps=round(eps, 6), accuracy=_share(left), accuracy_interval=_interval(left), examples=len(left)
-    )
+    return CurvePoint(eps=round(eps, 6), accuracy=_share(left), accuracy_interval=_interval(left), examples=len(left))
 
 
 def _evidence(

@@ -82,7 +82,8 @@ def _headline(reports: Sequence[Report]) -> str:
         return "No attack was run"
     if len(reports) == 1:
         return f"{text.percent(reports[0].robust_accuracy)} of {text.images(reports[0])} withstand every attack tried"
-    return f"Robust accuracy: {text.change(reports)}"
+    shares = " → ".join(text.percent(report.robust_accuracy).replace(" ", "\N{NO-BREAK SPACE}") for report in reports)
+    return f"Robust accuracy {shares}"
 
 
 def _small(picture: Picture) -> bool:

@@ -1,14 +1,15 @@
 """What is known of each image so far, attack by attack; can be written down and read back between two blocks."""
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from turtlenet.errors import OutputError
+from turtlenet.files import write_whole
 
 __all__ = ["Ledger"]
 
@@ -67,21 +68,19 @@ class Ledger:
         return self.right & self.correct.all(axis=0)
 
     def write(self, path: Path, identity: str) -> None:
-        """Writes all to a temporary name, then renames it.
+        """Writes all at once or not at all.
 
         Raises:
             OutputError: The file cannot be written.
         """
-        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        arrays: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         arrays |= {f"distance_{name}": value for name, value in self.distance.items()}
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        arrays["identity"] = np.array(json.dumps([identity, self.done]))
         try:
-            with temporary.open("wb") as file:
-                np.savez(file, identity=np.array(json.dumps([identity, self.done])), **arrays)
-            temporary.replace(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise OutputError(f"Expected to write progress to {path}; got: {error.strerror}.") from None
+            raise OutputError(f"Expected to make the folder {path.parent}; got: {error.strerror}.") from None
+        write_whole(path, lambda file: np.savez(file, **arrays))
 
     @staticmethod
     def read(path: Path, identity: str) -> "Ledger | None":

@@ -7,6 +7,7 @@ from typing import Any
 
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import (
+    CASCADE,
     CLEAN,
     MISSING,
     ROBUST,
@@ -62,9 +63,9 @@ def _setting(report: Report) -> str:
 def _doubts(titles: Sequence[str], reports: Sequence[Report]) -> list[str]:
     lines = []
     for title, report in _both(titles, reports):
-        lead = f"**{title}**: " if len(reports) > 1 else ""
+        lead = f"{title}: " if len(reports) > 1 else ""
         lines += [
-            f"- {lead}{_plain(one.finding)} **→ {_plain(one.advice)}** (`{_code(one.code)}`)" for one in report.doubts
+            f"- {lead}**{_plain(one.finding)}** → {_plain(one.advice)} (`{_code(one.code)}`)" for one in report.doubts
         ]
         lines += [] if report.doubts else [f"- {lead}{reassurance(report)}"]
     return ["## Reasons to doubt", "\n".join(lines)]
@@ -81,6 +82,8 @@ def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> str:
 
 def _figures(report: Report, level: str) -> list[str]:
     parts = [f"{level} Attacks", _attacks(report)]
+    if report.mode == "cascade":
+        parts.append(CASCADE)
     if report.attacks:
         parts += [f"{level} How large the changes are", _changes(report)]
     if report.per_class:
@@ -156,7 +159,7 @@ def _labels(report: Report) -> str:
 def _settings(report: Report) -> list[str]:
     settings = [{"attack": row.name, "spec": row.spec, "settings": row.settings} for row in report.attacks]
     again = command(report)
-    # No line of JSON starts with a fence, and `command` has one line only: neither can end its block early.
+    # No line of JSON or of `command` can start with a fence: neither ends its block early.
     parts = ["To run it again:", f"```sh\n{again}\n```"] if again else []
     return [*parts, "Exact settings:", f"```json\n{json.dumps(settings, indent=1)}\n```"]
 

@@ -10,10 +10,12 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
 from turtlenet.evaluation.text import CLEAN, ROBUST, attack_rows, attack_title, clip, names, percent
@@ -24,6 +26,8 @@ _STYLES = ("-", "--", "-.", ":")
 _MARKERS = "osD^vP"
 _MOST_CLASSES = 20
 _WIDTH = 5.0
+_WIDEST = 4.0
+"""The curve is drawn up to this many times the threat's eps; its table has all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +112,8 @@ def per_class(report: Report) -> Plot | None:
     if len(rows) < len(report.per_class):
         title += f" (the {len(rows)} weakest of {len(report.per_class)} are drawn)"
     alt = "; ".join(
-        f"class {row.label}: clean {percent(row.clean_accuracy)}, robust {percent(row.robust_accuracy)}" for row in rows
+        f"class {row.label}: clean {percent(row.clean_accuracy)}, robust {percent(row.robust_accuracy)}"
+        for row in rows
     )
     return _plot(title, alt, (_WIDTH, 2.9), lambda figure, theme: _draw_classes(figure, theme, rows))
 
@@ -118,7 +123,7 @@ def _plot(title: str, alt: str, size: tuple[float, float], draw: _Draw) -> Plot:
 
 
 def _svg(size: tuple[float, float], theme: _Theme, draw: _Draw) -> str:
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "turtlenet",
         "text.parse_math": False,
@@ -132,7 +137,7 @@ def _svg(size: tuple[float, float], theme: _Theme, draw: _Draw) -> str:
     with mpl.rc_context(settings), warnings.catch_warnings():
         # A name may hold letters that the measuring font lacks; the reader's browser has its own fonts.
         warnings.filterwarnings("ignore", message="Glyph|Matplotlib currently does not support")
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.08))
         draw(figure, theme)
         figure.savefig(page, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return page.getvalue()
@@ -145,7 +150,7 @@ def _uri(svg: str) -> str:
 def _axes(figure: Figure) -> Axes:
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, pad=7)
     axes.set_axisbelow(True)
     return axes
 
@@ -163,6 +168,12 @@ def _legend_rows(reports: Sequence[Report]) -> int:
 
 def _points(report: Report) -> list[CurvePoint]:
     return sorted(report.curve, key=lambda point: point.eps)
+
+
+def _near(report: Report) -> list[CurvePoint]:
+    """The points to draw: the widest ball of all would squeeze the others against the axis."""
+    eps = report.threat.get("eps")
+    return [at for at in _points(report) if not eps or at.eps <= _WIDEST * eps]
 
 
 def _at_threat(report: Report) -> CurvePoint | None:
@@ -189,7 +200,7 @@ def _curve_title(reports: Sequence[Report]) -> str:
 def _draw_curve(figure: Figure, theme: _Theme, reports: Sequence[Report]) -> None:
     axes = _axes(figure)
     drawn = [index for index, report in enumerate(reports) if report.curve]
-    for eps in {report.threat.get("eps") for report in reports} - {None}:
+    for eps in {float(report.threat["eps"]) for report in reports if report.threat.get("eps") is not None}:
         axes.axvline(eps, color=theme.ink, linewidth=1, linestyle=(0, (2, 2)))
         axes.annotate(f" eps {eps:g}", (eps, 103), va="bottom", ha="center", fontsize=9.5, annotation_clip=False)
     for index in drawn:
@@ -203,7 +214,7 @@ def _draw_curve(figure: Figure, theme: _Theme, reports: Sequence[Report]) -> Non
 
 
 def _line(axes: Axes, color: str, index: int, report: Report) -> None:
-    points = _points(report)
+    points = _near(report)
     eps = [at.eps for at in points]
     low = [100 * at.accuracy_interval[0] for at in points]
     high = [100 * at.accuracy_interval[1] for at in points]

@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 __all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "Doubt", "Picture", "Report"]
@@ -171,6 +172,12 @@ class Report:
 
         return table([self])
 
+    def save(self, directory: str | Path) -> tuple[Path, ...]:
+        """Writes `report.json`, `report.md`, `report.html` and `examples.csv`; see `turtlenet.evaluation.save`."""
+        from turtlenet.evaluation.save import save
+
+        return save(self, directory)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -186,6 +193,12 @@ class Comparison:
         from turtlenet.evaluation.text import table
 
         return table(self.reports)
+
+    def save(self, directory: str | Path) -> tuple[Path, ...]:
+        """Writes the common files, and a folder for each model; see `turtlenet.evaluation.save`."""
+        from turtlenet.evaluation.save import save
+
+        return save(self, directory)
 
 
 def _read(kind: Any, value: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from turtlenet.evaluation.report import AttackRow, Report
 
 __all__ = [
+    "CASCADE",
     "CAVEAT",
     "CLEAN",
     "MISSING",
@@ -40,7 +41,7 @@ MISSING = "-"
 CLEAN = "clean"
 ROBUST = "every attack"
 CAVEAT = "This proves nothing: the robust accuracy is an upper bound, and an attack that was not tried may lower it."
-_CASCADE = "A cascade: each attack met only the images left by those before it; its accuracy counts them all."
+CASCADE = "A cascade: each attack met only the images left by those before it; its accuracy counts them all."
 _FRACTION_COLUMN = len("0.861 [0.838, 0.881]") + 2
 
 
@@ -57,7 +58,7 @@ def table(reports: Sequence[Report]) -> str:
     lines = [line for title, report in zip(titles, reports, strict=True) for line in _heading(title, report)]
     lines += ["", *(_costs(reports[0]) if len(reports) == 1 else _side_by_side(titles, reports))]
     if any(report.mode == "cascade" and report.attacks for report in reports):
-        lines += _wrapped(_CASCADE, "  ")
+        lines += _wrapped(CASCADE, "  ")
     lines.append("")
     for title, report in zip(titles, reports, strict=True):
         lines += _doubts(f"{clip(title, 40)}: " if len(reports) > 1 else "", report)
@@ -154,26 +155,31 @@ def verdict(report: Report) -> str:
 
 
 def change(reports: Sequence[Report]) -> str:
-    """The robust accuracy of every model in one line: from the first to the last."""
+    """The robust accuracy of every model in one line, from the first to the last."""
     pairs = zip(names(reports), reports, strict=True)
     return " → ".join(f"{name} {percent(report.robust_accuracy)}" for name, report in pairs)
 
 
 def checks(report: Report) -> tuple[list[str], list[str]]:
-    """Which doubts could have been found.
+    """Which doubts could have been found, by the names of `turtlenet.evaluation.doubts.CHECKS`.
 
     Returns:
         The checks that ran, and those that what was run left no room for.
     """
     kinds = {row.kind for row in report.attacks}
-    whole = report.mode == "table"
+    whole, attacked = report.mode == "table", bool(report.attacks)
     possible = {
-        "zero gradients": bool(report.attacks),
-        "saturated outputs": bool(report.attacks),
-        "randomness in the model": bool(report.attacks),
-        "random noise against the other attacks": whole and "random" in kinds and len(kinds) > 1,
-        "one-step against iterative attacks": whole and {"one-step", "iterative"} <= kinds,
-        "accuracy falling as eps grows": len(report.curve) > 1,
+        "zero gradients": attacked,
+        "saturated outputs": attacked,
+        "random outputs": attacked,
+        "one step against many": whole and {"one-step", "iterative"} <= kinds,
+        "noise against attacks": whole and "random" in kinds and bool(kinds & {"one-step", "iterative"}),
+        "accuracy at the widest ball": bool(report.curve),
+        "accuracy rising with eps": len(report.curve) > 1,
+        "strength of the attacks": attacked,
+        "losses and restarts": "iterative" in kinds,
+        "labels": attacked,
+        "number of images": attacked,
     }
     return [name for name, ran in possible.items() if ran], [name for name, ran in possible.items() if not ran]
 
@@ -192,19 +198,18 @@ def command(report: Report) -> str | None:
     path = report.model.get("path")
     if not path:
         return None
-    words = ["turtlenet", "evaluate", clean(path)]
-    for row in report.attacks:
-        words += ["--attack", attack_title(row)]
-    facts = {"norm": report.threat.get("norm"), "eps": report.threat.get("eps"), "data": report.data.get("name")}
-    facts |= {"limit": report.data.get("count"), "seed": report.seed}
-    for option, value in facts.items():
-        words += [f"--{option}", clean(value)] if value is not None else []
-    return shlex.join(words)
+    options = [["--attack", attack_title(row)] for row in report.attacks]
+    facts = {name: report.threat.get(name) for name in ("norm", "eps", "labels")}
+    facts |= {"bounds": ",".join(f"{bound:g}" for bound in report.threat.get("bounds") or ()) or None}
+    facts |= {"data": report.data.get("name"), "limit": report.data.get("count")}
+    facts |= {"mode": report.mode, "seed": report.seed}
+    options += [[f"--{option}", clean(value)] for option, value in facts.items() if value is not None]
+    return " \\\n  ".join(map(shlex.join, [["turtlenet", "evaluate", clean(path)], *options]))
 
 
 def _rounded(value: float, digits: int, whole: float) -> str:
     """Rounds without reaching 0 or the whole unless the value is just that."""
-    for extra in range(digits, 8):
+    for extra in range(digits, digits + 3):
         text = f"{value:.{extra}f}"
         if float(text) not in (0.0, whole) or value in (0.0, whole):
             return text

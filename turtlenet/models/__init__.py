@@ -2,6 +2,7 @@
 
 from turtlenet.models.classifier import classifier
 from turtlenet.models.heads import Head, logits_model
+from turtlenet.models.identity import copy, file_sha256, weights_sha256
 from turtlenet.models.inspect import Inspection, LayerLine, inspect
 from turtlenet.models.load import load
 from turtlenet.models.save import check_writable, save
@@ -15,8 +16,11 @@ __all__ = [
     "build",
     "check_writable",
     "classifier",
+    "copy",
+    "file_sha256",
     "inspect",
     "load",
     "logits_model",
     "save",
+    "weights_sha256",
 ]

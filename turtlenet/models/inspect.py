@@ -1,7 +1,6 @@
 """Says what a model file is, and whether it loads safely; a file that is refused is described too."""
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
 from os import PathLike
@@ -14,6 +13,7 @@ from turtlenet.errors import ModelError
 from turtlenet.models import description
 from turtlenet.models.blueprint import read_blueprint
 from turtlenet.models.heads import Head, logits_model
+from turtlenet.models.identity import file_sha256
 from turtlenet.models.load import load
 from turtlenet.models.safety import findings
 
@@ -90,7 +90,7 @@ def inspect(path: str | PathLike[str]) -> Inspection:
     training = blueprint.training or {}
     return Inspection(
         path=str(path),
-        sha256=_sha256(Path(path)),
+        sha256=file_sha256(Path(path)),
         format=blueprint.format,
         keras_version=blueprint.keras_version,
         backend=blueprint.backend,
@@ -146,11 +146,6 @@ def _input_shape(model: keras.Model | None, config: dict[str, Any]) -> Shape | N
         return tuple(model.input_shape) if model is not None else description.input_shape(config)
     except (AttributeError, ValueError):
         return description.input_shape(config)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _head_lines(it: Inspection) -> list[str]:

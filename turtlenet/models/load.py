@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
-import h5py
 import keras
-import numpy as np
 
 from turtlenet.errors import ModelError
 from turtlenet.models.blueprint import Blueprint, read_blueprint
+from turtlenet.models.compiled import compile_from_hdf5
 from turtlenet.models.quiet import quiet
 from turtlenet.models.safety import findings
 
@@ -41,49 +40,28 @@ def load(path: str | PathLike[str], *, compile: bool = True) -> keras.Model:
         )
     compile = compile and blueprint.training is not None and not findings(blueprint.training)
     with quiet(), _usual_name(blueprint) as file:
-        try:
-            if compile:
-                return _load_compiled(file, blueprint)
-        except Exception:  # noqa: S110  # What is wrong with the model itself, the next attempt says.
-            pass
-        try:
-            return keras.saving.load_model(file, compile=False, safe_mode=True)
-        except Exception as error:
-            raise ModelError(
-                f"Expected a model that Keras {keras.version()} can build from {blueprint.path}; {_reason(error)}."
-            ) from None
+        return (_load_compiled(file, blueprint) if compile else None) or _load_plain(file, blueprint)
 
 
-def _load_compiled(file: Path, blueprint: Blueprint) -> keras.Model:
-    model = keras.saving.load_model(file, compile=True, safe_mode=True)
-    if blueprint.format == "hdf5" and (blueprint.keras_version or "").startswith("3."):
-        _resume_optimizer(model, file)
-    return model
+def _load_compiled(file: Path, blueprint: Blueprint) -> keras.Model | None:
+    """The model with its compiled state; None where that cannot be read."""
+    try:
+        if blueprint.format == "keras":
+            return keras.saving.load_model(file, compile=True, safe_mode=True)
+        model = keras.saving.load_model(file, compile=False, safe_mode=True)
+        compile_from_hdf5(model, blueprint)
+        return model
+    except Exception:  # What is wrong with the model itself, `_load_plain` says.
+        return None
 
 
-def _resume_optimizer(model: keras.Model, file: Path) -> None:
-    """Brings the optimizer's state back, which Keras 3.15 loses: it builds the optimizer for no weights at all."""
-    saved = _optimizer_values(file)
-    model.compile_from_config(model.get_compile_config())
-    variables = model.optimizer.variables
-    if [value.shape for value in saved] == [tuple(variable.shape) for variable in variables]:
-        for variable, value in zip(variables, saved, strict=True):
-            variable.assign(value)
-
-
-def _optimizer_values(file: Path) -> list[np.ndarray]:
-    """The optimizer's arrays in their order; Keras splits a list of names that is too long for one attribute."""
-    with h5py.File(file, "r") as opened:
-        group = opened.get("optimizer_weights")
-        if group is None:
-            return []
-        parts = [group.attrs[key] for key in ("weight_names", *_numbered(group)) if key in group.attrs]
-        names = [name.decode() if isinstance(name, bytes) else str(name) for part in parts for name in part]
-        return [np.asarray(group[name][()]) for name in names]
-
-
-def _numbered(group: h5py.Group) -> list[str]:
-    return [f"weight_names{index}" for index in range(len(group.attrs))]
+def _load_plain(file: Path, blueprint: Blueprint) -> keras.Model:
+    try:
+        return keras.saving.load_model(file, compile=False, safe_mode=True)
+    except Exception as error:
+        raise ModelError(
+            f"Expected a model that Keras {keras.version()} can build from {blueprint.path}; {_reason(error)}."
+        ) from None
 
 
 @contextmanager

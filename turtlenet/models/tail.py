@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from turtlenet.models.quiet import quiet
+
 __all__ = ["activation_of", "graph_of", "without_activation"]
 
 _ACTIVATIONS = {
@@ -126,8 +128,9 @@ def _is_last_step(layer: Any, node: Any) -> bool:
     parts = [draw.normal(size=[size or 2 for size in part.shape]).astype("float32") for part in node.input_tensors]
     if len(parts) != 1:
         return False
-    whole, scores = (keras.ops.cast(each(parts[0], training=False), "float32") for each in (_shadow(layer), bare))
-    gap = keras.ops.convert_to_numpy(layer.activation(scores)) - keras.ops.convert_to_numpy(whole)
+    with quiet():
+        whole, scores = (keras.ops.cast(each(parts[0], training=False), "float32") for each in (_shadow(layer), bare))
+        gap = keras.ops.convert_to_numpy(layer.activation(scores)) - keras.ops.convert_to_numpy(whole)
     return bool(np.max(np.abs(gap)) < (1e-5 if layer.compute_dtype in ("float32", "float64") else 1e-2))
 
 

@@ -19,7 +19,7 @@ from turtlenet.errors import SettingError
 from turtlenet.models.resnet import resnet18_layers
 from turtlenet.registry import Registry
 
-__all__ = ["architectures", "build"]
+__all__ = ["architecture", "architectures", "build"]
 
 Shape = tuple[int, int, int]
 Steps = list[Callable[[Any], Any]]

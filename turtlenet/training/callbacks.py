@@ -69,8 +69,8 @@ class CollapseWatch(keras.callbacks.Callback):
             self._say(
                 "collapse",
                 f"Epoch {epoch + 1}: robust accuracy {crafted:.3f} under the training attack, but {checked:.3f} under "
-                f"the validation attack, after {best:.3f}: catastrophic overfitting. Train with pgd, or with rfgsm and "
-                "a smaller step_size; the best weights so far are kept.",
+                f"the validation attack, after {best:.3f}: catastrophic overfitting. Train with pgd, or with rfgsm "
+                "and a smaller step_size; the best weights so far are kept.",
             )
         elif crafted > logs["val_accuracy"] + 0.02 and checked < crafted - _COLLAPSE:
             self._say(

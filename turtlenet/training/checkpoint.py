@@ -1,7 +1,6 @@
 """The whole state of a training run in one file, written at once or not at all."""
 
 import json
-import os
 import time
 import zipfile
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet.errors import OutputError
+from turtlenet.files import write_whole
 from turtlenet.training.callbacks import BestRobust
 
 __all__ = ["Checkpoint", "load_state", "read_notes", "reseed", "save_state"]
@@ -52,21 +52,15 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def save_state(path: Path, trainer: Any, best: Sequence[np.ndarray], notes: dict[str, Any]) -> None:
-    """Writes weights, optimizer state, best weights and notes to a temporary name, then renames it.
+    """Writes weights, optimizer state, best weights and notes, at once or not at all.
 
     Raises:
         OutputError: The file cannot be written.
     """
     values = {f"now{number}": ops.convert_to_numpy(variable) for number, variable in enumerate(_variables(trainer))}
     values |= {f"best{number}": value for number, value in enumerate(best)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, notes=np.array(json.dumps(notes)), **values)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"Expected to write the training state to {path}; got: {error.strerror}.") from None
+    values["notes"] = np.array(json.dumps(notes))
+    write_whole(path, lambda file: np.savez(file, **values))
 
 
 def load_state(path: Path, trainer: Any) -> tuple[dict[str, Any], list[np.ndarray] | None]:

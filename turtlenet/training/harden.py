@@ -134,9 +134,7 @@ def harden(
     who = {**(identity or {}), **dataclasses.asdict(schedule), "objective": objective.to_dict()}
     notes: dict[str, Any] = {"identity": who}
     reseed(classifier.model, schedule.seed)
-    trainer = Trainer(
-        classifier, objective, seed=schedule.seed, sources=sources, validation_attack=validation_attack
-    )
+    trainer = Trainer(classifier, objective, seed=schedule.seed, sources=sources, validation_attack=validation_attack)
     trainer.compile(optimizer=schedule.make(total, own_optimizer))
     best = BestRobust(notes)
     done = _continue(checkpoint, trainer, best, notes) if resume and checkpoint and checkpoint.exists() else 0

@@ -23,7 +23,7 @@ class Madry(Objective):
 
     Args:
         craft_on: `self` crafts on the model in training; `static` on one fixed other model, drawn for each batch from
-            the sources; `ensemble` on the model in training or a fixed one, drawn for each batch (Tramèr et al., 2018).
+            the sources; `ensemble` on the model in training or a fixed one, drawn likewise (Tramèr et al., 2018).
     """
 
     craft_on: str = "self"
@@ -63,7 +63,9 @@ class Madry(Objective):
         if self.craft_on == "self":
             return [model]
         if not sources:
-            raise SettingError(f"Expected at least one other model to craft on for craft_on={self.craft_on}; got none.")
+            raise SettingError(
+                f"Expected at least one other model to craft on for craft_on={self.craft_on}; got none."
+            )
         return [model, *sources] if self.craft_on == "ensemble" else list(sources)
 
 

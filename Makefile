@@ -1,0 +1,41 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Keep the suite's and the demo's output free of what TensorFlow's C++ says while it starts.
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: demo test check format bench clean
+
+# Set up once; again only when the requirements change.
+$(VENV)/.done: requirements.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Harden a real model on real digits, attack both, write the report.
+demo: $(VENV)/.done
+	mkdir -p demo
+	$(BIN)/turtlenet train models/mnist-wong.h5 --attack pgd --eps 0.3 --epochs 40 --learning-rate 0.004 \
+		--out demo/mnist-wong-hardened.h5 --report demo/report --verbose
+
+test: $(VENV)/.done
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.done
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.done
+	$(BIN)/python -m pip install --quiet --requirement benchmarks/requirements.txt
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info

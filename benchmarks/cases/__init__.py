@@ -1,0 +1,24 @@
+"""One case a file: `TITLE`, and `measure(options, notes)`, which yields rows as they come and adds its notes."""
+
+from collections.abc import Iterator
+from types import ModuleType
+
+from benchmarks.cases import loop, memory, peers, retraces, robust_accuracy, training
+from benchmarks.options import Options
+from benchmarks.tables import Row
+
+__all__ = ["CASES", "measure"]
+
+CASES: dict[str, ModuleType] = {
+    "loop": loop,
+    "peers": peers,
+    "robust-accuracy": robust_accuracy,
+    "training": training,
+    "retraces": retraces,
+    "memory": memory,
+}
+
+
+def measure(name: str, options: Options, notes: list[str]) -> Iterator[Row]:
+    """Runs the case of that name."""
+    return CASES[name].measure(options, notes)

@@ -1,0 +1,77 @@
+"""Wall time of several contestants on a machine that others use too.
+
+One after another would give each the noise of its own minute. So they take turns, A B C A B C, and what is reported is
+the ratio within a turn.
+"""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Ratio", "Timings", "interleave", "timed"]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The median, the least and the largest ratio over all turns."""
+
+    median: float
+    least: float
+    largest: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.least:.2f}..{self.largest:.2f})"
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Ratio":
+        """Sums up the ratios of the turns."""
+        return cls(statistics.median(values), min(values), max(values))
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds of each contestant, a number for each turn."""
+
+    seconds: dict[str, list[float]]
+
+    def median(self, name: str) -> float:
+        """The contestant's median time in seconds."""
+        return statistics.median(self.seconds[name])
+
+    def ratio(self, name: str, base: str) -> Ratio:
+        """How many times as long as `base` the contestant took, turn by turn."""
+        pairs = zip(self.seconds[name], self.seconds[base], strict=True)
+        return Ratio.of([mine / other for mine, other in pairs])
+
+
+def interleave(contestants: Mapping[str, Callable[[], Any]], turns: int) -> Timings:
+    """Times every contestant once a turn, after a call of each that is not timed.
+
+    Every other turn runs backwards, so that nobody always follows the same neighbor.
+
+    Args:
+        contestants: What to run, by name; each waits until its result is on the host.
+        turns: Number of turns.
+    """
+    for run in contestants.values():
+        run()
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(turns):
+        for name in list(contestants)[:: -1 if turn % 2 else 1]:
+            seconds[name].append(timed(contestants[name])[0])
+    return Timings(seconds)
+
+
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of one call, without the garbage collector, and what it gave."""
+    gc.collect()
+    gc.disable()
+    try:
+        began = time.perf_counter()
+        result = run()
+        return time.perf_counter() - began, result
+    finally:
+        gc.enable()

@@ -1,0 +1,128 @@
+"""Attacks on a linear model, where the right answer can be worked out by hand."""
+
+import numpy as np
+import pytest
+
+from turtlenet import attacks, balls
+
+RNG = np.random.default_rng(3)
+X = RNG.uniform(0.3, 0.7, size=(8, 6)).astype("float32")
+
+
+@pytest.fixture
+def two(linear):
+    """Weights and labels of the linear model."""
+    weights, bias = linear.model.layers[-1].get_weights()
+    return weights, (X @ weights + bias).argmax(axis=1).astype("int32")
+
+
+def best_margin(weights, bias, y, eps, norm) -> np.ndarray:
+    """The largest margin of any wrong class within the ball, by duality of norms; the bounds do not bind."""
+    dual = {"linf": 1, "l2": 2, "l1": np.inf}[norm]
+    logits = X @ weights + bias
+    gains = []
+    for row, label in enumerate(y):
+        others = [
+            logits[row, other] - logits[row, label] + eps * np.linalg.norm(weights[:, other] - weights[:, label], dual)
+            for other in range(weights.shape[1])
+            if other != label
+        ]
+        gains.append(max(others))
+    return np.array(gains)
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.05), ("l2", 0.1), ("l1", 0.15)])
+@pytest.mark.parametrize("target", range(3))
+def test_one_targeted_step_of_margin_is_optimal(norm, eps, target, linear, two) -> None:
+    # Between two classes the margin is linear, so one steepest step gains the radius times the dual norm, no more.
+    weights, y = two
+    bias = linear.model.layers[-1].get_weights()[1]
+    logits = X @ weights + bias
+    runner = np.where(np.arange(3) == target, -np.inf, logits).argmax(axis=1)
+    found = attacks.build(f"fgsm:loss=margin,target={target},keep=last").craft(
+        linear, X, (y * 0 + target + 1) % 3, ball=balls.get(norm, eps), key=np.zeros((8, 2), "uint32")
+    )
+    direction = weights[:, [target]].T - weights[:, runner].T
+    gain = ((np.asarray(found) - X) * direction).sum(axis=1)
+    dual = {"linf": 1, "l2": 2, "l1": np.inf}[norm]
+    assert np.allclose(gain, eps * np.linalg.norm(direction, dual, axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.05), ("l2", 0.12), ("l1", 0.3)])
+def test_pgd_finds_what_there_is_and_nothing_else(norm, eps, linear, two) -> None:
+    weights, y = two
+    bias = linear.model.layers[-1].get_weights()[1]
+    reachable = best_margin(weights, bias, y, eps, norm) > 1e-4
+    assert reachable.any() or eps == 0
+    found = attacks.build("pgd:loss=margin,steps=40,step_size=0.2,restarts=10").run(
+        linear, X, y, ball=balls.get(norm, eps)
+    )
+    assert np.array_equal(np.asarray(found.reached), reachable)
+
+
+def test_fgsm_is_the_sign_of_the_gradient(linear, two) -> None:
+    weights, y = two
+    bias = linear.model.layers[-1].get_weights()[1]
+    logits = X @ weights + bias
+    share = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    slope = (share - np.eye(3)[y]) @ weights.T
+    found = attacks.build("fgsm")(linear, X, y, ball=balls.get("linf", 0.07))
+    assert np.allclose(found, X + 0.07 * np.sign(slope), atol=1e-6)
+
+
+def test_momentum_adds_normalized_gradients(linear, two) -> None:
+    weights, y = two
+    bias = linear.model.layers[-1].get_weights()[1]
+
+    def slope(point):
+        logits = point @ weights + bias
+        share = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        return (share - np.eye(3)[y]) @ weights.T
+
+    point, running = X.astype("float64"), 0.0
+    for _ in range(3):
+        gradient = slope(point)
+        running = 0.5 * running + gradient / np.abs(gradient).mean(axis=1, keepdims=True)
+        length = np.linalg.norm(running, axis=1, keepdims=True)
+        point = X + np.clip(1, 0, 0.2 / np.maximum(np.linalg.norm(point + 0.05 * running / length - X, axis=1), 1e-9))[
+            :, None
+        ] * (point + 0.05 * running / length - X)
+    found = attacks.build("mim:steps=3,step=0.05,momentum=0.5,keep=last").craft(
+        linear, X, y, ball=balls.get("l2", 0.2), key=np.zeros((8, 2), "uint32")
+    )
+    assert np.allclose(found, point, atol=1e-5)
+
+
+def test_the_best_point_on_the_way_is_kept(linear, two) -> None:
+    # Steps of twice the radius swing from edge to edge: the last point is no better than any other.
+    _, y = two
+    ball = balls.get("linf", 0.05)
+    best = attacks.build("bim:steps=9,step_size=3").run(linear, X, y, ball=ball)
+    last = attacks.build("bim:steps=9,step_size=3,keep=last").run(linear, X, y, ball=ball)
+    loss = attacks.Goal(y).loss
+    assert (
+        np.asarray(loss("cross_entropy", best.logits)) >= np.asarray(loss("cross_entropy", last.logits)) - 1e-6
+    ).all()
+
+
+def test_early_stopping_changes_the_cost_and_no_verdict(small, images) -> None:
+    x, y = images
+    ball = balls.get("linf", 0.3)
+    full = attacks.build("pgd:steps=40").run(small, x, y, ball=ball)
+    short = attacks.build("pgd:steps=40,early_stop=true").run(small, x, y, ball=ball)
+    assert np.array_equal(np.asarray(full.reached), np.asarray(short.reached))
+    assert np.asarray(full.reached).all() and int(short.gradients) < int(full.gradients) == 40
+
+
+def test_rounds_find_what_the_whole_attack_finds(small, images) -> None:
+    from turtlenet.attacks.batched import attack_all
+
+    x, y = images
+    ball = balls.get("linf", 0.02)
+    attack = attacks.build("pgd:steps=2,restarts=6")
+    whole = np.asarray(attack.run(small, x, y, ball=ball, seed=2).reached)
+    rounds = attack_all(attack, small, x, y, ball=ball, seed=2)
+    first = np.asarray(attacks.build("pgd:steps=2").run(small, x, y, ball=ball, seed=2).reached)
+    assert np.array_equal(whole, rounds.reached)
+    assert first.sum() < whole.sum() < len(x), "the radius must leave restarts something to find"
+    assert rounds.gradients < 12 * len(x)

@@ -1,0 +1,206 @@
+"""What every registered attack keeps. Registering an attack puts it here."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from keras import ops
+
+from turtlenet import attacks, balls
+from turtlenet.attacks import Attack
+from turtlenet.attacks import attacks as family
+from turtlenet.attacks.base import Found
+from turtlenet.attacks.batched import attack_all
+from turtlenet.errors import ModelError, SettingError, SpecError
+from turtlenet.registry import Registry
+
+RADII = {"linf": 0.1, "l2": 0.5, "l1": 2.0, "l0": 3.0}
+NAMES = family.names()
+PAIRS = [(name, norm) for name in NAMES for norm in family.factory(name).norms]
+# Few steps are enough for a promise that holds at every step.
+FEW = {"steps": 3, "draws": 3}
+
+
+def build(name: str, **settings) -> Attack:
+    return family.build(name, {**FEW, **settings}) if name != "fgsm" and name != "rfgsm" else family.build(name)
+
+
+def lengths(norm: str, delta: np.ndarray) -> np.ndarray:
+    order = {"linf": np.inf, "l2": 2, "l1": 1, "l0": 0}[norm]
+    return np.linalg.norm(delta.astype("float64").reshape(len(delta), -1), ord=order, axis=1)
+
+
+@pytest.mark.parametrize(("name", "norm"), PAIRS)
+def test_the_budget_holds(name, norm, small, images) -> None:
+    x, y = images
+    found = np.asarray(build(name)(small, x, y, ball=balls.get(norm, RADII[norm])))
+    ulp = np.spacing(np.float32(1))
+    slack = {"linf": 1, "l2": 8, "l1": 64, "l0": 0}[norm] * ulp
+    assert found.dtype == np.float32 and found.shape == x.shape
+    assert found.min() >= 0 and found.max() <= 1
+    assert (lengths(norm, found - x) <= RADII[norm] + slack).all()
+
+
+@pytest.mark.parametrize(("name", "norm"), PAIRS)
+def test_it_moves_and_never_for_the_worse(name, norm, small, images) -> None:
+    x, y = images
+    attack = build(name)
+    found = attack.run(small, x, y, ball=balls.get(norm, RADII[norm]))
+    before, after = small.predict(x), small.predict(np.asarray(found.x))
+    loss = attacks.Goal(ops.convert_to_tensor(y)).loss
+    old, new = np.asarray(loss(attack.judged_by, before)), np.asarray(loss(attack.judged_by, after))
+    moved = (np.asarray(found.x) != x).reshape(len(x), -1).any(axis=1)
+    assert moved.any()
+    assert ((after.argmax(1) != y) | (new >= old - 1e-6)).all()
+    assert np.allclose(found.logits, after, atol=1e-5)
+    assert np.array_equal(np.asarray(found.reached), after.argmax(1) != y)
+
+
+@pytest.mark.parametrize(("name", "norm"), PAIRS)
+def test_a_radius_of_nothing_is_the_identity(name, norm, small, images) -> None:
+    x, y = images
+    assert np.array_equal(np.asarray(build(name)(small, x, y, ball=balls.get(norm, 0.0))), x)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_seed_repeats_and_another_does_not(name, small, images) -> None:
+    x, y = images
+    attack, ball = build(name), balls.get("linf", 0.1)
+    first, again = attack(small, x, y, ball=ball, seed=5), attack(small, x, y, ball=ball, seed=5)
+    assert np.array_equal(np.asarray(first), np.asarray(again))
+    if getattr(attack, "start", "uniform") != "none":
+        assert not np.array_equal(np.asarray(first), np.asarray(attack(small, x, y, ball=ball, seed=6)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_does_not_depend_on_its_batch(name, small, images) -> None:
+    x, y = images
+    attack, ball = build(name), balls.get("linf", 0.1)
+    whole = attack_all(attack, small, x, y, ball=ball, seed=3)
+    order = np.random.default_rng(0).permutation(len(x))
+    parts = attack_all(attack, small, x[order], y[order], ball=ball, seed=3, index=order, batch_size=5)
+    assert np.array_equal(whole.reached[order], parts.reached)
+    # Kernels for other batch sizes round otherwise; where a slope is near 0 its sign may turn for that pixel.
+    assert np.mean(np.abs(whole.x[order] - parts.x) > 1e-5) < 0.01
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_json_round_trip(name) -> None:
+    attack = family.build(name)
+    data = json.loads(json.dumps(attack.to_dict()))
+    assert data["name"] == name
+    assert Attack.from_dict(data) == attack
+    assert hash(attack) == hash(Attack.from_dict(data))
+    assert dataclasses.is_dataclass(attack) and attack.__dataclass_params__.frozen
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_strings_and_booleans_only(name) -> None:
+    assert all(isinstance(value, (bool, int, float, str)) for value in dataclasses.asdict(family.build(name)).values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_described(name) -> None:
+    described = "".join(cls.__doc__ or "" for cls in family.factory(name).__mro__)
+    for field in dataclasses.fields(family.factory(name)):
+        assert f"{field.name}:" in described, f"{name} says nothing about {field.name}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("policy", ["least_likely", "runner_up", "next", "random", "2"])
+def test_targets(name, policy, small, images) -> None:
+    x, y = images
+    attack = build(name, target=policy) if "fgsm" not in name else family.build(f"{name}:target={policy}")
+    found = attack.run(small, x, y, ball=balls.get("linf", 0.6))
+    answers = small.predict(np.asarray(found.x)).argmax(axis=1)
+    reached = np.asarray(found.reached)
+    assert (answers[reached] != y[reached]).all()
+    if policy == "2":
+        assert (answers[reached & (y != 2)] == 2).all()
+    if policy == "next":
+        assert (answers[reached] == (y[reached] + 1) % 4).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_given_targets_come_first(name, small, images) -> None:
+    x, y = images
+    wanted = (y + 3) % 4
+    found = build(name).run(small, x, y, ball=balls.get("linf", 0.6), target=wanted)
+    answers = small.predict(np.asarray(found.x)).argmax(axis=1)
+    assert np.array_equal(np.asarray(found.reached), answers == wanted)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "margin", "dlr"])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if "loss" in {f.name for f in dataclasses.fields(family.factory(name))}]
+)
+def test_every_loss_works(name, loss, small, images) -> None:
+    x, y = images
+    found = family.build(f"{name}:loss={loss}").run(small, x, y, ball=balls.get("linf", 0.2))
+    assert np.isfinite(np.asarray(found.x)).all() and np.asarray(found.reached).any()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wild(Attack):
+    """A search that keeps no promise: NaN, infinities, and steps far out of the ball."""
+
+    def search(self, model, x, goal, *, ball, key):
+        wild = ops.where(ops.arange(8) < 2, float("nan"), ops.where(ops.arange(8) < 4, float("inf"), 1e9))
+        return Found(x * 0 + ops.reshape(wild, (1, 8, 1, 1)))
+
+
+@pytest.mark.parametrize("norm", sorted(RADII))
+def test_the_base_class_keeps_the_promise_for_a_wild_search(norm, small, images) -> None:
+    x, y = images
+    found = np.asarray(Wild()(small, x, y, ball=balls.get(norm, RADII[norm])))
+    assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1
+    assert (lengths(norm, found - x) <= RADII[norm] + 1e-5).all()
+
+
+def test_a_third_party_attack_is_an_attack() -> None:
+    assert isinstance(attacks.build("tests.attacks.test_contract:Wild"), Wild)
+    assert Wild().to_dict()["name"] == "tests.attacks.test_contract:Wild"
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("pgdd", "Unknown attack 'pgdd'. Did you mean 'pgd'?"),
+        ("pgd:stepss=3", "Did you mean 'steps'?"),
+        ("pgd:steps=0", "Expected steps >= 1; got 0."),
+        ("pgd:steps=-1", "Expected steps >= 1; got -1."),
+        ("pgd:step_size=0", "Expected step_size > 0"),
+        ("pgd:step_size=nan", "Expected step_size > 0"),
+        ("pgd:step=-1", "Expected step >= 0"),
+        ("pgd:restarts=0", "Expected restarts >= 1"),
+        ("bim:restarts=3", "Expected a random start"),
+        ("pgd:loss=dlrr", "Did you mean 'dlr'?"),
+        ("pgd:start=uniforms", "Did you mean 'uniform'?"),
+        ("pgd:keep=first", "Unknown keep 'first'"),
+        ("pgd:target=best", "Expected a class number"),
+        ("mim:momentum=-1", "Expected momentum >= 0"),
+        ("noise:draws=0", "Expected draws >= 1"),
+        ("noise:kind=gauss", "Did you mean 'gaussian'?"),
+        ("noise:deviation=0", "Expected deviation > 0"),
+    ],
+)
+def test_bad_settings(spec, words) -> None:
+    with pytest.raises((SpecError, SettingError)) as caught:
+        attacks.build(spec)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_cannot_work_is_refused_before_any_work(small, linear, images) -> None:
+    x, y = images
+    with pytest.raises(SettingError, match="Expected one of the norms linf, l2, l1"):
+        attacks.build("pgd")(small, x, y, ball=balls.get("l0", 3))
+    with pytest.raises(ModelError, match="Expected at least 4 classes"):
+        attacks.build("pgd:loss=dlr,target=next")(linear, x[:, :6, 0, 0], y, ball=balls.get("linf", 0.1))
+    with pytest.raises(SettingError, match="Expected a target class from 0 to 3"):
+        attacks.build("fgsm:target=4")(small, x, y, ball=balls.get("linf", 0.1))
+
+
+def test_registering_is_being_tested() -> None:
+    assert isinstance(family, Registry) and len(NAMES) >= 7
+    assert {"noise", "fgsm", "rfgsm", "bim", "pgd", "mim", "madry"} <= set(NAMES)

@@ -1,0 +1,53 @@
+"""Suites are found by name and path, and every one that ships can be built."""
+
+import pytest
+
+from turtlenet import attacks
+from turtlenet.attacks import suites
+from turtlenet.errors import SpecError
+
+
+@pytest.mark.parametrize("name", suites.names())
+def test_every_shipped_suite_is_sound(name) -> None:
+    suite = suites.find(name)
+    assert suite.title and suite.source
+    assert all(attacks.build(spec) for spec in suite.attacks)
+
+
+def test_the_shipped_names() -> None:
+    assert {"quick", "gano-2019"} <= set(suites.names())
+
+
+def test_a_users_own_folder_comes_first(tmp_path, monkeypatch) -> None:
+    (tmp_path / "attacks").mkdir()
+    (tmp_path / "attacks" / "quick.toml").write_text('attacks = ["fgsm"]\neps = 0.5\n')
+    (tmp_path / "attacks" / "mine.toml").write_text('attacks = ["pgd:steps=2", "fgsm"]\n')
+    monkeypatch.chdir(tmp_path)
+    assert suites.find("quick") == suites.Suite(attacks=("fgsm",), eps=0.5)
+    assert "mine" in suites.names() and "gano-2019" in suites.names()
+    assert suites.expand(["noise", "attacks/mine.toml"]) == ["noise", "pgd:steps=2", "fgsm"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("attacks = [", "Expected TOML"),
+        ("atacks = ['fgsm']", "Did you mean 'attacks'?"),
+        ("eps = 0.3", "Expected `attacks ="),
+        ("attacks = 'fgsm'", "Expected `attacks ="),
+        ("attacks = []", "Expected `attacks ="),
+    ],
+)
+def test_bad_suites(text, words, tmp_path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(SpecError) as caught:
+        suites.find(str(path))
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_no_such_suite(tmp_path) -> None:
+    with pytest.raises(SpecError, match="Did you mean 'quick'"):
+        suites.find("quik")
+    with pytest.raises(SpecError, match="Expected an attack suite at"):
+        suites.find(str(tmp_path / "none.toml"))

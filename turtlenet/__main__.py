@@ -1,0 +1,5 @@
+"""`python -m turtlenet` is `turtlenet`."""
+
+from turtlenet.cli import main
+
+main()

@@ -1,0 +1,5 @@
+"""The command line: parse, call the API, print. `main` is the entry point."""
+
+from turtlenet.cli.app import main
+
+__all__ = ["main"]

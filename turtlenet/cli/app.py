@@ -1,0 +1,73 @@
+"""The group of commands, and how every one of them ends: a result, a gate, or one clear line."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from turtlenet.errors import TurtlenetError, did_you_mean
+from turtlenet.version import __version__
+
+__all__ = ["main", "turtlenet"]
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+# Commands live in modules of their own and are imported when they are run: `--help` waits for no framework.
+_COMMANDS = {
+    "attack": "Keep the adversarial examples themselves.",
+    "evaluate": "Attack models and write a robustness report.",
+    "inspect": "Say what a model file is, and whether it loads safely.",
+    "list": "List attacks, objectives, models, data sets or suites.",
+    "train": "Harden a model by adversarial training.",
+}
+
+
+class _Lazy(click.Group):
+    """Imports a command's module only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"turtlenet.cli.{name}_command").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in _COMMANDS:
+            raise click.UsageError(f"Unknown command {args[0]!r}.{did_you_mean(args[0], _COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="turtlenet")
+def turtlenet() -> None:
+    """Hardens trained Keras models against adversarial examples, and says honestly how robust they became."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Runs the command line; exits with 0, with 1 if a gate did not hold, or with 2 on bad input."""
+    try:
+        code = turtlenet.main(args, prog_name="turtlenet", standalone_mode=False)
+    except click.ClickException as error:
+        code = _refuse(error.format_message())
+    except TurtlenetError as error:
+        code = _refuse(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("turtlenet: interrupted; run the same command with --resume to continue.", err=True)
+        code = INTERRUPTED
+    except MemoryError:
+        code = _refuse("Expected enough memory for this batch; got none left: lower --batch-size.")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(message: str) -> int:
+    click.echo(f"turtlenet: {' '.join(message.split())}", err=True)
+    return BAD_INPUT

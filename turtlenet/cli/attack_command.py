@@ -1,0 +1,53 @@
+"""`turtlenet attack`: the adversarial examples themselves."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from turtlenet.cli.options import framework, threat_options
+from turtlenet.errors import OutputError
+
+__all__ = ["command"]
+
+
+@click.command("attack")
+@click.argument("model")
+@click.option("--attack", "spec", default="pgd", show_default=True, help="The attack, e.g. pgd:steps=100,restarts=5.")
+@threat_options
+@click.option("--target", type=int, help="Class that the model shall answer.")
+@click.option("--limit", type=int, default=1000, show_default=True, help="Most images; 0 for all.")
+@click.option("--batch-size", type=int, default=256, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npz: x, y, x_adversarial, ...")
+def command(
+    model: str,
+    spec: str,
+    out: Path,
+    limit: int,
+    data: str | None,
+    norm: str | None,
+    bounds: tuple[float, float] | None,
+    head: str,
+    **settings: Any,
+) -> None:
+    """Attacks test images of MODEL and keeps what was found."""
+    if out.suffix != ".npz":
+        raise OutputError(f"Expected --out with the suffix .npz; got {out}.")
+    api = framework()
+    import numpy as np
+
+    from turtlenet.files import check_folder, write_whole
+
+    victim = api.as_classifier(model, bounds=bounds, head=head)
+    check_folder(out.parent)
+    found = api.load_data(data, victim)
+    examples = (found.whole or found.test or found.train).take(limit or None)
+    outcome = api.attack_examples(victim, examples, spec, norm=norm or "linf", **settings)
+    x, y = examples.batch(slice(None))
+    prediction = outcome.logits.argmax(axis=1).astype("int32")
+    arrays = {"x": x, "y": y, "x_adversarial": outcome.x, "prediction": prediction, "reached": outcome.reached}
+    write_whole(out, lambda file: np.savez_compressed(file, **arrays))
+    click.echo(
+        f"saved {out}: {len(y):,} images, accuracy under attack {(prediction == y).mean():.3f}, "
+        f"goal reached on {outcome.reached.mean():.3f}"
+    )

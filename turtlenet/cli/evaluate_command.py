@@ -1,0 +1,53 @@
+"""`turtlenet evaluate`: models in, a robustness report out."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from turtlenet.cli.options import framework, threat_options
+
+__all__ = ["command"]
+
+GATE_FAILED = 1
+
+
+@click.command("evaluate")
+@click.argument("models", nargs=-1, required=True)
+@click.option("--attack", "attacks", multiple=True, help="An attack, or a suite's .toml; may be given several times.")
+@click.option("--suite", help="An attack suite by name or path; quick if neither attack nor suite is given.")
+@threat_options
+@click.option("--limit", type=int, default=1000, show_default=True, help="Most images; 0 for all.")
+@click.option("--mode", help="table: every attack on all images; cascade: each on the survivors.")
+@click.option("--labels", help="true, or predicted as in the papers.")
+@click.option("--batch-size", type=int, default=256, show_default=True)
+@click.option("--curve", type=int, default=256, show_default=True, help="Images for accuracy against eps; 0: none.")
+@click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default.")
+@click.option("--fail-under", type=float, help="Exit with 1 if a robust accuracy is below this.")
+@click.option("--resume", is_flag=True, help="Continue an evaluation that was stopped.")
+def command(
+    models: tuple[str, ...], report: Path | None, fail_under: float | None, limit: int, **settings: Any
+) -> int:
+    """Attacks MODELS as a strong adversary would, and writes report.json, report.md and report.html."""
+    if fail_under is not None and not 0 <= fail_under <= 1:
+        raise click.UsageError(f"Expected --fail-under from 0 to 1; got {fail_under}.")
+    api = framework()
+    from turtlenet.evaluation import save
+    from turtlenet.files import check_folder
+
+    folder = report or Path(f"{Path(models[0]).stem}-report")
+    check_folder(folder)
+    result = api.evaluate(list(models), limit=limit or None, progress=folder, **settings)
+    save.save(result, folder)
+    for file in folder.glob(".progress-*.npz"):
+        file.unlink()
+    click.echo(f"{result}\n\nreport: {folder / 'report.html'}")
+    reports = getattr(result, "reports", (result,))
+    low = [each for each in reports if fail_under is not None and each.robust_accuracy < fail_under]
+    for each in low:
+        click.echo(
+            f"turtlenet: expected a robust accuracy of at least {fail_under} of {each.model['name']}; "
+            f"got {each.robust_accuracy:.3f}.",
+            err=True,
+        )
+    return GATE_FAILED if low else 0

@@ -1,0 +1,51 @@
+"""`turtlenet list`: what there is to choose from."""
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from turtlenet.cli.options import framework
+from turtlenet.errors import SpecError, did_you_mean
+
+__all__ = ["command"]
+
+_FAMILIES = ("attacks", "datasets", "models", "objectives", "suites")
+
+
+@click.command("list")
+@click.argument("family", default="attacks")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(family: str, as_json: bool) -> None:
+    """Lists attacks, datasets, models, objectives or suites, with a line on each."""
+    if family not in _FAMILIES:
+        raise SpecError(f"Unknown family {family!r}.{did_you_mean(family, _FAMILIES)}")
+    framework()
+    found = _entries(family)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    width = max(map(len, found), default=0)
+    for name, line in found.items():
+        click.echo(f"{name:{width}}  {line}".rstrip())
+
+
+def _entries(family: str) -> dict[str, str]:
+    from turtlenet import attacks, data, models, training
+    from turtlenet.attacks import suites
+
+    if family == "suites":
+        return {name: suites.find(name).title for name in suites.names()}
+    registry: Any = {
+        "attacks": attacks.attacks,
+        "datasets": data.datasets,
+        "models": models.architectures,
+        "objectives": training.objectives,
+    }[family]
+    return {name: _first_line(registry.factory(name)) for name in registry.names()}
+
+
+def _first_line(factory: Callable[..., Any]) -> str:
+    return (inspect.getdoc(factory) or "").partition("\n")[0]

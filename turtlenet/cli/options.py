@@ -1,0 +1,85 @@
+"""Options that several commands share, and how their values are read."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import click
+
+from turtlenet.registry import parse_value
+
+__all__ = ["Bounds", "Number", "framework", "threat_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Number(click.ParamType):
+    """A number, also as a fraction: `0.3`, `8/255`."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = parse_value(value) if isinstance(value, str) else value
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            self.fail(f"Expected a number such as 0.3 or 8/255; got {value!r}.", param, ctx)
+        return float(number)
+
+
+class Bounds(click.ParamType):
+    """Two numbers with a comma: `0,255`."""
+
+    name = "low,high"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        if isinstance(value, tuple):
+            return value
+        parts = [parse_value(part) for part in value.split(",")]
+        if len(parts) != 2 or not all(isinstance(part, (int, float)) for part in parts):
+            self.fail(f"Expected the smallest and the largest pixel, such as 0,1 or 0,255; got {value!r}.", param, ctx)
+        return float(parts[0]), float(parts[1])
+
+
+def threat_options(command: F) -> F:
+    """Adds the options that describe data and threat."""
+    options = [
+        click.option("--data", help="Name of a data set or path of one; the embedded mnist-sample where it fits."),
+        click.option("--eps", type=Number(), help="Radius of the ball in input units: 0.3 or 8/255."),
+        click.option("--norm", help="linf (the default), l2, l1 or l0."),
+        click.option("--bounds", type=Bounds(), help="Smallest and largest pixel, e.g. 0,255; told from the model."),
+        click.option("--head", default="auto", show_default=True, help="auto, softmax, sigmoid or logits."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Repeats every draw."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Holds back what a framework's C++ prints while it starts; it is shown only if the start fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            file.seek(0)
+            os.write(kept, file.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def framework() -> Any:
+    """Starts the framework without its chatter and gives the API."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet_start():
+        from turtlenet import api, backend
+
+        backend.devices()
+    return api

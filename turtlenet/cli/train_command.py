@@ -1,0 +1,70 @@
+"""`turtlenet train`: a model in, a hardened model out."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from turtlenet.cli.options import framework, threat_options
+
+__all__ = ["command"]
+
+
+@click.command("train")
+@click.argument("model")
+@click.option(
+    "--attack", default="pgd", show_default=True, help="The inner attack: pgd, or pgd:steps=7,step_size=0.3."
+)
+@threat_options
+@click.option("--objective", default="madry", show_default=True, help="madry, madry:clean_share=0.5, natural, ...")
+@click.option("--source", "sources", multiple=True, help="Another model to craft on (objective craft_on=...).")
+@click.option("--epochs", type=int, default=20, show_default=True)
+@click.option("--steps-per-epoch", type=int, default=0, help="Steps that count as an epoch; a pass by default.")
+@click.option("--batch-size", type=int, default=128, show_default=True)
+@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Peak of the cosine schedule.")
+@click.option("--optimizer", default="adam", show_default=True, help="adam, sgd, rmsprop or compiled (the model's).")
+@click.option("--warmup", type=float, default=0.25, show_default=True, help="Share of the run in which eps grows.")
+@click.option("--validation", type=int, help="Training images held out to choose the best epoch.")
+@click.option("--validation-attack", help="The attack of validation; 20 steps of pgd by default.")
+@click.option("--out", type=click.Path(path_type=Path), help="The hardened model; MODEL-hardened.h5 by default.")
+@click.option("--report", type=click.Path(path_type=Path), help="Folder for a report of both models on test images.")
+@click.option("--limit", type=int, default=1000, show_default=True, help="Most test images in that report.")
+@click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
+@click.option("--verbose", is_flag=True, help="A line for each epoch where no terminal shows the bar.")
+def command(
+    model: str, out: Path | None, report: Path | None, limit: int, resume: bool, norm: str | None, **settings: Any
+) -> None:
+    """Hardens MODEL on the saddle point: each batch is attacked on the current weights, then learned."""
+    api = framework()
+    from turtlenet import models
+    from turtlenet.evaluation import save
+    from turtlenet.files import check_folder
+
+    target = out or Path(model).with_name(f"{Path(model).stem}-hardened.h5")
+    before = api.load_model(model)
+    models.check_writable(target)
+    if report:
+        check_folder(report)
+    checkpoint = target.with_name(f"{target.name}.resume")
+    if resume and not checkpoint.exists():
+        click.echo(f"nothing to continue at {checkpoint}: starting anew")
+    hardened, run = api.harden_model(
+        before, norm=norm or "linf", checkpoint=checkpoint, resume=resume, tell=click.echo, **settings
+    )
+    api.save_model(hardened, target)
+    checkpoint.unlink(missing_ok=True)
+    click.echo(_summary(run, target))
+    if report:
+        threat = {key: settings[key] for key in ("data", "eps", "bounds", "head", "seed")}
+        result = api.evaluate([model, target], norm=norm, limit=limit, held_out=True, **threat)
+        save.save(result, report)
+        click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")
+
+
+def _summary(run: Any, target: Path) -> str:
+    if not run.validation:
+        return f"saved {target} after {run.steps:,} steps, without validation"
+    return (
+        f"saved {target}: epoch {run.best_epoch} of {run.steps:,} steps was best on the validation images, "
+        f"clean {run.validation['accuracy']:.3f}, robust {run.validation['robust_accuracy']:.3f}"
+    )
