@@ -1,4 +1,7 @@
-"""The process whose memory `cases/memory.py` asks for: `python -m benchmarks.memory_child IMAGES.npy ATTACK` prints JSON."""
+"""The process whose memory `cases/memory.py` asks for.
+
+`python -m benchmarks.memory_child IMAGES.npy ATTACK` prints JSON.
+"""
 
 import json
 import sys

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.victims import EPS, STEP, STEPS
+from benchmarks.victims import EPS, STEP, STEPS, digits
 
 __all__ = ["PEERS", "Art", "CleverHans", "Foolbox", "Peer", "available"]
 
@@ -115,15 +115,16 @@ class Foolbox(Peer):
         self._descent = foolbox.attacks.LinfPGD(abs_stepsize=STEP, steps=STEPS, random_start=True)
 
     def attack(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return self._descent(self._victim, tf.constant(x), tf.constant(y), epsilons=EPS)[1].numpy()
+        return self._run(self._descent, x, y)[1].numpy()
 
     def robust(self, x: np.ndarray, y: np.ndarray, *, restarts: int, batch_size: int) -> np.ndarray:
         repeated = self._descent.repeat(restarts)
-        hits = [
-            repeated(self._victim, tf.constant(images), tf.constant(labels), epsilons=EPS)[2].numpy()
-            for images, labels in _batches(x, y, batch_size)
-        ]
+        hits = [self._run(repeated, *batch)[2].numpy() for batch in _batches(x, y, batch_size)]
         return ~np.concatenate(hits)
+
+    def _run(self, attack: Any, x: np.ndarray, y: np.ndarray) -> Any:
+        # Labels as wide as its argmax: comparing two integer types goes through a function that NumPy 2 dropped.
+        return attack(self._victim, tf.constant(x), tf.constant(y, tf.int64), epsilons=EPS)
 
 
 PEERS: tuple[type[Peer], ...] = (CleverHans, Art, Foolbox)
@@ -132,11 +133,14 @@ PEERS: tuple[type[Peer], ...] = (CleverHans, Art, Foolbox)
 def available(model: keras.Model) -> tuple[list[Peer], list[str]]:
     """The peers that can attack the model, and a line for each that cannot."""
     found, missing = [], []
-    for peer in PEERS:
+    for kind in PEERS:
         try:
-            found.append(peer(model))
-        except ImportError as error:
-            missing.append(f"{peer.name} is missing: {str(error).splitlines()[0]}")
+            peer = kind(model)
+            peer.attack(*digits(8))
+        except Exception as error:  # Whatever breaks in a peer is worth a line, and no reason to measure nothing.
+            missing.append(f"{kind.name} is left out: {type(error).__name__}: {str(error).splitlines()[0]}")
+        else:
+            found.append(peer)
     return found, missing
 
 

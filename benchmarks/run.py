@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 # A checkout is measured as it is, installed or not.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 warnings.filterwarnings("ignore", module=r"(art|foolbox|cleverhans|tensorflow_probability)(\.|$)")

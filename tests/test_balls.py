@@ -57,7 +57,10 @@ def test_projection_is_the_nearest_point(norm) -> None:
     order = {"l2": 2, "l1": 1}[norm]
     constraint = {"type": "ineq", "fun": lambda z: eps - np.linalg.norm(z, ord=order)}
     best = minimize(
-        lambda z: np.sum((z - delta[0].astype(float)) ** 2), shrunk.astype(float) * 0.5, constraints=[constraint], options={"ftol": 1e-12}
+        lambda z: np.sum((z - delta[0].astype(float)) ** 2),
+        shrunk.astype(float) * 0.5,
+        constraints=[constraint],
+        options={"ftol": 1e-12},
     )
     assert np.sum((shrunk - delta[0]) ** 2) <= best.fun + 1e-4
 

@@ -53,8 +53,8 @@ class Ball(abc.ABC):
 
     def project(self, moved: Any, x: Any) -> Any:
         """Brings `moved` back into the ball around `x` and into the bounds."""
-        # The bounds hold for `x`, so clipping to them never leads away from it: the ball still holds afterwards.
-        return self.inside(x + self._shrink(moved - x))
+        # The bounds first: what they cut off must not count as length. The last clip only rounds.
+        return self.inside(x + self._shrink(self.inside(moved) - x))
 
     @abc.abstractmethod
     def _shrink(self, delta: Any) -> Any:

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from benchmarks.options import Options
+from benchmarks.outcomes import outcome
 from benchmarks.plain_pgd import plain_pgd
 from benchmarks.tables import Row
 from benchmarks.timing import interleave
@@ -28,7 +29,7 @@ def measure(options: Options, notes: list[str]) -> Iterator[Row]:
         "makes sure that the result is in the ball, finite and no worse than the input: 3 forward passes more."
     )
     notes.append(
-        f"The same start gives both the same accuracy; those passes alone cost {(2 * STEPS + 3) / (2 * STEPS):.3f}."
+        f"From the same start both reach the same; those passes alone cost {(2 * STEPS + 3) / (2 * STEPS):.3f}."
     )
     for name in BOTH:
         model = models.classifier(trained(name, options.training_images))
@@ -53,7 +54,7 @@ def _row(
     }
     times = interleave(contestants, options.turns)
     ratio = times.ratio("ours", "plain")
-    left = {who: float((model.predict(run()).argmax(axis=1) == y).mean()) for who, run in contestants.items()}
+    found = {who: outcome(model, run(), x, y) for who, run in contestants.items()}
     return Row(
         {
             "net": name,
@@ -62,8 +63,10 @@ def _row(
             "ours s": times.median("ours"),
             "ours gradients/s": STEPS * len(x) / times.median("ours"),
             "ours/plain": ratio,
-            "plain accuracy": left["plain"],
-            "ours accuracy": left["ours"],
+            "accuracy, ours": found["ours"].accuracy,
+            "plain": found["plain"].accuracy,
+            "mean loss, ours": found["ours"].loss,
+            "plain ": found["plain"].loss,
         },
         f"<= {LIMIT}",
         ratio.median <= LIMIT,

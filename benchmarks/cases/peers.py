@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from benchmarks.options import Options
+from benchmarks.outcomes import outcome
 from benchmarks.peers import available
 from benchmarks.tables import Row
 from benchmarks.timing import interleave
@@ -50,9 +51,9 @@ def _rows(
     name: str, model: Any, contestants: dict[str, Any], x: np.ndarray, y: np.ndarray, turns: int
 ) -> Iterator[Row]:
     times = interleave(contestants, turns)
-    mine = _outcome(model, contestants["turtlenet"](), x, y)
+    mine = outcome(model, contestants["turtlenet"](), x, y)
     for who, run in contestants.items():
-        theirs = _outcome(model, run(), x, y)
+        theirs = outcome(model, run(), x, y)
         cells = {
             "net": name,
             "batch": len(x),
@@ -60,24 +61,13 @@ def _rows(
             "seconds": times.median(who),
             "gradients/s": STEPS * len(x) / times.median(who),
             "times ours": times.ratio(who, "turtlenet"),
-            "accuracy": theirs["accuracy"],
-            "mean loss": theirs["loss"],
-            "linf": theirs["linf"],
+            "accuracy": theirs.accuracy,
+            "mean loss": theirs.loss,
+            "linf": theirs.linf,
         }
         if who == "turtlenet":
             yield Row(cells)
             continue
-        same = abs(theirs["accuracy"] - mine["accuracy"]) * len(x) <= 2.001
-        fair = theirs["loss"] <= (1 + LOSS_TOLERANCE) * mine["loss"]
+        same = abs(theirs.accuracy - mine.accuracy) * len(x) <= 2.001
+        fair = theirs.loss <= (1 + LOSS_TOLERANCE) * mine.loss
         yield Row(cells, "same verdict", same and fair)
-
-
-def _outcome(model: Any, moved: np.ndarray, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    logits = model.predict(moved).astype("float64")
-    top = logits.max(axis=1)
-    loss = top + np.log(np.exp(logits - top[:, None]).sum(axis=1)) - logits[np.arange(len(y)), y]
-    return {
-        "accuracy": float((logits.argmax(axis=1) == y).mean()),
-        "loss": float(loss.mean()),
-        "linf": float(np.abs(moved - x).max()),
-    }

@@ -47,7 +47,7 @@ def measure(options: Options, notes: list[str]) -> Iterator[Row]:
 def _row(spec: str, how: str, calls: int, count: Callable[[Counted], tuple[int, int]]) -> Row:
     model = Counted(models.classifier(fresh("lenet")).model)
     before, after = count(model)
-    cells = {"attack": spec, "through": how, "calls": calls, "built in warm-up": before, "built afterwards": after}
+    cells = {"attack": spec, "through": how, "calls": calls, "traced in warm-up": before, "traced afterwards": after}
     return Row(cells, "0", after == 0)
 
 

@@ -83,10 +83,9 @@ def test_momentum_adds_normalized_gradients(linear, two) -> None:
     for _ in range(3):
         gradient = slope(point)
         running = 0.5 * running + gradient / np.abs(gradient).mean(axis=1, keepdims=True)
-        length = np.linalg.norm(running, axis=1, keepdims=True)
-        point = X + np.clip(1, 0, 0.2 / np.maximum(np.linalg.norm(point + 0.05 * running / length - X, axis=1), 1e-9))[
-            :, None
-        ] * (point + 0.05 * running / length - X)
+        moved = point + 0.05 * running / np.linalg.norm(running, axis=1, keepdims=True) - X
+        far = np.linalg.norm(moved, axis=1, keepdims=True)
+        point = X + moved * np.minimum(1, 0.2 / far)
     found = attacks.build("mim:steps=3,step=0.05,momentum=0.5,keep=last").craft(
         linear, X, y, ball=balls.get("l2", 0.2), key=np.zeros((8, 2), "uint32")
     )

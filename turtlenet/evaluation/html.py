@@ -82,8 +82,8 @@ def _headline(reports: Sequence[Report]) -> str:
         return "No attack was run"
     if len(reports) == 1:
         return f"{text.percent(reports[0].robust_accuracy)} of {text.images(reports[0])} withstand every attack tried"
-    shares = " → ".join(text.percent(report.robust_accuracy).replace(" ", "\N{NO-BREAK SPACE}") for report in reports)
-    return f"Robust accuracy {shares}"
+    shares = [text.percent(one.robust_accuracy) if one.attacks else text.MISSING for one in reports]
+    return "Robust accuracy " + " → ".join(share.replace(" ", "\N{NO-BREAK SPACE}") for share in shares)
 
 
 def _small(picture: Picture) -> bool:

@@ -86,7 +86,7 @@ class Ledger:
     def read(path: Path, identity: str) -> "Ledger | None":
         """What an earlier run of the very same evaluation wrote, if anything."""
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 arrays = {name: data[name] for name in data.files}
             whose, done = json.loads(str(arrays.pop("identity")))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):

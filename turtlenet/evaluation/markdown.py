@@ -22,6 +22,7 @@ from turtlenet.evaluation.text import (
     names,
     number,
     reassurance,
+    robust,
     threat,
     verdict,
 )
@@ -76,7 +77,7 @@ def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> str:
     for name, cells in attack_rows(reports):
         found = [fraction(row.accuracy, row.accuracy_interval) if row else MISSING for row in cells]
         rows.append([_plain(name), *found])
-    rows.append([f"**{ROBUST}**", *(fraction(one.robust_accuracy, one.robust_accuracy_interval) for one in reports)])
+    rows.append([f"**{ROBUST}**", *(robust(one) for one in reports)])
     return _table(["accuracy [95 % interval]", *titles], rows)
 
 
@@ -99,7 +100,7 @@ def _attacks(report: Report) -> str:
         cells = [_plain(attack_title(row)), fraction(row.accuracy, row.accuracy_interval), fraction(row.success_rate)]
         cells += [count(row.examples), number(row.loss), count(row.gradients), count(row.queries)]
         rows.append([*cells, f"{row.seconds:,.1f}"])
-    rows.append([f"**{ROBUST}**", fraction(report.robust_accuracy, report.robust_accuracy_interval), *[""] * 6])
+    rows.append([f"**{ROBUST}**", robust(report), *[""] * 6])
     columns = ["accuracy [95 % interval]", "success", "attacked", "loss", "gradients", "queries", "seconds"]
     return _table(["attack", *columns], rows)
 

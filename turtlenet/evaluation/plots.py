@@ -233,7 +233,9 @@ _Cell = tuple[float, tuple[float, float]]
 def _bars(reports: Sequence[Report]) -> list[tuple[str, list[_Cell | None]]]:
     """Each row of bars: its label, then accuracy and interval for every model."""
     clean: list[_Cell | None] = [(one.clean_accuracy, one.clean_accuracy_interval) for one in reports]
-    robust: list[_Cell | None] = [(one.robust_accuracy, one.robust_accuracy_interval) for one in reports]
+    robust: list[_Cell | None] = [
+        (one.robust_accuracy, one.robust_accuracy_interval) if one.attacks else None for one in reports
+    ]
     tried = [
         (name, [(row.accuracy, row.accuracy_interval) if row else None for row in rows])
         for name, rows in attack_rows(reports)
@@ -246,6 +248,7 @@ def _bars_title(reports: Sequence[Report]) -> str:
         left = ", ".join(
             f"{clip(name, 40)} {percent(report.robust_accuracy)}"
             for name, report in zip(names(reports), reports, strict=True)
+            if report.attacks
         )
         return f"All attacks together leave {left}"
     report = reports[0]

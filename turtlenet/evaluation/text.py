@@ -30,6 +30,7 @@ __all__ = [
     "number",
     "percent",
     "reassurance",
+    "robust",
     "table",
     "threat",
     "verdict",
@@ -91,6 +92,11 @@ def fraction(value: float, interval: Sequence[float] | None = None) -> str:
     """A share as `0.861`, or `0.861 [0.838, 0.881]` with its interval."""
     share = _rounded(value, 3, 1)
     return share if interval is None else f"{share} [{', '.join(_rounded(end, 3, 1) for end in interval)}]"
+
+
+def robust(report: Report) -> str:
+    """The accuracy under every attack with its interval; `-` where no attack was run."""
+    return fraction(report.robust_accuracy, report.robust_accuracy_interval) if report.attacks else MISSING
 
 
 def number(value: float | None) -> str:
@@ -157,7 +163,7 @@ def verdict(report: Report) -> str:
 def change(reports: Sequence[Report]) -> str:
     """The robust accuracy of every model in one line, from the first to the last."""
     pairs = zip(names(reports), reports, strict=True)
-    return " → ".join(f"{name} {percent(report.robust_accuracy)}" for name, report in pairs)
+    return " → ".join(f"{name} {percent(one.robust_accuracy) if one.attacks else MISSING}" for name, one in pairs)
 
 
 def checks(report: Report) -> tuple[list[str], list[str]]:
@@ -244,7 +250,7 @@ def _costs(report: Report) -> list[str]:
         cells = [clip(attack_title(row), 36), fraction(row.accuracy, row.accuracy_interval)]
         rows.append([*cells, fraction(row.success_rate), f"{row.seconds:,.1f}", count(row.gradients)])
     if report.attacks:
-        rows.append([ROBUST, fraction(report.robust_accuracy, report.robust_accuracy_interval), "", "", ""])
+        rows.append([ROBUST, robust(report), "", "", ""])
     return _aligned(rows)
 
 
@@ -272,7 +278,7 @@ def _block(
     for name, cells in attacks:
         found = [fraction(row.accuracy, row.accuracy_interval) if row else MISSING for row in cells[part]]
         rows.append([clip(name, label), *found])
-    rows.append([ROBUST, *(fraction(one.robust_accuracy, one.robust_accuracy_interval) for one in reports)])
+    rows.append([ROBUST, *(robust(one) for one in reports)])
     return _aligned(rows)
 
 

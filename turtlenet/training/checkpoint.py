@@ -98,7 +98,7 @@ def reseed(model: keras.Model, seed: int) -> None:
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             values = {name: data[name] for name in data.files}
         return values, json.loads(str(values.pop("notes")))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

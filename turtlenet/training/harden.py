@@ -102,6 +102,7 @@ def harden(
     own_optimizer: Any = None,
     checkpoint: Path | None = None,
     resume: bool = False,
+    seconds: float = 60.0,
     identity: dict[str, Any] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     tell: Callable[[str], None] = print,
@@ -120,6 +121,7 @@ def harden(
         own_optimizer: The model's own, for `optimizer="compiled"`.
         checkpoint: Where the run's state lies; None saves none.
         resume: Whether to continue from there.
+        seconds: Least time between two saves of that state within an epoch.
         identity: What tells this run from another, besides the settings given here (hashes of data and model).
         callbacks: Further Keras callbacks.
         tell: Is given findings, a line each.
@@ -141,7 +143,7 @@ def harden(
     progress = Progress(total, done, lines=verbose)
     watchers = [best, CollapseWatch(tell, notes), progress, *callbacks]
     if checkpoint:
-        watchers.append(Checkpoint(checkpoint, best, notes))
+        watchers.append(Checkpoint(checkpoint, best, notes, seconds))
     held_out = None if validation is None else Batches(validation, max(stream.batch_size, 128))
     try:
         _fit(trainer, stream, done, (each, schedule.epochs), held_out, watchers)

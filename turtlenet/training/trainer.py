@@ -45,7 +45,7 @@ class Trainer(keras.Model):
         sources: Sequence[Classifier] = (),
         validation_attack: Attack | None = None,
     ):
-        super().__init__(name="trainer", dtype=classifier.model.dtype_policy)
+        super().__init__(name="trainer", dtype=_policy(classifier.model))
         self.network = classifier.model
         self.classifier = classifier
         self.objective = objective
@@ -133,6 +133,12 @@ class _Still(Classifier):
 
     def __call__(self, x: Any, *, training: bool = False) -> Any:
         return super().__call__(x, training=False)
+
+
+def _policy(model: keras.Model) -> Any:
+    """The precision of a model's layers, so that Keras scales the loss where they compute in float16."""
+    policies = [layer.dtype_policy for layer in model._flatten_layers(include_self=False)]
+    return next((policy for policy in policies if policy.compute_dtype == "float16"), model.dtype_policy)
 
 
 def _mean(losses: Any, weight: Any) -> Any:

@@ -1,0 +1,161 @@
+"""A hardening run: the best weights, the collapse that is noticed, and the kill that changes nothing."""
+
+import keras
+import numpy as np
+import pytest
+
+from turtlenet import attacks, balls, data
+from turtlenet.classifier import Classifier
+from turtlenet.errors import OutputError, SettingError
+from turtlenet.training import Madry, Schedule, harden
+from turtlenet.training.callbacks import BestRobust, CollapseWatch
+from turtlenet.training.stream import Stream, split
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(size=(60, 8, 8, 1)).astype("float32")
+Y = (X.reshape(60, 4, 16).mean(axis=2).argmax(axis=1)).astype("int32")
+EXAMPLES = data.from_arrays(X, Y, num_classes=4)
+QUIET = {"tell": lambda line: None}
+
+
+def victim() -> Classifier:
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input((8, 8, 1)),
+        keras.layers.Conv2D(3, 3),
+        keras.layers.BatchNormalization(),
+        keras.layers.ReLU(),
+        keras.layers.Dropout(0.3),
+        keras.layers.Flatten(),
+        keras.layers.Dense(4),
+    ]
+    return Classifier(keras.Sequential(layers))
+
+
+def objective(**settings) -> Madry:
+    return Madry(attack=attacks.build("pgd:steps=2,keep=last"), ball=balls.get("linf", 0.05), **settings)
+
+
+def run(model: Classifier, **settings):
+    plan = Schedule(epochs=4, batch_size=16, learning_rate=0.01, seed=7)
+    rest, held_out = split(EXAMPLES, 10, 0)
+    return harden(model, rest, objective(), settings.pop("schedule", plan), validation=held_out, **QUIET, **settings)
+
+
+class Kill(keras.callbacks.Callback):
+    """Stops a run as a signal would, before the step's state is saved."""
+
+    def __init__(self, step: int):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.optimizer.iterations.numpy()) == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 6, 8, 12])
+def test_a_killed_run_ends_with_the_same_weights(step, tmp_path) -> None:
+    whole, broken = victim(), victim()
+    expected = run(whole)
+    path = tmp_path / "state"
+    with pytest.raises(KeyboardInterrupt):
+        run(broken, checkpoint=path, seconds=0.0, callbacks=[Kill(step)])
+    again = victim()
+    found = run(again, checkpoint=path, seconds=0.0, resume=True)
+    assert found == expected
+    for one, other in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_the_seed_decides() -> None:
+    first, again, other = victim(), victim(), victim()
+    run(first)
+    run(again)
+    run(other, schedule=Schedule(epochs=4, batch_size=16, learning_rate=0.01, seed=8))
+    pairs = list(zip(first.model.get_weights(), again.model.get_weights(), other.model.get_weights(), strict=True))
+    assert all(np.array_equal(one, two) for one, two, _ in pairs)
+    assert not all(np.array_equal(one, three) for one, _, three in pairs)
+
+
+def test_another_runs_state_is_refused(tmp_path) -> None:
+    path = tmp_path / "state"
+    run(victim(), checkpoint=path)
+    with pytest.raises(SettingError, match="got other values of epochs"):
+        run(
+            victim(),
+            checkpoint=path,
+            resume=True,
+            schedule=Schedule(epochs=5, batch_size=16, learning_rate=0.01, seed=7),
+        )
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(OutputError, match="Expected a training state") as caught:
+        run(victim(), checkpoint=path, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_best_weights_are_kept() -> None:
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
+    holder = type("Holder", (), {"network": network})()
+    notes: dict = {}
+    best = BestRobust(notes)
+    best.set_model(holder)
+    for epoch, (robust, clean) in enumerate([(0.5, 0.9), (0.7, 0.9), (0.7, 0.95), (0.6, 0.99)]):
+        network.layers[0].kernel.assign([[float(epoch)]])
+        best.on_epoch_end(epoch, {"val_robust_accuracy": robust, "val_accuracy": clean})
+    best.restore(network)
+    assert float(network.layers[0].kernel[0, 0]) == 2.0
+    assert notes["best"] == [0.7, 0.95] and notes["best_epoch"] == 3
+
+
+@pytest.mark.parametrize(
+    ("epochs", "word"),
+    [
+        ([(0.8, 0.7, 0.9), (0.95, 0.1, 0.9)], "catastrophic overfitting"),
+        ([(0.99, 0.3, 0.9), (0.99, 0.3, 0.9)], "label leaking"),
+        ([(0.8, 0.7, 0.9), (0.85, 0.72, 0.9), (0.9, 0.65, 0.9)], None),
+    ],
+)
+def test_a_collapse_is_noticed_once(epochs, word) -> None:
+    told: list[str] = []
+    watch = CollapseWatch(told.append, {})
+    for epoch, (crafted, checked, clean) in enumerate(epochs):
+        watch.on_epoch_end(epoch, {"robust_accuracy": crafted, "val_robust_accuracy": checked, "val_accuracy": clean})
+    assert len(told) == (word is not None)
+    assert word is None or (word in told[0] and "Train with" in told[0])
+
+
+def test_the_stream_is_a_function_of_the_step() -> None:
+    whole, later = Stream(EXAMPLES, 16, 3), Stream(EXAMPLES, 16, 3, first_step=5)
+    for step in range(4):
+        assert np.array_equal(whole[5 + step][0], later[step][0])
+    passes = [np.concatenate([whole[3 * turn + step][1] for step in range(3)]) for turn in range(2)]
+    assert len(passes[0]) == 48 and not np.array_equal(*passes)
+
+
+def test_held_out_examples_are_not_trained_on() -> None:
+    rest, held_out = split(EXAMPLES, 10, 0)
+    seen = {image.tobytes() for image in rest.batch(slice(None))[0]}
+    assert len(seen) == 50 and not seen & {image.tobytes() for image in held_out.batch(slice(None))[0]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"epochs": 0}, "Expected epochs >= 1; got 0."),
+        ({"batch_size": 0}, "Expected batch_size >= 1"),
+        ({"learning_rate": 0.0}, "Expected learning_rate > 0"),
+        ({"learning_rate": float("nan")}, "Expected learning_rate > 0"),
+        ({"optimizer": "adm"}, "Did you mean 'adam'?"),
+        ({"seed": -1}, "Expected seed >= 0"),
+    ],
+)
+def test_bad_schedules(settings, words) -> None:
+    with pytest.raises(SettingError) as caught:
+        Schedule(**settings)
+    assert words in str(caught.value)
+
+
+def test_the_models_own_optimizer_must_be_there() -> None:
+    with pytest.raises(SettingError, match="Expected a compiled model"):
+        run(victim(), schedule=Schedule(optimizer="compiled"))
