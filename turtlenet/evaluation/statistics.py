@@ -26,7 +26,7 @@ def distances(x: np.ndarray, moved: np.ndarray, full: float) -> dict[str, np.nda
     Returns:
         `linf`, `l2`, `l1`, `l0` (values changed) and `psnr` (infinite for an unchanged image), each float64 (n,).
     """
-    delta = np.abs(moved.astype("float64") - x.astype("float64")).reshape(len(x), -1)
+    delta = np.abs(moved.astype("float64") - x.astype("float64")).reshape(len(x), int(np.prod(x.shape[1:])))
     square = np.square(delta).mean(axis=1)
     with np.errstate(divide="ignore"):
         psnr = 10 * np.log10(full**2 / square)

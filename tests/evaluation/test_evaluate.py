@@ -1,0 +1,205 @@
+"""Tables and cascades, what they count, and the evaluation that a kill does not change."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from turtlenet import attacks, balls, data
+from turtlenet.errors import DataError, SettingError, SpecError
+from turtlenet.evaluation import Report, evaluate_classifier
+from turtlenet.evaluation.cascade import Cascade
+from turtlenet.evaluation.ledger import Ledger
+
+RNG = np.random.default_rng(5)
+X = RNG.uniform(size=(90, 8, 8, 1)).astype("float32")
+ABOUT = {"name": "small", "path": None, "sha256": "1", "parameters": 7}
+BALL = balls.get("linf", 0.03)
+SPECS = ("noise:draws=3", "fgsm", "pgd:steps=8,restarts=3")
+
+
+@pytest.fixture(scope="module")
+def examples(small):
+    """Images of which nine in ten are labeled with the model's answer."""
+    y = small.predict(X).argmax(axis=1)
+    y[::10] = (y[::10] + 1) % 4
+    return data.from_arrays(X, y, num_classes=4)
+
+
+def evaluate(small, examples, specs=SPECS, **settings) -> Report:
+    suite = [attacks.build(spec) for spec in specs]
+    settings = {"curve": 0, "batch_size": 16, **settings}
+    return evaluate_classifier(small, examples, suite, BALL, about=ABOUT, specs=list(specs), **settings)
+
+
+def timeless(report: Report) -> dict:
+    """Everything but the clock's."""
+    rows = tuple(dataclasses.replace(row, seconds=0.0) for row in report.attacks)
+    return dataclasses.replace(report, attacks=rows, seconds=0.0, created="").to_dict()
+
+
+def test_the_numbers_agree_with_each_other(small, examples) -> None:
+    report = evaluate(small, examples, curve=30)
+    assert report.clean_accuracy == 0.9
+    assert 0 < report.robust_accuracy < min(row.accuracy for row in report.attacks) + 1e-9
+    robust = np.array(report.verdicts["robust"])
+    assert np.isclose(robust.mean(), report.robust_accuracy, atol=1e-6)
+    assert not robust[::10].any(), "an image that was wrong at first is not robust"
+    for row in report.attacks:
+        assert row.examples == 81
+        assert np.isclose(row.accuracy, (81 - round(row.success_rate * 81)) / 90, atol=1e-6)
+        low, high = row.accuracy_interval
+        assert low <= row.accuracy <= high
+        assert row.linf_max <= 0.03 + 1e-7 and row.linf_mean <= row.linf_max
+    counts = [one.count for one in report.per_class]
+    assert sum(counts) == 90
+    assert np.isclose(
+        np.average([one.robust_accuracy for one in report.per_class], weights=counts),
+        report.robust_accuracy,
+        atol=1e-5,
+    )
+    assert report.curve[0].eps == 0 and report.curve[-1].eps == 1.0
+    assert Report.from_json(report.to_json()) == report
+
+
+def test_a_cascade_gives_the_verdicts_of_a_table(small, examples) -> None:
+    table, cascade = evaluate(small, examples), evaluate(small, examples, mode="cascade")
+    assert table.verdicts == cascade.verdicts
+    assert cascade.robust_accuracy == cascade.attacks[-1].accuracy == table.robust_accuracy
+    met = [row.examples for row in cascade.attacks]
+    assert met[0] == 81 and met[0] > met[1] > met[2]
+    assert sum(row.gradients for row in cascade.attacks) < sum(row.gradients for row in table.attacks)
+
+
+def test_batch_size_changes_no_verdict(small, examples) -> None:
+    one, other = evaluate(small, examples, batch_size=90), evaluate(small, examples, batch_size=7)
+    assert one.verdicts == other.verdicts and one.data["sha256"] == other.data["sha256"]
+
+
+def test_the_same_seed_gives_the_same_report(small, examples) -> None:
+    assert timeless(evaluate(small, examples)) == timeless(evaluate(small, examples))
+
+
+class Killed(Exception):
+    """A kill, as far as the test can make one."""
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 4])
+def test_a_killed_evaluation_ends_with_the_same_report(blocks, small, examples, tmp_path, monkeypatch) -> None:
+    expected = evaluate(small, examples, curve=30)
+    monkeypatch.setattr(Cascade, "block_size", lambda self, shape: 16)
+    path, write, count = tmp_path / "progress.npz", Ledger.write, [0]
+
+    def failing(self, *args):
+        write(self, *args)
+        count[0] += 1
+        if count[0] == blocks:
+            raise Killed
+
+    monkeypatch.setattr(Ledger, "write", failing)
+    with pytest.raises(Killed):
+        evaluate(small, examples, progress=path)
+    monkeypatch.setattr(Ledger, "write", write)
+    met = []
+    predict = type(small).predict
+    monkeypatch.setattr(type(small), "predict", lambda self, x: met.append(len(x)) or predict(self, x))
+    found = evaluate(small, examples, progress=path, resume=True, curve=30)
+    assert timeless(found) == timeless(expected)
+    met.clear()
+    evaluate(small, examples, progress=path, resume=False)
+    whole = sum(met)
+    met.clear()
+    evaluate(small, examples, progress=path, resume=True)
+    assert sum(met) < whole, "what is known is not computed again"
+
+
+def test_progress_of_another_run_is_not_taken_up(small, examples, tmp_path) -> None:
+    path = tmp_path / "progress.npz"
+    evaluate(small, examples, progress=path)
+    other = evaluate(small, examples, progress=path, resume=True, seed=9)
+    assert timeless(other) == timeless(evaluate(small, examples, seed=9))
+    path.write_bytes(path.read_bytes()[:200])
+    assert timeless(evaluate(small, examples, progress=path, resume=True)) == timeless(evaluate(small, examples))
+
+
+def test_predicted_labels_attack_every_image(small, examples) -> None:
+    report = evaluate(small, examples, specs=("fgsm",), labels="predicted")
+    assert report.attacks[0].examples == 90 and report.threat["labels"] == "predicted"
+    # Pushed away from its wrong answer, an image can land on the right one: the flaw that the doubt names.
+    assert "predicted-labels" in {doubt.code for doubt in report.doubts}
+
+
+def test_nothing_retraces_after_warm_up(small, examples) -> None:
+    traces = []
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Counted(attacks.PGD):
+        """Counts how often its graph is built."""
+
+        def search(self, model, x, goal, *, ball, key):
+            traces.append(x.shape)
+            return super().search(model, x, goal, ball=ball, key=key)
+
+    def run(count, eps, seed):
+        evaluate_classifier(
+            small,
+            examples.take(count),
+            [Counted(steps=3)],
+            balls.get("linf", eps),
+            about=ABOUT,
+            seed=seed,
+            batch_size=16,
+            curve=0,
+        )
+
+    run(90, 0.03, 0)
+    warm = len(traces)
+    assert 1 <= warm <= 2
+    for count, eps, seed in ((90, 0.1, 1), (33, 0.02, 2), (17, 0.3, 3), (5, 0.01, 4)):
+        run(count, eps, seed)
+    assert len(traces) == warm
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "words"),
+    [
+        ({"specs": ()}, SettingError, "Expected at least one attack"),
+        ({"mode": "tabel"}, SpecError, "Did you mean 'table'?"),
+        ({"labels": "tru"}, SpecError, "Did you mean 'true'?"),
+    ],
+)
+def test_refusals(settings, kind, words, small, examples) -> None:
+    with pytest.raises(kind) as caught:
+        evaluate(small, examples, **settings)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_too_many_classes_are_refused(small) -> None:
+    many = data.from_arrays(X, np.arange(90) % 5)
+    with pytest.raises(DataError, match="Expected labels of 4 classes; got 5"):
+        evaluate(small, many)
+
+
+def test_json_holds_the_names_that_the_design_fixes(small, examples) -> None:
+    found = json.loads(evaluate(small, examples).to_json())
+    top = "model data threat seed versions clean_accuracy robust_accuracy attacks doubts"
+    row = (
+        "name settings accuracy success_rate loss seconds gradients queries examples "
+        "linf_mean linf_max l2_mean l2_max l0_mean psnr_mean ssim_mean"
+    )
+    assert set(top.split()) <= set(found)
+    assert {"path", "sha256", "parameters"} <= set(found["model"])
+    assert {"name", "count", "sha256"} <= set(found["data"])
+    assert {"norm", "eps", "bounds", "access"} <= set(found["threat"])
+    assert all(set(row.split()) <= set(attack) for attack in found["attacks"])
+    assert all({"code", "finding", "advice"} <= set(doubt) for doubt in found["doubts"])
+
+
+def test_pictures_show_what_fell(small, examples) -> None:
+    report = evaluate(small, examples)
+    assert {picture.label for picture in report.pictures} <= set(range(4)) and report.pictures
+    for picture in report.pictures:
+        assert picture.adversarial_prediction != picture.label == picture.clean_prediction
+        assert not report.verdicts["robust"][picture.index]
+        assert 0 < picture.distance <= 0.03 + 1e-6
