@@ -315,7 +315,7 @@ def evaluate(
                 [attack_family.build(spec) for spec in specs],
                 _ball(victim, norm or chosen.norm or "linf", radius),
                 about=_about(one, victim),
-                specs=[spec if isinstance(spec, str) else attack_family.attacks.name_of(type(spec)) for spec in specs],
+                specs=[str(spec) for spec in specs],
                 mode=mode or chosen.mode or "table",
                 labels=labels or chosen.labels or "true",
                 seed=seed,

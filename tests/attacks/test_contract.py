@@ -96,6 +96,13 @@ def test_json_round_trip(name) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_it_prints_as_the_spec_that_builds_it(name) -> None:
+    assert str(family.build(name)) == name
+    changed = build(name, target="next", loss="margin")
+    assert "target=next" in str(changed) and family.build(str(changed)) == changed
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_numbers_strings_and_booleans_only(name) -> None:
     assert all(isinstance(value, (bool, int, float, str)) for value in dataclasses.asdict(family.build(name)).values())
 

@@ -169,6 +169,12 @@ class Attack(abc.ABC):
         """
         yield self
 
+    def __str__(self) -> str:
+        """The spec that builds this attack: its name, and the settings that are not the defaults."""
+        fields = [field for field in dataclasses.fields(self) if getattr(self, field.name) != field.default]
+        settings = ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields)
+        return attacks.name_of(type(self)) + (f":{settings}" if settings else "")
+
     def to_dict(self) -> dict[str, Any]:
         """The registered name and every setting, for JSON."""
         return {"name": attacks.name_of(type(self)), **dataclasses.asdict(self)}

@@ -80,7 +80,7 @@ def evaluate_classifier(
     cascade = Cascade(attacks=suite, ball=ball, mode=mode, labels=labels, seed=seed, batch_size=batch_size)
     digest = examples.sha256()
     ledger = _run(cascade, model, examples, about, digest, progress, resume)
-    names = list(specs) or [attacks.name_of(type(attack)) for attack in suite]
+    names = list(specs) or [str(attack) for attack in suite]
     points, curve_attack = _curve(cascade, model, examples, curve)
     robust = ledger.robust if mode == "table" else ledger.correct[-1]
     return Report(

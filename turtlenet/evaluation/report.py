@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -155,7 +156,7 @@ class Report:
 
     def to_json(self) -> str:
         """The report as JSON; NaN never stands in it."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+        return _dump(self.to_dict())
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "Report":
@@ -187,7 +188,7 @@ class Comparison:
 
     def to_json(self) -> str:
         """The reports as JSON, under `reports`."""
-        return json.dumps({"reports": [report.to_dict() for report in self.reports]}, indent=1, allow_nan=False)
+        return _dump({"reports": [report.to_dict() for report in self.reports]})
 
     def __str__(self) -> str:
         from turtlenet.evaluation.text import table
@@ -199,6 +200,12 @@ class Comparison:
         from turtlenet.evaluation.save import save
 
         return save(self, directory)
+
+
+def _dump(data: dict[str, Any]) -> str:
+    """JSON with a line for each entry, but lists of numbers on one line: they may be as long as the data set."""
+    text = json.dumps(data, indent=1, allow_nan=False)
+    return re.sub(r"\[[-\d.e,\s]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
 
 
 def _read(kind: Any, value: Any) -> Any:
