@@ -1,7 +1,7 @@
 """Wall time of several contestants on a machine that others use too.
 
 One after another would give each the noise of its own minute. So they take turns, A B C A B C, and what is reported is
-the ratio within a turn.
+the ratio within a turn. Processor time is kept too: where others want the cores, it hardly changes while wall time does.
 """
 
 import gc
@@ -33,9 +33,10 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds of each contestant, a number for each turn."""
+    """Seconds of each contestant on the wall, and of all its threads on the processor, a number for each turn."""
 
     seconds: dict[str, list[float]]
+    processor: dict[str, list[float]]
 
     def median(self, name: str) -> float:
         """The contestant's median time in seconds."""
@@ -43,8 +44,11 @@ class Timings:
 
     def ratio(self, name: str, base: str) -> Ratio:
         """How many times as long as `base` the contestant took, turn by turn."""
-        pairs = zip(self.seconds[name], self.seconds[base], strict=True)
-        return Ratio.of([mine / other for mine, other in pairs])
+        return _ratio(self.seconds[name], self.seconds[base])
+
+    def processor_ratio(self, name: str, base: str) -> Ratio:
+        """The same in processor time."""
+        return _ratio(self.processor[name], self.processor[base])
 
 
 def interleave(contestants: Mapping[str, Callable[[], Any]], turns: int) -> Timings:
@@ -59,19 +63,26 @@ def interleave(contestants: Mapping[str, Callable[[], Any]], turns: int) -> Timi
     for run in contestants.values():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    processor: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(turns):
         for name in list(contestants)[:: -1 if turn % 2 else 1]:
-            seconds[name].append(timed(contestants[name])[0])
-    return Timings(seconds)
+            wall, busy = timed(contestants[name])
+            seconds[name].append(wall)
+            processor[name].append(busy)
+    return Timings(seconds, processor)
 
 
-def timed(run: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of one call, without the garbage collector, and what it gave."""
+def timed(run: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds of one call, on the wall and on the processor, without the garbage collector."""
     gc.collect()
     gc.disable()
     try:
-        began = time.perf_counter()
-        result = run()
-        return time.perf_counter() - began, result
+        wall, busy = time.perf_counter(), time.process_time()
+        run()
+        return time.perf_counter() - wall, time.process_time() - busy
     finally:
         gc.enable()
+
+
+def _ratio(mine: list[float], others: list[float]) -> Ratio:
+    return Ratio.of([one / other for one, other in zip(mine, others, strict=True)])

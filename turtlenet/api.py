@@ -16,7 +16,7 @@ from turtlenet.attacks.batched import Outcome, attack_all
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
-from turtlenet.errors import DataError, SettingError
+from turtlenet.errors import DataError, ModelError, SettingError
 from turtlenet.evaluation import Comparison, evaluate_classifier
 from turtlenet.training import Objective, Run, Schedule, harden, objectives, split
 
@@ -39,6 +39,7 @@ DataType: TypeAlias = PathType | tuple[Any, Any] | Examples | Data
 
 DEFAULT_DATA = "mnist-sample"
 DEFAULT_SUITE = "quick"
+_NO_SUITE = suites.Suite(attacks=())
 
 
 def load_model(path: PathType) -> keras.Model:
@@ -133,7 +134,7 @@ def harden_model(
         model: A classifier, or the path of one.
         data: What to train on; see `train`.
         attack: The inner attack, as a spec or an `Attack`; a bare name takes its settings for training.
-        eps: Radius in input units; None takes 0.3 for grey images and 8/255 for others, times the pixel range.
+        eps: Radius in input units; None takes 0.3 for gray images and 8/255 for others, times the pixel range.
         norm: `linf`, `l2` or `l1`.
         objective: `madry`, `natural` or another registered one, as a spec, or an `Objective`, which then has its own
             attack and ball.
@@ -176,8 +177,12 @@ def harden_model(
     examples, held_out = _hold_out(found.train, validation, seed)
     _, total = schedule.steps(len(examples))
     plan = _objective(objective, attack, _ball(victim, norm, eps), round(warmup * total))
-    tell(f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation")
-    tell(f"threat: {describe_ball(plan.ball)}; attack {plan.attack}")
+    opening = [
+        f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
+        f"threat: {describe_ball(plan.ball)}; attack {plan.attack}",
+    ]
+    if resume and not (checkpoint and Path(checkpoint).exists()):
+        opening.insert(0, f"nothing to continue at {checkpoint}: starting anew")
     run = harden(
         victim,
         examples,
@@ -185,12 +190,12 @@ def harden_model(
         schedule,
         validation=held_out,
         validation_attack=attack_family.build(validation_attack) if validation_attack else None,
-        sources=[as_classifier(source, bounds=victim.bounds) for source in sources],
+        sources=[_source(source, victim) for source in sources],
         own_optimizer=getattr(hardened, "optimizer", None),
         checkpoint=Path(checkpoint) if checkpoint else None,
         resume=resume,
         identity={"model": models.weights_sha256(before), "data": examples.sha256()} if checkpoint else None,
-        callbacks=callbacks,
+        callbacks=[_Opening(tell, opening), *callbacks],
         tell=tell,
         verbose=verbose,
     )
@@ -246,6 +251,8 @@ def attack_examples(
     batch_size: int = 256,
 ) -> Outcome:
     """Attacks examples that are in memory; gives the logits and the cost too."""
+    _at_least(1, batch_size=batch_size)
+    _at_least(0, seed=seed)
     made, ball = attack_family.build(spec), _ball(victim, norm, eps)
     made.check(victim, ball)
     examples.check()
@@ -299,33 +306,40 @@ def evaluate(
     Returns:
         A `Report`, or a `Comparison` for a list of models.
     """
-    several = isinstance(model, (list, tuple))
-    chosen = suites.find(suite or DEFAULT_SUITE) if suite or not attacks else suites.Suite(attacks=())
+    _at_least(1, batch_size=batch_size)
+    _at_least(0, curve=curve, seed=seed)
+    given = list(model) if isinstance(model, (list, tuple)) else [model]
+    if not given:
+        raise SettingError("Expected at least one model; got none.")
+    chosen = suites.find(DEFAULT_SUITE if suite is None else suite) if suite is not None or not attacks else _NO_SUITE
     specs = suites.expand([*chosen.attacks, *attacks])
-    reports = []
-    for number, one in enumerate(model if isinstance(model, (list, tuple)) else [model]):
-        victim = as_classifier(one, bounds=bounds, head=head)
-        found = load_data(data, victim)
-        examples = _to_attack(found, held_out)
-        radius = eps if eps is not None else chosen.eps
-        reports.append(
-            evaluate_classifier(
-                victim,
-                examples.take(limit),
-                [attack_family.build(spec) for spec in specs],
-                _ball(victim, norm or chosen.norm or "linf", radius),
-                about=_about(one, victim),
-                specs=[str(spec) for spec in specs],
-                mode=mode or chosen.mode or "table",
-                labels=labels or chosen.labels or "true",
-                seed=seed,
-                batch_size=batch_size,
-                curve=curve,
-                progress=Path(progress) / f".progress-{number}.npz" if progress else None,
-                resume=resume,
-            )
+    made = [attack_family.build(spec) for spec in specs]
+    kind, radius = _first(norm, chosen.norm, "linf"), _first(eps, chosen.eps)
+    # What is wrong with the last model or its data is said before the first is attacked.
+    victims = [as_classifier(one, bounds=bounds, head=head) for one in given]
+    parts = [_to_attack(found, held_out).take(limit) for found in _load_for(data, victims)]
+    threats = [_threat(victim, made, kind, radius) for victim in victims]
+    for examples in parts[1:]:
+        examples.check()
+    reports = [
+        evaluate_classifier(
+            victim,
+            examples,
+            made,
+            ball,
+            about=_about(one, victim),
+            specs=[str(spec) for spec in specs],
+            mode=_first(mode, chosen.mode, "table"),
+            labels=_first(labels, chosen.labels, "true"),
+            seed=seed,
+            batch_size=batch_size,
+            curve=curve,
+            progress=Path(progress) / f".progress-{number}.npz" if progress else None,
+            resume=resume,
         )
-    return Comparison(tuple(reports)) if several and len(reports) > 1 else reports[0]
+        for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True))
+    ]
+    return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
 
 def as_classifier(model: ModelType, *, bounds: tuple[float, float] | None = None, head: str = "auto") -> Classifier:
@@ -336,6 +350,45 @@ def as_classifier(model: ModelType, *, bounds: tuple[float, float] | None = None
 def describe_ball(ball: Ball) -> str:
     """`linf, eps 0.3, pixels in [0, 1]`."""
     return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]"
+
+
+class _Opening(keras.callbacks.Callback):
+    """Tells what a run works on once nothing more can be refused."""
+
+    def __init__(self, tell: Callable[[str], None], lines: Sequence[str]):
+        super().__init__()
+        self.tell = tell
+        self.lines = list(lines)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        while self.lines:
+            self.tell(self.lines.pop(0))
+
+
+def _threat(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | None) -> Ball:
+    """How far inputs may move; refuses attacks that cannot work there."""
+    ball = _ball(victim, norm, eps)
+    for each in attacks:
+        each.check(victim, ball)
+    return ball
+
+
+def _load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]:
+    """The data for each classifier; those that take the same images share them."""
+    fits = [(victim.input_shape, victim.num_classes, victim.bounds) for victim in victims]
+    loaded = {fit: load_data(data, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
+    return [loaded[fit] for fit in fits]
+
+
+def _first(*values: Any) -> Any:
+    """The first value that was given, or None."""
+    return next((value for value in values if value is not None), None)
+
+
+def _at_least(least: int, **values: int) -> None:
+    for name, value in values.items():
+        if value < least:
+            raise SettingError(f"Expected {name} >= {least}; got {value}.")
 
 
 def _about(model: ModelType, victim: Classifier) -> dict[str, Any]:
@@ -359,9 +412,9 @@ def _check_sample(victim: Classifier) -> None:
 def _ball(victim: Classifier, norm: str, eps: float | None) -> Ball:
     low, high = victim.bounds
     if eps is None:
-        grey = victim.input_shape[-1] == 1 or len(victim.input_shape) < 3
+        gray = victim.input_shape[-1] == 1 or len(victim.input_shape) < 3
         usual = {"linf": (0.3, 8 / 255), "l2": (2.0, 0.5), "l1": (10.0, 12.0)}.get(norm.lower(), (0.3, 8 / 255))
-        eps = (usual[0] if grey else usual[1]) * (high - low)
+        eps = (usual[0] if gray else usual[1]) * (high - low)
     return balls.get(norm, eps, victim.bounds)
 
 
@@ -378,6 +431,18 @@ def _hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Ex
     if not 0 <= count < len(examples):
         raise SettingError(f"Expected validation from 0 to {len(examples) - 1} images; got {count}.")
     return split(examples, count, seed) if count else (examples, None)
+
+
+def _source(source: ModelType, victim: Classifier) -> Classifier:
+    """Another model to craft on, which must answer the same question."""
+    other = as_classifier(source, bounds=victim.bounds)
+    mine, theirs = ((each.input_shape, each.num_classes) for each in (victim, other))
+    if mine != theirs:
+        raise ModelError(
+            f"Expected a source for inputs {mine[0]} and {mine[1]} classes, as the model; "
+            f"got one for {theirs[0]} and {theirs[1]}."
+        )
+    return other
 
 
 def _objective(spec: str | Objective, attack: str | Attack, ball: Ball, warmup_steps: int) -> Objective:

@@ -64,8 +64,8 @@ def uniform(key: Any, shape: tuple[int, ...], low: float = 0.0, high: float = 1.
 def normal(key: Any, shape: tuple[int, ...]) -> Any:
     """Draws standard normal float32 numbers of shape (batch, *shape)."""
     # Half a step away from 0 and 1, where the inverse of the distribution is infinite.
-    centred = 2.0 * uniform(key, shape) - 1.0 + 2.0**-24
-    return math.sqrt(2.0) * ops.erfinv(centred)
+    centered = 2.0 * uniform(key, shape) - 1.0 + 2.0**-24
+    return math.sqrt(2.0) * ops.erfinv(centered)
 
 
 def rademacher(key: Any, shape: tuple[int, ...]) -> Any:

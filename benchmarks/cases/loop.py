@@ -63,6 +63,7 @@ def _row(
             "ours s": times.median("ours"),
             "ours gradients/s": STEPS * len(x) / times.median("ours"),
             "ours/plain": ratio,
+            "in processor time": times.processor_ratio("ours", "plain"),
             "accuracy, ours": found["ours"].accuracy,
             "plain": found["plain"].accuracy,
             "mean loss, ours": found["ours"].loss,

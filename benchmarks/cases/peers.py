@@ -61,6 +61,7 @@ def _rows(
             "seconds": times.median(who),
             "gradients/s": STEPS * len(x) / times.median(who),
             "times ours": times.ratio(who, "turtlenet"),
+            "in processor time": times.processor_ratio(who, "turtlenet"),
             "accuracy": theirs.accuracy,
             "mean loss": theirs.loss,
             "linf": theirs.linf,

@@ -57,6 +57,7 @@ def measure(options: Options, notes: list[str]) -> Iterator[Row]:
             "images": len(x),
             "seconds": times.median(who),
             "times ours": times.ratio(who, "turtlenet"),
+            "in processor time": times.processor_ratio(who, "turtlenet"),
             "robust accuracy": answers[who],
         }
         if who == "turtlenet":

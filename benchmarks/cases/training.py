@@ -54,6 +54,7 @@ def _row(name: str, who: str, times: Any, steps: int) -> Row:
         "step": who,
         "ms": 1000 * times.median(who) / steps,
         "clean steps": ratio,
+        "in processor time": times.processor_ratio(who, "clean"),
         "keras fit steps": times.ratio(who, "keras fit"),
         "(2k+3)/3": needed,
     }

@@ -111,18 +111,25 @@ def test_the_best_weights_are_kept() -> None:
 @pytest.mark.parametrize(
     ("epochs", "word"),
     [
-        ([(0.8, 0.7, 0.9), (0.95, 0.1, 0.9)], "catastrophic overfitting"),
-        ([(0.99, 0.3, 0.9), (0.99, 0.3, 0.9)], "label leaking"),
+        ([(0.8, 0.7, 0.9), (0.85, 0.1, 0.9), (0.85, 0.1, 0.9)], "catastrophic overfitting"),
+        ([(0.95, 0.8, 0.9), (0.95, 0.8, 0.9)], "label leaking"),
         ([(0.8, 0.7, 0.9), (0.85, 0.72, 0.9), (0.9, 0.65, 0.9)], None),
     ],
 )
 def test_a_collapse_is_noticed_once(epochs, word) -> None:
     told: list[str] = []
     watch = CollapseWatch(told.append, {})
-    for epoch, (crafted, checked, clean) in enumerate(epochs):
-        watch.on_epoch_end(epoch, {"robust_accuracy": crafted, "val_robust_accuracy": checked, "val_accuracy": clean})
+    for epoch, (crafted, robust, clean) in enumerate(epochs):
+        logs = {"val_crafted_accuracy": crafted, "val_robust_accuracy": robust, "val_accuracy": clean}
+        watch.on_epoch_end(epoch, logs)
     assert len(told) == (word is not None)
     assert word is None or (word in told[0] and "Train with" in told[0])
+
+
+def test_many_steps_are_not_watched() -> None:
+    told: list[str] = []
+    CollapseWatch(told.append, {}).on_epoch_end(0, {"val_robust_accuracy": 0.1, "val_accuracy": 0.9})
+    assert not told
 
 
 def test_the_stream_is_a_function_of_the_step() -> None:

@@ -22,6 +22,7 @@ _COMMANDS = {
     "list": "List attacks, objectives, models, data sets or suites.",
     "train": "Harden a model by adversarial training.",
 }
+_RESUMABLE = ("evaluate", "train")
 
 
 class _Lazy(click.Group):
@@ -40,6 +41,15 @@ class _Lazy(click.Group):
         if args and args[0] not in _COMMANDS:
             raise click.UsageError(f"Unknown command {args[0]!r}.{did_you_mean(args[0], _COMMANDS)}")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # Caught here, because click prints an empty line for it.
+            resumes = ctx.invoked_subcommand in _RESUMABLE
+            more = "run the same command with --resume to continue" if resumes else "nothing was written"
+            click.echo(f"turtlenet: interrupted; {more}.", err=True)
+            return INTERRUPTED
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -60,9 +70,6 @@ def main(args: list[str] | None = None) -> None:
         code = _refuse(error.format_message())
     except TurtlenetError as error:
         code = _refuse(str(error))
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("turtlenet: interrupted; run the same command with --resume to continue.", err=True)
-        code = INTERRUPTED
     except MemoryError:
         code = _refuse("Expected enough memory for this batch; got none left: lower --batch-size.")
     sys.exit(code if isinstance(code, int) else 0)

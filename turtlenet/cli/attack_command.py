@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import framework, threat_options
+from turtlenet.cli.options import Count, framework, threat_options
 from turtlenet.errors import OutputError
+from turtlenet.files import check_folder
 
 __all__ = ["command"]
 
@@ -16,7 +17,7 @@ __all__ = ["command"]
 @click.option("--attack", "spec", default="pgd", show_default=True, help="The attack, e.g. pgd:steps=100,restarts=5.")
 @threat_options
 @click.option("--target", type=int, help="Class that the model shall answer.")
-@click.option("--limit", type=int, default=1000, show_default=True, help="Most images; 0 for all.")
+@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--batch-size", type=int, default=256, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npz: x, y, x_adversarial, ...")
 def command(
@@ -31,18 +32,16 @@ def command(
     **settings: Any,
 ) -> None:
     """Attacks test images of MODEL and keeps what was found."""
-    if out.suffix != ".npz":
-        raise OutputError(f"Expected --out with the suffix .npz; got {out}.")
+    _check_out(out)
     api = framework()
     import numpy as np
 
-    from turtlenet.files import check_folder, write_whole
+    from turtlenet.files import write_whole
 
     victim = api.as_classifier(model, bounds=bounds, head=head)
-    check_folder(out.parent)
     found = api.load_data(data, victim)
     examples = (found.whole or found.test or found.train).take(limit or None)
-    outcome = api.attack_examples(victim, examples, spec, norm=norm or "linf", **settings)
+    outcome = api.attack_examples(victim, examples, spec, norm="linf" if norm is None else norm, **settings)
     x, y = examples.batch(slice(None))
     prediction = outcome.logits.argmax(axis=1).astype("int32")
     arrays = {"x": x, "y": y, "x_adversarial": outcome.x, "prediction": prediction, "reached": outcome.reached}
@@ -51,3 +50,14 @@ def command(
         f"saved {out}: {len(y):,} images, accuracy under attack {(prediction == y).mean():.3f}, "
         f"goal reached on {outcome.reached.mean():.3f}"
     )
+
+
+def _check_out(out: Path) -> None:
+    """Finds out, before any work, whether the examples can be written."""
+    if out.suffix != ".npz":
+        raise OutputError(f"Expected --out with the suffix .npz; got {str(out)!r}.")
+    if out.is_dir():
+        raise OutputError(f"Expected --out to be a file; {out} is a folder.")
+    if not out.parent.is_dir():
+        raise OutputError(f"Expected a folder to write {out.name} in; there is no folder {out.parent}.")
+    check_folder(out.parent)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import framework, threat_options
+from turtlenet.cli.options import Count, framework, threat_options
 
 __all__ = ["command"]
 
@@ -17,11 +17,13 @@ GATE_FAILED = 1
 @click.option("--attack", "attacks", multiple=True, help="An attack, or a suite's .toml; may be given several times.")
 @click.option("--suite", help="An attack suite by name or path; quick if neither attack nor suite is given.")
 @threat_options
-@click.option("--limit", type=int, default=1000, show_default=True, help="Most images; 0 for all.")
+@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--mode", help="table: every attack on all images; cascade: each on the survivors.")
 @click.option("--labels", help="true, or predicted as in the papers.")
 @click.option("--batch-size", type=int, default=256, show_default=True)
-@click.option("--curve", type=int, default=256, show_default=True, help="Images for accuracy against eps; 0: none.")
+@click.option(
+    "--curve", type=Count(), default=256, show_default=True, help="Images for accuracy against eps; 0: none."
+)
 @click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default.")
 @click.option("--fail-under", type=float, help="Exit with 1 if a robust accuracy is below this.")
 @click.option("--resume", is_flag=True, help="Continue an evaluation that was stopped.")

@@ -11,7 +11,7 @@ import click
 
 from turtlenet.registry import parse_value
 
-__all__ = ["Bounds", "Number", "framework", "threat_options"]
+__all__ = ["Bounds", "Count", "Number", "framework", "quiet_start", "threat_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +26,18 @@ class Number(click.ParamType):
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             self.fail(f"Expected a number such as 0.3 or 8/255; got {value!r}.", param, ctx)
         return float(number)
+
+
+class Count(click.ParamType):
+    """A whole number, 0 or more."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = parse_value(value) if isinstance(value, str) else value
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            self.fail(f"Expected a whole number, 0 or more; got {value!r}.", param, ctx)
+        return number
 
 
 class Bounds(click.ParamType):
@@ -58,7 +70,7 @@ def threat_options(command: F) -> F:
 
 
 @contextlib.contextmanager
-def _quiet_start() -> Iterator[None]:
+def quiet_start() -> Iterator[None]:
     """Holds back what a framework's C++ prints while it starts; it is shown only if the start fails."""
     sys.stderr.flush()
     kept = os.dup(2)
@@ -66,7 +78,7 @@ def _quiet_start() -> Iterator[None]:
         os.dup2(file.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             file.seek(0)
             os.write(kept, file.read())
             raise
@@ -78,7 +90,7 @@ def _quiet_start() -> Iterator[None]:
 def framework() -> Any:
     """Starts the framework without its chatter and gives the API."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet_start():
+    with quiet_start():
         from turtlenet import api, backend
 
         backend.devices()

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import framework, threat_options
+from turtlenet.cli.options import Count, framework, threat_options
+from turtlenet.errors import OutputError
 
 __all__ = ["command"]
 
@@ -28,7 +29,7 @@ __all__ = ["command"]
 @click.option("--validation-attack", help="The attack of validation; 20 steps of pgd by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="The hardened model; MODEL-hardened.h5 by default.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for a report of both models on test images.")
-@click.option("--limit", type=int, default=1000, show_default=True, help="Most test images in that report.")
+@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most test images there; 0 for all.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @click.option("--verbose", is_flag=True, help="A line for each epoch where no terminal shows the bar.")
 def command(
@@ -45,18 +46,23 @@ def command(
     models.check_writable(target)
     if report:
         check_folder(report)
+        if target.exists() and target.samefile(model):
+            raise OutputError(f"Expected --out to be another file than {model}: the report compares the two.")
     checkpoint = target.with_name(f"{target.name}.resume")
-    if resume and not checkpoint.exists():
-        click.echo(f"nothing to continue at {checkpoint}: starting anew")
     hardened, run = api.harden_model(
-        before, norm=norm or "linf", checkpoint=checkpoint, resume=resume, tell=click.echo, **settings
+        before,
+        norm="linf" if norm is None else norm,
+        checkpoint=checkpoint,
+        resume=resume,
+        tell=click.echo,
+        **settings,
     )
     api.save_model(hardened, target)
     checkpoint.unlink(missing_ok=True)
     click.echo(_summary(run, target))
     if report:
         threat = {key: settings[key] for key in ("data", "eps", "bounds", "head", "seed")}
-        result = api.evaluate([model, target], norm=norm, limit=limit, held_out=True, **threat)
+        result = api.evaluate([model, target], norm=norm, limit=limit or None, held_out=True, **threat)
         save.save(result, report)
         click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")
 
@@ -65,6 +71,6 @@ def _summary(run: Any, target: Path) -> str:
     if not run.validation:
         return f"saved {target} after {run.steps:,} steps, without validation"
     return (
-        f"saved {target}: epoch {run.best_epoch} of {run.steps:,} steps was best on the validation images, "
+        f"saved {target} after {run.steps:,} steps: epoch {run.best_epoch} was best on the validation images, "
         f"clean {run.validation['accuracy']:.3f}, robust {run.validation['robust_accuracy']:.3f}"
     )

@@ -112,13 +112,15 @@ def _zero_gradients(seen: Evidence) -> Doubt | None:
 
 
 def _saturated(seen: Evidence) -> Doubt | None:
-    if seen.saturated <= 0.1:
+    # Differences of logits do not saturate: an attack that climbed them has answered the question.
+    answered = any(seen.attacks[number].judged_by != "cross_entropy" for number in seen.kind("iterative"))
+    if seen.saturated <= 0.1 or answered:
         return None
     return Doubt(
         code="saturated-outputs",
         finding=f"On {seen.saturated:.1%} of {seen.probed} probed images one logit leads by more than "
         f"{_SATURATED:.1f}: float32 probabilities are exactly 1 there.",
-        advice="Do not trust attacks that use probabilities; add loss=dlr, which does not see the logits' scale.",
+        advice="Do not trust attacks that use probabilities; add one with loss=margin or loss=dlr.",
     )
 
 

@@ -100,7 +100,7 @@ class Picture:
     """One image before and after; the three images are PNG files in base64.
 
     Attributes:
-        perturbation: The change, scaled so that the ball's largest change spans the grey scale around its middle.
+        perturbation: The change, scaled so that the ball's largest change spans the gray scale around its middle.
     """
 
     index: int

@@ -16,7 +16,7 @@ __all__ = ["Trainer"]
 # Validation draws come from a stream of their own, so that how often one validates changes no training draw.
 _VALIDATION = 0x76A1
 
-_OWN = ("loss", "accuracy", "robust_accuracy")
+_OWN = ("loss", "accuracy", "robust_accuracy", "crafted_accuracy")
 
 
 class Trainer(keras.Model):
@@ -26,7 +26,8 @@ class Trainer(keras.Model):
     precision and distribution work as for any other. It trains the weights of the classifier's own model in place.
     Metrics given to `compile` see the logits that are trained on. In training mode `robust_accuracy` is that at the
     crafted examples and `accuracy` that at the clean share of a batch, if there is one; in validation both are those
-    of the same images, before and after the validation attack, and `loss` is the loss after it.
+    of the same images, before and after the validation attack, and `loss` is the loss after it; where the training attack
+    takes one step, `crafted_accuracy` is that after the training attack.
 
     Args:
         classifier: The model to harden, as an attacker sees it.
@@ -57,13 +58,14 @@ class Trainer(keras.Model):
         self._loss = keras.metrics.Mean(name="loss")
         self._clean = keras.metrics.Mean(name="accuracy")
         self._robust = keras.metrics.Mean(name="robust_accuracy")
+        self._crafted = keras.metrics.Mean(name="crafted_accuracy")
         self.built = True
 
     @property
     def metrics(self) -> list[Any]:
         # Keras has a tracker of its own for the loss that `compile` was given; the objective's loss takes its place.
         others = [metric for metric in super().metrics if metric.name not in _OWN]
-        return [self._loss, self._clean, self._robust, *others]
+        return [self._loss, self._clean, self._robust, self._crafted, *others]
 
     def call(self, x: Any, training: bool = False) -> Any:
         return self.classifier(x, training=training)
@@ -96,7 +98,13 @@ class Trainer(keras.Model):
         self._loss.update_state(losses, weight)
         self._clean.update_state(_hits(y, self.classifier(x)), weight)
         self._robust.update_state(_hits(y, logits), weight)
-        return self._results(x, y, logits, weight, _OWN)
+        own = _OWN[:3]
+        if self.objective.attack.family == "one-step":
+            # Beside the validation attack this shows whether the model only learned to defeat a single step.
+            crafted = self.objective.attack.craft(self.classifier, x, y, ball=self.objective.ball, key=key)
+            self._crafted.update_state(_hits(y, self.classifier(crafted)), weight)
+            own = _OWN
+        return self._results(x, y, logits, weight, own)
 
     def _track_training(self, x: Any, y: Any, logits: Any, loss: Any, weight: Any) -> dict[str, Any]:
         size = ops.shape(x)[0]
@@ -107,7 +115,7 @@ class Trainer(keras.Model):
         self._clean.update_state(hits, is_clean)
         self._robust.update_state(hits, 1.0 - is_clean)
         share = self.objective.clean_share
-        return self._results(x, y, logits, weight, [name for name in _OWN if name != _empty(share)])
+        return self._results(x, y, logits, weight, [name for name in _OWN[:3] if name != _empty(share)])
 
     def _results(self, x: Any, y: Any, logits: Any, weight: Any, own: Sequence[str]) -> dict[str, Any]:
         logs = self.compute_metrics(x, y, logits, sample_weight=weight)

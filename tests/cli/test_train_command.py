@@ -1,0 +1,225 @@
+"""`turtlenet train` on good input; killed, interrupted and continued; and the file that it leaves."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from tests.cli.conftest import environment, finish, listing, start
+from turtlenet import models
+
+BRIEF = ("--attack", "pgd:steps=3", "--eps", "0.1", "--batch-size", "24", "--epochs", "3", "--seed", "5")
+
+# Stands in for a power cut when the new file is whole but not yet in the old one's place.
+KILL_AT_SAVE = """
+import os, signal
+import turtlenet.models.save as save
+save._flush = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def weights(path: Path) -> list[np.ndarray]:
+    return keras.saving.load_model(path, compile=False).get_weights()
+
+
+def same(first: Path, second: Path) -> bool:
+    pairs = zip(weights(first), weights(second), strict=True)
+    return all(np.array_equal(one, other) for one, other in pairs)
+
+
+@pytest.fixture(scope="module")
+def line(shelf: Path) -> tuple[str, ...]:
+    """A run of three epochs, without where its result goes."""
+    return ("train", str(shelf / "good.h5"), "--data", str(shelf / "data.npz"), *BRIEF, "--verbose")
+
+
+@pytest.fixture(scope="module")
+def unbroken(line: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What that run gives when nobody disturbs it, and the one process in which nothing else has run."""
+    path = tmp_path_factory.mktemp("unbroken") / "hardened.h5"
+    result = finish(start(*line, "--out", path, cwd=path.parent))
+    assert (result.code, listing(path.parent).keys()) == (0, {"hardened.h5"})
+    assert [each.split(":")[0] for each in result.err.splitlines()] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert "hardened.h5 after 27 steps: epoch" in result.out.splitlines()[-1]
+    return path
+
+
+def test_a_run_says_what_it_works_on(line, cli, away):
+    result = cli(*line, "--out", away / "hardened.h5")
+    data, threat, saved = result.out.splitlines()
+    assert data.endswith("216 images 8x8x1, 4 classes, pixels within [0, 1]; 24 held out for validation")
+    assert threat == "threat: linf, eps 0.1, pixels in [0, 1]; attack pgd:steps=3,step_size=0.25,keep=last"
+    assert saved.startswith("saved ")
+    assert result.code == 0
+
+
+def test_a_seed_repeats_a_run_in_another_process(line, unbroken, cli, away):
+    cli(*line, "--out", away / "again.h5")
+    assert same(unbroken, away / "again.h5")
+    cli(*line, "--out", away / "other.h5", "--seed", "6")
+    assert not same(unbroken, away / "other.h5")
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_killed_run_continues_to_the_same_weights(epochs, line, unbroken, cli, away):
+    out = away / "hardened.h5"
+    out.write_bytes(b"old")
+    process = start(*line, "--out", out, cwd=away)
+    for _ in range(epochs):
+        assert process.stderr.readline().startswith("epoch")
+    process.send_signal(signal.SIGKILL)
+    assert finish(process).code == -signal.SIGKILL
+    if out.read_bytes() == b"old":
+        result = cli(*line, "--out", out, "--resume")
+        assert result.code == 0
+        assert "starting anew" not in result.out
+    assert same(unbroken, out)
+
+
+def test_a_kill_while_the_file_is_saved_leaves_the_old_one(line, unbroken, cli, away):
+    out = away / "hardened.h5"
+    out.write_bytes(b"old")
+    assert finish(start(*line, "--out", out, cwd=away, code=KILL_AT_SAVE)).code == -signal.SIGKILL
+    assert out.read_bytes() == b"old"
+    result = cli(*line, "--out", out, "--resume")
+    assert (result.code, "epoch" in result.err) == (0, False)
+    assert same(unbroken, out)
+    assert not (away / "hardened.h5.resume").exists()
+
+
+def test_an_interrupt_ends_in_one_line_and_can_be_continued(line, unbroken, cli, away):
+    process = start(*line, "--out", away / "hardened.h5", cwd=away)
+    first = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    result = finish(process)
+    assert first.startswith("epoch 1")
+    assert result.code == 130
+    *epochs, last = result.err.splitlines()
+    assert all(each.startswith("epoch") for each in epochs)
+    assert last == "turtlenet: interrupted; run the same command with --resume to continue."
+    assert listing(away).keys() == {"hardened.h5.resume"}
+    cli(*line, "--out", away / "hardened.h5", "--resume")
+    assert same(unbroken, away / "hardened.h5")
+
+
+def test_nothing_to_continue_is_said(line, unbroken, cli, away):
+    result = cli(*line, "--out", away / "hardened.h5", "--resume")
+    assert result.out.splitlines()[0].endswith("hardened.h5.resume: starting anew")
+    assert same(unbroken, away / "hardened.h5")
+
+
+def test_other_settings_do_not_continue_a_run(line, shelf, cli, away, monkeypatch):
+    monkeypatch.setattr(models, "save", lambda model, path: sys.exit(9))
+    assert cli(*line, "--out", away / "hardened.h5").code == 9
+    before = listing(away)
+    for option, value, named in (
+        ("--batch-size", 30, "batch_size"),
+        ("--eps", 0.2, "objective"),
+        ("--seed", 1, "seed"),
+    ):
+        result = cli(*line, "--out", away / "hardened.h5", "--resume", option, value)
+        assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+        assert f"got other values of {named}" in result.err
+    other = ("train", str(shelf / "wide.h5"), "--data", str(shelf / "wide.npz"), *BRIEF)
+    assert "data" in cli(*other, "--out", away / "hardened.h5", "--resume").err
+    assert listing(away) == before
+
+
+def test_a_file_that_is_no_training_state_is_refused(line, cli, away):
+    (away / "hardened.h5.resume").write_text("no state\n")
+    result = cli(*line, "--out", away / "hardened.h5", "--resume")
+    assert (result.code, result.out) == (2, "")
+    assert "Expected a training state in" in result.err
+    assert listing(away).keys() == {"hardened.h5.resume"}
+
+
+def test_a_report_compares_before_and_after_on_images_that_training_never_saw(shelf, cli, away):
+    args = ("train", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "fgsm", "--epochs", 1)
+    result = cli(*args, "--steps-per-epoch", 2, "--out", "new.h5", "--report", "report", "--limit", 0, "--eps", 0.05)
+    assert (result.code, result.err) == (0, "")
+    written = json.loads((away / "report" / "report.json").read_text())
+    assert [each["model"]["name"] for each in written["reports"]] == ["good", "new"]
+    assert {each["data"]["count"] for each in written["reports"]} == {60}
+    assert {each["threat"]["eps"] for each in written["reports"]} == {0.05}
+    assert (away / "report" / "report.html").stat().st_size > 10_000
+    assert result.out.endswith("report: report/report.html\n")
+
+
+def test_the_file_lies_beside_the_model_by_default(shelf, cli, away):
+    (away / "my.h5").write_bytes((shelf / "good.h5").read_bytes())
+    cli("train", "my.h5", "--data", shelf / "data.npz", "--attack", "fgsm", "--epochs", 1, "--validation", 0)
+    assert listing(away).keys() == {"my.h5", "my-hardened.h5"}
+    assert (away / "my.h5").read_bytes() == (shelf / "good.h5").read_bytes()
+
+
+def test_bounds_are_told_from_the_model(shelf, cli, away):
+    args = ("--attack", "fgsm", "--epochs", 1, "--out", "new.h5")
+    told = cli("train", shelf / "wide.h5", "--data", shelf / "bytes.npz", *args)
+    assert "threat: linf, eps 76.5, pixels in [0, 255]" in told.out
+    said = cli("train", shelf / "wide.h5", "--data", shelf / "wide.npz", "--bounds", "0,255", "--eps", "8", *args)
+    assert "threat: linf, eps 8, pixels in [0, 255]" in said.out
+
+
+def test_crafting_on_another_model(shelf, cli, away):
+    args = ("train", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "fgsm", "--epochs", 1)
+    other = ("--objective", "madry:craft_on=static", "--out", "new.h5")
+    assert cli(*args, *other, "--source", shelf / "good.h5").code == 0
+    refused = cli(*args, *other, "--source", models.__file__)
+    assert refused.code == 2
+
+
+def test_a_source_must_answer_the_same_question(shelf, demo_path, cli, away):
+    args = ("train", shelf / "good.h5", "--data", shelf / "data.npz", "--objective", "madry:craft_on=static")
+    result = cli(*args, "--source", demo_path)
+    assert (result.code, result.out) == (2, "")
+    assert "Expected a source for inputs (8, 8, 1) and 4 classes" in result.err
+    assert "got one for (28, 28, 1) and 10." in result.err
+
+
+PLAIN = """
+import json, sys
+import keras, numpy as np
+model = keras.models.load_model(sys.argv[1])
+x = np.load(sys.argv[2])["x_test"]
+found = {
+    "turtlenet": any(name.partition(".")[0] == "turtlenet" for name in sys.modules),
+    "optimizer": model.optimizer.name,
+    "rate": float(model.optimizer.learning_rate),
+    "loss": model.loss,
+    "metrics": list(model.evaluate(x, np.load(sys.argv[2])["y_test"], verbose=0, return_dict=True)),
+    "answers": model.predict(x, verbose=0).argmax(axis=1).tolist(),
+}
+print(json.dumps(found))
+"""
+
+
+def test_the_hardened_file_is_a_plain_keras_file_compiled_as_the_original_was(unbroken, shelf, cli, away):
+    command = [sys.executable, "-c", PLAIN, str(unbroken), str(shelf / "data.npz")]
+    plain = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=away, env=plain, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    cli("evaluate", unbroken, "--data", shelf / "data.npz", "--attack", "fgsm", "--curve", 0, "--report", "r")
+    answers = json.loads((away / "r" / "report.json").read_text())["verdicts"]["clean_prediction"]
+    assert not found.pop("turtlenet")
+    assert found.pop("answers") == answers
+    assert found.pop("rate") == pytest.approx(0.01)
+    assert found == {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy", "loss"]}
+    with h5py.File(unbroken) as file:
+        assert json.loads(file.attrs["training_config"])["metrics"] == ["accuracy"]
+
+
+@pytest.mark.slow
+def test_the_demo_model_needs_nothing_else(demo_path, cli, away):
+    args = ("--attack", "pgd", "--epochs", 1, "--steps-per-epoch", 3, "--limit", 32)
+    result = cli("train", demo_path, *args, "--out", "new.h5", "--report", "report")
+    assert result.code == 0
+    assert "mnist-sample train: 9,000 images 28x28x1" in result.out
+    both = json.loads((away / "report" / "report.json").read_text())["reports"]
+    assert [each["data"]["count"] for each in both] == [32, 32]
+    assert both[0]["clean_accuracy"] > 0.9
