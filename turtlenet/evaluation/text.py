@@ -73,9 +73,13 @@ def clean(text: Any) -> str:
 
 
 def clip(text: Any, width: int) -> str:
-    """One printable line of at most `width` characters."""
+    """One printable line of at most `width` characters; what is too much goes from the middle.
+
+    Specs of one attack often differ in their last setting only.
+    """
     line = clean(text)
-    return line if len(line) <= width else line[: width - 1] + "…"
+    tail = width // 2
+    return line if len(line) <= width else f"{line[: width - 1 - tail]}…{line[-tail:]}"
 
 
 def percent(value: float) -> str:
