@@ -1,7 +1,7 @@
 """Wall time of several contestants on a machine that others use too.
 
 One after another would give each the noise of its own minute. So they take turns, A B C A B C, and what is reported is
-the ratio within a turn. Processor time is kept too: where others want the cores, it hardly changes while wall time does.
+the ratio within a turn. Processor time is kept too: where others want the cores, it changes little.
 """
 
 import gc

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from benchmarks.options import Options
 from benchmarks.tables import Row
@@ -29,14 +30,14 @@ def measure(options: Options, notes: list[str]) -> Iterator[Row]:
         "A gradient at the input costs 2 forward passes, a clean step 3: PGD-k needs (2k+3)/3 clean steps. "
         f"Each time is that of fit() over {steps} batches, divided by {steps}."
     )
-    x, y = digits(BATCH * steps, "train")
+    batches = _batches(*digits(BATCH * steps, "train"))
     for name in BOTH:
         times = interleave(
             {
-                "keras fit": _plain(name, x, y),
-                "clean": _trainer(name, Natural(attack=PGD(), ball=Linf(EPS)), x, y),
+                "keras fit": _plain(name, batches),
+                "clean": _trainer(name, Natural(attack=PGD(), ball=Linf(EPS)), batches),
                 **{
-                    f"PGD-{k}": _trainer(name, Madry(attack=PGD(steps=k, keep="last"), ball=Linf(EPS)), x, y)
+                    f"PGD-{k}": _trainer(name, Madry(attack=PGD(steps=k, keep="last"), ball=Linf(EPS)), batches)
                     for k in STEPS
                 },
             },
@@ -44,6 +45,17 @@ def measure(options: Options, notes: list[str]) -> Iterator[Row]:
         )
         for who in times.seconds:
             yield _row(name, who, times, steps)
+
+
+def _batches(x: np.ndarray, y: np.ndarray) -> tf.data.Dataset:
+    """Batches without tf.data's tuning thread.
+
+    That thread wakes 10, 20, 40, ... ms apart, and the end of a fit can wait for it: wall times of 2.5 s or 5.1 s
+    whatever the work.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH).with_options(options)
 
 
 def _row(name: str, who: str, times: Any, steps: int) -> Row:
@@ -63,13 +75,13 @@ def _row(name: str, who: str, times: Any, steps: int) -> Row:
     return Row(cells, f"<= {SLACK} x {needed:.2f} = {SLACK * needed:.2f} clean steps", ratio.median <= SLACK * needed)
 
 
-def _plain(name: str, x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
+def _plain(name: str, batches: Any) -> Callable[[], Any]:
     model = fresh(name)
     model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return lambda: model.fit(x, y, batch_size=BATCH, verbose=0)
+    return lambda: model.fit(batches, verbose=0)
 
 
-def _trainer(name: str, objective: Objective, x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
+def _trainer(name: str, objective: Objective, batches: Any) -> Callable[[], Any]:
     trainer = Trainer(models.classifier(fresh(name)), objective, seed=0)
     trainer.compile(keras.optimizers.Adam(1e-3))
-    return lambda: trainer.fit(x, y, batch_size=BATCH, verbose=0)
+    return lambda: trainer.fit(batches, verbose=0)

@@ -1,0 +1,72 @@
+"""`turtlenet attack`: the examples that it keeps."""
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import listing
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.1), ("l2", 0.5), ("l1", 3.0)])
+def test_examples_lie_in_the_ball_and_the_bounds(norm, eps, shelf, cli, away):
+    args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "pgd:steps=5")
+    result = cli(*args, "--norm", norm, "--eps", eps, "--out", "kept.npz")
+    assert (result.code, result.err, set(listing(away))) == (0, "", {"kept.npz"})
+    kept = np.load(away / "kept.npz")
+    moved = (kept["x_adversarial"] - kept["x"]).reshape(60, -1)
+    length = np.linalg.norm(moved, {"linf": np.inf, "l2": 2, "l1": 1}[norm], axis=1)
+    assert 0.5 * eps < length.max() <= eps * (1 + 1e-5)
+    assert kept["x_adversarial"].dtype == np.float32
+    assert 0 <= kept["x_adversarial"].min() <= kept["x_adversarial"].max() <= 1
+
+
+def test_what_is_kept_is_what_the_model_answers(shelf, cli, away):
+    import keras
+
+    cli(
+        "attack", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "pgd", "--eps", 0.2, "--out", "kept.npz"
+    )
+    kept, data = np.load(away / "kept.npz"), np.load(shelf / "data.npz")
+    np.testing.assert_array_equal(kept["x"], data["x_test"])
+    np.testing.assert_array_equal(kept["y"], data["y_test"])
+    answers = keras.saving.load_model(shelf / "good.h5").predict(kept["x_adversarial"], verbose=0).argmax(axis=1)
+    np.testing.assert_array_equal(answers, kept["prediction"])
+    np.testing.assert_array_equal(answers != kept["y"], kept["reached"])
+    assert kept["reached"].any()
+
+
+def test_a_target_is_what_the_model_shall_answer(shelf, cli, away):
+    args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--eps", 0.5, "--out", "kept.npz")
+    result = cli(*args, "--target", 2, "--attack", "pgd:steps=20")
+    kept = np.load(away / "kept.npz")
+    np.testing.assert_array_equal(kept["reached"], kept["prediction"] == 2)
+    others = kept["y"] != 2
+    assert kept["reached"][others].mean() > 0.5
+    assert f"goal reached on {kept['reached'].mean():.3f}" in result.out
+
+
+def test_a_seed_repeats_and_the_batch_size_changes_nothing(shelf, cli, away):
+    args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "noise", "--eps", 0.1)
+    for name, more in (("a", ()), ("b", ("--batch-size", 7)), ("c", ("--seed", 1))):
+        cli(*args, *more, "--out", f"{name}.npz")
+    first, second, third = (np.load(away / f"{name}.npz")["x_adversarial"] for name in "abc")
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, third)
+
+
+def test_limit_takes_the_first_images(shelf, cli, away):
+    args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "fgsm", "--out", "kept.npz")
+    for limit, count in ((5, 5), (0, 60)):
+        assert f"{count} images" in cli(*args, "--limit", limit).out
+        assert len(np.load(away / "kept.npz")["y"]) == count
+
+
+def test_an_interrupt_writes_nothing(shelf, cli, away, monkeypatch):
+    def interrupt(*args, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("turtlenet.api.attack_all", interrupt)
+    args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--out", "kept.npz")
+    result = cli(*args)
+    assert (result.code, result.out) == (130, "")
+    assert result.err == "turtlenet: interrupted; nothing was written.\n"
+    assert listing(away) == {}

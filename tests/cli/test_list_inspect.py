@@ -1,0 +1,70 @@
+"""`turtlenet list`, `turtlenet inspect`, and help without a framework."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.conftest import environment
+
+FAMILIES = {
+    "attacks": {"bim", "fgsm", "madry", "mim", "noise", "pgd", "rfgsm"},
+    "datasets": {"cifar10", "cifar100", "fashion_mnist", "mnist", "mnist-sample"},
+    "objectives": {"madry", "natural"},
+    "suites": {"gano-2019", "quick"},
+}
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "models"])
+def test_every_family_has_a_line_on_each_of_its_names(family, cli, away):
+    listed = json.loads(cli("list", family, "--json").out)
+    assert set(listed) >= FAMILIES.get(family, {"wong-mnist"} & set(listed))
+    assert listed
+    assert all(listed.values())
+    lines = cli("list", family).out.splitlines()
+    assert [line.split()[0] for line in lines] == list(listed)
+
+
+def test_attacks_are_listed_if_no_family_is_named(cli):
+    assert cli("list").out == cli("list", "attacks").out
+
+
+def test_a_suite_of_the_working_directory_is_listed(shelf, cli, away):
+    (away / "attacks").mkdir()
+    (away / "attacks" / "ours.toml").write_bytes((shelf / "mine.toml").read_bytes())
+    assert json.loads(cli("list", "suites", "--json").out)["ours"] == "Mine"
+
+
+def test_inspect_says_what_a_file_is(shelf, cli):
+    found = json.loads(cli("inspect", shelf / "good.h5", "--json").out)
+    assert (found["input_shape"], found["num_classes"], found["attackable"]) == ([None, 8, 8, 1], 4, True)
+    assert (found["optimizer"], found["loss"]) == ("Adam", "sparse_categorical_crossentropy")
+    assert found["parameters"] == 40 + 36 * 4 * 4 + 4
+    text = cli("inspect", shelf / "good.h5").out
+    assert "safe: yes" in text
+    assert "attackable: yes" in text
+    assert json.loads(cli("inspect", shelf / "wide.h5", "--json").out)["input_range"] == [0, 255]
+
+
+def test_inspect_describes_what_cannot_be_attacked(shelf, cli):
+    result = cli("inspect", shelf / "regression.h5", "--json")
+    found = json.loads(result.out)
+    assert (result.code, found["attackable"]) == (0, False)
+    assert "regression" in found["why_not"]
+
+
+@pytest.mark.parametrize("line", [["--help"], ["train", "--help"], ["--version"], ["evaluate", "-h"], ["trian"]])
+def test_help_waits_for_no_framework(line):
+    code = (
+        "import sys\nfrom turtlenet.cli import main\n"
+        f"try:\n    main({line!r})\nfinally:\n    print({{'keras', 'tensorflow', 'numpy'}} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True)
+    assert run.returncode == (2 if line == ["trian"] else 0)
+    assert run.stdout.splitlines()[-1] == "set()"
+
+
+def test_help_names_every_command(cli):
+    out = cli("--help").out
+    assert all(f"  {name} " in out for name in ("attack", "evaluate", "inspect", "list", "train"))
