@@ -94,5 +94,7 @@ def test_every_room_is_on_a_floor() -> None:
 def test_the_top_level_names_exist() -> None:
     import turtlenet
 
+    rooms = {room(path) for path in FILES}
     for name in turtlenet.__all__:
         assert getattr(turtlenet, name) is not None
+        assert name not in rooms, f"the module turtlenet.{name} would take the place of the name"

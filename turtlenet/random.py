@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-__all__ = ["bits", "fold_in", "keys", "normal", "rademacher", "root", "uniform"]
+__all__ = ["bits", "fold_in", "following", "keys", "normal", "rademacher", "root", "uniform"]
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -43,6 +43,11 @@ def fold_in(key: Any, number: Any) -> Any:
     """Derives other keys from keys of shape (batch, 2), one for each `number`."""
     word = ops.zeros_like(key[:, 0]) + _word(number)
     return ops.stack(_threefry(key[:, 0], key[:, 1], word, ops.full_like(word, _FOLD)), axis=-1)
+
+
+def following(key: Any) -> Any:
+    """The keys of the next attempt after the one that `key` was for."""
+    return fold_in(key, 0x6E657874)
 
 
 def bits(key: Any, shape: tuple[int, ...]) -> Any:

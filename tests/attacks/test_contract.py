@@ -98,7 +98,7 @@ def test_json_round_trip(name) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_it_prints_as_the_spec_that_builds_it(name) -> None:
     assert str(family.build(name)) == name
-    changed = build(name, target="next", loss="margin")
+    changed = family.build(name, {"target": "next", "loss": "margin"})
     assert "target=next" in str(changed) and family.build(str(changed)) == changed
 
 

@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_report(small, examples) -> None:
     assert timeless(evaluate(small, examples)) == timeless(evaluate(small, examples))
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """A kill, as far as the test can make one."""
 
 
@@ -95,10 +95,10 @@ def test_a_killed_evaluation_ends_with_the_same_report(blocks, small, examples, 
         write(self, *args)
         count[0] += 1
         if count[0] == blocks:
-            raise Killed
+            raise KilledError
 
     monkeypatch.setattr(Ledger, "write", failing)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         evaluate(small, examples, progress=path)
     monkeypatch.setattr(Ledger, "write", write)
     met = []

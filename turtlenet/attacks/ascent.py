@@ -9,7 +9,7 @@ from keras import ops
 
 from turtlenet import backend, losses, random
 from turtlenet.attacks.base import Attack, Found
-from turtlenet.attacks.goal import Goal, Verdict
+from turtlenet.attacks.goal import Best, Goal, Verdict, choose
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
@@ -36,7 +36,6 @@ class Ascent(Attack):
         loss: Name of the per-example loss to climb: `cross_entropy`, `margin` or `dlr`.
         keep: `best` keeps the best point on the way, `last` the last one, which saves a forward pass.
         early_stop: Leaves an example alone once its goal is reached: the verdict is the same, the cost is less.
-        first_restart: Number of the first restart, so that restarts can run one by one with the same draws.
     """
 
     steps: int = 40
@@ -49,7 +48,6 @@ class Ascent(Attack):
     loss: str = "cross_entropy"
     keep: str = "best"
     early_stop: bool = False
-    first_restart: int = 0
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
 
@@ -59,9 +57,9 @@ class Ascent(Attack):
         for name, value, known in (("start", self.start, _STARTS), ("keep", self.keep, _KEEPS)):
             if value not in known:
                 raise SpecError(f"Unknown {name} {value!r}.{did_you_mean(value, known)}")
-        for name, least in (("steps", 1), ("restarts", 1), ("first_restart", 0)):
-            if getattr(self, name) < least:
-                raise SettingError(f"Expected {name} >= {least}; got {getattr(self, name)}.")
+        for name in ("steps", "restarts"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"Expected {name} >= 1; got {getattr(self, name)}.")
         for name in ("step_size", "start_size"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise SettingError(f"Expected {name} > 0, a fraction of the radius; got {getattr(self, name)}.")
@@ -73,30 +71,27 @@ class Ascent(Attack):
 
     def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
         if self.restarts == 1:
-            return self._climb(model, x, goal, ball, random.fold_in(key, self.first_restart))
+            return self._climb(model, x, goal, ball, key)
 
-        def again(restart: Any, best: tuple[Any, ...]) -> tuple[Any, ...]:
-            points, reached, loss, gradients = best
-            found = self._climb(model, x, goal, ball, random.fold_in(key, self.first_restart + restart))
-            verdict = goal.judge(self.loss, model(found.x))
-            won = verdict.better_than(Verdict(reached, loss))
-            return (
-                _choose(won, found.x, points),
-                ops.where(won, verdict.reached, reached),
-                ops.where(won, verdict.loss, loss),
-                gradients + found.gradients,
-            )
+        def again(_: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
+            best, gradients, queries, key = state
+            found = self._climb(model, x, goal, ball, key)
+            logits = model(found.x) if found.logits is None else found.logits
+            better = best.or_better(found.x, logits, goal.judge(self.loss, logits))
+            return better, gradients + found.gradients, queries + 1, random.following(key)
 
-        _, best = backend.loop(self.restarts, again, (*_worst(x), ops.zeros((), "int32")), _all_reached(self, 1))
-        return Found(best[0], best[3], 2 * self.restarts)
+        nothing = ops.zeros((), "int32")
+        state = (Best.none(x, model.num_classes), nothing, nothing, key)
+        _, (best, gradients, queries, _) = backend.loop(self.restarts, again, state, self._until())
+        return Found(best.x, best.logits, gradients, queries)
 
     @property
     def family(self) -> str:
         return "one-step" if self.steps == 1 else "iterative"
 
     def rounds(self) -> Iterator[Attack]:
-        for restart in range(self.restarts):
-            yield dataclasses.replace(self, restarts=1, first_restart=self.first_restart + restart)
+        for _ in range(self.restarts):
+            yield dataclasses.replace(self, restarts=1)
 
     def _climb(self, model: Classifier, x: Any, goal: Goal, ball: Ball, key: Any) -> Found:
         """One ascent from one start."""
@@ -104,32 +99,31 @@ class Ascent(Attack):
 
         def look(point: Any) -> tuple[Any, Any]:
             logits = model(point)
-            return goal.loss(self.loss, logits), goal.reached(logits)
+            return goal.loss(self.loss, logits), logits
 
         def climb(_: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
-            point, running, best, best_reached, best_loss = state
-            loss, reached, slope = backend.input_gradient(look, point)
-            if self.keep == "best":
-                won = Verdict(reached, loss).better_than(Verdict(best_reached, best_loss))
-                best = _choose(won, point, best)
-                best_reached, best_loss = ops.where(won, reached, best_reached), ops.where(won, loss, best_loss)
+            best, point, running = state
+            loss, logits, slope = backend.input_gradient(look, point)
+            if self.keep == "best" or self.early_stop:
+                best = best.or_better(point, logits, Verdict(goal.reached(logits), loss))
             if self.momentum > 0:
                 running = self.momentum * running + slope / _mean_size(slope)
                 slope = running
             moved = ball.project(point + length * ball.steepest(slope, point), x)
-            if self.early_stop:
-                moved = _choose(best_reached, point, moved)
-            return moved, running, best, best_reached, best_loss
+            return best, choose(best.reached, point, moved) if self.early_stop else moved, running
 
-        begin = self._begin(x, ball, key)
         running = ops.zeros_like(x) if self.momentum > 0 else ops.zeros(())
-        taken, state = backend.loop(self.steps, climb, (begin, running, *_worst(x)), _all_reached(self, 3))
-        point, _, best, best_reached, best_loss = state
+        state = (Best.none(x, model.num_classes), self._begin(x, ball, key), running)
+        taken, (best, point, _) = backend.loop(self.steps, climb, state, self._until())
         if self.keep == "last":
-            return Found(point, taken)
-        loss, reached = look(point)
-        won = Verdict(reached, loss).better_than(Verdict(best_reached, best_loss))
-        return Found(_choose(won, point, best), taken, 1)
+            return Found(point, None, taken)
+        logits = model(point)
+        best = best.or_better(point, logits, goal.judge(self.loss, logits))
+        return Found(best.x, best.logits, taken, 1)
+
+    def _until(self) -> Any:
+        """When a loop whose state begins with the best so far may end before its time."""
+        return (lambda state: ops.all(state[0].reached)) if self.early_stop else None
 
     def _begin(self, x: Any, ball: Ball, key: Any) -> Any:
         small = ball.with_eps(self.start_size * ball.eps)
@@ -138,21 +132,6 @@ class Ascent(Attack):
         if self.start == "sign":
             return small.project(x + small.eps * ops.sign(random.normal(key, x.shape[1:])), x)
         return x
-
-
-def _worst(x: Any) -> tuple[Any, Any, Any]:
-    """The input with a verdict that any attempt betters."""
-    nothing = ops.zeros_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, 0])
-    return x, nothing > 0, nothing - float("inf")
-
-
-def _all_reached(attack: Ascent, place: int) -> Any:
-    return (lambda state: ops.all(state[place])) if attack.early_stop else None
-
-
-def _choose(condition: Any, yes: Any, no: Any) -> Any:
-    """Chooses whole images by booleans (batch,)."""
-    return ops.where(ops.reshape(condition, (-1,) + (1,) * (len(yes.shape) - 1)), yes, no)
 
 
 def _mean_size(slope: Any) -> Any:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple, final
 
 from keras import ops
 
-from turtlenet import losses, random
-from turtlenet.attacks.goal import Goal, check_target, choose_target
+from turtlenet import backend, losses, random
+from turtlenet.attacks.goal import Goal, check_target, choose, choose_target
 from turtlenet.balls import BALLS, Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -23,11 +23,13 @@ class Found(NamedTuple):
 
     Attributes:
         x: Candidates, shaped like the input; they may lie outside the ball.
+        logits: Logits at them, if the search has them and has brought them into the ball itself; else None.
         gradients: Input gradients computed for each example, an int32 scalar.
         queries: Forward passes without a gradient for each example, an int32 scalar.
     """
 
     x: Any
+    logits: Any = None
     gradients: Any = 0
     queries: Any = 0
 
@@ -106,22 +108,38 @@ class Attack(abc.ABC):
 
     @final
     def run(
-        self, model: Classifier, x: Any, y: Any, *, ball: Ball, seed: int = 0, index: Any = None, target: Any = None
+        self,
+        model: Classifier,
+        x: Any,
+        y: Any,
+        *,
+        ball: Ball,
+        seed: int = 0,
+        index: Any = None,
+        target: Any = None,
+        attempt: int = 0,
     ) -> Crafted:
-        """Like a call, and tells the logits at the examples and what it cost; see `__call__`."""
+        """Like a call, and tells the logits at the examples and what it cost; see `__call__`.
+
+        Args:
+            attempt: Number of the attempt; each has draws of its own. See `rounds`.
+        """
         self.check(model, ball)
         x = ops.convert_to_tensor(x, "float32")
         y = ops.convert_to_tensor(y, "int32")
         index = ops.arange(ops.shape(x)[0], dtype="int32") if index is None else ops.convert_to_tensor(index, "int32")
-        arguments = [x, y, index, ops.convert_to_tensor(random.root(seed)), ops.convert_to_tensor(ball.eps, "float32")]
+        words, eps = ops.convert_to_tensor(random.root(seed)), ops.convert_to_tensor(ball.eps, "float32")
+        arguments = [x, y, index, words, ops.convert_to_tensor(attempt, "int32"), eps]
         if target is not None:
             arguments.append(ops.convert_to_tensor(target, "int32"))
 
-        def graph(x: Any, y: Any, index: Any, seed: Any, eps: Any, target: Any = None) -> Crafted:
-            goal_target = self._targets(model, x, y, random.keys(seed, index)) if target is None else target
-            return self._promise(model, x, Goal(y, goal_target), ball.with_eps(eps), random.keys(seed, index))
+        def graph(x: Any, y: Any, index: Any, words: Any, attempt: Any, eps: Any, target: Any = None) -> Crafted:
+            key = random.keys(words, index)
+            goal = Goal(y, self._targets(model, x, y, key) if target is None else target)
+            _, (key,) = backend.loop(attempt, lambda _, state: (random.following(state[0]),), (key,))
+            return self._promise(model, x, goal, ball.with_eps(eps), key)
 
-        # The radius is an argument of the graph: one graph serves a whole curve.
+        # Seed, attempt and radius are arguments of the graph: one graph serves all restarts and a whole curve.
         name = (self, type(ball), ball.low, ball.high, target is None)
         return model.compiled(name, graph)(*arguments)
 
@@ -163,9 +181,9 @@ class Attack(abc.ABC):
         return getattr(self, "loss", "cross_entropy")
 
     def rounds(self) -> Iterator["Attack"]:
-        """The attacks that this one consists of, each of which needs to see only what survived those before it.
+        """The attempts that this attack consists of, each of which needs to see only what survived those before it.
 
-        Running them in turn on the survivors finds exactly what `search` finds, and costs less.
+        Running them in turn on the survivors, as attempt 0, 1, ..., finds exactly what `search` finds, and costs less.
         """
         yield self
 
@@ -202,13 +220,12 @@ class Attack(abc.ABC):
     def _promise(self, model: Classifier, x: Any, goal: Goal, ball: Ball, key: Any) -> Crafted:
         found = self._found(model, x, goal, ball, key)
         moved = self._within(found.x, x, ball)
-        before, after = model(x), model(moved)
+        before, after = model(x), model(moved) if found.logits is None else found.logits
         old, new = goal.judge(self.judged_by, before), goal.judge(self.judged_by, after)
         better = new.better_than(old)
-        images = ops.reshape(better, (-1,) + (1,) * (len(x.shape) - 1))
         return Crafted(
-            ops.where(images, moved, x),
-            ops.where(better[:, None], after, before),
+            choose(better, moved, x),
+            choose(better, after, before),
             ops.where(better, new.reached, old.reached),
             ops.cast(found.gradients, "int32"),
             ops.cast(found.queries, "int32") + 2,

@@ -59,7 +59,7 @@ def attack_all(
     """
     index = np.arange(len(x), dtype="int32") if index is None else np.asarray(index, "int32")
     outcome = Outcome(x.copy(), np.zeros((len(x), model.num_classes), "float32"), np.zeros(len(x), bool))
-    for number, part in enumerate(attack.rounds()):
+    for attempt, part in enumerate(attack.rounds()):
         left = np.flatnonzero(~outcome.reached)
         for start in range(0, len(left), batch_size):
             rows = left[start : start + batch_size]
@@ -72,8 +72,9 @@ def attack_all(
                 seed=seed,
                 index=index[padded],
                 target=None if target is None else target[padded],
+                attempt=attempt,
             )
-            _take(outcome, rows, crafted, fresh=number == 0, judge=_margin(y))
+            _take(outcome, rows, crafted, fresh=attempt == 0, judge=_margin(y))
     return outcome
 
 

@@ -1,13 +1,13 @@
 """What an attack is after: away from the true label, or towards a target."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras import ops
 
 from turtlenet import losses, random
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
-__all__ = ["TARGETS", "Goal", "Verdict", "check_target", "choose_target"]
+__all__ = ["TARGETS", "Best", "Goal", "Verdict", "check_target", "choose", "choose_target"]
 
 TARGETS = ("least_likely", "next", "random", "runner_up")
 
@@ -24,6 +24,36 @@ class Verdict:
         first = ops.logical_and(self.reached, ops.logical_not(other.reached))
         same = ops.equal(self.reached, other.reached)
         return ops.logical_or(first, ops.logical_and(same, self.loss > other.loss))
+
+
+class Best(NamedTuple):
+    """The best attempt so far at each example: where, the logits there, and the verdict on them."""
+
+    x: Any
+    logits: Any
+    reached: Any
+    loss: Any
+
+    @staticmethod
+    def none(x: Any, num_classes: int) -> "Best":
+        """The input, with a verdict that any attempt betters."""
+        zero = ops.zeros_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, :1])
+        return Best(x, zero * ops.zeros((1, num_classes)), zero[:, 0] > 0, zero[:, 0] - float("inf"))
+
+    def or_better(self, x: Any, logits: Any, verdict: Verdict) -> "Best":
+        """Takes another attempt where it is better."""
+        won = verdict.better_than(Verdict(self.reached, self.loss))
+        return Best(
+            choose(won, x, self.x),
+            choose(won, logits, self.logits),
+            ops.where(won, verdict.reached, self.reached),
+            ops.where(won, verdict.loss, self.loss),
+        )
+
+
+def choose(condition: Any, yes: Any, no: Any) -> Any:
+    """Chooses whole examples by booleans (batch,)."""
+    return ops.where(ops.reshape(condition, (-1,) + (1,) * (len(yes.shape) - 1)), yes, no)
 
 
 class Goal:

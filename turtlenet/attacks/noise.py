@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from keras import ops
-
 from turtlenet import backend, random
 from turtlenet.attacks.base import Attack, Found, attacks
-from turtlenet.attacks.goal import Goal, Verdict
+from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
@@ -48,21 +46,13 @@ class Noise(Attack):
         return "random"
 
     def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
-        def draw(number: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
-            best, reached, loss = state
+        def draw(number: Any, state: tuple[Best]) -> tuple[Best]:
             point = self._point(x, ball, random.fold_in(key, number))
-            verdict = goal.judge(self.loss, model(point))
-            won = verdict.better_than(Verdict(reached, loss))
-            images = ops.reshape(won, (-1,) + (1,) * (len(x.shape) - 1))
-            return (
-                ops.where(images, point, best),
-                ops.where(won, verdict.reached, reached),
-                ops.where(won, verdict.loss, loss),
-            )
+            logits = model(point)
+            return (state[0].or_better(point, logits, goal.judge(self.loss, logits)),)
 
-        first = goal.judge(self.loss, model(x))
-        _, state = backend.loop(self.draws, draw, (x, first.reached, first.loss))
-        return Found(state[0], queries=self.draws + 1)
+        _, (best,) = backend.loop(self.draws, draw, (Best.none(x, model.num_classes),))
+        return Found(best.x, best.logits, queries=self.draws)
 
     def _point(self, x: Any, ball: Ball, key: Any) -> Any:
         if self.kind == "uniform":

@@ -9,6 +9,7 @@ gives tensors and can be called inside a compiled function as well as outside.
     loop(steps, body, state, until)  a bounded loop that may stop early
     is_symbolic(x)               whether a function is being traced
     replica()                    which replica of how many this is
+    pipeline(source, count)        batches in the form that feeds `fit` without delay
     devices()                    what there is to compute on
 """
 
@@ -16,7 +17,7 @@ import keras
 
 from turtlenet.errors import SettingError
 
-__all__ = ["compiled", "devices", "input_gradient", "is_symbolic", "loop", "replica", "weight_gradients"]
+__all__ = ["compiled", "devices", "input_gradient", "is_symbolic", "loop", "pipeline", "replica", "weight_gradients"]
 
 if keras.backend.backend() == "tensorflow":
     from turtlenet.backend.tensorflow import (
@@ -25,6 +26,7 @@ if keras.backend.backend() == "tensorflow":
         input_gradient,
         is_symbolic,
         loop,
+        pipeline,
         replica,
         weight_gradients,
     )

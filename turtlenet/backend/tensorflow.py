@@ -4,13 +4,14 @@ A whole attack is one `tf.function` around a `tf.while_loop`. XLA stays off: aro
 times slower. A tape watches its input only, so no weight gradient is ever computed for an attack.
 """
 
+import itertools
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["compiled", "devices", "input_gradient", "is_symbolic", "loop", "replica", "weight_gradients"]
+__all__ = ["compiled", "devices", "input_gradient", "is_symbolic", "loop", "pipeline", "replica", "weight_gradients"]
 
 
 def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
@@ -96,6 +97,22 @@ def loop(steps: Any, body: Callable[[Any, Any], Any], state: Any, until: Callabl
 
     # One iteration at a time: a gradient step depends on the last one, and parallel ones would only hold memory.
     return tf.while_loop(more, advance, (tf.constant(0), state), parallel_iterations=1)
+
+
+def pipeline(source: Any, count: int | None) -> Any:
+    """A `tf.data.Dataset` of the batches `source[0]`, `source[1]`, ...: `count` of them, or without an end.
+
+    Keras would make one itself, with an autotuner whose thread sleeps for seconds before it ends with the data set.
+    """
+    first = tf.nest.map_structure(tf.convert_to_tensor, source[0])
+    shapes = tf.nest.map_structure(lambda part: tf.TensorSpec([None, *part.shape[1:]], part.dtype), first)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.threading.private_threadpool_size = 1
+    numbers = (lambda: itertools.count()) if count is None else (lambda: range(count))
+    batches = tf.data.Dataset.from_generator(lambda: (source[n] for n in numbers()), output_signature=shapes)
+    size = tf.data.INFINITE_CARDINALITY if count is None else count
+    return batches.apply(tf.data.experimental.assert_cardinality(size)).prefetch(2).with_options(options)
 
 
 def is_symbolic(x: Any) -> bool:

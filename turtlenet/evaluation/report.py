@@ -211,7 +211,7 @@ def _dump(data: dict[str, Any]) -> str:
 def _read(kind: Any, value: Any) -> Any:
     """Builds a value of an annotated type from what JSON made of it."""
     origin = typing.get_origin(kind)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         known = {item.name for item in dataclasses.fields(kind)}
         return kind(**{name: _read(hints[name], item) for name, item in value.items() if name in known})

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -185,12 +186,14 @@ def _fit(
         legs.append((start, epochs, each))
     for first, last, steps in legs:
         trainer.fit(
-            Stream(stream.examples, stream.batch_size, stream.seed, first * each + each - steps),
+            backend.pipeline(
+                Stream(stream.examples, stream.batch_size, stream.seed, first * each + each - steps), None
+            ),
             initial_epoch=first,
             epochs=last,
             steps_per_epoch=steps,
             shuffle=False,
-            validation_data=validation,
+            validation_data=None if validation is None else backend.pipeline(validation, len(validation)),
             callbacks=list(callbacks),
             verbose=0,
         )

@@ -26,8 +26,8 @@ class Trainer(keras.Model):
     precision and distribution work as for any other. It trains the weights of the classifier's own model in place.
     Metrics given to `compile` see the logits that are trained on. In training mode `robust_accuracy` is that at the
     crafted examples and `accuracy` that at the clean share of a batch, if there is one; in validation both are those
-    of the same images, before and after the validation attack, and `loss` is the loss after it; where the training attack
-    takes one step, `crafted_accuracy` is that after the training attack.
+    of the same images, before and after the validation attack, and `loss` is the loss after it; where the training
+    attack takes one step, `crafted_accuracy` is that after the training attack.
 
     Args:
         classifier: The model to harden, as an attacker sees it.
@@ -98,7 +98,7 @@ class Trainer(keras.Model):
         self._loss.update_state(losses, weight)
         self._clean.update_state(_hits(y, self.classifier(x)), weight)
         self._robust.update_state(_hits(y, logits), weight)
-        own = _OWN[:3]
+        own: Sequence[str] = _OWN[:3]
         if self.objective.attack.family == "one-step":
             # Beside the validation attack this shows whether the model only learned to defeat a single step.
             crafted = self.objective.attack.craft(self.classifier, x, y, ball=self.objective.ball, key=key)

@@ -1,0 +1,114 @@
+"""A wheel, installed far from any checkout, is all of turtlenet; the lists that packaging needs are those on disk."""
+
+import configparser
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+SOURCES = ("turtlenet", "attacks", "defences", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+
+
+def setup() -> configparser.ConfigParser:
+    read = configparser.ConfigParser()
+    read.read(ROOT / "setup.cfg")
+    return read
+
+
+def lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def project(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", requirement)[0].lower()
+
+
+def turtlenet(*args: str, where: Path, cwd: Path) -> str:
+    """What a command prints when the package lies in `where`."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-m", "turtlenet", *args]
+    done = subprocess.run(command, cwd=cwd, env=kept | {"PYTHONPATH": str(where)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the wheel of this checkout is installed, and nothing else; made without a network."""
+    folder = tmp_path_factory.mktemp("packaging")
+    source = folder / "source"
+    source.mkdir()
+    for name in SOURCES:
+        place = ROOT / name
+        if place.is_dir():
+            shutil.copytree(place, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif place.exists():
+            shutil.copy(place, source / name)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    offline = ["--no-deps", "--no-index"]
+    subprocess.run(
+        [*pip, "wheel", *offline, "--no-build-isolation", "--wheel-dir", str(folder), str(source)], check=True
+    )
+    wheel = next(folder.glob("turtlenet-*.whl"))
+    subprocess.run([*pip, "install", *offline, "--target", str(folder / "site"), str(wheel)], check=True)
+    return folder / "site"
+
+
+def test_the_wheel_lists_the_suites_that_the_checkout_lists(installed, tmp_path):
+    wheel = json.loads(turtlenet("list", "suites", "--json", where=installed, cwd=tmp_path))
+    checkout = json.loads(turtlenet("list", "suites", "--json", where=ROOT, cwd=tmp_path))
+    assert wheel == checkout
+    assert set(wheel) == {path.stem for path in (ROOT / "attacks").glob("*.toml")}
+
+
+def test_the_wheel_holds_every_file_of_the_package(installed):
+    def files(folder: Path) -> set[str]:
+        found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        return {name for name in found if not name.endswith(".pyc")}
+
+    carried = files(installed / "turtlenet")
+    assert carried >= files(ROOT / "turtlenet")
+    assert {"data/mnist_sample.npz", "py.typed"} <= carried
+    assert any(name.startswith("evaluation/templates/") for name in carried)
+    # Nothing but the package: no tests, no benchmarks.
+    tops = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} - {"bin"}
+    assert tops == {"turtlenet"}
+
+
+def test_the_wheel_is_used_and_not_the_checkout(installed, tmp_path):
+    code = "import turtlenet, turtlenet.data.named as named; print(turtlenet.__file__, len(named.mnist_sample()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(installed)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(installed / "turtlenet" / "__init__.py"), "4"]
+
+
+def test_the_command_is_installed(installed):
+    name = "turtlenet.exe" if sysconfig.get_platform().startswith("win") else "turtlenet"
+    assert (installed / "bin" / name).exists()
+
+
+def test_every_folder_of_the_package_is_packaged():
+    on_disk = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "turtlenet").rglob("__init__.py")}
+    options = setup()["options"]
+    elsewhere = {
+        line.partition("=")[0].strip(): line.partition("=")[2].strip() for line in lines(options["package_dir"])
+    }
+    assert all((ROOT / folder).is_dir() for folder in elsewhere.values())
+    assert set(lines(options["packages"])) == on_disk | set(elsewhere)
+
+
+def test_a_checkout_installs_what_the_package_needs():
+    needed = {project(line) for line in lines(setup()["options"]["install_requires"])}
+    given = {project(line) for line in lines((ROOT / "requirements.txt").read_text()) if not line.startswith("#")}
+    assert needed
+    assert needed - given == set()
