@@ -91,11 +91,13 @@ class Registry(Generic[T]):
     Args:
         kind: What the family is called in messages, in the singular: `attack`.
         group: The entry-point group through which other packages add names.
+        base: What a class that is named by its import path must derive from; None takes any factory.
     """
 
-    def __init__(self, kind: str, group: str):
+    def __init__(self, kind: str, group: str, base: type | None = None):
         self.kind = kind
         self.group = group
+        self.base = base
         self._factories: dict[str, Callable[..., T]] = {}
 
     def register(self, name: str) -> Callable[[F], F]:
@@ -157,10 +159,24 @@ class Registry(Generic[T]):
         return factory(**{**usable, **settings, **fixed})
 
     def _resolve(self, spec: str | Spec) -> tuple[str, dict[str, Any], Callable[..., T]]:
-        if isinstance(spec, str) and ":" in spec and "=" not in spec and "." in spec.partition(":")[0]:
-            return spec, {}, import_name(spec)
+        if isinstance(spec, str) and self._is_import_path(spec):
+            return spec, {}, self._imported(spec)
         name, settings = parse_spec(spec) if isinstance(spec, str) else spec
         return name, dict(settings), self.factory(name)
+
+    def _is_import_path(self, spec: str) -> bool:
+        """Whether `module:Name` is meant, and not a registered name whose settings were mistyped."""
+        module, colon, name = spec.partition(":")
+        return bool(colon) and name.isidentifier() and (module not in self.names() or "." in module)
+
+    def _imported(self, path: str) -> Callable[..., T]:
+        factory = import_name(path)
+        fits = callable(factory) if self.base is None else inspect.isclass(factory) and issubclass(factory, self.base)
+        if not fits:
+            wanted = "a function" if self.base is None else f"a class derived from {self.base.__name__}"
+            raise SpecError(f"Expected {wanted} at {path!r}; got {type(factory).__name__} {factory!r}.")
+        made: Callable[..., T] = factory
+        return made
 
     def _entry_points(self) -> dict[str, metadata.EntryPoint]:
         return {entry.name: entry for entry in metadata.entry_points(group=self.group)}

@@ -57,7 +57,7 @@ THREATS = [
     (f"{DATA} --attack pgd:steps=1,steps=2", "Expected each setting once"),
     (f"{DATA} --attack pgd:stesp=1", "Unknown setting 'stesp' of attack 'pgd'. Did you mean 'step'?"),
     (f"{DATA} --attack pgd:steps=few", "Setting 'steps' of attack 'pgd' must be int; got 'few'."),
-    (f"{DATA} --attack pgd:steps=0", "Expected steps >= 1; got 0."),
+    (f"{DATA} --attack pgd:steps=0", "Expected steps from 1 to 1,000,000; got 0."),
     (f"{DATA} --attack pgd:loss=crossentropy", "Unknown loss 'crossentropy'. Did you mean 'cross_entropy'?"),
     (f"{DATA} --attack no.module:Made", "Expected a module to import in 'no.module:Made'"),
     (f"{DATA} --seed -1", "Expected seed >= 0; got -1."),

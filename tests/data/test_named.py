@@ -119,14 +119,19 @@ def test_a_function_gives_arrays(made, parts, plugin):
     assert data.test.name == "some.plugin:make test"
 
 
-@pytest.mark.parametrize("made", [None, 3, (X, Y), ((X, Y), None), "abcd"])
+@pytest.mark.parametrize("made", [None, 3, (1, 2), ((X, Y), None), "abcd"])
 def test_a_function_that_gives_something_else_is_refused(made, plugin, refusal):
     plugin.make = lambda: made
     words = refusal(DataError, load, "some.plugin:make")
     assert words == (
-        "Expected ((x_train, y_train), (x_test, y_test)) or a mapping from data set 'some.plugin:make'; "
+        "Expected ((x_train, y_train), (x_test, y_test)), (x, y) or a mapping from data set 'some.plugin:make'; "
         f"got {type(made).__name__}."
     )
+
+
+def test_a_function_may_give_one_pair(plugin):
+    plugin.make = lambda: (X, Y)
+    assert len(load("some.plugin:make").whole) == len(Y)
 
 
 def test_a_function_that_fails_is_named(plugin, refusal):

@@ -11,7 +11,7 @@ from keras import ops
 from turtlenet import attacks, balls, random
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
-from turtlenet.training import objectives
+from turtlenet.training import Trainer, objectives
 
 NAMES = objectives.names()
 BALL = balls.get("linf", 0.1)
@@ -128,7 +128,7 @@ def test_bad_settings(spec, words) -> None:
 
 def test_a_static_model_must_be_given(victim) -> None:
     with pytest.raises(SettingError, match="at least one other model"):
-        build("madry", craft_on="static").perturb(victim, X, Y, key=KEY, step=0)
+        Trainer(victim, build("madry", craft_on="static"))
 
 
 def test_the_loss_is_cross_entropy(small) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import backend, losses, random
-from turtlenet.attacks.base import Attack, Found
+from turtlenet.attacks.base import MOST, Attack, Found
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -58,8 +58,8 @@ class Ascent(Attack):
             if value not in known:
                 raise SpecError(f"Unknown {name} {value!r}.{did_you_mean(value, known)}")
         for name in ("steps", "restarts"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"Expected {name} >= 1; got {getattr(self, name)}.")
+            if not 1 <= getattr(self, name) <= MOST:
+                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
         for name in ("step_size", "start_size"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise SettingError(f"Expected {name} > 0, a fraction of the radius; got {getattr(self, name)}.")

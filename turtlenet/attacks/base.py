@@ -15,7 +15,11 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.registry import Registry
 
-__all__ = ["Attack", "Crafted", "Found", "attacks"]
+__all__ = ["MOST", "Attack", "Crafted", "Found", "attacks"]
+
+
+MOST = 1_000_000
+"""The most steps, draws or restarts; more is a typing error, and would overflow a loop's counter."""
 
 
 class Found(NamedTuple):
@@ -232,4 +236,4 @@ class Attack(abc.ABC):
         )
 
 
-attacks: Registry[Attack] = Registry("attack", "turtlenet.attacks")
+attacks: Registry[Attack] = Registry("attack", "turtlenet.attacks", base=Attack)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from turtlenet import backend, random
-from turtlenet.attacks.base import Attack, Found, attacks
+from turtlenet.attacks.base import MOST, Attack, Found, attacks
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -36,8 +36,8 @@ class Noise(Attack):
         super().__post_init__()
         if self.kind not in _KINDS:
             raise SpecError(f"Unknown kind {self.kind!r}.{did_you_mean(self.kind, _KINDS)}")
-        if self.draws < 1:
-            raise SettingError(f"Expected draws >= 1; got {self.draws}.")
+        if not 1 <= self.draws <= MOST:
+            raise SettingError(f"Expected draws from 1 to {MOST:,}; got {self.draws}.")
         if not 0 < self.deviation < float("inf"):
             raise SettingError(f"Expected deviation > 0, a fraction of the radius; got {self.deviation}.")
 

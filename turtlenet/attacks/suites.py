@@ -95,6 +95,11 @@ def _read(path: Path) -> Suite:
     attacks = data.pop("attacks", None)
     if not _is_specs(attacks):
         raise SpecError(f'Expected `attacks = ["name:key=value", ...]` in suite {path}; got {attacks!r}.')
+    for key, value in data.items():
+        wanted = (int, float) if key == "eps" else (str,)
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            kind = "a number" if key == "eps" else "a string"
+            raise SpecError(f"Expected {kind} for {key!r} in suite {path}; got {value!r}.")
     return Suite(attacks=tuple(attacks), **data)
 
 

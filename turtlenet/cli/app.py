@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -64,6 +65,8 @@ def turtlenet() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Runs the command line; exits with 0, with 1 if a gate did not hold, or with 2 on bad input."""
+    # Where a user's own `module:name` lies; last, so that nothing there takes the place of an installed module.
+    sys.path.append(str(Path.cwd()))
     try:
         code = turtlenet.main(args, prog_name="turtlenet", standalone_mode=False)
     except click.ClickException as error:

@@ -83,11 +83,13 @@ def read_named(spec: str) -> dict[str, Any]:
         raise DataError(f"Expected data set {spec!r} to give arrays; it raised {_named(error)}.") from error
     if isinstance(made, Mapping):
         return dict(made)
+    if isinstance(made, tuple) and len(made) == 2 and hasattr(made[0], "shape"):
+        return {"x": made[0], "y": made[1]}
     try:
         (x_train, y_train), (x_test, y_test) = made
     except (TypeError, ValueError):
         raise DataError(
-            f"Expected ((x_train, y_train), (x_test, y_test)) or a mapping from data set {spec!r}; "
+            f"Expected ((x_train, y_train), (x_test, y_test)), (x, y) or a mapping from data set {spec!r}; "
             f"got {type(made).__name__}."
         ) from None
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}

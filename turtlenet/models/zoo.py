@@ -66,6 +66,7 @@ def architecture(name: str, smallest: int = 1) -> Callable[[Stack], Stack]:
             outputs = layers.Dense(int(num_classes), activation="softmax")(x)
             return keras.Model(inputs, outputs, name=name.replace("-", "_"))
 
+        make.__doc__ = stack.__doc__
         return stack
 
     return add
@@ -86,6 +87,7 @@ def _checked_shape(name: str, shape: Sequence[int], smallest: int) -> Shape:
 
 @architecture("cleverhans", smallest=27)
 def _cleverhans() -> Steps:
+    """64 8x8/2, 128 6x6/2, 128 5x5: the basic CNN of cleverhans 3.1, in papers 000, 002 and 004."""
     return [
         layers.Conv2D(64, 8, strides=2, padding="same", activation="relu"),
         layers.Conv2D(128, 6, strides=2, padding="valid", activation="relu"),
@@ -96,6 +98,7 @@ def _cleverhans() -> Steps:
 
 @architecture("lenet", smallest=12)
 def _lenet() -> Steps:
+    """LeNet-5 with ReLU and max pooling (LeCun et al., 1998)."""
     return [
         layers.Conv2D(6, 5, padding="same", activation="relu"),
         layers.MaxPooling2D(),
@@ -109,6 +112,7 @@ def _lenet() -> Steps:
 
 @architecture("turtlenet-mnist", smallest=4)
 def _turtlenet_mnist() -> Steps:
+    """Two 5x5 and two 3x3 convolutions, 256 units (paper 003)."""
     return [
         layers.Conv2D(32, 5, padding="same", activation="relu"),
         layers.Conv2D(32, 5, padding="same", activation="relu"),
@@ -126,6 +130,7 @@ def _turtlenet_mnist() -> Steps:
 
 @architecture("turtlenet-cifar", smallest=8)
 def _turtlenet_cifar() -> Steps:
+    """Six 3x3 convolutions with ELU and batch normalization (paper 003)."""
     stack: Steps = []
     for filters, dropout in ((32, 0.2), (64, 0.3), (128, 0.4)):
         for _ in range(2):
@@ -138,11 +143,13 @@ def _turtlenet_cifar() -> Steps:
 
 @architecture("carlini-mnist", smallest=16)
 def _carlini_mnist() -> Steps:
+    """Four 3x3 convolutions, 200 and 200 units (Carlini & Wagner, 2017)."""
     return _carlini(filters=(32, 64), units=200)
 
 
 @architecture("carlini-cifar", smallest=16)
 def _carlini_cifar() -> Steps:
+    """Four 3x3 convolutions, 256 and 256 units (Carlini & Wagner, 2017)."""
     return _carlini(filters=(64, 128), units=256)
 
 
@@ -157,6 +164,7 @@ def _carlini(filters: tuple[int, int], units: int) -> Steps:
 
 @architecture("madry-mnist")
 def _madry_mnist() -> Steps:
+    """Two 5x5 convolutions, 1,024 units (Madry et al., 2018)."""
     return [
         layers.Conv2D(32, 5, padding="same", activation="relu"),
         layers.MaxPooling2D(padding="same"),
@@ -169,6 +177,7 @@ def _madry_mnist() -> Steps:
 
 @architecture("wong-mnist")
 def _wong_mnist() -> Steps:
+    """Two strided 4x4 convolutions, 100 units (Wong et al., 2020)."""
     return [
         layers.Conv2D(16, 4, strides=2, padding="same", activation="relu"),
         layers.Conv2D(32, 4, strides=2, padding="same", activation="relu"),

@@ -67,7 +67,7 @@ class Schedule:
             return own
         ramp = max(1, steps // 20)
         rate = keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, steps - ramp), warmup_target=self.learning_rate, warmup_steps=ramp
+            self.learning_rate / ramp, max(1, steps - ramp), warmup_target=self.learning_rate, warmup_steps=ramp
         )
         if self.optimizer == "sgd":
             return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)

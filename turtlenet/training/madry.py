@@ -33,6 +33,13 @@ class Madry(Objective):
         if self.craft_on not in _CRAFT_ON:
             raise SpecError(f"Unknown craft_on {self.craft_on!r}.{did_you_mean(self.craft_on, _CRAFT_ON)}")
 
+    def check(self, model: Classifier, sources: Sequence[Classifier]) -> None:
+        super().check(model, sources)
+        if self.craft_on != "self" and not sources:
+            raise SettingError(
+                f"Expected at least one other model to craft on for craft_on={self.craft_on}; got none: pass --source."
+            )
+
     def perturb(
         self, model: Classifier, x: Any, y: Any, *, key: Any, step: Any, sources: Sequence[Classifier] = ()
     ) -> Any:
@@ -62,10 +69,6 @@ class Madry(Objective):
     def _victims(self, model: Classifier, sources: Sequence[Classifier]) -> list[Classifier]:
         if self.craft_on == "self":
             return [model]
-        if not sources:
-            raise SettingError(
-                f"Expected at least one other model to craft on for craft_on={self.craft_on}; got none."
-            )
         return [model, *sources] if self.craft_on == "ensemble" else list(sources)
 
 

@@ -37,6 +37,15 @@ class Objective(abc.ABC):
         if self.warmup_steps < 0:
             raise SettingError(f"Expected warmup_steps >= 0; got {self.warmup_steps}.")
 
+    def check(self, model: Classifier, sources: Sequence[Classifier]) -> None:
+        """Refuses what cannot work, before training starts.
+
+        Raises:
+            SettingError: The attack cannot work in the ball's norm, or there is nothing to craft on.
+            ModelError: The attack's loss needs more classes than the model has.
+        """
+        self.attack.check(model, self.ball)
+
     @abc.abstractmethod
     def perturb(
         self, model: Classifier, x: Any, y: Any, *, key: Any, step: Any, sources: Sequence[Classifier] = ()
@@ -66,4 +75,4 @@ class Objective(abc.ABC):
         return {"name": objectives.name_of(type(self)), **settings, "attack": self.attack.to_dict(), "ball": ball}
 
 
-objectives: Registry[Objective] = Registry("objective", "turtlenet.objectives")
+objectives: Registry[Objective] = Registry("objective", "turtlenet.objectives", base=Objective)

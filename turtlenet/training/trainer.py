@@ -53,7 +53,7 @@ class Trainer(keras.Model):
         self.seed = seed
         self.sources = tuple(sources)
         self.validation_attack = validation_attack or PGD(steps=20, early_stop=True)
-        objective.attack.check(classifier, objective.ball)
+        objective.check(classifier, self.sources)
         self.validation_attack.check(classifier, objective.ball)
         self._loss = keras.metrics.Mean(name="loss")
         self._clean = keras.metrics.Mean(name="accuracy")
