@@ -287,8 +287,13 @@ def _block(
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns side by side; the first one, of names, gives way where the numbers need the room."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    widths[0] = max(1, min(widths[0], WIDTH - sum(2 + width for width in widths[1:]) - 2))
+    return [
+        "  " + "  ".join([clip(row[0], widths[0]).ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        for row in rows
+    ]
 
 
 def _doubts(name: str, report: Report) -> list[str]:
