@@ -22,6 +22,7 @@ FLOORS = {
     "defences": 3,
     "training": 4,
     "evaluation": 5,
+    "fitting": 5,
     "api": 6,
     "cli": 7,
     "__main__": 8,

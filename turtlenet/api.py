@@ -1,24 +1,35 @@
 """What a Keras project calls; the command line calls the same."""
 
 from collections.abc import Callable, Sequence
-from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
 
 from turtlenet import attacks as attack_family
-from turtlenet import balls, models
-from turtlenet import data as data_family
+from turtlenet import models
 from turtlenet.attacks import Attack, suites
 from turtlenet.attacks.batched import Outcome, attack_all
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.data import Data, Examples
-from turtlenet.errors import DataError, ModelError, SettingError
+from turtlenet.errors import DataError, SettingError
 from turtlenet.evaluation import Comparison, evaluate_classifier
-from turtlenet.training import Objective, Run, Schedule, harden, objectives, split
+from turtlenet.fitting import (
+    DataType,
+    ModelType,
+    PathType,
+    as_classifier,
+    ball_for,
+    describe_ball,
+    hold_out,
+    load_data,
+    load_for,
+    source_for,
+    threat_for,
+    to_attack,
+)
+from turtlenet.training import Objective, Run, Schedule, harden, objectives
 
 __all__ = [
     "as_classifier",
@@ -33,11 +44,6 @@ __all__ = [
     "train",
 ]
 
-PathType: TypeAlias = str | PathLike[str]
-ModelType: TypeAlias = PathType | keras.Model
-DataType: TypeAlias = PathType | tuple[Any, Any] | Examples | Data
-
-DEFAULT_DATA = "mnist-sample"
 DEFAULT_SUITE = "quick"
 _NO_SUITE = suites.Suite(attacks=())
 
@@ -58,34 +64,6 @@ def save_model(model: keras.Model, path: PathType) -> None:
         OutputError: The path cannot be written, or has another suffix.
     """
     models.save(model, path)
-
-
-def load_data(data: DataType | None, victim: Classifier) -> Data:
-    """Brings any form of data to the shape, classes and bounds of a classifier.
-
-    Args:
-        data: The name of a data set, a path, `(x, y)`, or None for the embedded sample where it fits.
-        victim: The classifier that the data are for.
-
-    Raises:
-        DataError: Data that do not fit, or None where the sample does not.
-        SpecError: An unknown name.
-    """
-    fit: dict[str, Any] = {
-        "shape": victim.input_shape,
-        "num_classes": victim.num_classes,
-        "bounds": victim.bounds,
-    }
-    if isinstance(data, Data):
-        return data
-    if isinstance(data, Examples):
-        return Data(data.name, train=data, test=data, whole=data)
-    if isinstance(data, tuple):
-        whole = data_family.from_arrays(*data, **fit)
-        return Data(whole.name, train=whole, test=whole, whole=whole)
-    if data is None:
-        _check_sample(victim)
-    return data_family.load(DEFAULT_DATA if data is None else data, **fit)
 
 
 def train(model: ModelType, data: DataType | None = None, **settings: Any) -> keras.Model:
@@ -174,9 +152,9 @@ def harden_model(
     if found.train is None:
         raise DataError(f"Expected training images in {found.name}; got test images only.")
     found.train.check()
-    examples, held_out = _hold_out(found.train, validation, seed)
+    examples, held_out = hold_out(found.train, validation, seed)
     _, total = schedule.steps(len(examples))
-    plan = _objective(objective, attack, _ball(victim, norm, eps), round(warmup * total))
+    plan = _objective(objective, attack, ball_for(victim, norm, eps), round(warmup * total))
     opening = [
         f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
         f"threat: {describe_ball(plan.ball)}; attack {plan.attack}",
@@ -190,7 +168,7 @@ def harden_model(
         schedule,
         validation=held_out,
         validation_attack=attack_family.build(validation_attack) if validation_attack else None,
-        sources=[_source(source, victim) for source in sources],
+        sources=[source_for(source, victim) for source in sources],
         own_optimizer=getattr(hardened, "optimizer", None),
         checkpoint=Path(checkpoint) if checkpoint else None,
         resume=resume,
@@ -253,7 +231,7 @@ def attack_examples(
     """Attacks examples that are in memory; gives the logits and the cost too."""
     _at_least(1, batch_size=batch_size)
     _at_least(0, seed=seed)
-    made, ball = attack_family.build(spec), _ball(victim, norm, eps)
+    made, ball = attack_family.build(spec), ball_for(victim, norm, eps)
     made.check(victim, ball)
     examples.check()
     pixels, labels = examples.batch(slice(None))
@@ -317,8 +295,8 @@ def evaluate(
     kind, radius = _first(norm, chosen.norm, "linf"), _first(eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
     victims = [as_classifier(one, bounds=bounds, head=head) for one in given]
-    parts = [_to_attack(found, held_out).take(limit) for found in _load_for(data, victims)]
-    threats = [_threat(victim, made, kind, radius) for victim in victims]
+    parts = [to_attack(found, held_out).take(limit) for found in load_for(data, victims)]
+    threats = [threat_for(victim, made, kind, radius) for victim in victims]
     for examples in parts[1:]:
         examples.check()
     reports = [
@@ -342,16 +320,6 @@ def evaluate(
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
 
-def as_classifier(model: ModelType, *, bounds: tuple[float, float] | None = None, head: str = "auto") -> Classifier:
-    """The classifier of a model, or of a model's file."""
-    return models.classifier(model if isinstance(model, keras.Model) else load_model(model), bounds=bounds, head=head)
-
-
-def describe_ball(ball: Ball) -> str:
-    """`linf, eps 0.3, pixels in [0, 1]`."""
-    return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]"
-
-
 class _Opening(keras.callbacks.Callback):
     """Tells what a run works on once nothing more can be refused."""
 
@@ -363,21 +331,6 @@ class _Opening(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         while self.lines:
             self.tell(self.lines.pop(0))
-
-
-def _threat(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | None) -> Ball:
-    """How far inputs may move; refuses attacks that cannot work there."""
-    ball = _ball(victim, norm, eps)
-    for each in attacks:
-        each.check(victim, ball)
-    return ball
-
-
-def _load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]:
-    """The data for each classifier; those that take the same images share them."""
-    fits = [(victim.input_shape, victim.num_classes, victim.bounds) for victim in victims]
-    loaded = {fit: load_data(data, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
-    return [loaded[fit] for fit in fits]
 
 
 def _first(*values: Any) -> Any:
@@ -397,52 +350,6 @@ def _about(model: ModelType, victim: Classifier) -> dict[str, Any]:
         return {"name": model.name, "path": None, "sha256": models.weights_sha256(model), "parameters": parameters}
     path = Path(model)
     return {"name": path.stem, "path": str(model), "sha256": models.file_sha256(path), "parameters": parameters}
-
-
-def _check_sample(victim: Classifier) -> None:
-    fits = victim.input_shape in ((28, 28, 1), (28, 28), (784,)) and victim.num_classes == 10
-    if not fits:
-        shape = "x".join(map(str, victim.input_shape))
-        raise DataError(
-            f"Expected --data NAME|PATH for a model of {shape} images and {victim.num_classes} classes; the embedded "
-            "mnist-sample has 28x28x1 images and 10 classes."
-        )
-
-
-def _ball(victim: Classifier, norm: str, eps: float | None) -> Ball:
-    low, high = victim.bounds
-    if eps is None:
-        gray = victim.input_shape[-1] == 1 or len(victim.input_shape) < 3
-        usual = {"linf": (0.3, 8 / 255), "l2": (2.0, 0.5), "l1": (10.0, 12.0)}.get(norm.lower(), (0.3, 8 / 255))
-        eps = (usual[0] if gray else usual[1]) * (high - low)
-    return balls.get(norm, eps, victim.bounds)
-
-
-def _to_attack(data: Data, held_out: bool) -> Examples:
-    whole = None if held_out else data.whole
-    examples = next((part for part in (whole, data.test, data.train) if part is not None and len(part)), None)
-    if examples is None:
-        raise DataError(f"Expected images to attack in {data.name}; got none.")
-    return examples
-
-
-def _hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Examples, Examples | None]:
-    count = min(1000, len(examples) // 10) if validation is None else validation
-    if not 0 <= count < len(examples):
-        raise SettingError(f"Expected validation from 0 to {len(examples) - 1} images; got {count}.")
-    return split(examples, count, seed) if count else (examples, None)
-
-
-def _source(source: ModelType, victim: Classifier) -> Classifier:
-    """Another model to craft on, which must answer the same question."""
-    other = as_classifier(source, bounds=victim.bounds)
-    mine, theirs = ((each.input_shape, each.num_classes) for each in (victim, other))
-    if mine != theirs:
-        raise ModelError(
-            f"Expected a source for inputs {mine[0]} and {mine[1]} classes, as the model; "
-            f"got one for {theirs[0]} and {theirs[1]}."
-        )
-    return other
 
 
 def _objective(spec: str | Objective, attack: str | Attack, ball: Ball, warmup_steps: int) -> Objective:

@@ -1,0 +1,147 @@
+"""Brings what a user gives to a model: the data in its shape and bounds, the ball, the part to train on or attack."""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any, TypeAlias
+
+import keras
+
+from turtlenet import balls, models
+from turtlenet import data as data_family
+from turtlenet.attacks import Attack
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.data import Data, Examples
+from turtlenet.errors import DataError, ModelError, SettingError
+from turtlenet.training import split
+
+__all__ = [
+    "DataType",
+    "ModelType",
+    "PathType",
+    "as_classifier",
+    "ball_for",
+    "describe_ball",
+    "hold_out",
+    "load_data",
+    "load_for",
+    "source_for",
+    "threat_for",
+    "to_attack",
+]
+
+PathType: TypeAlias = str | PathLike[str]
+ModelType: TypeAlias = PathType | keras.Model
+DataType: TypeAlias = PathType | tuple[Any, Any] | Examples | Data
+
+DEFAULT_DATA = "mnist-sample"
+
+
+def as_classifier(model: ModelType, *, bounds: tuple[float, float] | None = None, head: str = "auto") -> Classifier:
+    """The classifier of a model, or of a model's file."""
+    return models.classifier(model if isinstance(model, keras.Model) else models.load(model), bounds=bounds, head=head)
+
+
+def source_for(source: ModelType, victim: Classifier) -> Classifier:
+    """Another model to craft on, which must answer the same question."""
+    other = as_classifier(source, bounds=victim.bounds)
+    mine, theirs = ((each.input_shape, each.num_classes) for each in (victim, other))
+    if mine != theirs:
+        raise ModelError(
+            f"Expected a source for inputs {mine[0]} and {mine[1]} classes, as the model; "
+            f"got one for {theirs[0]} and {theirs[1]}."
+        )
+    return other
+
+
+def load_data(data: DataType | None, victim: Classifier) -> Data:
+    """Brings any form of data to the shape, classes and bounds of a classifier.
+
+    Args:
+        data: The name of a data set, a path, `(x, y)`, or None for the embedded sample where it fits.
+        victim: The classifier that the data are for.
+
+    Raises:
+        DataError: Data that do not fit, or None where the sample does not.
+        SpecError: An unknown name.
+    """
+    fit: dict[str, Any] = {
+        "shape": victim.input_shape,
+        "num_classes": victim.num_classes,
+        "bounds": victim.bounds,
+    }
+    if isinstance(data, Data):
+        return data
+    if isinstance(data, Examples):
+        return Data(data.name, train=data, test=data, whole=data)
+    if isinstance(data, tuple):
+        whole = data_family.from_arrays(*data, **fit)
+        return Data(whole.name, train=whole, test=whole, whole=whole)
+    if data is None:
+        _check_sample(victim)
+    return data_family.load(DEFAULT_DATA if data is None else data, **fit)
+
+
+def load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]:
+    """The data for each classifier; those that take the same images share them."""
+    fits = [(victim.input_shape, victim.num_classes, victim.bounds) for victim in victims]
+    loaded = {fit: load_data(data, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
+    return [loaded[fit] for fit in fits]
+
+
+def to_attack(data: Data, held_out: bool) -> Examples:
+    """The part to attack: all of data without a test part, unless only the held-out sixth is wanted.
+
+    Raises:
+        DataError: There is nothing in it.
+    """
+    whole = None if held_out else data.whole
+    examples = next((part for part in (whole, data.test, data.train) if part is not None and len(part)), None)
+    if examples is None:
+        raise DataError(f"Expected images to attack in {data.name}; got none.")
+    return examples
+
+
+def hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Examples, Examples | None]:
+    """The part to train on and the part for validation; None holds out a tenth, at most 1,000.
+
+    Raises:
+        SettingError: As many as there are, or less than none.
+    """
+    count = min(1000, len(examples) // 10) if validation is None else validation
+    if not 0 <= count < len(examples):
+        raise SettingError(f"Expected validation from 0 to {len(examples) - 1} images; got {count}.")
+    return split(examples, count, seed) if count else (examples, None)
+
+
+def _check_sample(victim: Classifier) -> None:
+    fits = victim.input_shape in ((28, 28, 1), (28, 28), (784,)) and victim.num_classes == 10
+    if not fits:
+        shape = "x".join(map(str, victim.input_shape))
+        raise DataError(
+            f"Expected --data NAME|PATH for a model of {shape} images and {victim.num_classes} classes; the embedded "
+            "mnist-sample has 28x28x1 images and 10 classes."
+        )
+
+
+def ball_for(victim: Classifier, norm: str, eps: float | None) -> Ball:
+    """The ball in a classifier's bounds; without a radius, the usual one for gray or for color images."""
+    low, high = victim.bounds
+    if eps is None:
+        gray = victim.input_shape[-1] == 1 or len(victim.input_shape) < 3
+        usual = {"linf": (0.3, 8 / 255), "l2": (2.0, 0.5), "l1": (10.0, 12.0)}.get(norm.lower(), (0.3, 8 / 255))
+        eps = (usual[0] if gray else usual[1]) * (high - low)
+    return balls.get(norm, eps, victim.bounds)
+
+
+def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | None) -> Ball:
+    """How far inputs may move; refuses attacks that cannot work there."""
+    ball = ball_for(victim, norm, eps)
+    for each in attacks:
+        each.check(victim, ball)
+    return ball
+
+
+def describe_ball(ball: Ball) -> str:
+    """`linf, eps 0.3, pixels in [0, 1]`."""
+    return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]"
