@@ -291,7 +291,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     widths[0] = max(1, min(widths[0], WIDTH - sum(2 + width for width in widths[1:]) - 2))
     return [
-        "  " + "  ".join([clip(row[0], widths[0]).ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        "  " + "  ".join([(clip(row[0], widths[0]) if row[0] else "").ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
         for row in rows
     ]
 
