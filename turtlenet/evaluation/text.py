@@ -290,9 +290,10 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns side by side; the first one, of names, gives way where the numbers need the room."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     widths[0] = max(1, min(widths[0], WIDTH - sum(2 + width for width in widths[1:]) - 2))
+    titles = [clip(row[0], widths[0]) if row[0] else "" for row in rows]
     return [
-        "  " + "  ".join([(clip(row[0], widths[0]) if row[0] else "").ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
-        for row in rows
+        "  " + "  ".join([title.ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        for title, row in zip(titles, rows, strict=True)
     ]
 
 
