@@ -1,6 +1,7 @@
 """`turtlenet list`, `turtlenet inspect`, and help without a framework."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -69,3 +70,16 @@ def test_help_waits_for_no_framework(line):
 def test_help_names_every_command(cli):
     out = cli("--help").out
     assert all(f"  {name} " in out for name in ("attack", "evaluate", "inspect", "list", "train"))
+
+
+def test_another_backend_is_one_clear_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "turtlenet", "list", "attacks"],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "turtlenet: Expected the Keras backend tensorflow; got KERAS_BACKEND=jax: unset it.\n"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from turtlenet.errors import SettingError
 from turtlenet.registry import parse_value
 
 __all__ = ["Bounds", "Count", "Number", "framework", "quiet_start", "threat_options"]
@@ -88,7 +89,15 @@ def quiet_start() -> Iterator[None]:
 
 
 def framework() -> Any:
-    """Starts the framework without its chatter and gives the API."""
+    """Starts the framework without its chatter and gives the API.
+
+    Raises:
+        SettingError: The user chose a Keras backend that turtlenet does not speak.
+    """
+    # Keras fails with a traceback where the chosen framework is not installed: asked here, before it is imported.
+    chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if chosen != "tensorflow":
+        raise SettingError(f"Expected the Keras backend tensorflow; got KERAS_BACKEND={chosen}: unset it.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_start():
         from turtlenet import api, backend
