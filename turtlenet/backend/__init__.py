@@ -7,7 +7,6 @@ gives tensors and can be called inside a compiled function as well as outside.
     weight_gradients(fn, weights)  loss, extras and the gradients of weights
     compiled(fn)                 one graph for a whole function, for any batch size
     loop(steps, body, state, until)  a bounded loop that may stop early
-    is_symbolic(x)               whether a function is being traced
     replica()                    which replica of how many this is
     pipeline(source, count)        batches in the form that feeds `fit` without delay
     devices()                    what there is to compute on
@@ -17,14 +16,13 @@ import keras
 
 from turtlenet.errors import SettingError
 
-__all__ = ["compiled", "devices", "input_gradient", "is_symbolic", "loop", "pipeline", "replica", "weight_gradients"]
+__all__ = ["compiled", "devices", "input_gradient", "loop", "pipeline", "replica", "weight_gradients"]
 
 if keras.backend.backend() == "tensorflow":
     from turtlenet.backend.tensorflow import (
         compiled,
         devices,
         input_gradient,
-        is_symbolic,
         loop,
         pipeline,
         replica,

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["compiled", "devices", "input_gradient", "is_symbolic", "loop", "pipeline", "replica", "weight_gradients"]
+__all__ = ["compiled", "devices", "input_gradient", "loop", "pipeline", "replica", "weight_gradients"]
 
 
 def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
@@ -113,11 +113,6 @@ def pipeline(source: Any, count: int | None) -> Any:
     batches = tf.data.Dataset.from_generator(lambda: (source[n] for n in numbers()), output_signature=shapes)
     size = tf.data.INFINITE_CARDINALITY if count is None else count
     return batches.apply(tf.data.experimental.assert_cardinality(size)).prefetch(2).with_options(options)
-
-
-def is_symbolic(x: Any) -> bool:
-    """Whether `x` is a tensor of a graph that is being traced."""
-    return tf.is_tensor(x) and not hasattr(x, "numpy")
 
 
 def replica() -> tuple[Any, int]:
