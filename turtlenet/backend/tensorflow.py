@@ -1,15 +1,18 @@
 """The seam for TensorFlow.
 
 A whole attack is one `tf.function` around a `tf.while_loop`. XLA stays off: around convolutions on a CPU it is many
-times slower. A tape watches its input only, so no weight gradient is ever computed for an attack.
+times slower. The gradient is asked for at the input only, so no weight gradient is ever computed for an attack.
 """
 
+import functools
 import itertools
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+
+from turtlenet.backend.thin import thin_convolutions
 
 __all__ = ["compiled", "devices", "input_gradient", "loop", "pipeline", "replica", "weight_gradients"]
 
@@ -24,11 +27,19 @@ def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, A
     Returns:
         The loss (batch,), the rest, and the gradient, shaped like `x`; zeros where `x` has no influence.
     """
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(x)
+    zero = tf.UnconnectedGradients.ZERO
+    if tf.executing_eagerly() or _has_gpu():
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            loss, rest = fn(x)
+            total = tf.reduce_sum(loss)
+        return loss, rest, tape.gradient(total, x, unconnected_gradients=zero)
+    # A tape does not ask which gradient a graph's operation was given; `tf.gradients` does.
+    x = tf.identity(x)
+    with thin_convolutions():
         loss, rest = fn(x)
-        total = tf.reduce_sum(loss)
-    return loss, rest, tape.gradient(total, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    (slope,) = tf.gradients(tf.reduce_sum(loss), x, unconnected_gradients=zero)
+    return loss, rest, slope
 
 
 def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
@@ -121,6 +132,11 @@ def replica() -> tuple[Any, int]:
     if context is None:
         return 0, 1
     return context.replica_id_in_sync_group, context.num_replicas_in_sync
+
+
+@functools.cache
+def _has_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def devices() -> list[str]:
