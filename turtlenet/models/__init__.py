@@ -1,11 +1,11 @@
 """Models: the architectures of the papers; files in and out; the logits of any classifier."""
 
 from turtlenet.models.classifier import classifier
+from turtlenet.models.files.identity import copy, file_sha256, weights_sha256
+from turtlenet.models.files.inspect import Inspection, LayerLine, inspect
+from turtlenet.models.files.load import load
+from turtlenet.models.files.save import check_writable, save
 from turtlenet.models.heads import Head, logits_model
-from turtlenet.models.identity import copy, file_sha256, weights_sha256
-from turtlenet.models.inspect import Inspection, LayerLine, inspect
-from turtlenet.models.load import load
-from turtlenet.models.save import check_writable, save
 from turtlenet.models.zoo import architectures, build
 
 __all__ = [

@@ -3,7 +3,7 @@
 import keras
 
 from turtlenet.classifier import Classifier
-from turtlenet.models.description import input_range
+from turtlenet.models.files.description import input_range
 from turtlenet.models.heads import logits_model
 
 __all__ = ["classifier", "pixel_bounds"]

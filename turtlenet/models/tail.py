@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from turtlenet.models.quiet import quiet
+from turtlenet.models.files.quiet import quiet
 
 __all__ = ["activation_of", "graph_of", "without_activation"]
 

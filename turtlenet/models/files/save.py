@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from turtlenet.errors import OutputError
-from turtlenet.models.quiet import quiet
+from turtlenet.models.files.quiet import quiet
 
 __all__ = ["check_writable", "save"]
 

@@ -10,7 +10,7 @@ import h5py
 import keras
 import numpy as np
 
-from turtlenet.models.blueprint import Blueprint
+from turtlenet.models.files.blueprint import Blueprint
 
 __all__ = ["compile_from_hdf5"]
 

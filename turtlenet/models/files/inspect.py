@@ -11,11 +11,11 @@ import keras
 
 from turtlenet.errors import ModelError
 from turtlenet.models import description
-from turtlenet.models.blueprint import read_blueprint
+from turtlenet.models.files.blueprint import read_blueprint
+from turtlenet.models.files.identity import file_sha256
+from turtlenet.models.files.load import load
+from turtlenet.models.files.safety import findings
 from turtlenet.models.heads import Head, logits_model
-from turtlenet.models.identity import file_sha256
-from turtlenet.models.load import load
-from turtlenet.models.safety import findings
 
 __all__ = ["Inspection", "LayerLine", "inspect"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import keras
 
 from turtlenet.errors import ModelError
-from turtlenet.models.blueprint import Blueprint, read_blueprint
-from turtlenet.models.compiled import compile_from_hdf5
-from turtlenet.models.quiet import quiet
-from turtlenet.models.safety import findings
+from turtlenet.models.files.blueprint import Blueprint, read_blueprint
+from turtlenet.models.files.compiled import compile_from_hdf5
+from turtlenet.models.files.quiet import quiet
+from turtlenet.models.files.safety import findings
 
 __all__ = ["load"]
 

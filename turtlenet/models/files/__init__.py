@@ -1,0 +1,1 @@
+"""Model files: recognised by their bytes, read as plain data, judged safe, built, filled, checked; and written."""
