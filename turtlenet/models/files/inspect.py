@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from turtlenet.errors import ModelError
-from turtlenet.models import description
+from turtlenet.models.files import description
 from turtlenet.models.files.blueprint import read_blueprint
 from turtlenet.models.files.identity import file_sha256
 from turtlenet.models.files.load import load
