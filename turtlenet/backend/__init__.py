@@ -9,6 +9,7 @@ gives tensors and can be called inside a compiled function as well as outside.
     loop(steps, body, state, until)  a bounded loop that may stop early
     replica()                    which replica of how many this is
     pipeline(source, count)        batches in the form that feeds `fit` without delay
+    checkpoint_arrays(prefix)      arrays in a checkpoint, by their keys
     devices()                    what there is to compute on
 """
 
@@ -16,10 +17,20 @@ import keras
 
 from turtlenet.errors import SettingError
 
-__all__ = ["compiled", "devices", "input_gradient", "loop", "pipeline", "replica", "weight_gradients"]
+__all__ = [
+    "checkpoint_arrays",
+    "compiled",
+    "devices",
+    "input_gradient",
+    "loop",
+    "pipeline",
+    "replica",
+    "weight_gradients",
+]
 
 if keras.backend.backend() == "tensorflow":
     from turtlenet.backend.tensorflow import (
+        checkpoint_arrays,
         compiled,
         devices,
         input_gradient,

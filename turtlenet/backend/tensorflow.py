@@ -7,14 +7,27 @@ times slower. The gradient is asked for at the input only, so no weight gradient
 import functools
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from turtlenet.backend.thin import thin_convolutions
+from turtlenet.errors import ModelError
 
-__all__ = ["compiled", "devices", "input_gradient", "loop", "pipeline", "replica", "weight_gradients"]
+__all__ = [
+    "checkpoint_arrays",
+    "compiled",
+    "devices",
+    "input_gradient",
+    "loop",
+    "pipeline",
+    "replica",
+    "weight_gradients",
+]
 
 
 def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
@@ -142,3 +155,39 @@ def _has_gpu() -> bool:
 def devices() -> list[str]:
     """The kinds of device that TensorFlow sees, for the report: `CPU`, `GPU`."""
     return sorted({device.device_type for device in tf.config.list_logical_devices()})
+
+
+def checkpoint_arrays(prefix: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
+    """Reads arrays from a checkpoint of TensorFlow; none of its objects is built.
+
+    Args:
+        prefix: Path of the checkpoint, without `.index`.
+        keys: Which arrays to read; all of them by default. `_CHECKPOINTABLE_OBJECT_GRAPH` and other texts come only
+            when asked for, as bytes.
+
+    Returns:
+        The arrays by their keys in the checkpoint.
+
+    Raises:
+        ModelError: No such checkpoint, a damaged one, or one without a key.
+    """
+    index = Path(f"{prefix}.index")
+    if not index.is_file():
+        raise ModelError(f"Expected the weights in {index}; there is no such file.")
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+        wanted = [key for key in shapes if types[key] != tf.string] if keys is None else list(keys)
+        if lacking := [key for key in wanted if key not in shapes]:
+            raise ModelError(f"Expected the weights {lacking[0]} in {prefix}; the checkpoint has no such key.")
+        # A damaged or hostile index may ask for more memory than there is.
+        held = sum(part.stat().st_size for part in index.parent.glob(f"{index.stem}.data-*"))
+        if sum(math.prod(shapes[key]) * max(types[key].size, 1) for key in wanted) > held:
+            raise ModelError(f"Expected a whole checkpoint in {prefix}; its data are cut short.")
+        values = {key: reader.get_tensor(key) for key in wanted}
+    except ModelError:
+        raise
+    except Exception as error:  # TensorFlow's own, or the one of Python's that its reader finds nearest.
+        reason = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
+        raise ModelError(f"Expected a whole checkpoint in {prefix}; {reason}.") from None
+    return {key: value if types[key] == tf.string else np.asarray(value) for key, value in values.items()}

@@ -1,6 +1,7 @@
 """What a model file says about itself, read as plain data: nothing of it is built or executed.
 
-A file is known by its bytes, never by its name: the HDF5 signature, or a zip archive that has a `config.json`.
+A file is known by its bytes, never by its name: the HDF5 signature, or a zip archive that has a `config.json`; a
+folder by what is in it.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any
 import h5py
 
 from turtlenet.errors import ModelError
+from turtlenet.models.files.saved_model import describe
 
 __all__ = ["Blueprint", "read_blueprint"]
 
@@ -22,11 +24,12 @@ class Blueprint:
     """The description in a model file.
 
     Attributes:
-        path: The file.
-        format: `hdf5` or `keras`.
+        path: The file or folder.
+        format: `hdf5`, `keras` (an archive, or a folder of what is in one), `saved-model` (a folder), or `weights`
+            where there are arrays and no model.
         keras_version: The Keras that wrote it, where it says so.
         backend: The backend that Keras ran on, where it says so.
-        config: The architecture, as Keras wrote it.
+        config: The architecture, as Keras wrote it; empty where the file holds weights only.
         training: Optimizer, loss and metrics, as Keras wrote them; None where the model was not compiled.
     """
 
@@ -47,7 +50,7 @@ def read_blueprint(path: str | PathLike[str]) -> Blueprint:
     path = Path(path)
     try:
         if path.is_dir():
-            raise ModelError(f"Expected a model file; {path} is a folder.")
+            return _from_folder(path)
         if not path.exists():
             raise ModelError(f"Expected a model file; there is no {path}.")
         if h5py.is_hdf5(path):
@@ -65,11 +68,12 @@ def _from_hdf5(path: Path) -> Blueprint:
             held = {key: _text(file.attrs.get(key)) for key in _HDF5_KEYS}
             weights_only = _holds_weights(file)
             names = ", ".join(sorted(file)[:4]) or "nothing"
+            writer = {key: _text(file.attrs.get(key)) for key in ("keras_version", "backend")}
     except (OSError, RuntimeError, KeyError) as error:
         raise ModelError(f"Expected a whole HDF5 file; {path} is damaged or cut short: {_line(error)}.") from None
     if held["model_config"] is None:
         if weights_only:
-            raise ModelError(f"Expected a whole model, as `model.save` writes it; {path} holds weights only.")
+            return Blueprint(path, "weights", writer["keras_version"], writer["backend"], {}, None)
         raise ModelError(f"Expected a model file; {path} holds arrays, not a model ({names}).")
     training = held["training_config"]
     return Blueprint(
@@ -87,6 +91,8 @@ def _from_zip(path: Path) -> Blueprint:
         with zipfile.ZipFile(path) as archive:
             if "config.json" not in archive.namelist():
                 raise ModelError(f"Expected a .keras archive with a config.json; {path} is another zip archive.")
+            if max(part.file_size for part in archive.infolist() if part.filename.endswith(".json")) > _LONGEST:
+                raise ModelError(f"Expected a description of at most {_LONGEST:,} bytes; that of {path} is longer.")
             text = archive.read("config.json").decode()
             about = archive.read("metadata.json").decode() if "metadata.json" in archive.namelist() else "{}"
             if not any(name.startswith("model.weights.") for name in archive.namelist()):
@@ -99,6 +105,28 @@ def _from_zip(path: Path) -> Blueprint:
     return Blueprint(path, "keras", version, None, config, training)
 
 
+def _from_folder(path: Path) -> Blueprint:
+    if (path / "saved_model.pb").is_file():
+        found = describe(path)
+        return Blueprint(path, "saved-model", found.keras_version, found.backend, found.config, found.training)
+    if not (path / "config.json").is_file():
+        raise ModelError(f"Expected a model file, or a folder of a .keras archive or a SavedModel; {path} is neither.")
+    if not any(path.glob("model.weights.*")):
+        raise ModelError(f"Expected a .keras folder with weights; {path} has none.")
+    texts = {}
+    for name in ("config.json", "metadata.json"):
+        file = path / name
+        if file.is_file() and file.stat().st_size > _LONGEST:
+            raise ModelError(f"Expected a description of at most {_LONGEST:,} bytes; {file} is longer.")
+        texts[name] = file.read_text("utf-8", "replace") if file.is_file() else "{}"
+    config = _parse(texts["config.json"], path)
+    training = config.pop("compile_config", None)
+    version = _parse(texts["metadata.json"], path).get("keras_version")
+    return Blueprint(path, "keras", version, None, config, training)
+
+
+# No description that Keras writes comes near.
+_LONGEST = 200_000_000
 _HDF5_KEYS = ("model_config", "training_config", "keras_version", "backend")
 
 

@@ -1,9 +1,11 @@
-"""Brings the compiled state of an HDF5 file back: optimizer, loss, metrics.
+"""Brings the compiled state of a file back: optimizer, loss, metrics, of any era.
 
-Keras 3.15 does this itself, but starts the optimizer afresh (it builds it for no weights at all), gives an optimizer
-of Keras 2 the default learning rate, and cannot read a loss that was named by a short name such as `mse`.
+Keras 3.15 does this itself, but starts the optimizer of an HDF5 file afresh (it builds it for no weights at all),
+gives an optimizer of Keras 2 the default learning rate, and cannot read names and settings of older Kerases.
 """
 
+import copy
+import zipfile
 from typing import Any
 
 import h5py
@@ -11,43 +13,90 @@ import keras
 import numpy as np
 
 from turtlenet.models.files.blueprint import Blueprint
+from turtlenet.models.files.stored import attribute_list
+from turtlenet.models.legacy.rules import Json
 
-__all__ = ["compile_from_hdf5"]
+__all__ = ["compile_from"]
 
 # What these mean depends on the shape of the output, so `compile` alone can read them.
 _BY_OUTPUT = ("accuracy", "acc", "crossentropy", "ce")
-_KERAS_2_ONLY = ("jit_compile", "is_legacy_optimizer")
+# Settings of older optimizers that Keras 3 lacks; none of them changes a step. `decay` is translated.
+_GONE = ("jit_compile", "is_legacy_optimizer", "schedule_decay", "initial_decay", "decay")
+_NAMES = {
+    "kullback_leibler_divergence": "kl_divergence",
+    "kld": "kl_divergence",
+    "KLD": "kl_divergence",
+    "logcosh": "log_cosh",
+    "cosine_proximity": "cosine_similarity",
+    "cosine": "cosine_similarity",
+}
+_CLASSES = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adagrad", "adadelta": "Adadelta"}
+_CLASSES |= {"adamax": "Adamax", "nadam": "Nadam", "ftrl": "Ftrl"}
 
 
-def compile_from_hdf5(model: keras.Model, blueprint: Blueprint) -> None:
+def compile_from(model: keras.Model, blueprint: Blueprint) -> None:
     """Compiles a model as its file says, and continues its optimizer where Keras 3 wrote the file.
+
+    What cannot be read is left out: metrics alone, or the whole state; the model stays uncompiled then.
 
     Args:
         model: The model with its weights, not compiled.
         blueprint: Its file; it has a compiled state, and that state is known to be safe.
-
-    Raises:
-        Exception: Whatever Keras raises at a state that it cannot read.
     """
-    training = blueprint.training or {}
-    model.compile(
-        optimizer=_optimizer(training["optimizer_config"]),
-        loss=_each(training.get("loss"), keras.losses),
-        metrics=_each(training.get("metrics"), keras.metrics),
-        weighted_metrics=_each(training.get("weighted_metrics"), keras.metrics),
-        loss_weights=training.get("loss_weights"),
-    )
-    model.optimizer.build(model.trainable_variables)
-    if (blueprint.keras_version or "").startswith("3."):
-        _resume(model.optimizer, _optimizer_values(blueprint))
+    training = copy.deepcopy(blueprint.training or {})
+    try:
+        optimizer = _optimizer(training.get("optimizer_config") or training["optimizer"])
+        loss = _each(training.get("loss"), keras.losses)
+    except Exception:  # Whatever Keras raises at a name or a setting that it does not know.
+        return
+    if optimizer is None:
+        return
+    rest: Json = {"loss_weights": training.get("loss_weights")}
+    for key in ("metrics", "weighted_metrics"):
+        try:
+            rest[key] = _each(training.get(key), keras.metrics)
+        except Exception:
+            rest[key] = None
+    try:
+        model.compile(optimizer=optimizer, loss=loss, **rest)
+        model.optimizer.build(model.trainable_variables)
+        if (blueprint.keras_version or "").startswith("3."):
+            _resume(model.optimizer, _optimizer_values(blueprint))
+    except Exception:
+        # `compile` keeps what it was given before it checks it.
+        model.compiled = False
 
 
-def _optimizer(config: dict[str, Any]) -> Any:
-    """Reads an optimizer; Keras 2 wrote its own as `Custom>Adam`, with two settings that Keras 3 lacks."""
-    settings = {key: value for key, value in config["config"].items() if key not in _KERAS_2_ONLY}
-    return keras.optimizers.deserialize(
-        {"class_name": config["class_name"].removeprefix("Custom>"), "config": settings}
-    )
+def _optimizer(config: Any) -> Any:
+    """Reads an optimizer; Keras 2 wrote its own as `Custom>Adam`, with names and settings that Keras 3 lacks."""
+    if isinstance(config, str):
+        return keras.optimizers.get(config)
+    name, settings = config["class_name"].rpartition(">")[2], dict(config["config"])
+    if name == "LossScaleOptimizer":
+        inner = settings.get("inner_optimizer") or settings.get("optimizer")
+        made = _optimizer(inner)
+        return keras.optimizers.LossScaleOptimizer(made, initial_scale=settings.get("initial_scale") or 2.0**15)
+    if "lr" in settings:
+        settings["learning_rate"] = settings.pop("lr")
+    decay = settings.get("decay") or 0.0
+    for key in _GONE:
+        settings.pop(key, None)
+    for key, value in list(settings.items()):
+        if isinstance(value, dict) and value.get("type") == "ndarray":
+            settings[key] = value["value"]
+    if settings.get("epsilon", 0) is None:
+        del settings["epsilon"]
+    if decay and isinstance(settings.get("learning_rate"), (int, float)):
+        # Keras 2 divided the rate by 1 + decay * step.
+        settings["learning_rate"] = keras.optimizers.schedules.serialize(
+            keras.optimizers.schedules.InverseTimeDecay(float(settings["learning_rate"]), 1, float(decay))
+        )
+    described = {"class_name": _CLASSES.get(name, name), "config": settings}
+    if config.get("module") not in (None, "builtins") or config.get("registered_name"):
+        described |= {key: config[key] for key in ("module", "registered_name") if key in config}
+        if str(described.get("registered_name")).startswith("Custom>"):
+            described |= {"registered_name": None, "module": "keras.optimizers"}
+    return keras.optimizers.deserialize(described)
 
 
 def _each(config: Any, family: Any) -> Any:
@@ -56,10 +105,28 @@ def _each(config: Any, family: Any) -> Any:
         return {key: _each(value, family) for key, value in config.items()}
     if isinstance(config, list):
         return [_each(value, family) for value in config]
-    if isinstance(config, str) and config not in _BY_OUTPUT:
-        # Keras would look the name up at the first batch only; a name that it does not know has to show now.
-        family.get(config)
-    return family.deserialize(config) if isinstance(config, dict) else config
+    if isinstance(config, str):
+        config = _NAMES.get(config, config)
+        if config not in _BY_OUTPUT:
+            # Keras would look the name up at the first batch only; a name that it does not know has to show now.
+            family.get(config)
+        return config
+    if isinstance(config, dict):
+        return _object(config, family)
+    return config
+
+
+def _object(config: Json, family: Any) -> Any:
+    inner = config.get("config")
+    if isinstance(inner, dict):
+        if inner.get("reduction") in ("auto", "AUTO"):
+            inner["reduction"] = "sum_over_batch_size"
+        if config["class_name"] == "MeanMetricWrapper" and isinstance(inner.get("fn"), str):
+            name = _NAMES.get(inner["fn"], inner["fn"])
+            return keras.metrics.MeanMetricWrapper(keras.metrics.get(name), name=inner.get("name"))
+    if config["class_name"] == "function" and isinstance(inner, str):
+        config = config | {"config": _NAMES.get(inner, inner)}
+    return family.deserialize(config)
 
 
 def _resume(optimizer: Any, saved: list[np.ndarray]) -> None:
@@ -70,12 +137,20 @@ def _resume(optimizer: Any, saved: list[np.ndarray]) -> None:
 
 
 def _optimizer_values(blueprint: Blueprint) -> list[np.ndarray]:
-    """The optimizer's arrays in their order; Keras splits a list of names that is too long for one attribute."""
-    with h5py.File(blueprint.path, "r") as file:
-        group = file.get("optimizer_weights")
-        if group is None:
-            return []
-        numbered = [f"weight_names{index}" for index in range(len(group.attrs))]
-        parts = [group.attrs[key] for key in ("weight_names", *numbered) if key in group.attrs]
-        names = [name.decode() if isinstance(name, bytes) else str(name) for part in parts for name in part]
-        return [np.asarray(group[name][()]) for name in names]
+    """The optimizer's arrays in their order."""
+    if blueprint.format == "hdf5":
+        with h5py.File(blueprint.path, "r") as file:
+            group = file.get("optimizer_weights")
+            names = attribute_list(group, "weight_names") if group is not None else []
+            return [np.asarray(group[name][()]) for name in names]
+    if blueprint.path.is_dir():
+        with h5py.File(blueprint.path / "model.weights.h5", "r") as file:
+            return _numbered(file)
+    with zipfile.ZipFile(blueprint.path) as archive, archive.open("model.weights.h5") as stream:
+        with h5py.File(stream, "r") as file:
+            return _numbered(file)
+
+
+def _numbered(file: h5py.File) -> list[np.ndarray]:
+    group = file.get("optimizer/vars")
+    return [np.asarray(group[str(index)][()]) for index in range(len(group))] if group is not None else []

@@ -1,86 +1,282 @@
-"""Loads a model that Keras wrote, without running anything that came with it."""
+"""Loads a model of any Keras, without running anything that came with it.
 
+The steps: recognize the file, judge its description, bring it to Keras 3, build, put the weights in, check that each
+of them found its place, compile.
+"""
+
+import json
+import shutil
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
+import h5py
 import keras
 
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, SpecError
+from turtlenet.models import zoo
+from turtlenet.models.files import saved_model
 from turtlenet.models.files.blueprint import Blueprint, read_blueprint
-from turtlenet.models.files.compiled import compile_from_hdf5
+from turtlenet.models.files.build import build, put, reason
+from turtlenet.models.files.compiled import compile_from
+from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.quiet import quiet
 from turtlenet.models.files.safety import findings
+from turtlenet.models.files.stored import attribute_list, layer_arrays
+from turtlenet.models.files.supplied import supplied
+from turtlenet.models.files.weights import Pair, by_name, by_order
+from turtlenet.models.legacy.era import Era
+from turtlenet.models.legacy.generation import generation
+from turtlenet.models.legacy.upgrade import Upgraded, upgrade
+from turtlenet.registry import import_name
 
-__all__ = ["load"]
+__all__ = ["Loading", "load", "loading", "prepared"]
 
 
-def load(path: str | PathLike[str], *, compile: bool = True) -> keras.Model:
-    """Loads a `.h5`, `.hdf5` or `.keras` file, known by its bytes, with its weights and its compiled state.
+@dataclass(frozen=True)
+class Loading:
+    """How files are loaded that need more than themselves.
 
-    Args:
-        path: The file.
-        compile: Whether to bring optimizer, loss and metrics back. A compiled state that Keras cannot read, or that
-            names code of its own, is left out: the model comes back uncompiled.
-
-    Returns:
-        The model. Its optimizer continues where it stopped if Keras 3 wrote the file.
-
-    Raises:
-        ModelError: No model file, a damaged one, one that this Keras cannot build, or one that would run code: a
-            `Lambda`, or a class that is neither Keras's own nor registered. None of it has run then.
+    Attributes:
+        custom_objects: Classes and functions by the name in the file; a `Lambda` goes by its layer's name too.
+        trust: Whether Python code in a file may run.
+        architecture: Where a file holds weights only: a registered name, the path of a JSON description, or
+            `package.module:function`, which is called without arguments.
     """
-    blueprint = read_blueprint(path)
-    if unsafe := findings(blueprint.config):
-        more = f" and {len(unsafe) - 1} more" if len(unsafe) > 1 else ""
-        raise ModelError(
-            f"Expected a model of known layers; {blueprint.path} has {unsafe[0]}{more}. Nothing of it was executed."
-        )
-    compile = compile and blueprint.training is not None and not findings(blueprint.training)
-    with quiet(), _usual_name(blueprint) as file:
-        return (_load_compiled(file, blueprint) if compile else None) or _load_plain(file, blueprint)
+
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    trust: bool = False
+    architecture: str | None = None
 
 
-def _load_compiled(file: Path, blueprint: Blueprint) -> keras.Model | None:
-    """The model with its compiled state; None where that cannot be read."""
-    try:
-        if blueprint.format == "keras":
-            return keras.saving.load_model(file, compile=True, safe_mode=True)
-        model = keras.saving.load_model(file, compile=False, safe_mode=True)
-        compile_from_hdf5(model, blueprint)
-        return model
-    except Exception:  # What is wrong with the model itself, `_load_plain` says.
-        return None
-
-
-def _load_plain(file: Path, blueprint: Blueprint) -> keras.Model:
-    try:
-        return keras.saving.load_model(file, compile=False, safe_mode=True)
-    except Exception as error:
-        raise ModelError(
-            f"Expected a model that Keras {keras.version()} can build from {blueprint.path}; {_reason(error)}."
-        ) from None
+_default = Loading()
 
 
 @contextmanager
-def _usual_name(blueprint: Blueprint) -> Iterator[Path]:
-    """The file under a name that Keras accepts: it goes by the suffix, turtlenet by the bytes."""
-    usual = (".h5", ".hdf5") if blueprint.format == "hdf5" else (".keras",)
-    if blueprint.path.name.endswith(usual):
-        yield blueprint.path
-        return
+def loading(settings: Loading) -> Iterator[None]:
+    """Loads every model within in this way, also where a path is given to `evaluate` or `train`."""
+    global _default
+    before, _default = _default, settings
+    try:
+        yield
+    finally:
+        _default = before
+
+
+def load(
+    path: str | PathLike[str],
+    *,
+    compile: bool = True,
+    custom_objects: Mapping[str, Any] | None = None,
+    trust: bool | None = None,
+    architecture: str | None = None,
+) -> keras.Model:
+    """Loads a model file of Keras 1, 2 or 3, known by its bytes, with its weights and its compiled state.
+
+    Args:
+        path: An HDF5 file, a `.keras` archive or a folder of what is in one, or a SavedModel's folder.
+        compile: Whether to bring optimizer, loss and metrics back. A compiled state that Keras cannot read, or that
+            names code of its own, is left out: the model comes back uncompiled.
+        custom_objects: Classes and functions by the name in the file; a `Lambda` goes by its layer's name too.
+        trust: Whether Python code in the file may run.
+        architecture: For a file of weights only; see `Loading`.
+
+    Returns:
+        The model. It computes what the saved one did: where an older Keras meant something else by a name, the
+        model has a layer or a function that means the same. Its optimizer continues if Keras 3 wrote the file.
+
+    Raises:
+        ModelError: No model file, a damaged one, one that this Keras cannot build, one whose weights do not fit, or
+            one that would run code: a `Lambda`, or a class that is neither Keras's own nor registered. None of it has
+            run then.
+    """
+    settings = _default
+    if custom_objects is not None:
+        settings = replace(settings, custom_objects={**settings.custom_objects, **custom_objects})
+    if trust is not None:
+        settings = replace(settings, trust=trust)
+    if architecture is not None:
+        settings = replace(settings, architecture=architecture)
+    blueprint = read_blueprint(path)
+    with quiet(), keras.saving.custom_object_scope(dict(settings.custom_objects)):
+        if blueprint.format == "weights":
+            return _with_architecture(blueprint, settings)
+        upgraded, era = prepared(blueprint, settings)
+        try:
+            model = _built(blueprint, upgraded, era, settings)
+        except ModelError as error:
+            raise ModelError(_about(blueprint, str(error))) from None
+        if compile and blueprint.training and (settings.trust or not findings(blueprint.training)):
+            compile_from(model, blueprint)
+    return model
+
+
+def prepared(blueprint: Blueprint, settings: Loading | None = None) -> tuple[Upgraded, Era]:
+    """The description in the form of Keras 3, judged safe, and who wrote it.
+
+    Raises:
+        ModelError: Code in it, or nothing that can be brought to Keras 3.
+    """
+    settings = settings or _default
+    try:
+        check_limits(blueprint.config)
+        era = Era.of(blueprint.keras_version, blueprint.backend, otherwise=generation(blueprint.config))
+        upgraded = upgrade(supplied(blueprint.config, settings.custom_objects, settings.trust), era)
+    except ModelError as error:
+        raise ModelError(_about(blueprint, str(error))) from None
+    except RecursionError:
+        raise ModelError(f"Expected a model that Keras can build; {blueprint.path} nests too deep.") from None
+    except (TypeError, KeyError, AttributeError, ValueError, IndexError) as error:
+        # A description whose parts are of other types than any Keras ever wrote.
+        raise ModelError(
+            f"Expected a description that Keras wrote; that in {blueprint.path} is not one ({reason(error)})."
+        ) from None
+    if not settings.trust and (unsafe := findings(upgraded.config)):
+        more = f" and {len(unsafe) - 1} more" if len(unsafe) > 1 else ""
+        raise ModelError(
+            f"Expected a model of known layers; {blueprint.path} has {unsafe[0]}{more}. Nothing of it was executed: "
+            "supply it with --custom [NAME=]package.module:Name (custom_objects=), or --trust the file (trust=True)."
+        )
+    return upgraded, era
+
+
+def _about(blueprint: Blueprint, line: str) -> str:
+    return line if str(blueprint.path) in line else f"{line.rstrip('.')} ({blueprint.path})."
+
+
+def _built(blueprint: Blueprint, upgraded: Upgraded, era: Era, settings: Loading) -> keras.Model:
+    config, custom = upgraded.config, settings.custom_objects
+    if blueprint.format == "hdf5":
+        with layer_arrays(blueprint.path) as stored:
+            return build(config, custom, lambda model: by_name(model, stored, upgraded, era), trust=settings.trust)
+    if blueprint.format == "saved-model":
+        arrays = saved_model.arrays(blueprint.path)
+        return build(config, custom, lambda model: by_name(model, arrays, upgraded, era), trust=settings.trust)
+    with _weights_file(blueprint) as file:
+        model = build(config, custom, lambda model: _sized(model, file), trust=settings.trust)
+        _load_keras_weights(model, file)
+    return model
+
+
+def _sized(model: keras.Model, file: Path) -> list[Pair]:
+    """Refuses a model that is larger than its file, before it has values."""
+    wanted = sum(
+        int(variable.shape.num_elements() if hasattr(variable.shape, "num_elements") else _size(variable))
+        for variable in model.weights
+    )
+    held = _held(file)
+    if wanted != held:
+        raise ModelError(f"Expected {wanted:,} numbers for the weights of the model; the file has {held:,}.")
+    return []
+
+
+def _size(variable: Any) -> int:
+    size = 1
+    for each in variable.shape:
+        size *= int(each)
+    return size
+
+
+def _held(file: Path) -> int:
+    """How many numbers the weights in a file of Keras 3 are, those of the optimizer and of random generators aside."""
+    total = 0
+
+    def count(name: str, item: Any) -> None:
+        nonlocal total
+        parts = name.split("/")
+        aside = {"optimizer", "metrics", "seed_generator", "_seed_generators", "state_tracker"} & set(parts)
+        if isinstance(item, h5py.Dataset) and not aside and "vars" in parts:
+            total += int(item.size)
+
+    with h5py.File(file, "r") as opened:
+        opened.visititems(count)
+    return total
+
+
+def _load_keras_weights(model: keras.Model, file: Path) -> None:
+    try:
+        model.load_weights(file)
+    except Exception as error:
+        raise ModelError(f"Expected weights that fit the model; {reason(error)}.") from None
+
+
+@contextmanager
+def _weights_file(blueprint: Blueprint) -> Iterator[Path]:
+    """The weights of a `.keras` archive, or of its folder, under the name that Keras wants."""
     with tempfile.TemporaryDirectory() as folder:
-        link = Path(folder) / f"model{usual[0]}"
-        link.symlink_to(blueprint.path.resolve())
-        yield link
+        file = Path(folder) / "model.weights.h5"
+        try:
+            if blueprint.path.is_dir():
+                file.symlink_to((blueprint.path / "model.weights.h5").resolve())
+            else:
+                with zipfile.ZipFile(blueprint.path) as archive, archive.open("model.weights.h5") as source:
+                    with file.open("wb") as target:
+                        shutil.copyfileobj(source, target)
+            if not h5py.is_hdf5(file):
+                raise ModelError(f"Expected whole weights in {blueprint.path}; they are damaged.")
+            yield file
+        except (zipfile.BadZipFile, OSError, EOFError, KeyError, RuntimeError, NotImplementedError) as error:
+            raise ModelError(f"Expected whole weights in {blueprint.path}; {reason(error)}.") from None
 
 
-def _reason(error: BaseException) -> str:
-    """Keras's own words in one line: the first sentence of the innermost exception."""
-    text = str(error)
-    if "Exception encountered:" in text:
-        text = text.rpartition("Exception encountered:")[2]
-    text = " ".join(text.split()).partition(". ")[0]
-    return f"it said: {text[:200].rstrip('.')}" if text else f"it raised {type(error).__name__}"
+def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
+    """A model whose file holds weights only."""
+    if settings.architecture is None:
+        raise ModelError(
+            f"Expected a whole model, as `model.save` writes it; {blueprint.path} holds weights only"
+            f"{_for_layers(blueprint.path)}: pass --architecture (architecture=)."
+        )
+    model, upgraded = _architecture(settings)
+    era = Era.of(blueprint.keras_version, blueprint.backend, otherwise=1)
+    try:
+        with h5py.File(blueprint.path, "r") as file:
+            old = "layer_names" in file.attrs
+        if not old:
+            with tempfile.TemporaryDirectory() as folder:
+                link = Path(folder) / "model.weights.h5"
+                link.symlink_to(blueprint.path.resolve())
+                _load_keras_weights(model, link)
+            return model
+        with layer_arrays(blueprint.path) as stored:
+            named = set(stored) == {layer.name for layer in model.layers if layer.weights}
+            put((by_name if named else by_order)(model, stored, upgraded, era))
+    except ModelError as error:
+        raise ModelError(_about(blueprint, str(error))) from None
+    return model
+
+
+def _for_layers(path: Path) -> str:
+    with h5py.File(path, "r") as file:
+        names = attribute_list(file, "layer_names") or sorted(file.get("layers", {}))
+    return f", for the layers {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
+
+
+def _architecture(settings: Loading) -> tuple[keras.Model, Upgraded]:
+    name = str(settings.architecture)
+    if name in zoo.architectures.names():
+        return zoo.build(name), Upgraded({})
+    if ":" in name and not Path(name).exists():
+        made = import_name(name)
+        model = made() if callable(made) and not isinstance(made, keras.Model) else made
+        if not isinstance(model, keras.Model):
+            raise SpecError(f"Expected {name} to give a Keras model; got a {type(model).__name__}.")
+        return model, Upgraded({})
+    if not Path(name).is_file():
+        raise SpecError(
+            f"Expected a registered architecture ({', '.join(zoo.architectures.names())}), a JSON file or "
+            f"package.module:function; got {name!r}."
+        )
+    try:
+        config = json.loads(Path(name).read_text("utf-8"))
+    except (ValueError, OSError, RecursionError) as error:
+        raise ModelError(f"Expected an architecture in JSON in {name}; {reason(error)}.") from None
+    if not isinstance(config, dict):
+        raise ModelError(f"Expected an architecture in {name}; got a {type(config).__name__}.")
+    described = Blueprint(Path(name), "json", config.get("keras_version"), config.get("backend"), config, None)
+    upgraded, _ = prepared(described, settings)
+    return build(upgraded.config, settings.custom_objects, lambda _: [], trust=settings.trust), upgraded

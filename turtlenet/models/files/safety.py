@@ -84,8 +84,10 @@ def _judge(node: dict[str, Any], owner: str) -> Iterator[str]:
     if "class_name" not in node:
         return
     name, module = node["class_name"], node.get("module") or "keras"
+    if name == "Lambda" and _calls_known(node):
+        return
     if name in ("__lambda__", "Lambda"):
-        yield f"{owner}, which carries Python code"
+        yield f"{owner}, which carries Python code{_called(node)}"
     elif not isinstance(name, str) or not isinstance(module, str):
         yield f"{owner}, whose class name is no text"
     elif name == "function":
@@ -93,6 +95,29 @@ def _judge(node: dict[str, Any], owner: str) -> Iterator[str]:
             yield f"{owner} with the function {node.get('config')!r}, which neither Keras nor this program has"
     elif name not in _DATA:
         yield from _judge_class(node, name, module, owner)
+
+
+def _calls_known(node: dict[str, Any]) -> bool:
+    """Whether a `Lambda` names a function that Keras or this program has, instead of bringing one."""
+    inner = node.get("config")
+    function = inner.get("function") if isinstance(inner, dict) else None
+    if not isinstance(function, dict) or function.get("class_name") != "function":
+        return False
+    rest = [inner.get(key) for key in ("output_shape", "mask")] if isinstance(inner, dict) else []
+    return _knows_function(function, function.get("module") or "builtins") and not any(map(_is_code, rest))
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, (dict, str)) or (isinstance(value, list) and bool(value) and isinstance(value[0], str))
+
+
+def _called(node: dict[str, Any]) -> str:
+    """The name of the function that a `Lambda` asks for, where it says one."""
+    inner = node.get("config")
+    function = inner.get("function") if isinstance(inner, dict) else None
+    if isinstance(function, dict):
+        function = function.get("config")
+    return f" (it calls {function!r})" if isinstance(function, str) and function.isidentifier() else ""
 
 
 def _judge_class(node: dict[str, Any], name: str, module: str, owner: str) -> Iterator[str]:

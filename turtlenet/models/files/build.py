@@ -1,0 +1,73 @@
+"""Builds a Keras 3 model from an upgraded description, and holds its size against the file before memory is spent."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+from keras.src.backend.common import global_state
+
+from turtlenet.errors import ModelError
+from turtlenet.models.files.weights import Pair
+from turtlenet.models.legacy.rules import Json
+
+__all__ = ["build", "put"]
+
+
+def build(
+    config: Json,
+    custom: Mapping[str, Any],
+    pair: Callable[[keras.Model], list[Pair]],
+    *,
+    trust: bool = False,
+) -> keras.Model:
+    """Builds a model and gives every variable its array.
+
+    Args:
+        config: The model in the form of Keras 3.
+        custom: Classes and functions by name.
+        pair: Maps the model, whose variables have shapes only, to variables and their arrays.
+        trust: Whether code in the description may run.
+
+    Raises:
+        ModelError: What `pair` raises, or what Keras says of a description that it cannot build, in one line.
+    """
+    # Within the scope variables have shapes and no values: a description that asks for terabytes costs nothing.
+    with keras.StatelessScope():
+        try:
+            model = _deserialized(config, custom, trust)
+            if not isinstance(model, keras.Model):
+                raise ModelError(f"Expected a model; the file describes a {type(model).__name__}.")
+            pairs = pair(model)
+        except BaseException:
+            # Without this the scope would make what was refused as it ends.
+            global_state.set_global_attribute("uninitialized_variables", [])
+            raise
+    put(pairs)
+    return model
+
+
+def put(pairs: list[Pair]) -> None:
+    """Assigns each array to its variable, and lets a layer that keeps something worked out from them work it out."""
+    for variable, array in pairs:
+        variable.assign(array[()])
+
+
+def _deserialized(config: Json, custom: Mapping[str, Any], trust: bool) -> Any:
+    try:
+        return keras.saving.deserialize_keras_object(config, custom_objects=dict(custom), safe_mode=not trust)
+    except ModelError:
+        raise
+    except RecursionError:
+        raise ModelError("Expected a model that Keras can build; this one nests too deep.") from None
+    except Exception as error:
+        raise ModelError(f"Expected a model that Keras {keras.version()} can build; {reason(error)}.") from None
+
+
+def reason(error: BaseException) -> str:
+    """Keras's own words in one line: the first sentence of the innermost exception."""
+    text = str(error)
+    for mark in ("Exception encountered:", "Error when deserializing class"):
+        if mark in text:
+            text = text.rpartition(mark)[2]
+    text = " ".join(text.split()).partition(". ")[0]
+    return f"it said: {text[:200].rstrip('.')}" if text else f"it raised {type(error).__name__}"
