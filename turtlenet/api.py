@@ -1,6 +1,7 @@
 """What a Keras project calls; the command line calls the same."""
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,22 +49,31 @@ DEFAULT_SUITE = "quick"
 _NO_SUITE = suites.Suite(attacks=())
 
 
-def load_model(path: PathType) -> keras.Model:
-    """Loads a Keras model from `.h5`, `.hdf5` or `.keras`, running no code of the file.
+def load_model(path: PathType, **settings: Any) -> keras.Model:
+    """Loads a model that any Keras wrote (`.h5`, `.hdf5`, `.keras`, a SavedModel's folder), running no code of it.
+
+    Args:
+        path: The file or folder.
+        **settings: `custom_objects`, `trust`, `architecture` and `compile` of `turtlenet.models.load`.
 
     Raises:
         ModelError: No model file, a damaged one, or one with layers that nobody knows here.
     """
-    return models.load(path)
+    return models.load(path, **settings)
 
 
-def save_model(model: keras.Model, path: PathType) -> None:
+def save_model(model: keras.Model, path: PathType, *, provenance: Mapping[str, Any] | None = None) -> None:
     """Saves a model with its compiled state as `.h5` or `.keras`, at once or not at all.
+
+    Args:
+        model: Any model that Keras can write.
+        path: Where to.
+        provenance: Where the model comes from, as plain JSON data, kept in the file.
 
     Raises:
         OutputError: The path cannot be written, or has another suffix.
     """
-    models.save(model, path)
+    models.save(model, path, provenance)
 
 
 def train(model: ModelType, data: DataType | None = None, **settings: Any) -> keras.Model:
@@ -177,7 +187,8 @@ def harden_model(
         tell=tell,
         verbose=verbose,
     )
-    return hardened, run
+    recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
+    return hardened, dataclasses.replace(run, recipe=recipe)
 
 
 def attack(

@@ -164,12 +164,34 @@ def test_the_form_of_tensorflow_2_0_to_2_4(written, kind, tmp_path):
     _assert_equal_weights(old, written[kind].with_suffix(".h5"))
 
 
-def test_a_frozen_wrapper_without_functions(tmp_path):
+@pytest.mark.parametrize("thaw", [(), ("inner",), ("layers",), ("inner", "layers")], ids="+".join)
+@pytest.mark.parametrize("wrapped", [True, False])
+@pytest.mark.parametrize("traces", [True, False])
+def test_the_order_of_frozen_models(tmp_path, thaw, wrapped, traces):
     inner = tf_keras.Sequential([layers.BatchNormalization(input_shape=(4,)), layers.Dense(3), layers.Dense(2)])
-    model = tf_keras.Sequential([layers.TimeDistributed(inner, input_shape=(5, 4)), layers.Dense(3)])
-    model.layers[0].trainable = False
-    folder = _write(model, tmp_path / "frozen", save_traces=False)
+    outer = layers.TimeDistributed(inner, input_shape=(5, 4)) if wrapped else tf_keras.Sequential([inner])
+    model = tf_keras.Sequential([outer, layers.Dense(3)])
+    outer.trainable = False
+    if "inner" in thaw:
+        inner.trainable = True
+    for layer in inner.layers:
+        layer.trainable = "layers" in thaw
+    folder = _write(model, tmp_path / "frozen", save_traces=traces)
     _assert_equal_weights(folder, folder.with_suffix(".h5"))
+
+
+def test_the_lists_of_keras_go_before_its_rules(broken):
+    saved = saved_model_pb2.SavedModel.FromString((broken / "saved_model.pb").read_bytes())
+    nodes = saved.meta_graphs[0].object_graph_def.nodes
+
+    def child(node, name):
+        return nodes[next(each.node_id for each in node.children if each.local_name == name)]
+
+    first, second = child(child(child(nodes[0], "layer-5"), "keras_api"), "trainable_variables").children
+    first.local_name, second.local_name = "1", "0"
+    (broken / "saved_model.pb").write_bytes(saved.SerializeToString())
+    names = [name.partition("/")[2] for name, _ in list(arrays(broken).values())[-1]]
+    assert names == ["bias:0", "kernel:0"]
 
 
 def test_weights_of_the_model_itself_come_last(tmp_path):
@@ -283,11 +305,31 @@ def test_a_checkpoint_by_its_keys(small):
 def test_a_layer_may_not_be_its_own_part(broken):
     saved = saved_model_pb2.SavedModel.FromString((broken / "saved_model.pb").read_bytes())
     nodes = saved.meta_graphs[0].object_graph_def.nodes
+    # Without their lists, Keras's rules look into the layers.
+    for node in nodes:
+        for child in node.children:
+            child.local_name = "keras_aip" if child.local_name == "keras_api" else child.local_name
     layer = next(child.node_id for child in nodes[0].children if child.local_name == "layer-1")
     nodes[layer].children.add(local_name="itself", node_id=layer)
     nodes[layer].children.add(local_name="model", node_id=0)
     (broken / "saved_model.pb").write_bytes(saved.SerializeToString())
     assert len(arrays(broken)) == 4
+
+
+@pytest.mark.parametrize("name", ["keras_metadata.pb", "saved_model.pb"])
+def test_a_last_byte_that_is_missing(broken, name):
+    (broken / name).write_bytes((broken / name).read_bytes()[:-1])
+    with pytest.raises(ModelError, match="Expected a whole SavedModel; .* is damaged or cut short: a part is longer"):
+        arrays(broken)
+
+
+def test_tuples_and_shapes_are_lists(broken):
+    config = {"layers": [{"class_name": "TensorShape", "items": [None, {"class_name": "__tuple__", "items": [1]}]}]}
+    notes = saved_metadata_pb2.SavedMetadata()
+    metadata = json.dumps({"class_name": "Sequential", "config": config})
+    notes.nodes.add(node_id=0, node_path="root", identifier="_tf_keras_sequential", metadata=metadata)
+    (broken / "keras_metadata.pb").write_bytes(notes.SerializeToString())
+    assert describe(broken).config == {"class_name": "Sequential", "config": {"layers": [[None, [1]]]}}
 
 
 @pytest.mark.parametrize("metadata", ["", "[]", '{"a":', "[" * 100_000, '{"class_name": "__tuple__", "items": 3}'])

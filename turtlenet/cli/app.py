@@ -18,6 +18,7 @@ INTERRUPTED = 130
 # Commands live in modules of their own and are imported when they are run: `--help` waits for no framework.
 _COMMANDS = {
     "attack": "Keep the adversarial examples themselves.",
+    "convert": "Write a model of any Keras as a file of Keras 3.",
     "evaluate": "Attack models and write a robustness report.",
     "inspect": "Say what a model file is, and whether it loads safely.",
     "list": "List attacks, objectives, models, data sets or suites.",

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import Count, framework, threat_options
+from turtlenet.cli.options import Count, framework, loading_options, threat_options
 from turtlenet.errors import OutputError
 from turtlenet.files import check_folder
 
@@ -16,6 +16,7 @@ __all__ = ["command"]
 @click.argument("model")
 @click.option("--attack", "spec", default="pgd", show_default=True, help="The attack, e.g. pgd:steps=100,restarts=5.")
 @threat_options
+@loading_options
 @click.option("--target", type=int, help="Class that the model shall answer.")
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--batch-size", type=int, default=256, show_default=True)

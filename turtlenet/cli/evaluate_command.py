@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import Count, framework, threat_options
+from turtlenet.cli.options import Count, framework, loading_options, threat_options
 
 __all__ = ["command"]
 
@@ -17,6 +17,7 @@ GATE_FAILED = 1
 @click.option("--attack", "attacks", multiple=True, help="An attack, or a suite's .toml; may be given several times.")
 @click.option("--suite", help="An attack suite by name or path; quick if neither attack nor suite is given.")
 @threat_options
+@loading_options
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--mode", help="table: every attack on all images; cascade: each on the survivors.")
 @click.option("--labels", help="true, or predicted as in the papers.")

@@ -2,13 +2,14 @@
 
 import click
 
-from turtlenet.cli.options import framework
+from turtlenet.cli.options import framework, loading_options
 
 __all__ = ["command"]
 
 
 @click.command("inspect")
 @click.argument("model")
+@loading_options
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(model: str, as_json: bool) -> None:
     """Says what MODEL is, and whether it loads safely; nothing of the file is executed."""

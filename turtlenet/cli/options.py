@@ -1,6 +1,7 @@
 """Options that several commands share, and how their values are read."""
 
 import contextlib
+import functools
 import os
 import sys
 import tempfile
@@ -10,9 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from turtlenet.errors import SettingError
-from turtlenet.registry import parse_value
+from turtlenet.registry import import_name, parse_value
 
-__all__ = ["Bounds", "Count", "Number", "framework", "quiet_start", "threat_options"]
+__all__ = ["Bounds", "Count", "Number", "framework", "loading_options", "quiet_start", "threat_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,6 +69,49 @@ def threat_options(command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def loading_options(command: F) -> F:
+    """Adds the options for files that need more than themselves, and loads every model of the command by them."""
+
+    @click.option(
+        "--custom",
+        multiple=True,
+        metavar="[NAME=]MODULE:OBJECT",
+        help="A layer or function that a file names and Keras lacks, NAME there; or what a Lambda layer NAME does.",
+    )
+    @click.option("--trust", is_flag=True, help="Run Python code that a model file carries.")
+    @click.option(
+        "--architecture", metavar="NAME|JSON|MODULE:FUNCTION", help="The model of a file that holds weights only."
+    )
+    @click.option(
+        "--written-by", type=click.Choice(["tensorflow", "theano"]), help="Backend of an old file that names none."
+    )
+    @functools.wraps(command)
+    def with_loading(
+        custom: tuple[str, ...], trust: bool, architecture: str | None, written_by: str | None, **settings: Any
+    ) -> Any:
+        if not (custom or trust or architecture or written_by):
+            return command(**settings)
+        framework()
+        from turtlenet import models
+
+        if trust:
+            click.echo("turtlenet: trusted: Python code in the model files may run.", err=True)
+        objects = {} if not custom else dict(_supplied(each) for each in custom)
+        with models.loading(models.Loading(objects, trust, architecture, written_by)):
+            return command(**settings)
+
+    return with_loading  # type: ignore[return-value]
+
+
+def _supplied(text: str) -> tuple[str, Any]:
+    """Reads `[NAME=]package.module:Object`."""
+    name, equals, path = text.rpartition("=")
+    module, colon, attribute = path.partition(":")
+    if not (module and colon and attribute) or (equals and not name):
+        raise click.UsageError(f"Expected --custom as [NAME=]package.module:Object; got {text!r}.")
+    return name or attribute, import_name(path)
 
 
 @contextlib.contextmanager

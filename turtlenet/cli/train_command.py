@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import Count, framework, threat_options
+from turtlenet.cli.options import Count, framework, loading_options, threat_options
 from turtlenet.errors import OutputError
 
 __all__ = ["command"]
@@ -17,6 +17,7 @@ __all__ = ["command"]
     "--attack", default="pgd", show_default=True, help="The inner attack: pgd, or pgd:steps=7,step_size=0.3."
 )
 @threat_options
+@loading_options
 @click.option("--objective", default="madry", show_default=True, help="madry, madry:clean_share=0.5, natural, ...")
 @click.option("--source", "sources", multiple=True, help="Another model to craft on (objective craft_on=...).")
 @click.option("--epochs", type=int, default=20, show_default=True)
@@ -57,7 +58,8 @@ def command(
         tell=click.echo,
         **settings,
     )
-    api.save_model(hardened, target)
+    source = {"name": Path(model).name, "sha256": models.file_sha256(Path(model))}
+    api.save_model(hardened, target, provenance={"source": source, "recipe": run.recipe})
     checkpoint.unlink(missing_ok=True)
     click.echo(_summary(run, target))
     if report:

@@ -2,16 +2,18 @@
 
 from turtlenet.models.classifier import classifier
 from turtlenet.models.files.identity import copy, file_sha256, weights_sha256
-from turtlenet.models.files.inspect import Inspection, LayerLine, inspect
-from turtlenet.models.files.load import load
+from turtlenet.models.files.inspect import AppliedRule, Inspection, LayerLine, inspect
+from turtlenet.models.files.load import Loading, load, loading
 from turtlenet.models.files.save import check_writable, save
 from turtlenet.models.heads import Head, logits_model
 from turtlenet.models.zoo import architectures, build
 
 __all__ = [
+    "AppliedRule",
     "Head",
     "Inspection",
     "LayerLine",
+    "Loading",
     "architectures",
     "build",
     "check_writable",
@@ -20,6 +22,7 @@ __all__ = [
     "file_sha256",
     "inspect",
     "load",
+    "loading",
     "logits_model",
     "save",
     "weights_sha256",

@@ -19,6 +19,7 @@ _ACTIVATIONS = {
     keras.activations.softmax: "softmax",
     keras.activations.sigmoid: "sigmoid",
     keras.activations.linear: "linear",
+    keras.activations.relu: "relu",
     # The softmax of log-probabilities is the probabilities: they are logits.
     keras.activations.log_softmax: "linear",
 }
@@ -52,7 +53,7 @@ def graph_of(model: keras.Model) -> tuple[list[Any], list[Any]] | None:
 
 
 def activation_of(tensor: Any) -> str:
-    """How a tensor ends: `softmax`, `sigmoid`, `linear`, or `unseen` where that cannot be told."""
+    """How a tensor ends: `softmax`, `sigmoid`, `linear`, `relu`, or `unseen` where that cannot be told."""
     operation, node = _made_by(tensor)
     if isinstance(operation, keras.Model):
         graph = graph_of(operation)
@@ -65,6 +66,8 @@ def activation_of(tensor: Any) -> str:
         return "softmax" if lone else "unseen"
     if _is_op(operation, "Sigmoid"):
         return "sigmoid"
+    if isinstance(operation, layers.ReLU) or _is_op(operation, "Relu"):
+        return "relu"
     if hasattr(operation, "activation"):
         return _fused(operation, node)
     if isinstance(operation, _MIXING) or _is_op(operation, *_MIXING_OPS):

@@ -26,14 +26,14 @@ def judge(model: keras.Model, ending: str, units: int, head: str) -> Verdict:
 
     Args:
         model: The model, for its name and its compiled loss.
-        ending: `softmax`, `sigmoid`, `linear` or `unseen`.
+        ending: `softmax`, `sigmoid`, `linear`, `relu` or `unseen`.
         units: Width of the output.
         head: `softmax`, `sigmoid`, `logits`, or `auto`.
 
     Raises:
         ModelError: A regression model, an ending that cannot be told, or a head that contradicts the ending.
     """
-    seen = {"linear": "logits"}.get(ending, ending)
+    seen = {"linear": "logits", "relu": "logits"}.get(ending, ending)
     if head not in ("auto", seen) and seen != "unseen":
         raise ModelError(
             f"Expected head={seen!r} for {model.name!r}, which ends in {_ENDINGS[seen]}; got head={head!r}."
@@ -44,7 +44,8 @@ def judge(model: keras.Model, ending: str, units: int, head: str) -> Verdict:
         return Verdict(seen, True, _cut(seen, units))
     if head != "auto":
         return Verdict(head, False, _told(head))
-    return _from_loss(model, seen, units)
+    found = _from_loss(model, seen, units)
+    return Verdict(found.kind, found.cut, f"{found.how} {_RELU}") if ending == "relu" else found
 
 
 def _from_loss(model: keras.Model, seen: str, units: int) -> Verdict:
@@ -85,6 +86,7 @@ def _is_regression(loss: str) -> bool:
     return plain in _REGRESSION or plain.endswith("error")
 
 
+_RELU = "They end in a ReLU, so an attack sees no slope at a class whose logit is 0."
 _ENDINGS = {"softmax": "a softmax", "sigmoid": "a sigmoid", "logits": "no softmax or sigmoid"}
 
 

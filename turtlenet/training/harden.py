@@ -83,12 +83,14 @@ class Run:
         best_epoch: The epoch whose weights were kept, counted from 1; None without validation.
         validation: Clean and robust accuracy of those weights on the validation images.
         findings: One line for each collapse that was noticed.
+        recipe: Schedule, objective, attack and seed, as plain data, for the file that the model is saved in.
     """
 
     steps: int
     best_epoch: int | None = None
     validation: dict[str, float] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict)
 
 
 def harden(

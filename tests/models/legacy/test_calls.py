@@ -375,6 +375,10 @@ OPERATIONS = {
 }
 
 
+def drawn(value, dtype):
+    return value > 1 if dtype == tf.bool else (3 * value).astype(dtype.as_numpy_dtype)
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operation_of_a_graph(name):
     with tf.Graph().as_default():
@@ -386,10 +390,7 @@ def test_operation_of_a_graph(name):
         constants = {str(at): np.asarray(value).tolist() for at, value in constants.items() if value is not None}
         inputs = [each for at, each in enumerate(operation.inputs) if str(at) not in constants]
         draw = np.random.default_rng(1)
-        values = [(draw.uniform(0.1, 2, each.shape) * (3 if "int" in each.dtype.name else 1)) for each in inputs]
-        values = [value.astype(each.dtype.as_numpy_dtype) for value, each in zip(values, inputs, strict=True)]
-        if name == "SelectV2":
-            values[0] = TRUE
+        values = [drawn(draw.uniform(0.1, 2, each.shape), each.dtype) for each in inputs]
         # The operation alone: what comes before it are other layers.
         with tf.compat.v1.Session() as session:
             fed = dict(zip((each.ref() for each in inputs), values, strict=True))

@@ -146,9 +146,12 @@ def _optimizer_values(blueprint: Blueprint) -> list[np.ndarray]:
     if blueprint.path.is_dir():
         with h5py.File(blueprint.path / "model.weights.h5", "r") as file:
             return _numbered(file)
-    with zipfile.ZipFile(blueprint.path) as archive, archive.open("model.weights.h5") as stream:
-        with h5py.File(stream, "r") as file:
-            return _numbered(file)
+    with (
+        zipfile.ZipFile(blueprint.path) as archive,
+        archive.open("model.weights.h5") as stream,
+        h5py.File(stream, "r") as file,
+    ):
+        return _numbered(file)
 
 
 def _numbered(file: h5py.File) -> list[np.ndarray]:

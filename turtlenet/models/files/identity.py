@@ -32,7 +32,12 @@ def copy(model: keras.Model) -> keras.Model:
 
 
 def file_sha256(path: Path) -> str:
-    """A hash of a file's bytes."""
+    """A hash of a file's bytes; of a folder's, those of all files in it in the order of their names."""
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for part in sorted(each for each in path.rglob("*") if each.is_file()):
+            digest.update(str(part.relative_to(path)).encode() + file_sha256(part).encode())
+        return digest.hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -11,13 +11,16 @@ import keras
 
 from turtlenet.errors import ModelError
 from turtlenet.models.files import description
-from turtlenet.models.files.blueprint import read_blueprint
+from turtlenet.models.files.blueprint import Blueprint, read_blueprint
 from turtlenet.models.files.identity import file_sha256
-from turtlenet.models.files.load import load
+from turtlenet.models.files.load import current, era_of, load, upgraded_from
 from turtlenet.models.files.safety import findings
+from turtlenet.models.files.save import read_provenance
 from turtlenet.models.heads import Head, logits_model
+from turtlenet.models.legacy.era import Era
+from turtlenet.models.legacy.upgrade import Upgraded
 
-__all__ = ["Inspection", "LayerLine", "inspect"]
+__all__ = ["AppliedRule", "Inspection", "LayerLine", "inspect"]
 
 Shape = tuple[int | None, ...]
 
@@ -33,12 +36,30 @@ class LayerLine:
 
 
 @dataclass(frozen=True)
+class AppliedRule:
+    """A change between eras that loading this file undoes: its name, what was different, and for which layers."""
+
+    name: str
+    reason: str
+    layers: tuple[str, ...]
+
+    def line(self) -> str:
+        """In one line, the first layers named."""
+        more = f", ... ({len(self.layers)})" if len(self.layers) > 3 else ""
+        return f"{self.name}: {self.reason} [{', '.join(self.layers[:3])}{more}]"
+
+
+@dataclass(frozen=True)
 class Inspection:
     """What a model file holds.
 
     Attributes:
-        path, sha256, format: The file; its format is `hdf5` or `keras`.
+        path, sha256, format: The file; its format is `hdf5`, `keras`, `saved-model` or `weights`.
         keras_version, backend: What wrote it, where it says so.
+        writer: The same in words, guessed where the file does not say.
+        rules: What older Kerases meant otherwise, and where the file has it.
+        doubts: What the file does not say and loading had to assume.
+        provenance: Where the model comes from, if turtlenet wrote the file.
         layers, parameters: The top-level layers, and how many numbers they hold together.
         input_shape: Shape of one input with the batch in front, as (None, 28, 28, 1).
         input_range: The pixel range that a leading `Rescaling` expects, as (0.0, 255.0); None where none can be told.
@@ -54,6 +75,10 @@ class Inspection:
     format: str
     keras_version: str | None
     backend: str | None
+    writer: str
+    rules: tuple[AppliedRule, ...]
+    doubts: tuple[str, ...]
+    provenance: dict[str, Any] | None
     layers: tuple[LayerLine, ...]
     parameters: int | None
     input_shape: Shape | None
@@ -75,7 +100,7 @@ class Inspection:
     def to_text(self) -> str:
         """A page for a person."""
         rows = [f"  {line.name:28} {line.class_name:24} {_shape(line):24} {_count(line)}" for line in self.layers]
-        return "\n".join([*_head_lines(self), "layers:", *rows])
+        return "\n".join([*_head_lines(self), *_history(self), "layers:", *rows])
 
 
 def inspect(path: str | PathLike[str]) -> Inspection:
@@ -85,7 +110,7 @@ def inspect(path: str | PathLike[str]) -> Inspection:
         ModelError: No model file, or a damaged one.
     """
     blueprint = read_blueprint(path)
-    unsafe = findings(blueprint.config)
+    upgraded, era, unsafe = _upgraded(blueprint)
     model, head, why_not = _attempt(path) if not unsafe else (None, None, f"It is refused, unexecuted: {unsafe[0]}.")
     training = blueprint.training or {}
     return Inspection(
@@ -94,6 +119,12 @@ def inspect(path: str | PathLike[str]) -> Inspection:
         format=blueprint.format,
         keras_version=blueprint.keras_version,
         backend=blueprint.backend,
+        writer=str(era),
+        rules=tuple(
+            AppliedRule(name, upgraded.reasons[name], tuple(layers)) for name, layers in upgraded.applied.items()
+        ),
+        doubts=tuple(upgraded.doubts),
+        provenance=read_provenance(path),
         layers=_layers(model, blueprint.config),
         parameters=int(model.count_params()) if model is not None and model.built else None,
         input_shape=_input_shape(model, blueprint.config),
@@ -108,6 +139,19 @@ def inspect(path: str | PathLike[str]) -> Inspection:
         attackable=head is not None,
         why_not=why_not,
     )
+
+
+def _upgraded(blueprint: Blueprint) -> tuple[Upgraded, Era, tuple[str, ...]]:
+    """The description in the form of Keras 3, as far as it can be brought there; who wrote it; what would run code."""
+    settings = current()
+    era = era_of(blueprint, settings)
+    try:
+        if blueprint.format != "weights":
+            upgraded, era = upgraded_from(blueprint, settings)
+            return upgraded, era, () if settings.trust else findings(upgraded.config)
+    except ModelError:
+        pass
+    return Upgraded({}), era, ()
 
 
 def _attempt(path: str | PathLike[str]) -> tuple[keras.Model | None, Head | None, str | None]:
@@ -149,10 +193,9 @@ def _input_shape(model: keras.Model | None, config: dict[str, Any]) -> Shape | N
 
 
 def _head_lines(it: Inspection) -> list[str]:
-    writer = f"Keras {it.keras_version or 'of an unknown version'}" + (f" on {it.backend}" if it.backend else "")
     state = ", ".join(part for part in (it.optimizer, it.loss, *it.metrics) if part)
     lines = [
-        f"{it.path}: {it.format}, written by {writer}",
+        f"{it.path}: {it.format}, written by {it.writer}",
         f"sha256: {it.sha256}",
         f"input: {it.input_shape or 'unknown'}, range {it.input_range or 'unknown'}",
         f"parameters: {'unknown' if it.parameters is None else format(it.parameters, ',')}",
@@ -168,7 +211,14 @@ def _head_lines(it: Inspection) -> list[str]:
     ]
     if it.head:
         lines.append(f"head: {it.head.kind}, {it.num_classes} classes. {it.head.how}")
-    return [*lines, f"attackable: {'yes' if it.attackable else f'no: {it.why_not}'}"]
+    return [*lines, f"can be attacked and hardened: {'yes' if it.attackable else f'no: {it.why_not}'}"]
+
+
+def _history(it: Inspection) -> list[str]:
+    lines = [f"rule: {rule.line()}" for rule in it.rules] + [f"doubt: {each}" for each in it.doubts]
+    if it.provenance:
+        lines.append(f"provenance: {json.dumps(it.provenance)}")
+    return lines
 
 
 def _shape(line: LayerLine) -> str:

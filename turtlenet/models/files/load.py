@@ -5,6 +5,7 @@ of them found its place, compile.
 """
 
 import json
+import math
 import shutil
 import tempfile
 import zipfile
@@ -17,6 +18,7 @@ from typing import Any
 
 import h5py
 import keras
+from keras.src.backend.common import global_state
 
 from turtlenet.errors import ModelError, SpecError
 from turtlenet.models import zoo
@@ -35,7 +37,7 @@ from turtlenet.models.legacy.generation import generation
 from turtlenet.models.legacy.upgrade import Upgraded, upgrade
 from turtlenet.registry import import_name
 
-__all__ = ["Loading", "load", "loading", "prepared"]
+__all__ = ["Loading", "current", "era_of", "load", "loading", "upgraded_from"]
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,21 @@ class Loading:
         trust: Whether Python code in a file may run.
         architecture: Where a file holds weights only: a registered name, the path of a JSON description, or
             `package.module:function`, which is called without arguments.
+        written_by: The backend that wrote files of Keras 1 and 2 that do not name it: `theano` or `tensorflow`.
     """
 
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
     trust: bool = False
     architecture: str | None = None
+    written_by: str | None = None
 
 
 _default = Loading()
+
+
+def current() -> Loading:
+    """How files are loaded at this point of the program."""
+    return _default
 
 
 @contextmanager
@@ -103,10 +112,10 @@ def load(
     if architecture is not None:
         settings = replace(settings, architecture=architecture)
     blueprint = read_blueprint(path)
-    with quiet(), keras.saving.custom_object_scope(dict(settings.custom_objects)):
+    with quiet(), _known(settings.custom_objects):
         if blueprint.format == "weights":
             return _with_architecture(blueprint, settings)
-        upgraded, era = prepared(blueprint, settings)
+        upgraded, era = _prepared(blueprint, settings)
         try:
             model = _built(blueprint, upgraded, era, settings)
         except ModelError as error:
@@ -116,16 +125,29 @@ def load(
     return model
 
 
-def prepared(blueprint: Blueprint, settings: Loading | None = None) -> tuple[Upgraded, Era]:
-    """The description in the form of Keras 3, judged safe, and who wrote it.
+@contextmanager
+def _known(custom: Mapping[str, Any]) -> Iterator[None]:
+    """Classes and functions under their names; a scope of Keras alone would hide those of the scope around it."""
+    around = global_state.get_global_attribute("custom_objects_scope_dict", {})
+    with keras.saving.custom_object_scope({**around, **custom}):
+        yield
+
+
+def era_of(blueprint: Blueprint, settings: Loading) -> Era:
+    """Who wrote a file, as far as it or the user tells."""
+    backend = blueprint.backend or settings.written_by
+    return Era.of(blueprint.keras_version, backend, otherwise=generation(blueprint.config))
+
+
+def upgraded_from(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Era]:
+    """The description in the form of Keras 3, and who wrote it.
 
     Raises:
-        ModelError: Code in it, or nothing that can be brought to Keras 3.
+        ModelError: Nothing that can be brought to Keras 3.
     """
-    settings = settings or _default
     try:
         check_limits(blueprint.config)
-        era = Era.of(blueprint.keras_version, blueprint.backend, otherwise=generation(blueprint.config))
+        era = era_of(blueprint, settings)
         upgraded = upgrade(supplied(blueprint.config, settings.custom_objects, settings.trust), era)
     except ModelError as error:
         raise ModelError(_about(blueprint, str(error))) from None
@@ -136,6 +158,12 @@ def prepared(blueprint: Blueprint, settings: Loading | None = None) -> tuple[Upg
         raise ModelError(
             f"Expected a description that Keras wrote; that in {blueprint.path} is not one ({reason(error)})."
         ) from None
+    return upgraded, era
+
+
+def _prepared(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Era]:
+    """The same, judged safe."""
+    upgraded, era = upgraded_from(blueprint, settings)
     if not settings.trust and (unsafe := findings(upgraded.config)):
         more = f" and {len(unsafe) - 1} more" if len(unsafe) > 1 else ""
         raise ModelError(
@@ -165,21 +193,11 @@ def _built(blueprint: Blueprint, upgraded: Upgraded, era: Era, settings: Loading
 
 def _sized(model: keras.Model, file: Path) -> list[Pair]:
     """Refuses a model that is larger than its file, before it has values."""
-    wanted = sum(
-        int(variable.shape.num_elements() if hasattr(variable.shape, "num_elements") else _size(variable))
-        for variable in model.weights
-    )
+    wanted = sum(math.prod(variable.shape) for variable in model.weights)
     held = _held(file)
     if wanted != held:
         raise ModelError(f"Expected {wanted:,} numbers for the weights of the model; the file has {held:,}.")
     return []
-
-
-def _size(variable: Any) -> int:
-    size = 1
-    for each in variable.shape:
-        size *= int(each)
-    return size
 
 
 def _held(file: Path) -> int:
@@ -214,9 +232,12 @@ def _weights_file(blueprint: Blueprint) -> Iterator[Path]:
             if blueprint.path.is_dir():
                 file.symlink_to((blueprint.path / "model.weights.h5").resolve())
             else:
-                with zipfile.ZipFile(blueprint.path) as archive, archive.open("model.weights.h5") as source:
-                    with file.open("wb") as target:
-                        shutil.copyfileobj(source, target)
+                with (
+                    zipfile.ZipFile(blueprint.path) as archive,
+                    archive.open("model.weights.h5") as source,
+                    file.open("wb") as target,
+                ):
+                    shutil.copyfileobj(source, target)
             if not h5py.is_hdf5(file):
                 raise ModelError(f"Expected whole weights in {blueprint.path}; they are damaged.")
             yield file
@@ -232,7 +253,7 @@ def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
             f"{_for_layers(blueprint.path)}: pass --architecture (architecture=)."
         )
     model, upgraded = _architecture(settings)
-    era = Era.of(blueprint.keras_version, blueprint.backend, otherwise=1)
+    era = Era.of(blueprint.keras_version, blueprint.backend or settings.written_by, otherwise=1)
     try:
         with h5py.File(blueprint.path, "r") as file:
             old = "layer_names" in file.attrs
@@ -278,5 +299,5 @@ def _architecture(settings: Loading) -> tuple[keras.Model, Upgraded]:
     if not isinstance(config, dict):
         raise ModelError(f"Expected an architecture in {name}; got a {type(config).__name__}.")
     described = Blueprint(Path(name), "json", config.get("keras_version"), config.get("backend"), config, None)
-    upgraded, _ = prepared(described, settings)
+    upgraded, _ = _prepared(described, settings)
     return build(upgraded.config, settings.custom_objects, lambda _: [], trust=settings.trust), upgraded

@@ -1,29 +1,36 @@
 """Writes a model so that a crash leaves the old file or the new one, never half of one."""
 
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
+import h5py
 import keras
 
 from turtlenet.errors import OutputError
 from turtlenet.models.files.quiet import quiet
+from turtlenet.version import __version__
 
-__all__ = ["check_writable", "save"]
+__all__ = ["check_writable", "read_provenance", "save"]
 
+_PROVENANCE = "turtlenet_provenance"
 _SUFFIXES = (".h5", ".hdf5", ".keras")
 
 
-def save(model: keras.Model, path: str | PathLike[str]) -> None:
+def save(model: keras.Model, path: str | PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
     """Writes a model with its optimizer's state, loss and metrics; plain Keras loads it.
 
     Args:
         model: Any model that Keras can write.
         path: Where to, ending in `.h5`, `.hdf5` or `.keras`. What was there stays until the new file is whole.
+        provenance: Where the model comes from, as plain JSON data; `read_provenance` gives it back.
 
     Raises:
         OutputError: Another suffix, a folder that is not there or cannot be written, or a model that the format
@@ -34,11 +41,38 @@ def save(model: keras.Model, path: str | PathLike[str]) -> None:
         try:
             with quiet(), _kept_compile_config(model):
                 model.save(temporary)
+            _sign(temporary, {"turtlenet": __version__, "keras": keras.version(), **(provenance or {})})
             _flush(temporary)
             temporary.replace(target)
         except Exception as error:
             reason = " ".join(str(error).split())[:200].rstrip(". ") or type(error).__name__
             raise OutputError(f"Expected to write the model to {target}; {reason}.") from None
+
+
+def read_provenance(path: str | PathLike[str]) -> dict[str, Any] | None:
+    """What `save` wrote of a model's origin; None where there is nothing that can be read."""
+    text: Any = None
+    try:
+        if h5py.is_hdf5(path):
+            with h5py.File(path, "r") as file:
+                text = file.attrs.get(_PROVENANCE)
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                text = archive.read(f"{_PROVENANCE}.json") if f"{_PROVENANCE}.json" in archive.namelist() else None
+        found = json.loads(text) if text else None
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _sign(path: Path, provenance: dict[str, Any]) -> None:
+    text = json.dumps(provenance, sort_keys=True)
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(f"{_PROVENANCE}.json", text)
+        return
+    with h5py.File(path, "r+") as file:
+        file.attrs[_PROVENANCE] = text
 
 
 def check_writable(path: str | PathLike[str]) -> None:

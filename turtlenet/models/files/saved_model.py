@@ -193,7 +193,7 @@ class _Tree:
         found, waiting, seen = [], [layer], {layer}
         for node in waiting:
             for child in self.objects[node].children.values():
-                if child not in seen and child in self.notes and self.notes[child].identifier != "_tf_keras_metric":
+                if child not in seen and child in self.notes:
                     found.append(child)
                 elif child not in seen and self.objects[child].identifier in _LISTS:
                     waiting.append(child)

@@ -23,7 +23,7 @@ def layer_arrays(path: Path) -> Iterator[Stored]:
     """
     try:
         with h5py.File(path, "r") as file:
-            yield _groups(file["model_weights"] if "model_weights" in file else file, path)
+            yield _groups(file.get("model_weights", file), path)
     except (OSError, RuntimeError, KeyError) as error:
         raise ModelError(
             f"Expected a whole HDF5 file; {path} is damaged: {str(error).splitlines()[0][:150]}."

@@ -62,16 +62,30 @@ def by_name(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era) ->
     Raises:
         ModelError: An array without a variable, a variable without an array, or two that do not fit.
     """
-    layers = {upgraded.renamed.get(layer.name, layer.name): layer for layer in _top(model)}
-    if lost := [name for name in stored if name not in layers]:
+    layers = dict(_units(model, (), stored, upgraded))
+    named = {upgraded.renamed.get(path[-1], path[-1]): (path, layer) for path, layer in layers.items()}
+    if lost := [name for name in stored if name not in named]:
         raise ModelError(f"Expected a layer for all arrays; {_some(lost)} in the file has none in the model.")
-    if bare := [name for name, layer in layers.items() if layer.weights and name not in stored]:
+    if bare := [name for name, (_, layer) in named.items() if layer.weights and name not in stored]:
         raise ModelError(f"Expected arrays for all layers; the file has none for {_some(bare)}.")
     pairs = []
-    for name, layer in layers.items():
+    for name, (path, layer) in named.items():
         if layer.weights or name in stored:
-            pairs += _layer(layer, stored.get(name, []), (layer.name,), upgraded, era)
+            pairs += _layer(layer, stored.get(name, []), path, upgraded, era)
     return pairs
+
+
+def _units(model: Any, path: tuple[str, ...], stored: Stored, upgraded: Upgraded) -> Iterator[tuple[Any, Any]]:
+    """The layers whose arrays a file lists together, by their paths: those of the model.
+
+    Where Keras 1 merged branches at the beginning of a `Sequential`, it listed the layers of the branches each alone.
+    """
+    for layer in model.layers:
+        own = upgraded.renamed.get(layer.name, layer.name)
+        if isinstance(layer, keras.Model) and layer.weights and own not in stored:
+            yield from _units(layer, (*path, layer.name), stored, upgraded)
+        else:
+            yield (*path, layer.name), layer
 
 
 def by_order(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era) -> list[Pair]:
@@ -80,17 +94,13 @@ def by_order(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era) -
     Raises:
         ModelError: Another number of layers, or arrays that do not fit.
     """
-    layers = [layer for layer in _top(model) if layer.weights]
+    layers = [layer for layer in model.layers if layer.weights]
     if len(layers) != len(stored):
         raise ModelError(f"Expected arrays for {len(layers)} layers; the file has them for {len(stored)}.")
     pairs = []
     for layer, entries in zip(layers, stored.values(), strict=True):
         pairs += _layer(layer, entries, (layer.name,), upgraded, era)
     return pairs
-
-
-def _top(model: keras.Model) -> list[Any]:
-    return list(model.layers)
 
 
 def _layer(layer: Any, entries: Entries, path: tuple[str, ...], upgraded: Upgraded, era: Era) -> list[Pair]:

@@ -73,6 +73,15 @@ _CONVOLUTIONS = (
 _OF_THE_BASE = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
 _CUDNN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
 _PADDED = ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
+_STAND_INS = (
+    "LocallyConnected1D",
+    "LocallyConnected2D",
+    "MaxoutDense",
+    "Highway",
+    "SReLU",
+    "ParametricSoftplus",
+    "RandomFourierFeatures",
+)
 _AUGMENTING = ("RandomHeight", "RandomWidth")
 
 
@@ -307,12 +316,37 @@ def _augmentation(layer: Json, _: Era) -> Json | None:
     return _renamed(layer, "Identity", {"name": layer["config"].get("name")})
 
 
-@rule(
-    "locally-connected",
-    "Keras 3 has no locally connected layers",
-    classes=("LocallyConnected1D", "LocallyConnected2D"),
-)
-def _locally_connected(layer: Json, _: Era) -> Json | None:
+@rule("random-crop", "a RandomCrop resized and cut the middle out, outside training", classes=("RandomCrop",))
+def _random_crop(layer: Json, _: Era) -> Json | None:
+    kept = {key: layer["config"][key] for key in ("name", "dtype", "height", "width") if key in layer["config"]}
+    return _renamed(layer, "Resizing", kept | {"crop_to_aspect_ratio": True})
+
+
+@rule("interpolation", "images could be resized in ways that Keras 3 lacks", classes=("Resizing", "UpSampling2D"))
+def _interpolation(layer: Json, _: Era) -> Json | None:
+    if layer["config"].get("interpolation") in ("gaussian", "mitchellcubic"):
+        raise ModelError(f"Expected another interpolation in {_name(layer)}; Keras 3 has none of that name.")
+    return None
+
+
+@rule("discretization", "every layer said whether it is trained", classes=("Discretization",))
+def _discretization(layer: Json, _: Era) -> Json | None:
+    return layer if layer["config"].pop("trainable", None) is not None else None
+
+
+@rule("backward-layer", "a layer that runs backward was turned around by Bidirectional", classes=("Bidirectional",))
+def _backward_layer(layer: Json, _: Era) -> Json | None:
+    config = layer["config"]
+    inner = config.get("layer")
+    if not isinstance(inner, dict) or config.get("backward_layer") or not inner["config"].get("go_backwards"):
+        return None
+    turned = {"go_backwards": False, "name": f"backward_{inner['config'].get('name')}"}
+    config["backward_layer"] = inner | {"config": inner["config"] | turned}
+    return layer
+
+
+@rule("stand-in", "Keras 3 has no such layer; turtlenet has one that computes the same", classes=_STAND_INS)
+def _stand_in(layer: Json, _: Era) -> Json | None:
     return _renamed(layer, f"turtlenet>{layer['class_name']}")
 
 

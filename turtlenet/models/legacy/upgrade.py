@@ -32,6 +32,7 @@ class Upgraded:
         applied: For each rule that changed something, the names of the layers that it changed.
         reasons: For each of these rules, what was different.
         renamed: New name of a layer to the one in the file, where Keras 3 does not take the old one.
+        doubts: What the file does not say, and what was assumed.
         written: The class and config of each layer as the file has them, by the path of names from the model down.
     """
 
@@ -39,6 +40,7 @@ class Upgraded:
     applied: dict[str, list[str]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
     written: dict[tuple[str, ...], Json] = field(default_factory=dict)
 
 
@@ -54,6 +56,11 @@ def upgrade(config: Json, era: Era) -> Upgraded:
     """
     result = Upgraded({})
     result.config = _Walk(era, result).thing(copy.deepcopy(config), ())
+    if era.backend is None and era.major < 3 and _channels_first(result.config):
+        result.doubts.append(
+            "The file does not say which backend wrote it, and its convolutions are channels first, as Theano's were: "
+            "kernels are taken as TensorFlow writes them. If Theano wrote it, pass --written-by theano."
+        )
     return result
 
 
@@ -75,11 +82,13 @@ class _Walk:
             inner = self._model(node, inner, path)
         elif isinstance(inner, dict):
             inner = {key: self._value(value, path) for key, value in inner.items()}
-        return _located(node | {"config": inner}, self.era)
+        node = node | {"config": inner}
+        self._rename(node)
+        return _located(node, self.era)
 
     def _apply(self, node: Json, path: tuple[str, ...]) -> Json:
         if not isinstance(node.get("class_name"), str):
-            raise ModelError(f"Expected a class name in the description of {_called(node)}; got none.")
+            raise ModelError(f"Expected a class name as text in the model; got {str(node.get('class_name'))[:60]!r}.")
         if node["class_name"] == "Sequential":
             node = self._sequential(node)
         inner = node.get("config")
@@ -134,8 +143,8 @@ class _Walk:
             if not isinstance(inner.get("build_input_shape"), list):
                 inner.pop("build_input_shape", None)
         inner["layers"] = [self.thing(layer, (*path, _name_of(layer))) for layer in inner["layers"]]
-        self._rename(inner)
         if node["class_name"] != "Sequential":
+            self._refer(inner)
             for layer in inner["layers"]:
                 layer.setdefault("name", _name_of(layer))
             inner = modern_graph(inner)
@@ -156,25 +165,40 @@ class _Walk:
         config = {"name": f"input_of_{_name_of(first)}".replace("/", "."), "batch_shape": shape}
         return [{"class_name": "InputLayer", "config": config | ({"dtype": dtype} if dtype else {})}, *listed]
 
-    def _rename(self, inner: Json) -> None:
+    def _rename(self, node: Json) -> None:
         """Keras 3 takes no slash in a name."""
+        old = _name_of(node)
+        if "/" not in old:
+            return
+        new = old.replace("/", ".")
+        self._note("slash", "a name held a slash", node)
+        self.result.renamed[new] = old
+        node["config"]["name"] = new
+        if "name" in node:
+            node["name"] = new
+
+    def _refer(self, inner: Json) -> None:
+        """Names the layers of a graph as they are called now."""
+        back = {old: new for new, old in self.result.renamed.items()}
+        for key in ("input_layers", "output_layers"):
+            inner[key] = _exchanged(inner.get(key), back)
         for layer in inner["layers"]:
-            old = _name_of(layer)
-            if "/" not in old:
-                continue
-            new = old.replace("/", ".")
-            self._note("slash", "a layer's name held a slash", layer)
-            self.result.renamed[new] = old
-            layer["config"]["name"] = new
-            if "name" in layer:
-                layer["name"] = new
-        if self.result.renamed:
-            back = {old: new for new, old in self.result.renamed.items()}
-            for key in ("input_layers", "output_layers"):
-                inner[key] = _exchanged(inner.get(key), back)
-            for layer in inner["layers"]:
-                if "inbound_nodes" in layer:
-                    layer["inbound_nodes"] = _exchanged(layer["inbound_nodes"], back)
+            if "inbound_nodes" in layer:
+                layer["inbound_nodes"] = _exchanged(layer["inbound_nodes"], back)
+
+
+def _channels_first(config: Any) -> bool:
+    waiting = [config]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            inner = node.get("config")
+            if isinstance(inner, dict) and inner.get("data_format") == "channels_first" and "kernel_size" in inner:
+                return True
+            waiting.extend(node.values())
+    return False
 
 
 _KEPT = ("name", "trainable", "layers", "input_layers", "output_layers", "build_input_shape")

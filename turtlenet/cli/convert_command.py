@@ -1,0 +1,28 @@
+"""`turtlenet convert`: a model file of any Keras in, one of Keras 3 out."""
+
+from pathlib import Path
+
+import click
+
+from turtlenet.cli.options import framework, loading_options
+
+__all__ = ["command"]
+
+
+@click.command("convert")
+@click.argument("old")
+@click.argument("new", type=click.Path(path_type=Path))
+@loading_options
+def command(old: str, new: Path) -> None:
+    """Loads OLD, whatever Keras wrote it, and writes NEW (.keras, .h5 or .hdf5); what was changed is printed."""
+    framework()
+    from turtlenet import models
+
+    models.check_writable(new)
+    found = models.inspect(old)
+    model = models.load(old)
+    models.save(model, new, provenance={"converted_from": found.sha256, "written_by": found.writer})
+    for rule in found.rules:
+        click.echo(f"  {rule.line()}")
+    state = "with" if model.compiled else "without"
+    click.echo(f"saved {new}: {model.count_params():,} parameters, {state} compiled state; from {found.writer}")
