@@ -18,7 +18,13 @@ __all__ = ["DataError", "ModelError", "OutputError", "SettingError", "SpecError"
 
 
 class TurtlenetError(ValueError):
-    """Anything that turtlenet refuses, in one line."""
+    """Anything that turtlenet refuses, in one line.
+
+    What stands in a file and not in a line, such as a line break or what steers a terminal, is spelled out.
+    """
+
+    def __init__(self, message: object = ""):
+        super().__init__("".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(message)))
 
 
 class SpecError(TurtlenetError):

@@ -18,7 +18,7 @@ MODELS = [
     ("absent.h5", "Expected a model file; there is no absent.h5."),
     ("text.h5", "Expected a model file (HDF5 or .keras); text.h5 is neither."),
     ("cut.h5", "Expected a whole HDF5 file; cut.h5 is damaged or cut short"),
-    ("folder", "Expected a model file; folder is a folder."),
+    ("folder", "Expected a model file, or a folder of a .keras archive or a SavedModel; folder is neither."),
 ]
 ON_MODELS = [f"train {{}} {DATA}", f"evaluate {{}} {DATA}", f"attack {{}} {DATA} --out a.npz", "inspect {}"]
 

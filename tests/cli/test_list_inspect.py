@@ -45,7 +45,7 @@ def test_inspect_says_what_a_file_is(shelf, cli):
     assert found["parameters"] == 40 + 36 * 4 * 4 + 4
     text = cli("inspect", shelf / "good.h5").out
     assert "safe: yes" in text
-    assert "attackable: yes" in text
+    assert "can be attacked and hardened: yes" in text
     assert json.loads(cli("inspect", shelf / "wide.h5", "--json").out)["input_range"] == [0, 255]
 
 

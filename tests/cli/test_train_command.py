@@ -143,7 +143,7 @@ def test_nothing_to_continue_is_said(line, unbroken, cli, away):
 
 
 def test_other_settings_do_not_continue_a_run(line, shelf, cli, away, monkeypatch):
-    monkeypatch.setattr(models, "save", lambda model, path: sys.exit(9))
+    monkeypatch.setattr(models, "save", lambda *_: sys.exit(9))
     assert cli(*line, "--out", away / "hardened.h5").code == 9
     before = listing(away)
     for option, value, named in (
@@ -236,7 +236,9 @@ def test_the_hardened_file_is_a_plain_keras_file_compiled_as_the_original_was(un
     assert not found.pop("turtlenet")
     assert found.pop("answers") == answers
     assert found.pop("rate") == pytest.approx(0.01)
-    assert found == {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy", "loss"]}
+    # Keras counts names up within a process.
+    assert found.pop("optimizer").startswith("adam")
+    assert found == {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy", "loss"]}
     with h5py.File(unbroken) as file:
         assert json.loads(file.attrs["training_config"])["metrics"] == ["accuracy"]
 

@@ -301,7 +301,7 @@ REFUSED = {
     "huber": (lambda: compiled(flat(layers.Dense(1)), "huber"), "is a regression model"),
     "one linear unit": (lambda: flat(layers.Dense(1)), "looks like a regression model"),
     "one softmax": (lambda: flat(layers.Dense(1, activation="softmax")), "always says 1"),
-    "relu": (lambda: flat(layers.Dense(3, activation="relu")), "last activation can be told"),
+    "tanh": (lambda: flat(layers.Dense(3, activation="tanh")), "last activation can be told"),
     "recurrent": (
         lambda: keras.Sequential([keras.Input((6, 6)), layers.LSTM(3, activation="softmax")]),
         "last activation can be told",
@@ -339,3 +339,12 @@ def test_a_head_that_contradicts_the_model():
 def test_unknown_head():
     with pytest.raises(SettingError, match="got 'probit'"):
         logits_model(flat(layers.Dense(3)), "probit")
+
+
+@pytest.mark.parametrize("ending", [[layers.Dense(3, activation="relu")], [layers.Dense(3), layers.ReLU()]])
+def test_a_relu_ends_in_logits_and_is_told_of(ending):
+    model = flat(*ending)
+    logits, head = logits_model(model)
+    assert head.kind == "logits" and "no slope at a class whose logit is 0" in head.how
+    x = np.random.default_rng(0).normal(size=(4, *SHAPE)).astype("float32")
+    np.testing.assert_array_equal(logits(x), model(x))

@@ -159,7 +159,7 @@ def edit(path, change):
         ({"class_name": "TFSMLayer", "registered_name": "Odd", "config": {"name": "x"}}, "carries Python code"),
         ({"module": "os", "class_name": "Dense", "config": {"name": "x"}}, "neither Keras nor"),
         ({"module": "keras.utils", "class_name": "get_file", "config": {"name": "x"}}, "neither Keras nor"),
-        ({"module": "keras.layers", "class_name": ["Dense"], "config": {"name": "x"}}, "no text"),
+        ({"module": "keras.layers", "class_name": ["Dense"], "config": {"name": "x"}}, "a class name as text"),
         (
             {"class_name": "Dense", "config": {"activation": {"class_name": "function", "config": "system"}}},
             "function 'system'",
@@ -188,7 +188,9 @@ def test_a_description_nested_without_end(trained, tmp_path):
 
 def test_refuses_what_is_no_model(tmp_path):
     assert refusal(tmp_path / "none.h5") == f"Expected a model file; there is no {tmp_path / 'none.h5'}."
-    assert refusal(tmp_path) == f"Expected a model file; {tmp_path} is a folder."
+    assert refusal(tmp_path) == (
+        f"Expected a model file, or a folder of a .keras archive or a SavedModel; {tmp_path} is neither."
+    )
     (tmp_path / "text.h5").write_text("not a model")
     assert refusal(tmp_path / "text.h5").endswith("text.h5 is neither.")
     (tmp_path / "empty.keras").touch()
@@ -221,4 +223,4 @@ def test_passes_on_what_keras_says(trained, tmp_path):
     path = tmp_path / "m.keras"
     save(trained, path)
     edit(path, lambda config: config["config"]["layers"][1]["config"].update(filters=-1))
-    assert f"Expected a model that Keras {keras.version()} can build from {path}; it said: " in refusal(path)
+    assert f"Expected a model that Keras {keras.version()} can build; it said: " in refusal(path)

@@ -5,6 +5,7 @@ folder by what is in it.
 """
 
 import json
+import re
 import zipfile
 from dataclasses import dataclass
 from os import PathLike
@@ -14,7 +15,9 @@ from typing import Any
 import h5py
 
 from turtlenet.errors import ModelError
+from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.saved_model import describe
+from turtlenet.models.files.stored import attribute
 
 __all__ = ["Blueprint", "read_blueprint"]
 
@@ -49,40 +52,53 @@ def read_blueprint(path: str | PathLike[str]) -> Blueprint:
     """
     path = Path(path)
     try:
-        if path.is_dir():
-            return _from_folder(path)
-        if not path.exists():
-            raise ModelError(f"Expected a model file; there is no {path}.")
-        if h5py.is_hdf5(path):
-            return _from_hdf5(path)
-        if _starts_as_zip(path):
-            return _from_zip(path)
-    except OSError as error:
+        found = _read(path)
+        for described in (found.config, found.training):
+            check_limits(described)
+    except ModelError as error:
+        raise ModelError(str(error) if str(path) in str(error) else f"{str(error)[:-1]} ({path}).") from None
+    except (OSError, ValueError) as error:
         raise ModelError(f"Expected a readable model file; {path}: {_line(error)}.") from None
+    return found
+
+
+def _read(path: Path) -> Blueprint:
+    if path.is_dir():
+        return _from_folder(path)
+    if not path.exists():
+        raise ModelError(f"Expected a model file; there is no {path}.")
+    if not path.is_file():
+        # Reading from a pipe would wait for who writes to it.
+        raise ModelError(f"Expected a model file; {path} is neither a file nor a folder.")
+    if h5py.is_hdf5(path):
+        return _from_hdf5(path)
+    if _starts_as_zip(path):
+        return _from_zip(path)
     raise ModelError(f"Expected a model file (HDF5 or .keras); {path} is neither.")
 
 
 def _from_hdf5(path: Path) -> Blueprint:
     try:
         with h5py.File(path, "r") as file:
-            held = {key: _text(file.attrs.get(key)) for key in _HDF5_KEYS}
+            held = {key: _text(attribute(file, key)) for key in _HDF5_KEYS}
             weights_only = _holds_weights(file)
             names = ", ".join(sorted(file)[:4]) or "nothing"
-            writer = {key: _text(file.attrs.get(key)) for key in ("keras_version", "backend")}
-    except (OSError, RuntimeError, KeyError) as error:
+    except ModelError:
+        raise
+    except Exception as error:  # Whatever h5py makes of damaged bytes.
         raise ModelError(f"Expected a whole HDF5 file; {path} is damaged or cut short: {_line(error)}.") from None
     if held["model_config"] is None:
         if weights_only:
-            return Blueprint(path, "weights", writer["keras_version"], writer["backend"], {}, None)
+            return Blueprint(path, "weights", _word(held["keras_version"]), _word(held["backend"]), {}, None)
         raise ModelError(f"Expected a model file; {path} holds arrays, not a model ({names}).")
     training = held["training_config"]
     return Blueprint(
         path,
         "hdf5",
-        held["keras_version"],
-        held["backend"],
+        _word(held["keras_version"]),
+        _word(held["backend"]),
         _parse(held["model_config"], path),
-        _parse(training, path) if training else None,
+        _training(_parse(training, path)) if training else None,
     )
 
 
@@ -92,16 +108,18 @@ def _from_zip(path: Path) -> Blueprint:
             if "config.json" not in archive.namelist():
                 raise ModelError(f"Expected a .keras archive with a config.json; {path} is another zip archive.")
             if max(part.file_size for part in archive.infolist() if part.filename.endswith(".json")) > _LONGEST:
-                raise ModelError(f"Expected a description of at most {_LONGEST:,} bytes; that of {path} is longer.")
+                raise _too_long(path)
             text = archive.read("config.json").decode()
             about = archive.read("metadata.json").decode() if "metadata.json" in archive.namelist() else "{}"
             if not any(name.startswith("model.weights.") for name in archive.namelist()):
                 raise ModelError(f"Expected a .keras archive with weights; {path} has none.")
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+    except ModelError:
+        raise
+    except Exception as error:  # Whatever zipfile and its decompressors make of damaged bytes.
         raise ModelError(f"Expected a whole .keras archive; {path} is damaged or cut short: {_line(error)}.") from None
     config = _parse(text, path)
-    training = config.pop("compile_config", None)
-    version = _parse(about, path).get("keras_version")
+    training = _training(config.pop("compile_config", None))
+    version = _word(_parse(about, path).get("keras_version"))
     return Blueprint(path, "keras", version, None, config, training)
 
 
@@ -117,16 +135,16 @@ def _from_folder(path: Path) -> Blueprint:
     for name in ("config.json", "metadata.json"):
         file = path / name
         if file.is_file() and file.stat().st_size > _LONGEST:
-            raise ModelError(f"Expected a description of at most {_LONGEST:,} bytes; {file} is longer.")
+            raise _too_long(file)
         texts[name] = file.read_text("utf-8", "replace") if file.is_file() else "{}"
     config = _parse(texts["config.json"], path)
-    training = config.pop("compile_config", None)
-    version = _parse(texts["metadata.json"], path).get("keras_version")
+    training = _training(config.pop("compile_config", None))
+    version = _word(_parse(texts["metadata.json"], path).get("keras_version"))
     return Blueprint(path, "keras", version, None, config, training)
 
 
 # No description that Keras writes comes near.
-_LONGEST = 200_000_000
+_LONGEST = 50_000_000
 _HDF5_KEYS = ("model_config", "training_config", "keras_version", "backend")
 
 
@@ -142,7 +160,23 @@ def _starts_as_zip(path: Path) -> bool:
         return file.read(4) == b"PK\x03\x04"
 
 
+def _too_long(path: Path) -> ModelError:
+    return ModelError(f"Expected a description of at most {_LONGEST:,} bytes; that in {path} is longer.")
+
+
+def _training(config: Any) -> dict[str, Any] | None:
+    """A compiled state; None where there is none, or what is none."""
+    return config if isinstance(config, dict) and config else None
+
+
+def _word(value: Any) -> str | None:
+    """A version or a backend's name; None where it cannot be one."""
+    return value if isinstance(value, str) and re.fullmatch(r"[\w.+-]{1,40}", value) else None
+
+
 def _parse(text: str, path: Path) -> dict[str, Any]:
+    if len(text) > _LONGEST:
+        raise _too_long(path)
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -205,8 +205,8 @@ def _fitted(leaf: _Leaf, entries: Entries, era: Era) -> list[Pair]:
         arrays = list(converted)
         if changed:
             return _paired(leaf, variables, arrays)
-    meanings = [_meaning(name) for name, _ in entries]
-    wanted = [_meaning(variable.name) for variable in variables]
+    meanings = _meanings([name for name, _ in entries])
+    wanted = _meanings([variable.name for variable in variables])
     if meanings != wanted and None not in meanings and len(set(meanings)) == len(meanings):
         if set(meanings) != set(wanted):
             raise ModelError(
@@ -231,6 +231,14 @@ def _paired(leaf: _Leaf, variables: list[Any], arrays: list[Any]) -> list[Pair]:
                 f"the file has {tuple(array.shape)}."
             )
     return list(zip(variables, arrays, strict=True))
+
+
+def _meanings(names: Sequence[str]) -> list[str | None]:
+    found = [_meaning(name) for name in names]
+    if "pointwise_kernel" in found:
+        return found
+    # Keras 3 calls the one kernel of a depthwise convolution plainly so.
+    return ["kernel" if each == "depthwise_kernel" else each for each in found]
 
 
 def _meaning(name: str) -> str | None:

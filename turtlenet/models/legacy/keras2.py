@@ -5,6 +5,7 @@ from typing import Any
 from turtlenet.errors import ModelError
 from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.rules import Json, rule
+from turtlenet.models.legacy.stand_ins.masks import ATTENDING, DROPPING, MERGING
 
 __all__ = ["HARD_SIGMOID"]
 
@@ -104,7 +105,7 @@ def _hard_sigmoid(layer: Json, _: Era) -> Json | None:
 
 @rule("activation-name", "an activation went by another name")
 def _activation_name(layer: Json, _: Era) -> Json | None:
-    names = {"softmax_v2": "softmax", "relu_v2": "relu", "swish_v2": "swish"}
+    names = {"softmax_v2": "softmax", "log_softmax_v2": "log_softmax", "relu_v2": "relu", "swish_v2": "swish"}
     config, found = layer["config"], False
     for key in ("activation", "recurrent_activation"):
         if isinstance(config.get(key), str) and config[key] in names:
@@ -343,6 +344,36 @@ def _backward_layer(layer: Json, _: Era) -> Json | None:
     turned = {"go_backwards": False, "name": f"backward_{inner['config'].get('name')}"}
     config["backward_layer"] = inner | {"config": inner["config"] | turned}
     return layer
+
+
+@rule("merged-masks", "masks were merged by a logical and, and values stayed as they are", classes=tuple(MERGING))
+def _merged_masks(layer: Json, _: Era) -> Json | None:
+    return _renamed(layer, MERGING[layer["class_name"]]) if layer.get("masks") else None
+
+
+@rule("dropped-mask", "a layer dropped the mask that Keras 3 passes on", classes=tuple(DROPPING))
+def _dropped_mask(layer: Json, _: Era) -> Json | None:
+    return _renamed(layer, DROPPING[layer["class_name"]]) if layer.get("masks") else None
+
+
+@rule("attention-masks", "multi-head attention ignored masks before TensorFlow 2.10", classes=("MultiHeadAttention",))
+def _attention_masks(layer: Json, era: Era) -> Json | None:
+    if not layer.get("masks"):
+        return None
+    ignores = era.told and era.version < (2, 10, 0)
+    return _renamed(layer, ATTENDING["UnmaskedMultiHeadAttention" if ignores else "MultiHeadAttention"])
+
+
+@rule(
+    "vocabulary",
+    "the words lie in a file beside the description",
+    before=4,
+    classes=("StringLookup", "IntegerLookup", "TextVectorization"),
+)
+def _vocabulary(layer: Json, _: Era) -> Json | None:
+    if layer["config"].get("vocabulary") is None:
+        raise ModelError(f"Expected the vocabulary of {_name(layer)} in the model's description; it is not there.")
+    return None
 
 
 @rule("stand-in", "Keras 3 has no such layer; turtlenet has one that computes the same", classes=_STAND_INS)

@@ -55,7 +55,7 @@ def upgrade(config: Json, era: Era) -> Upgraded:
         ModelError: A description that is no model's, or that says what Keras 3 cannot.
     """
     result = Upgraded({})
-    result.config = _Walk(era, result).thing(copy.deepcopy(config), ())
+    result.config = _Walk(era, result, _has_masks(config)).thing(copy.deepcopy(config), ())
     if era.backend is None and era.major < 3 and _channels_first(result.config):
         result.doubts.append(
             "The file does not say which backend wrote it, and its convolutions are channels first, as Theano's were: "
@@ -67,9 +67,10 @@ def upgrade(config: Json, era: Era) -> Upgraded:
 class _Walk:
     """One pass over a description, from the model down."""
 
-    def __init__(self, era: Era, result: Upgraded):
+    def __init__(self, era: Era, result: Upgraded, masks: bool):
         self.era = era
         self.result = result
+        self.masks = masks
 
     def thing(self, node: Json, path: tuple[str, ...]) -> Json:
         """A model, a layer, or anything else with a class and a config."""
@@ -96,12 +97,14 @@ class _Walk:
             raise ModelError(f"Expected the settings of {_called(node)} as a dict; got a {type(inner).__name__}.")
         if path:
             self.result.written[path] = {"class_name": node["class_name"], "config": copy.deepcopy(inner)}
+        if self.masks:
+            node = node | {"masks": True}
         for each in RULES:
             changed = each(node, self.era)
             if changed is not None:
                 self._note(each.name, each.reason, node)
                 node = changed
-        return node
+        return {key: value for key, value in node.items() if key != "masks"}
 
     def _note(self, name: str, reason: str, node: Json) -> None:
         self.result.reasons[name] = reason
@@ -247,6 +250,20 @@ def _modules() -> tuple[Any, ...]:
 
 
 _OPERATIONS = _modules()
+
+
+def _has_masks(config: Any) -> bool:
+    """Whether a layer of a model says that steps are to be left out: rules on masks look at such models only."""
+    waiting = [config]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            if node.get("class_name") == "Masking" or node.get("mask_zero"):
+                return True
+            waiting.extend(node.values())
+    return False
 
 
 def _is_layer(name: Any, era: Era) -> bool:
