@@ -77,7 +77,7 @@ def import_name(path: str) -> Any:
     module_name, _, attribute = path.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:  # No such module, or whatever the user's own does while it is imported.
         raise SpecError(f"Expected a module to import in {path!r}; got: {error}.") from None
     try:
         return getattr(module, attribute)

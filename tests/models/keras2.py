@@ -97,7 +97,9 @@ def agrees(path, model, inputs=None, tolerance=1e-5):
         name: float(np.max(np.abs(mine - theirs) / np.maximum(1.0, np.abs(theirs)), initial=0.0))
         for name, mine, theirs in zip(_names(model, len(wanted)), found, wanted, strict=True)
     }
-    assert all(np.isfinite(each).all() for each in wanted), "the saved model has to say numbers, or the test says nothing"
+    assert all(np.isfinite(each).all() for each in wanted), (
+        "the saved model has to say numbers, or the test says nothing"
+    )
     wrong = {name: gap for name, gap in gaps.items() if not gap < tolerance}
     assert not wrong, f"{path.name} computes something else: {wrong}"
     return loaded

@@ -94,7 +94,9 @@ def as_teachable(config):
             node["config"]["output_layers"] = [node["config"]["output_layers"]]
             node["config"]["input_layers"] = [node["config"]["input_layers"]]
         if node["class_name"] == "Sequential":
-            node["config"]["layers"] = [each for each in node["config"]["layers"] if each["class_name"] != "InputLayer"]
+            node["config"]["layers"] = [
+                each for each in node["config"]["layers"] if each["class_name"] != "InputLayer"
+            ]
     config["config"]["layers"][0]["config"]["layers"][0]["config"]["batch_input_shape"] = [None, *IMAGE]
     return config
 
@@ -246,7 +248,10 @@ FORMS = {
     ),
     "Teachable Machine": (teachable, as_teachable),
     "score_mode": (attending, with_settings("Attention", score_mode="dot")),
-    "Attention before 2.10": (attending, edited(lambda c: (c.pop("score_mode", 0), c.update(causal=False)), "Attention")),
+    "Attention before 2.10": (
+        attending,
+        edited(lambda c: (c.pop("score_mode", 0), c.update(causal=False)), "Attention"),
+    ),
     "axis as a list": (convolutional, with_settings(*NORMAL, axis=[3])),
     "axis as a tuple of 2.0": (convolutional, with_settings(*NORMAL, axis=[-1])),
     "ways of TensorFlow 1": (
@@ -335,12 +340,17 @@ STATES = {
     "Adam of tf.keras": {"optimizer_config": {"class_name": "Adam", "config": ADAM | {"name": "Adam"}}},
     "Adam with decay": {"optimizer_config": {"class_name": "Adam", "config": ADAM | {"decay": 1e-3}}},
     "Adam without epsilon": {"optimizer_config": {"class_name": "Adam", "config": ADAM | {"epsilon": None}}},
-    "Custom>Adam": {"optimizer_config": {"class_name": "Custom>Adam", "config": {"name": "Adam", "learning_rate": 0.002}}},
+    "Custom>Adam": {
+        "optimizer_config": {"class_name": "Custom>Adam", "config": {"name": "Adam", "learning_rate": 0.002}}
+    },
     "a rate in an array": {
         "optimizer_config": {"class_name": "Adam", "config": ADAM | {"lr": {"type": "ndarray", "value": 0.002}}}
     },
     "SGD": {
-        "optimizer_config": {"class_name": "SGD", "config": {"lr": 0.002, "momentum": 0.9, "decay": 0.0, "nesterov": True}}
+        "optimizer_config": {
+            "class_name": "SGD",
+            "config": {"lr": 0.002, "momentum": 0.9, "decay": 0.0, "nesterov": True},
+        }
     },
     "RMSprop": {"optimizer_config": {"class_name": "RMSprop", "config": {"lr": 0.002, "rho": 0.9, "decay": 0.0}}},
     "Adadelta": {"optimizer_config": {"class_name": "Adadelta", "config": {"lr": 0.002, "rho": 0.9, "decay": 0.0}}},
@@ -379,7 +389,12 @@ STATES = {
     "metric in lists": {"metrics": [["acc"]]},
     "metric as an object": {
         "metrics": [
-            [{"class_name": "MeanMetricWrapper", "config": {"name": "acc", "dtype": "float32", "fn": "categorical_accuracy"}}]
+            [
+                {
+                    "class_name": "MeanMetricWrapper",
+                    "config": {"name": "acc", "dtype": "float32", "fn": "categorical_accuracy"},
+                }
+            ]
         ]
     },
     "other keys": {"sample_weight_mode": None, "weighted_metrics": None, "loss_weights": None},

@@ -11,7 +11,7 @@ from tf_keras import layers as L  # noqa: N812
 from turtlenet.errors import ModelError
 from turtlenet.models import load
 
-from .keras2 import agrees, each, randomize, save
+from .keras2 import agrees, draw, each, outputs_of, randomize, save
 
 Input, Model, Sequential = tf_keras.Input, tf_keras.Model, tf_keras.Sequential
 IMAGE, SERIES, VOLUME = (7, 8, 3), (6, 3), (5, 6, 4, 2)
@@ -197,7 +197,9 @@ def half():
 
 
 def double():
-    return Sequential([Input((4,), dtype="float64"), L.Dense(3, dtype="float64"), L.LayerNormalization(dtype="float64")])
+    return Sequential(
+        [Input((4,), dtype="float64"), L.Dense(3, dtype="float64"), L.LayerNormalization(dtype="float64")]
+    )
 
 
 def every_initializer():
@@ -247,7 +249,11 @@ OUT = {"filters": 4}
 CASES = {
     # Core
     "Dense": lambda: each(
-        (5,), L.Dense(3), L.Dense(3, use_bias=False), L.Dense(2, "hard_sigmoid"), L.Dense(2, tf_keras.activations.swish)
+        (5,),
+        L.Dense(3),
+        L.Dense(3, use_bias=False),
+        L.Dense(2, "hard_sigmoid"),
+        L.Dense(2, tf_keras.activations.swish),
     ),
     "Dense of a sequence": lambda: each(SERIES, L.Dense(3), L.Dense(2, "softmax")),
     "activations": lambda: each((5,), *[L.Dense(3, activation=name) for name in ACTIVATIONS.split()]),
@@ -414,7 +420,9 @@ CASES = {
     "Cropping2D": lambda: each(
         IMAGE, L.Cropping2D(1), L.Cropping2D((1, 2)), L.Cropping2D(((0, 1), (2, 0))), L.Cropping2D(1, "channels_first")
     ),
-    "Cropping3D": lambda: each(VOLUME, L.Cropping3D(1), L.Cropping3D((1, 2, 0)), L.Cropping3D(((1, 0), (0, 2), (1, 1)))),
+    "Cropping3D": lambda: each(
+        VOLUME, L.Cropping3D(1), L.Cropping3D((1, 2, 0)), L.Cropping3D(((1, 0), (0, 2), (1, 1)))
+    ),
     "ZeroPadding1D": lambda: each(SERIES, L.ZeroPadding1D(), L.ZeroPadding1D(2), L.ZeroPadding1D((0, 3))),
     "ZeroPadding2D": lambda: each(
         IMAGE,
@@ -452,7 +460,11 @@ CASES = {
     "Dot normalized": lambda: joined(L.Dot(1, normalize=True), (4,), (4,)),
     # Recurrent layers
     "LSTM": lambda: recurrent(
-        L.LSTM, SERIES, {"recurrent_activation": "hard_sigmoid"}, {"unit_forget_bias": False}, {"implementation": 1},
+        L.LSTM,
+        SERIES,
+        {"recurrent_activation": "hard_sigmoid"},
+        {"unit_forget_bias": False},
+        {"implementation": 1},
         units=4,
     ),
     "GRU": lambda: recurrent(
@@ -504,7 +516,9 @@ CASES = {
         L.TimeDistributed(L.Conv2D(3, 3, activation="relu")),
         L.TimeDistributed(L.BatchNormalization()),
         L.TimeDistributed(L.Flatten()),
-        L.TimeDistributed(Sequential([Input((6, 5, 2)), L.Conv2D(2, 3), L.BatchNormalization(), L.Flatten(), L.Dense(2)])),
+        L.TimeDistributed(
+            Sequential([Input((6, 5, 2)), L.Conv2D(2, 3), L.BatchNormalization(), L.Flatten(), L.Dense(2)])
+        ),
         L.TimeDistributed(conv_small()),
         L.TimeDistributed(L.TimeDistributed(L.LSTM(3))),
     ),
@@ -556,9 +570,7 @@ CASES = {
         shape=(3, 5, 4),
     ),
     "UnitNormalization": lambda: normalized(L.UnitNormalization, {}, {"axis": 1}, {"axis": [1, 2]}),
-    "SpectralNormalization": lambda: each(
-        IMAGE, spectral(L.Conv2D(3, 2)), spectral(L.Dense(3), power_iterations=2)
-    ),
+    "SpectralNormalization": lambda: each(IMAGE, spectral(L.Conv2D(3, 2)), spectral(L.Dense(3), power_iterations=2)),
     "SyncBatchNormalization": lambda: each(IMAGE, L.experimental.SyncBatchNormalization()),
     # Noise
     "noise": lambda: each(
@@ -575,7 +587,9 @@ CASES = {
     "SpatialDropout2D": lambda: each(IMAGE, L.SpatialDropout2D(0.3), L.SpatialDropout2D(0.3, "channels_first")),
     "SpatialDropout3D": lambda: each(VOLUME, L.SpatialDropout3D(0.3)),
     # Preprocessing
-    "Rescaling": lambda: each(IMAGE, L.Rescaling(1 / 255), L.Rescaling(2.0, -1.0), L.Rescaling([1.0, 2.0, 3.0], [0, 1, 2.0])),
+    "Rescaling": lambda: each(
+        IMAGE, L.Rescaling(1 / 255), L.Rescaling(2.0, -1.0), L.Rescaling([1.0, 2.0, 3.0], [0, 1, 2.0])
+    ),
     "Resizing": lambda: each(
         IMAGE,
         L.Resizing(4, 5),
@@ -627,7 +641,9 @@ CASES = {
     ),
     "CategoryEncoding of one": lambda: each((1,), L.CategoryEncoding(6, output_mode="one_hot"), dtype="int32"),
     "Hashing": lambda: each((4,), L.Hashing(5), L.Hashing(7, salt=3), L.Hashing(7, salt=[3, 4]), dtype="int32"),
-    "Hashing with a mask": lambda: each((4,), L.Hashing(5, mask_value=2), L.Hashing(5, output_mode="multi_hot"), dtype="int64"),
+    "Hashing with a mask": lambda: each(
+        (4,), L.Hashing(5, mask_value=2), L.Hashing(5, output_mode="multi_hot"), dtype="int64"
+    ),
     "Hashing of words": lambda: each((4,), L.Hashing(5), dtype="string"),
     "IntegerLookup": lambda: each((4,), L.IntegerLookup(vocabulary=[3, 1, 4]), dtype="int64"),
     "StringLookup": lambda: each((4,), L.StringLookup(vocabulary=["turtle", "net", "a"]), dtype="string"),
@@ -690,6 +706,39 @@ def test_layer(name, tmp_path):
         agrees(path, model, INPUTS.get(name), TOLERANCE.get(name, 1e-5))
 
 
+@pytest.mark.parametrize("name", ["Conv2D", "BatchNormalization", "shared layer", "nested deep", "Bidirectional GRU"])
+def test_saved_model(name, tmp_path):
+    model = randomize(CASES[name]())
+    agrees(save(model, tmp_path / "folder"), model)
+
+
+# Keras 2 cannot compute these on a processor; with the channels last, the same weights say the same.
+FIRST = {
+    "Conv1D": (SERIES, lambda form: L.Conv1D(4, 3, strides=2, padding="same", data_format=form)),
+    "Conv2D": (IMAGE, lambda form: L.Conv2D(4, 3, strides=2, data_format=form, activation="hard_sigmoid")),
+    "Conv3D": (VOLUME, lambda form: L.Conv3D(4, 2, data_format=form)),
+    "Conv2DTranspose": (IMAGE, lambda form: L.Conv2DTranspose(4, 3, strides=2, padding="same", data_format=form)),
+    "DepthwiseConv2D": (IMAGE, lambda form: L.DepthwiseConv2D(3, depth_multiplier=2, data_format=form)),
+    "SeparableConv2D": (IMAGE, lambda form: L.SeparableConv2D(4, 3, padding="same", data_format=form)),
+    "MaxPooling2D": (IMAGE, lambda form: L.MaxPooling2D(2, data_format=form)),
+    "AveragePooling2D": (IMAGE, lambda form: L.AveragePooling2D(3, 2, "same", data_format=form)),
+    "MaxPooling3D": (VOLUME, lambda form: L.MaxPooling3D(2, data_format=form)),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_channels_first(name, tmp_path):
+    shape, make = FIRST[name]
+    last = randomize(each(shape, make("channels_last")))
+    first = each((shape[-1], *shape[:-1]), make("channels_first"))
+    first.set_weights(last.get_weights())
+    x = draw(last)
+    (wanted,) = outputs_of(last, x)
+    for ending in ("h5", "keras"):
+        (found,) = outputs_of(load(save(first, tmp_path / f"model.{ending}")), [np.moveaxis(x[0], -1, 1)])
+        np.testing.assert_allclose(np.moveaxis(found, 1, -1), wanted, atol=1e-5)
+
+
 def residual(x):
     return L.LayerNormalization()(L.Add()([x, L.MultiHeadAttention(1, 4)(x, x)]))
 
@@ -718,8 +767,12 @@ MASKED = {
     "AdditiveAttention": lambda x: L.AdditiveAttention()([x, x]),
     "MultiHeadAttention": lambda x: L.MultiHeadAttention(2, 3)(x, x),
     "residual": residual,
-    "beside MultiHeadAttention": lambda x: L.Concatenate()([L.MultiHeadAttention(2, 3)(x, x), L.ReLU()(x), L.Dense(2)(x)]),
-    "MultiHeadAttention of another mask": lambda x: L.MultiHeadAttention(2, 3)(x, *[L.Masking(0.0)(L.ReLU(threshold=0.5)(x))] * 2),
+    "beside MultiHeadAttention": lambda x: L.Concatenate()(
+        [L.MultiHeadAttention(2, 3)(x, x), L.ReLU()(x), L.Dense(2)(x)]
+    ),
+    "MultiHeadAttention of another mask": lambda x: L.MultiHeadAttention(2, 3)(
+        x, *[L.Masking(0.0)(L.ReLU(threshold=0.5)(x))] * 2
+    ),
     "operations": lambda x: tf.nn.relu(x * 2.0) + x,
     **{
         f"{kind.__name__} {what}": (lambda x, kind=kind, other=other: kind()([x, other(x)]))
@@ -746,7 +799,10 @@ def test_masks(name, tmp_path):
 REFUSED = {
     "Discretization adapted": (lambda: adapted(L.Discretization(num_bins=4), (4,)), "Expected 0"),
     "causal SeparableConv1D": (lambda: each(SERIES, L.SeparableConv1D(4, 3, padding="causal")), "padding"),
-    "UpSampling2D": (lambda: each(IMAGE, L.UpSampling2D(2, interpolation="gaussian")), "interpolation in UpSampling2D"),
+    "UpSampling2D": (
+        lambda: each(IMAGE, L.UpSampling2D(2, interpolation="gaussian")),
+        "interpolation in UpSampling2D",
+    ),
     "Resizing": (lambda: each(IMAGE, L.Resizing(4, 4, "mitchellcubic")), "interpolation in Resizing"),
 }
 

@@ -7,6 +7,7 @@ from keras import layers
 
 from turtlenet.errors import OutputError
 from turtlenet.models import build, check_writable, load, save
+from turtlenet.models.files.save import read_provenance
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m.hdf5", "m.keras"])
@@ -113,3 +114,25 @@ def test_check_leaves_nothing_behind(tmp_path):
     check_writable(tmp_path / "old.h5")
     check_writable(str(tmp_path / "new.keras"))
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("old.h5", "old")]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_plain_keras_loads_operations_from_hdf5(tmp_path):
+    x = keras.Input((4,))
+    model = keras.Model(x, keras.ops.divide(keras.layers.Dense(3)(x), 2.0) + 1.0)
+    save(model, tmp_path / "m.h5")
+    data = np.ones((2, 4), "float32")
+    expected = model.predict(data, verbose=0)
+    for read in (keras.saving.load_model, load):
+        np.testing.assert_array_equal(read(tmp_path / "m.h5").predict(data, verbose=0), expected)
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+@pytest.mark.filterwarnings("ignore")
+def test_provenance(trained, tmp_path, name):
+    save(trained, tmp_path / name, {"source": {"name": "a.h5"}})
+    found = read_provenance(tmp_path / name)
+    assert found["source"] == {"name": "a.h5"} and found["keras"] == keras.version()
+    keras.saving.load_model(tmp_path / name)
+    trained.save(tmp_path / f"plain-{name}")
+    assert read_provenance(tmp_path / f"plain-{name}") is None

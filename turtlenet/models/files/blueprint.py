@@ -126,7 +126,8 @@ def _from_zip(path: Path) -> Blueprint:
 def _from_folder(path: Path) -> Blueprint:
     if (path / "saved_model.pb").is_file():
         found = describe(path)
-        return Blueprint(path, "saved-model", found.keras_version, found.backend, found.config, found.training)
+        version, backend = _word(found.keras_version), _word(found.backend)
+        return Blueprint(path, "saved-model", version, backend, found.config, found.training)
     if not (path / "config.json").is_file():
         raise ModelError(f"Expected a model file, or a folder of a .keras archive or a SavedModel; {path} is neither.")
     if not any(path.glob("model.weights.*")):

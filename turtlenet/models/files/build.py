@@ -10,7 +10,7 @@ from turtlenet.errors import ModelError
 from turtlenet.models.files.weights import Pair
 from turtlenet.models.legacy.rules import Json
 
-__all__ = ["build", "put"]
+__all__ = ["build", "put", "reason"]
 
 
 def build(
@@ -32,18 +32,44 @@ def build(
         ModelError: What `pair` raises, or what Keras says of a description that it cannot build, in one line.
     """
     # Within the scope variables have shapes and no values: a description that asks for terabytes costs nothing.
-    with keras.StatelessScope():
-        try:
-            model = _deserialized(config, custom, trust)
-            if not isinstance(model, keras.Model):
-                raise ModelError(f"Expected a model; the file describes a {type(model).__name__}.")
-            pairs = pair(model)
-        except BaseException:
-            # Without this the scope would make what was refused as it ends.
-            global_state.set_global_attribute("uninitialized_variables", [])
-            raise
-    put(pairs)
+    try:
+        with keras.StatelessScope():
+            try:
+                model = _deserialized(config, custom, trust)
+                if not isinstance(model, keras.Model):
+                    raise ModelError(f"Expected a model; the file describes a {type(model).__name__}.")
+                pairs = [each for each in pair(model) if not _begins_with(*each)]
+            except BaseException:
+                # Without this the scope would make what was refused as it ends.
+                _forget()
+                raise
+        put(pairs)
+    except ModelError:
+        raise
+    except Exception as error:
+        # An initializer that does not fit its variable, or an array that cannot be read.
+        _forget()
+        raise ModelError(f"Expected a model that Keras {keras.version()} can build; {reason(error)}.") from None
+    if not model.built:
+        raise ModelError("Expected a model that says the shape of its input; the file's does not.")
     return model
+
+
+def _forget() -> None:
+    """Drops the variables that wait for their values: the next model to be built would make them."""
+    global_state.set_global_attribute("uninitialized_variables", [])
+
+
+def _begins_with(variable: Any, array: Any) -> bool:
+    """Gives a variable that still waits for its value this one instead of random numbers, which take their time."""
+    if getattr(variable, "_value", variable) is not None or not callable(getattr(variable, "_initializer", None)):
+        return False
+
+    def given(_: Any, dtype: Any = None) -> Any:
+        return keras.ops.convert_to_tensor(array[()], dtype=dtype)
+
+    variable._initializer = given
+    return True
 
 
 def put(pairs: list[Pair]) -> None:

@@ -5,13 +5,17 @@ gives an optimizer of Keras 2 the default learning rate, and cannot read names a
 """
 
 import copy
+import math
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import h5py
 import keras
-import numpy as np
+from keras.src.backend.common import global_state
 
+from turtlenet.errors import ModelError
 from turtlenet.models.files.blueprint import Blueprint
 from turtlenet.models.files.stored import attribute_list
 from turtlenet.models.legacy.rules import Json
@@ -54,14 +58,14 @@ def compile_from(model: keras.Model, blueprint: Blueprint) -> None:
     rest: Json = {"loss_weights": training.get("loss_weights")}
     for key in ("metrics", "weighted_metrics"):
         try:
-            rest[key] = _each(training.get(key), keras.metrics)
+            rest[key] = _metrics(training.get(key))
         except Exception:
             rest[key] = None
     try:
         model.compile(optimizer=optimizer, loss=loss, **rest)
-        model.optimizer.build(model.trainable_variables)
         if (blueprint.keras_version or "").startswith("3."):
-            _resume(model.optimizer, _optimizer_values(blueprint))
+            model.optimizer.build(model.trainable_variables)
+            _resume(model.optimizer, blueprint)
     except Exception:
         # `compile` keeps what it was given before it checks it.
         model.compiled = False
@@ -129,31 +133,46 @@ def _object(config: Json, family: Any) -> Any:
     return family.deserialize(config)
 
 
-def _resume(optimizer: Any, saved: list[np.ndarray]) -> None:
-    variables = optimizer.variables
-    if [value.shape for value in saved] == [tuple(variable.shape) for variable in variables]:
-        for variable, value in zip(variables, saved, strict=True):
-            variable.assign(value)
+def _metrics(config: Any) -> Any:
+    """Reads metrics; one that would count in more than ten million numbers is no metric."""
+    with keras.StatelessScope():
+        found = _each(config, keras.metrics)
+        held = [each.variables for each in keras.tree.flatten(found) if isinstance(each, keras.Metric)]
+        if sum(math.prod(variable.shape) for variables in held for variable in variables) > 10_000_000:
+            global_state.set_global_attribute("uninitialized_variables", [])
+            raise ModelError("Expected metrics of at most 10,000,000 numbers; got more.")
+    return found
 
 
-def _optimizer_values(blueprint: Blueprint) -> list[np.ndarray]:
-    """The optimizer's arrays in their order."""
+def _resume(optimizer: Any, blueprint: Blueprint) -> None:
+    with _optimizer_arrays(blueprint) as saved:
+        variables = optimizer.variables
+        # Nothing is read before all of it is known to fit.
+        if [array.shape for array in saved] == [tuple(variable.shape) for variable in variables]:
+            for variable, array in zip(variables, saved, strict=True):
+                variable.assign(array[()])
+
+
+@contextmanager
+def _optimizer_arrays(blueprint: Blueprint) -> Iterator[list[h5py.Dataset]]:
+    """The optimizer's arrays in their order, while the file is open."""
     if blueprint.format == "hdf5":
         with h5py.File(blueprint.path, "r") as file:
             group = file.get("optimizer_weights")
             names = attribute_list(group, "weight_names") if group is not None else []
-            return [np.asarray(group[name][()]) for name in names]
-    if blueprint.path.is_dir():
+            yield [group[name] for name in names]
+    elif blueprint.path.is_dir():
         with h5py.File(blueprint.path / "model.weights.h5", "r") as file:
-            return _numbered(file)
-    with (
-        zipfile.ZipFile(blueprint.path) as archive,
-        archive.open("model.weights.h5") as stream,
-        h5py.File(stream, "r") as file,
-    ):
-        return _numbered(file)
+            yield _numbered(file)
+    else:
+        with (
+            zipfile.ZipFile(blueprint.path) as archive,
+            archive.open("model.weights.h5") as stream,
+            h5py.File(stream, "r") as file,
+        ):
+            yield _numbered(file)
 
 
-def _numbered(file: h5py.File) -> list[np.ndarray]:
+def _numbered(file: h5py.File) -> list[h5py.Dataset]:
     group = file.get("optimizer/vars")
-    return [np.asarray(group[str(index)][()]) for index in range(len(group))] if group is not None else []
+    return [group[str(index)] for index in range(len(group))] if group is not None else []

@@ -9,7 +9,7 @@ import math
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -20,7 +20,7 @@ import h5py
 import keras
 from keras.src.backend.common import global_state
 
-from turtlenet.errors import ModelError, SpecError
+from turtlenet.errors import ModelError, SpecError, TurtlenetError
 from turtlenet.models import zoo
 from turtlenet.models.files import saved_model
 from turtlenet.models.files.blueprint import Blueprint, read_blueprint
@@ -29,7 +29,7 @@ from turtlenet.models.files.compiled import compile_from
 from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.quiet import quiet
 from turtlenet.models.files.safety import findings
-from turtlenet.models.files.stored import attribute_list, layer_arrays
+from turtlenet.models.files.stored import Stored, attribute_list, check_room, check_whole, layer_arrays
 from turtlenet.models.files.supplied import supplied
 from turtlenet.models.files.weights import Pair, by_name, by_order
 from turtlenet.models.legacy.era import Era
@@ -112,17 +112,22 @@ def load(
     if architecture is not None:
         settings = replace(settings, architecture=architecture)
     blueprint = read_blueprint(path)
-    with quiet(), _known(settings.custom_objects):
-        if blueprint.format == "weights":
-            return _with_architecture(blueprint, settings)
-        upgraded, era = _prepared(blueprint, settings)
-        try:
+    try:
+        with quiet(), _known(settings.custom_objects):
+            if blueprint.format == "weights":
+                return _with_architecture(blueprint, settings)
+            upgraded, era = _prepared(blueprint, settings)
             model = _built(blueprint, upgraded, era, settings)
-        except ModelError as error:
-            raise ModelError(_about(blueprint, str(error))) from None
-        if compile and blueprint.training and (settings.trust or not findings(blueprint.training)):
-            compile_from(model, blueprint)
-    return model
+            if compile and blueprint.training and (settings.trust or not findings(blueprint.training)):
+                compile_from(model, blueprint)
+            return model
+    except ModelError as error:
+        raise ModelError(_about(blueprint, str(error))) from None
+    except TurtlenetError:
+        raise
+    except Exception as error:
+        # A file steers Keras, h5py and zipfile, and each of them raises what it likes.
+        raise ModelError(f"Expected a whole model in {blueprint.path}; {reason(error)}.") from None
 
 
 @contextmanager
@@ -146,7 +151,6 @@ def upgraded_from(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Er
         ModelError: Nothing that can be brought to Keras 3.
     """
     try:
-        check_limits(blueprint.config)
         era = era_of(blueprint, settings)
         upgraded = upgrade(supplied(blueprint.config, settings.custom_objects, settings.trust), era)
     except ModelError as error:
@@ -209,9 +213,10 @@ def _held(file: Path) -> int:
         parts = name.split("/")
         aside = {"optimizer", "metrics", "seed_generator", "_seed_generators", "state_tracker"} & set(parts)
         if isinstance(item, h5py.Dataset) and not aside and "vars" in parts:
-            total += int(item.size)
+            total += math.prod(item.shape or ())
 
     with h5py.File(file, "r") as opened:
+        check_whole(opened, file)
         opened.visititems(count)
     return total
 
@@ -232,16 +237,17 @@ def _weights_file(blueprint: Blueprint) -> Iterator[Path]:
             if blueprint.path.is_dir():
                 file.symlink_to((blueprint.path / "model.weights.h5").resolve())
             else:
-                with (
-                    zipfile.ZipFile(blueprint.path) as archive,
-                    archive.open("model.weights.h5") as source,
-                    file.open("wb") as target,
-                ):
-                    shutil.copyfileobj(source, target)
+                with zipfile.ZipFile(blueprint.path) as archive:
+                    # What a part claims is also the most that is read of it.
+                    check_room(archive.getinfo("model.weights.h5").file_size, blueprint.path)
+                    with archive.open("model.weights.h5") as source, file.open("wb") as target:
+                        shutil.copyfileobj(source, target)
             if not h5py.is_hdf5(file):
                 raise ModelError(f"Expected whole weights in {blueprint.path}; they are damaged.")
             yield file
-        except (zipfile.BadZipFile, OSError, EOFError, KeyError, RuntimeError, NotImplementedError) as error:
+        except ModelError:
+            raise
+        except Exception as error:  # Whatever zipfile and its decompressors make of damaged bytes.
             raise ModelError(f"Expected whole weights in {blueprint.path}; {reason(error)}.") from None
 
 
@@ -252,23 +258,23 @@ def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
             f"Expected a whole model, as `model.save` writes it; {blueprint.path} holds weights only"
             f"{_for_layers(blueprint.path)}: pass --architecture (architecture=)."
         )
-    model, upgraded = _architecture(settings)
     era = Era.of(blueprint.keras_version, blueprint.backend or settings.written_by, otherwise=1)
-    try:
-        with h5py.File(blueprint.path, "r") as file:
-            old = "layer_names" in file.attrs
-        if not old:
-            with tempfile.TemporaryDirectory() as folder:
-                link = Path(folder) / "model.weights.h5"
-                link.symlink_to(blueprint.path.resolve())
-                _load_keras_weights(model, link)
-            return model
+    with h5py.File(blueprint.path, "r") as file:
+        old = "layer_names" in file.attrs
+    if old:
         with layer_arrays(blueprint.path) as stored:
-            named = set(stored) == {layer.name for layer in model.layers if layer.weights}
-            put((by_name if named else by_order)(model, stored, upgraded, era))
-    except ModelError as error:
-        raise ModelError(_about(blueprint, str(error))) from None
+            return _architecture(settings, lambda model, upgraded: _of_layers(model, stored, upgraded, era))
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "model.weights.h5"
+        link.symlink_to(blueprint.path.resolve())
+        model = _architecture(settings, lambda model, _: _sized(model, link))
+        _load_keras_weights(model, link)
     return model
+
+
+def _of_layers(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era) -> list[Pair]:
+    named = set(stored) == {layer.name for layer in model.layers if layer.weights}
+    return (by_name if named else by_order)(model, stored, upgraded, era)
 
 
 def _for_layers(path: Path) -> str:
@@ -277,16 +283,36 @@ def _for_layers(path: Path) -> str:
     return f", for the layers {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
 
 
-def _architecture(settings: Loading) -> tuple[keras.Model, Upgraded]:
+def _architecture(settings: Loading, pair: Callable[[keras.Model, Upgraded], list[Pair]]) -> keras.Model:
+    """The model that a file of weights is for, with the weights that `pair` finds for it."""
     name = str(settings.architecture)
     if name in zoo.architectures.names():
-        return zoo.build(name), Upgraded({})
-    if ":" in name and not Path(name).exists():
-        made = import_name(name)
+        model = zoo.build(name)
+    elif ":" in name and not Path(name).exists():
+        model = _made(name)
+    else:
+        described = _described(name)
+        upgraded, _ = _prepared(described, settings)
+        custom, trust = settings.custom_objects, settings.trust
+        return build(upgraded.config, custom, lambda model: pair(model, upgraded), trust=trust)
+    put(pair(model, Upgraded({})))
+    return model
+
+
+def _made(name: str) -> keras.Model:
+    """What the user's own function makes."""
+    made = import_name(name)
+    try:
         model = made() if callable(made) and not isinstance(made, keras.Model) else made
-        if not isinstance(model, keras.Model):
-            raise SpecError(f"Expected {name} to give a Keras model; got a {type(model).__name__}.")
-        return model, Upgraded({})
+    except Exception as error:
+        raise SpecError(f"Expected {name} to give a Keras model; {reason(error)}.") from None
+    if not isinstance(model, keras.Model):
+        raise SpecError(f"Expected {name} to give a Keras model; got a {type(model).__name__}.")
+    return model
+
+
+def _described(name: str) -> Blueprint:
+    """The architecture in a JSON file."""
     if not Path(name).is_file():
         raise SpecError(
             f"Expected a registered architecture ({', '.join(zoo.architectures.names())}), a JSON file or "
@@ -298,6 +324,6 @@ def _architecture(settings: Loading) -> tuple[keras.Model, Upgraded]:
         raise ModelError(f"Expected an architecture in JSON in {name}; {reason(error)}.") from None
     if not isinstance(config, dict):
         raise ModelError(f"Expected an architecture in {name}; got a {type(config).__name__}.")
-    described = Blueprint(Path(name), "json", config.get("keras_version"), config.get("backend"), config, None)
-    upgraded, _ = _prepared(described, settings)
-    return build(upgraded.config, settings.custom_objects, lambda _: [], trust=settings.trust), upgraded
+    check_limits(config)
+    version, backend = (each if isinstance(each, str) else None for each in map(config.get, ("keras_version", "backend")))
+    return Blueprint(Path(name), "json", version, backend, config, None)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+from keras.src.api_export import get_symbol_from_name
 
 __all__ = ["findings"]
 
@@ -27,6 +28,8 @@ _DATA = {
 }
 _MODELS = {"Functional", "Model", "Sequential"}
 _KERAS = {"keras", "tf_keras", "tensorflow"}
+# They stand beside the functions of Keras, and make objects of descriptions.
+_MAKERS = ("deserialize", "get", "serialize")
 _CLASS_SPACES = (
     keras.layers,
     keras.initializers,
@@ -160,7 +163,10 @@ def _knows_function(node: dict[str, Any], module: str) -> bool:
     if _registered(name) is not None or _registered(node.get("registered_name")) is not None:
         return True
     home = module.partition(".")[0]
-    return home in _KERAS | {"builtins"} and any(callable(getattr(space, name, None)) for space in _FUNCTION_SPACES)
+    # Keras looks into the module that is named, whichever it is: nothing but these functions may be there.
+    known = {id(found) for space in _FUNCTION_SPACES if callable(found := getattr(space, name, None))}
+    there = get_symbol_from_name(f"{module}.{name}")
+    return home in _KERAS | {"builtins"} and name not in _MAKERS and bool(known) and (not there or id(there) in known)
 
 
 def _names_a_file(config: Any) -> bool:

@@ -16,6 +16,7 @@ import keras
 
 from turtlenet.errors import OutputError
 from turtlenet.models.files.quiet import quiet
+from turtlenet.models.legacy.upgrade import operation
 from turtlenet.version import __version__
 
 __all__ = ["check_writable", "read_provenance", "save"]
@@ -73,6 +74,25 @@ def _sign(path: Path, provenance: dict[str, Any]) -> None:
         return
     with h5py.File(path, "r+") as file:
         file.attrs[_PROVENANCE] = text
+        described = json.loads(file.attrs["model_config"])
+        if _locate_operations(described):
+            file.attrs["model_config"] = json.dumps(described)
+
+
+def _locate_operations(described: Any) -> bool:
+    """Names the module of each operation in a graph (`x / 2`), without which Keras cannot load its own HDF5 file."""
+    found, waiting = False, [described]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            bare = "inbound_nodes" in node and "module" not in node and "trainable" not in node.get("config", {})
+            if bare and node["class_name"] != "InputLayer" and (place := operation(node["class_name"])):
+                node.update(place)
+                found = True
+            waiting.extend(node.values())
+    return found
 
 
 def check_writable(path: str | PathLike[str]) -> None:

@@ -15,7 +15,7 @@ from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.nodes import modern_graph
 from turtlenet.models.legacy.rules import RULES, Json
 
-__all__ = ["Upgraded", "upgrade"]
+__all__ = ["Upgraded", "operation", "upgrade"]
 
 # Rules apply in the order in which these modules are imported.
 _ORDER = (keras1, keras2, stand_ins)
@@ -228,14 +228,14 @@ def _located(node: Json, era: Era) -> Json:
         return node
     # The HDF5 of Keras 3 names a layer `Add` and the operation `+` alike; only a layer says whether it is trained.
     bare = era.major >= 3 and "module" not in node and not {"trainable", "dtype"} & set(node["config"])
-    if bare and name not in ("InputLayer",) and (operation := _operation(name)):
-        return node | operation
+    if bare and name not in ("InputLayer",) and (place := operation(name)):
+        return node | place
     if isinstance(getattr(keras.layers, name, None), type):
         return node | {"module": "keras.layers", "registered_name": None}
     return node if "module" in node else node | {"module": None, "registered_name": name}
 
 
-def _operation(name: str) -> Json:
+def operation(name: str) -> Json:
     """An operation in the graph (`x / 2`), which the HDF5 of Keras 3 names without its module."""
     for module in _OPERATIONS:
         found = getattr(module, name, None)

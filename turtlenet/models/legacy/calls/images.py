@@ -134,6 +134,8 @@ def resized(x: Any, size: Any, method: str, align_corners: bool, half_pixel: boo
 
 
 def _weights(old: int, new: int, method: str, align_corners: bool, half_pixel: bool) -> Any:
+    if old * new > 1 << 28:
+        raise NotImplementedError(f"resizing {old:,} rows or columns to {new:,}")
     scale = np.float32((old - 1) / (new - 1) if align_corners and new > 1 else old / new)
     at = np.arange(new, dtype="float32")
     at = (at + np.float32(0.5)) * scale - np.float32(0.5) if half_pixel else at * scale
