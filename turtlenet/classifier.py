@@ -37,7 +37,7 @@ class Classifier:
     def compiled(self, name: Hashable, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Keeps one graph for each name, for as long as this classifier lives."""
         if name not in self._graphs:
-            self._graphs[name] = backend.compiled(fn)
+            self._graphs[name] = backend.compiled(fn, lambda: self.model.variables)
         return self._graphs[name]
 
     def predict(self, x: Any) -> Any:

@@ -14,17 +14,28 @@ exits with code 2; Python callers can also catch `ValueError`.
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["DataError", "ModelError", "OutputError", "SettingError", "SpecError", "TurtlenetError", "did_you_mean"]
+__all__ = [
+    "DataError",
+    "ModelError",
+    "OutputError",
+    "SettingError",
+    "SpecError",
+    "TurtlenetError",
+    "did_you_mean",
+    "printable",
+]
+
+
+def printable(text: str) -> str:
+    """A text in one line in which nothing steers a terminal: line breaks and the like are spelled out."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class TurtlenetError(ValueError):
-    """Anything that turtlenet refuses, in one line.
-
-    What stands in a file and not in a line, such as a line break or what steers a terminal, is spelled out.
-    """
+    """Anything that turtlenet refuses, in one line."""
 
     def __init__(self, message: object = ""):
-        super().__init__("".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(message)))
+        super().__init__(printable(str(message)))
 
 
 class SpecError(TurtlenetError):

@@ -1,4 +1,4 @@
-"""What two packages load their weights into, by the shapes in their files; for Keras 3, or for the Keras that is given."""
+"""What two packages load their weights into, by the shapes in their files; in Keras 3, or in another."""
 
 from typing import Any
 

@@ -30,6 +30,10 @@ def randomize(model, seed=0, scale=0.5):
             continue
         value = rng.normal(size=weight.shape) * scale
         weight.assign(np.abs(value) + 0.5 if "variance" in weight.name else value)
+    for layer in model.layers:
+        if isinstance(layer, tf_keras.layers.Normalization):
+            # It computes with what it has worked out from its weights.
+            layer.finalize_state()
     return model
 
 

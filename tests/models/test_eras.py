@@ -28,9 +28,9 @@ def edited(change, *classes):
         if isinstance(node, dict):
             for value in node.values():
                 walk(value)
-            if "class_name" in node and isinstance(node.get("config"), dict) and "name" in node["config"]:
-                if not classes or node["class_name"] in classes:
-                    change(node["config"])
+            named = isinstance(node.get("config"), dict) and "name" in node["config"] and "class_name" in node
+            if named and (not classes or node["class_name"] in classes):
+                change(node["config"])
         elif isinstance(node, list):
             for value in node:
                 walk(value)

@@ -5,8 +5,9 @@ gives tensors and can be called inside a compiled function as well as outside.
 
     input_gradient(fn, x)        loss, extras and the gradient at the input; no weight is recorded
     weight_gradients(fn, weights)  loss, extras and the gradients of weights
-    compiled(fn)                 one graph for a whole function, for any batch size
+    compiled(fn, variables)      one graph for a whole function, for any batch size
     loop(steps, body, state, until)  a bounded loop that may stop early
+    Steps                        a model's steps of training and validation, as Keras wants them
     replica()                    which replica of how many this is
     pipeline(source, count)        batches in the form that feeds `fit` without delay
     checkpoint_arrays(prefix)      arrays in a checkpoint, by their keys
@@ -18,6 +19,7 @@ import keras
 from turtlenet.errors import SettingError
 
 __all__ = [
+    "Steps",
     "checkpoint_arrays",
     "compiled",
     "devices",
@@ -30,6 +32,19 @@ __all__ = [
 
 if keras.backend.backend() == "tensorflow":
     from turtlenet.backend.tensorflow import (
+        Steps,
+        checkpoint_arrays,
+        compiled,
+        devices,
+        input_gradient,
+        loop,
+        pipeline,
+        replica,
+        weight_gradients,
+    )
+elif keras.backend.backend() == "jax":
+    from turtlenet.backend.jax import (
+        Steps,
         checkpoint_arrays,
         compiled,
         devices,
@@ -41,5 +56,5 @@ if keras.backend.backend() == "tensorflow":
     )
 else:
     raise SettingError(
-        f"Expected the Keras backend tensorflow; got {keras.backend.backend()!r}: unset KERAS_BACKEND or set it."
+        f"Expected the Keras backend tensorflow or jax; got {keras.backend.backend()!r}: set KERAS_BACKEND."
     )

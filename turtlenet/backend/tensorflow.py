@@ -19,6 +19,7 @@ from turtlenet.backend.thin import thin_convolutions
 from turtlenet.errors import ModelError
 
 __all__ = [
+    "Steps",
     "checkpoint_arrays",
     "compiled",
     "devices",
@@ -66,8 +67,13 @@ def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) 
     return loss, rest, tape.gradient(loss, [weight.value for weight in weights])
 
 
-def compiled(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes one graph of a function of tensors; a second batch size relaxes the graph to any batch size."""
+def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = lambda: ()) -> Callable[..., Any]:
+    """Makes one graph of a function of tensors; a second batch size relaxes the graph to any batch size.
+
+    Args:
+        fn: The function.
+        variables: Gives the Keras variables that it may read or change; a graph of TensorFlow knows them itself.
+    """
     graph = tf.function(fn, reduce_retracing=True, autograph=False)
 
     def call(*args: Any) -> Any:
@@ -137,6 +143,18 @@ def pipeline(source: Any, count: int | None) -> Any:
     batches = tf.data.Dataset.from_generator(lambda: (source[n] for n in numbers()), output_signature=shapes)
     size = tf.data.INFINITE_CARDINALITY if count is None else count
     return batches.apply(tf.data.experimental.assert_cardinality(size)).prefetch(2).with_options(options)
+
+
+class Steps:
+    """Gives a `keras.Model` its steps from `learn(data)` and `judge(data)`, which may change any variable."""
+
+    def train_step(self: Any, data: Any) -> Any:
+        """Keras's word for a step of training."""
+        return self.learn(data)
+
+    def test_step(self: Any, data: Any) -> Any:
+        """Keras's word for a step of validation."""
+        return self.judge(data)
 
 
 def replica() -> tuple[Any, int]:

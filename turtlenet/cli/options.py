@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib.util
 import os
 import sys
 import tempfile
@@ -140,8 +141,10 @@ def framework() -> Any:
     """
     # Keras fails with a traceback where the chosen framework is not installed: asked here, before it is imported.
     chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if chosen != "tensorflow":
-        raise SettingError(f"Expected the Keras backend tensorflow; got KERAS_BACKEND={chosen}: unset it.")
+    if chosen not in ("tensorflow", "jax"):
+        raise SettingError(f"Expected the Keras backend tensorflow or jax; got KERAS_BACKEND={chosen}: unset it.")
+    if importlib.util.find_spec(chosen) is None:
+        raise SettingError(f"Expected KERAS_BACKEND={chosen} to be installed; it is not: pip install {chosen}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_start():
         from turtlenet import api, backend

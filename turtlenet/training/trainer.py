@@ -19,7 +19,7 @@ _VALIDATION = 0x76A1
 _OWN = ("loss", "accuracy", "robust_accuracy", "crafted_accuracy")
 
 
-class Trainer(keras.Model):
+class Trainer(backend.Steps, keras.Model):
     """Crafts each batch on the current weights and descends on the objective there.
 
     It is a `keras.Model`: `compile(optimizer=...)`, then `fit`, `evaluate`, callbacks, schedules, `tf.data`, mixed
@@ -70,7 +70,8 @@ class Trainer(keras.Model):
     def call(self, x: Any, training: bool = False) -> Any:
         return self.classifier(x, training=training)
 
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def learn(self, data: Any) -> dict[str, Any]:
+        """A step of training: craft, then descend."""
         x, y, weight = self._unpack(data)
         step = self.optimizer.iterations
         key = random.fold_in(self._keys(x, self.seed), step)
@@ -90,7 +91,8 @@ class Trainer(keras.Model):
         self.optimizer.apply(gradients, weights)
         return self._track_training(x, y, logits, loss, weight)
 
-    def test_step(self, data: Any) -> dict[str, Any]:
+    def judge(self, data: Any) -> dict[str, Any]:
+        """A step of validation: clean images, and the same after the validation attack."""
         x, y, weight = self._unpack(data)
         key = self._keys(x, self.seed + _VALIDATION)
         moved = self.validation_attack.craft(self.classifier, x, y, ball=self.objective.ball, key=key)

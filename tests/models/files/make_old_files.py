@@ -451,9 +451,7 @@ def local():
 @case
 def local1d():
     if OLD:
-        return fan(
-            (7, 3), lazily("LocallyConnected1D", 4, 3), lazily("LocallyConnected1D", 2, 2, subsample_length=2)
-        )
+        return fan((7, 3), lazily("LocallyConnected1D", 4, 3), lazily("LocallyConnected1D", 2, 2, subsample_length=2))
     return fan((7, 3), lazily("LocallyConnected1D", 4, 3), lazily("LocallyConnected1D", 2, 2, strides=2))
 
 

@@ -1,5 +1,6 @@
 """Builds a Keras 3 model from an upgraded description, and holds its size against the file before memory is spent."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,11 @@ from turtlenet.errors import ModelError
 from turtlenet.models.files.weights import Pair
 from turtlenet.models.legacy.rules import Json
 
-__all__ = ["build", "put", "reason"]
+__all__ = ["build", "finish", "put", "reason"]
+
+# Numbers for one example: 256 GiB.
+_LARGEST_OUTPUT = 2**36
+_MOST_STEPS = 5_000
 
 
 def build(
@@ -38,12 +43,14 @@ def build(
                 model = _deserialized(config, custom, trust)
                 if not isinstance(model, keras.Model):
                     raise ModelError(f"Expected a model; the file describes a {type(model).__name__}.")
+                _check_outputs(model)
                 pairs = [each for each in pair(model) if not _begins_with(*each)]
             except BaseException:
                 # Without this the scope would make what was refused as it ends.
                 _forget()
                 raise
         put(pairs)
+        finish(model)
     except ModelError:
         raise
     except Exception as error:
@@ -53,6 +60,13 @@ def build(
     if not model.built:
         raise ModelError("Expected a model that says the shape of its input; the file's does not.")
     return model
+
+
+def finish(model: keras.Model) -> None:
+    """Lets layers that work something out from their weights once (`Normalization`) do so again."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
 
 
 def _forget() -> None:
@@ -72,8 +86,24 @@ def _begins_with(variable: Any, array: Any) -> bool:
     return True
 
 
+def _check_outputs(model: keras.Model) -> None:
+    """Refuses layers whose output for one example no memory holds, and those that would be built for hours."""
+    for layer in model._flatten_layers():
+        nodes = getattr(layer, "_inbound_nodes", ())
+        for tensor in (tensor for node in nodes for tensor in node.output_tensors):
+            if math.prod(size for size in tensor.shape if size is not None) > _LARGEST_OUTPUT:
+                raise ModelError(f"Expected outputs that memory can hold; layer {layer.name!r} gives {tensor.shape}.")
+        if getattr(layer, "unroll", False) is True and any(_steps(node) > _MOST_STEPS for node in nodes):
+            raise ModelError(f"Expected at most {_MOST_STEPS:,} steps to unroll; layer {layer.name!r} has more.")
+
+
+def _steps(node: Any) -> int:
+    shape: tuple[int | None, ...] = node.input_tensors[0].shape if node.input_tensors else ()
+    return shape[1] or 0 if len(shape) > 1 else 0
+
+
 def put(pairs: list[Pair]) -> None:
-    """Assigns each array to its variable, and lets a layer that keeps something worked out from them work it out."""
+    """Assigns each array to its variable."""
     for variable, array in pairs:
         variable.assign(array[()])
 

@@ -76,7 +76,7 @@ def _layer_configs(config: dict[str, Any]) -> list[dict[str, Any]]:
     """The layers in a model's description; before Keras 2.2.3, a Sequential was a bare list of them."""
     inner = config.get("config")
     listed = inner if isinstance(inner, list) else inner.get("layers") if isinstance(inner, dict) else None
-    return [item for item in listed or [] if isinstance(item, dict)]
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
 
 
 def _inner(item: dict[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import keras
 
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, printable
 from turtlenet.models.files import description
 from turtlenet.models.files.blueprint import Blueprint, read_blueprint
 from turtlenet.models.files.identity import file_sha256
-from turtlenet.models.files.load import current, era_of, load, upgraded_from
+from turtlenet.models.files.load import current, era_of, known, load, upgraded_from
 from turtlenet.models.files.safety import findings
 from turtlenet.models.files.save import read_provenance
 from turtlenet.models.heads import Head, logits_model
@@ -100,7 +100,7 @@ class Inspection:
     def to_text(self) -> str:
         """A page for a person."""
         rows = [f"  {line.name:28} {line.class_name:24} {_shape(line):24} {_count(line)}" for line in self.layers]
-        return "\n".join([*_head_lines(self), *_history(self), "layers:", *rows])
+        return "\n".join(map(printable, [*_head_lines(self), *_history(self), "layers:", *rows]))
 
 
 def inspect(path: str | PathLike[str]) -> Inspection:
@@ -147,8 +147,9 @@ def _upgraded(blueprint: Blueprint) -> tuple[Upgraded, Era, tuple[str, ...]]:
     era = era_of(blueprint, settings)
     try:
         if blueprint.format != "weights":
-            upgraded, era = upgraded_from(blueprint, settings)
-            return upgraded, era, () if settings.trust else findings(upgraded.config)
+            with known(settings.custom_objects):
+                upgraded, era = upgraded_from(blueprint, settings)
+                return upgraded, era, () if settings.trust else findings(upgraded.config)
     except ModelError:
         pass
     return Upgraded({}), era, ()

@@ -1,5 +1,6 @@
 """Refuses a description that is too large or too deep to be a model's, before anything is made of it."""
 
+import re
 from typing import Any
 
 from turtlenet.errors import ModelError
@@ -22,6 +23,7 @@ _COUNTS = frozenset(
 )
 # These are no sizes: any integer is fine. Keras numbers shared objects by their place in memory.
 _FREE = frozenset(("seed", "salt", "vocabulary", "mask_value", "mask_token", "oov_token", "value", "shared_object_id"))
+_NUMBERS = r"bool|u?int(8|16|32|64)|b?float(16|32|64)|float8_e\dm\d(fn)?"
 _NAMES = frozenset(("class_name", "module", "registered_name", "name"))
 _LAYERS = frozenset(("layers", "layer", "backward_layer", "cell", "cells"))
 
@@ -42,6 +44,7 @@ def check_limits(config: Any) -> None:
             raise ModelError(f"Expected a model's description nested at most {_DEEPEST} deep; this one is deeper.")
         if isinstance(value, dict):
             parts += 1
+            _check_array(value)
             waiting.extend((each, depth + 1, name) for name, each in value.items())
         elif isinstance(value, list):
             parts += 1
@@ -55,6 +58,16 @@ def check_limits(config: Any) -> None:
             )
     if _calls(config, "layers") > _MOST_CALLS:
         raise ModelError(f"Expected a model of at most {_MOST_CALLS:,} calls of layers; this one has more.")
+
+
+def _check_array(value: dict[str, Any]) -> None:
+    """An array of texts may be as long as it likes to say; no setting of a layer is one."""
+    inner = value.get("config")
+    if value.get("class_name") not in ("__numpy__", "__tensor__") or not isinstance(inner, dict):
+        return
+    dtype = inner.get("dtype", "float32")
+    if not isinstance(dtype, str) or not re.fullmatch(_NUMBERS, dtype):
+        raise ModelError(f"Expected an array of numbers; got one of {str(dtype)[:30]!r}.")
 
 
 def _check_value(key: str, value: Any) -> None:

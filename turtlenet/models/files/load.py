@@ -24,7 +24,7 @@ from turtlenet.errors import ModelError, SpecError, TurtlenetError
 from turtlenet.models import zoo
 from turtlenet.models.files import saved_model
 from turtlenet.models.files.blueprint import Blueprint, read_blueprint
-from turtlenet.models.files.build import build, put, reason
+from turtlenet.models.files.build import build, finish, put, reason
 from turtlenet.models.files.compiled import compile_from
 from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.quiet import quiet
@@ -37,7 +37,7 @@ from turtlenet.models.legacy.generation import generation
 from turtlenet.models.legacy.upgrade import Upgraded, upgrade
 from turtlenet.registry import import_name
 
-__all__ = ["Loading", "current", "era_of", "load", "loading", "upgraded_from"]
+__all__ = ["Loading", "current", "era_of", "known", "load", "loading", "upgraded_from"]
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,11 @@ def load(
         settings = replace(settings, architecture=architecture)
     blueprint = read_blueprint(path)
     try:
-        with quiet(), _known(settings.custom_objects):
+        with quiet(), known(settings.custom_objects):
             if blueprint.format == "weights":
-                return _with_architecture(blueprint, settings)
+                model = _with_architecture(blueprint, settings)
+                finish(model)
+                return model
             upgraded, era = _prepared(blueprint, settings)
             model = _built(blueprint, upgraded, era, settings)
             if compile and blueprint.training and (settings.trust or not findings(blueprint.training)):
@@ -131,7 +133,7 @@ def load(
 
 
 @contextmanager
-def _known(custom: Mapping[str, Any]) -> Iterator[None]:
+def known(custom: Mapping[str, Any]) -> Iterator[None]:
     """Classes and functions under their names; a scope of Keras alone would hide those of the scope around it."""
     around = global_state.get_global_attribute("custom_objects_scope_dict", {})
     with keras.saving.custom_object_scope({**around, **custom}):
@@ -178,6 +180,8 @@ def _prepared(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Era]:
 
 
 def _about(blueprint: Blueprint, line: str) -> str:
+    # A file may put a whole book where a name belongs.
+    line = line if len(line) < 1000 else f"{line[:1000]}..."
     return line if str(blueprint.path) in line else f"{line.rstrip('.')} ({blueprint.path})."
 
 
@@ -213,7 +217,8 @@ def _held(file: Path) -> int:
         parts = name.split("/")
         aside = {"optimizer", "metrics", "seed_generator", "_seed_generators", "state_tracker"} & set(parts)
         if isinstance(item, h5py.Dataset) and not aside and "vars" in parts:
-            total += math.prod(item.shape or ())
+            # HDF5 knows of bfloat16 that it has two bytes.
+            total += math.prod(item.shape or ()) if item.dtype.kind in "fiub" or item.dtype.str == "|V2" else 0
 
     with h5py.File(file, "r") as opened:
         check_whole(opened, file)
@@ -325,5 +330,7 @@ def _described(name: str) -> Blueprint:
     if not isinstance(config, dict):
         raise ModelError(f"Expected an architecture in {name}; got a {type(config).__name__}.")
     check_limits(config)
-    version, backend = (each if isinstance(each, str) else None for each in map(config.get, ("keras_version", "backend")))
+    version, backend = (
+        each if isinstance(each, str) else None for each in map(config.get, ("keras_version", "backend"))
+    )
     return Blueprint(Path(name), "json", version, backend, config, None)

@@ -53,6 +53,9 @@ _FUNCTION_SPACES = (
 )
 
 
+_OPTIMIZERS = {each.lower(): each for each in dir(keras.optimizers) if each[0].isupper()}
+
+
 def findings(config: Any) -> tuple[str, ...]:
     """What in a description is not known to be safe, one phrase each; empty where all is well.
 
@@ -126,7 +129,9 @@ def _called(node: dict[str, Any]) -> str:
 def _judge_class(node: dict[str, Any], name: str, module: str, owner: str) -> Iterator[str]:
     # Keras's two loaders prefer different ones of these; so each of them has to be fine.
     candidates = (_registered(node.get("registered_name")), _registered(name), _builtin(name, module))
-    lineage = {base.__name__ for cls in candidates for base in getattr(cls, "__mro__", ())}
+    bases = {base for cls in candidates for base in getattr(cls, "__mro__", ())}
+    # On JAX every layer of Keras descends from a mixin of the backend that is called JaxLayer too.
+    lineage = {base.__name__ for base in bases if not base.__module__.startswith("keras.src.backend")}
     who = owner if owner.startswith(name) else f"{name} in {owner}"
     if not any(candidates):
         yield f"{who}, a class that neither Keras nor this program has"
@@ -146,8 +151,8 @@ def _builtin(name: str, module: str) -> type | None:
         return None
     if name in _MODELS:
         return keras.Model
-    # Keras 2 wrote its own optimizers as `Custom>Adam`.
-    name = name.removeprefix("Custom>")
+    # Keras 2 wrote its own optimizers as `Custom>Adam`, and Keras 1 as `adam`.
+    name = _OPTIMIZERS.get(name, name.removeprefix("Custom>"))
     for space in _CLASS_SPACES:
         if isinstance(found := getattr(space, name, None), type):
             return found

@@ -131,4 +131,6 @@ def attribute_list(group: h5py.Group, name: str) -> list[str]:
     lists = [attribute(group, key) for key in keys]
     if any(getattr(each, "ndim", 0) != 1 for each in lists):
         raise ModelError(f"Expected a list of names in {name!r} of {group.file.filename}; got another thing.")
-    return [each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for some in lists for each in some]
+    return [
+        each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for some in lists for each in some
+    ]

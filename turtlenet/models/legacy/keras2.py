@@ -5,6 +5,7 @@ from typing import Any
 from turtlenet.errors import ModelError
 from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.rules import Json, rule
+from turtlenet.models.legacy.stand_ins.bias import CHANNELS_FIRST
 from turtlenet.models.legacy.stand_ins.masks import ATTENDING, DROPPING, MERGING
 
 __all__ = ["HARD_SIGMOID"]
@@ -344,6 +345,18 @@ def _backward_layer(layer: Json, _: Era) -> Json | None:
     turned = {"go_backwards": False, "name": f"backward_{inner['config'].get('name')}"}
     config["backward_layer"] = inner | {"config": inner["config"] | turned}
     return layer
+
+
+@rule(
+    "channels-first-bias",
+    "a bias went to the channels; Keras 3 takes the last axis for them where that is as long",
+    classes=tuple(CHANNELS_FIRST),
+)
+def _channels_first_bias(layer: Json, _: Era) -> Json | None:
+    config = layer["config"]
+    if config.get("data_format") != "channels_first" or config.get("use_bias") is False:
+        return None
+    return _renamed(layer, CHANNELS_FIRST[layer["class_name"]])
 
 
 @rule("merged-masks", "masks were merged by a logical and, and values stayed as they are", classes=tuple(MERGING))

@@ -16,6 +16,8 @@ __all__ = ["modern_graph"]
 
 _CONSTANT = "_CONSTANT_VALUE"
 _RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional"}
+# Keras writes layers in their order, and is through in a few rounds.
+_MOST_TRIED = 100_000
 _NESTED = {"Functional", "Sequential", "Model"}
 # Keras 2 recorded these where the caller passed nothing.
 _IDLE = {"name", "mask", "training", "initial_state", "constants"}
@@ -40,7 +42,44 @@ def modern_graph(config: Json) -> Json:
     ]
     for key in ("input_layers", "output_layers"):
         result[key] = _ends(config.get(key), kinds, first)
+    _check_order(result["layers"])
     return result
+
+
+def _check_order(layers: list[Json]) -> None:
+    """Refuses an order of layers in which Keras would search for the next one forever.
+
+    Keras goes over all layers again and again, and calls those whose inputs are there by then.
+    """
+    waiting = {layer["name"]: [list(_histories(node)) for node in layer["inbound_nodes"]] for layer in layers}
+    called = {layer["name"]: int(layer.get("class_name") == "InputLayer") for layer in layers}
+    tried = 0
+    while waiting:
+        before = sum(called.values())
+        for name, nodes in list(waiting.items()):
+            while nodes and all(called.get(source, 0) > index for source, index in nodes[0]):
+                del nodes[0]
+                called[name] += 1
+            if not nodes:
+                del waiting[name]
+        tried += len(waiting)
+        if tried > _MOST_TRIED:
+            raise ModelError("Expected a graph whose layers come about in the order in which they are called.")
+        if sum(called.values()) == before:
+            return
+
+
+def _histories(value: Any) -> Iterator[tuple[str, int]]:
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            history = value.get("keras_history")
+            if isinstance(history, list) and len(history) == 3 and type(history[1]) is int:
+                yield str(history[0]), history[1]
+            waiting.extend(value.values())
 
 
 def _first_calls(config: Json, kinds: dict[str, str]) -> dict[str, int]:

@@ -92,10 +92,15 @@ def _tensordot(a: Any, b: Any, axes: Any) -> Any:
     return ops.tensordot(a, b, axes=axes)
 
 
+def _add(a: Any, b: Any) -> Any:
+    # On TensorFlow `ops.add` takes what looks like a bias, such as (6, 1), for one of the last axis where sizes agree.
+    return ops.subtract(a, ops.negative(b))
+
+
 def _add_n(inputs: Any) -> Any:
     first, *rest = inputs
     for each in rest:
-        first = ops.add(*alike(first, each))
+        first = _add(*alike(first, each))
     return first
 
 
@@ -133,7 +138,7 @@ ARITHMETIC: dict[str, Callable] = {
     "math.erfc": lambda x: 1.0 - ops.erf(x),
     "math.reciprocal_no_nan": lambda x: _divide_no_nan(1.0, x),
     **{f"math.{name}": _pair(getattr(ops, called)) for name, called in words(_PAIRS).items()},
-    "__operators__.add": _pair(ops.add),
+    "__operators__.add": _pair(_add),
     "__operators__.eq": _pair(ops.equal),
     "__operators__.ne": _pair(ops.not_equal),
     "math.truediv": _divide,

@@ -12,7 +12,23 @@ from keras import layers, ops
 from keras.src import backend
 from keras.src.ops.numpy import Concatenate as Joined
 
-__all__ = ["ATTENDING", "DROPPING", "MERGING"]
+__all__ = [
+    "ATTENDING",
+    "DROPPING",
+    "MERGING",
+    "Add",
+    "Average",
+    "Concatenate",
+    "Identity",
+    "Maximum",
+    "Minimum",
+    "MultiHeadAttention",
+    "Multiply",
+    "Normalization",
+    "Rescaling",
+    "Subtract",
+    "UnmaskedMultiHeadAttention",
+]
 
 
 class _Merging:

@@ -1,0 +1,272 @@
+"""The seam for JAX.
+
+Variables are arguments of every compiled function (`keras.StatelessScope`), never constants in it: a model that trains
+on is never attacked with stale weights. On an accelerator a whole attack is one `jit`. On a CPU a loop around
+convolutions is slow in XLA, so the outermost loops of a function are stepped from Python, each step compiled.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+import keras
+from jax import lax
+from jax import numpy as jnp
+from jax.extend import core
+from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
+
+from turtlenet.errors import ModelError
+
+__all__ = [
+    "Steps",
+    "checkpoint_arrays",
+    "compiled",
+    "devices",
+    "input_gradient",
+    "loop",
+    "pipeline",
+    "replica",
+    "weight_gradients",
+]
+
+
+def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
+    """Differentiates the sum of a per-example loss at its input; see the TensorFlow seam."""
+
+    def total(x: Any) -> tuple[Any, tuple[Any, Any]]:
+        loss, rest = fn(x)
+        return jnp.sum(loss), (loss, rest)
+
+    slope, (loss, rest) = jax.grad(total, has_aux=True)(jnp.asarray(x))
+    return loss, rest, slope
+
+
+def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
+    """Differentiates a scalar loss with respect to Keras variables; see the TensorFlow seam.
+
+    What `fn` changes besides, such as moving statistics, is changed in the scope around, if there is one.
+    """
+    around = dict(get_stateless_scope().state_mapping) if in_stateless_scope() else {}
+
+    def total(values: list[Any]) -> tuple[Any, Any]:
+        scope = keras.StatelessScope()
+        begun = around | {id(weight): value for weight, value in zip(weights, values, strict=True)}
+        scope.state_mapping = dict(begun)
+        with scope:
+            loss, rest = fn()
+        changed = {key: value for key, value in scope.state_mapping.items() if begun.get(key) is not value}
+        return loss, (rest, changed)
+
+    (loss, (rest, changed)), slopes = jax.value_and_grad(total, has_aux=True)([weight.value for weight in weights])
+    if in_stateless_scope():
+        get_stateless_scope().state_mapping.update(changed)
+    return loss, rest, slopes
+
+
+def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = lambda: ()) -> Callable[..., Any]:
+    """Compiles a function of tensors that reads Keras variables, once for each shape of its arguments.
+
+    Args:
+        fn: The function.
+        variables: Gives the variables that it may read or change.
+    """
+
+    def pure(values: list[Any], *args: Any) -> tuple[Any, dict[int, Any]]:
+        read = list(variables())
+        with keras.StatelessScope(state_mapping=list(zip(read, values, strict=True))) as scope:
+            begun = dict(scope.state_mapping)
+            result = fn(*args)
+        changed = {
+            number: scope.state_mapping[id(variable)]
+            for number, variable in enumerate(read)
+            if scope.state_mapping[id(variable)] is not begun[id(variable)]
+        }
+        return result, changed
+
+    graph = _Stepped(pure) if jax.default_backend() == "cpu" else jax.jit(pure)
+
+    def call(*args: Any) -> Any:
+        read = list(variables())
+        result, changed = graph([variable.value for variable in read], *args)
+        for number, value in changed.items():
+            read[number].assign(value)
+        return result
+
+    return call
+
+
+class _Stepped:
+    """A compiled function whose loops run in Python, an iteration a call."""
+
+    def __init__(self, fn: Callable[..., Any]):
+        self.fn = fn
+        self._programs: dict[Any, tuple[Callable[..., Any], Any]] = {}
+
+    def __call__(self, *args: Any) -> Any:
+        leaves, tree = jax.tree.flatten(args)
+        leaves = [jnp.asarray(leaf) for leaf in leaves]
+        key = (tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
+        if key not in self._programs:
+            given = jax.tree.unflatten(tree, leaves)
+            jaxpr, shape = jax.make_jaxpr(self.fn, return_shape=True)(*given)
+            self._programs[key] = _program(jaxpr), jax.tree.structure(shape)
+        program, structure = self._programs[key]
+        return jax.tree.unflatten(structure, program(*leaves))
+
+
+def _program(closed: Any) -> Callable[..., list[Any]]:
+    """Runs a traced function piece by piece: what lies between two loops is compiled as one."""
+    jaxpr = closed.jaxpr
+    if not any(equation.primitive.name == "while" for equation in jaxpr.eqns):
+        return jax.jit(core.jaxpr_as_fun(closed))
+    debug = jaxpr.debug_info.with_unknown_names()
+    pieces: list[Callable[[dict[Any, Any]], None]] = []
+    waiting: list[Any] = []
+    for place, equation in enumerate(jaxpr.eqns):
+        if equation.primitive.name == "while":
+            pieces += _straight(waiting, _needed(jaxpr, jaxpr.eqns[place:]), debug)
+            pieces.append(_loop_piece(equation))
+            waiting = []
+        else:
+            waiting.append(equation)
+    pieces += _straight(waiting, set(_variables(jaxpr.outvars)), debug)
+
+    def run(*args: Any) -> list[Any]:
+        values = dict(zip(jaxpr.constvars, closed.consts, strict=True)) | dict(zip(jaxpr.invars, args, strict=True))
+        for piece in pieces:
+            piece(values)
+        return [_value(each, values) for each in jaxpr.outvars]
+
+    return run
+
+
+def _straight(equations: list[Any], later: set[Any], debug: Any) -> list[Callable[[dict[Any, Any]], None]]:
+    """One compiled piece for equations without a loop; gives what is needed later."""
+    if not equations:
+        return []
+    made = {each for equation in equations for each in equation.outvars}
+    read: dict[Any, None] = {}
+    for equation in equations:
+        read.update(dict.fromkeys(each for each in _variables(equation.invars) if each not in made))
+    given, wanted = list(read), [each for each in made if each in later]
+    effects = set().union(*(equation.effects for equation in equations))
+    piece = core.Jaxpr((), given, wanted, equations, effects, debug_info=debug)
+    function = jax.jit(core.jaxpr_as_fun(core.ClosedJaxpr(piece, ())))
+
+    def run(values: dict[Any, Any]) -> None:
+        values.update(zip(wanted, function(*(values[each] for each in given)), strict=True))
+
+    return [run]
+
+
+def _loop_piece(equation: Any) -> Callable[[dict[Any, Any]], None]:
+    asked, done = equation.params["cond_nconsts"], equation.params["body_nconsts"]
+    condition, body = _program(equation.params["cond_jaxpr"]), _program(equation.params["body_jaxpr"])
+
+    def run(values: dict[Any, Any]) -> None:
+        given = [_value(each, values) for each in equation.invars]
+        for_condition, for_body, state = given[:asked], given[asked : asked + done], given[asked + done :]
+        while bool(condition(*for_condition, *state)[0]):
+            state = body(*for_body, *state)
+        values.update(zip(equation.outvars, state, strict=True))
+
+    return run
+
+
+def _needed(jaxpr: Any, equations: Sequence[Any]) -> set[Any]:
+    needed = set(_variables(jaxpr.outvars))
+    for equation in equations:
+        needed.update(_variables(equation.invars))
+    return needed
+
+
+def _variables(parts: Iterable[Any]) -> list[Any]:
+    return [each for each in parts if not isinstance(each, core.Literal)]
+
+
+def _value(part: Any, values: dict[Any, Any]) -> Any:
+    return part.val if isinstance(part, core.Literal) else values[part]
+
+
+def loop(steps: Any, body: Callable[[Any, Any], Any], state: Any, until: Callable[[Any], Any] | None = None) -> Any:
+    """Runs `state = body(step, state)` for `steps` steps, or until `until(state)`; see the TensorFlow seam."""
+    state = jax.tree.map(jnp.asarray, state)
+
+    def more(carry: Any) -> Any:
+        step, current = carry
+        within = step < steps
+        return within if until is None else jnp.logical_and(within, jnp.logical_not(until(current)))
+
+    def advance(carry: Any) -> Any:
+        step, current = carry
+        moved = body(step, current)
+        # A Python number in the state takes the type that it began with.
+        return step + 1, jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), moved, current)
+
+    return lax.while_loop(more, advance, (jnp.zeros((), "int32"), state))
+
+
+class _Batches(keras.utils.PyDataset):
+    """The batches of a source, from its own numbers."""
+
+    def __init__(self, source: Any, count: int | None):
+        super().__init__()
+        self.source = source
+        self.count = count
+
+    @property
+    def num_batches(self) -> int | None:
+        """Keras's word for how many there are; None for no end."""
+        return self.count
+
+    def __getitem__(self, number: int) -> Any:
+        return self.source[number]
+
+
+def pipeline(source: Any, count: int | None) -> Any:
+    """The batches `source[0]`, `source[1]`, ... for `fit`: `count` of them, or without an end."""
+    return _Batches(source, count)
+
+
+class Steps:
+    """Gives a `keras.Model` its steps from `learn(data)` and `judge(data)`, which may change any variable."""
+
+    def train_step(self: Any, state: Any, data: Any) -> Any:
+        """Keras's word for a step of training, with all variables as arguments and results."""
+        model = (self.trainable_variables, self.non_trainable_variables)
+        groups = (*model, self.optimizer.variables, self.metrics_variables)
+        return _in_scope(groups, state, self.learn, data)
+
+    def test_step(self: Any, state: Any, data: Any) -> Any:
+        """Keras's word for a step of validation."""
+        groups = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
+        return _in_scope(groups, state, self.judge, data)
+
+
+def _in_scope(groups: Any, state: Any, step: Callable[[Any], Any], data: Any) -> Any:
+    mapping = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
+    with keras.StatelessScope(state_mapping=mapping) as scope:
+        logs = step(data)
+    return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
+
+
+def replica() -> tuple[Any, int]:
+    """The number of this replica, and how many there are: JAX shards one program, so there is one."""
+    return 0, 1
+
+
+def devices() -> list[str]:
+    """The kinds of device that JAX sees, for the report: `CPU`, `GPU`, `TPU`."""
+    return sorted({device.platform.upper() for device in jax.devices()})
+
+
+def checkpoint_arrays(prefix: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
+    """TensorFlow's checkpoints need TensorFlow.
+
+    Raises:
+        ModelError: Always.
+    """
+    raise ModelError(
+        f"Expected the TensorFlow backend to read {prefix}; got JAX: `turtlenet convert` it with "
+        "KERAS_BACKEND=tensorflow first."
+    )
