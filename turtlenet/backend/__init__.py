@@ -43,7 +43,7 @@ if keras.backend.backend() == "tensorflow":
         weight_gradients,
     )
 elif keras.backend.backend() == "jax":
-    from turtlenet.backend.jax import (
+    from turtlenet.backend.jax import (  # type: ignore[assignment]
         Steps,
         checkpoint_arrays,
         compiled,
