@@ -27,8 +27,9 @@ __all__ = [
 
 
 def printable(text: str) -> str:
-    """A text in one line in which nothing steers a terminal: line breaks and the like are spelled out."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    """A text in one line, in which what steers a terminal is spelled out."""
+    flat = (" " if each.isspace() else each for each in text)
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in flat)
 
 
 class TurtlenetError(ValueError):

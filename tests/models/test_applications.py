@@ -27,8 +27,13 @@ def enliven(net):
     for weight in net.weights:
         if "gamma" in weight.name:
             weight.assign(rng.uniform(0.7, 1.3, weight.shape))
+        elif "variance" in weight.name and "moving" not in weight.name:
+            weight.assign(rng.uniform(0.7, 1.3, weight.shape))
         elif len(weight.shape) == 1 and "moving" not in weight.name:
             weight.assign(rng.normal(size=weight.shape) * 0.1)
+    for layer in net.layers:
+        if isinstance(layer, tf_keras.layers.Normalization):
+            layer.finalize_state()
     norms = [layer for layer in net.layers if isinstance(layer, tf_keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in norms]
     for layer in norms:

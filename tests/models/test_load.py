@@ -224,3 +224,24 @@ def test_passes_on_what_keras_says(trained, tmp_path):
     save(trained, path)
     edit(path, lambda config: config["config"]["layers"][1]["config"].update(filters=-1))
     assert f"Expected a model that Keras {keras.version()} can build; it said: " in refusal(path)
+
+
+def test_an_archive_whose_weights_lie_where_hdf5_may_begin(trained, images, tmp_path):
+    save(trained, tmp_path / "whole.keras")
+    with zipfile.ZipFile(tmp_path / "whole.keras") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    weights = parts.pop("model.weights.h5")
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    place = next(size for size in (2**power for power in range(9, 30)) if size > path.stat().st_size + 100)
+    with zipfile.ZipFile(path, "a") as archive:
+        start = archive.start_dir
+        entry = zipfile.ZipInfo("model.weights.h5")
+        # An extra field fills the gap: its head takes 4 bytes, the entry's 30 and its name.
+        gap = place - start - 30 - len(entry.filename) - 4
+        entry.extra = (0xFFFF).to_bytes(2, "little") + gap.to_bytes(2, "little") + bytes(gap)
+        archive.writestr(entry, weights)
+    assert h5py.is_hdf5(path)
+    np.testing.assert_array_equal(load(path).predict(images[0], verbose=0), trained.predict(images[0], verbose=0))

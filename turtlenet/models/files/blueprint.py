@@ -19,7 +19,7 @@ from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.saved_model import describe
 from turtlenet.models.files.stored import attribute
 
-__all__ = ["Blueprint", "read_blueprint"]
+__all__ = ["Blueprint", "read_blueprint", "starts_as_zip"]
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,11 @@ def _read(path: Path) -> Blueprint:
     if not path.is_file():
         # Reading from a pipe would wait for who writes to it.
         raise ModelError(f"Expected a model file; {path} is neither a file nor a folder.")
+    # The archive first: HDF5 may begin at byte 512, 1024, ..., where the weights in an archive may lie by chance.
+    if starts_as_zip(path):
+        return _from_zip(path)
     if h5py.is_hdf5(path):
         return _from_hdf5(path)
-    if _starts_as_zip(path):
-        return _from_zip(path)
     raise ModelError(f"Expected a model file (HDF5 or .keras); {path} is neither.")
 
 
@@ -156,7 +157,8 @@ def _holds_weights(file: h5py.File) -> bool:
     return any(isinstance(item, h5py.Group) and "vars" in item for item in file.values())
 
 
-def _starts_as_zip(path: Path) -> bool:
+def starts_as_zip(path: Path) -> bool:
+    """Whether a file begins as a zip archive does."""
     with path.open("rb") as file:
         return file.read(4) == b"PK\x03\x04"
 

@@ -15,6 +15,7 @@ import h5py
 import keras
 
 from turtlenet.errors import OutputError
+from turtlenet.models.files.blueprint import starts_as_zip
 from turtlenet.models.files.quiet import quiet
 from turtlenet.models.legacy.upgrade import operation
 from turtlenet.version import __version__
@@ -54,12 +55,12 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any] | None:
     """What `save` wrote of a model's origin; None where there is nothing that can be read."""
     text: Any = None
     try:
-        if h5py.is_hdf5(path):
-            with h5py.File(path, "r") as file:
-                text = file.attrs.get(_PROVENANCE)
-        elif zipfile.is_zipfile(path):
+        if starts_as_zip(Path(path)):
             with zipfile.ZipFile(path) as archive:
                 text = archive.read(f"{_PROVENANCE}.json") if f"{_PROVENANCE}.json" in archive.namelist() else None
+        elif h5py.is_hdf5(path):
+            with h5py.File(path, "r") as file:
+                text = file.attrs.get(_PROVENANCE)
         found = json.loads(text) if text else None
     except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
         return None
