@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from turtlenet.backend.thin import thin_convolutions
+from turtlenet.backend.convolution import own_convolutions
 from turtlenet.errors import ModelError
 
 __all__ = [
@@ -50,7 +50,7 @@ def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, A
         return loss, rest, tape.gradient(total, x, unconnected_gradients=zero)
     # A tape does not ask which gradient a graph's operation was given; `tf.gradients` does.
     x = tf.identity(x)
-    with thin_convolutions():
+    with own_convolutions():
         loss, rest = fn(x)
     (slope,) = tf.gradients(tf.reduce_sum(loss), x, unconnected_gradients=zero)
     return loss, rest, slope
@@ -62,9 +62,14 @@ def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) 
     Returns:
         The loss, the rest of what `fn` gave, and one gradient for each variable.
     """
-    with tf.GradientTape() as tape:
+    values = [weight.value for weight in weights]
+    if tf.executing_eagerly() or _has_gpu() or replica()[1] > 1:
+        with tf.GradientTape() as tape:
+            loss, rest = fn()
+        return loss, rest, tape.gradient(loss, values)
+    with own_convolutions():
         loss, rest = fn()
-    return loss, rest, tape.gradient(loss, [weight.value for weight in weights])
+    return loss, rest, tf.gradients(loss, values)
 
 
 def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = lambda: ()) -> Callable[..., Any]:

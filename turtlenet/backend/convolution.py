@@ -1,23 +1,26 @@
-"""A faster input gradient for the first convolution of a network, on a CPU.
+"""Gradients of convolutions on a CPU, where TensorFlow's own are slow, or crash.
 
 An attack differentiates at the image, so it pays for the input gradient of the first convolution, which training
 never needs and TensorFlow computes slowly: its kernel sees one to four output channels and leaves most of a vector
 register empty. Here it is one large matrix product, then a sum over shifted copies: the transpose of what im2col does.
+
+The kernel's gradient of a 1x1 convolution with a stride (the shortcut of a ResNet) ends the process in TensorFlow 2.21
+for some sizes, such as 8 channels at 60x60: here it is a product with the pixels that the stride takes.
 """
 
 from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["thin_convolutions"]
+__all__ = ["own_convolutions"]
 
 # Above this many channels the sum over shifted copies moves more memory than the product saves.
 _THIN = 4
 _NAME = "TurtlenetConv2D"
 
 
-def thin_convolutions() -> Any:
-    """A context: convolutions that a graph records within it have the faster gradient, where it is faster."""
+def own_convolutions() -> Any:
+    """A context: `tf.gradients` takes these gradients for the convolutions that a graph records within it."""
     return tf.compat.v1.get_default_graph().gradient_override_map({"Conv2D": _NAME})
 
 
@@ -27,9 +30,7 @@ def _gradient(op: Any, upstream: Any) -> list[Any]:
     settings = {key: op.get_attr(key) for key in ("strides", "padding", "explicit_paddings", "dilations")}
     settings["data_format"] = op.get_attr("data_format").decode()
     settings["padding"] = settings["padding"].decode()
-    at_kernel = tf.raw_ops.Conv2DBackpropFilter(
-        input=x, filter_sizes=tf.shape(kernel), out_backprop=upstream, **settings
-    )
+    at_kernel = _kernel_gradient(x, kernel, upstream, settings)
     if _suits(x, kernel, upstream, **settings):
         stride = settings["strides"][1]
         return [_input_gradient(x, kernel, upstream, stride, settings["padding"] == "SAME"), at_kernel]
@@ -37,6 +38,15 @@ def _gradient(op: Any, upstream: Any) -> list[Any]:
         input_sizes=tf.shape(x), filter=kernel, out_backprop=upstream, **settings
     )
     return [at_input, at_kernel]
+
+
+def _kernel_gradient(x: Any, kernel: Any, upstream: Any, settings: dict[str, Any]) -> Any:
+    stride, plain = settings["strides"][1:3], settings["data_format"] == "NHWC" and kernel.shape[2] == x.shape[3]
+    if kernel.shape[:2] == (1, 1) and plain and max(stride) > 1 and settings["padding"] in ("SAME", "VALID"):
+        taken = x[:, :: stride[0], :: stride[1]]
+        flat = [tf.reshape(part, [-1, part.shape[3]]) for part in (taken, upstream)]
+        return tf.reshape(tf.matmul(flat[0], flat[1], transpose_a=True), kernel.shape)
+    return tf.raw_ops.Conv2DBackpropFilter(input=x, filter_sizes=tf.shape(kernel), out_backprop=upstream, **settings)
 
 
 def _suits(

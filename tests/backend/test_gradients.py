@@ -1,4 +1,4 @@
-"""The gradient at the input: against the framework's own, for every geometry of a first convolution."""
+"""Gradients at the input and at the weights: against the framework's own, and by hand where that one fails."""
 
 import keras
 import numpy as np
@@ -59,6 +59,28 @@ def test_other_convolutions(layer):
     x = np.random.default_rng(1).normal(size=(2, 8, 8, 4)).astype("float32")
     fast, plain = gradients(layer, x)
     np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("size", "strides"), [(60, 2), (7, 3), (8, (2, 1))])
+def test_the_kernel_of_a_shortcut(padding, size, strides):
+    # With 8 channels at 60x60 TensorFlow's own gradient ends the process.
+    keras.utils.set_random_seed(0)
+    layer = keras.layers.Conv2D(16, 1, strides=strides, padding=padding)
+    x = np.random.default_rng(1).normal(size=(4, size, size, 8)).astype("float32")
+    layer.build(x.shape)
+
+    def descend(x):
+        def loss():
+            return ops.sum(ops.square(layer(x))), None
+
+        return backend.weight_gradients(loss, layer.trainable_variables)[2]
+
+    kernel, bias = (ops.convert_to_numpy(each) for each in backend.compiled(descend)(ops.convert_to_tensor(x)))
+    down, across = strides if isinstance(strides, tuple) else (strides, strides)
+    taken, outputs = x[:, ::down, ::across], 2 * ops.convert_to_numpy(layer(x))
+    np.testing.assert_allclose(kernel[0, 0], np.einsum("bijc,bijf->cf", taken, outputs), rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(bias, outputs.sum(axis=(0, 1, 2)), rtol=1e-3, atol=1e-2)
 
 
 def test_any_batch_size():
