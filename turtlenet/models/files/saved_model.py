@@ -16,14 +16,15 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.errors import ModelError
+from turtlenet.models.files.wire import MOST_BYTES, MalformedError, Message
 
 __all__ = ["SavedModel", "arrays", "describe"]
 
 _MODELS = ("_tf_keras_network", "_tf_keras_model", "_tf_keras_sequential")
 _LISTS = ("trackable_list_wrapper", "trackable_tuple_wrapper", "trackable_dict_wrapper")
 _TREE = "_CHECKPOINTABLE_OBJECT_GRAPH"
-# No protocol buffer may be larger than the first; no model's description comes near the other two.
-_MOST_BYTES, _MOST_TREE_BYTES, _MOST_FIELDS = 1 << 31, 1 << 27, 1_000_000
+# No model's tree of objects comes near.
+_MOST_TREE_BYTES = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def arrays(folder: Path) -> dict[str, list[tuple[str, np.ndarray]]]:
         listed = _Tree(objects, _notes(folder, objects)).weights()
         stored = _stored(objects, backend.checkpoint_arrays(prefix, [_TREE])[_TREE])
         if lacking := [name for name, weights in listed.items() if not stored.keys() >= set(weights)]:
-            raise _MalformedError(f"its checkpoint lacks weights of {lacking[0]!r}")
+            raise MalformedError(f"its checkpoint lacks weights of {lacking[0]!r}")
     values = backend.checkpoint_arrays(prefix, {stored[one][1] for weights in listed.values() for one in weights})
     return {
         name: [(f"{stored[one][0]}:0", values[stored[one][1]]) for one in weights] for name, weights in listed.items()
@@ -140,7 +141,7 @@ class _Tree:
         layers = [root[f"layer-{n}"] for n in range(len(root)) if f"layer-{n}" in root]
         names = [self.notes[layer].name for layer in layers if layer in self.notes]
         if len(set(names)) < len(layers):
-            raise _MalformedError("its layers do not have a name each")
+            raise MalformedError("its layers do not have a name each")
         splits = [*(self.split(layer) for layer in layers), _Split(*self.own(0), [])]
         listed = zip([*names, "top_level_model_weights"], splits, strict=True)
         return {name: _once(split.training + split.fixed) for name, split in listed if split.training or split.fixed}
@@ -162,7 +163,7 @@ class _Tree:
             return None
         numbered = [self.objects[lists[key]].children for key in keys]
         if any(str(n) not in items for items in numbered for n in range(len(items))):
-            raise _MalformedError("a list of weights has a gap")
+            raise MalformedError("a list of weights has a gap")
         return _Split(*([items[str(n)] for n in range(len(items))] for items in numbered))
 
     def gathered(self, layer: int) -> _Split:
@@ -205,7 +206,7 @@ def _notes(folder: Path, objects: list[_Object] | None = None) -> dict[int, _Not
     """What Keras noted, by object; from TensorFlow 2.5 on in a file of its own, before that in the tree of objects."""
     beside = folder / "keras_metadata.pb"
     if beside.is_file():
-        texts = {it.number(2): (it.text(4), it.text(5)) for it in _Message(_bytes(beside)).messages(1)}
+        texts = {it.number(2): (it.text(4), it.text(5)) for it in Message(_bytes(beside)).messages(1)}
     else:
         texts = {n: (one.identifier, one.note) for n, one in enumerate(objects or _objects(folder))}
     notes = {
@@ -220,7 +221,7 @@ def _notes(folder: Path, objects: list[_Object] | None = None) -> dict[int, _Not
 
 def _objects(folder: Path) -> list[_Object]:
     """The tree of objects in `saved_model.pb`, from its root on."""
-    graph = _Message(_bytes(folder / "saved_model.pb")).message(2)
+    graph = Message(_bytes(folder / "saved_model.pb")).message(2)
     tree = graph.message(7, _MOST_TREE_BYTES)
     objects = []
     for node in tree.messages(1):
@@ -232,7 +233,7 @@ def _objects(folder: Path) -> list[_Object]:
 
 def _stored(objects: list[_Object], checkpoint: bytes) -> dict[int, tuple[str, str]]:
     """Name and checkpoint key of each variable: the checkpoint has a tree of its own, with the same branches."""
-    nodes = list(_Message(memoryview(checkpoint)).messages(1))
+    nodes = list(Message(memoryview(checkpoint)).messages(1))
     children = [_children(node) for node in nodes]
     _check_tree(children)
     stored = {}
@@ -248,13 +249,13 @@ def _stored(objects: list[_Object], checkpoint: bytes) -> dict[int, tuple[str, s
     return stored
 
 
-def _children(node: "_Message") -> dict[str, int]:
+def _children(node: Message) -> dict[str, int]:
     return {child.text(2): child.number(1) for child in node.messages(1)}
 
 
 def _check_tree(children: list[dict[str, int]]) -> None:
     if not children or not all(0 <= child < len(children) for those in children for child in those.values()):
-        raise _MalformedError("its objects make no tree")
+        raise MalformedError("its objects make no tree")
 
 
 def _once(items: Iterable[int]) -> list[int]:
@@ -266,12 +267,8 @@ def _json(text: str) -> dict[str, Any]:
     plain = ("__tuple__", "TensorShape")
     found = json.loads(text, object_hook=lambda it: it.get("items") if it.get("class_name") in plain else it)
     if not isinstance(found, dict):
-        raise _MalformedError("a description is no JSON object")
+        raise MalformedError("a description is no JSON object")
     return found
-
-
-class _MalformedError(Exception):
-    """Bytes that are not what they should be."""
 
 
 @contextmanager
@@ -285,88 +282,12 @@ def _whole(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise ModelError(f"Expected a readable SavedModel; {folder}: {error.strerror or error}.") from None
-    except (_MalformedError, ValueError, RecursionError) as error:
+    except (MalformedError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
         raise ModelError(f"Expected a whole SavedModel; {folder} is damaged or cut short: {reason}.") from None
 
 
 def _bytes(path: Path) -> memoryview:
-    if path.stat().st_size > _MOST_BYTES:
-        raise _MalformedError(f"{path.name} is too large")
+    if path.stat().st_size > MOST_BYTES:
+        raise MalformedError(f"{path.name} is too large")
     return memoryview(path.read_bytes())
-
-
-class _Message:
-    """The fields of a protocol buffer by their numbers. What is not there is empty, as in all of these."""
-
-    def __init__(self, data: memoryview) -> None:
-        self.fields: dict[int, list[int | memoryview]] = {}
-        for count, (number, value) in enumerate(_wire(data)):
-            if count == _MOST_FIELDS:
-                raise _MalformedError("it has too many parts")
-            self.fields.setdefault(number, []).append(value)
-
-    def has(self, number: int) -> bool:
-        return number in self.fields
-
-    def messages(self, number: int, most_bytes: int = _MOST_BYTES) -> Iterator["_Message"]:
-        """The messages in a field that repeats."""
-        for part in self._parts(number):
-            if len(part) > most_bytes:
-                raise _MalformedError("a part is too large")
-            yield _Message(part)
-
-    def message(self, number: int, most_bytes: int = _MOST_BYTES) -> "_Message":
-        return next(self.messages(number, most_bytes), _NOTHING)
-
-    def text(self, number: int) -> str:
-        return str(next(self._parts(number), b""), "utf-8")
-
-    def number(self, number: int) -> int:
-        value = self.fields.get(number, [0])[0]
-        if not isinstance(value, int):
-            raise _MalformedError("a number is no number")
-        return value
-
-    def _parts(self, number: int) -> Iterator[memoryview]:
-        for part in self.fields.get(number, []):
-            if not isinstance(part, memoryview):
-                raise _MalformedError("a number stands for something else")
-            yield part
-
-
-def _wire(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Number and value of each field. Only what is asked for is looked into: nothing can nest without an end."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        if key & 7 == 0:
-            value, at = _varint(data, at)
-            yield key >> 3, value
-            continue
-        if key & 7 == 2:
-            size, at = _varint(data, at)
-        elif key & 7 in _FIXED:
-            size = _FIXED[key & 7]
-        else:
-            raise _MalformedError(f"no field is of kind {key & 7}")
-        if size > len(data) - at:
-            raise _MalformedError("a part is longer than the whole")
-        yield key >> 3, data[at : at + size]
-        at += size
-
-
-_FIXED = {1: 8, 5: 4}
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """A number in groups of seven bits, and where the next thing begins."""
-    value = 0
-    for n, byte in enumerate(data[at : at + 10]):
-        value |= (byte & 127) << 7 * n
-        if byte < 128:
-            return value, at + n + 1
-    raise _MalformedError("a number does not end")
-
-
-_NOTHING = _Message(memoryview(b""))
