@@ -25,9 +25,7 @@ def enliven(net):
     """Draws scales, shifts and biases, and normalizes by what comes, so that the input is heard through all layers."""
     rng = np.random.default_rng(0)
     for weight in net.weights:
-        if "gamma" in weight.name:
-            weight.assign(rng.uniform(0.7, 1.3, weight.shape))
-        elif "variance" in weight.name and "moving" not in weight.name:
+        if "gamma" in weight.name or "variance" in weight.name and "moving" not in weight.name:
             weight.assign(rng.uniform(0.7, 1.3, weight.shape))
         elif len(weight.shape) == 1 and "moving" not in weight.name:
             weight.assign(rng.normal(size=weight.shape) * 0.1)

@@ -412,7 +412,7 @@ LAYERS = {
             ("max", "Maximum", {}),
             ("concat", "Concatenate", {"axis": 1}),
             ("dot", "Dot", {"axes": [1, 1], "normalize": False}),
-            ("cos", "Dot", {"axes": [1, 1], "normalize": True}),
+            ("cos", "turtlenet>Cosine", {}),
         ]
     },
 }
@@ -430,7 +430,6 @@ SAME = {
     "merge by code": described("Merge", mode="code", mode_type="lambda"),
     "merge by function": described("Merge", mode="sum", mode_type="function"),
     "cosine of matrices": described("Merge", mode="cos", mode_type="raw", dot_axes=[2, 2]),
-    "full": described("Convolution2D", nb_filter=1, nb_row=2, nb_col=2, border_mode="full", dim_ordering="th"),
     "list": {"class_name": "Sequential", "config": [described("Dense", output_dim=3)]},
 }
 
@@ -455,6 +454,13 @@ def test_normalization_by_sample_or_batch(mode):
     with pytest.raises(ModelError) as caught:
         upgraded(described("BatchNormalization", name="it", mode=mode, axis=-1))
     assert str(caught.value) == f"Expected mode 0 in BatchNormalization 'it'; got {mode}."
+
+
+@pytest.mark.parametrize("class_name", ["Convolution1D", "Convolution2D", "ConvLSTM2D"])
+def test_full_padding(class_name):
+    with pytest.raises(ModelError) as caught:
+        upgraded(described(class_name, name="it", nb_filter=1, nb_row=2, nb_col=2, border_mode="full"))
+    assert str(caught.value) == f"Expected valid or same padding in {class_name} 'it'; got full."
 
 
 @pytest.mark.parametrize("version", ["2.2.4", "2.15.0-tf", "3.0.0"])
@@ -490,6 +496,12 @@ def test_order_of_dimensions(dim_ordering, era, expected):
     assert upgraded(described("UpSampling2D", dim_ordering=dim_ordering), era)["config"]["data_format"] == expected
 
 
+def test_cosine_of_keras_2_has_no_axis_more():
+    old = described("Merge", name="m", mode="cos", mode_type="raw", dot_axes=-1)
+    new = upgraded(old, Era.of("2.0.8", None, otherwise=2))
+    assert new == described("Dot", name="m", axes=-1, normalize=True)
+
+
 def test_merge_with_branches_waits_for_its_model():
     old = merged("m", "sum", dense("a", 3, 4), dense("b", 3, 4))
     assert upgraded(old) == old
@@ -520,7 +532,7 @@ def test_untold_order_is_that_of_the_rest(orders, expected):
 
 # tf_keras knows the arguments of Keras 2.
 
-UNKNOWN_TO_TF_KERAS = ("MaxoutDense", "Highway", "SReLU", "ParametricSoftplus")
+UNKNOWN_TO_TF_KERAS = ("turtlenet>Cosine", "MaxoutDense", "Highway", "SReLU", "ParametricSoftplus")
 
 
 @pytest.fixture(scope="module")

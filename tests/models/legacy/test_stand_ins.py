@@ -140,6 +140,30 @@ def test_srelu(shared, shape, tmp_path):
     check_kept(layer, x, tmp_path)
 
 
+def test_srelu_of_theano(tmp_path):
+    """Where the left line falls towards the bend, it is cut at the height of the right one."""
+    x = 3 * drawn(5, 8)
+    layer = filled(stand_ins.SReLU(bounded=True), x)
+    left, left_slope, right, right_slope = layer.get_weights()
+    width = np.abs(right)
+    past = x - left
+    line = np.minimum(np.where(past > 0, past, left_slope * past), width)
+    known = left + line + np.maximum(past - width, 0) * right_slope
+    np.testing.assert_allclose(layer(x), known, atol=1e-5)
+    check_kept(layer, x, tmp_path)
+
+
+def test_cosine():
+    a, b = drawn(5, 4), drawn(5, 4, seed=1)
+    known = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    layer = stand_ins.Cosine()
+    np.testing.assert_allclose(layer([a, b]), known[:, None, None], atol=1e-6)
+    np.testing.assert_array_equal(layer([0 * a, b]), np.zeros((5, 1, 1)))
+    assert layer.compute_output_shape([(None, 4), (None, 4)]) == (None, 1, 1)
+    with pytest.raises(ValueError, match="Expected two vectors"):
+        stand_ins.Cosine()([a[:, None], b[:, None]])
+
+
 def test_parametric_softplus(tmp_path):
     x = drawn(5, 3, 2)
     start = stand_ins.ParametricSoftplus()

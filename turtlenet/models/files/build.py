@@ -8,6 +8,7 @@ import keras
 from keras.src.backend.common import global_state
 
 from turtlenet.errors import ModelError
+from turtlenet.models.files.stateful import give_states, take_states
 from turtlenet.models.files.weights import Pair
 from turtlenet.models.legacy.rules import Json
 
@@ -36,6 +37,7 @@ def build(
     Raises:
         ModelError: What `pair` raises, or what Keras says of a description that it cannot build, in one line.
     """
+    stateful = take_states(config)
     # Within the scope variables have shapes and no values: a description that asks for terabytes costs nothing.
     try:
         with keras.StatelessScope():
@@ -51,6 +53,7 @@ def build(
                 raise
         put(pairs)
         finish(model)
+        give_states(model, stateful)
     except ModelError:
         raise
     except Exception as error:

@@ -5,6 +5,7 @@ gives an optimizer of Keras 2 the default learning rate, and cannot read names a
 """
 
 import copy
+import json
 import math
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from keras.src.backend.common import global_state
 from turtlenet.errors import ModelError
 from turtlenet.models.files.blueprint import Blueprint
 from turtlenet.models.files.stored import attribute_list
+from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.rules import Json
 
 __all__ = ["compile_from"]
@@ -48,6 +50,8 @@ def compile_from(model: keras.Model, blueprint: Blueprint) -> None:
         blueprint: Its file; it has a compiled state, and that state is known to be safe.
     """
     training = copy.deepcopy(blueprint.training or {})
+    if _meant_another_loss(blueprint):
+        return
     try:
         optimizer = _optimizer(training.get("optimizer_config") or training["optimizer"])
         loss = _each(training.get("loss"), keras.losses)
@@ -69,6 +73,17 @@ def compile_from(model: keras.Model, blueprint: Blueprint) -> None:
     except Exception:
         # `compile` keeps what it was given before it checks it.
         model.compiled = False
+
+
+def _meant_another_loss(blueprint: Blueprint) -> bool:
+    """Whether the loss had another scale or sign: the cosine, averaged over features up to Keras 2.0.8, and positive
+    in TensorFlow 1.14 and 1.15 alone, which gave their version as their neighbors did.
+    """
+    told = json.dumps((blueprint.training or {}).get("loss"))
+    if not any(f'"{name}"' in told for name in ("cosine_proximity", "cosine")):
+        return False
+    version = blueprint.keras_version
+    return version == "2.2.4-tf" or Era.of(version, None, otherwise=1).version < (2, 0, 9)
 
 
 def _optimizer(config: Any) -> Any:

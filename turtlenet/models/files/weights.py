@@ -42,7 +42,7 @@ _MEANINGS = {
     "count": "count",
 }
 # How many arrays Keras 1 wrote for one layer: gate by gate.
-_GATES = {"LSTM": 12, "ConvLSTM2D": 12, "GRU": 9}
+_GATES = {"LSTM": 12, "ConvLSTM2D": 12, "GRU": 9, "SimpleRNN": 3}
 
 
 @dataclass
@@ -64,6 +64,7 @@ def by_name(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era) ->
     """
     layers = dict(_units(model, (), stored, upgraded))
     named = {upgraded.renamed.get(path[-1], path[-1]): (path, layer) for path, layer in layers.items()}
+    named = _with_lost_names(named, stored, upgraded)
     if lost := [name for name in stored if name not in named]:
         raise ModelError(f"Expected a layer for all arrays; {_some(lost)} in the file has none in the model.")
     if bare := [name for name, (_, layer) in named.items() if layer.weights and name not in stored]:
@@ -82,10 +83,21 @@ def _units(model: Any, path: tuple[str, ...], stored: Stored, upgraded: Upgraded
     """
     for layer in model.layers:
         own = upgraded.renamed.get(layer.name, layer.name)
-        if isinstance(layer, keras.Model) and layer.weights and own not in stored:
+        inner = isinstance(layer, keras.Model) and layer.name not in upgraded.nameless
+        if inner and layer.weights and own not in stored:
             yield from _units(layer, (*path, layer.name), stored, upgraded)
         else:
             yield (*path, layer.name), layer
+
+
+def _with_lost_names(named: dict[str, Any], stored: Stored, upgraded: Upgraded) -> dict[str, Any]:
+    """Calls models whose names are in the list of weights only by these, one after the other."""
+    lost = [name for name in stored if name not in named]
+    nameless = [name for name, (_, layer) in named.items() if name in upgraded.nameless and layer.weights]
+    if len(lost) != len(nameless):
+        return named
+    found = dict(zip(nameless, lost, strict=True))
+    return {found.get(name, name): unit for name, unit in named.items()}
 
 
 def by_order(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era) -> list[Pair]:
@@ -130,13 +142,18 @@ def _leaves(layer: Any, path: tuple[str, ...], upgraded: Upgraded, era: Era, see
     if _inside(layer) or not layer.weights:
         return
     written = _written(path, upgraded)
-    gates = _GATES.get(written.get("class_name", "")) if era.major == 1 else None
-    if era.major == 1 and written.get("class_name") == "SimpleRNN":
-        gates = 3
+    gates = _gates(written) if era.major == 1 else None
     trainable, others = len(layer.trainable_weights), len(layer.non_trainable_weights)
     if gates:
         trainable, others = (gates, 0) if trainable else (0, gates)
     yield _Leaf(layer, path, written, trainable, others)
+
+
+def _gates(written: dict[str, Any]) -> int | None:
+    """How many arrays Keras 1 wrote for a recurrent layer: joined where it was to compute all gates at once."""
+    name = written.get("class_name", "")
+    joined = name in ("LSTM", "GRU") and written.get("config", {}).get("consume_less") == "gpu"
+    return 3 if joined else _GATES.get(name)
 
 
 def _inside(layer: Any) -> list[Any]:

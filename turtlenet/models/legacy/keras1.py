@@ -276,7 +276,11 @@ def _merge(layer: Json, config: Json, era: Era) -> bool | None:
         # Along any other axes, Keras 1 divided by something else than the lengths of the vectors.
         if mode == "cos" and axes not in (-1, 1, [-1, -1], [1, 1]):
             return False
-        layer |= {"class_name": "Dot", "config": new | {"axes": axes, "normalize": mode == "cos"}}
+        if mode == "cos" and era.major == 1:
+            # Its output had an axis more, which Keras 2 did not tell the next layer.
+            layer |= {"class_name": "turtlenet>Cosine", "config": new}
+        else:
+            layer |= {"class_name": "Dot", "config": new | {"axes": axes, "normalize": mode == "cos"}}
     elif mode in _MERGES:
         axis = {"axis": config.get("concat_axis", -1)} if mode == "concat" else {}
         layer |= {"class_name": _MERGES[mode], "config": new | axis}
@@ -363,8 +367,7 @@ def _learned(layer: Json, config: Json, era: Era) -> None:
     "keras1-convolution", "convolutions had nb_filter, nb_row, subsample, border_mode, dim_ordering", *_CONVOLUTIONS
 )
 def _convolution(layer: Json, config: Json, era: Era) -> bool | None:
-    if config.get("border_mode", "valid") not in ("valid", "same"):
-        return False
+    _check_padding(layer, config)
     name = _CONVOLUTIONS[layer["class_name"]]
     _size(config)
     if name == "Conv2DTranspose" and _output_padding(config, era) is False:
@@ -425,14 +428,20 @@ def _recurrent(layer: Json, config: Json, era: Era) -> None:
 
 
 @_edits("keras1-conv-lstm", "ConvLSTM2D had nb_filter, inner_init, dim_ordering", "ConvLSTM2D")
-def _conv_lstm(layer: Json, config: Json, era: Era) -> bool | None:
-    if config.get("border_mode", "valid") not in ("valid", "same"):
-        return False
+def _conv_lstm(layer: Json, config: Json, era: Era) -> None:
+    _check_padding(layer, config)
     _size(config)
     _rename(config, _CONVOLUTION | _RECURRENT, "consume_less", "input_dim", "input_length")
     _forget_bias(config)
     _order(config, era)
-    return None
+
+
+def _check_padding(layer: Json, config: Json) -> None:
+    mode = config.get("border_mode", "valid")
+    if mode not in ("valid", "same"):
+        raise ModelError(
+            f"Expected valid or same padding in {layer['class_name']} {config.get('name')!r}; got {mode}."
+        )
 
 
 def _forget_bias(config: Json) -> None:

@@ -87,9 +87,9 @@ _STAND_INS = (
 _AUGMENTING = ("RandomHeight", "RandomWidth")
 
 
-@rule("class-name", "the class went by another name")
+@rule("class-name", "the class went by another name", classes=tuple(_RENAMED))
 def _class_name(layer: Json, _: Era) -> Json | None:
-    return _renamed(layer, _RENAMED[layer["class_name"]]) if layer["class_name"] in _RENAMED else None
+    return _renamed(layer, _RENAMED[layer["class_name"]])
 
 
 @rule("hard-sigmoid", "hard_sigmoid(x) was clip(0.2 x + 0.5, 0, 1); Keras 3 has relu6(x + 3) / 6")

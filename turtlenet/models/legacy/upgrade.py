@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from turtlenet.errors import ModelError
-from turtlenet.models.legacy import calls, keras1, keras2, stand_ins
+from turtlenet.models.legacy import calls, keras1, keras2, stand_ins, theano
 from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.nodes import modern_graph
 from turtlenet.models.legacy.rules import RULES, Json
@@ -18,7 +18,7 @@ from turtlenet.models.legacy.rules import RULES, Json
 __all__ = ["Upgraded", "operation", "upgrade"]
 
 # Rules apply in the order in which these modules are imported.
-_ORDER = (keras1, keras2, stand_ins)
+_ORDER = (keras1, keras2, theano, stand_ins)
 _MODELS = ("Sequential", "Functional", "Model")
 _CALLS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "TensorFlowOpLayer")
 
@@ -32,6 +32,7 @@ class Upgraded:
         applied: For each rule that changed something, the names of the layers that it changed.
         reasons: For each of these rules, what was different.
         renamed: New name of a layer to the one in the file, where Keras 3 does not take the old one.
+        nameless: Models within the model that the file does not name, as they are called now.
         doubts: What the file does not say, and what was assumed.
         written: The class and config of each layer as the file has them, by the path of names from the model down.
     """
@@ -40,6 +41,7 @@ class Upgraded:
     applied: dict[str, list[str]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
+    nameless: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     written: dict[tuple[str, ...], Json] = field(default_factory=dict)
 
@@ -119,7 +121,8 @@ class _Walk:
             return [self._value(each, path) for each in value]
         if not isinstance(value, dict):
             return value
-        if isinstance(value.get("config"), dict) and _is_layer(value.get("class_name"), self.era):
+        if isinstance(value.get("config"), (dict, list)) and _is_layer(value.get("class_name"), self.era):
+            value = self._with_name(value)
             return self.thing(value, (*path, _name_of(value)))
         return value
 
@@ -135,12 +138,21 @@ class _Walk:
             return node | {"config": inner | {"name": node.get("name") or "sequential"}}
         return node
 
+    def _with_name(self, node: Json) -> Json:
+        """Names a Sequential that is a bare list, as Keras 1 and 2.0 wrote it, where its model does not."""
+        if node.get("class_name") != "Sequential" or not isinstance(node.get("config"), list) or node.get("name"):
+            return node
+        self.result.nameless.append(f"unnamed_{len(self.result.nameless) + 1}")
+        return node | {"name": self.result.nameless[-1]}
+
     def _model(self, node: Json, inner: Json, path: tuple[str, ...]) -> Json:
         listed = inner["layers"]
         for layer in listed:
             if not isinstance(layer, dict) or not isinstance(layer.get("config"), (dict, list)):
                 raise ModelError(f"Expected the layers of {_called(node)} as dicts; got {str(layer)[:60]}.")
         inner = dict(inner)
+        listed = [self._with_name(layer) for layer in listed]
+        inner["layers"] = listed
         if node["class_name"] == "Sequential":
             inner["layers"] = self._with_input(listed)
             if not isinstance(inner.get("build_input_shape"), list):

@@ -50,17 +50,28 @@ class SReLU(_Learned):
         t_left_initializer, a_left_initializer: Place and slope of the left bend.
         t_right_initializer, a_right_initializer: Distance to the right bend, whose sign is ignored, and its slope.
         shared_axes: Axes along which all features share their parameters; the batch is axis 0.
+        bounded: Whether the left line ends at the height of the right bend, as on Theano: it rises so far where its
+            slope is negative.
 
     The output has the shape of the input.
     """
 
     parameters = {"t_left": "zeros", "a_left": "glorot_uniform", "t_right": "glorot_uniform", "a_right": "ones"}
 
+    def __init__(self, bounded: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bounded = bounded
+
     def call(self, inputs: Any) -> Any:
         width = ops.abs(self.t_right)
         past = inputs - self.t_left
-        left = self.t_left - self.a_left * ops.relu(-past)
-        return left + ops.minimum(ops.relu(past), width) + self.a_right * ops.relu(past - width)
+        left = -self.a_left * ops.relu(-past)
+        if self.bounded:
+            left = ops.minimum(left, width)
+        return self.t_left + left + ops.minimum(ops.relu(past), width) + self.a_right * ops.relu(past - width)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "bounded": self.bounded}
 
 
 @_registered
