@@ -575,6 +575,16 @@ def test_deconvolution_keeps_its_output_shape(tf_keras, mode, kernel, stride, si
     assert list(layer.compute_output_shape(given))[1:] == shape[1:]
 
 
+@pytest.mark.parametrize("version", ["1.0.8", "1.1.1", None])
+def test_deconvolution_whose_shape_was_not_written(version):
+    config = {"name": "it", "nb_filter": 2, "nb_row": 3, "nb_col": 3, "subsample": [2, 2], "border_mode": "same"}
+    era = Era.of(version, None, otherwise=1)
+    with pytest.raises(ModelError) as caught:
+        upgraded(described("Deconvolution2D", output_shape=[None, 13, 15, 2], dim_ordering="tf", **config), era)
+    assert str(caught.value) == f"Expected stride 1 in Deconvolution2D 'it' of {era}; got [2, 2]."
+    upgraded(described("Deconvolution2D", output_shape=[None, 7, 8, 2], **config | {"subsample": [1, 1]}), era)
+
+
 def test_deconvolution_that_cannot_be_said():
     config = {"nb_filter": 2, "nb_row": 4, "nb_col": 4, "subsample": [3, 3], "border_mode": "same"}
     old = described("Deconvolution2D", output_shape=[None, 13, 15, 2], dim_ordering="tf", **config)

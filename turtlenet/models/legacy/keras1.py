@@ -403,6 +403,9 @@ def _output_padding(config: Json, era: Era) -> bool | None:
     if None in sides:
         return None
     if config.get("border_mode") == "same":
+        if era.version < (1, 1, 2) and any(step > 1 for step in strides):
+            # It wrote a shape that it worked out, whatever was asked for and computed.
+            raise ModelError(f"Expected stride 1 in Deconvolution2D {config.get('name')!r} of {era}; got {strides}.")
         usual = [side % stride == 0 for side, stride in zip(sides, strides, strict=True)]
         # The shape is (input - 1) * stride + padding, one more for an odd kernel.
         padding = [(side - size % 2) % step for side, size, step in zip(sides, kernel, strides, strict=True)]
