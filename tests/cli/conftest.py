@@ -1,6 +1,7 @@
 """A small model, its data and its flawed twins as files; the command line in this process and in one of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,10 @@ import pytest
 from tests.conftest import ROOT
 from turtlenet import models
 from turtlenet.cli import main
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the suite in the background ignores the key for all that come after it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 

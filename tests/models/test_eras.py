@@ -379,7 +379,7 @@ STATES = {
     },
     **{
         f"loss {name}": {"loss": name}
-        for name in ("kullback_leibler_divergence", "logcosh", "cosine_proximity", "mse", "categorical_crossentropy")
+        for name in ("kullback_leibler_divergence", "logcosh", "mse", "categorical_crossentropy")
     },
     "loss in a list": {"loss": ["categorical_crossentropy"]},
     **{

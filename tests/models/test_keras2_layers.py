@@ -795,11 +795,18 @@ def test_masks(name, tmp_path):
     agrees(save(model, tmp_path / "model.h5"), model, inputs)
 
 
+@pytest.mark.parametrize("kind", [L.LSTM, L.GRU, L.SimpleRNN])
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_stateful(kind, ending, tmp_path):
+    model = stateful(kind)
+    again = load(save(model, tmp_path / f"model.{ending}"))
+    x = np.random.default_rng(0).normal(size=model.input_shape).astype("float32")
+    # Each batch begins where the last one ended.
+    for _ in range(3):
+        np.testing.assert_allclose(again.predict_on_batch(x), model.predict_on_batch(x), atol=1e-5)
+
+
 REFUSED = {
-    **{
-        f"stateful {kind.__name__}": (lambda kind=kind: stateful(kind), "stateless scope")
-        for kind in (L.LSTM, L.GRU, L.SimpleRNN)
-    },
     "Discretization adapted": (lambda: adapted(L.Discretization(num_bins=4), (4,)), "Expected 0"),
     "causal SeparableConv1D": (lambda: each(SERIES, L.SeparableConv1D(4, 3, padding="causal")), "padding"),
     "UpSampling2D": (
