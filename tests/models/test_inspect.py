@@ -4,12 +4,13 @@ import hashlib
 import json
 from pathlib import Path
 
+import h5py
 import keras
 import pytest
 from keras import layers
 
 from turtlenet.errors import ModelError
-from turtlenet.models import inspect, save
+from turtlenet.models import Loading, inspect, loading, save
 
 KERAS2 = Path(__file__).parent / "files" / "keras2.h5"
 
@@ -112,3 +113,17 @@ def test_json_and_text(trained, tmp_path):
 def test_no_model(tmp_path):
     with pytest.raises(ModelError, match="there is no"):
         inspect(tmp_path / "none.h5")
+
+
+def test_a_file_that_names_no_backend_is_doubted(tmp_path):
+    with h5py.File(KERAS2) as old, h5py.File(tmp_path / "m.h5", "w") as new:
+        for name in old:
+            old.copy(name, new)
+        for name, value in old.attrs.items():
+            if name != "backend":
+                new.attrs[name] = value
+    found = inspect(tmp_path / "m.h5")
+    assert "does not say which backend wrote it" in found.doubts[0] and found.doubts[0] in found.to_text()
+    assert not inspect(KERAS2).doubts
+    with loading(Loading(written_by="theano")):
+        assert not inspect(tmp_path / "m.h5").doubts

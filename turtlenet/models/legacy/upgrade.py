@@ -58,10 +58,10 @@ def upgrade(config: Json, era: Era) -> Upgraded:
     """
     result = Upgraded({})
     result.config = _Walk(era, result, _has_masks(config)).thing(copy.deepcopy(config), ())
-    if era.backend is None and era.major < 3 and _channels_first(result.config):
+    if era.backend is None and era.major < 3 and _convolves(result.config):
         result.doubts.append(
-            "The file does not say which backend wrote it, and its convolutions are channels first, as Theano's were: "
-            "kernels are taken as TensorFlow writes them. If Theano wrote it, pass --written-by theano."
+            "The file does not say which backend wrote it: its convolutions' kernels are taken as TensorFlow writes "
+            "them. If Theano wrote it, pass --written-by theano."
         )
     return result
 
@@ -202,7 +202,7 @@ class _Walk:
                 layer["inbound_nodes"] = _exchanged(layer["inbound_nodes"], back)
 
 
-def _channels_first(config: Any) -> bool:
+def _convolves(config: Any) -> bool:
     waiting = [config]
     while waiting:
         node = waiting.pop()
@@ -210,7 +210,7 @@ def _channels_first(config: Any) -> bool:
             waiting.extend(node)
         elif isinstance(node, dict):
             inner = node.get("config")
-            if isinstance(inner, dict) and inner.get("data_format") == "channels_first" and "kernel_size" in inner:
+            if isinstance(inner, dict) and "kernel_size" in inner and "filters" in inner:
                 return True
             waiting.extend(node.values())
     return False
