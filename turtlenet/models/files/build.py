@@ -12,7 +12,7 @@ from turtlenet.models.files.stateful import give_states, take_states
 from turtlenet.models.files.weights import Pair
 from turtlenet.models.legacy.rules import Json
 
-__all__ = ["build", "finish", "put", "reason"]
+__all__ = ["begins_with", "build", "finish", "put", "reason"]
 
 # Numbers for one example: 256 GiB.
 _LARGEST_OUTPUT = 2**36
@@ -46,7 +46,7 @@ def build(
                 if not isinstance(model, keras.Model):
                     raise ModelError(f"Expected a model; the file describes a {type(model).__name__}.")
                 _check_outputs(model)
-                pairs = [each for each in pair(model) if not _begins_with(*each)]
+                pairs = [each for each in pair(model) if not begins_with(*each)]
             except BaseException:
                 # Without this the scope would make what was refused as it ends.
                 _forget()
@@ -77,7 +77,7 @@ def _forget() -> None:
     global_state.set_global_attribute("uninitialized_variables", [])
 
 
-def _begins_with(variable: Any, array: Any) -> bool:
+def begins_with(variable: Any, array: Any) -> bool:
     """Gives a variable that still waits for its value this one instead of random numbers, which take their time."""
     if getattr(variable, "_value", variable) is not None or not callable(getattr(variable, "_initializer", None)):
         return False

@@ -18,7 +18,9 @@ from keras.src.backend.common import global_state
 
 from turtlenet.errors import ModelError
 from turtlenet.models.files.blueprint import Blueprint
+from turtlenet.models.files.build import begins_with, put
 from turtlenet.models.files.stored import attribute_list
+from turtlenet.models.files.weights import Pair
 from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.rules import Json
 
@@ -68,8 +70,7 @@ def compile_from(model: keras.Model, blueprint: Blueprint) -> None:
     try:
         model.compile(optimizer=optimizer, loss=loss, **rest)
         if (blueprint.keras_version or "").startswith("3."):
-            model.optimizer.build(model.trainable_variables)
-            _resume(model.optimizer, blueprint)
+            _resume(model.optimizer, model.trainable_variables, blueprint)
     except Exception:
         # `compile` keeps what it was given before it checks it.
         model.compiled = False
@@ -159,13 +160,18 @@ def _metrics(config: Any) -> Any:
     return found
 
 
-def _resume(optimizer: Any, blueprint: Blueprint) -> None:
+def _resume(optimizer: Any, weights: list[Any], blueprint: Blueprint) -> None:
     with _optimizer_arrays(blueprint) as saved:
-        variables = optimizer.variables
-        # Nothing is read before all of it is known to fit.
-        if [array.shape for array in saved] == [tuple(variable.shape) for variable in variables]:
-            for variable, array in zip(variables, saved, strict=True):
-                variable.assign(array[()])
+        pairs: list[Pair] = []
+        # Within the scope the optimizer's variables have shapes only, and begin with what was saved.
+        with keras.StatelessScope():
+            optimizer.build(weights)
+            variables = optimizer.variables
+            # Nothing is read before all of it is known to fit.
+            if [array.shape for array in saved] == [tuple(variable.shape) for variable in variables]:
+                pairs = list(zip(variables, saved, strict=True))
+                pairs = [pair for pair in pairs if not begins_with(*pair)]
+        put(pairs)
 
 
 @contextmanager
