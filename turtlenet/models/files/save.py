@@ -17,6 +17,7 @@ import keras
 from turtlenet.errors import OutputError
 from turtlenet.models.files.blueprint import starts_as_zip
 from turtlenet.models.files.quiet import quiet
+from turtlenet.models.legacy.rules import dicts
 from turtlenet.models.legacy.upgrade import operation
 from turtlenet.version import __version__
 
@@ -82,17 +83,12 @@ def _sign(path: Path, provenance: dict[str, Any]) -> None:
 
 def _locate_operations(described: Any) -> bool:
     """Names the module of each operation in a graph (`x / 2`), without which Keras cannot load its own HDF5 file."""
-    found, waiting = False, [described]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, list):
-            waiting.extend(node)
-        elif isinstance(node, dict):
-            bare = "inbound_nodes" in node and "module" not in node and "trainable" not in node.get("config", {})
-            if bare and node["class_name"] != "InputLayer" and (place := operation(node["class_name"])):
-                node.update(place)
-                found = True
-            waiting.extend(node.values())
+    found = False
+    for node in dicts(described):
+        bare = "inbound_nodes" in node and "module" not in node and "trainable" not in node.get("config", {})
+        if bare and node["class_name"] != "InputLayer" and (place := operation(node["class_name"])):
+            node.update(place)
+            found = True
     return found
 
 

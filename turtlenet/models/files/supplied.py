@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from turtlenet.models.legacy.rules import Json
+from turtlenet.models.legacy.rules import Json, dicts
 
 __all__ = ["supplied"]
 
@@ -18,15 +18,9 @@ def supplied(config: Json, custom: Mapping[str, Any], trust: bool = False) -> Js
         trust: Whether bytecode of Keras 1 and 2 is put in the form in which Keras 3 would run it.
     """
     config = copy.deepcopy(config)
-    waiting: list[Any] = [config]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, list):
-            waiting.extend(node)
-        elif isinstance(node, dict):
-            if node.get("class_name") == "Lambda" and isinstance(node.get("config"), dict):
-                _supply(node, custom, trust)
-            waiting.extend(node.values())
+    for node in dicts(config):
+        if node.get("class_name") == "Lambda" and isinstance(node.get("config"), dict):
+            _supply(node, custom, trust)
     return config
 
 

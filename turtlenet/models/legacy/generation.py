@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from turtlenet.models.legacy.rules import dicts
+
 __all__ = ["generation"]
 
 _OF_KERAS_1 = {"nb_filter", "border_mode", "dim_ordering", "output_dim", "input_dtype", "W_regularizer", "nb_feature"}
@@ -9,21 +11,12 @@ _OF_KERAS_1 = {"nb_filter", "border_mode", "dim_ordering", "output_dim", "input_
 
 def generation(config: Any) -> int:
     """1, 2 or 3, by a word that only one of them used; 2 where there is none."""
-    waiting = [config]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, list):
-            waiting.extend(node)
-        elif isinstance(node, dict):
-            words = set(node)
-            # An Embedding has an `output_dim` in every Keras.
-            if words & (_OF_KERAS_1 - ({"output_dim"} if "input_dim" in words else set())):
-                return 1
-            if (
-                "batch_shape" in words
-                or "registered_name" in words
-                and str(node.get("module")).startswith("keras.src")
-            ):
-                return 3
-            waiting.extend(node.values())
+    for node in dicts(config):
+        words = set(node)
+        # An Embedding has an `output_dim` in every Keras.
+        if words & (_OF_KERAS_1 - ({"output_dim"} if "input_dim" in words else set())):
+            return 1
+        inside = "registered_name" in words and str(node.get("module")).startswith("keras.src")
+        if "batch_shape" in words or inside:
+            return 3
     return 2

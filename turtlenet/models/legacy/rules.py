@@ -5,15 +5,27 @@ call anything that the description names.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from turtlenet.models.legacy.era import Era
 
-__all__ = ["RULES", "Json", "Rule", "rule"]
+__all__ = ["RULES", "Json", "Rule", "dicts", "rule"]
 
 Json = dict[str, Any]
+
+
+def dicts(config: Any) -> Iterator[Json]:
+    """Every dict in a description, the outer before what is in it; a stack of its own, for a file may nest deep."""
+    waiting = [config]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
 
 
 @dataclass(frozen=True)

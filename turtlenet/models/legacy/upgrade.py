@@ -13,7 +13,7 @@ from turtlenet.errors import ModelError
 from turtlenet.models.legacy import calls, keras1, keras2, stand_ins, theano
 from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.nodes import modern_graph
-from turtlenet.models.legacy.rules import RULES, Json
+from turtlenet.models.legacy.rules import RULES, Json, dicts
 
 __all__ = ["Upgraded", "operation", "upgrade"]
 
@@ -203,17 +203,8 @@ class _Walk:
 
 
 def _convolves(config: Any) -> bool:
-    waiting = [config]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, list):
-            waiting.extend(node)
-        elif isinstance(node, dict):
-            inner = node.get("config")
-            if isinstance(inner, dict) and "kernel_size" in inner and "filters" in inner:
-                return True
-            waiting.extend(node.values())
-    return False
+    inner = (node.get("config") for node in dicts(config))
+    return any(isinstance(each, dict) and "kernel_size" in each and "filters" in each for each in inner)
 
 
 _KEPT = ("name", "trainable", "layers", "input_layers", "output_layers", "build_input_shape")
