@@ -16,6 +16,7 @@ FLOORS = {
     "balls": 1,
     "losses": 1,
     "classifier": 2,
+    "batches": 2,
     "data": 2,
     "models": 3,
     "attacks": 3,
@@ -29,7 +30,13 @@ FLOORS = {
     "__init__": 8,
 }
 # On one floor, what stands left of another may be imported by it.
-NEIGHBORS = {("registry", "errors"), ("files", "errors"), ("balls", "random"), ("balls", "backend")}
+NEIGHBORS = {
+    ("registry", "errors"),
+    ("files", "errors"),
+    ("balls", "random"),
+    ("balls", "backend"),
+    ("batches", "classifier"),
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -356,11 +356,12 @@ def _at_least(least: int, **values: int) -> None:
 
 
 def _about(model: ModelType, victim: Classifier) -> dict[str, Any]:
-    parameters = int(victim.model.count_params())
+    common = {"parameters": int(victim.model.count_params()), "precision": victim.precision}
     if isinstance(model, keras.Model):
-        return {"name": model.name, "path": None, "sha256": models.weights_sha256(model), "parameters": parameters}
+        return {"name": model.name, "path": None, "sha256": models.weights_sha256(model), **common}
     path = Path(model)
-    return {"name": path.stem, "path": str(model), "sha256": models.file_sha256(path), "parameters": parameters}
+    digest = models.file_sha256(path)
+    return {"name": path.stem, "path": str(model), "sha256": digest, **common}
 
 
 def _objective(spec: str | Objective, attack: str | Attack, ball: Ball, warmup_steps: int) -> Objective:

@@ -28,11 +28,27 @@ class Classifier:
         self.head = head
         self.input_shape: tuple[int, ...] = tuple(model.input_shape[1:])
         self.num_classes = int(model.output_shape[-1])
+        self.fitting: int | None = None
+        """The largest batch that was seen to fit into memory, once one did not."""
         self._graphs: dict[Hashable, Callable[..., Any]] = {}
 
     def __call__(self, x: Any, *, training: bool = False) -> Any:
         """Gives float32 logits (batch, classes); the weights are those of this moment."""
-        return ops.cast(self.model(x, training=training), "float32")
+        if training or not self.narrow:
+            return ops.cast(self.model(x, training=training), "float32")
+        return backend.wide_gradient(lambda x: ops.cast(self.model(x, training=False), "float32"))(x)
+
+    @property
+    def precision(self) -> str:
+        """What the layers with weights compute in: `float32`, or `bfloat16, float32`."""
+        layers = self.model._flatten_layers(include_self=False, recursive=True)
+        kinds = {layer.compute_dtype for layer in layers if layer._trainable_variables}
+        return ", ".join(sorted(kinds)) or "float32"
+
+    @property
+    def narrow(self) -> bool:
+        """Whether any layer computes in float16, where slopes vanish unless they are scaled."""
+        return any(layer.compute_dtype == "float16" for layer in self.model._flatten_layers(include_self=False))
 
     def compiled(self, name: Hashable, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Keeps one graph for each name, for as long as this classifier lives."""
@@ -42,4 +58,5 @@ class Classifier:
 
     def predict(self, x: Any) -> Any:
         """Compiled logits of one batch, as a float32 NumPy array."""
-        return ops.convert_to_numpy(self.compiled("predict", self.__call__)(ops.convert_to_tensor(x, "float32")))
+        pixels = backend.shard(ops.convert_to_tensor(x, "float32"))
+        return ops.convert_to_numpy(self.compiled("predict", self.__call__)(pixels))

@@ -37,14 +37,26 @@ DataType: TypeAlias = PathType | tuple[Any, Any] | Examples | Data
 DEFAULT_DATA = "mnist-sample"
 
 
-def as_classifier(model: ModelType, *, bounds: tuple[float, float] | None = None, head: str = "auto") -> Classifier:
-    """The classifier of a model, or of a model's file."""
-    return models.classifier(model if isinstance(model, keras.Model) else models.load(model), bounds=bounds, head=head)
+def as_classifier(
+    model: ModelType,
+    *,
+    bounds: tuple[float, float] | None = None,
+    head: str = "auto",
+    precision: str | None = None,
+) -> Classifier:
+    """The classifier of a model, or of a model's file; one of another precision is that of a copy."""
+    models.check_precision(precision)
+    if not isinstance(model, keras.Model):
+        model = models.load(model)
+    elif precision:
+        model = models.copy(model)
+    models.compute_in(model, precision)
+    return models.classifier(model, bounds=bounds, head=head)
 
 
-def source_for(source: ModelType, victim: Classifier) -> Classifier:
+def source_for(source: ModelType, victim: Classifier, precision: str | None = None) -> Classifier:
     """Another model to craft on, which must answer the same question."""
-    other = as_classifier(source, bounds=victim.bounds)
+    other = as_classifier(source, bounds=victim.bounds, precision=precision)
     mine, theirs = ((each.input_shape, each.num_classes) for each in (victim, other))
     if mine != theirs:
         raise ModelError(

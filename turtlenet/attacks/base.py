@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, final
 
+import numpy as np
 from keras import ops
 
 from turtlenet import backend, losses, random
@@ -129,13 +130,11 @@ class Attack(abc.ABC):
             attempt: Number of the attempt; each has draws of its own. See `rounds`.
         """
         self.check(model, ball)
-        x = ops.convert_to_tensor(x, "float32")
-        y = ops.convert_to_tensor(y, "int32")
-        index = ops.arange(ops.shape(x)[0], dtype="int32") if index is None else ops.convert_to_tensor(index, "int32")
+        index = np.arange(len(x)) if index is None else index
+        rows = [(x, "float32"), (y, "int32"), (index, "int32")] + ([] if target is None else [(target, "int32")])
+        x, y, index, *target = (backend.shard(ops.convert_to_tensor(part, kind)) for part, kind in rows)
         words, eps = ops.convert_to_tensor(random.root(seed)), ops.convert_to_tensor(ball.eps, "float32")
-        arguments = [x, y, index, words, ops.convert_to_tensor(attempt, "int32"), eps]
-        if target is not None:
-            arguments.append(ops.convert_to_tensor(target, "int32"))
+        arguments = [x, y, index, words, ops.convert_to_tensor(attempt, "int32"), eps, *target]
 
         def graph(x: Any, y: Any, index: Any, words: Any, attempt: Any, eps: Any, target: Any = None) -> Crafted:
             key = random.keys(words, index)
@@ -144,7 +143,7 @@ class Attack(abc.ABC):
             return self._promise(model, x, goal, ball.with_eps(eps), key)
 
         # Seed, attempt and radius are arguments of the graph: one graph serves all restarts and a whole curve.
-        name = (self, type(ball), ball.low, ball.high, target is None)
+        name = (self, type(ball), ball.low, ball.high, not target)
         return model.compiled(name, graph)(*arguments)
 
     @final

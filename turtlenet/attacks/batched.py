@@ -1,4 +1,4 @@
-"""An attack on any number of images: batches of a few sizes, and restarts that see only the survivors."""
+"""An attack on any number of images: in batches, over all processes, with restarts that see only the survivors."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from turtlenet.attacks.base import Attack
+from turtlenet import backend
+from turtlenet.attacks.base import Attack, Crafted
 from turtlenet.balls import Ball
+from turtlenet.batches import dealt, in_batches
 from turtlenet.classifier import Classifier
 
-__all__ = ["Outcome", "attack_all", "bucket"]
+__all__ = ["Outcome", "attack_all"]
 
 
 @dataclass
@@ -42,9 +44,9 @@ def attack_all(
     seed: int = 0,
     index: np.ndarray | None = None,
     target: np.ndarray | None = None,
-    batch_size: int = 128,
+    batch_size: int | None = 128,
 ) -> Outcome:
-    """Attacks n images in batches.
+    """Attacks n images in batches, each process of a cluster its share of them.
 
     Args:
         attack: What to run; each of its rounds sees only the images on which those before it failed.
@@ -55,42 +57,67 @@ def attack_all(
         seed: Repeats the draws.
         index: The images' places in their data set; 0, 1, ... if not given.
         target: Classes to answer (n,), in place of the attack's own choice.
-        batch_size: Images in one compiled call; changes the speed, not a verdict.
+        batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
+
+    Raises:
+        SettingError: Not enough memory for the batch size.
     """
     index = np.arange(len(x), dtype="int32") if index is None else np.asarray(index, "int32")
+    mine = dealt(len(x))
+
+    def share() -> Outcome:
+        aims = None if target is None else target[mine]
+        return _attack(attack, model, x[mine], y[mine], ball, seed, index[mine], aims, batch_size)
+
+    return _together(backend.gather(share), len(x))
+
+
+def _attack(
+    attack: Attack,
+    model: Classifier,
+    x: np.ndarray,
+    y: np.ndarray,
+    ball: Ball,
+    seed: int,
+    index: np.ndarray,
+    target: np.ndarray | None,
+    batch_size: int | None,
+) -> Outcome:
     outcome = Outcome(x.copy(), np.zeros((len(x), model.num_classes), "float32"), np.zeros(len(x), bool))
     for attempt, part in enumerate(attack.rounds()):
-        left = np.flatnonzero(~outcome.reached)
-        for start in range(0, len(left), batch_size):
-            rows = left[start : start + batch_size]
-            padded = np.resize(rows, bucket(len(rows), batch_size))
-            crafted = part.run(
-                model,
-                x[padded],
-                y[padded],
-                ball=ball,
-                seed=seed,
-                index=index[padded],
-                target=None if target is None else target[padded],
-                attempt=attempt,
-            )
+
+        def craft(rows: np.ndarray, attempt: int = attempt, part: Attack = part) -> Crafted:
+            aims = None if target is None else target[rows]
+            place = {"seed": seed, "index": index[rows], "target": aims, "attempt": attempt}
+            return Crafted(*map(ops.convert_to_numpy, part.run(model, x[rows], y[rows], ball=ball, **place)))
+
+        for rows, crafted in in_batches(model, np.flatnonzero(~outcome.reached), batch_size, craft):
             _take(outcome, rows, crafted, fresh=attempt == 0, judge=_margin(y))
     return outcome
 
 
-def bucket(count: int, batch_size: int) -> int:
-    """The smallest of batch_size, batch_size/2, batch_size/4, ... (at least 8) that holds `count` images."""
-    size = batch_size
-    while size // 2 >= max(count, 8):
-        size //= 2
-    return size
+def _together(parts: list[Outcome], count: int) -> Outcome:
+    """The outcome of all images from those that the processes attacked in turn."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    whole = Outcome(
+        np.empty((count, *first.x.shape[1:]), "float32"),
+        np.empty((count, first.logits.shape[1]), "float32"),
+        np.empty(count, bool),
+        sum(part.gradients for part in parts),
+        sum(part.queries for part in parts),
+    )
+    for number, part in enumerate(parts):
+        mine = slice(number, None, len(parts))
+        whole.x[mine], whole.logits[mine], whole.reached[mine] = part.x, part.logits, part.reached
+    return whole
 
 
 def _take(outcome: Outcome, rows: np.ndarray, crafted: Any, *, fresh: bool, judge: Any) -> None:
     """Keeps what a round found where it beats what was found before."""
     count = len(rows)
-    moved, logits = ops.convert_to_numpy(crafted.x)[:count], ops.convert_to_numpy(crafted.logits)[:count]
-    reached = ops.convert_to_numpy(crafted.reached)[:count]
+    moved, logits, reached = crafted.x[:count], crafted.logits[:count], crafted.reached[:count]
     better = np.ones(count, bool) if fresh else reached | (judge(logits, rows) > judge(outcome.logits[rows], rows))
     outcome.x[rows[better]] = moved[better]
     outcome.logits[rows[better]] = logits[better]

@@ -1,17 +1,27 @@
 """The seam: the few things that Keras does not say the same way on every framework.
 
-Rules: no other folder imports a framework; nothing here knows an attack, a ball or a loss; every function takes and
-gives tensors and can be called inside a compiled function as well as outside.
+Rules: no other folder imports a framework; nothing here knows an attack, a ball or a loss; every function of the first
+group takes and gives tensors and can be called inside a compiled function as well as outside.
 
-    input_gradient(fn, x)        loss, extras and the gradient at the input; no weight is recorded
+    input_gradient(fn, x)          loss, extras and the gradient at the input; no weight is recorded
     weight_gradients(fn, weights)  loss, extras and the gradients of weights
-    compiled(fn, variables)      one graph for a whole function, for any batch size
+    wide_gradient(fn)              the same function, whose gradient survives float16
+    compiled(fn, variables)        one graph for a whole function, for any batch size
     loop(steps, body, state, until)  a bounded loop that may stop early
-    Steps                        a model's steps of training and validation, as Keras wants them
-    replica()                    which replica of how many this is
+    sum_over(count, fn, ...)       gradients of a batch, part by part
+    apply_gradients(...)           a step of a Keras optimizer
+    replica()                      which replica of how many this is
+
+    Steps                          a model's steps of training and validation, as Keras wants them
     pipeline(source, count)        batches in the form that feeds `fit` without delay
     checkpoint_arrays(prefix)      arrays in a checkpoint, by their keys
-    devices()                    what there is to compute on
+
+    configure(...)                 which devices and processes compute, before any model is made
+    devices(), process(), shares() what there is to compute on, and how many share it
+    shard(x), own(count)           a batch on all devices; this process's part of one
+    gather(work), from_first(work) results of all processes, or of the first, in all
+    together(variables)            all processes as one machine
+    out_of_memory(error)           whether that was the reason
 """
 
 import keras
@@ -20,41 +30,84 @@ from turtlenet.errors import SettingError
 
 __all__ = [
     "Steps",
+    "apply_gradients",
     "checkpoint_arrays",
     "compiled",
+    "configure",
     "devices",
+    "from_first",
+    "gather",
     "input_gradient",
     "loop",
+    "out_of_memory",
+    "own",
     "pipeline",
+    "process",
     "replica",
+    "shard",
+    "shares",
+    "sum_over",
+    "together",
+    "uses_xla",
     "weight_gradients",
+    "wide_gradient",
 ]
 
 if keras.backend.backend() == "tensorflow":
     from turtlenet.backend.tensorflow import (
         Steps,
+        apply_gradients,
         checkpoint_arrays,
         compiled,
-        devices,
         input_gradient,
         loop,
         pipeline,
-        replica,
+        sum_over,
         weight_gradients,
+    )
+    from turtlenet.backend.tensorflow_devices import (
+        configure,
+        devices,
+        from_first,
+        gather,
+        out_of_memory,
+        own,
+        process,
+        replica,
+        shard,
+        shares,
+        together,
+        uses_xla,
     )
 elif keras.backend.backend() == "jax":
     from turtlenet.backend.jax import (  # type: ignore[assignment]
         Steps,
+        apply_gradients,
         checkpoint_arrays,
         compiled,
-        devices,
         input_gradient,
         loop,
         pipeline,
-        replica,
+        sum_over,
         weight_gradients,
+    )
+    from turtlenet.backend.jax_devices import (
+        configure,
+        devices,
+        from_first,
+        gather,
+        out_of_memory,
+        own,
+        process,
+        replica,
+        shard,
+        shares,
+        together,
+        uses_xla,
     )
 else:
     raise SettingError(
         f"Expected the Keras backend tensorflow or jax; got {keras.backend.backend()!r}: set KERAS_BACKEND."
     )
+
+from turtlenet.backend.narrow import wide_gradient

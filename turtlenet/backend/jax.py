@@ -19,13 +19,14 @@ from turtlenet.errors import ModelError
 
 __all__ = [
     "Steps",
+    "apply_gradients",
     "checkpoint_arrays",
     "compiled",
-    "devices",
     "input_gradient",
     "loop",
     "pipeline",
-    "replica",
+    "pullback",
+    "sum_over",
     "weight_gradients",
 ]
 
@@ -61,6 +62,45 @@ def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) 
     if in_stateless_scope():
         get_stateless_scope().state_mapping.update(changed)
     return loss, rest, slopes
+
+
+def apply_gradients(optimizer: Any, gradients: Sequence[Any], weights: Sequence[Any]) -> None:
+    """Lets a Keras optimizer take a step; its `apply` cannot scale losses inside a compiled function."""
+    state = [variable.value for variable in optimizer.variables]
+    moved, state = optimizer.stateless_apply(state, gradients, [weight.value for weight in weights])
+    for variable, value in zip([*weights, *optimizer.variables], [*moved, *state], strict=True):
+        variable.assign(value)
+
+
+def pullback(fn: Callable[[Any], Any], x: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Gives `fn(x)`, and what takes a slope at that result to the slope at `x`; see the TensorFlow seam."""
+    y, back = jax.vjp(fn, x)
+    return y, lambda slope: back(slope)[0]
+
+
+def sum_over(count: int, fn: Callable[[Any], list[Any]], like: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+    """Adds up `fn(0)`, ..., `fn(count - 1)` one after the other; see the TensorFlow seam.
+
+    What `fn` changes goes from call to call, and into the scope around.
+    """
+    around = get_stateless_scope()
+
+    def add(number: Any, carry: Any) -> Any:
+        sums, values = carry
+        held = {id(variable): value for variable, value in zip(variables, values, strict=True)}
+        scope = keras.StatelessScope()
+        scope.state_mapping = dict(around.state_mapping) | held
+        with scope:
+            parts = fn(number)
+        changed = [jnp.asarray(scope.state_mapping[id(variable)], variable.dtype) for variable in variables]
+        return [total + part for total, part in zip(sums, parts, strict=True)], changed
+
+    zeros = [jnp.zeros(variable.shape, variable.dtype) for variable in like]
+    begun = [jnp.asarray(variable.value) for variable in variables]
+    sums, values = lax.fori_loop(0, count, add, (zeros, begun))
+    for variable, value in zip(variables, values, strict=True):
+        around.add_update((variable, value))
+    return sums
 
 
 def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = lambda: ()) -> Callable[..., Any]:
@@ -248,16 +288,6 @@ def _in_scope(groups: Any, state: Any, step: Callable[[Any], Any], data: Any) ->
     with keras.StatelessScope(state_mapping=mapping) as scope:
         logs = step(data)
     return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
-
-
-def replica() -> tuple[Any, int]:
-    """The number of this replica, and how many there are: JAX shards one program, so there is one."""
-    return 0, 1
-
-
-def devices() -> list[str]:
-    """The kinds of device that JAX sees, for the report: `CPU`, `GPU`, `TPU`."""
-    return sorted({device.platform.upper() for device in jax.devices()})
 
 
 def checkpoint_arrays(prefix: str, keys: Iterable[str] | None = None) -> dict[str, Any]:

@@ -4,7 +4,6 @@ A whole attack is one `tf.function` around a `tf.while_loop`. XLA stays off: aro
 times slower. The gradient is asked for at the input only, so no weight gradient is ever computed for an attack.
 """
 
-import functools
 import itertools
 import logging
 import math
@@ -16,17 +15,19 @@ import numpy as np
 import tensorflow as tf
 
 from turtlenet.backend.convolution import own_convolutions
+from turtlenet.backend.tensorflow_devices import has_gpu, replica, run_on_all, uses_xla
 from turtlenet.errors import ModelError
 
 __all__ = [
     "Steps",
+    "apply_gradients",
     "checkpoint_arrays",
     "compiled",
-    "devices",
     "input_gradient",
     "loop",
     "pipeline",
-    "replica",
+    "pullback",
+    "sum_over",
     "weight_gradients",
 ]
 
@@ -42,7 +43,7 @@ def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, A
         The loss (batch,), the rest, and the gradient, shaped like `x`; zeros where `x` has no influence.
     """
     zero = tf.UnconnectedGradients.ZERO
-    if tf.executing_eagerly() or _has_gpu():
+    if tf.executing_eagerly() or has_gpu():
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(x)
             loss, rest = fn(x)
@@ -63,13 +64,49 @@ def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) 
         The loss, the rest of what `fn` gave, and one gradient for each variable.
     """
     values = [weight.value for weight in weights]
-    if tf.executing_eagerly() or _has_gpu() or replica()[1] > 1:
+    if tf.executing_eagerly() or has_gpu() or replica()[1] > 1:
         with tf.GradientTape() as tape:
             loss, rest = fn()
         return loss, rest, tape.gradient(loss, values)
     with own_convolutions():
         loss, rest = fn()
     return loss, rest, tf.gradients(loss, values)
+
+
+def apply_gradients(optimizer: Any, gradients: Sequence[Any], weights: Sequence[Any]) -> None:
+    """Lets a Keras optimizer take a step."""
+    optimizer.apply(gradients, weights)
+
+
+def pullback(fn: Callable[[Any], Any], x: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Gives `fn(x)`, and what takes a slope at that result to the slope at `x`; no weight is recorded."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        y = fn(x)
+
+    def back(slope: Any) -> Any:
+        return tape.gradient(y, x, slope, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    return y, back
+
+
+def sum_over(count: int, fn: Callable[[Any], list[Any]], like: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+    """Adds up `fn(0)`, ..., `fn(count - 1)` one after the other, so that only one of them is in memory.
+
+    Args:
+        count: How often to call; at least 1.
+        fn: Gives tensors, and may change variables.
+        like: Variables in the shapes of those tensors.
+        variables: What `fn` may change; a graph of TensorFlow knows it itself.
+    """
+
+    def add(number: Any, sums: Any) -> tuple[Any, Any]:
+        parts = fn(number)
+        return number + 1, tuple(total + part for total, part in zip(sums, parts, strict=True))
+
+    zeros = tuple(tf.zeros(variable.shape, variable.dtype) for variable in like)
+    _, sums = tf.while_loop(lambda number, _: number < count, add, (tf.constant(0), zeros), parallel_iterations=1)
+    return list(sums)
 
 
 def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = lambda: ()) -> Callable[..., Any]:
@@ -79,12 +116,12 @@ def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = la
         fn: The function.
         variables: Gives the Keras variables that it may read or change; a graph of TensorFlow knows them itself.
     """
-    graph = tf.function(fn, reduce_retracing=True, autograph=False)
+    graph = tf.function(fn, reduce_retracing=True, autograph=False, jit_compile=uses_xla() or None)
 
     def call(*args: Any) -> Any:
         # TensorFlow counts traces by a function's place in the source and takes two attacks for one that retraces.
         with _hush_retracing:
-            return graph(*args)
+            return run_on_all(graph, args)
 
     return call
 
@@ -160,24 +197,6 @@ class Steps:
     def test_step(self: Any, data: Any) -> Any:
         """Keras's word for a step of validation."""
         return self.judge(data)
-
-
-def replica() -> tuple[Any, int]:
-    """The number of this replica, and how many there are, under `tf.distribute`."""
-    context = tf.distribute.get_replica_context()
-    if context is None:
-        return 0, 1
-    return context.replica_id_in_sync_group, context.num_replicas_in_sync
-
-
-@functools.cache
-def _has_gpu() -> bool:
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
-def devices() -> list[str]:
-    """The kinds of device that TensorFlow sees, for the report: `CPU`, `GPU`."""
-    return sorted({device.device_type for device in tf.config.list_logical_devices()})
 
 
 def checkpoint_arrays(prefix: str, keys: Iterable[str] | None = None) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from turtlenet import backend
 from turtlenet.attacks import Attack
-from turtlenet.attacks.batched import Outcome, attack_all, bucket
+from turtlenet.attacks.batched import Outcome, attack_all
 from turtlenet.balls import Ball
+from turtlenet.batches import dealt, in_batches, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.ledger import Ledger
@@ -35,7 +37,7 @@ class Cascade:
         labels: `true`, or `predicted`: the attack is given the model's own answers, as papers 000 to 003 did, and
             runs on every image.
         seed: Repeats the draws.
-        batch_size: Images in one compiled call.
+        batch_size: Images in one compiled call; None for as many as fit.
     """
 
     attacks: Sequence[Attack]
@@ -43,12 +45,13 @@ class Cascade:
     mode: str = "table"
     labels: str = "true"
     seed: int = 0
-    batch_size: int = 256
+    batch_size: int | None = 256
 
     def block_size(self, shape: tuple[int, ...]) -> int:
         """Images held in memory at a time."""
         images = _BLOCK_BYTES // (4 * int(np.prod(shape)))
-        return max(self.batch_size, min(4096, images) // self.batch_size * self.batch_size)
+        size = (self.batch_size or usual()) * backend.process()[1]
+        return max(size, min(4096, images) // size * size)
 
     def variant(self, number: int) -> Attack:
         """An attack as it is run here: in a cascade only the verdict counts, so it stops at an image's success."""
@@ -136,12 +139,19 @@ class _Block:
         return _Block(self.rows[mask], self.x[mask], self.y[mask])
 
 
-def predict(model: Classifier, x: np.ndarray, batch_size: int) -> np.ndarray:
-    """Logits of n images, float32 (n, classes), in batches of a few sizes."""
+def predict(model: Classifier, x: np.ndarray, batch_size: int | None) -> np.ndarray:
+    """Logits of n images, float32 (n, classes), in batches of a few sizes, over all processes."""
+
+    def share() -> np.ndarray:
+        logits = np.empty((len(x), model.num_classes), "float32")
+        for rows, found in in_batches(model, dealt(len(x)), batch_size, lambda rows: model.predict(x[rows])):
+            logits[rows] = found[: len(rows)]
+        return logits[dealt(len(x))]
+
+    parts = backend.gather(share)
     logits = np.empty((len(x), model.num_classes), "float32")
-    for start in range(0, len(x), batch_size):
-        rows = np.arange(start, min(start + batch_size, len(x)))
-        logits[rows] = model.predict(x[np.resize(rows, bucket(len(rows), batch_size))])[: len(rows)]
+    for number, part in enumerate(parts):
+        logits[number :: len(parts)] = part
     return logits
 
 

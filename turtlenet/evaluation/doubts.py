@@ -13,6 +13,7 @@ from keras import ops
 
 from turtlenet import backend, losses
 from turtlenet.attacks import Attack
+from turtlenet.batches import in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.report import CurvePoint, Doubt
@@ -80,10 +81,15 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray) -> tuple[float, float
         _, logits, slope = backend.input_gradient(loss, point)
         return logits, ops.max(ops.abs(ops.reshape(slope, (ops.shape(slope)[0], -1))), axis=1)
 
-    logits, steepest = (
-        ops.convert_to_numpy(value)
-        for value in model.compiled("probe", look)(ops.convert_to_tensor(x), ops.convert_to_tensor(y))
-    )
+    graph = model.compiled("probe", look)
+
+    def ask(rows: np.ndarray) -> list[np.ndarray]:
+        return [ops.convert_to_numpy(value) for value in graph(*map(ops.convert_to_tensor, (x[rows], y[rows])))]
+
+    parts = [
+        [value[: len(rows)] for value in found] for rows, found in in_batches(model, np.arange(len(x)), None, ask)
+    ]
+    logits, steepest = (np.concatenate(values) for values in zip(*parts, strict=True))
     ordered = np.sort(logits, axis=1)
     unsteady = not np.array_equal(model.predict(x), model.predict(x))
     return (

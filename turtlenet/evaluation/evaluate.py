@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from turtlenet import backend
 from turtlenet.attacks import PGD, Attack, attacks
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.batched import attack_all
@@ -48,7 +49,7 @@ def evaluate_classifier(
     mode: str = "table",
     labels: str = "true",
     seed: int = 0,
-    batch_size: int = 256,
+    batch_size: int | None = 256,
     curve: int = 256,
     progress: Path | None = None,
     resume: bool = False,
@@ -65,7 +66,7 @@ def evaluate_classifier(
         mode: `table` or `cascade`; see `Cascade`.
         labels: `true`, or `predicted` for numbers as the papers took them.
         seed: Repeats every draw.
-        batch_size: Images in one compiled call; changes the speed, not a verdict.
+        batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
         curve: Images for the curve of accuracy against eps; 0 draws none.
         progress: File that keeps what is known after each block of images.
         resume: Whether to continue from that file.
@@ -79,6 +80,7 @@ def evaluate_classifier(
     began = time.perf_counter()
     cascade = Cascade(attacks=suite, ball=ball, mode=mode, labels=labels, seed=seed, batch_size=batch_size)
     digest = examples.sha256()
+    _check_agreement(about["sha256"], digest)
     ledger = _run(cascade, model, examples, about, digest, progress, resume)
     names = list(specs) or [str(attack) for attack in suite]
     points, curve_attack = _curve(cascade, model, examples, curve)
@@ -141,19 +143,30 @@ def _run(
 ) -> Ledger:
     """The ledger of all attacks, continued from a file where one fits."""
     identity = _identity(cascade, about, digest)
-    ledger = Ledger.read(progress, identity) if resume and progress and progress.exists() else None
-    ledger = ledger or Ledger.empty(examples.labels, len(cascade.attacks))
+    first = backend.process()[0] == 0
+    known = backend.from_first(lambda: Ledger.read(progress, identity)) if resume and progress else None
+    ledger = known or Ledger.empty(examples.labels, len(cascade.attacks))
     total = len(cascade.attacks) * len(examples)
     done = len(cascade.attacks) * ledger.done
-    with tqdm(total=total, initial=done, unit="image", disable=not sys.stderr.isatty(), dynamic_ncols=True) as bar:
+    hidden = not (first and sys.stderr.isatty())
+    with tqdm(total=total, initial=done, unit="image", disable=hidden, dynamic_ncols=True) as bar:
         cascade.run(
             model,
             examples,
             ledger,
-            after_block=(lambda now: now.write(progress, identity)) if progress else (lambda now: None),
+            after_block=(lambda now: now.write(progress, identity)) if progress and first else (lambda now: None),
             tick=bar.update,
         )
     return ledger
+
+
+def _check_agreement(*what: str) -> None:
+    """Refuses processes that read different files: their results would be put together all the same."""
+    everyone = backend.gather(lambda: what)
+    for number, theirs in enumerate(everyone):
+        for name, mine, other in zip(("model", "data"), everyone[0], theirs, strict=True):
+            if mine != other:
+                raise DataError(f"Expected the same {name} in every process; got another one in process {number}.")
 
 
 def _identity(cascade: Cascade, about: dict[str, Any], digest: str) -> str:

@@ -6,9 +6,11 @@ from turtlenet.models.files.inspect import AppliedRule, Inspection, LayerLine, i
 from turtlenet.models.files.load import Loading, load, loading
 from turtlenet.models.files.save import check_writable, save
 from turtlenet.models.heads import Head, logits_model
+from turtlenet.models.precision import PRECISIONS, check_precision, compute_in
 from turtlenet.models.zoo import architectures, build
 
 __all__ = [
+    "PRECISIONS",
     "AppliedRule",
     "Head",
     "Inspection",
@@ -16,8 +18,10 @@ __all__ = [
     "Loading",
     "architectures",
     "build",
+    "check_precision",
     "check_writable",
     "classifier",
+    "compute_in",
     "copy",
     "file_sha256",
     "inspect",

@@ -94,21 +94,22 @@ class Progress(keras.callbacks.Callback):
         steps: Steps of the whole run.
         done: Steps done before, for a run that continues.
         lines: Whether to print a line for each epoch where no bar is shown.
+        hidden: Whether to show nothing: another process does.
     """
 
-    def __init__(self, steps: int, done: int = 0, *, lines: bool = False):
+    def __init__(self, steps: int, done: int = 0, *, lines: bool = False, hidden: bool = False):
         super().__init__()
         self.steps = steps
         self.done = done
-        self.lines = lines
+        self.lines = lines and not hidden
+        self.hidden = hidden
         self._bar: Any = None
         self._epoch: dict[str, float] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
         if self._bar is None:
-            self._bar = tqdm(
-                total=self.steps, initial=self.done, unit="step", disable=not sys.stderr.isatty(), dynamic_ncols=True
-            )
+            hidden = self.hidden or not sys.stderr.isatty()
+            self._bar = tqdm(total=self.steps, initial=self.done, unit="step", disable=hidden, dynamic_ncols=True)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._bar.update(1)

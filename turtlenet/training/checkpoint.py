@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from turtlenet import backend
 from turtlenet.errors import OutputError
 from turtlenet.files import write_whole
 from turtlenet.training.callbacks import BestRobust
@@ -26,17 +27,21 @@ class Checkpoint(keras.callbacks.Callback):
         best: Holds the best weights so far, which a continued run must know too.
         notes: What else it must know; read at every save.
         seconds: Least time between two saves within an epoch.
+        done: Steps done before, for a run that continues.
     """
 
-    def __init__(self, path: Path, best: BestRobust, notes: dict[str, Any], seconds: float = 60.0):
+    def __init__(self, path: Path, best: BestRobust, notes: dict[str, Any], seconds: float = 60.0, done: int = 0):
         super().__init__()
         self.path = path
         self.best = best
         self.notes = notes
         self.seconds = seconds
+        # Batches, not the optimizer's iterations: where a scaled loss overflows, it leaves out a step.
+        self.step = done
         self._saved = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.step += 1
         # Never after an epoch's last step: its validation would be lost to the run that continues.
         last = batch + 1 >= (self.params.get("steps") or 0)
         if not last and time.monotonic() - self._saved >= self.seconds:
@@ -46,8 +51,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._save()
 
     def _save(self) -> None:
-        step = int(ops.convert_to_numpy(self.model.optimizer.iterations))
-        save_state(self.path, self.model, self.best.weights or [], {**self.notes, "step": step})
+        save_state(self.path, self.model, self.best.weights or [], {**self.notes, "step": self.step})
         self._saved = time.monotonic()
 
 
@@ -64,7 +68,7 @@ def save_state(path: Path, trainer: Any, best: Sequence[np.ndarray], notes: dict
 
 
 def load_state(path: Path, trainer: Any) -> tuple[dict[str, Any], list[np.ndarray] | None]:
-    """Puts a saved state into a compiled trainer.
+    """Puts a saved state into a compiled trainer; of several processes the first one reads it.
 
     Returns:
         The notes, and the best weights if there were any.
@@ -74,7 +78,7 @@ def load_state(path: Path, trainer: Any) -> tuple[dict[str, Any], list[np.ndarra
     """
     trainer.optimizer.build(trainer.network.trainable_variables)
     variables = _variables(trainer)
-    values, notes = _read(path)
+    values, notes = backend.from_first(lambda: _read(path))
     now = [values.get(f"now{number}", np.empty(0)) for number in range(len(variables))]
     if [value.shape for value in now] != [tuple(variable.shape) for variable in variables]:
         raise OutputError(f"Expected the training state of this model in {path}; got that of another one.")
@@ -85,8 +89,8 @@ def load_state(path: Path, trainer: Any) -> tuple[dict[str, Any], list[np.ndarra
 
 
 def read_notes(path: Path) -> dict[str, Any]:
-    """The notes of a saved state."""
-    return _read(path)[1]
+    """The notes of a saved state, as the first of several processes reads it."""
+    return backend.from_first(lambda: _read(path)[1])
 
 
 def reseed(model: keras.Model, seed: int) -> None:

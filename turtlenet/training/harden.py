@@ -108,6 +108,7 @@ def harden(
     seconds: float = 60.0,
     identity: dict[str, Any] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    accumulate: int | None = 1,
     tell: Callable[[str], None] = print,
     verbose: bool = False,
 ) -> Run:
@@ -127,6 +128,7 @@ def harden(
         seconds: Least time between two saves of that state within an epoch.
         identity: What tells this run from another, besides the settings given here (hashes of data and model).
         callbacks: Further Keras callbacks.
+        accumulate: Parts that a batch is worked on in; see `Trainer`. None for as few as fit into memory.
         tell: Is given findings, a line each.
         verbose: Whether to print a line for each epoch where no terminal shows the bar.
 
@@ -135,30 +137,97 @@ def harden(
         OutputError: The state cannot be read or written.
     """
     stream = Stream(examples, schedule.batch_size, schedule.seed)
+    parts = accumulate or 1
+    _check_shares(stream.batch_size, parts)
     each, total = schedule.steps(len(examples))
     who = {**(identity or {}), **dataclasses.asdict(schedule), "objective": objective.to_dict()}
     notes: dict[str, Any] = {"identity": who}
     reseed(classifier.model, schedule.seed)
-    trainer = Trainer(classifier, objective, seed=schedule.seed, sources=sources, validation_attack=validation_attack)
-    trainer.compile(optimizer=schedule.make(total, own_optimizer))
+    trainer = Trainer(
+        classifier,
+        objective,
+        seed=schedule.seed,
+        sources=sources,
+        validation_attack=validation_attack,
+        accumulate=parts,
+    )
+    trainer.compile(optimizer=schedule.make(total, own_optimizer), jit_compile=backend.uses_xla())
+    trainer.optimizer.build(trainer.network.trainable_variables)
     best = BestRobust(notes)
-    done = _continue(checkpoint, trainer, best, notes) if resume and checkpoint and checkpoint.exists() else 0
-    progress = Progress(total, done, lines=verbose)
-    watchers = [best, CollapseWatch(tell, notes), progress, *callbacks]
-    if checkpoint:
-        watchers.append(Checkpoint(checkpoint, best, notes, seconds))
-    held_out = None if validation is None else Batches(validation, max(stream.batch_size, 128))
-    try:
-        _fit(trainer, stream, done, (each, schedule.epochs), held_out, watchers)
-    finally:
-        progress.close()
+    done = _continue(checkpoint, trainer, best, notes) if resume and checkpoint else 0
+    first = backend.process()[0] == 0
+    begun = _Begun(trainer, best, notes) if accumulate is None else None
+    while True:
+        progress = Progress(total, done, lines=verbose, hidden=not first)
+        watchers = [best, CollapseWatch(tell, notes), progress, *callbacks]
+        if checkpoint and first:
+            watchers.append(Checkpoint(checkpoint, best, notes, seconds, done))
+        held_out = None if validation is None else Batches(validation, max(stream.batch_size, 128) // parts)
+        try:
+            with backend.together(lambda: [*trainer.variables, *trainer.optimizer.variables]):
+                _fit(trainer, stream, done, (each, schedule.epochs), held_out, watchers)
+            break
+        except Exception as error:
+            if not backend.out_of_memory(error):
+                raise
+            parts = _more_parts(stream.batch_size, parts, automatic=begun is not None)
+        finally:
+            progress.close()
+        if begun is not None:
+            begun.again(trainer, best, notes, parts)
     best.restore(classifier.model)
     kept = dict(zip(("robust_accuracy", "accuracy"), notes.get("best", ()), strict=False))
     return Run(total, notes.get("best_epoch"), kept, tuple(notes.get("findings", {}).values()))
 
 
+class _Begun:
+    """A run as it began, to begin it anew with smaller parts of a batch."""
+
+    def __init__(self, trainer: Trainer, best: BestRobust, notes: dict[str, Any]):
+        self.variables = [*trainer.variables, *trainer.optimizer.variables]
+        self.values = [keras.ops.convert_to_numpy(variable) for variable in self.variables]
+        self.weights, self.notes = best.weights, dict(notes)
+
+    def again(self, trainer: Trainer, best: BestRobust, notes: dict[str, Any], parts: int) -> None:
+        """Puts everything back, and compiles for so many parts."""
+        for variable, value in zip(self.variables, self.values, strict=True):
+            variable.assign(value)
+        best.weights = self.weights
+        notes.clear()
+        notes.update(self.notes)
+        trainer.accumulate = parts
+        trainer.train_function = trainer.test_function = None
+
+
+def _check_shares(batch_size: int, parts: int) -> None:
+    shares = backend.shares()
+    if batch_size % (shares * parts):
+        raise SettingError(
+            f"Expected a batch size that {shares} devices share evenly in {parts} parts; got {batch_size}."
+            if parts > 1
+            else f"Expected a batch size that {shares} devices share evenly; got {batch_size}."
+        )
+
+
+def _more_parts(batch_size: int, parts: int, automatic: bool) -> int:
+    """Twice as many parts after memory ran out."""
+    if not automatic:
+        raise SettingError(
+            f"Expected memory for a training batch of {batch_size} images in {parts} parts; got none left: raise "
+            "--accumulate, or let --batch-size be auto."
+        ) from None
+    if batch_size % (2 * parts * backend.shares()):
+        raise SettingError(
+            f"Expected memory for a part of {batch_size // parts} images in training; got none left, and {batch_size} "
+            "cannot be halved further."
+        ) from None
+    return 2 * parts
+
+
 def _continue(checkpoint: Path, trainer: Trainer, best: BestRobust, notes: dict[str, Any]) -> int:
-    """Takes up a saved state; gives the number of steps done."""
+    """Takes up a saved state, if the first of all processes has one; gives the number of steps done."""
+    if not backend.from_first(checkpoint.exists):
+        return 0
     then, now = read_notes(checkpoint).get("identity", {}), notes["identity"]
     other = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
     if other:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from turtlenet import backend
 from turtlenet.data import Examples
 
 __all__ = ["Batches", "Stream", "split"]
@@ -12,6 +13,8 @@ __all__ = ["Batches", "Stream", "split"]
 
 class Stream(keras.utils.PyDataset):
     """Endless shuffled batches: each pass is a permutation that belongs to the seed and the pass's number.
+
+    Where several processes train together, each reads its own part of a batch.
 
     Args:
         examples: What to draw from; read in slices, so it may be larger than memory.
@@ -39,22 +42,31 @@ class Stream(keras.utils.PyDataset):
         if self._order[0] != turn:
             self._order = (turn, np.random.default_rng([self.seed, turn]).permutation(len(self.examples)))
         start = step * self.batch_size
-        return self.examples.batch(self._order[1][start : start + self.batch_size])
+        rows = self._order[1][start : start + self.batch_size]
+        return self.examples.batch(rows[backend.own(len(rows))])
 
 
 class Batches(keras.utils.PyDataset):
-    """All examples once, in order."""
+    """All examples once, in order, with a weight of 1; the last batch is filled up with some of a weight of 0.
+
+    Args:
+        examples: What to give.
+        batch_size: Examples in a batch, at most; rounded up so that all devices share it evenly.
+    """
 
     def __init__(self, examples: Examples, batch_size: int):
         super().__init__()
         self.examples = examples
-        self.batch_size = batch_size
+        shares = backend.shares()
+        self.batch_size = -(-min(batch_size, len(examples)) // shares) * shares
 
     def __len__(self) -> int:
         return -(-len(self.examples) // self.batch_size)
 
     def __getitem__(self, number: int) -> Any:
-        return self.examples.batch(slice(number * self.batch_size, (number + 1) * self.batch_size))
+        places = np.arange(number * self.batch_size, (number + 1) * self.batch_size)[backend.own(self.batch_size)]
+        x, y = self.examples.batch(places % len(self.examples))
+        return x, y, (places < len(self.examples)).astype("float32")
 
 
 def split(examples: Examples, held_out: int, seed: int) -> tuple[Examples, Examples]:

@@ -34,6 +34,8 @@ class Trainer(backend.Steps, keras.Model):
         objective: What to minimize.
         seed: Repeats every draw of the attacks.
         sources: Other, fixed classifiers that the objective may craft on.
+        accumulate: Parts that a batch is crafted and descended on in turn, which saves memory: their gradients add up
+            to those of the whole batch. Only what a layer computes over a batch (batch statistics) is that of a part.
         validation_attack: The attack of validation; 20 steps of PGD if not given.
     """
 
@@ -45,6 +47,7 @@ class Trainer(backend.Steps, keras.Model):
         seed: int = 0,
         sources: Sequence[Classifier] = (),
         validation_attack: Attack | None = None,
+        accumulate: int = 1,
     ):
         super().__init__(name="trainer", dtype=_policy(classifier.model))
         self.network = classifier.model
@@ -52,6 +55,7 @@ class Trainer(backend.Steps, keras.Model):
         self.objective = objective
         self.seed = seed
         self.sources = tuple(sources)
+        self.accumulate = accumulate
         self.validation_attack = validation_attack or PGD(steps=20, early_stop=True)
         objective.check(classifier, self.sources)
         self.validation_attack.check(classifier, objective.ball)
@@ -75,21 +79,38 @@ class Trainer(backend.Steps, keras.Model):
         x, y, weight = self._unpack(data)
         step = self.optimizer.iterations
         key = random.fold_in(self._keys(x, self.seed), step)
+        weights = self.network.trainable_variables
+        mass = ops.cast(ops.shape(x)[0], "float32") if weight is None else ops.maximum(ops.sum(weight), 1e-12)
+        if self.accumulate == 1:
+            gradients = self._descend(x, y, weight, key, step, mass)
+        else:
+            parts = [None if each is None else self._folded(each) for each in (x, y, weight, key)]
+
+            def part(number: Any) -> list[Any]:
+                x, y, weight, key = (None if each is None else ops.take(each, number, axis=0) for each in parts)
+                return self._descend(x, y, weight, key, step, mass)
+
+            changing = [*self.network.non_trainable_variables, *self.metrics_variables]
+            gradients = backend.sum_over(self.accumulate, part, weights, changing)
+        backend.apply_gradients(self.optimizer, gradients, weights)
+        return self._own_results(_OWN[:3], but=_empty(self.objective.clean_share))
+
+    def _descend(self, x: Any, y: Any, weight: Any, key: Any, step: Any, mass: Any) -> list[Any]:
+        """Crafts examples and gives their part of the gradients; `mass` is the whole batch's sum of weights."""
         moved = ops.stop_gradient(
             self.objective.perturb(self.classifier, x, y, key=key, step=step, sources=self.sources)
         )
         _, replicas = backend.replica()
 
-        def descend() -> tuple[Any, Any]:
+        def loss() -> tuple[Any, Any]:
             losses, logits = self.objective.loss(self.classifier, x, moved, y)
-            loss = _mean(losses, weight)
-            total = ops.sum([loss, *self.network.losses]) / replicas
-            return self.optimizer.scale_loss(total), (loss, logits)
+            total = ops.sum(losses if weight is None else losses * weight) / mass
+            others = ops.sum([0.0, *self.network.losses]) / self.accumulate
+            return self.optimizer.scale_loss((total + others) / replicas), (losses, logits)
 
-        weights = self.network.trainable_variables
-        _, (loss, logits), gradients = backend.weight_gradients(descend, weights)
-        self.optimizer.apply(gradients, weights)
-        return self._track_training(x, y, logits, loss, weight)
+        _, (losses, logits), gradients = backend.weight_gradients(loss, self.network.trainable_variables)
+        self._track_training(x, y, logits, losses, weight)
+        return gradients
 
     def judge(self, data: Any) -> dict[str, Any]:
         """A step of validation: clean images, and the same after the validation attack."""
@@ -106,22 +127,26 @@ class Trainer(backend.Steps, keras.Model):
             crafted = self.objective.attack.craft(self.classifier, x, y, ball=self.objective.ball, key=key)
             self._crafted.update_state(_hits(y, self.classifier(crafted)), weight)
             own = _OWN
-        return self._results(x, y, logits, weight, own)
+        self.compute_metrics(x, y, logits, sample_weight=weight)
+        return self._own_results(own)
 
-    def _track_training(self, x: Any, y: Any, logits: Any, loss: Any, weight: Any) -> dict[str, Any]:
+    def _track_training(self, x: Any, y: Any, logits: Any, losses: Any, weight: Any) -> None:
         size = ops.shape(x)[0]
         clean = ops.cast(ops.round(self.objective.clean_share * ops.cast(size, "float32")), "int32")
         is_clean = ops.cast(ops.arange(size, dtype="int32") < clean, "float32")
         hits = _hits(y, logits)
-        self._loss.update_state(loss)
+        self._loss.update_state(losses, weight)
         self._clean.update_state(hits, is_clean)
         self._robust.update_state(hits, 1.0 - is_clean)
-        share = self.objective.clean_share
-        return self._results(x, y, logits, weight, [name for name in _OWN[:3] if name != _empty(share)])
+        self.compute_metrics(x, y, logits, sample_weight=weight)
 
-    def _results(self, x: Any, y: Any, logits: Any, weight: Any, own: Sequence[str]) -> dict[str, Any]:
-        logs = self.compute_metrics(x, y, logits, sample_weight=weight)
-        return {name: value for name, value in logs.items() if name in own or name not in _OWN}
+    def _own_results(self, own: Sequence[str], but: str = "") -> dict[str, Any]:
+        logs = self.get_metrics_result()
+        return {name: value for name, value in logs.items() if name != but and (name in own or name not in _OWN)}
+
+    def _folded(self, rows: Any) -> Any:
+        """A batch as the parts that it is worked on in."""
+        return ops.reshape(rows, (self.accumulate, -1, *rows.shape[1:]))
 
     def _keys(self, x: Any, seed: int) -> Any:
         """One key for each place in the global batch."""
@@ -149,10 +174,6 @@ def _policy(model: keras.Model) -> Any:
     """The precision of a model's layers, so that Keras scales the loss where they compute in float16."""
     policies = [layer.dtype_policy for layer in model._flatten_layers(include_self=False)]
     return next((policy for policy in policies if policy.compute_dtype == "float16"), model.dtype_policy)
-
-
-def _mean(losses: Any, weight: Any) -> Any:
-    return ops.mean(losses) if weight is None else ops.sum(losses * weight) / ops.maximum(ops.sum(weight), 1e-12)
 
 
 def _empty(share: float) -> str:

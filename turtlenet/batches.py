@@ -1,0 +1,64 @@
+"""Any number of images in batches of a few sizes, that fit into memory, over all processes."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from turtlenet import backend
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+
+__all__ = ["bucket", "dealt", "in_batches", "usual"]
+
+
+def usual() -> int:
+    """The batch size to begin with where none is given: more is no faster on a CPU."""
+    return 256 if backend.devices() == ["CPU"] else 1024 * backend.shares()
+
+
+def bucket(count: int, batch_size: int) -> int:
+    """The smallest of batch_size, batch_size/2, batch_size/4, ... (at least 8) that holds `count` images."""
+    size = batch_size
+    while size // 2 >= max(count, 8):
+        size //= 2
+    return size
+
+
+def dealt(count: int) -> np.ndarray:
+    """The rows out of `count` that this process works on: every one, or every n-th where there are n processes."""
+    number, processes = backend.process()
+    return np.arange(number, count, processes)
+
+
+def in_batches(
+    model: Classifier, rows: np.ndarray, batch_size: int | None, work: Callable[[np.ndarray], Any]
+) -> Iterator[tuple[np.ndarray, Any]]:
+    """Gives the rows part by part, with what `work` made of each.
+
+    Args:
+        model: Remembers the batch size that fits.
+        rows: Places of the images, int (n,).
+        batch_size: Most images at a time; None begins with the usual size and halves it where memory runs out.
+        work: Is given the rows of a batch, padded to a size of `bucket` with rows from its beginning, and gives arrays
+            on the host: what is still being computed has not run out of memory yet.
+
+    Raises:
+        SettingError: Not enough memory for the batch size, or for one image.
+    """
+    start = 0
+    while start < len(rows):
+        size = batch_size or model.fitting or usual()
+        part = rows[start : start + size]
+        try:
+            result = work(np.resize(part, bucket(len(part), size)))
+        except Exception as error:
+            if not backend.out_of_memory(error):
+                raise
+            if batch_size or size == 1:
+                more = "lower --batch-size, or let it be auto" if batch_size else "there is none smaller"
+                raise SettingError(f"Expected memory for a batch of {size} images; got none left: {more}.") from None
+            model.fitting = bucket(len(part), size) // 2 or 1
+            continue
+        yield part, result
+        start += len(part)
