@@ -9,10 +9,11 @@ import keras
 import numpy as np
 
 from turtlenet import attacks as attack_family
-from turtlenet import models
+from turtlenet import backend, models
 from turtlenet.attacks import Attack, suites
 from turtlenet.attacks.batched import Outcome, attack_all
 from turtlenet.balls import Ball
+from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
 from turtlenet.evaluation import Comparison, evaluate_classifier
@@ -36,6 +37,7 @@ __all__ = [
     "as_classifier",
     "attack",
     "attack_examples",
+    "configure",
     "describe_ball",
     "evaluate",
     "harden_model",
@@ -47,6 +49,25 @@ __all__ = [
 
 DEFAULT_SUITE = "quick"
 _NO_SUITE = suites.Suite(attacks=())
+
+
+def configure(*, devices: int | None = None, cluster: bool = False, xla: bool = False) -> None:
+    """Chooses what computes in this process; to be called once, before the first model is made.
+
+    Args:
+        devices: How many devices of this host share each batch: `keras.distribution.DataParallel` on JAX,
+            `tf.distribute.MirroredStrategy` on TensorFlow. None takes one, or in a cluster all that a process sees. A
+            host without accelerators is cut into so many virtual devices, which is for trying out.
+        cluster: Whether this is one of several processes (JAX only). `KERAS_DISTRIBUTION_JOB_ADDRESSES`,
+            `KERAS_DISTRIBUTION_NUM_PROCESSES` and `KERAS_DISTRIBUTION_PROCESS_ID` say which; see docs/scale.md.
+        xla: Whether TensorFlow compiles with XLA on a CPU too.
+
+    Raises:
+        SettingError: Fewer devices, a cluster that cannot be joined, or one on TensorFlow.
+    """
+    if devices is not None:
+        _at_least(1, devices=devices)
+    backend.configure(devices, cluster, xla)
 
 
 def load_model(path: PathType, **settings: Any) -> keras.Model:
@@ -102,7 +123,9 @@ def harden_model(
     head: str = "auto",
     epochs: int = 20,
     steps_per_epoch: int = 0,
-    batch_size: int = 128,
+    batch_size: int | None = 128,
+    accumulate: int = 1,
+    precision: str | None = None,
     learning_rate: float = 1e-3,
     optimizer: str = "adam",
     warmup: float = 0.25,
@@ -128,7 +151,11 @@ def harden_model(
             attack and ball.
         bounds: Smallest and largest value of a pixel; None tells them from the model.
         head: What the model's outputs are; see `turtlenet.models.logits_model`.
-        epochs, steps_per_epoch, batch_size, learning_rate, optimizer, seed: See `turtlenet.training.Schedule`.
+        epochs, steps_per_epoch, learning_rate, optimizer, seed: See `turtlenet.training.Schedule`.
+        batch_size: Examples in a batch, of all devices together; None for 128, in as many parts as memory asks for.
+        accumulate: Parts that a batch is worked on in, one after the other: less memory, the same step.
+        precision: What layers compute in while training: `float32`, `bfloat16` or `float16`; see
+            `turtlenet.models.compute_in`. The model that is given back computes as the one that came.
         warmup: Share of the run over which the radius grows from 0.
         validation: Images held out of the training data; None takes a tenth, at most 1,000; 0 none.
         validation_attack: The attack of validation; None takes 20 steps of PGD.
@@ -148,22 +175,32 @@ def harden_model(
     schedule = Schedule(
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
-        batch_size=batch_size,
+        batch_size=128 if batch_size is None else batch_size,
         learning_rate=learning_rate,
         optimizer=optimizer,
         seed=seed,
     )
+    _at_least(1, accumulate=accumulate)
+    models.check_precision(precision)
     if not 0 <= warmup <= 1:
         raise SettingError(f"Expected warmup from 0 to 1, a share of the run; got {warmup}.")
     before = load_model(model) if not isinstance(model, keras.Model) else model
     hardened = models.copy(before)
+    restore = models.compute_in(hardened, precision)
     victim = models.classifier(hardened, bounds=bounds, head=head)
+    computed = victim.precision
     found = load_data(data, victim)
     if found.train is None:
         raise DataError(f"Expected training images in {found.name}; got test images only.")
     found.train.check()
+    number, processes = backend.process()
+    clustered = checkpoint is not None or processes > 1
+    identity = {"model": models.weights_sha256(before), "data": found.train.sha256()} if clustered else {}
+    if identity:
+        check_agreement(**identity)
     examples, held_out = hold_out(found.train, validation, seed)
     _, total = schedule.steps(len(examples))
+    tell = tell if number == 0 else _silent
     plan = _objective(objective, attack, ball_for(victim, norm, eps), round(warmup * total))
     opening = [
         f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
@@ -178,16 +215,18 @@ def harden_model(
         schedule,
         validation=held_out,
         validation_attack=attack_family.build(validation_attack) if validation_attack else None,
-        sources=[source_for(source, victim) for source in sources],
+        sources=[source_for(source, victim, precision) for source in sources],
         own_optimizer=getattr(hardened, "optimizer", None),
         checkpoint=Path(checkpoint) if checkpoint else None,
         resume=resume,
-        identity={"model": models.weights_sha256(before), "data": examples.sha256()} if checkpoint else None,
+        identity=identity,
         callbacks=[_Opening(tell, opening), *callbacks],
+        accumulate=None if batch_size is None else accumulate,
         tell=tell,
         verbose=verbose,
     )
-    recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
+    restore()
+    recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name, "precision": computed}
     return hardened, dataclasses.replace(run, recipe=recipe)
 
 
@@ -201,9 +240,10 @@ def attack(
     norm: str = "linf",
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
+    precision: str | None = None,
     seed: int = 0,
     target: Any = None,
-    batch_size: int = 256,
+    batch_size: int | None = 256,
 ) -> np.ndarray:
     """Attacks images with their true labels.
 
@@ -214,14 +254,15 @@ def attack(
         spec: The attack.
         eps: Radius in input units; see `harden_model` for None.
         norm, bounds, head: See `harden_model`.
+        precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
         seed: Repeats the draws.
         target: Classes to answer (n,), for a targeted attack.
-        batch_size: Images in one compiled call; changes the speed, not a verdict.
+        batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
 
     Returns:
         Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds.
     """
-    victim = as_classifier(model, bounds=bounds, head=head)
+    victim = as_classifier(model, bounds=bounds, head=head, precision=precision)
     examples = load_data((x, y), victim).test
     return attack_examples(
         victim, examples, spec, eps=eps, norm=norm, seed=seed, target=target, batch_size=batch_size
@@ -237,10 +278,10 @@ def attack_examples(
     norm: str,
     seed: int,
     target: Any = None,
-    batch_size: int = 256,
+    batch_size: int | None = 256,
 ) -> Outcome:
     """Attacks examples that are in memory; gives the logits and the cost too."""
-    _at_least(1, batch_size=batch_size)
+    _at_least(1, batch_size=1 if batch_size is None else batch_size)
     _at_least(0, seed=seed)
     made, ball = attack_family.build(spec), ball_for(victim, norm, eps)
     made.check(victim, ball)
@@ -266,8 +307,9 @@ def evaluate(
     held_out: bool = False,
     mode: str | None = None,
     labels: str | None = None,
+    precision: str | None = None,
     seed: int = 0,
-    batch_size: int = 256,
+    batch_size: int | None = 256,
     curve: int = 256,
     progress: PathType | None = None,
     resume: bool = False,
@@ -286,8 +328,9 @@ def evaluate(
         held_out: Where data have no separate test part, whether to take only the sixth that training never sees.
         mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before it.
         labels: `true`, or `predicted`: the attacks are given the model's own answers, as the papers did.
+        precision: What the models' layers compute in, attacked and answering; see `turtlenet.models.compute_in`.
         seed: Repeats every draw.
-        batch_size: Images in one compiled call; changes the speed, not a verdict.
+        batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
         curve: Images for the curve of accuracy against eps; 0 draws none.
         progress: Folder that keeps what is known while an evaluation runs.
         resume: Whether to continue from there.
@@ -295,7 +338,7 @@ def evaluate(
     Returns:
         A `Report`, or a `Comparison` for a list of models.
     """
-    _at_least(1, batch_size=batch_size)
+    _at_least(1, batch_size=1 if batch_size is None else batch_size)
     _at_least(0, curve=curve, seed=seed)
     given = list(model) if isinstance(model, (list, tuple)) else [model]
     if not given:
@@ -305,7 +348,7 @@ def evaluate(
     made = [attack_family.build(spec) for spec in specs]
     kind, radius = _first(norm, chosen.norm, "linf"), _first(eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
-    victims = [as_classifier(one, bounds=bounds, head=head) for one in given]
+    victims = [as_classifier(one, bounds=bounds, head=head, precision=precision) for one in given]
     parts = [to_attack(found, held_out).take(limit) for found in load_for(data, victims)]
     threats = [threat_for(victim, made, kind, radius) for victim in victims]
     for examples in parts[1:]:
@@ -329,6 +372,10 @@ def evaluate(
         for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True))
     ]
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
+
+
+def _silent(line: str) -> None:
+    """Says nothing: another process does."""
 
 
 class _Opening(keras.callbacks.Callback):

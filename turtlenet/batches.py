@@ -7,9 +7,9 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
+from turtlenet.errors import DataError, SettingError
 
-__all__ = ["bucket", "dealt", "in_batches", "usual"]
+__all__ = ["bucket", "check_agreement", "dealt", "in_batches", "usual"]
 
 
 def usual() -> int:
@@ -62,3 +62,20 @@ def in_batches(
             continue
         yield part, result
         start += len(part)
+
+
+def check_agreement(model: str, data: str) -> None:
+    """Refuses processes that read different files: their results would be put together all the same.
+
+    Args:
+        model: What tells a model from another, such as a hash.
+        data: The same of the data.
+
+    Raises:
+        DataError: Some process has others than process 0.
+    """
+    everyone = backend.gather(lambda: (model, data))
+    for number, theirs in enumerate(everyone):
+        for name, mine, other in zip(("model", "data"), everyone[0], theirs, strict=True):
+            if mine != other:
+                raise DataError(f"Expected the same {name} in every process; process {number} has another than 0.")

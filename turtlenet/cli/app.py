@@ -1,7 +1,9 @@
 """The group of commands, and how every one of them ends: a result, a gate, or one clear line."""
 
 import importlib
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,7 @@ def main(args: list[str] | None = None) -> None:
     """Runs the command line; exits with 0, with 1 if a gate did not hold, or with 2 on bad input."""
     # Where a user's own `module:name` lies; last, so that nothing there takes the place of an installed module.
     sys.path.append(str(Path.cwd()))
+    code: Any = 1
     try:
         code = turtlenet.main(args, prog_name="turtlenet", standalone_mode=False)
     except click.ClickException as error:
@@ -76,7 +79,25 @@ def main(args: list[str] | None = None) -> None:
         code = _refuse(str(error))
     except MemoryError:
         code = _refuse("Expected enough memory for this batch; got none left: lower --batch-size.")
-    sys.exit(code if isinstance(code, int) else 0)
+    except Exception:
+        if not _in_cluster():
+            raise
+        traceback.print_exc()
+    _leave(code if isinstance(code, int) else 0)
+
+
+def _leave(code: int) -> None:
+    """Ends the program. Of a cluster's processes one that failed must not wait for the others, who wait for it."""
+    if code and _in_cluster():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _in_cluster() -> bool:
+    backend = sys.modules.get("turtlenet.backend")
+    return backend is not None and backend.process()[1] > 1
 
 
 def _refuse(message: str) -> int:

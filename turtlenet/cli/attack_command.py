@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import Count, framework, loading_options, threat_options
+from turtlenet.cli.options import BatchSize, Count, device_options, framework, loading_options, speaks, threat_options
 from turtlenet.errors import OutputError
 from turtlenet.files import check_folder
 
@@ -16,10 +16,11 @@ __all__ = ["command"]
 @click.argument("model")
 @click.option("--attack", "spec", default="pgd", show_default=True, help="The attack, e.g. pgd:steps=100,restarts=5.")
 @threat_options
+@device_options
 @loading_options
 @click.option("--target", type=int, help="Class that the model shall answer.")
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
-@click.option("--batch-size", type=int, default=256, show_default=True)
+@click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npz: x, y, x_adversarial, ...")
 def command(
     model: str,
@@ -30,6 +31,7 @@ def command(
     norm: str | None,
     bounds: tuple[float, float] | None,
     head: str,
+    precision: str | None,
     **settings: Any,
 ) -> None:
     """Attacks test images of MODEL and keeps what was found."""
@@ -39,14 +41,15 @@ def command(
 
     from turtlenet.files import write_whole
 
-    victim = api.as_classifier(model, bounds=bounds, head=head)
+    victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision)
     found = api.load_data(data, victim)
     examples = (found.whole or found.test or found.train).take(limit or None)
     outcome = api.attack_examples(victim, examples, spec, norm="linf" if norm is None else norm, **settings)
     x, y = examples.batch(slice(None))
     prediction = outcome.logits.argmax(axis=1).astype("int32")
     arrays = {"x": x, "y": y, "x_adversarial": outcome.x, "prediction": prediction, "reached": outcome.reached}
-    write_whole(out, lambda file: np.savez_compressed(file, **arrays))
+    if speaks():
+        write_whole(out, lambda file: np.savez_compressed(file, **arrays))
     click.echo(
         f"saved {out}: {len(y):,} images, accuracy under attack {(prediction == y).mean():.3f}, "
         f"goal reached on {outcome.reached.mean():.3f}"

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import Count, framework, loading_options, threat_options
+from turtlenet.cli.options import BatchSize, Count, device_options, framework, loading_options, speaks, threat_options
 
 __all__ = ["command"]
 
@@ -17,11 +17,12 @@ GATE_FAILED = 1
 @click.option("--attack", "attacks", multiple=True, help="An attack, or a suite's .toml; may be given several times.")
 @click.option("--suite", help="An attack suite by name or path; quick if neither attack nor suite is given.")
 @threat_options
+@device_options
 @loading_options
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--mode", help="table: every attack on all images; cascade: each on the survivors.")
 @click.option("--labels", help="true, or predicted as in the papers.")
-@click.option("--batch-size", type=int, default=256, show_default=True)
+@click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
 @click.option(
     "--curve", type=Count(), default=256, show_default=True, help="Images for accuracy against eps; 0: none."
 )
@@ -41,9 +42,10 @@ def command(
     folder = report or Path(f"{Path(models[0]).stem}-report")
     check_folder(folder)
     result = api.evaluate(list(models), limit=limit or None, progress=folder, **settings)
-    save.save(result, folder)
-    for file in folder.glob(".progress-*.npz"):
-        file.unlink()
+    if speaks():
+        save.save(result, folder)
+        for file in folder.glob(".progress-*.npz"):
+            file.unlink()
     click.echo(f"{result}\n\nreport: {folder / 'report.html'}")
     reports = getattr(result, "reports", (result,))
     low = [each for each in reports if fail_under is not None and each.robust_accuracy < fail_under]

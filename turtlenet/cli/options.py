@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -14,7 +15,18 @@ import click
 from turtlenet.errors import SettingError
 from turtlenet.registry import import_name, parse_value
 
-__all__ = ["Bounds", "Count", "Number", "framework", "loading_options", "quiet_start", "threat_options"]
+__all__ = [
+    "BatchSize",
+    "Bounds",
+    "Count",
+    "Number",
+    "device_options",
+    "framework",
+    "loading_options",
+    "quiet_start",
+    "speaks",
+    "threat_options",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,6 +52,20 @@ class Count(click.ParamType):
         number = parse_value(value) if isinstance(value, str) else value
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             self.fail(f"Expected a whole number, 0 or more; got {value!r}.", param, ctx)
+        return number
+
+
+class BatchSize(click.ParamType):
+    """A whole number, 1 or more, or `auto`, which is None."""
+
+    name = "integer|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value == "auto":
+            return None
+        number = parse_value(value) if isinstance(value, str) else value
+        if isinstance(number, bool) or not isinstance(number, int):
+            self.fail(f"Expected a whole number or auto; got {value!r}.", param, ctx)
         return number
 
 
@@ -106,6 +132,34 @@ def loading_options(command: F) -> F:
     return with_loading  # type: ignore[return-value]
 
 
+def device_options(command: F) -> F:
+    """Adds the options that say what computes, and starts it before anything else."""
+
+    @click.option("--precision", help="What layers compute in: float32, bfloat16 or float16; as the file says.")
+    @click.option("--devices", type=int, help="Devices of this host that share each batch; 1 by default.")
+    @click.option("--cluster", is_flag=True, help="One of several processes, which KERAS_DISTRIBUTION_... tell apart.")
+    @click.option("--xla", is_flag=True, help="Let TensorFlow compile with XLA on a CPU too.")
+    @functools.wraps(command)
+    def with_devices(devices: int | None, cluster: bool, xla: bool, **settings: Any) -> Any:
+        if devices is None and not (cluster or xla):
+            return command(**settings)
+        framework(devices=devices, cluster=cluster, xla=xla)
+        if speaks():
+            return command(**settings)
+        # What goes wrong is still said, on the other stream.
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+            return command(**settings)
+
+    return with_devices  # type: ignore[return-value]
+
+
+def speaks() -> bool:
+    """Whether this process prints and writes files: one does for all of a cluster. The framework runs already."""
+    from turtlenet import backend
+
+    return backend.process()[0] == 0
+
+
 def _supplied(text: str) -> tuple[str, Any]:
     """Reads `[NAME=]package.module:Object`."""
     name, equals, path = text.rpartition("=")
@@ -133,11 +187,14 @@ def quiet_start() -> Iterator[None]:
             os.close(kept)
 
 
-def framework() -> Any:
+def framework(**hardware: Any) -> Any:
     """Starts the framework without its chatter and gives the API.
 
+    Args:
+        **hardware: What `turtlenet.configure` is given, the first time.
+
     Raises:
-        SettingError: The user chose a Keras backend that turtlenet does not speak.
+        SettingError: The user chose a Keras backend that turtlenet does not speak, or hardware that is not there.
     """
     # Keras fails with a traceback where the chosen framework is not installed: asked here, before it is imported.
     chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
@@ -149,5 +206,7 @@ def framework() -> Any:
     with quiet_start():
         from turtlenet import api, backend
 
+        if hardware:
+            api.configure(**hardware)
         backend.devices()
     return api

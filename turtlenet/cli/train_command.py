@@ -1,11 +1,12 @@
 """`turtlenet train`: a model in, a hardened model out."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
 
-from turtlenet.cli.options import Count, framework, loading_options, threat_options
+from turtlenet.cli.options import BatchSize, Count, device_options, framework, loading_options, speaks, threat_options
 from turtlenet.errors import OutputError
 
 __all__ = ["command"]
@@ -17,12 +18,14 @@ __all__ = ["command"]
     "--attack", default="pgd", show_default=True, help="The inner attack: pgd, or pgd:steps=7,step_size=0.3."
 )
 @threat_options
+@device_options
 @loading_options
 @click.option("--objective", default="madry", show_default=True, help="madry, madry:clean_share=0.5, natural, ...")
 @click.option("--source", "sources", multiple=True, help="Another model to craft on (objective craft_on=...).")
 @click.option("--epochs", type=int, default=20, show_default=True)
 @click.option("--steps-per-epoch", type=int, default=0, help="Steps that count as an epoch; a pass by default.")
-@click.option("--batch-size", type=int, default=128, show_default=True)
+@click.option("--batch-size", type=BatchSize(), default=128, show_default=True, help="auto: 128, as memory allows.")
+@click.option("--accumulate", type=int, default=1, show_default=True, help="Parts of a batch, one after the other.")
 @click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Peak of the cosine schedule.")
 @click.option("--optimizer", default="adam", show_default=True, help="adam, sgd, rmsprop or compiled (the model's).")
 @click.option("--warmup", type=float, default=0.25, show_default=True, help="Share of the run in which eps grows.")
@@ -58,14 +61,17 @@ def command(
         tell=click.echo,
         **settings,
     )
+    kept = target if speaks() else Path(tempfile.mkdtemp()) / target.name
     source = {"name": Path(model).name, "sha256": models.file_sha256(Path(model))}
-    api.save_model(hardened, target, provenance={"source": source, "recipe": run.recipe})
-    checkpoint.unlink(missing_ok=True)
+    api.save_model(hardened, kept, provenance={"source": source, "recipe": run.recipe})
+    if speaks():
+        checkpoint.unlink(missing_ok=True)
     click.echo(_summary(run, target))
     if report:
-        threat = {key: settings[key] for key in ("data", "eps", "bounds", "head", "seed")}
-        result = api.evaluate([model, target], norm=norm, limit=limit or None, held_out=True, **threat)
-        save.save(result, report)
+        threat = {key: settings[key] for key in ("data", "eps", "bounds", "head", "precision", "seed")}
+        result = api.evaluate([model, kept], norm=norm, limit=limit or None, held_out=True, **threat)
+        if speaks():
+            save.save(result, report)
         click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")
 
 

@@ -21,6 +21,7 @@ from turtlenet.attacks import PGD, Attack, attacks
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.batched import attack_all
 from turtlenet.balls import Ball
+from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
@@ -80,7 +81,7 @@ def evaluate_classifier(
     began = time.perf_counter()
     cascade = Cascade(attacks=suite, ball=ball, mode=mode, labels=labels, seed=seed, batch_size=batch_size)
     digest = examples.sha256()
-    _check_agreement(about["sha256"], digest)
+    check_agreement(about["sha256"], digest)
     ledger = _run(cascade, model, examples, about, digest, progress, resume)
     names = list(specs) or [str(attack) for attack in suite]
     points, curve_attack = _curve(cascade, model, examples, curve)
@@ -158,15 +159,6 @@ def _run(
             tick=bar.update,
         )
     return ledger
-
-
-def _check_agreement(*what: str) -> None:
-    """Refuses processes that read different files: their results would be put together all the same."""
-    everyone = backend.gather(lambda: what)
-    for number, theirs in enumerate(everyone):
-        for name, mine, other in zip(("model", "data"), everyone[0], theirs, strict=True):
-            if mine != other:
-                raise DataError(f"Expected the same {name} in every process; got another one in process {number}.")
 
 
 def _identity(cascade: Cascade, about: dict[str, Any], digest: str) -> str:

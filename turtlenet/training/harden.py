@@ -164,7 +164,7 @@ def harden(
             watchers.append(Checkpoint(checkpoint, best, notes, seconds, done))
         held_out = None if validation is None else Batches(validation, max(stream.batch_size, 128) // parts)
         try:
-            with backend.together(lambda: [*trainer.variables, *trainer.optimizer.variables]):
+            with backend.together(trainer.everything):
                 _fit(trainer, stream, done, (each, schedule.epochs), held_out, watchers)
             break
         except Exception as error:
@@ -184,7 +184,7 @@ class _Begun:
     """A run as it began, to begin it anew with smaller parts of a batch."""
 
     def __init__(self, trainer: Trainer, best: BestRobust, notes: dict[str, Any]):
-        self.variables = [*trainer.variables, *trainer.optimizer.variables]
+        self.variables = trainer.everything()
         self.values = [keras.ops.convert_to_numpy(variable) for variable in self.variables]
         self.weights, self.notes = best.weights, dict(notes)
 
