@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,21 @@ __all__ = ["describe", "facts", "load"]
 _PACKAGES = ("turtlenet", "tensorflow", "keras", "numpy", "adversarial-robustness-toolbox", "cleverhans", "foolbox")
 
 
-def facts() -> dict[str, Any]:
-    """Processor, cores, memory, devices and versions."""
-    import tensorflow as tf
+def facts(packages: Sequence[str] = _PACKAGES, devices: Sequence[str] | None = None) -> dict[str, Any]:
+    """Processor, cores, memory, devices and versions.
 
+    Args:
+        packages: Whose versions.
+        devices: What is computed on; None asks TensorFlow.
+    """
     return {
         "processor": _processor(),
         "cores": _cores(),
         "memory_gb": _memory_gb(),
-        "devices": sorted({device.device_type for device in tf.config.list_logical_devices()}),
+        "devices": _tensorflow_devices() if devices is None else list(devices),
         "system": f"{platform.system()} {platform.machine()}",
         "load": load(),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
     }
 
 
@@ -38,6 +42,12 @@ def describe(found: dict[str, Any]) -> str:
 def load() -> float | None:
     """How many processes wanted a core in the last minute; above the number of cores, the machine is shared."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def _tensorflow_devices() -> list[str]:
+    import tensorflow as tf
+
+    return sorted({device.device_type for device in tf.config.list_logical_devices()})
 
 
 def _cores() -> int:

@@ -43,9 +43,11 @@ class Section:
 
     def _lines(self) -> list[str]:
         columns = list(dict.fromkeys(column for row in self.rows for column in row.cells))
-        table = [[*columns, "target", "met"]]
+        judged = any(row.met is not None for row in self.rows)
+        table = [[*columns, *(("target", "met") if judged else ())]]
         for row in self.rows:
-            table.append([*(_cell(row.cells.get(column)) for column in columns), row.target or "-", verdict(row)])
+            cells = [_cell(row.cells.get(column)) for column in columns]
+            table.append([*cells, *((row.target or "-", verdict(row)) if judged else ())])
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         return [
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table

@@ -1,0 +1,1 @@
+"""What `accelerator.py` consists of: workloads, contestants in processes of their own, and the chip's peak."""
