@@ -11,6 +11,12 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import SpecError
 
 
+@pytest.fixture(scope="module")
+def images() -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.default_rng(2).uniform(size=(12, 8, 8, 1)).astype("float32")
+    return x, np.arange(12, dtype="int32") % 4
+
+
 def net() -> keras.Model:
     keras.utils.set_random_seed(4)
     layers = [
@@ -41,7 +47,7 @@ def test_pixels_and_logits_stay_float32(precision, images) -> None:
     logits = victim.predict(images[0])
     assert logits.dtype == np.float32 and victim.precision == f"{precision}, float32"
     # Float32 logits are no multiples of a coarse step, as rounded ones would be.
-    assert len(np.unique(logits.astype(np.float16 if precision == "float16" else np.float32))) == logits.size
+    assert (logits != logits.astype("float16").astype("float32")).mean() > 0.9
     np.testing.assert_allclose(logits, plain, atol=0.1)
     assert not np.array_equal(logits, plain)
     found = attacks.build("pgd:steps=3")(victim, *images, ball=balls.get("linf", 0.1))

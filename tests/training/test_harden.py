@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from turtlenet import attacks, balls, data
+from turtlenet import api, attacks, backend, balls, data
 from turtlenet.classifier import Classifier
 from turtlenet.errors import OutputError, SettingError
-from turtlenet.training import Madry, Schedule, harden
+from turtlenet.training import Madry, Schedule, Trainer, harden
 from turtlenet.training.callbacks import BestRobust, CollapseWatch
 from turtlenet.training.stream import Stream, split
 
@@ -166,3 +166,60 @@ def test_bad_schedules(settings, words) -> None:
 def test_the_models_own_optimizer_must_be_there() -> None:
     with pytest.raises(SettingError, match="Expected a compiled model"):
         run(victim(), schedule=Schedule(optimizer="compiled"))
+
+
+class Short(Trainer):
+    """Training for which memory is short: parts of more than so many images do not fit."""
+
+    most = 4
+    tried: list[int] = []
+
+    def learn(self, data):
+        size = 16 // self.accumulate
+        self.tried.append(size)
+        if size > self.most:
+            raise MemoryError
+        return super().learn(data)
+
+
+def test_a_batch_that_does_not_fit_is_worked_on_in_parts(monkeypatch, tmp_path) -> None:
+    plain, short = victim(), victim()
+    # Batch statistics are those of a part: without them the steps are the same.
+    for model in (plain, short):
+        model.model.layers[1].trainable = False
+    expected = run(plain, accumulate=4)
+    monkeypatch.setitem(harden.__globals__, "Trainer", Short)
+    monkeypatch.setattr(Short, "tried", [])
+    assert run(short, accumulate=None) == expected
+    assert Short.tried[0] == 16 and Short.tried[-1] == 4
+    for one, other in zip(plain.model.get_weights(), short.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_memory_that_is_short_is_one_line(monkeypatch) -> None:
+    monkeypatch.setitem(harden.__globals__, "Trainer", Short)
+    with pytest.raises(SettingError, match="Expected memory for a training batch of 16 images in 1 parts; got none"):
+        run(victim())
+    monkeypatch.setattr(Short, "most", 0)
+    with pytest.raises(SettingError, match="Expected memory for a part of 1 images in training; got none left"):
+        run(victim(), accumulate=None)
+
+
+def test_parts_and_devices_share_a_batch_evenly(monkeypatch) -> None:
+    with pytest.raises(SettingError, match="Expected a batch size that can be worked on in 3 parts; got 16."):
+        run(victim(), accumulate=3)
+    monkeypatch.setattr(backend, "shares", lambda: 3)
+    with pytest.raises(SettingError, match="Expected a batch size that 3 devices share evenly; got 16."):
+        run(victim())
+    with pytest.raises(SettingError, match="Expected a batch size that 3 devices share evenly in 4 parts; got 16."):
+        run(victim(), accumulate=4)
+
+
+def test_mixed_precision_is_for_the_run_only(tmp_path) -> None:
+    model = victim().model
+    kept, notes = api.harden_model(
+        model, (X, Y), eps=0.05, epochs=1, batch_size=16, precision="bfloat16", tell=lambda line: None
+    )
+    assert notes.recipe["precision"] == "bfloat16, float32"
+    assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
+    assert not np.array_equal(kept.get_weights()[0], model.get_weights()[0])

@@ -111,6 +111,44 @@ def test_mixed_precision(policy) -> None:
     assert isinstance(trainer.optimizer, keras.optimizers.LossScaleOptimizer) == (policy == "mixed_float16")
 
 
+def deep() -> Classifier:
+    keras.utils.set_random_seed(11)
+    layers = [keras.Input((6,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(3)]
+    return Classifier(keras.Sequential(layers))
+
+
+@pytest.mark.parametrize("weight", [None, np.array([1, 2, 0, 1, 3, 1, 1, 0], "float32")])
+@pytest.mark.parametrize(("share", "attack"), [(0.0, "pgd:steps=3,keep=last"), (0.5, "fgsm:keep=last")])
+def test_a_batch_in_parts_is_the_same_step(weight, share, attack) -> None:
+    found = []
+    for parts in (1, 2, 4):
+        goal = Madry(attack=attacks.build(attack), ball=balls.get("linf", 0.1), clean_share=share)
+        trainer = Trainer(deep(), goal, accumulate=parts)
+        trainer.compile(keras.optimizers.SGD(0.5), weighted_metrics=["sparse_categorical_accuracy"])
+        # Where half of a part is clean, it is the first: so the same examples are clean whatever the parts.
+        order = np.arange(8) if share == 0 else np.arange(8).reshape(2, parts, -1).swapaxes(0, 1).reshape(-1)
+        rows = None if weight is None else weight[order]
+        logs = [trainer.train_on_batch(X[order], Y[order], sample_weight=rows, return_dict=True) for _ in range(2)]
+        found.append((trainer.network.get_weights(), logs[-1]))
+    for weights, logs in found[1:]:
+        for one, other in zip(weights, found[0][0], strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+        assert logs.keys() == found[0][1].keys()
+        for name, value in logs.items():
+            assert np.isclose(value, found[0][1][name], atol=1e-5), name
+
+
+def test_statistics_of_parts_are_kept() -> None:
+    layers = [keras.Input((6,)), keras.layers.BatchNormalization(momentum=0.5), keras.layers.Dense(3)]
+    victim = Classifier(keras.Sequential(layers))
+    trainer = Trainer(victim, Natural(attack=attacks.build("fgsm"), ball=balls.get("linf", 0.1)), accumulate=2)
+    trainer.compile(keras.optimizers.SGD(0.0))
+    trainer.train_on_batch(X, Y)
+    expected = 0.5 * (0.5 * X[:4].mean(axis=0)) + 0.5 * X[4:].mean(axis=0)
+    found = keras.ops.convert_to_numpy(victim.model.layers[0].moving_mean)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_batch_statistics_are_those_of_the_crafted_batch_alone() -> None:
     # One update from one batch: were crafting done in training mode, there would be one more for every step of it.
     layers = [keras.Input((6,)), keras.layers.BatchNormalization(momentum=0.5), keras.layers.Dense(3)]

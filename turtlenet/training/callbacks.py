@@ -1,6 +1,7 @@
 """What watches a training run: progress, the best weights, and a collapse."""
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ _COLLAPSE = 0.3
 """A lead of one step over many that a model which resists does not show; the usual one is below 0.1."""
 _LEAK = 0.02
 """A lead of crafted over clean images that chance does not explain on a thousand images."""
+_PAUSE = 0.2
+"""Seconds between two readings of the numbers that the bar shows."""
 
 
 class BestRobust(keras.callbacks.Callback):
@@ -105,6 +108,7 @@ class Progress(keras.callbacks.Callback):
         self.hidden = hidden
         self._bar: Any = None
         self._epoch: dict[str, float] = {}
+        self._shown = 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
         if self._bar is None:
@@ -113,7 +117,9 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._bar.update(1)
-        if logs:
+        # To read a number is to wait for the device: a few times a second is enough for the eye.
+        if logs and not self._bar.disable and time.monotonic() - self._shown > _PAUSE:
+            self._shown = time.monotonic()
             self._show(logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

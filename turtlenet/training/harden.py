@@ -202,11 +202,9 @@ class _Begun:
 def _check_shares(batch_size: int, parts: int) -> None:
     shares = backend.shares()
     if batch_size % (shares * parts):
-        raise SettingError(
-            f"Expected a batch size that {shares} devices share evenly in {parts} parts; got {batch_size}."
-            if parts > 1
-            else f"Expected a batch size that {shares} devices share evenly; got {batch_size}."
-        )
+        how = f"{shares} devices share evenly" if shares > 1 else f"can be worked on in {parts} parts"
+        both = f" in {parts} parts" if shares > 1 and parts > 1 else ""
+        raise SettingError(f"Expected a batch size that {how}{both}; got {batch_size}.")
 
 
 def _more_parts(batch_size: int, parts: int, automatic: bool) -> int:
