@@ -150,4 +150,6 @@ def framework() -> Any:
         from turtlenet import api, backend
 
         backend.devices()
+        # Keras imports it as soon as it describes a model, on every backend.
+        importlib.import_module("tensorflow")
     return api
