@@ -50,7 +50,8 @@ class Kill(keras.callbacks.Callback):
         self.step = step
 
     def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.optimizer.iterations.numpy()) == self.step:
+        self.model.settle()
+        if int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)) == self.step:
             raise KeyboardInterrupt
 
 

@@ -161,6 +161,13 @@ class Steps:
         """Keras's word for a step of validation."""
         return self.judge(data)
 
+    def update(self: Any, gradients: Sequence[Any], weights: Sequence[Any]) -> None:
+        """Descends."""
+        self.optimizer.apply(gradients, weights)
+
+    def settle(self: Any) -> None:
+        """Does nothing: variables hold what the last step gave them, also within an epoch of `fit`."""
+
 
 def replica() -> tuple[Any, int]:
     """The number of this replica, and how many there are, under `tf.distribute`."""

@@ -24,7 +24,8 @@ class Trainer(backend.Steps, keras.Model):
 
     It is a `keras.Model`: `compile(optimizer=...)`, then `fit`, `evaluate`, callbacks, schedules, `tf.data`, mixed
     precision and distribution work as for any other. It trains the weights of the classifier's own model in place.
-    Metrics given to `compile` see the logits that are trained on. In training mode `robust_accuracy` is that at the
+    Metrics given to `compile` see the logits that are trained on, and labels as integers. A callback that reads
+    variables within an epoch calls `settle()` first. In training mode `robust_accuracy` is that at the
     crafted examples and `accuracy` that at the clean share of a batch, if there is one; in validation both are those
     of the same images, before and after the validation attack, and `loss` is the loss after it; where the training
     attack takes one step, `crafted_accuracy` is that after the training attack.
@@ -88,7 +89,7 @@ class Trainer(backend.Steps, keras.Model):
 
         weights = self.network.trainable_variables
         _, (loss, logits), gradients = backend.weight_gradients(descend, weights)
-        self.optimizer.apply(gradients, weights)
+        self.update(gradients, weights)
         return self._track_training(x, y, logits, loss, weight)
 
     def judge(self, data: Any) -> dict[str, Any]:
@@ -107,6 +108,10 @@ class Trainer(backend.Steps, keras.Model):
             self._crafted.update_state(_hits(y, self.classifier(crafted)), weight)
             own = _OWN
         return self._results(x, y, logits, weight, own)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        # Where Keras builds the metrics before the first step, it does so with the labels as they were given.
+        return super().compute_metrics(x, self._labels(y), y_pred, sample_weight)
 
     def _track_training(self, x: Any, y: Any, logits: Any, loss: Any, weight: Any) -> dict[str, Any]:
         size = ops.shape(x)[0]
@@ -131,8 +136,12 @@ class Trainer(backend.Steps, keras.Model):
 
     def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        return ops.cast(x, "float32"), self._labels(y), weight
+
+    def _labels(self, y: Any) -> Any:
+        """Labels (batch,), int32, from those or from one-hot ones."""
         y = ops.argmax(y, axis=-1) if len(y.shape) == 2 and y.shape[-1] == self.classifier.num_classes else y
-        return ops.cast(x, "float32"), ops.cast(ops.reshape(y, (-1,)), "int32"), weight
+        return ops.cast(ops.reshape(y, (-1,)), "int32")
 
 
 class _Still(Classifier):
