@@ -25,6 +25,8 @@ def gradients(layer: keras.Layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return ops.convert_to_numpy(fast(x)), ops.convert_to_numpy(slope(x))
 
 
+# Gradients of our own are there for TensorFlow only.
+@pytest.mark.tensorflow
 @given(
     size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     channels=st.integers(1, 5),
