@@ -283,10 +283,6 @@ class Steps:
         for variable, value in zip((*weights, *state), (*moved, *kept), strict=True):
             variable.assign(value)
 
-    def settle(self: Any) -> None:
-        """Gives the variables the values of the last step, which Keras keeps elsewhere during an epoch of `fit`."""
-        self.jax_state_sync()
-
 
 def _steps_from_python(model: Any) -> bool:
     return bool(jax.default_backend() == "cpu" and model.jit_compile and not model.run_eagerly)

@@ -165,9 +165,6 @@ class Steps:
         """Descends."""
         self.optimizer.apply(gradients, weights)
 
-    def settle(self: Any) -> None:
-        """Does nothing: variables hold what the last step gave them, also within an epoch of `fit`."""
-
 
 def replica() -> tuple[Any, int]:
     """The number of this replica, and how many there are, under `tf.distribute`."""

@@ -46,7 +46,6 @@ class Checkpoint(keras.callbacks.Callback):
         self._save()
 
     def _save(self) -> None:
-        self.model.settle()
         step = int(ops.convert_to_numpy(self.model.optimizer.iterations))
         save_state(self.path, self.model, self.best.weights or [], {**self.notes, "step": step})
         self._saved = time.monotonic()

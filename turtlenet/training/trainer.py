@@ -24,11 +24,10 @@ class Trainer(backend.Steps, keras.Model):
 
     It is a `keras.Model`: `compile(optimizer=...)`, then `fit`, `evaluate`, callbacks, schedules, `tf.data`, mixed
     precision and distribution work as for any other. It trains the weights of the classifier's own model in place.
-    Metrics given to `compile` see the logits that are trained on, and labels as integers. A callback that reads
-    variables within an epoch calls `settle()` first. In training mode `robust_accuracy` is that at the
-    crafted examples and `accuracy` that at the clean share of a batch, if there is one; in validation both are those
-    of the same images, before and after the validation attack, and `loss` is the loss after it; where the training
-    attack takes one step, `crafted_accuracy` is that after the training attack.
+    Metrics given to `compile` see the logits that are trained on, and labels as integers. In training mode
+    `robust_accuracy` is that at the crafted examples and `accuracy` that at the clean share of a batch, if there is
+    one; in validation both are those of the same images, before and after the validation attack, and `loss` is the
+    loss after it; where the training attack takes one step, `crafted_accuracy` is that after the training attack.
 
     Args:
         classifier: The model to harden, as an attacker sees it.
