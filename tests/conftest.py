@@ -4,7 +4,9 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +17,19 @@ from turtlenet.classifier import Classifier
 from turtlenet.models import classifier, load
 
 ROOT = Path(__file__).parents[1]
+
+
+def marked(names: Iterable[str], only: set[str]) -> list[Any]:
+    """Parameters for a test, those that are TensorFlow's own with their mark."""
+    return [pytest.param(name, marks=pytest.mark.tensorflow) if name in only else name for name in names]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves to TensorFlow what is its own."""
+    if keras.backend.backend() != "tensorflow":
+        for item in items:
+            if item.get_closest_marker("tensorflow"):
+                item.add_marker(pytest.mark.skip(reason="needs the TensorFlow backend"))
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +44,19 @@ def linear() -> Classifier:
 @pytest.fixture(scope="session")
 def small() -> Classifier:
     """An untrained convolutional classifier of 8x8x1 images with four classes."""
-    keras.utils.set_random_seed(1)
     layers = [
         keras.Input((8, 8, 1)),
         keras.layers.Conv2D(4, 3, activation="relu"),
         keras.layers.Flatten(),
-        keras.layers.Dense(4, kernel_initializer="he_normal"),
+        keras.layers.Dense(4),
     ]
-    return Classifier(keras.Sequential(layers))
+    model = keras.Sequential(layers)
+    # The same weights on every backend; an initializer of Keras draws others on each.
+    draw = np.random.default_rng(1)
+    for layer in (model.layers[0], model.layers[-1]):
+        shape = layer.kernel.shape
+        layer.kernel.assign(draw.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
+    return Classifier(model)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers as L  # noqa: N812
 
+from tests.conftest import marked
 from turtlenet.errors import ModelError
 from turtlenet.models import load
 
@@ -529,8 +530,9 @@ CASES = {
     "AdditiveAttention": lambda: attention(L.AdditiveAttention(), (6, 3), (5, 3)),
     "AdditiveAttention without scale": lambda: attention(L.AdditiveAttention(use_scale=False), (6, 3), (5, 3), (5, 3)),
     "MultiHeadAttention": lambda: heads(
-        {}, {"value_dim": 2}, {"use_bias": False}, {"output_shape": 5}, {"dropout": 0.2, "kernel_regularizer": "l2"}
+        {}, {"use_bias": False}, {"output_shape": 5}, {"dropout": 0.2, "kernel_regularizer": "l2"}
     ),
+    "MultiHeadAttention to other values": lambda: heads({"value_dim": 2}),
     "MultiHeadAttention on images": lambda: heads({"attention_axes": (1, 2)}, shapes=((4, 3, 2), (5, 2, 2))),
     "MultiHeadAttention with scores": lambda: heads({}, return_attention_scores=True),
     "causal MultiHeadAttention": lambda: heads({}, shapes=((6, 4), (6, 4)), use_causal_mask=True),
@@ -591,12 +593,12 @@ CASES = {
         IMAGE,
         L.Resizing(4, 5),
         L.Resizing(9, 11, "nearest"),
-        L.Resizing(9, 11, "bicubic"),
         L.Resizing(12, 12, "lanczos3"),
         L.Resizing(12, 12, "lanczos5"),
         L.Resizing(4, 4, crop_to_aspect_ratio=True),
         L.Resizing(9, 3, crop_to_aspect_ratio=True),
     ),
+    "Resizing bicubic": lambda: each(IMAGE, L.Resizing(9, 11, "bicubic")),
     "Resizing area": lambda: each(IMAGE, L.Resizing(4, 5, "area")),
     "CenterCrop": lambda: each(IMAGE, L.CenterCrop(4, 5), L.CenterCrop(3, 3), L.CenterCrop(7, 8)),
     "CenterCrop upward": lambda: each(IMAGE, L.CenterCrop(10, 9), L.CenterCrop(5, 12), L.CenterCrop(4, 8)),
@@ -694,8 +696,23 @@ TOLERANCE = {"mixed_float16": 3e-3}
 # Refused as `.keras`: there, one goes by a class name that is gone, the other holds a kernel twice.
 HDF5_ONLY = {"SyncBatchNormalization", "SpectralNormalization"}
 
+# What Keras 3 itself computes on TensorFlow only: on JAX it fails, or resizes by other weights. JAX has no words, and
+# no numbers of 64 bits unless it is told to.
+TENSORFLOW_ONLY = {
+    "UpSampling2D area",
+    "MultiHeadAttention to other values",
+    "SyncBatchNormalization",
+    "Resizing bicubic",
+    "Resizing area",
+    "Hashing with a mask",
+    "Hashing of words",
+    "IntegerLookup",
+    "StringLookup",
+    "float64",
+}
 
-@pytest.mark.parametrize("name", CASES)
+
+@pytest.mark.parametrize("name", marked(CASES, TENSORFLOW_ONLY))
 def test_layer(name, tmp_path):
     model = randomize(CASES[name]())
     for ending in ("h5",) if name in HDF5_ONLY else ("h5", "keras"):
@@ -801,9 +818,9 @@ def test_stateful(kind, ending, tmp_path):
     model = stateful(kind)
     again = load(save(model, tmp_path / f"model.{ending}"))
     x = np.random.default_rng(0).normal(size=model.input_shape).astype("float32")
-    # Each batch begins where the last one ended.
+    # Each batch begins where the last one ended; `predict` of Keras 3 forgets that under JAX.
     for _ in range(3):
-        np.testing.assert_allclose(again.predict_on_batch(x), model.predict_on_batch(x), atol=1e-5)
+        np.testing.assert_allclose(again(x), model(x), atol=1e-5)
 
 
 REFUSED = {

@@ -71,7 +71,7 @@ def test_any_way_to_name_a_loss(trained, images, tmp_path, loss, metrics):
     save(trained, tmp_path / "m.h5")
     loaded = load(tmp_path / "m.h5")
     # HDF5 has no place for the state of a random generator.
-    loaded.layers[3].seed_generator.state.assign(trained.layers[3].seed_generator.state)
+    loaded.layers[3].seed_generator.state.assign(trained.layers[3].seed_generator.state.numpy())
     for model in (loaded, trained):
         model.fit(*images, verbose=0, shuffle=False)
     found, expected = (model.evaluate(*images, verbose=0, return_dict=True) for model in (loaded, trained))

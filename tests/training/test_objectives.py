@@ -24,6 +24,11 @@ def build(name: str, **settings):
     return objectives.build(name, settings, attack=attacks.build("pgd:steps=3,keep=last"), ball=BALL)
 
 
+def close(one: np.ndarray, other: np.ndarray) -> bool:
+    """Equal but for pixels whose slope is so near 0 that rounding turns its sign."""
+    return bool((np.abs(one - other) > 1e-6).mean() < 0.01)
+
+
 @pytest.fixture
 def victim() -> Classifier:
     """A classifier with everything that behaves otherwise in training: dropout and batch normalization."""
@@ -101,13 +106,13 @@ def test_a_static_model_and_an_ensemble(victim, small) -> None:
     static = build("madry", craft_on="static").perturb(victim, X, Y, key=KEY, step=0, sources=[small])
     assert np.array_equal(np.asarray(static), other)
     seen = set()
-    for step in range(12):
+    for step in range(5):
         key = random.fold_in(KEY, step)
         moved = np.asarray(build("madry", craft_on="ensemble").perturb(victim, X, Y, key=key, step=0, sources=[small]))
         mine, theirs = (np.asarray(build("madry").perturb(model, X, Y, key=key, step=0)) for model in (victim, small))
-        seen.add((np.array_equal(moved, mine), np.array_equal(moved, theirs)))
+        seen.add((close(moved, mine), close(moved, theirs)))
     assert seen == {(True, False), (False, True)}
-    assert not np.array_equal(own, other)
+    assert not close(own, other)
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,35 @@ def test_regularizers_count() -> None:
     assert np.linalg.norm(layer.kernel.numpy()) < 0.5 * np.linalg.norm(kernel)
 
 
+def test_a_step_is_the_same_eagerly() -> None:
+    found = []
+    for eagerly in (False, True):
+        victim = classifier()
+        trainer = Trainer(victim, Madry(attack=attacks.build("pgd:steps=3,keep=last"), ball=balls.get("linf", 0.1)))
+        trainer.compile(keras.optimizers.SGD(0.5), run_eagerly=eagerly)
+        logs = trainer.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0, validation_data=(X, Y)).history
+        found.append((victim.model.get_weights(), logs["val_robust_accuracy"]))
+    (compiled, one), (eager, other) = found
+    assert one == other
+    assert all(np.allclose(mine, theirs, atol=1e-5) for mine, theirs in zip(compiled, eager, strict=True))
+
+
+def test_a_callback_sees_the_weights_of_its_step() -> None:
+    victim = classifier()
+    trainer = Trainer(victim, objective())
+    trainer.compile(keras.optimizers.SGD(0.5))
+    seen: list[np.ndarray] = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None) -> None:
+            # Under JAX, Keras puts the values of the step into the variables when a callback asks for `self.model`.
+            seen.append(self.model.network.get_weights()[0])
+
+    trainer.fit(X, Y, batch_size=4, verbose=0, callbacks=[Look()])
+    assert len(seen) == 2 and not np.array_equal(*seen)
+    assert np.array_equal(seen[-1], victim.model.get_weights()[0])
+
+
 MIRRORED = """
 import keras, numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(
@@ -207,6 +236,7 @@ assert np.allclose(one, two, atol=1e-5)
 """
 
 
+@pytest.mark.tensorflow
 def test_mirrored_strategy_gives_the_weights_of_one_device() -> None:
     done = subprocess.run([sys.executable, "-c", MIRRORED], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0 and "apart" in done.stdout, done.stderr[-2000:]

@@ -15,8 +15,6 @@ from jax import numpy as jnp
 from jax.extend import core
 from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 
-from turtlenet.errors import ModelError
-
 __all__ = [
     "Steps",
     "apply_gradients",
@@ -229,21 +227,38 @@ def _value(part: Any, values: dict[Any, Any]) -> Any:
 
 
 def loop(steps: Any, body: Callable[[Any, Any], Any], state: Any, until: Callable[[Any], Any] | None = None) -> Any:
-    """Runs `state = body(step, state)` for `steps` steps, or until `until(state)`; see the TensorFlow seam."""
-    state = jax.tree.map(jnp.asarray, state)
+    """Runs `state = body(step, state)` for `steps` steps, or until `until(state)`; see the TensorFlow seam.
 
-    def more(carry: Any) -> Any:
-        step, current = carry
+    What `body` changes besides, such as the state of a random layer, goes from step to step in the scope around.
+    """
+    step, state = jnp.zeros((), "int32"), jax.tree.map(jnp.asarray, state)
+
+    def more(step: Any, current: Any) -> Any:
         within = step < steps
         return within if until is None else jnp.logical_and(within, jnp.logical_not(until(current)))
 
-    def advance(carry: Any) -> Any:
-        step, current = carry
+    def advance(step: Any, current: Any) -> Any:
         moved = body(step, current)
         # A Python number in the state takes the type that it began with.
         return step + 1, jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), moved, current)
 
-    return lax.while_loop(more, advance, (jnp.zeros((), "int32"), state))
+    if not isinstance(step, jax.core.Tracer):
+        while more(step, state):
+            step, state = advance(step, state)
+        return step, state
+
+    def advance_all(carry: Any) -> Any:
+        step, current, values = carry
+        scope = keras.StatelessScope()
+        scope.state_mapping = dict(values)
+        with scope:
+            step, current = advance(step, current)
+        return step, current, {key: scope.state_mapping[key] for key in values}
+
+    around = get_stateless_scope().state_mapping if in_stateless_scope() else {}
+    step, state, values = lax.while_loop(lambda carry: more(*carry[:2]), advance_all, (step, state, dict(around)))
+    around.update(values)
+    return step, state
 
 
 class _Batches(keras.utils.PyDataset):
@@ -282,6 +297,24 @@ class Steps:
         groups = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
         return _in_scope(groups, state, self.judge, data)
 
+    def make_train_function(self: Any, force: bool = False) -> None:
+        """Keras's word for what `fit` calls; on a CPU the loops of a step run in Python, as those of an attack do."""
+        if _steps_from_python(self) and (force or self.train_function is None):
+            self.train_function = self._make_function(_Stepped(self.train_step))
+        else:
+            keras.Model.make_train_function(self, force)
+
+    def make_test_function(self: Any, force: bool = False) -> None:
+        """Keras's word for what `evaluate` calls."""
+        if _steps_from_python(self) and (force or self.test_function is None):
+            self.test_function = self._make_function(_Stepped(self.test_step))
+        else:
+            keras.Model.make_test_function(self, force)
+
+
+def _steps_from_python(model: Any) -> bool:
+    return bool(jax.default_backend() == "cpu" and model.jit_compile and not model.run_eagerly)
+
 
 def _in_scope(groups: Any, state: Any, step: Callable[[Any], Any], data: Any) -> Any:
     mapping = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
@@ -291,12 +324,8 @@ def _in_scope(groups: Any, state: Any, step: Callable[[Any], Any], data: Any) ->
 
 
 def checkpoint_arrays(prefix: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
-    """TensorFlow's checkpoints need TensorFlow.
+    """Reads arrays from a checkpoint of TensorFlow, with TensorFlow; see its seam."""
+    # Imported when there is such a file to read, as it takes seconds.
+    from turtlenet.backend.tensorflow import checkpoint_arrays as read
 
-    Raises:
-        ModelError: Always.
-    """
-    raise ModelError(
-        f"Expected the TensorFlow backend to read {prefix}; got JAX: `turtlenet convert` it with "
-        "KERAS_BACKEND=tensorflow first."
-    )
+    return read(prefix, keys)

@@ -209,4 +209,7 @@ def framework(**hardware: Any) -> Any:
         if hardware:
             api.configure(**hardware)
         backend.devices()
+        # Keras imports it as soon as it describes a model, on every backend; JAX does without where it is not there.
+        if importlib.util.find_spec("tensorflow"):
+            importlib.import_module("tensorflow")
     return api

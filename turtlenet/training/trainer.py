@@ -24,10 +24,10 @@ class Trainer(backend.Steps, keras.Model):
 
     It is a `keras.Model`: `compile(optimizer=...)`, then `fit`, `evaluate`, callbacks, schedules, `tf.data`, mixed
     precision and distribution work as for any other. It trains the weights of the classifier's own model in place.
-    Metrics given to `compile` see the logits that are trained on. In training mode `robust_accuracy` is that at the
-    crafted examples and `accuracy` that at the clean share of a batch, if there is one; in validation both are those
-    of the same images, before and after the validation attack, and `loss` is the loss after it; where the training
-    attack takes one step, `crafted_accuracy` is that after the training attack.
+    Metrics given to `compile` see the logits that are trained on, and labels as integers. In training mode
+    `robust_accuracy` is that at the crafted examples and `accuracy` that at the clean share of a batch, if there is
+    one; in validation both are those of the same images, before and after the validation attack, and `loss` is the
+    loss after it; where the training attack takes one step, `crafted_accuracy` is that after the training attack.
 
     Args:
         classifier: The model to harden, as an attacker sees it.
@@ -134,6 +134,10 @@ class Trainer(backend.Steps, keras.Model):
         self.compute_metrics(x, y, logits, sample_weight=weight)
         return self._own_results(own)
 
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        # Where Keras builds the metrics before the first step, it does so with the labels as they were given.
+        return super().compute_metrics(x, self._labels(y), y_pred, sample_weight)
+
     def _track_training(self, x: Any, y: Any, logits: Any, losses: Any, weight: Any) -> None:
         size = ops.shape(x)[0]
         clean = ops.cast(ops.round(self.objective.clean_share * ops.cast(size, "float32")), "int32")
@@ -160,8 +164,12 @@ class Trainer(backend.Steps, keras.Model):
 
     def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        return ops.cast(x, "float32"), self._labels(y), weight
+
+    def _labels(self, y: Any) -> Any:
+        """Labels (batch,), int32, from those or from one-hot ones."""
         y = ops.argmax(y, axis=-1) if len(y.shape) == 2 and y.shape[-1] == self.classifier.num_classes else y
-        return ops.cast(x, "float32"), ops.cast(ops.reshape(y, (-1,)), "int32"), weight
+        return ops.cast(ops.reshape(y, (-1,)), "int32")
 
 
 class _Still(Classifier):

@@ -24,7 +24,8 @@ def copy(model: keras.Model) -> keras.Model:
             twin.compile_from_config(model.get_compile_config())
             twin.optimizer.build(twin.trainable_variables)
             for mine, value in zip(twin.optimizer.variables, model.optimizer.variables, strict=False):
-                mine.assign(value)
+                # An array of its own: a step of JAX's gives away those that it is given.
+                mine.assign(keras.ops.convert_to_numpy(value))
     except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
         reason = str(error).partition("\n")[0]
         raise ModelError(f"Expected a model that Keras can rebuild from its config; got: {reason}") from None

@@ -16,6 +16,15 @@ def _getitem(tensor: Any, slice_spec: Any = None) -> Any:
     return tensor[tuple(Ellipsis if isinstance(each, str) and each == "..." else each for each in parts)]
 
 
+def _lengths(shape: Any) -> Any:
+    """A shape; a single length that is computed from another shape is what is left, as JAX takes no computed ones."""
+    lengths = sizes(shape)
+    computed = [hasattr(each, "dtype") for each in lengths] if isinstance(lengths, tuple) else []
+    if sum(computed) != 1 or any(each == -1 for each, unknown in zip(lengths, computed, strict=True) if not unknown):
+        return lengths
+    return tuple(-1 if unknown else each for each, unknown in zip(lengths, computed, strict=True))
+
+
 def _strided_slice(
     input_: Any,
     begin: Any,
@@ -148,7 +157,7 @@ ARRAYS: dict[str, Callable] = {
     "stack": _stack,
     "unstack": lambda value, num=None, axis=0: ops.unstack(value, num, axis),
     "split": _split,
-    "reshape": lambda tensor, shape: ops.reshape(tensor, sizes(shape)),
+    "reshape": lambda tensor, shape: ops.reshape(tensor, _lengths(shape)),
     "transpose": lambda a, perm=None: ops.transpose(a, perm),
     "expand_dims": lambda input, axis: ops.expand_dims(input, axis),
     "squeeze": lambda input, axis=None: ops.squeeze(input, sizes(axis) or None if axis != 0 else 0),

@@ -122,6 +122,19 @@ class TensorFlowCall(keras.layers.Layer):
             return keras.Operation.symbolic_call(self, *map(portable, args), **portable(kwargs))
         return self.call(*args, **kwargs)
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Asks with the tensors alone: JAX would trace the numbers in lists as well, and fail on strings."""
+        parts = keras.tree.flatten((args, kwargs))
+        places = [place for place, part in enumerate(parts) if isinstance(part, keras.KerasTensor)]
+
+        def call(*tensors: Any) -> Any:
+            filled = dict(zip(places, tensors, strict=True))
+            whole = [filled.get(place, part) for place, part in enumerate(parts)]
+            again, named = keras.tree.pack_sequence_as((args, kwargs), whole)
+            return self.call(*again, **named)
+
+        return keras.src.backend.compute_output_spec(call, *(parts[place] for place in places))
+
     def call(self, *args: Any, **kwargs: Any) -> Any:
         try:
             if self.function.startswith("raw_ops."):
