@@ -121,7 +121,7 @@ def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = la
         }
         return result, changed
 
-    graph = _Stepped(pure) if jax.default_backend() == "cpu" else jax.jit(pure)
+    graph = _Stepped(pure) if _from_python() else jax.jit(pure)
 
     def call(*args: Any) -> Any:
         read = list(variables())
@@ -131,6 +131,11 @@ def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = la
         return result
 
     return call
+
+
+def _from_python() -> bool:
+    """Whether loops run in Python: on a CPU, unless several devices must do the same things in the same order."""
+    return jax.default_backend() == "cpu" and keras.distribution.distribution() is None
 
 
 class _Stepped:
@@ -313,7 +318,7 @@ class Steps:
 
 
 def _steps_from_python(model: Any) -> bool:
-    return bool(jax.default_backend() == "cpu" and model.jit_compile and not model.run_eagerly)
+    return bool(_from_python() and model.jit_compile and not model.run_eagerly)
 
 
 def _in_scope(groups: Any, state: Any, step: Callable[[Any], Any], data: Any) -> Any:
