@@ -282,6 +282,15 @@ def test_text_has_every_number_it_promises():
     assert "! Only 12 images. -> Take 1,000." in lines
 
 
+def test_every_view_tells_a_precision_below_float32():
+    narrow = report(model={"name": "m", "parameters": 7, "precision": "bfloat16, float32"})
+    assert "7 parameters in bfloat16, float32" in table([narrow]).replace("\n", " ")
+    assert "m, 7 parameters in bfloat16, float32" in markdown([narrow])
+    assert "m, 7 parameters in bfloat16, float32" in html([narrow])
+    plain = report(model={"name": "m", "parameters": 7, "precision": "float32"})
+    assert "7 parameters in" not in table([plain])
+
+
 def test_text_puts_models_side_by_side():
     lines = table([natural(), report()]).splitlines()
     fgsm = next(line for line in lines if line.split()[:1] == ["fgsm"])

@@ -61,7 +61,9 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {name: getattr(text, name) for name in ("clean", "count", "fraction", "number", "percent", "within")}
+    filters = {
+        name: getattr(text, name) for name in ("clean", "count", "fraction", "number", "percent", "size", "within")
+    }
     environment.filters |= filters
     return environment.get_template("report.html")
 

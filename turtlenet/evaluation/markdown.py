@@ -23,6 +23,7 @@ from turtlenet.evaluation.text import (
     number,
     reassurance,
     robust,
+    size,
     threat,
     verdict,
 )
@@ -140,7 +141,7 @@ def _provenance(report: Report) -> str:
     facts = {
         "Threat": f"{threat(report)}, {report.threat.get('access', MISSING)}, labels {_labels(report)}",
         "Mode": report.mode,
-        "Model": f"{report.model.get('name')}, {count(report.model.get('parameters'))} parameters",
+        "Model": f"{report.model.get('name')}, {size(report)}",
         "Model file": report.model.get("path") or "in memory",
         "Model head": report.model.get("head", MISSING),
         "Model sha256": report.model.get("sha256", MISSING),

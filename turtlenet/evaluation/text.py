@@ -31,6 +31,7 @@ __all__ = [
     "percent",
     "reassurance",
     "robust",
+    "size",
     "table",
     "threat",
     "verdict",
@@ -119,6 +120,13 @@ def images(report: Report) -> str:
     """How many images the report speaks of, as `1,000 images`."""
     total = report.data.get("count")
     return f"{count(total)} image{'' if total == 1 else 's'}"
+
+
+def size(report: Report) -> str:
+    """`166,406 parameters`, and what the layers compute in where that is not float32."""
+    precision = clean(report.model.get("precision") or "float32")
+    narrow = "" if precision == "float32" else f" in {precision}"
+    return f"{count(report.model.get('parameters'))} parameters{narrow}"
 
 
 def threat(report: Report) -> str:
@@ -239,7 +247,7 @@ def _numbered(attacks: Sequence[AttackRow]) -> dict[tuple[str, int], AttackRow]:
 def _heading(title: str, report: Report) -> list[str]:
     facts = [
         clip(title, 44),
-        f"{count(report.model.get('parameters'))} parameters",
+        size(report),
         f"{clip(report.data.get('name', MISSING), 30)}, {images(report)}",
         threat(report),
     ]
