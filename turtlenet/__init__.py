@@ -31,6 +31,7 @@ _HOMES = {
     "load_model": "turtlenet.api",
     "save_model": "turtlenet.api",
     "train": "turtlenet.api",
+    "wrap": "turtlenet.api",
 }
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "load_model",
     "save_model",
     "train",
+    "wrap",
 ]
 
 

@@ -15,6 +15,7 @@ from turtlenet.attacks.batched import Outcome, attack_all
 from turtlenet.balls import Ball
 from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
+from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
 from turtlenet.evaluation import Comparison, evaluate_classifier
 from turtlenet.fitting import (
@@ -45,6 +46,7 @@ __all__ = [
     "load_model",
     "save_model",
     "train",
+    "wrap",
 ]
 
 DEFAULT_SUITE = "quick"
@@ -97,6 +99,21 @@ def save_model(model: keras.Model, path: PathType, *, provenance: Mapping[str, A
     models.save(model, path, provenance)
 
 
+def wrap(
+    model: ModelType, *defences: str | Defence | Conversion, bounds: tuple[float, float] | None = None
+) -> keras.Model:
+    """Puts defences in front of a model, without training; see `turtlenet.models.wrap`.
+
+    Args:
+        model: A model, which shares its variables with what is given back, or the path of one.
+        *defences: Layers or their specs, from the input on: `"constant-quantization:levels=4"`.
+        bounds: Smallest and largest value of a pixel; None tells them from the model.
+    """
+    if not defences:
+        raise SettingError("Expected at least one defence; got none.")
+    return models.wrap(model if isinstance(model, keras.Model) else load_model(model), defences, bounds)
+
+
 def train(model: ModelType, data: DataType | None = None, **settings: Any) -> keras.Model:
     """Hardens a model by adversarial training; gives a new model and leaves the one given as it is.
 
@@ -106,7 +123,8 @@ def train(model: ModelType, data: DataType | None = None, **settings: Any) -> ke
         **settings: Those of `harden_model`.
 
     Returns:
-        The hardened model, with the architecture, the head and the compiled state of the one given.
+        The hardened model, with the architecture, the head and the compiled state of the one given, behind its
+        defences if there are any.
     """
     return harden_model(model, data, **settings)[0]
 
@@ -119,6 +137,7 @@ def harden_model(
     eps: float | None = None,
     norm: str = "linf",
     objective: str | Objective = "madry",
+    defences: Sequence[str | Defence | Conversion] = (),
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
     epochs: int = 20,
@@ -149,6 +168,7 @@ def harden_model(
         norm: `linf`, `l2` or `l1`.
         objective: `madry`, `natural` or another registered one, as a spec, or an `Objective`, which then has its own
             attack and ball.
+        defences: Layers to put in front of the model before it is trained, from the input on; specs or layers.
         bounds: Smallest and largest value of a pixel; None tells them from the model.
         head: What the model's outputs are; see `turtlenet.models.logits_model`.
         epochs, steps_per_epoch, learning_rate, optimizer, seed: See `turtlenet.training.Schedule`.
@@ -185,10 +205,10 @@ def harden_model(
     if not 0 <= warmup <= 1:
         raise SettingError(f"Expected warmup from 0 to 1, a share of the run; got {warmup}.")
     before = load_model(model) if not isinstance(model, keras.Model) else model
-    hardened = models.copy(before)
+    hardened = models.wrap(models.copy(before), defences, bounds)
     restore = models.compute_in(hardened, precision)
     victim = models.classifier(hardened, bounds=bounds, head=head)
-    computed = victim.precision
+    computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
     found = load_data(data, victim)
     if found.train is None:
         raise DataError(f"Expected training images in {found.name}; got test images only.")
@@ -226,7 +246,8 @@ def harden_model(
         verbose=verbose,
     )
     restore()
-    recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name, "precision": computed}
+    recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
+    recipe |= {"precision": computed, "defences": shields}
     return hardened, dataclasses.replace(run, recipe=recipe)
 
 
@@ -241,6 +262,7 @@ def attack(
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
     precision: str | None = None,
+    gradient: str = "adaptive",
     seed: int = 0,
     target: Any = None,
     batch_size: int | None = 256,
@@ -255,6 +277,7 @@ def attack(
         eps: Radius in input units; see `harden_model` for None.
         norm, bounds, head: See `harden_model`.
         precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
+        gradient: How the gradient of defences is taken: `adaptive`, or `naive` as the papers did.
         seed: Repeats the draws.
         target: Classes to answer (n,), for a targeted attack.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
@@ -262,7 +285,7 @@ def attack(
     Returns:
         Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds.
     """
-    victim = as_classifier(model, bounds=bounds, head=head, precision=precision)
+    victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient)
     examples = load_data((x, y), victim).test
     return attack_examples(
         victim, examples, spec, eps=eps, norm=norm, seed=seed, target=target, batch_size=batch_size
@@ -307,6 +330,7 @@ def evaluate(
     held_out: bool = False,
     mode: str | None = None,
     labels: str | None = None,
+    gradient: str | None = None,
     precision: str | None = None,
     seed: int = 0,
     batch_size: int | None = 256,
@@ -328,6 +352,8 @@ def evaluate(
         held_out: Where data have no separate test part, whether to take only the sixth that training never sees.
         mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before it.
         labels: `true`, or `predicted`: the attacks are given the model's own answers, as the papers did.
+        gradient: How the gradient of defences is taken: `adaptive` as a strong attacker does, `naive` as the papers
+            did; None runs each attack in both ways on models where they differ.
         precision: What the models' layers compute in, attacked and answering; see `turtlenet.models.compute_in`.
         seed: Repeats every draw.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
@@ -345,10 +371,13 @@ def evaluate(
         raise SettingError("Expected at least one model; got none.")
     chosen = suites.find(DEFAULT_SUITE if suite is None else suite) if suite is not None or not attacks else _NO_SUITE
     specs = suites.expand([*chosen.attacks, *attacks])
-    made = [attack_family.build(spec) for spec in specs]
     kind, radius = _first(norm, chosen.norm, "linf"), _first(eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
-    victims = [as_classifier(one, bounds=bounds, head=head, precision=precision) for one in given]
+    how: dict[str, Any] = {"bounds": bounds, "head": head, "precision": precision, "gradient": gradient or "adaptive"}
+    victims = [as_classifier(one, **how) for one in given]
+    if gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
+        specs = [twin for spec in specs for twin in _both_ways(spec)]
+    made = [attack_family.build(spec) for spec in specs]
     parts = [to_attack(found, held_out).take(limit) for found in load_for(data, victims)]
     threats = [threat_for(victim, made, kind, radius) for victim in victims]
     for examples in parts[1:]:
@@ -378,6 +407,15 @@ def _silent(line: str) -> None:
     """Says nothing: another process does."""
 
 
+def _both_ways(spec: str | Attack) -> list[str | Attack]:
+    """An attack that takes the naive gradient, and the attack itself; the attack alone where that is no question."""
+    made = attack_family.build(spec)
+    if made.gradient or made.family == "random":
+        return [spec]
+    naive = dataclasses.replace(made, gradient="naive")
+    return [f"{spec}{',' if ':' in spec else ':'}gradient=naive" if isinstance(spec, str) else naive, spec]
+
+
 class _Opening(keras.callbacks.Callback):
     """Tells what a run works on once nothing more can be refused."""
 
@@ -403,7 +441,8 @@ def _at_least(least: int, **values: int) -> None:
 
 
 def _about(model: ModelType, victim: Classifier) -> dict[str, Any]:
-    common = {"parameters": int(victim.model.count_params()), "precision": victim.precision}
+    shields = [{"defence": str(each), "adaptive": each.adaptive} for each in models.defences_of(victim.model)]
+    common = {"parameters": int(victim.model.count_params()), "precision": victim.precision, "defences": shields}
     if isinstance(model, keras.Model):
         return {"name": model.name, "path": None, "sha256": models.weights_sha256(model), **common}
     path = Path(model)

@@ -1,12 +1,13 @@
 """A Keras model as an attacker sees it: logits as a pure function of an input, in known bounds."""
 
+import copy
 from collections.abc import Callable, Hashable
 from typing import Any
 
 import keras
 from keras import ops
 
-from turtlenet import backend
+from turtlenet import backend, gradients
 
 __all__ = ["Classifier"]
 
@@ -20,12 +21,22 @@ class Classifier:
         model: A Keras model from float32 images (batch, *input_shape) to logits (batch, classes).
         bounds: Smallest and largest value of a pixel, in the units of the model's input.
         head: What the model's file ends in, in words, for reports.
+        gradient: How attackers take the gradient of its defences; see `turtlenet.gradients`.
     """
 
-    def __init__(self, model: keras.Model, *, bounds: tuple[float, float] = (0.0, 1.0), head: str = "logits"):
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        bounds: tuple[float, float] = (0.0, 1.0),
+        head: str = "logits",
+        gradient: str = "adaptive",
+    ):
+        gradients.check_gradient(gradient)
         self.model = model
         self.bounds = (float(bounds[0]), float(bounds[1]))
         self.head = head
+        self.gradient = gradient
         self.input_shape: tuple[int, ...] = tuple(model.input_shape[1:])
         self.num_classes = int(model.output_shape[-1])
         self.fitting: int | None = None
@@ -34,9 +45,22 @@ class Classifier:
 
     def __call__(self, x: Any, *, training: bool = False) -> Any:
         """Gives float32 logits (batch, classes); the weights are those of this moment."""
-        if training or not self.narrow:
-            return ops.cast(self.model(x, training=training), "float32")
-        return backend.wide_gradient(lambda x: ops.cast(self.model(x, training=False), "float32"))(x)
+        if training:
+            return ops.cast(self.model(x, training=True), "float32")
+        return (backend.wide_gradient(self._attacked) if self.narrow else self._attacked)(x)
+
+    def _attacked(self, x: Any) -> Any:
+        with gradients.taken(self.gradient):
+            return ops.cast(self.model(x, training=False), "float32")
+
+    def taking(self, gradient: str) -> "Classifier":
+        """The same classifier as one sees it who takes gradients in another way; itself for an empty word."""
+        if gradient in ("", self.gradient):
+            return self
+        other = copy.copy(self)
+        gradients.check_gradient(gradient)
+        other.gradient, other._graphs = gradient, {}
+        return other
 
     @property
     def precision(self) -> str:

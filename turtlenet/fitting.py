@@ -43,6 +43,7 @@ def as_classifier(
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
     precision: str | None = None,
+    gradient: str = "adaptive",
 ) -> Classifier:
     """The classifier of a model, or of a model's file; one of another precision is that of a copy."""
     models.check_precision(precision)
@@ -51,7 +52,7 @@ def as_classifier(
     elif precision:
         model = models.copy(model)
     models.compute_in(model, precision)
-    return models.classifier(model, bounds=bounds, head=head)
+    return models.classifier(model, bounds=bounds, head=head, gradient=gradient)
 
 
 def source_for(source: ModelType, victim: Classifier, precision: str | None = None) -> Classifier:

@@ -35,6 +35,16 @@ def test_round_trip(trained, images, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_a_compiled_model_inside_another(trained, images, tmp_path, name):
+    source = keras.Input((6, 6, 1))
+    outer = keras.Model(source, trained(keras.layers.Rescaling(0.5)(source)))
+    save(outer, tmp_path / name)
+    loaded = load(tmp_path / name)
+    np.testing.assert_array_equal(loaded.predict(images[0], verbose=0), outer.predict(images[0], verbose=0))
+    assert not loaded.compiled
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_the_optimizer_continues(trained, images, tmp_path, name):
     save(trained, tmp_path / name)
     loaded = load(tmp_path / name)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, final
 import numpy as np
 from keras import ops
 
-from turtlenet import backend, losses, random
+from turtlenet import backend, gradients, losses, random
 from turtlenet.attacks.goal import Goal, check_target, choose, choose_target
 from turtlenet.balls import BALLS, Ball
 from turtlenet.classifier import Classifier
@@ -59,9 +59,11 @@ class Attack(abc.ABC):
 
     Args:
         target: Empty for any wrong answer; else a class number, or `least_likely`, `runner_up`, `next` or `random`.
+        gradient: How the gradient of a defence is taken: `adaptive`, `naive`, or empty for the classifier's own way.
     """
 
     target: str = ""
+    gradient: str = ""
 
     norms: ClassVar[tuple[str, ...]] = tuple(BALLS)
     """The norms that `search` can work in."""
@@ -71,6 +73,8 @@ class Attack(abc.ABC):
 
     def __post_init__(self) -> None:
         check_target(self.target)
+        if self.gradient:
+            gradients.check_gradient(self.gradient)
 
     @abc.abstractmethod
     def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found | Any:
@@ -212,7 +216,7 @@ class Attack(abc.ABC):
         return choose_target(self.target, y, model(x), random.fold_in(key, 0x7A6))
 
     def _found(self, model: Classifier, x: Any, goal: Goal, ball: Ball, key: Any) -> Found:
-        found = self.search(model, x, goal, ball=ball, key=key)
+        found = self.search(model.taking(self.gradient), x, goal, ball=ball, key=key)
         return found if isinstance(found, Found) else Found(found)
 
     @staticmethod

@@ -18,6 +18,7 @@ __all__ = ["command"]
 @threat_options
 @device_options
 @loading_options
+@click.option("--gradient", default="adaptive", show_default=True, help="Of defences: adaptive, or naive.")
 @click.option("--target", type=int, help="Class that the model shall answer.")
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
@@ -32,6 +33,7 @@ def command(
     bounds: tuple[float, float] | None,
     head: str,
     precision: str | None,
+    gradient: str,
     **settings: Any,
 ) -> None:
     """Attacks test images of MODEL and keeps what was found."""
@@ -41,7 +43,7 @@ def command(
 
     from turtlenet.files import write_whole
 
-    victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision)
+    victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient)
     found = api.load_data(data, victim)
     examples = (found.whole or found.test or found.train).take(limit or None)
     outcome = api.attack_examples(victim, examples, spec, norm="linf" if norm is None else norm, **settings)

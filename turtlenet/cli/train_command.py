@@ -21,6 +21,7 @@ __all__ = ["command"]
 @device_options
 @loading_options
 @click.option("--objective", default="madry", show_default=True, help="madry, madry:clean_share=0.5, natural, ...")
+@click.option("--defence", "defences", multiple=True, help="A layer to put in front: trainable-quantization, ...")
 @click.option("--source", "sources", multiple=True, help="Another model to craft on (objective craft_on=...).")
 @click.option("--epochs", type=int, default=20, show_default=True)
 @click.option("--steps-per-epoch", type=int, default=0, help="Steps that count as an epoch; a pass by default.")

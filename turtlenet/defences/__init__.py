@@ -1,1 +1,14 @@
-"""Defence layers: one a file. None is registered yet."""
+"""Defences: layers that go in front of a model, and say how a strong attacker takes their gradient."""
+
+from turtlenet.defences.base import Conversion, Defence, Honest, defences, registered
+from turtlenet.defences.quantization import ConstantQuantization, TrainableQuantization
+
+__all__ = [
+    "ConstantQuantization",
+    "Conversion",
+    "Defence",
+    "Honest",
+    "TrainableQuantization",
+    "defences",
+    "registered",
+]

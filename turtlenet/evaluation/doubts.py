@@ -41,6 +41,8 @@ class Evidence:
         saturated: Share of probed images whose best logit leads so far that float32 probabilities are exactly 1.
         unsteady: Whether the same input gave two answers.
         probed: Images probed.
+        masks: Whether a defence has another gradient than the one that the framework gives.
+        naive: Whether attacks take that one where they do not say otherwise.
     """
 
     attacks: Sequence[Attack]
@@ -55,6 +57,8 @@ class Evidence:
     saturated: float
     unsteady: bool
     probed: int
+    masks: bool = False
+    naive: bool = False
 
     def kind(self, *kinds: str) -> list[int]:
         """Numbers of the attacks of certain kinds."""
@@ -227,6 +231,32 @@ def _single_loss(seen: Evidence) -> Doubt | None:
     )
 
 
+def _naive_gradient(seen: Evidence) -> Doubt | None:
+    if not seen.masks:
+        return None
+    way = [attack.gradient or ("naive" if seen.naive else "adaptive") for attack in seen.attacks]
+    guided = seen.kind("one-step", "iterative", "other")
+    naive = [number for number in guided if way[number] == "naive"]
+    adaptive = [number for number in guided if way[number] == "adaptive"]
+    if guided and not adaptive:
+        return Doubt(
+            code="naive-gradient",
+            finding="Every attack took the gradient that the framework gives, which a defence of this model hides.",
+            advice="Run with --gradient adaptive; these numbers only serve to compare with papers that did the same.",
+        )
+    if not naive or not adaptive or seen.mode == "cascade":
+        return None
+    claimed, left = (float(seen.ledger.correct[group].all(axis=0).mean()) for group in (naive, adaptive))
+    if claimed <= left + 0.01:
+        return None
+    return Doubt(
+        code="masked-by-defence",
+        finding=f"With the gradient that the framework gives, all attacks leave {claimed:.3f}; through the defence's "
+        f"surrogate they leave {left:.3f}. The first is the number of a paper, the second that of an attacker.",
+        advice="Quote the second; train with attacks on the defended model, as `turtlenet train --defence` does.",
+    )
+
+
 def _naive_labels(seen: Evidence) -> Doubt | None:
     if seen.labels == "true":
         return None
@@ -259,6 +289,7 @@ CHECKS: dict[str, Callable[[Evidence], Doubt | None]] = {
     "accuracy rising with eps": _rising,
     "strength of the attacks": _weak_suite,
     "losses and restarts": _single_loss,
+    "gradients of defences": _naive_gradient,
     "labels": _naive_labels,
     "number of images": _few,
 }

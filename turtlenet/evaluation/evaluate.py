@@ -31,6 +31,7 @@ from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.pictures import pictures
 from turtlenet.evaluation.report import AttackRow, ClassRow, CurvePoint, Report
 from turtlenet.evaluation.statistics import interval
+from turtlenet.models import defences_of
 
 __all__ = ["LABELS", "evaluate_classifier"]
 
@@ -95,6 +96,7 @@ def evaluate_classifier(
             "bounds": [ball.low, ball.high],
             "access": "white-box",
             "labels": labels,
+            "gradient": model.gradient,
         },
         seed=seed,
         versions=_versions(),
@@ -274,6 +276,8 @@ def _evidence(
         saturated=saturated,
         unsteady=unsteady,
         probed=len(x),
+        masks=any(shield.masks for shield in defences_of(model.model)),
+        naive=model.gradient == "naive",
     )
 
 

@@ -1,6 +1,7 @@
 """Models: the architectures of the papers; files in and out; the logits of any classifier."""
 
 from turtlenet.models.classifier import classifier
+from turtlenet.models.defended import defences_of, wrap
 from turtlenet.models.files.identity import copy, file_sha256, weights_sha256
 from turtlenet.models.files.inspect import AppliedRule, Inspection, LayerLine, inspect
 from turtlenet.models.files.load import Loading, load, loading
@@ -23,6 +24,7 @@ __all__ = [
     "classifier",
     "compute_in",
     "copy",
+    "defences_of",
     "file_sha256",
     "inspect",
     "load",
@@ -30,4 +32,5 @@ __all__ = [
     "logits_model",
     "save",
     "weights_sha256",
+    "wrap",
 ]

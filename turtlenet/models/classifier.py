@@ -3,28 +3,41 @@
 import keras
 
 from turtlenet.classifier import Classifier
+from turtlenet.defences import Defence
 from turtlenet.models.files.description import input_range
 from turtlenet.models.heads import logits_model
 
 __all__ = ["classifier", "pixel_bounds"]
 
 
-def classifier(model: keras.Model, *, bounds: tuple[float, float] | None = None, head: str = "auto") -> Classifier:
+def classifier(
+    model: keras.Model,
+    *,
+    bounds: tuple[float, float] | None = None,
+    head: str = "auto",
+    gradient: str = "adaptive",
+) -> Classifier:
     """Makes the classifier that attacks and training work on; it shares every variable with the model.
 
     Args:
         model: A built image classifier.
-        bounds: Smallest and largest value of a pixel; None tells it from a leading `Rescaling`, else [0, 1].
+        bounds: Smallest and largest value of a pixel; None tells it from a defence or a leading `Rescaling`, else
+            [0, 1].
         head: What the model's outputs are; see `logits_model`.
+        gradient: How attackers take the gradient of defences: `adaptive` or `naive`; see `turtlenet.gradients`.
 
     Raises:
         ModelError: A model that is no classifier of one continuous input.
     """
     logits, found = logits_model(model, head)
-    return Classifier(logits, bounds=bounds or pixel_bounds(model), head=f"{found.kind}: {found.how}")
+    how = f"{found.kind}: {found.how}"
+    return Classifier(logits, bounds=bounds or pixel_bounds(model), head=how, gradient=gradient)
 
 
 def pixel_bounds(model: keras.Model) -> tuple[float, float]:
-    """The pixel range that a leading `Rescaling` expects, or [0, 1]."""
+    """The pixel range that a defence was made for or a leading `Rescaling` expects, or [0, 1]."""
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, Defence):
+            return layer.bounds
     config = {"class_name": type(model).__name__, "config": model.get_config()} if hasattr(model, "layers") else {}
     return input_range(config) or (0.0, 1.0)

@@ -18,6 +18,7 @@ from turtlenet.errors import ModelError
 from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.saved_model import describe
 from turtlenet.models.files.stored import attribute
+from turtlenet.models.legacy.rules import dicts
 
 __all__ = ["Blueprint", "read_blueprint", "starts_as_zip"]
 
@@ -119,7 +120,7 @@ def _from_zip(path: Path) -> Blueprint:
     except Exception as error:  # Whatever zipfile and its decompressors make of damaged bytes.
         raise ModelError(f"Expected a whole .keras archive; {path} is damaged or cut short: {_line(error)}.") from None
     config = _parse(text, path)
-    training = _training(config.pop("compile_config", None))
+    training = _training(_compiled_as(config))
     version = _word(_parse(about, path).get("keras_version"))
     return Blueprint(path, "keras", version, None, config, training)
 
@@ -140,9 +141,18 @@ def _from_folder(path: Path) -> Blueprint:
             raise _too_long(file)
         texts[name] = file.read_text("utf-8", "replace") if file.is_file() else "{}"
     config = _parse(texts["config.json"], path)
-    training = _training(config.pop("compile_config", None))
+    training = _training(_compiled_as(config))
     version = _word(_parse(texts["metadata.json"], path).get("keras_version"))
     return Blueprint(path, "keras", version, None, config, training)
+
+
+def _compiled_as(config: dict[str, Any]) -> Any:
+    """Takes out how a model was compiled; of the models inside it, that says nothing to who loads the whole."""
+    mine = config.pop("compile_config", None)
+    for node in dicts(config):
+        if "class_name" in node:
+            node.pop("compile_config", None)
+    return mine
 
 
 # No description that Keras writes comes near.

@@ -1,0 +1,161 @@
+"""What every defence promises, whoever writes it."""
+
+import abc
+import dataclasses
+import inspect
+import zlib
+from typing import Any, ClassVar
+
+import keras
+from keras import ops
+
+from turtlenet import gradients, random
+from turtlenet.errors import SettingError
+from turtlenet.registry import Registry
+
+__all__ = ["Conversion", "Defence", "Honest", "defences", "registered"]
+
+
+class Honest:
+    """A layer that an attacker knows how to differentiate, and that says where it draws random numbers.
+
+    Random layers take their draws from `key`, so that a classifier is a pure function of its input and a seed.
+    """
+
+    adaptive: ClassVar[str] = "the layer's own gradient"
+    """What an attacker differentiates, in words, for reports."""
+    stochastic: ClassVar[bool] = False
+    """Whether the layer draws random numbers at inference."""
+
+    @property
+    def masks(self) -> bool:
+        """Whether an attacker takes another gradient than the layer's own."""
+        return False
+
+    def key(self: Any) -> Any:
+        """The examples' keys (batch, 2) for `turtlenet.random`, this layer's own; None where the caller has none."""
+        keys = gradients.keys()
+        return None if keys is None else random.fold_in(keys, zlib.crc32(self.name.encode()))
+
+    @staticmethod
+    def valued(result: Any, smooth: Any) -> Any:
+        """The value of the one with the gradient of the other (BPDA, Athalye et al., 2018)."""
+        # The difference is exactly 0: the value is that of the result, to the last bit.
+        return ops.stop_gradient(result) + (smooth - ops.stop_gradient(smooth))
+
+
+class Conversion(abc.ABC):
+    """A defence that changes the layers of a model instead of standing in front of it.
+
+    A subclass is a frozen keyword-only dataclass of numbers, strings and booleans. The layers that it puts in are
+    `Honest`.
+    """
+
+    @abc.abstractmethod
+    def convert(self, model: keras.Model) -> keras.Model:
+        """Gives a new model with the same weights, uncompiled; leaves the one given as it is.
+
+        Raises:
+            ModelError: A model without a layer that could be changed.
+        """
+
+    def __str__(self) -> str:
+        """The spec that builds this defence: its name, and the settings that are not the defaults."""
+        fields = [each for each in dataclasses.fields(self) if getattr(self, each.name) != each.default]  # type: ignore
+        settings = ",".join(f"{each.name}={getattr(self, each.name)}" for each in fields)
+        return defences.name_of(type(self)) + (f":{settings}" if settings else "")
+
+
+class Defence(Honest, keras.layers.Layer):
+    """A layer in front of a model, which an attacker knows how to differentiate.
+
+    A subclass says what it does (`forward`), and what a strong attacker differentiates in its place (`surrogate`).
+    Under `turtlenet.gradients.taken("adaptive")` the layer gives the value of the one with the gradient of the other;
+    else both are those of `forward`.
+
+    Args:
+        low: Smallest value of a pixel.
+        high: Largest value of a pixel.
+        **settings: Keras's own: `name`, `dtype`, `trainable`.
+
+    Raises:
+        SettingError: Bounds that are not low < high.
+    """
+
+    def __init__(self, *, low: float = 0.0, high: float = 1.0, **settings: Any):
+        super().__init__(**settings)
+        if not low < high:
+            raise SettingError(f"Expected bounds low < high; got {low} and {high}.")
+        self.low, self.high = float(low), float(high)
+        self.supports_masking = True
+
+    @property
+    def masks(self) -> bool:
+        """Whether an attacker takes another gradient than the layer's own."""
+        return type(self).surrogate is not Defence.surrogate
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value of a pixel."""
+        return self.low, self.high
+
+    def forward(self, x: Any) -> Any:
+        """What the layer does to its input (batch, ...)."""
+        raise NotImplementedError
+
+    def surrogate(self, x: Any) -> Any:
+        """What an attacker differentiates; shaped like `forward`'s result."""
+        return self.forward(x)
+
+    def call(self, x: Any) -> Any:
+        """Keras's word for it."""
+        result = self.forward(x)
+        if gradients.current() != "adaptive" or not self.masks:
+            return result
+        return self.valued(result, self.surrogate(x))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """A defence gives an image of the same shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything that builds the layer anew."""
+        return {**super().get_config(), "low": self.low, "high": self.high}
+
+    def __str__(self) -> str:
+        """The spec that builds this layer: its name, and the settings that are not the defaults."""
+        plain = inspect.signature(type(self)).parameters
+        ours = {name: value for name, value in self.get_config().items() if name in plain}
+        changed = [f"{name}={_text(value)}" for name, value in ours.items() if value != _default(plain[name])]
+        return defences.name_of(type(self)) + (":" + ",".join(changed) if changed else "")
+
+    def unit(self, x: Any) -> Any:
+        """Pixels in units of the bounds, so that they lie in [0, 1]."""
+        return (x - self.low) / (self.high - self.low)
+
+    def pixels(self, unit: Any) -> Any:
+        """The inverse of `unit`."""
+        return self.low + (self.high - self.low) * unit
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    """A default as a config has it: no numbers are an empty list there."""
+    return [] if parameter.default == "" else parameter.default
+
+
+def _text(value: Any) -> str:
+    return ":".join(f"{each:g}" for each in value) if isinstance(value, list) else str(value)
+
+
+defences: Registry[Defence | Conversion] = Registry("defence", "turtlenet.defences")
+
+
+def registered(name: str) -> Any:
+    """Decorates a defence so that `name` stands for it, in specs and, for a layer, in model files."""
+
+    def add(kind: Any) -> Any:
+        if issubclass(kind, Defence):
+            kind = keras.saving.register_keras_serializable("turtlenet")(kind)
+        return defences.register(name)(kind)
+
+    return add

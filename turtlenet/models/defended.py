@@ -1,0 +1,65 @@
+"""Puts defences around a loaded model, and finds them again."""
+
+from collections.abc import Sequence
+
+import keras
+
+from turtlenet.defences import Conversion, Defence, Honest, defences
+from turtlenet.errors import ModelError
+from turtlenet.models.classifier import pixel_bounds
+
+__all__ = ["defences_of", "wrap"]
+
+
+def wrap(
+    model: keras.Model, layers: Sequence[str | Defence | Conversion], bounds: tuple[float, float] | None = None
+) -> keras.Model:
+    """Puts defences in front of a model, which keeps its variables and its compiled state.
+
+    Args:
+        model: A built model with one image-like input.
+        layers: Defences or their specs, from the input on.
+        bounds: Smallest and largest value of a pixel, for the specs; None tells them from the model.
+
+    Returns:
+        A functional model of the same inputs and outputs, with the model given as its last layer, or one with other
+        layers in it; the model itself where there are no defences.
+
+    Raises:
+        SpecError, SettingError: A defence that there is not, or with bad settings.
+        ModelError: A model with several inputs.
+    """
+    if not layers:
+        return model
+    if len(getattr(model, "inputs", None) or [None]) != 1:
+        raise ModelError(f"Expected a model with one input to put a defence in front of; {model.name!r} has more.")
+    low, high = bounds or pixel_bounds(model)
+    made = [each if isinstance(each, Defence | Conversion) else _built(each, low, high) for each in layers]
+    inner = model
+    for each in made:
+        inner = each.convert(inner) if isinstance(each, Conversion) else inner
+    front = [each for each in made if isinstance(each, Defence)]
+    defended = _behind(front, inner) if front else inner
+    if model.compiled:
+        defended.compile_from_config(model.get_compile_config())
+    return defended
+
+
+def _built(spec: str, low: float, high: float) -> Defence | Conversion:
+    """A layer is told the bounds of pixels; what changes layers has no use for them."""
+    name = spec.partition(":")[0]
+    of_layers = name in defences.names() and issubclass(defences.factory(name), Conversion)  # type: ignore[arg-type]
+    return defences.build(spec) if of_layers else defences.build(spec, low=low, high=high)
+
+
+def _behind(front: Sequence[Defence], model: keras.Model) -> keras.Model:
+    source = keras.Input(tuple(model.input_shape[1:]), name="image")
+    x = source
+    for layer in front:
+        x = layer(x)
+    return keras.Model(source, model(x), name=f"{model.name}_defended")
+
+
+def defences_of(model: keras.Model) -> list[Honest]:
+    """The layers of defences in a model, from the input on."""
+    return [layer for layer in model._flatten_layers(include_self=False) if isinstance(layer, Honest)]
