@@ -11,6 +11,9 @@ Names are imported when they are first used, so that `turtlenet --help` does not
 """
 
 import importlib
+import importlib.abc
+import importlib.util
+import sys
 from typing import Any
 
 from turtlenet.errors import DataError, ModelError, OutputError, SettingError, SpecError, TurtlenetError
@@ -58,6 +61,37 @@ __all__ = [
     "train",
     "wrap",
 ]
+
+
+class _AfterKeras(importlib.abc.MetaPathFinder):
+    """Makes the defences known to Keras as soon as it is there, so that plain Keras loads files that have them."""
+
+    looking = False
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        if fullname != "keras" or self.looking:
+            return None
+        self.looking = True
+        try:
+            spec = importlib.util.find_spec("keras")
+        finally:
+            self.looking = False
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def then_defences(module: Any) -> None:
+                sys.meta_path.remove(self)
+                execute(module)
+                importlib.import_module("turtlenet.defences")
+
+            spec.loader.exec_module = then_defences  # type: ignore[method-assign]
+        return spec
+
+
+if "keras" in sys.modules:
+    importlib.import_module("turtlenet.defences")
+else:
+    sys.meta_path.insert(0, _AfterKeras())
 
 
 def __getattr__(name: str) -> Any:

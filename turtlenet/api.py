@@ -263,6 +263,7 @@ def attack(
     head: str = "auto",
     precision: str | None = None,
     gradient: str = "adaptive",
+    draws: int = 10,
     seed: int = 0,
     target: Any = None,
     batch_size: int | None = 256,
@@ -278,6 +279,7 @@ def attack(
         norm, bounds, head: See `harden_model`.
         precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
         gradient: How the gradient of defences is taken: `adaptive`, or `naive` as the papers did.
+        draws: How many draws of random defences an answer and its gradient are the mean of.
         seed: Repeats the draws.
         target: Classes to answer (n,), for a targeted attack.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
@@ -285,7 +287,7 @@ def attack(
     Returns:
         Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds.
     """
-    victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient)
+    victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
     examples = load_data((x, y), victim).test
     return attack_examples(
         victim, examples, spec, eps=eps, norm=norm, seed=seed, target=target, batch_size=batch_size
@@ -331,6 +333,7 @@ def evaluate(
     mode: str | None = None,
     labels: str | None = None,
     gradient: str | None = None,
+    draws: int = 10,
     precision: str | None = None,
     seed: int = 0,
     batch_size: int | None = 256,
@@ -354,6 +357,7 @@ def evaluate(
         labels: `true`, or `predicted`: the attacks are given the model's own answers, as the papers did.
         gradient: How the gradient of defences is taken: `adaptive` as a strong attacker does, `naive` as the papers
             did; None runs each attack in both ways on models where they differ.
+        draws: How many draws of random defences an answer and its gradient are the mean of.
         precision: What the models' layers compute in, attacked and answering; see `turtlenet.models.compute_in`.
         seed: Repeats every draw.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
@@ -373,7 +377,13 @@ def evaluate(
     specs = suites.expand([*chosen.attacks, *attacks])
     kind, radius = _first(norm, chosen.norm, "linf"), _first(eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
-    how: dict[str, Any] = {"bounds": bounds, "head": head, "precision": precision, "gradient": gradient or "adaptive"}
+    how: dict[str, Any] = {
+        "bounds": bounds,
+        "head": head,
+        "precision": precision,
+        "gradient": gradient or "adaptive",
+        "draws": draws,
+    }
     victims = [as_classifier(one, **how) for one in given]
     if gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
         specs = [twin for spec in specs for twin in _both_ways(spec)]

@@ -1,13 +1,16 @@
 """A Keras model as an attacker sees it: logits as a pure function of an input, in known bounds."""
 
 import copy
+import math
 from collections.abc import Callable, Hashable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from turtlenet import backend, gradients
+from turtlenet import backend, gradients, random
+from turtlenet.errors import SettingError
 
 __all__ = ["Classifier"]
 
@@ -22,6 +25,9 @@ class Classifier:
         bounds: Smallest and largest value of a pixel, in the units of the model's input.
         head: What the model's file ends in, in words, for reports.
         gradient: How attackers take the gradient of its defences; see `turtlenet.gradients`.
+        draws: How many draws of random defences an answer and its gradient are the mean of (EOT, Athalye et al.,
+            2018).
+        seed: Repeats those draws: the logits are a pure function of the input and the seed.
     """
 
     def __init__(
@@ -31,17 +37,23 @@ class Classifier:
         bounds: tuple[float, float] = (0.0, 1.0),
         head: str = "logits",
         gradient: str = "adaptive",
+        draws: int = 1,
+        seed: int = 0,
     ):
         gradients.check_gradient(gradient)
+        if draws < 1:
+            raise SettingError(f"Expected draws >= 1; got {draws}.")
         self.model = model
         self.bounds = (float(bounds[0]), float(bounds[1]))
         self.head = head
         self.gradient = gradient
+        self.draws, self.seed = draws, seed
         self.input_shape: tuple[int, ...] = tuple(model.input_shape[1:])
         self.num_classes = int(model.output_shape[-1])
         self.fitting: int | None = None
         """The largest batch that was seen to fit into memory, once one did not."""
         self._graphs: dict[Hashable, Callable[..., Any]] = {}
+        self._others: dict[Hashable, Classifier] = {}
 
     def __call__(self, x: Any, *, training: bool = False) -> Any:
         """Gives float32 logits (batch, classes); the weights are those of this moment."""
@@ -50,17 +62,55 @@ class Classifier:
         return (backend.wide_gradient(self._attacked) if self.narrow else self._attacked)(x)
 
     def _attacked(self, x: Any) -> Any:
+        if self.stochastic:
+            return self._mean(x)
         with gradients.taken(self.gradient):
             return ops.cast(self.model(x, training=False), "float32")
 
-    def taking(self, gradient: str) -> "Classifier":
-        """The same classifier as one sees it who takes gradients in another way; itself for an empty word."""
-        if gradient in ("", self.gradient):
+    def _mean(self, x: Any) -> Any:
+        """Logarithms of the mean probabilities over the draws: their cross-entropy is that of the mean answer."""
+        x = ops.convert_to_tensor(x, "float32")
+        keys = random.keys(self.seed, self._digest(x))
+        each = ops.stack([random.fold_in(keys, number) for number in range(self.draws)], axis=1)
+        with gradients.taken(self.gradient, ops.reshape(each, (-1, 2))):
+            logits = ops.cast(self.model(ops.repeat(x, self.draws, axis=0), training=False), "float32")
+        if self.draws == 1:
+            return logits
+        chances = ops.log_softmax(ops.reshape(logits, (-1, self.draws, self.num_classes)), axis=-1)
+        return ops.logsumexp(chances, axis=1) - math.log(self.draws)
+
+    def _digest(self, x: Any) -> Any:
+        """A number for each input (batch,), so that draws belong to an input and not to its place in a batch."""
+        size = math.prod(self.input_shape)
+        low, high = self.bounds
+        grains = ops.cast(ops.reshape(ops.stop_gradient(x) - low, (-1, size)) / (high - low) * 2.0**22, "int32")
+        odd = (np.arange(size, dtype="int64") * 2 + 1) * 0x9E3779B1 % 2**31 | 1
+        # Sums of 32-bit integers wrap around, on every backend.
+        return ops.sum(grains * ops.cast(odd.astype("int32"), "int32"), axis=1)
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether a defence draws random numbers when the model answers."""
+        return any(getattr(layer, "stochastic", False) for layer in self.model._flatten_layers(include_self=False))
+
+    def taking(self, gradient: str = "", *, draws: int = 0, seed: int | None = None) -> "Classifier":
+        """The same classifier as one sees it who takes gradients or draws in another way; itself if nothing differs.
+
+        Args:
+            gradient: `adaptive` or `naive`; empty for this one's.
+            draws: How many; 0 for this one's.
+            seed: Of the draws; None for this one's.
+        """
+        gradient, draws = gradient or self.gradient, draws or self.draws
+        seed = self.seed if seed is None else seed
+        if (gradient, draws, seed) == (self.gradient, self.draws, self.seed):
             return self
-        other = copy.copy(self)
         gradients.check_gradient(gradient)
-        other.gradient, other._graphs = gradient, {}
-        return other
+        if (gradient, draws, seed) not in self._others:
+            other = copy.copy(self)
+            other.gradient, other.draws, other.seed, other._graphs = gradient, draws, seed, {}
+            self._others[gradient, draws, seed] = other
+        return self._others[gradient, draws, seed]
 
     @property
     def precision(self) -> str:

@@ -44,6 +44,7 @@ def as_classifier(
     head: str = "auto",
     precision: str | None = None,
     gradient: str = "adaptive",
+    draws: int = 1,
 ) -> Classifier:
     """The classifier of a model, or of a model's file; one of another precision is that of a copy."""
     models.check_precision(precision)
@@ -52,7 +53,7 @@ def as_classifier(
     elif precision:
         model = models.copy(model)
     models.compute_in(model, precision)
-    return models.classifier(model, bounds=bounds, head=head, gradient=gradient)
+    return models.classifier(model, bounds=bounds, head=head, gradient=gradient, draws=draws)
 
 
 def source_for(source: ModelType, victim: Classifier, precision: str | None = None) -> Classifier:

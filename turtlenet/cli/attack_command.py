@@ -19,6 +19,7 @@ __all__ = ["command"]
 @device_options
 @loading_options
 @click.option("--gradient", default="adaptive", show_default=True, help="Of defences: adaptive, or naive.")
+@click.option("--draws", type=int, default=10, show_default=True, help="Of random defences, in an answer's mean.")
 @click.option("--target", type=int, help="Class that the model shall answer.")
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
@@ -34,6 +35,7 @@ def command(
     head: str,
     precision: str | None,
     gradient: str,
+    draws: int,
     **settings: Any,
 ) -> None:
     """Attacks test images of MODEL and keeps what was found."""
@@ -43,7 +45,7 @@ def command(
 
     from turtlenet.files import write_whole
 
-    victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient)
+    victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
     found = api.load_data(data, victim)
     examples = (found.whole or found.test or found.train).take(limit or None)
     outcome = api.attack_examples(victim, examples, spec, norm="linf" if norm is None else norm, **settings)

@@ -22,6 +22,7 @@ GATE_FAILED = 1
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--mode", help="table: every attack on all images; cascade: each on the survivors.")
 @click.option("--gradient", help="Of defences: adaptive, or naive as in the papers; both where they differ.")
+@click.option("--draws", type=int, default=10, show_default=True, help="Of random defences, in an answer's mean.")
 @click.option("--labels", help="true, or predicted as in the papers.")
 @click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
 @click.option(

@@ -185,8 +185,8 @@ class TrainableQuantization(_Quantization):
         self.moved = self.add_weight(shape=(self.steps, *element), initializer="zeros", name="moved")
 
     def points(self) -> Any:
-        begun = self.first_points().reshape((-1,) + (1,) * (len(self.moved.shape) - 1))
         moved = ops.convert_to_tensor(self.moved)
+        begun = ops.convert_to_tensor(self.first_points().reshape((-1,) + (1,) * (len(moved.shape) - 1)), moved.dtype)
         # The value moves by `rate` times the variable, the slope is the variable's own: so a step of any optimizer
         # (one that scales slopes away, too) moves a threshold `rate` times as far.
         return begun + moved + ops.stop_gradient((self.rate - 1.0) * moved)

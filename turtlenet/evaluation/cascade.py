@@ -110,8 +110,19 @@ class Cascade:
             batch_size=self.batch_size,
         )
         ledger.cost[number] += time.perf_counter() - began, outcome.gradients, outcome.queries
+        if model.stochastic:
+            outcome = self._judged(model, outcome, ledger.clean[mine.rows] if naive else mine.y, number)
         self._note(number, mine, outcome, ledger)
         return standing & ~ledger.correct[number, block.rows]
+
+    def _judged(self, model: Classifier, outcome: Outcome, y: np.ndarray, number: int) -> Outcome:
+        """What a random model answers to the examples in draws that the attack has not seen: luck is no success."""
+        fresh = predict(model.taking(seed=model.seed + 1), outcome.x, self.batch_size)
+        targeted = self.attacks[number].targeted
+        reached = outcome.reached & (fresh.argmax(axis=1) == outcome.logits.argmax(axis=1)) if targeted else None
+        return dataclasses.replace(
+            outcome, logits=fresh, reached=fresh.argmax(axis=1) != y if reached is None else reached
+        )
 
     def _note(self, number: int, mine: "_Block", outcome: Outcome, ledger: Ledger) -> None:
         ledger.attacked[number, mine.rows] = True

@@ -97,6 +97,7 @@ def evaluate_classifier(
             "access": "white-box",
             "labels": labels,
             "gradient": model.gradient,
+            "draws": model.draws if model.stochastic else None,
         },
         seed=seed,
         versions=_versions(),

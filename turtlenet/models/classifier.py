@@ -16,6 +16,7 @@ def classifier(
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
     gradient: str = "adaptive",
+    draws: int = 1,
 ) -> Classifier:
     """Makes the classifier that attacks and training work on; it shares every variable with the model.
 
@@ -25,13 +26,14 @@ def classifier(
             [0, 1].
         head: What the model's outputs are; see `logits_model`.
         gradient: How attackers take the gradient of defences: `adaptive` or `naive`; see `turtlenet.gradients`.
+        draws: How many draws of random defences an answer is the mean of.
 
     Raises:
         ModelError: A model that is no classifier of one continuous input.
     """
     logits, found = logits_model(model, head)
     how = f"{found.kind}: {found.how}"
-    return Classifier(logits, bounds=bounds or pixel_bounds(model), head=how, gradient=gradient)
+    return Classifier(logits, bounds=bounds or pixel_bounds(model), head=how, gradient=gradient, draws=draws)
 
 
 def pixel_bounds(model: keras.Model) -> tuple[float, float]:

@@ -176,9 +176,7 @@ class _Still(Classifier):
     """The same classifier in inference mode, whatever an objective asks for."""
 
     def __init__(self, classifier: Classifier):
-        super().__init__(
-            classifier.model, bounds=classifier.bounds, head=classifier.head, gradient=classifier.gradient
-        )
+        vars(self).update(vars(classifier))
 
     def __call__(self, x: Any, *, training: bool = False) -> Any:
         return super().__call__(x, training=False)

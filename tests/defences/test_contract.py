@@ -1,0 +1,170 @@
+"""What every registered defence keeps. Registering a defence puts it here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from turtlenet import attacks, backend, balls, defences, gradients, models
+from turtlenet.attacks.batched import attack_all
+from turtlenet.defences import Conversion, Defence
+from turtlenet.defences import defences as family
+from turtlenet.training import Madry, Trainer
+
+# A defence that needs more than its name (a key, say) is given that in `made`.
+NAMES = family.names()
+SHAPES = [(8, 8, 1), (5, 7, 3), (12,)]
+X = np.random.default_rng(5).uniform(size=(10, 8, 8, 1)).astype("float32")
+Y = (np.arange(10) % 4).astype("int32")
+
+
+@pytest.fixture(params=NAMES)
+def made(request):
+    """A defence of each kind, with its defaults."""
+    return request.param
+
+
+def net(shape: tuple[int, ...] = (8, 8, 1), policy: str = "float32") -> keras.Model:
+    keras.utils.set_random_seed(2)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        layers = [keras.Input(shape)]
+        if len(shape) == 3:
+            layers += [keras.layers.Conv2D(4, 3, activation="relu"), keras.layers.Dropout(0.4)]
+        layers += [keras.layers.Flatten(), keras.layers.Dense(8, activation="relu"), keras.layers.Dropout(0.4)]
+        layers += [keras.layers.Dense(4, dtype="float32"), keras.layers.Activation("softmax", dtype="float32")]
+        return keras.Sequential(layers)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def defended(name: str, shape: tuple[int, ...] = (8, 8, 1), policy: str = "float32") -> keras.Model:
+    return models.wrap(net(shape, policy), [name])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_any_image_size(made, shape) -> None:
+    x = np.random.default_rng(0).uniform(size=(3, *shape)).astype("float32")
+    answer = models.classifier(defended(made, shape)).predict(x)
+    assert answer.shape == (3, 4) and np.isfinite(answer).all()
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_files(made, name, tmp_path) -> None:
+    model = defended(made)
+    before = models.classifier(model, draws=3).predict(X)
+    models.save(model, tmp_path / name)
+    loaded = models.load(tmp_path / name)
+    assert [type(one) for one in models.defences_of(loaded)] == [type(one) for one in models.defences_of(model)]
+    # Unnamed layers of Keras are numbered as they are made; the draws of a layer are those of its name.
+    np.testing.assert_array_equal(models.classifier(loaded, draws=3).predict(X), before)
+
+
+def test_plain_keras_loads_it_after_an_import(made, tmp_path) -> None:
+    model = defended(made)
+    models.save(model, tmp_path / "m.h5")
+    code = f"import turtlenet, keras; print(len(keras.saving.load_model({str(tmp_path / 'm.h5')!r}).layers))"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=False)
+    assert done.stdout.split()[-1:] == [str(len(model.layers))], done.stderr[-1500:]
+
+
+def test_a_spec_builds_it_again(made) -> None:
+    one = models.wrap(net(), [made])
+    layer = next((each for each in models.defences_of(one) if isinstance(each, Defence)), None)
+    text = str(layer if layer is not None else family.build(made))
+    assert text.partition(":")[0] == made
+    assert str(family.build(text)) == text
+
+
+def test_an_unknown_setting_is_one_line(made) -> None:
+    with pytest.raises(ValueError, match="Unknown setting 'colour' of defence"):
+        models.wrap(net(), [f"{made}:colour=3"])
+
+
+def test_answers_are_a_pure_function_of_input_and_seed(made) -> None:
+    victim = models.classifier(defended(made), draws=2)
+    first = victim.predict(X)
+    np.testing.assert_array_equal(victim.predict(X), first)
+    order = np.random.default_rng(1).permutation(len(X))[:7]
+    np.testing.assert_allclose(victim.predict(X[order]), first[order], atol=1e-5)
+    other = victim.taking(seed=9).predict(X)
+    assert np.array_equal(other, first) == (not victim.stochastic)
+
+
+def test_an_attack_keeps_its_promises(made) -> None:
+    victim = models.classifier(defended(made), draws=2)
+    y = victim.predict(X).argmax(axis=1).astype("int32")
+    ball = balls.get("linf", 0.1)
+    whole = attack_all(attacks.build("pgd:steps=3"), victim, X, y, ball=ball)
+    assert np.abs(whole.x - X).max() <= 0.1 + 1e-7 and (whole.x != X).any()
+    parts = attack_all(attacks.build("pgd:steps=3"), victim, X, y, ball=ball, batch_size=3)
+    np.testing.assert_allclose(parts.x, whole.x, atol=1e-5)
+    still = attack_all(attacks.build("pgd:steps=3"), victim, X, y, ball=balls.get("linf", 0.0))
+    np.testing.assert_array_equal(still.x, X)
+
+
+def test_it_trains(made) -> None:
+    model = defended(made)
+    goal = Madry(attack=attacks.build("fgsm"), ball=balls.get("linf", 0.05))
+    trainer = Trainer(models.classifier(model), goal)
+    trainer.compile(keras.optimizers.Adam(0.02))
+    before = [ops.convert_to_numpy(each) for each in model.trainable_variables]
+    history = trainer.fit(X, Y, batch_size=10, epochs=15, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
+    for new, old in zip(model.trainable_variables, before, strict=True):
+        assert not np.array_equal(ops.convert_to_numpy(new), old)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision(made, policy) -> None:
+    answer = models.classifier(defended(made, policy=policy), draws=2).predict(X)
+    assert answer.dtype == np.float32 and np.isfinite(answer).all()
+
+
+def slope(model: keras.Model, x: np.ndarray, how: str) -> np.ndarray:
+    """The gradient of the first logit at the input."""
+    victim = models.classifier(model, gradient=how, draws=2)
+
+    def look(point):
+        logits = victim(point)
+        return logits[:, 0], logits
+
+    graph = backend.compiled(lambda point: backend.input_gradient(look, point)[2], lambda: model.variables)
+    return ops.convert_to_numpy(graph(ops.convert_to_tensor(x)))
+
+
+def test_the_adaptive_gradient_is_none_that_is_blind(made) -> None:
+    model = defended(made)
+    adaptive = slope(model, X, "adaptive")
+    assert np.isfinite(adaptive).all()
+    assert (np.abs(adaptive).reshape(len(X), -1).max(axis=1) > 0).all()
+    masks = any(each.masks for each in models.defences_of(model))
+    assert masks != np.allclose(adaptive, slope(model, X, "naive"), atol=1e-6)
+
+
+def test_who_does_not_attack_gets_the_layers_own_gradient(made) -> None:
+    assert gradients.current() == "own" and gradients.keys() is None
+    assert defended(made)(X, training=False).shape == (10, 4)
+    assert gradients.current() == "own"
+
+
+def test_it_says_what_it_is(made) -> None:
+    found = models.defences_of(defended(made))
+    assert found and all(each.adaptive for each in found)
+    factory = family.factory(made)
+    assert issubclass(factory, (Defence, Conversion)) and (factory.__doc__ or "").strip()
+    assert made in defences.defences.names()
+
+
+def test_the_compiled_state_stays() -> None:
+    model = net()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    for name in NAMES:
+        wrapped = models.wrap(model, [name])
+        assert wrapped.compiled and len(wrapped.evaluate(X, Y, verbose=0)) == 2
