@@ -10,6 +10,7 @@ FLOORS = {
     "errors": 0,
     "version": 0,
     "files": 0,
+    "toml_files": 0,
     "registry": 0,
     "backend": 1,
     "random": 1,
@@ -34,6 +35,7 @@ FLOORS = {
 NEIGHBORS = {
     ("registry", "errors"),
     ("files", "errors"),
+    ("toml_files", "errors"),
     ("balls", "random"),
     ("balls", "backend"),
     ("batches", "classifier"),

@@ -62,11 +62,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_the_wheel_lists_the_suites_that_the_checkout_lists(installed, tmp_path):
-    wheel = json.loads(turtlenet("list", "suites", "--json", where=installed, cwd=tmp_path))
-    checkout = json.loads(turtlenet("list", "suites", "--json", where=ROOT, cwd=tmp_path))
+@pytest.mark.parametrize(("family", "folder"), [("suites", "attacks"), ("recipes", "defences")])
+def test_the_wheel_lists_the_settings_that_the_checkout_lists(family, folder, installed, tmp_path):
+    wheel = json.loads(turtlenet("list", family, "--json", where=installed, cwd=tmp_path))
+    checkout = json.loads(turtlenet("list", family, "--json", where=ROOT, cwd=tmp_path))
     assert wheel == checkout
-    assert set(wheel) == {path.stem for path in (ROOT / "attacks").glob("*.toml")}
+    assert set(wheel) == {path.stem for path in (ROOT / folder).glob("*.toml")}
 
 
 def test_the_wheel_holds_every_file_of_the_package(installed):

@@ -32,7 +32,7 @@ from turtlenet.fitting import (
     threat_for,
     to_attack,
 )
-from turtlenet.training import Objective, Run, Schedule, harden, objectives
+from turtlenet.training import Objective, Run, Schedule, harden, objectives, recipes
 
 __all__ = [
     "as_classifier",
@@ -114,19 +114,23 @@ def wrap(
     return models.wrap(model if isinstance(model, keras.Model) else load_model(model), defences, bounds)
 
 
-def train(model: ModelType, data: DataType | None = None, **settings: Any) -> keras.Model:
+def train(
+    model: ModelType, data: DataType | None = None, *, recipe: str | None = None, **settings: Any
+) -> keras.Model:
     """Hardens a model by adversarial training; gives a new model and leaves the one given as it is.
 
     Args:
         model: A classifier, or the path of one.
         data: What to train on: `(x, y)`, a name or a path; None for the embedded sample where it fits.
+        recipe: The name or path of a recipe, whose settings hold where none is given.
         **settings: Those of `harden_model`.
 
     Returns:
         The hardened model, with the architecture, the head and the compiled state of the one given, behind its
         defences if there are any.
     """
-    return harden_model(model, data, **settings)[0]
+    said = recipes.find(recipe).settings if recipe else {}
+    return harden_model(model, data, **{**said, **settings})[0]
 
 
 def harden_model(

@@ -12,7 +12,17 @@ from keras import ops
 
 from turtlenet.errors import ModelError, SpecError, did_you_mean
 
-__all__ = ["LOSSES", "Loss", "check_classes", "cross_entropy", "difference_of_logits_ratio", "get", "margin"]
+__all__ = [
+    "LOSSES",
+    "TRAINING",
+    "Loss",
+    "check_classes",
+    "cross_entropy",
+    "difference_of_logits_ratio",
+    "get",
+    "margin",
+    "squared_error",
+]
 
 _FAR = -1e30
 
@@ -32,6 +42,11 @@ def cross_entropy(y: Any, logits: Any) -> Any:
     float32 probabilities saturate, which hides the way uphill from an attack.
     """
     return ops.softplus(ops.logsumexp(_others(y, logits), axis=-1) - _of(y, logits))
+
+
+def squared_error(y: Any, logits: Any) -> Any:
+    """Mean over the classes of the squared errors of the probabilities (papers 000 and 002, eq. 2)."""
+    return ops.mean(ops.square(ops.softmax(logits, axis=-1) - _mask(y, logits)), axis=-1)
 
 
 def margin(y: Any, logits: Any) -> Any:
@@ -65,6 +80,10 @@ LOSSES: dict[str, Loss] = {
     "margin": Loss(margin, _targeted_margin),
     "dlr": Loss(difference_of_logits_ratio, _targeted_ratio, least_classes=3),
 }
+
+
+TRAINING: dict[str, Callable[[Any, Any], Any]] = {"cross_entropy": cross_entropy, "squared_error": squared_error}
+"""What training may minimize, one number for each example."""
 
 
 def get(name: str) -> Loss:

@@ -51,5 +51,5 @@ def test_bad_suites(text, words, tmp_path) -> None:
 def test_no_such_suite(tmp_path) -> None:
     with pytest.raises(SpecError, match="Did you mean 'quick'"):
         suites.find("quik")
-    with pytest.raises(SpecError, match="Expected an attack suite at"):
+    with pytest.raises(SpecError, match="Expected a suite at"):
         suites.find(str(tmp_path / "none.toml"))

@@ -12,14 +12,14 @@ from turtlenet.errors import SpecError, did_you_mean
 
 __all__ = ["command"]
 
-_FAMILIES = ("attacks", "datasets", "defences", "models", "objectives", "suites")
+_FAMILIES = ("attacks", "datasets", "defences", "models", "objectives", "recipes", "suites")
 
 
 @click.command("list")
 @click.argument("family", default="attacks")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(family: str, as_json: bool) -> None:
-    """Lists attacks, datasets, defences, models, objectives or suites, with a line on each."""
+    """Lists attacks, datasets, defences, models, objectives, recipes or suites, with a line on each."""
     if family not in _FAMILIES:
         raise SpecError(f"Unknown family {family!r}.{did_you_mean(family, _FAMILIES)}")
     framework()
@@ -36,6 +36,8 @@ def _entries(family: str) -> dict[str, str]:
     from turtlenet import attacks, data, defences, models, training
     from turtlenet.attacks import suites
 
+    if family == "recipes":
+        return {name: training.recipes.find(name).title for name in training.recipes.names()}
     if family == "suites":
         return {name: suites.find(name).title for name in suites.names()}
     registry: Any = {

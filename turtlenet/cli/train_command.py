@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from turtlenet.cli.options import BatchSize, Count, device_options, framework, loading_options, speaks, threat_options
 from turtlenet.errors import OutputError
@@ -17,6 +18,7 @@ __all__ = ["command"]
 @click.option(
     "--attack", default="pgd", show_default=True, help="The inner attack: pgd, or pgd:steps=7,step_size=0.3."
 )
+@click.option("--recipe", help="Settings by name or path, such as qusecnets-tq; options given beside it count.")
 @threat_options
 @device_options
 @loading_options
@@ -37,15 +39,29 @@ __all__ = ["command"]
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most test images there; 0 for all.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @click.option("--verbose", is_flag=True, help="A line for each epoch where no terminal shows the bar.")
+@click.pass_context
 def command(
-    model: str, out: Path | None, report: Path | None, limit: int, resume: bool, norm: str | None, **settings: Any
+    context: click.Context,
+    /,
+    model: str,
+    recipe: str | None,
+    out: Path | None,
+    report: Path | None,
+    limit: int,
+    resume: bool,
+    **settings: Any,
 ) -> None:
     """Hardens MODEL on the saddle point: each batch is attacked on the current weights, then learned."""
     api = framework()
     from turtlenet import models
     from turtlenet.evaluation import save
     from turtlenet.files import check_folder
+    from turtlenet.training import recipes
 
+    given = {name for name in settings if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    said = recipes.find(recipe).settings if recipe else {}
+    settings |= {name: value for name, value in said.items() if name not in given}
+    norm = settings.pop("norm")
     target = out or Path(model).with_name(f"{Path(model).stem}-hardened.h5")
     before = api.load_model(model)
     models.check_writable(target)

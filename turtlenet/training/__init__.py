@@ -3,6 +3,7 @@
 from turtlenet.training.harden import OPTIMIZERS, Run, Schedule, harden
 from turtlenet.training.madry import Madry, Natural
 from turtlenet.training.objective import Objective, objectives
+from turtlenet.training.recipes import Recipe
 from turtlenet.training.stream import split
 from turtlenet.training.trainer import Trainer
 
@@ -11,6 +12,7 @@ __all__ = [
     "Madry",
     "Natural",
     "Objective",
+    "Recipe",
     "Run",
     "Schedule",
     "Trainer",

@@ -51,7 +51,7 @@ class Madry(Objective):
 
     def loss(self, model: Classifier, x: Any, moved: Any, y: Any) -> tuple[Any, Any]:
         logits = model(moved, training=True)
-        return losses.cross_entropy(y, logits), logits
+        return losses.TRAINING[self.minimize](y, logits), logits
 
     def _attack(self, model: Classifier, x: Any, y: Any, key: Any, step: Any, sources: Sequence[Classifier]) -> Any:
         ball = self.ball
@@ -86,7 +86,7 @@ class Natural(Objective):
 
     def loss(self, model: Classifier, x: Any, moved: Any, y: Any) -> tuple[Any, Any]:
         logits = model(moved, training=True)
-        return losses.cross_entropy(y, logits), logits
+        return losses.TRAINING[self.minimize](y, logits), logits
 
 
 def _first(share: float, x: Any) -> Any:

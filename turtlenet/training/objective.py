@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from turtlenet import losses
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
+from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.registry import Registry
 
 __all__ = ["Objective", "objectives"]
@@ -24,18 +25,24 @@ class Objective(abc.ABC):
         ball: Where it may look.
         clean_share: Share of a batch, from 0 to 1, that is not attacked; those examples come first.
         warmup_steps: Training steps over which the radius grows from 0 to the ball's.
+        minimize: The loss of an example: `cross_entropy`, or `squared_error` of the probabilities.
     """
 
     attack: Attack
     ball: Ball
     clean_share: float = 0.0
     warmup_steps: int = 0
+    minimize: str = "cross_entropy"
 
     def __post_init__(self) -> None:
         if not 0 <= self.clean_share <= 1:
             raise SettingError(f"Expected clean_share from 0 to 1; got {self.clean_share}.")
         if self.warmup_steps < 0:
             raise SettingError(f"Expected warmup_steps >= 0; got {self.warmup_steps}.")
+        if self.minimize not in losses.TRAINING:
+            raise SpecError(
+                f"Unknown loss {self.minimize!r} to minimize.{did_you_mean(self.minimize, losses.TRAINING)}"
+            )
 
     def check(self, model: Classifier, sources: Sequence[Classifier]) -> None:
         """Refuses what cannot work, before training starts.
