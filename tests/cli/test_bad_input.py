@@ -100,7 +100,7 @@ OTHERS = [
     (f"evaluate good.h5 {DATA} --report file/below", "Expected a folder to write in at file/below; got a file"),
     (f"evaluate good.h5 {DATA} --suite quik", "Unknown suite 'quik'. Did you mean 'quick'?"),
     (f"evaluate good.h5 {DATA} --suite ''", "Unknown suite ''."),
-    (f"evaluate good.h5 {DATA} --suite absent.toml", "Expected an attack suite at absent.toml"),
+    (f"evaluate good.h5 {DATA} --suite absent.toml", "Expected a suite at absent.toml"),
     (f"evaluate good.h5 {DATA} --suite broken.toml", "Expected TOML in broken.toml"),
     (f"evaluate good.h5 {DATA} --suite misspelled.toml", "Unknown key 'attcks'"),
     (f"evaluate good.h5 {DATA} --mode tabel", "Unknown mode 'tabel'. Did you mean 'table'?"),
