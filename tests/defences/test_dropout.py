@@ -1,0 +1,119 @@
+"""Dropout at inference: one draw, the mean of many, and an attacker who averages."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from turtlenet import attacks, backend, balls, data, losses, models
+from turtlenet.defences import InferenceDropout, MonteCarloDropout
+from turtlenet.errors import ModelError, SettingError
+from turtlenet.evaluation.cascade import Cascade
+from turtlenet.evaluation.ledger import Ledger
+
+X = np.random.default_rng(3).uniform(size=(6, 5)).astype("float32")
+KERNEL = np.random.default_rng(4).normal(size=(5, 3)).astype("float32")
+
+
+def net(rate: float = 0.4) -> keras.Model:
+    layers = [keras.Input((5,)), keras.layers.Dropout(rate, name="drop"), keras.layers.Dense(3, name="out")]
+    model = keras.Sequential(layers)
+    model.layers[-1].set_weights([KERNEL, np.zeros(3, "float32")])
+    return model
+
+
+def converted(rate: float = 0.4, **settings) -> keras.Model:
+    return MonteCarloDropout(**settings).convert(net(rate))
+
+
+def test_it_stays_on_whoever_calls() -> None:
+    model = converted()
+    answers = [ops.convert_to_numpy(model(X, training=False)) for _ in range(3)]
+    assert not np.array_equal(answers[0], answers[1])
+    assert not np.array_equal(model.predict(X, verbose=0), model.predict(X, verbose=0))
+    assert np.array_equal(*(ops.convert_to_numpy(net()(X, training=False)) for _ in range(2)))
+
+
+def test_one_draw_drops_its_share_and_scales_the_rest() -> None:
+    wide = np.ones((40, 500), "float32")
+    model = keras.Sequential([keras.Input((500,)), InferenceDropout(0.3)])
+    kept = models.classifier(model, head="logits").predict(wide)
+    assert set(np.unique(np.round(kept, 4))) == {0.0, np.float32(np.round(1 / 0.7, 4))}
+    assert abs((kept == 0).mean() - 0.3) < 0.02
+    # Equal inputs have equal draws: they belong to the pixels, not to the place in a batch.
+    assert (kept == kept[0]).all()
+
+
+def test_many_draws_are_the_mean_of_the_probabilities() -> None:
+    victim = models.classifier(converted(), head="logits", draws=4)
+    singles = []
+    for number in range(4):
+        mask = np.array(_mask(victim, number), "float64")
+        scores = (X * mask / 0.6) @ KERNEL
+        raised = np.exp(scores)
+        singles.append(raised / raised.sum(axis=1, keepdims=True))
+    expected = np.mean(singles, axis=0)
+    found = np.exp(victim.predict(X))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-5)
+
+
+def _mask(victim, number: int) -> np.ndarray:
+    """What one draw keeps, by the rule that the layer and the classifier state."""
+    import zlib
+
+    from turtlenet import random
+
+    keys = random.fold_in(random.keys(victim.seed, victim._digest(ops.convert_to_tensor(X))), number)
+    key = random.fold_in(keys, zlib.crc32(b"drop"))
+    return ops.convert_to_numpy(random.uniform(key, (5,))) >= 0.4
+
+
+def test_the_gradient_is_that_of_the_mean() -> None:
+    victim = models.classifier(converted(), head="logits", draws=8)
+    y = ops.zeros(len(X), "int32")
+
+    def look(point):
+        logits = victim(point)
+        return losses.cross_entropy(y, logits), logits
+
+    graph = backend.compiled(lambda x: backend.input_gradient(look, x)[2], lambda: victim.model.variables)
+    slope = ops.convert_to_numpy(graph(ops.convert_to_tensor(X)))
+    masks = np.stack([_mask(victim, number) for number in range(8)]) / 0.6
+    scores = (X * masks) @ KERNEL
+    chance = np.exp(scores) / np.exp(scores).sum(axis=2, keepdims=True)
+    first = chance[:, :, :1]
+    # d/dx of -log(mean p_0), with d p_0 / dx = p_0 (k_0 - sum_c p_c k_c) * mask.
+    slopes = first * (KERNEL[:, 0] - chance @ KERNEL.T) * masks
+    expected = -slopes.mean(axis=0) / first.mean(axis=0)
+    np.testing.assert_allclose(slope, expected, atol=1e-4)
+
+
+def test_success_is_judged_on_fresh_draws() -> None:
+    x = np.random.default_rng(8).uniform(size=(60, 5)).astype("float32")
+    victim = models.classifier(converted(0.6), head="logits", draws=1)
+    y = (x @ KERNEL).argmax(axis=1).astype("int32")
+    cascade = Cascade(attacks=[attacks.build("noise:draws=20")], ball=balls.get("linf", 0.02))
+    ledger = Ledger.empty(y, 1)
+    cascade.run(victim, data.from_arrays(x, y, num_classes=3), ledger)
+    attacked, reached = ledger.attacked[0], ledger.reached[0]
+    # Twenty tries find a lucky draw for nearly every image; noise of this size does nothing else.
+    lucky = attacks.build("noise:draws=20").run(victim, x[attacked], y[attacked], ball=balls.get("linf", 0.02))
+    assert ops.convert_to_numpy(lucky.reached).mean() > reached[attacked].mean() + 0.2
+
+
+def test_settings_and_models_that_do_not_fit() -> None:
+    assert converted(rate=0.2).layers[0].rate == 0.2
+    assert not models.classifier(converted(rate=0.0), head="logits").stochastic
+    with pytest.raises(SettingError, match="Expected rate < 1; got 1.0."):
+        MonteCarloDropout(rate=1.0)
+    bare = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)], name="bare")
+    with pytest.raises(ModelError, match="Expected a model with Dropout layers for mc-dropout; 'bare' has none."):
+        MonteCarloDropout().convert(bare)
+
+
+def test_layers_inside_layers() -> None:
+    inner = net()
+    outer = keras.Sequential([keras.Input((5,)), keras.layers.Rescaling(1.0), inner])
+    found = models.defences_of(MonteCarloDropout().convert(outer))
+    assert [type(each) for each in found] == [InferenceDropout]
