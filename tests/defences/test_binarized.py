@@ -204,7 +204,7 @@ def test_signs_of_activations() -> None:
     assert layer.masks and not BinarizedDense(2).masks and BinarizedDense(2, sign=True).masks
 
 
-def test_hidden_activations_become_signs_and_the_last_one_stays() -> None:
+def test_hidden_activations_become_signs_and_the_last_one_stays(tmp_path) -> None:
     parts = [
         keras.Input((8, 8, 2)),
         layers.Conv2D(3, 3, name="conv"),
@@ -223,6 +223,9 @@ def test_hidden_activations_become_signs_and_the_last_one_stays() -> None:
     inner = keras.Model(made.inputs[0], [made.get_layer("relu").output, made.get_layer("middle").output])
     assert all(set(np.unique(value)) <= {-1.0, 1.0} for value in inner(IMAGES))
     assert type(Binarize().convert(model).get_layer("relu")) is layers.ReLU
+    save(made, tmp_path / "model.keras")
+    assert np.array_equal(load(tmp_path / "model.keras")(IMAGES), made(IMAGES))
+    assert classifier(made).head.startswith("sigmoid")
 
 
 @pytest.mark.parametrize(

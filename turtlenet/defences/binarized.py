@@ -127,7 +127,8 @@ _LAYERS: dict[type, Any] = {
 class Binarize(LayerConversion):
     """Binarizes a network: all its kernels, as paper 001 does; biases stay real, as do the scores.
 
-    A network that was trained with real weights has to be trained on: rounded alone, it answers at random.
+    A network that was trained with real weights loses accuracy until it is trained on. Binarized activations want a
+    batch normalization before them: units beyond [-1, 1] do not learn (eq. 5).
 
     Args:
         stochastic: Whether weights are drawn in each call (paper 001: Rand BNN), eq. 2; else they are signs, eq. 1.
@@ -152,5 +153,6 @@ class Binarize(LayerConversion):
         """Signs for an activation that is a layer."""
         function = isinstance(layer, layers.Activation) and layer.activation not in _KEPT
         if self.activations and (function or isinstance(layer, layers.ReLU | layers.LeakyReLU | layers.ELU)):
-            return Sign(name=layer.name, dtype=layer.dtype_policy)
+            known = layer.get_config()
+            return Sign.from_config({key: known[key] for key in ("name", "trainable", "dtype")})
         return super().passed(layer)

@@ -81,7 +81,8 @@ _LAYERS: dict[type, Any] = {layers.Dense: LowBitDense, layers.Conv1D: LowBitConv
 class LowBit(LayerConversion):
     """Rounds all kernels of a network to a few bits, as paper 001 does; biases stay real.
 
-    A network that was trained with real weights has to be trained on where the bits are few.
+    A network that was trained with real weights has to be trained on where the bits are few: weights below half a
+    step, 2^-b, become 0.
 
     Args:
         bits: Number of bits b: weights are multiples of 2^-(b-1). Paper 001 has 2, 3 and 4.
