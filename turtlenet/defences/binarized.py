@@ -23,14 +23,15 @@ def _sign(x: Any) -> Any:
     taken = gradients.current()
     if taken == "naive":
         return signs
-    # In training a unit far from 0 is left alone (eq. 5); for an attacker, that would mask the slope.
-    return Honest.valued(signs, x if taken == "adaptive" else within(x))
+    # In training a unit far from 0 is left alone (eq. 5). For an attacker that would mask the slope of a network
+    # without batch normalization, and the identity would hide which units can be turned.
+    return Honest.valued(signs, ops.softsign(x) if taken == "adaptive" else within(x))
 
 
 class _Signed(Honest):
     """A layer that may give signs."""
 
-    adaptive = "the identity's in the place of each sign's (straight through)"
+    adaptive = "that of x / (1 + |x|) in the place of each sign's"
     sign: bool
 
     @property
