@@ -1,16 +1,27 @@
 """Defences: layers that go in front of a model, and say how a strong attacker takes their gradient."""
 
 from turtlenet.defences.base import Conversion, Defence, Honest, defences, registered
+from turtlenet.defences.binarized import Binarize, BinarizedConv1D, BinarizedConv2D, BinarizedDense, Sign
 from turtlenet.defences.dropout import InferenceDropout, MonteCarloDropout
+from turtlenet.defences.low_bit import LowBit, LowBitConv1D, LowBitConv2D, LowBitDense
 from turtlenet.defences.quantization import ConstantQuantization, TrainableQuantization
 
 __all__ = [
+    "Binarize",
+    "BinarizedConv1D",
+    "BinarizedConv2D",
+    "BinarizedDense",
     "ConstantQuantization",
     "Conversion",
     "Defence",
     "Honest",
     "InferenceDropout",
     "MonteCarloDropout",
+    "LowBit",
+    "LowBitConv1D",
+    "LowBitConv2D",
+    "LowBitDense",
+    "Sign",
     "TrainableQuantization",
     "defences",
     "registered",

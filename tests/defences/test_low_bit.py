@@ -1,0 +1,92 @@
+"""Weights of a few bits: the levels of eq. 11 and eq. 6, and their gradients."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.defences.test_binarized import DRAW, IMAGES, kernel_slope, network
+from turtlenet.defences import LowBit, LowBitConv1D, LowBitDense, defences
+from turtlenet.errors import SettingError, SpecError, TurtlenetError
+from turtlenet.models import copy, defences_of
+
+
+def seen(weights: list[float], **settings) -> np.ndarray:
+    """The weights that a layer computes with."""
+    layer = LowBitDense(len(weights), use_bias=False, **settings)
+    layer.build((None, 1))
+    layer.kernel.assign([weights])
+    return ops.convert_to_numpy(layer(np.ones((1, 1), "float32")))[0]
+
+
+def test_the_example_of_the_paper() -> None:
+    assert sorted(set(seen(np.linspace(-3, 3, 601).tolist(), bits=2))) == [-1.0, -0.5, 0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 8])
+def test_levels_by_hand(bits) -> None:
+    weights = DRAW.uniform(-1.5, 1.5, 200).astype("float32")
+    step = 2.0 ** (1 - bits)
+    assert np.array_equal(seen(weights.tolist(), bits=bits), np.clip(np.round(weights / step) * step, -1, 1))
+    assert len(set(seen(np.linspace(-2, 2, 9001).tolist(), bits=bits))) == 2**bits + 1
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4])
+def test_the_linear_form_has_as_many_levels_as_the_bits(bits) -> None:
+    found = sorted(set(seen(np.linspace(-2, 2, 901).tolist(), bits=bits, form="linear")))
+    assert found == (np.arange(-(2 ** (bits - 1)), 2 ** (bits - 1)) / 2 ** (bits - 1)).tolist()
+
+
+@pytest.mark.parametrize("form", ["clip", "linear"])
+def test_real_weights_have_the_slope_of_the_rounded_ones_up_to_one(form) -> None:
+    layer = LowBitConv1D(3, 1, form=form)
+    layer.build((None, 5, 2))
+    real = np.array([[0.3, 1.0, 1.1], [-1.0, -0.2, -1.5]], "float32")
+    layer.kernel.assign(real[None])
+    x, upstream = (DRAW.normal(size=(4, 5, size)).astype("float32") for size in (2, 3))
+    expected = np.einsum("bni,bno->io", x, upstream) * (np.abs(real) <= 1)
+    assert np.allclose(kernel_slope(layer, x, upstream)[0], expected, atol=1e-5)
+
+
+def test_the_network_is_that_of_the_rounded_weights() -> None:
+    model = network()
+    made, twin = LowBit(bits=3).convert(model), copy(model)
+    rounded = [np.clip(np.round(v * 4) / 4, -1, 1) if v.ndim > 1 else v for v in model.get_weights()]
+    twin.set_weights(rounded)
+    assert np.allclose(made(IMAGES), twin(IMAGES), atol=1e-6)
+    assert not np.allclose(made(IMAGES), model(IMAGES), atol=1e-3)
+    assert not any(each.masks or each.stochastic for each in defences_of(made))
+
+
+def test_many_bits_are_the_real_weights() -> None:
+    model = network()
+    model.set_weights([np.clip(value, -1, 1) for value in model.get_weights()])
+    assert np.allclose(LowBit(bits=24).convert(model)(IMAGES), model(IMAGES), atol=1e-5)
+
+
+def test_it_prints_as_the_spec_that_builds_it() -> None:
+    for spec in ("k-bit", "k-bit:bits=3", "k-bit:last=False,bits=4,form=linear"):
+        assert str(defences.build(spec)) == spec and defences.build(str(defences.build(spec))) == defences.build(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("k-bit:bits=0", "Expected bits >= 1; got 0."),
+        ("k-bit:bits=1,form=linear", "Expected bits >= 2 for linear; got 1."),
+        ("k-bit:bits=25", "Expected bits <= 24, which is what a float32 holds; got 25."),
+        ("k-bit:form=lineal", "Unknown form 'lineal'. Did you mean 'linear'?"),
+        ("binarized:bits=2", "Unknown setting 'bits' of defence 'binarized'."),
+    ],
+)
+def test_bad_settings(spec, words) -> None:
+    with pytest.raises((SpecError, SettingError)) as caught:
+        defences.build(spec)
+    assert str(caught.value).startswith(words) and "\n" not in str(caught.value)
+
+
+def test_a_layer_checks_its_settings_too() -> None:
+    with pytest.raises(TurtlenetError, match="Expected bits >= 1; got 0."):
+        LowBitDense(3, bits=0)
+    layer = LowBitDense.from_config(LowBitDense(3, bits=4, form="linear", activation="relu").get_config())
+    assert (layer.bits, layer.form, layer.activation) == (4, "linear", keras.activations.relu)

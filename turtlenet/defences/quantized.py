@@ -1,0 +1,211 @@
+"""Layers that keep real weights and compute with quantized ones, and the conversion of a model to them."""
+
+import abc
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from turtlenet.defences.base import Conversion, Honest, defences
+from turtlenet.errors import ModelError
+
+__all__ = ["Convolved", "LayerConversion", "Multiplied", "Quantized", "UnitClip", "within"]
+
+
+def within(x: Any) -> Any:
+    """The input itself, with a gradient of 1 where |x| <= 1 and 0 beyond (paper 001, eq. 5)."""
+    # Not a clip: at 1 itself, where the constraint leaves a weight, frameworks differ on the gradient of a clip.
+    return ops.where(ops.abs(x) <= 1, x, ops.stop_gradient(x))
+
+
+@keras.saving.register_keras_serializable("turtlenet")
+class UnitClip(keras.constraints.Constraint):
+    """Clips weights to [-1, 1] after each step of training, as beyond it they would have no gradient."""
+
+    def __call__(self, w: Any) -> Any:
+        """The weights, clipped."""
+        return ops.clip(w, -1.0, 1.0)
+
+
+class Quantized(Honest):
+    """The common part of layers with a kernel that is seen quantized, in training and out of it.
+
+    Comes before one of `Multiplied` and `Convolved` and a layer of Keras, whose settings it takes. Without a
+    `kernel_constraint` of the caller's, the real weights are clipped to [-1, 1] in training.
+
+    An attacker's gradient at the input is exact: to him, quantized weights are constants.
+    """
+
+    adaptive = "the layer's own gradient: quantized weights are constants"
+
+    def __init__(self, *args: Any, **settings: Any):
+        if settings.get("kernel_constraint") is None:
+            settings["kernel_constraint"] = UnitClip()
+        super().__init__(*args, **settings)
+
+    def quantized(self, kernel: Any) -> Any:
+        """The kernel that is computed with: of the same shape, or one for each example."""
+        raise NotImplementedError
+
+    def call(self: Any, inputs: Any) -> Any:
+        """Keras's word for it."""
+        # The property `kernel` stays real: it is what Keras writes to files.
+        kernel = ops.convert_to_tensor(self.kernel)
+        seen = self.quantized(kernel)
+        own = len(seen.shape) > len(kernel.shape)
+        outputs = self.each_product(inputs, seen) if own else self.product(inputs, seen)
+        if self.use_bias:
+            outputs = outputs + self.shaped_bias()
+        return outputs if self.activation is None else self.activation(outputs)
+
+
+class Multiplied:
+    """What a `Dense` layer does with its kernel."""
+
+    def product(self: Any, x: Any, kernel: Any) -> Any:
+        """One kernel (in, out) for all examples."""
+        return ops.matmul(x, kernel)
+
+    def each_product(self: Any, x: Any, kernels: Any) -> Any:
+        """A kernel of its own for each example: (batch, in, out)."""
+        return ops.einsum("b...i,bio->b...o", x, kernels)
+
+    def shaped_bias(self: Any) -> Any:
+        """The bias, to be added to the product."""
+        return self.bias
+
+
+class Convolved:
+    """What a convolutional layer, of any rank, does with its kernel."""
+
+    def product(self: Any, x: Any, kernel: Any) -> Any:
+        """One kernel (*size, channels, filters) for all examples."""
+        return self._convolved(x, kernel, self.data_format)
+
+    def each_product(self: Any, x: Any, kernels: Any) -> Any:
+        """A kernel of its own for each example: (batch, *size, channels / groups, filters).
+
+        No framework convolves so on every device. So all patches are cut out first, by a convolution with the
+        identity; then it is a matrix product for each example.
+        """
+        first = self.data_format == "channels_first"
+        x = ops.moveaxis(x, 1, -1) if first else x
+        batch, channels, taps, groups = ops.shape(x)[0], x.shape[-1], math.prod(self.kernel_size), self.groups
+        identity = np.eye(taps * channels).reshape((*self.kernel_size, channels, -1))
+        patches = self._convolved(x, ops.cast(identity, x.dtype), "channels_last")
+        cut = ops.reshape(patches, (batch, -1, taps, groups, channels // groups))
+        shape = (batch, taps, channels // groups, groups, self.filters // groups)
+        flat = ops.einsum("bntgc,btcgf->bngf", cut, ops.reshape(kernels, shape))
+        outputs = ops.reshape(flat, (*ops.shape(patches)[:-1], self.filters))
+        return ops.moveaxis(outputs, -1, 1) if first else outputs
+
+    def shaped_bias(self: Any) -> Any:
+        """The bias, to be added to the product."""
+        first = self.data_format == "channels_first"
+        return ops.reshape(self.bias, (1, -1) + (1,) * self.rank) if first else self.bias
+
+    def _convolved(self: Any, x: Any, kernel: Any, data_format: str) -> Any:
+        padding = self.padding
+        if padding == "causal":
+            left = self.dilation_rate[0] * (self.kernel_size[0] - 1)
+            width = [[0, 0], [left, 0], [0, 0]] if data_format == "channels_last" else [[0, 0], [0, 0], [left, 0]]
+            x, padding = ops.pad(x, width), "valid"
+        return ops.conv(
+            x,
+            kernel,
+            strides=list(self.strides),
+            padding=padding,
+            data_format=data_format,
+            dilation_rate=self.dilation_rate,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerConversion(Conversion):
+    """Puts a layer of its own in the place of each `Dense`, `Conv1D` and `Conv2D`, also in nested models.
+
+    All other layers stay, as do layers of these kinds within a wrapper such as `TimeDistributed`.
+
+    Args:
+        first: Whether to change the first of these layers, too.
+        last: Whether to change the last of these layers, too.
+    """
+
+    kinds: ClassVar[tuple[type, ...]] = (layers.Dense, layers.Conv1D, layers.Conv2D)
+
+    first: bool = True
+    last: bool = True
+
+    @abc.abstractmethod
+    def changed(self, layer: Any, hidden: bool) -> Any:
+        """A layer for the place of one of `kinds`.
+
+        Args:
+            layer: The layer.
+            hidden: Whether another one of `kinds` comes after it.
+        """
+
+    def passed(self, layer: Any) -> Any:
+        """A layer for the place of one that has no such kernel and comes before the last one that has."""
+        return _twin(layer)
+
+    def convert(self, model: keras.Model) -> keras.Model:
+        """Gives a new model with the same weights, uncompiled; leaves the one given as it is.
+
+        Raises:
+            ModelError: A model without a layer that could be changed, or one that Keras cannot rebuild.
+        """
+        order = list({id(each): each for each in _within(model)}.values())
+        # A layer that Keras itself quantized keeps integers for a kernel.
+        fit = [
+            place
+            for place, each in enumerate(order)
+            if type(each) in self.kinds and getattr(each, "quantization_mode", None) is None
+        ]
+        chosen = {id(order[place]) for place in fit[not self.first : len(fit) - (not self.last)]}
+        if not chosen:
+            others = " but those that stay real" if fit else ""
+            spec = defences.name_of(type(self))
+            raise ModelError(
+                f"Expected a model with Dense or Conv layers for `{spec}`; {model.name!r} has none{others}."
+            )
+        hidden = {id(each) for each in order[: fit[-1]]}
+        fits = {id(order[place]) for place in fit}
+
+        def clone(layer: Any) -> Any:
+            if id(layer) in chosen:
+                return self.changed(layer, id(layer) in hidden)
+            return self.passed(layer) if id(layer) in hidden - fits else _twin(layer)
+
+        return _cloned(model, clone)
+
+
+def _twin(layer: Any) -> Any:
+    return type(layer).from_config(layer.get_config())
+
+
+def _within(model: Any) -> Iterator[Any]:
+    """The layers of a model, from the input on, those of nested models in their place."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _within(layer)
+        else:
+            yield layer
+
+
+def _cloned(model: keras.Model, clone: Any) -> keras.Model:
+    compiled, model.compiled = model.compiled, False
+    try:
+        made = keras.models.clone_model(model, clone_function=clone, recursive=True)
+        made.set_weights(model.get_weights())
+    except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"Expected a model that Keras can rebuild from its config; got: {reason}") from None
+    finally:
+        # Keras would compile the clone, too.
+        model.compiled = compiled
+    return made
