@@ -80,6 +80,9 @@ class Orthogonal(Keyed):
     def inverse(self, y: Any) -> Any:
         return self.forward(y)
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "transform": self.transform, "block": self.block}
+
     def _there(self, x: Any, back: bool = False) -> Any:
         if self.transform == "hadamard":
             pixels = ops.reshape(x, (-1, math.prod(self.grid), self.depth))
