@@ -276,6 +276,8 @@ def test_a_key_needs_enough_bits(key, tmp_path):
             f"Expected a key of {bits:,} bits or more for {spec} of 784 values; got 256: "
             f"`turtlenet key NEW.key --bits {bits}` makes one."
         )
+        with pytest.raises(SettingError, match="Expected a key of"), use_key(bytes((bits - 1) // 8)):
+            defences.build(spec).build((None, 28, 28, 1))
         enough = tmp_path / f"{spec}.key"
         write_key(enough, bits)
         assert made(spec, (28, 28, 1), enough)(drawn((28, 28, 1))).shape == (2, 28, 28, 1)
