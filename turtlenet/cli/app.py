@@ -23,6 +23,7 @@ _COMMANDS = {
     "convert": "Write a model of any Keras as a file of Keras 3.",
     "evaluate": "Attack models and write a robustness report.",
     "inspect": "Say what a model file is, and whether it loads safely.",
+    "key": "Make a secret key for the defences that have one.",
     "list": "List attacks, defences, objectives, models, data sets, suites or recipes.",
     "train": "Harden a model by adversarial training.",
     "wrap": "Put defences in front of a model, without training.",

@@ -3,7 +3,10 @@
 from turtlenet.defences.base import Conversion, Defence, Honest, defences, registered
 from turtlenet.defences.binarized import Binarize, BinarizedConv1D, BinarizedConv2D, BinarizedDense, Sign
 from turtlenet.defences.dropout import InferenceDropout, MonteCarloDropout
+from turtlenet.defences.keyed import Permutation, SignFlip
+from turtlenet.defences.keys import use_key, write_key
 from turtlenet.defences.low_bit import LowBit, LowBitConv1D, LowBitConv2D, LowBitDense
+from turtlenet.defences.orthogonal import Orthogonal
 from turtlenet.defences.quantization import ConstantQuantization, TrainableQuantization
 
 __all__ = [
@@ -22,7 +25,12 @@ __all__ = [
     "LowBitConv2D",
     "LowBitDense",
     "Sign",
+    "Orthogonal",
+    "Permutation",
+    "SignFlip",
     "TrainableQuantization",
     "defences",
     "registered",
+    "use_key",
+    "write_key",
 ]

@@ -1,0 +1,26 @@
+"""`turtlenet key`: a secret for keyed defences."""
+
+from pathlib import Path
+
+import click
+
+from turtlenet.cli.options import Count, framework
+
+__all__ = ["command"]
+
+
+@click.command("key")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--bits", type=Count(), help="How long the key is, from 256; by default enough to permute 4,096 pixels.")
+def command(path: Path, bits: int | None) -> None:
+    """Writes a new random key to PATH, which only you can read, for --defence permutation:key=PATH and its like.
+
+    A model file does not hold its key: commands find it by TURTLENET_KEY_FILE=PATH (several as in PATH, with a colon)
+    or by its digits in TURTLENET_KEY. Without the key the model is lost.
+    """
+    framework()
+    from turtlenet.defences import draws, write_key
+
+    length = draws.bits_of_permutation(4096) if bits is None else bits
+    write_key(path, length)
+    click.echo(f"saved {path}: a key of {8 * ((length + 7) // 8):,} bits; whoever has it has the defence")
