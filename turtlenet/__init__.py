@@ -23,6 +23,7 @@ _HOMES = {
     "Comparison": "turtlenet.evaluation",
     "Objective": "turtlenet.training",
     "Report": "turtlenet.evaluation",
+    "Tolerance": "turtlenet.evaluation",
     "Trainer": "turtlenet.training",
     "attack": "turtlenet.api",
     "as_classifier": "turtlenet.api",
@@ -30,6 +31,7 @@ _HOMES = {
     "evaluate": "turtlenet.api",
     "load_model": "turtlenet.api",
     "save_model": "turtlenet.api",
+    "tolerance": "turtlenet.api",
     "train": "turtlenet.api",
     "wrap": "turtlenet.api",
 }
@@ -46,6 +48,7 @@ __all__ = [
     "Report",
     "SettingError",
     "SpecError",
+    "Tolerance",
     "Trainer",
     "TurtlenetError",
     "__version__",
@@ -55,6 +58,7 @@ __all__ = [
     "evaluate",
     "load_model",
     "save_model",
+    "tolerance",
     "train",
     "wrap",
 ]

@@ -24,6 +24,7 @@ _COMMANDS = {
     "evaluate": "Attack models and write a robustness report.",
     "inspect": "Say what a model file is, and whether it loads safely.",
     "list": "List attacks, defences, objectives, models, data sets or suites.",
+    "tolerance": "Measure tolerable noise, and choose the levels of a quantizer.",
     "train": "Harden a model by adversarial training.",
     "wrap": "Put defences in front of a model, without training.",
 }
