@@ -202,8 +202,8 @@ def measure_tolerance(
 def first_crossing(strengths: Sequence[float], accuracies: Sequence[float], floor: float) -> float | None:
     """The maximum tolerable noise: the largest strength up to which accuracy stays at the floor or above.
 
-    Between two strengths that were tried, accuracy is taken to be a straight line. A curve that rises again later
-    changes nothing: the first crossing counts.
+    Between two strengths that were tried, accuracy is taken to fall in a straight line, which understates the
+    strength where the curve bends down. A curve that rises again later changes nothing: the first crossing counts.
 
     Args:
         strengths: Growing, from 0 on.
