@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 from scipy.stats import norm
 
-from turtlenet import backend, data
+from turtlenet import backend, data, random
 from turtlenet.classifier import Classifier
 from turtlenet.defences import ConstantQuantization, defences
 from turtlenet.errors import DataError, OutputError, SettingError, SpecError
 from turtlenet.evaluation import Tolerance, measure_tolerance
-from turtlenet.evaluation.injection import KINDS
+from turtlenet.evaluation.injection import KINDS, noisy, under_noise
 from turtlenet.evaluation.levels import propose, quantizer
 from turtlenet.evaluation.text import WIDTH
 from turtlenet.evaluation.tolerance import first_crossing
@@ -75,6 +75,32 @@ def fine() -> dict[str, float]:
 )
 def test_the_tolerable_noise_of_a_threshold(kind, expected, within, fine):
     assert fine[kind] == pytest.approx(expected, abs=within)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_noise_is_cut_off_at_the_bounds_and_no_sooner(kind):
+    x = np.full((50, 40), 0.25, "float32")
+    for strength in (0.2, 0.9):
+        moved = np.asarray(noisy(kind, x, random.keys(0, np.arange(50)), strength, (-0.5, 0.5)))
+        assert moved.min() >= -0.5 and moved.max() <= 0.5
+        if strength == 0.9:
+            assert (moved.min(), moved.max()) == (-0.5, 0.5)
+        elif kind == "uniform":
+            np.testing.assert_allclose([moved.min(), moved.mean(), moved.max()], [0.05, 0.25, 0.45], atol=0.01)
+        elif kind == "sign":
+            np.testing.assert_allclose(np.unique(moved), [0.05, 0.45], rtol=1e-5)
+        elif kind == "salt-and-pepper":
+            values, counts = np.unique(moved, return_counts=True)
+            assert values.tolist() == [-0.5, 0.25, 0.5]
+            np.testing.assert_allclose(counts / moved.size, [0.1, 0.8, 0.1], atol=0.02)
+
+
+def test_each_kind_and_each_strength_has_draws_of_its_own():
+    """At the threshold itself, an answer tells the sign of the noise."""
+    grid = {"sign": (0.0, 0.1, 0.1), "uniform": (0.0, 0.1)}
+    right = under_noise(threshold(0.5), one_pixel(0.5, 0.5, 400), grid, seed=0, batch_size=400)[:, 1:]
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert np.mean(right[:, one] == right[:, other]) == pytest.approx(0.5, abs=0.1)
 
 
 def test_strengths_are_in_the_units_of_the_input(result):
