@@ -263,7 +263,8 @@ def _trials(
 ) -> tuple[LevelRow, ...]:
     """Quantizers in front of the model, by steps, not sigmoids: the bound on the error speaks of those."""
     low, high = classifier.bounds
-    tried = sorted({*_TRIED, proposal.levels} - ({proposal.levels} if proposal.levels > FINEST else set()))
+    # A layer of thousands of steps would be a graph of thousands of operations.
+    tried = sorted({*_TRIED, min(proposal.levels, FINEST)})
     shielded = [
         Classifier(
             models.wrap(classifier.model, [ConstantQuantization(levels=levels, hard=True, low=low, high=high)]),

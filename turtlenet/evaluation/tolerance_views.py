@@ -40,31 +40,6 @@ def table(result: Tolerance) -> str:
 
 def markdown(result: Tolerance) -> str:
     """The whole of `tolerance.md`."""
-    facts = {
-        "Model": f"{result.model.get('name')}, {result.model.get('path') or 'in memory'}",
-        "Model sha256": result.model.get("sha256", MISSING),
-        "Data": f"{result.data.get('name')}. {result.data.get('description') or ''}",
-        "Data sha256": result.data.get("sha256", MISSING),
-        "Seed": result.seed,
-        "Versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
-        "Written": f"{result.created}, after {number(result.seconds)} seconds",
-    }
-    curves = [
-        part
-        for curve in result.noises
-        for part in (
-            f"### {curve.kind}",
-            md.table(
-                ["strength", "accuracy [95 % interval]"],
-                [
-                    [number(strength), fraction(accuracy, within)]
-                    for strength, accuracy, within in zip(
-                        curve.strengths, curve.accuracies, curve.intervals, strict=True
-                    )
-                ],
-            ),
-        )
-    ]
     parts = [
         "# Tolerable noise",
         f"**{md.plain(result.proposal.finding)}.**",
@@ -77,11 +52,30 @@ def markdown(result: Tolerance) -> str:
         "## Quantizers in front of the model, untrained",
         md.table(_LEVEL_HEAD, [_level_cells(result, row) for row in result.levels]),
         "## Accuracy under noise",
-        *curves,
+        *(part for curve in result.noises for part in (f"### {curve.kind}", _curve(curve))),
         "## Provenance",
-        md.table(["", ""], [[name, md.plain(value)] for name, value in facts.items()]),
+        _provenance(result),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _curve(curve: NoiseCurve) -> str:
+    points = zip(curve.strengths, curve.accuracies, curve.intervals, strict=True)
+    rows = [[number(strength), fraction(accuracy, within)] for strength, accuracy, within in points]
+    return md.table(["strength", "accuracy [95 % interval]"], rows)
+
+
+def _provenance(result: Tolerance) -> str:
+    facts = {
+        "Model": f"{result.model.get('name')}, {result.model.get('path') or 'in memory'}",
+        "Model sha256": result.model.get("sha256", MISSING),
+        "Data": f"{result.data.get('name')}. {result.data.get('description') or ''}",
+        "Data sha256": result.data.get("sha256", MISSING),
+        "Seed": result.seed,
+        "Versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
+        "Written": f"{result.created}, after {number(result.seconds)} seconds",
+    }
+    return md.table(["", ""], [[name, md.plain(value)] for name, value in facts.items()])
 
 
 def plot(result: Tolerance) -> bytes:
