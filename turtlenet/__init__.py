@@ -26,6 +26,7 @@ _HOMES = {
     "Comparison": "turtlenet.evaluation",
     "Objective": "turtlenet.training",
     "Report": "turtlenet.evaluation",
+    "Tolerance": "turtlenet.evaluation",
     "Trainer": "turtlenet.training",
     "attack": "turtlenet.api",
     "as_classifier": "turtlenet.api",
@@ -33,6 +34,7 @@ _HOMES = {
     "evaluate": "turtlenet.api",
     "load_model": "turtlenet.api",
     "save_model": "turtlenet.api",
+    "tolerance": "turtlenet.api",
     "train": "turtlenet.api",
     "wrap": "turtlenet.api",
 }
@@ -49,6 +51,7 @@ __all__ = [
     "Report",
     "SettingError",
     "SpecError",
+    "Tolerance",
     "Trainer",
     "TurtlenetError",
     "__version__",
@@ -58,6 +61,7 @@ __all__ = [
     "evaluate",
     "load_model",
     "save_model",
+    "tolerance",
     "train",
     "wrap",
 ]

@@ -17,7 +17,8 @@ from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
-from turtlenet.evaluation import Comparison, evaluate_classifier
+from turtlenet.evaluation import Comparison, Tolerance, evaluate_classifier, measure_tolerance
+from turtlenet.evaluation.injection import KINDS
 from turtlenet.fitting import (
     DataType,
     ModelType,
@@ -45,6 +46,7 @@ __all__ = [
     "load_data",
     "load_model",
     "save_model",
+    "tolerance",
     "train",
     "wrap",
 ]
@@ -415,6 +417,55 @@ def evaluate(
         for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True))
     ]
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
+
+
+def tolerance(
+    model: ModelType,
+    data: DataType | None = None,
+    *,
+    kinds: Sequence[str] = (),
+    eps: float | None = None,
+    loss: float = 0.01,
+    strengths: int = 25,
+    bounds: tuple[float, float] | None = None,
+    head: str = "auto",
+    limit: int | None = 1000,
+    precision: str | None = None,
+    seed: int = 0,
+    batch_size: int | None = 256,
+) -> Tolerance:
+    """Finds how much noise a model bears, and proposes how many levels to quantize its input to.
+
+    Args:
+        model: A classifier, or the path of one; it is left as it is.
+        data: What to measure on, which the training must not have seen; see `evaluate`.
+        kinds: Kinds of noise: `uniform`, `gaussian`, `salt-and-pepper`, `sign`; nothing takes all. Without `uniform`
+            only one of the two bounds on the levels is known.
+        eps: The change of each pixel to absorb, above 0, in input units; see `harden_model` for None.
+        loss: The fall of accuracy that is tolerable, within (0, 1): 0.01 is one point.
+        strengths: How many strengths of each kind, at least 2.
+        bounds, head: See `harden_model`.
+        limit: Most images, the first of the data; None for all.
+        precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
+        seed: Repeats every draw.
+        batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a result.
+
+    Raises:
+        TurtlenetError: Anything that does not fit, in one line.
+    """
+    _at_least(1, batch_size=1 if batch_size is None else batch_size)
+    victim = as_classifier(model, bounds=bounds, head=head, precision=precision)
+    return measure_tolerance(
+        victim,
+        to_attack(load_data(data, victim), held_out=False).take(limit),
+        eps=float(ball_for(victim, "linf", eps).eps),
+        about=_about(model, victim),
+        kinds=kinds or KINDS,
+        strengths=strengths,
+        loss=loss,
+        seed=seed,
+        batch_size=batch_size,
+    )
 
 
 def _silent(line: str) -> None:

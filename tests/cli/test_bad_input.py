@@ -20,7 +20,13 @@ MODELS = [
     ("cut.h5", "Expected a whole HDF5 file; cut.h5 is damaged or cut short"),
     ("folder", "Expected a model file, or a folder of a .keras archive or a SavedModel; folder is neither."),
 ]
-ON_MODELS = [f"train {{}} {DATA}", f"evaluate {{}} {DATA}", f"attack {{}} {DATA} --out a.npz", "inspect {}"]
+ON_MODELS = [
+    f"train {{}} {DATA}",
+    f"evaluate {{}} {DATA}",
+    f"attack {{}} {DATA} --out a.npz",
+    "inspect {}",
+    f"tolerance {{}} {DATA}",
+]
 
 # What can be wrong with data, a threat or an attack, on every command that attacks.
 THREATS = [

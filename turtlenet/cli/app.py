@@ -25,6 +25,7 @@ _COMMANDS = {
     "inspect": "Say what a model file is, and whether it loads safely.",
     "key": "Make a secret key for the defences that have one.",
     "list": "List attacks, defences, objectives, models, data sets, suites or recipes.",
+    "tolerance": "Measure tolerable noise, and choose the levels of a quantizer.",
     "train": "Harden a model by adversarial training.",
     "wrap": "Put defences in front of a model, without training.",
 }

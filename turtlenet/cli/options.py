@@ -23,6 +23,7 @@ __all__ = [
     "device_options",
     "framework",
     "loading_options",
+    "pixel_options",
     "quiet_start",
     "speaks",
     "threat_options",
@@ -85,10 +86,15 @@ class Bounds(click.ParamType):
 
 def threat_options(command: F) -> F:
     """Adds the options that describe data and threat."""
+    return pixel_options(command, click.option("--norm", help="linf (the default), l2, l1 or l0."))
+
+
+def pixel_options(command: F, *norm: Any) -> F:
+    """Adds the same options without a norm, for a threat to each pixel by itself."""
     options = [
         click.option("--data", help="Name of a data set or path of one; the embedded mnist-sample where it fits."),
         click.option("--eps", type=Number(), help="Radius of the ball in input units: 0.3 or 8/255."),
-        click.option("--norm", help="linf (the default), l2, l1 or l0."),
+        *norm,
         click.option("--bounds", type=Bounds(), help="Smallest and largest pixel, e.g. 0,255; told from the model."),
         click.option("--head", default="auto", show_default=True, help="auto, softmax, sigmoid or logits."),
         click.option("--seed", type=int, default=0, show_default=True, help="Repeats every draw."),

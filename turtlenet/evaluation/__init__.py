@@ -3,6 +3,7 @@
 from turtlenet.evaluation.cascade import MODES
 from turtlenet.evaluation.evaluate import LABELS, evaluate_classifier
 from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Doubt, Picture, Report
+from turtlenet.evaluation.tolerance import Tolerance, measure_tolerance
 
 __all__ = [
     "LABELS",
@@ -14,5 +15,7 @@ __all__ = [
     "Doubt",
     "Picture",
     "Report",
+    "Tolerance",
     "evaluate_classifier",
+    "measure_tolerance",
 ]

@@ -33,7 +33,7 @@ from turtlenet.evaluation.report import AttackRow, ClassRow, CurvePoint, Report
 from turtlenet.evaluation.statistics import interval
 from turtlenet.models import defences_of
 
-__all__ = ["LABELS", "evaluate_classifier"]
+__all__ = ["LABELS", "evaluate_classifier", "versions"]
 
 LABELS = ("predicted", "true")
 _PROBED = 256
@@ -100,7 +100,7 @@ def evaluate_classifier(
             "draws": model.draws if model.stochastic else None,
         },
         seed=seed,
-        versions=_versions(),
+        versions=versions(),
         mode=mode,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - began, 3),
@@ -282,7 +282,8 @@ def _evidence(
     )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """What computed a result: the versions of turtlenet, Python, Keras, its backend and NumPy."""
     engine = keras.backend.backend()
     packages = {name: metadata.version(name) for name in (engine, "numpy")}
     from turtlenet.version import __version__

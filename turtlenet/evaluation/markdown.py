@@ -28,7 +28,7 @@ from turtlenet.evaluation.text import (
     verdict,
 )
 
-__all__ = ["markdown"]
+__all__ = ["markdown", "plain", "table"]
 
 
 def markdown(reports: Sequence[Report]) -> str:
@@ -40,7 +40,7 @@ def markdown(reports: Sequence[Report]) -> str:
     Returns:
         The whole of `report.md`.
     """
-    titles = [_plain(title) for title in names(reports)]
+    titles = [plain(title) for title in names(reports)]
     several = len(reports) > 1
     parts = ["# Robustness report", *_verdicts(titles, reports), *_doubts(titles, reports)]
     if several:
@@ -55,11 +55,11 @@ def _verdicts(titles: Sequence[str], reports: Sequence[Report]) -> list[str]:
     if len(reports) == 1:
         return [f"**{verdict(reports[0])}**", f"Model {titles[0]}, {_setting(reports[0])}."]
     lines = [f"- **{title}** ({_setting(report)}): {verdict(report)}" for title, report in _both(titles, reports)]
-    return [f"**Robust accuracy: {_plain(change(reports))}.**", "\n".join(lines)]
+    return [f"**Robust accuracy: {plain(change(reports))}.**", "\n".join(lines)]
 
 
 def _setting(report: Report) -> str:
-    return f"{_plain(report.data.get('name', MISSING))}, {_plain(threat(report))}"
+    return f"{plain(report.data.get('name', MISSING))}, {plain(threat(report))}"
 
 
 def _doubts(titles: Sequence[str], reports: Sequence[Report]) -> list[str]:
@@ -67,7 +67,7 @@ def _doubts(titles: Sequence[str], reports: Sequence[Report]) -> list[str]:
     for title, report in _both(titles, reports):
         lead = f"{title}: " if len(reports) > 1 else ""
         lines += [
-            f"- {lead}**{_plain(one.finding)}** → {_plain(one.advice)} (`{_code(one.code)}`)" for one in report.doubts
+            f"- {lead}**{plain(one.finding)}** → {plain(one.advice)} (`{_code(one.code)}`)" for one in report.doubts
         ]
         lines += [] if report.doubts else [f"- {lead}{reassurance(report)}"]
     return ["## Reasons to doubt", "\n".join(lines)]
@@ -77,9 +77,9 @@ def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> str:
     rows = [[CLEAN, *(fraction(one.clean_accuracy, one.clean_accuracy_interval) for one in reports)]]
     for name, cells in attack_rows(reports):
         found = [fraction(row.accuracy, row.accuracy_interval) if row else MISSING for row in cells]
-        rows.append([_plain(name), *found])
+        rows.append([plain(name), *found])
     rows.append([f"**{ROBUST}**", *(robust(one) for one in reports)])
-    return _table(["accuracy [95 % interval]", *titles], rows)
+    return table(["accuracy [95 % interval]", *titles], rows)
 
 
 def _figures(report: Report, level: str) -> list[str]:
@@ -91,32 +91,32 @@ def _figures(report: Report, level: str) -> list[str]:
     if report.per_class:
         parts += [f"{level} Per class", _per_class(report)]
     if report.curve:
-        parts += [f"{level} Accuracy against eps, under {_plain(report.curve_attack)}", _curve(report)]
+        parts += [f"{level} Accuracy against eps, under {plain(report.curve_attack)}", _curve(report)]
     return [*parts, f"{level} Threat and provenance", _provenance(report), *_settings(report)]
 
 
 def _attacks(report: Report) -> str:
     rows = [[CLEAN, fraction(report.clean_accuracy, report.clean_accuracy_interval), *[""] * 6]]
     for row in report.attacks:
-        cells = [_plain(attack_title(row)), fraction(row.accuracy, row.accuracy_interval), fraction(row.success_rate)]
+        cells = [plain(attack_title(row)), fraction(row.accuracy, row.accuracy_interval), fraction(row.success_rate)]
         cells += [count(row.examples), number(row.loss), count(row.gradients), count(row.queries)]
         rows.append([*cells, f"{row.seconds:,.1f}"])
     rows.append([f"**{ROBUST}**", robust(report), *[""] * 6])
     columns = ["accuracy [95 % interval]", "success", "attacked", "loss", "gradients", "queries", "seconds"]
-    return _table(["attack", *columns], rows)
+    return table(["attack", *columns], rows)
 
 
 def _changes(report: Report) -> str:
     rows = [
         [
-            _plain(attack_title(row)),
+            plain(attack_title(row)),
             *map(number, (row.linf_mean, row.linf_max, row.l2_mean, row.l2_max, row.l1_mean, row.l0_mean)),
             *map(number, (row.psnr_mean, row.ssim_mean)),
         ]
         for row in report.attacks
     ]
     columns = ["Linf mean", "Linf max", "L2 mean", "L2 max", "L1 mean", "L0 mean", "PSNR, dB", "SSIM"]
-    return _table(["attack", *columns], rows)
+    return table(["attack", *columns], rows)
 
 
 def _per_class(report: Report) -> str:
@@ -129,12 +129,12 @@ def _per_class(report: Report) -> str:
         ]
         for row in report.per_class
     ]
-    return _table(["class", "images", "clean", "robust [95 % interval]"], rows)
+    return table(["class", "images", "clean", "robust [95 % interval]"], rows)
 
 
 def _curve(report: Report) -> str:
     rows = [[f"{at.eps:g}", fraction(at.accuracy, at.accuracy_interval), count(at.examples)] for at in report.curve]
-    return _table(["eps", "accuracy [95 % interval]", "images"], rows)
+    return table(["eps", "accuracy [95 % interval]", "images"], rows)
 
 
 def _provenance(report: Report) -> str:
@@ -151,7 +151,7 @@ def _provenance(report: Report) -> str:
         "Versions": ", ".join(f"{name} {version}" for name, version in report.versions.items()),
         "Written": f"{report.created}, after {number(report.seconds)} seconds",
     }
-    return _table(["", ""], [[name, _plain(value)] for name, value in facts.items()])
+    return table(["", ""], [[name, plain(value)] for name, value in facts.items()])
 
 
 def _labels(report: Report) -> str:
@@ -166,12 +166,13 @@ def _settings(report: Report) -> list[str]:
     return [*parts, "Exact settings:", f"```json\n{json.dumps(settings, indent=1)}\n```"]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already; the first column of names, the others of numbers."""
     lines = [head, ["---", *["--:"] * (len(head) - 1)] if head[0] else ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _plain(text: Any) -> str:
+def plain(text: Any) -> str:
     """Text that Markdown prints as it is, in a table cell as well."""
     escaped = re.sub(r"([\\`*_\[\]#|~!])", r"\\\1", clean(text).replace("&", "&amp;"))
     return escaped.replace("<", "&lt;").replace(">", "&gt;")

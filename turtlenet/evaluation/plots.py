@@ -5,10 +5,11 @@ Okabe and Ito, which most color-blind people can tell apart; markers and line st
 """
 
 import base64
+import contextlib
 import io
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
 from turtlenet.evaluation.text import CLEAN, ROBUST, attack_rows, attack_title, clip, names, percent
 
-__all__ = ["Plot", "accuracies", "curve", "per_class"]
+__all__ = ["Plot", "accuracies", "curve", "per_class", "png"]
 
 _STYLES = ("-", "--", "-.", ":")
 _MARKERS = "osD^vP"
@@ -122,7 +123,39 @@ def _plot(title: str, alt: str, size: tuple[float, float], draw: _Draw) -> Plot:
     return Plot(title=title, alt=alt, light=_svg(size, _LIGHT, draw), dark=_svg(size, _DARK, draw))
 
 
+def png(
+    size: tuple[float, float], entries: Sequence[str], draw: Callable[[Axes, Sequence[dict[str, Any]]], None]
+) -> bytes:
+    """A picture on white paper that stands alone.
+
+    Args:
+        size: Width and height in inches.
+        entries: Names of the lines, for the legend above.
+        draw: Is given the axes, and for each line the color, the line style and the marker to draw it with; the
+            first lines with a label are those of the legend.
+    """
+    page = io.BytesIO()
+    with _paper(_LIGHT):
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.08))
+        axes = _axes(figure)
+        looks = zip(_LIGHT.colors, _STYLES * 2, _MARKERS, strict=False)
+        draw(axes, [{"color": color, "linestyle": style, "marker": marker} for color, style, marker in looks])
+        _legend(figure, axes, entries)
+        figure.savefig(page, format="png", dpi=160, metadata={"Software": None})
+    return page.getvalue()
+
+
 def _svg(size: tuple[float, float], theme: _Theme, draw: _Draw) -> str:
+    page = io.StringIO()
+    with _paper(theme):
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.08))
+        draw(figure, theme)
+        figure.savefig(page, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return page.getvalue()
+
+
+@contextlib.contextmanager
+def _paper(theme: _Theme) -> Iterator[None]:
     settings: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "turtlenet",
@@ -133,14 +166,10 @@ def _svg(size: tuple[float, float], theme: _Theme, draw: _Draw) -> str:
         "axes.edgecolor": theme.faint,
         "grid.color": theme.faint,
     }
-    page = io.StringIO()
     with mpl.rc_context(settings), warnings.catch_warnings():
         # A name may hold letters that the measuring font lacks; the reader's browser has its own fonts.
         warnings.filterwarnings("ignore", message="Glyph|Matplotlib currently does not support")
-        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.08))
-        draw(figure, theme)
-        figure.savefig(page, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return page.getvalue()
+        yield
 
 
 def _uri(svg: str) -> str:

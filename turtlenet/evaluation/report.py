@@ -2,13 +2,12 @@
 
 import dataclasses
 import json
-import re
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from turtlenet.evaluation.plain import dump, read
 
 __all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "Doubt", "Picture", "Report"]
 
@@ -156,12 +155,12 @@ class Report:
 
     def to_json(self) -> str:
         """The report as JSON; NaN never stands in it."""
-        return _dump(self.to_dict())
+        return dump(self.to_dict())
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "Report":
         """Reads back what `to_dict` wrote."""
-        return _read(Report, data)
+        return read(Report, data)
 
     @staticmethod
     def from_json(text: str) -> "Report":
@@ -188,7 +187,7 @@ class Comparison:
 
     def to_json(self) -> str:
         """The reports as JSON, under `reports`."""
-        return _dump({"reports": [report.to_dict() for report in self.reports]})
+        return dump({"reports": [report.to_dict() for report in self.reports]})
 
     def __str__(self) -> str:
         from turtlenet.evaluation.text import table
@@ -200,25 +199,3 @@ class Comparison:
         from turtlenet.evaluation.save import save
 
         return save(self, directory)
-
-
-def _dump(data: dict[str, Any]) -> str:
-    """JSON with a line for each entry, but lists of numbers on one line: they may be as long as the data set."""
-    text = json.dumps(data, indent=1, allow_nan=False)
-    return re.sub(r"\[[-\d.e,\s]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
-
-
-def _read(kind: Any, value: Any) -> Any:
-    """Builds a value of an annotated type from what JSON made of it."""
-    origin = typing.get_origin(kind)
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        known = {item.name for item in dataclasses.fields(kind)}
-        return kind(**{name: _read(hints[name], item) for name, item in value.items() if name in known})
-    if origin is tuple:
-        inner = typing.get_args(kind)
-        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
-        return tuple(_read(one, item) for one, item in zip(kinds, value, strict=True))
-    if origin in (typing.Union, types.UnionType) and value is not None:
-        return _read(typing.get_args(kind)[0], value)
-    return value

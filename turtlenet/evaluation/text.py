@@ -16,6 +16,7 @@ __all__ = [
     "MISSING",
     "ROBUST",
     "WIDTH",
+    "aligned",
     "attack_rows",
     "attack_title",
     "change",
@@ -196,6 +197,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "accuracy rising with eps": len(report.curve) > 1,
         "strength of the attacks": attacked,
         "losses and restarts": "iterative" in kinds,
+        "gradients of defences": attacked,
         "labels": attacked,
         "number of images": attacked,
     }
@@ -263,7 +265,7 @@ def _costs(report: Report) -> list[str]:
         rows.append([*cells, fraction(row.success_rate), f"{row.seconds:,.1f}", count(row.gradients)])
     if report.attacks:
         rows.append([ROBUST, robust(report), "", "", ""])
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> list[str]:
@@ -291,10 +293,10 @@ def _block(
         found = [fraction(row.accuracy, row.accuracy_interval) if row else MISSING for row in cells[part]]
         rows.append([clip(name, label), *found])
     rows.append([ROBUST, *(robust(one) for one in reports)])
-    return _aligned(rows)
+    return aligned(rows)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns side by side; the first one, of names, gives way where the numbers need the room."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     widths[0] = max(1, min(widths[0], WIDTH - sum(2 + width for width in widths[1:]) - 2))

@@ -1,0 +1,40 @@
+"""`turtlenet tolerance`: a model in, the noise that it bears and the levels of a quantizer out."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from turtlenet.cli.options import BatchSize, Count, device_options, framework, loading_options, pixel_options, speaks
+
+__all__ = ["command"]
+
+
+@click.command("tolerance")
+@click.argument("model")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    help="uniform, gaussian, salt-and-pepper or sign; may be given several times; all if none is.",
+)
+@click.option("--loss", type=float, default=0.01, show_default=True, help="Fall of accuracy that is tolerable.")
+@click.option("--strengths", type=Count(), default=25, show_default=True, help="Strengths of noise, of each kind.")
+@pixel_options
+@device_options
+@loading_options
+@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
+@click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the result; MODEL-tolerance by default.")
+def command(model: str, out: Path | None, limit: int, **settings: Any) -> None:
+    """Injects growing noise into images until MODEL fails, and proposes how many levels to quantize its input to."""
+    api = framework()
+    from turtlenet.evaluation.tolerance_views import PLOT
+    from turtlenet.files import check_folder
+
+    folder = out or Path(f"{Path(model).stem}-tolerance")
+    check_folder(folder)
+    result = api.tolerance(model, limit=limit or None, **settings)
+    if speaks():
+        result.save(folder)
+    click.echo(f"{result}\n\nplot: {folder / PLOT}")
