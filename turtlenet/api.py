@@ -221,9 +221,12 @@ def harden_model(
     found.train.check()
     number, processes = backend.process()
     clustered = checkpoint is not None or processes > 1
-    identity = {"model": models.weights_sha256(before), "data": found.train.sha256()} if clustered else {}
+    identity: dict[str, Any] = (
+        {"model": models.weights_sha256(before), "data": found.train.sha256()} if clustered else {}
+    )
     if identity:
         check_agreement(**identity)
+        identity["defences"] = [str(each) for each in models.defences_of(hardened)]
     examples, held_out = hold_out(found.train, validation, seed)
     _, total = schedule.steps(len(examples))
     tell = tell if number == 0 else _silent
@@ -232,6 +235,8 @@ def harden_model(
         f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
         f"threat: {describe_ball(plan.ball)}; attack {plan.attack}",
     ]
+    if shields:
+        opening.append(f"defences: {', '.join(shields)}")
     if resume and not (checkpoint and Path(checkpoint).exists()):
         opening.insert(0, f"nothing to continue at {checkpoint}: starting anew")
     run = harden(

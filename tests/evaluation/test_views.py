@@ -282,6 +282,15 @@ def test_text_has_every_number_it_promises():
     assert "! Only 12 images. -> Take 1,000." in lines
 
 
+def test_every_page_tells_the_defences():
+    shield = {"defence": "constant-quantization:levels=4", "adaptive": "the same sum with a smaller z"}
+    words_ = "constant-quantization:levels=4 (attacked through: the same sum with a smaller z)"
+    behind = report(model={"name": "m", "parameters": 7, "defences": [shield, shield]})
+    assert f"| Defences | {words_} |" in markdown([behind]).replace("\\", "")
+    assert html([behind]).count(words_) >= 1
+    assert "<dt>Defences</dt>" not in html([report()])
+
+
 def test_every_view_tells_a_precision_below_float32():
     narrow = report(model={"name": "m", "parameters": 7, "precision": "bfloat16, float32"})
     assert "7 parameters in bfloat16, float32" in table([narrow]).replace("\n", " ")

@@ -62,7 +62,8 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     filters = {
-        name: getattr(text, name) for name in ("clean", "count", "fraction", "number", "percent", "size", "within")
+        name: getattr(text, name)
+        for name in ("clean", "count", "fraction", "number", "percent", "shields", "size", "within")
     }
     environment.filters |= filters
     return environment.get_template("report.html")

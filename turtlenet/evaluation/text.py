@@ -32,6 +32,7 @@ __all__ = [
     "percent",
     "reassurance",
     "robust",
+    "shields",
     "size",
     "table",
     "threat",
@@ -128,6 +129,14 @@ def size(report: Report) -> str:
     precision = clean(report.model.get("precision") or "float32")
     narrow = "" if precision == "float32" else f" in {precision}"
     return f"{count(report.model.get('parameters'))} parameters{narrow}"
+
+
+def shields(report: Report) -> str:
+    """The defences of a model and what an attacker differentiates in each; `-` where there is none."""
+    found = report.model.get("defences")
+    pairs = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    words = [f"{each.get('defence')} (attacked through: {each.get('adaptive')})" for each in pairs]
+    return clean(", ".join(dict.fromkeys(words)))
 
 
 def threat(report: Report) -> str:

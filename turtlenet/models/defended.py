@@ -1,6 +1,6 @@
 """Puts defences around a loaded model, and finds them again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 
@@ -62,4 +62,10 @@ def _behind(front: Sequence[Defence], model: keras.Model) -> keras.Model:
 
 def defences_of(model: keras.Model) -> list[Honest]:
     """The layers of defences in a model, from the input on."""
-    return [layer for layer in model._flatten_layers(include_self=False) if isinstance(layer, Honest)]
+    return [layer for layer in _in_order(model) if isinstance(layer, Honest)]
+
+
+def _in_order(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """All layers, those of a model inside in its place."""
+    for layer in model.layers:
+        yield from _in_order(layer) if isinstance(layer, keras.Model) else layer._flatten_layers()
