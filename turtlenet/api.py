@@ -221,12 +221,11 @@ def harden_model(
     found.train.check()
     number, processes = backend.process()
     clustered = checkpoint is not None or processes > 1
-    identity: dict[str, Any] = (
-        {"model": models.weights_sha256(before), "data": found.train.sha256()} if clustered else {}
-    )
-    if identity:
+    identity: dict[str, Any] = {}
+    if clustered:
+        identity = {"model": models.weights_sha256(before), "data": found.train.sha256()}
         check_agreement(**identity)
-        identity["defences"] = [str(each) for each in models.defences_of(hardened)]
+        identity["defences"] = shields
     examples, held_out = hold_out(found.train, validation, seed)
     _, total = schedule.steps(len(examples))
     tell = tell if number == 0 else _silent

@@ -32,6 +32,9 @@ class Honest:
         """Whether an attacker takes another gradient than the layer's own."""
         return False
 
+    def __str__(self) -> str:
+        return type(self).__name__
+
     def key(self: Any) -> Any:
         """The examples' keys (batch, 2) for `turtlenet.random`, this layer's own; None where the caller has none."""
         keys = gradients.keys()

@@ -61,11 +61,8 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {
-        name: getattr(text, name)
-        for name in ("clean", "count", "fraction", "number", "percent", "shields", "size", "within")
-    }
-    environment.filters |= filters
+    names = ("clean", "count", "fraction", "number", "percent", "shields", "size", "within")
+    environment.filters |= {name: getattr(text, name) for name in names}
     return environment.get_template("report.html")
 
 
