@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from types import ModuleType
 
-from benchmarks.cases import loading, loop, memory, peers, retraces, robust_accuracy, training
+from benchmarks.cases import defences, loading, loop, memory, peers, retraces, robust_accuracy, training
 from benchmarks.options import Options
 from benchmarks.tables import Row
 
@@ -17,6 +17,7 @@ CASES: dict[str, ModuleType] = {
     "retraces": retraces,
     "memory": memory,
     "loading": loading,
+    "defences": defences,
 }
 
 
