@@ -23,7 +23,7 @@ class _Quantization(Defence):
         self,
         *,
         levels: int = 2,
-        sharpness: float,
+        sharpness: float = 50.0,
         thresholds: str | Sequence[float] = "",
         form: str = "v2",
         hard: bool = False,
@@ -108,27 +108,6 @@ class ConstantQuantization(_Quantization):
     Raises:
         SettingError: A number out of its range.
     """
-
-    def __init__(
-        self,
-        *,
-        levels: int = 2,
-        sharpness: float = 50.0,
-        thresholds: str | Sequence[float] = "",
-        form: str = "v2",
-        hard: bool = False,
-        surrogate_sharpness: float = 5.0,
-        **settings: Any,
-    ):
-        super().__init__(
-            levels=levels,
-            sharpness=sharpness,
-            thresholds=thresholds,
-            form=form,
-            hard=hard,
-            surrogate_sharpness=surrogate_sharpness,
-            **settings,
-        )
 
     def points(self) -> Any:
         return self.first_points()
