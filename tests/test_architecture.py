@@ -39,6 +39,7 @@ NEIGHBORS = {
     ("balls", "random"),
     ("balls", "backend"),
     ("batches", "classifier"),
+    ("attacks", "models"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turtlenet.errors import SpecError
-from turtlenet.registry import Registry, parse_spec, parse_value
+from turtlenet.registry import Registry, enclosed, parse_spec, parse_value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +96,16 @@ def test_entry_points_add_names(things, monkeypatch) -> None:
     monkeypatch.setattr(metadata, "entry_points", lambda group: [entry] if group == "turtlenet.things" else [])
     assert things.names() == ["other", "thing"]
     assert things.build("other:steps=4") == Thing(steps=4)
+
+
+def test_a_value_in_parentheses_is_a_text() -> None:
+    spec = parse_spec("worst:attacks=(pgd:steps=3,start=none;noise),path=(a,b.key),size=(3)")
+    assert spec.settings == {"attacks": "pgd:steps=3,start=none;noise", "path": "a,b.key", "size": "3"}
+    assert parse_spec(f"one:path={enclosed('a,b=(c).key')}").settings == {"path": "a,b=(c).key"}
+    assert parse_spec(f"one:path={enclosed('1/2')},n={enclosed(3)}").settings == {"path": "1/2", "n": 3}
+
+
+@pytest.mark.parametrize("text", ["one:path=(a,b", "one:path=a),b=3"])
+def test_a_lonely_parenthesis_is_refused(text) -> None:
+    with pytest.raises(SpecError, match="Expected parentheses in pairs"):
+        parse_spec(text)

@@ -318,7 +318,8 @@ def attack_examples(
     """Attacks examples that are in memory; gives the logits and the cost too."""
     _at_least(1, batch_size=1 if batch_size is None else batch_size)
     _at_least(0, seed=seed)
-    made, ball = attack_family.build(spec), ball_for(victim, norm, eps)
+    made = attack_family.build(spec)
+    ball = made.own_ball(ball_for(victim, norm, eps), victim.input_shape)
     made.check(victim, ball)
     examples.check()
     pixels, labels = examples.batch(slice(None))

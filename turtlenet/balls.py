@@ -72,6 +72,11 @@ class Ball(abc.ABC):
     def distance(self, moved: Any, x: Any) -> Any:
         """The length of each perturbation, of shape (batch,)."""
 
+    def widest(self, shape: tuple[int, ...]) -> float:
+        """The radius of the ball that holds every image of a shape within the bounds."""
+        size = math.prod(shape)
+        return self.full * {"linf": 1.0, "l2": math.sqrt(size), "l1": float(size), "l0": float(size)}[self.norm]
+
     @property
     def full(self) -> float:
         """A bound on how far two images within the bounds can be apart, for one pixel."""

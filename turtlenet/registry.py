@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from turtlenet.errors import SpecError, did_you_mean
 
-__all__ = ["Registry", "Spec", "import_name", "parse_spec", "parse_value"]
+__all__ = ["Registry", "Spec", "enclosed", "import_name", "parse_spec", "parse_value", "split"]
 
 
 T = TypeVar("T")
@@ -48,24 +48,53 @@ def parse_value(text: str) -> bool | int | float | str:
 
 
 def parse_spec(text: str) -> Spec:
-    """Reads `name` or `name:key=value,key=value`.
+    """Reads `name` or `name:key=value,key=value`; a value in parentheses is a text that may have commas in it.
 
     Raises:
-        SpecError: The string is empty, or a setting is not `key=value` or is given twice.
+        SpecError: The string is empty, a setting is not `key=value` or is given twice, or a parenthesis stands alone.
     """
     name, colon, rest = text.strip().partition(":")
     if not name or (colon and not rest.strip()):
         raise SpecError(f"Expected `name` or `name:key=value,...`; got {text!r}.")
     settings: dict[str, Any] = {}
-    for part in rest.split(",") if rest else ():
+    for part in split(rest, ",") if rest else ():
         key, equals, value = part.partition("=")
         key = key.strip().replace("-", "_")
         if not (equals and key.isidentifier() and value.strip()):
             raise SpecError(f"Expected `key=value` in {text!r}; got {part.strip()!r}.")
         if key in settings:
             raise SpecError(f"Expected each setting once in {text!r}; {key!r} came twice.")
-        settings[key] = parse_value(value)
+        word = value.strip()
+        settings[key] = word[1:-1] if word.startswith("(") and word.endswith(")") else parse_value(word)
     return Spec(name, settings)
+
+
+def split(text: str, mark: str) -> list[str]:
+    """Splits at each `mark` that stands outside all parentheses.
+
+    Raises:
+        SpecError: A parenthesis without its other half.
+    """
+    parts, depth = [""], 0
+    for letter in text:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if depth < 0:
+            break
+        if letter == mark and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    if depth:
+        raise SpecError(f"Expected parentheses in pairs; got {text!r}.")
+    return parts
+
+
+def enclosed(value: Any) -> str:
+    """A value as it stands in a spec: in parentheses where it is a text that would be taken apart or for a number."""
+    text = str(value)
+    if isinstance(value, str) and (set(text) & set(",=() ") or parse_value(text) != text):
+        return f"({text})"
+    return text
 
 
 def import_name(path: str) -> Any:

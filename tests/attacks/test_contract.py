@@ -8,9 +8,8 @@ import pytest
 from keras import ops
 
 from turtlenet import attacks, balls
-from turtlenet.attacks import Attack
+from turtlenet.attacks import Attack, Found
 from turtlenet.attacks import attacks as family
-from turtlenet.attacks.base import Found
 from turtlenet.attacks.batched import attack_all
 from turtlenet.errors import ModelError, SettingError, SpecError
 from turtlenet.registry import Registry
@@ -127,6 +126,16 @@ def test_targets(name, policy, small, images) -> None:
         assert (answers[reached & (y != 2)] == 2).all()
     if policy == "next":
         assert (answers[reached] == (y[reached] + 1) % 4).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_class_in_turn_is_a_way_to_any_wrong_answer(name, small, images) -> None:
+    x, y = images
+    attack, ball = dataclasses.replace(build(name), target="each"), balls.get("linf", 0.2)
+    whole, parts = attack.run(small, x, y, ball=ball), attack_all(attack, small, x, y, ball=ball)
+    assert attack.attempts(4) == 3 * build(name).attempts(4)
+    assert np.array_equal(np.asarray(whole.reached), parts.reached) and parts.reached.any()
+    assert np.array_equal(parts.reached, small.predict(parts.x).argmax(axis=1) != y)
 
 
 @pytest.mark.parametrize("name", NAMES)

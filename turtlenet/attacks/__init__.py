@@ -1,12 +1,14 @@
 """One attack a file; `base.py` owns the promise. Importing this folder registers them all."""
 
 from turtlenet.attacks.ascent import Ascent
-from turtlenet.attacks.base import Attack, Crafted, Found, attacks
+from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.fgsm import FGSM, RFGSM
 from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.mim import MIM
 from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, Madry
+from turtlenet.attacks.scene import Crafted, Found, Scene
+from turtlenet.attacks.staged import Staged
 
 __all__ = [
     "BIM",
@@ -21,6 +23,8 @@ __all__ = [
     "Goal",
     "Madry",
     "Noise",
+    "Scene",
+    "Staged",
     "Verdict",
     "attacks",
     "build",

@@ -1,15 +1,14 @@
 """Projected gradient ascent, the family that FGSM, BIM, PGD and MIM belong to."""
 
-import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from keras import ops
 
 from turtlenet import backend, losses, random
-from turtlenet.attacks.base import MOST, Attack, Found
+from turtlenet.attacks.base import MOST, Attack
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
+from turtlenet.attacks.scene import Found
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
@@ -69,32 +68,14 @@ class Ascent(Attack):
         if self.restarts > 1 and self.start == "none":
             raise SettingError(f"Expected a random start for {self.restarts} restarts; got start=none.")
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
-        if self.restarts == 1:
-            return self._climb(model, x, goal, ball, key)
-
-        def again(_: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
-            best, gradients, queries, key = state
-            found = self._climb(model, x, goal, ball, key)
-            logits = model(found.x) if found.logits is None else found.logits
-            better = best.or_better(found.x, logits, goal.judge(self.loss, logits))
-            return better, gradients + found.gradients, queries + 1, random.following(key)
-
-        nothing = ops.zeros((), "int32")
-        state = (Best.none(x, model.num_classes), nothing, nothing, key)
-        _, (best, gradients, queries, _) = backend.loop(self.restarts, again, state, self._until())
-        return Found(best.x, best.logits, gradients, queries)
-
     @property
     def family(self) -> str:
         return "one-step" if self.steps == 1 else "iterative"
 
-    def rounds(self) -> Iterator[Attack]:
-        for _ in range(self.restarts):
-            yield dataclasses.replace(self, restarts=1)
+    def attempts(self, num_classes: int) -> int:
+        return self.restarts * super().attempts(num_classes)
 
-    def _climb(self, model: Classifier, x: Any, goal: Goal, ball: Ball, key: Any) -> Found:
-        """One ascent from one start."""
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
         length = self.step if self.step > 0 else self.step_size * ball.eps
 
         def look(point: Any) -> tuple[Any, Any]:

@@ -2,71 +2,56 @@
 
 import abc
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from keras import ops
 
-from turtlenet import backend, gradients, losses, random
-from turtlenet.attacks.goal import Goal, check_target, choose, choose_target
+from turtlenet import backend, balls, gradients, losses, random
+from turtlenet.attacks.goal import Best, Goal, check_target, is_sweep, sweep_size
+from turtlenet.attacks.scene import Crafted, Found, Scene, nth_keys
 from turtlenet.balls import BALLS, Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
-from turtlenet.registry import Registry
+from turtlenet.registry import Registry, enclosed
 
-__all__ = ["MOST", "Attack", "Crafted", "Found", "attacks"]
+__all__ = ["MOST", "Attack", "attacks"]
 
 
 MOST = 1_000_000
 """The most steps, draws or restarts; more is a typing error, and would overflow a loop's counter."""
 
 
-class Found(NamedTuple):
-    """What a search gives back.
-
-    Attributes:
-        x: Candidates, shaped like the input; they may lie outside the ball.
-        logits: Logits at them, if the search has them and has brought them into the ball itself; else None.
-        gradients: Input gradients computed for each example, an int32 scalar.
-        queries: Forward passes without a gradient for each example, an int32 scalar.
-    """
-
-    x: Any
-    logits: Any = None
-    gradients: Any = 0
-    queries: Any = 0
-
-
-class Crafted(NamedTuple):
-    """What an attack gives back, with what it cost."""
-
-    x: Any
-    logits: Any
-    reached: Any
-    gradients: Any
-    queries: Any
-
-
 @dataclass(frozen=True, kw_only=True)
 class Attack(abc.ABC):
     """How to look for an adversarial example.
 
-    A subclass is a frozen dataclass of numbers, strings and booleans with one method, `search`. Whatever that gives,
-    calling the attack gives examples that lie in the ball and in the bounds (a float32 ulp apart), are finite, and are
-    the input itself where nothing better was found; a radius of 0 is the identity.
+    A subclass is a frozen dataclass of numbers, strings and booleans with one method, `search`: one attempt. Whatever
+    that gives, calling the attack gives examples that lie in the ball and in the bounds (a float32 ulp apart), are
+    finite, and are the input itself where nothing better was found; a radius of 0 is the identity.
 
     Args:
-        target: Empty for any wrong answer; else a class number, or `least_likely`, `runner_up`, `next` or `random`.
+        target: Empty for any wrong answer; a class number, or `least_likely`, `runner_up`, `next` or `random`; `each`
+            goes for every wrong class in turn, the model's likeliest first, `top3` for the first three of them, and
+            any wrong answer counts.
         gradient: How the gradient of a defence is taken: `adaptive`, `naive`, or empty for the classifier's own way.
+        norm: The norm of this attack, where it is another than that of the threat it is listed under.
+        eps: The radius of this attack in input units, in place of the threat's; 0 for that. `inf` for no limit.
     """
 
     target: str = ""
     gradient: str = ""
+    norm: str = ""
+    eps: float = 0.0
 
     norms: ClassVar[tuple[str, ...]] = tuple(BALLS)
     """The norms that `search` can work in."""
+
+    minimal: ClassVar[bool] = False
+    """Whether it looks for the smallest perturbation: it leaves the ball to the base class, and takes from it the
+    bounds, the norm, and the radius at which `early_stop` may be content."""
 
     training_settings: ClassVar[Mapping[str, Any]] = {}
     """Settings that replace the defaults when a model is trained with the attack's bare name."""
@@ -75,17 +60,21 @@ class Attack(abc.ABC):
         check_target(self.target)
         if self.gradient:
             gradients.check_gradient(self.gradient)
+        if self.norm:
+            balls.get(self.norm, 0.0)
+        if not self.eps >= 0:
+            raise SettingError(f"Expected eps >= 0, in input units; got {self.eps}.")
 
     @abc.abstractmethod
     def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found | Any:
-        """Looks for adversarial examples; called while a graph is built, so all is `keras.ops`.
+        """Looks for adversarial examples, once; called while a graph is built, so all is `keras.ops`.
 
         Args:
             model: Gives logits (batch, classes) for an input; see `turtlenet.backend.input_gradient`.
             x: Inputs, float32 (batch, ...), within the bounds.
             goal: Labels and targets, and the losses over them.
             ball: Where the inputs may move; its radius may be a tensor.
-            key: The examples' keys (batch, 2) for `turtlenet.random`.
+            key: The examples' keys (batch, 2) for `turtlenet.random`, those of this attempt.
 
         Returns:
             `Found`, or just the candidates, shaped like `x`.
@@ -126,29 +115,63 @@ class Attack(abc.ABC):
         seed: int = 0,
         index: Any = None,
         target: Any = None,
-        attempt: int = 0,
+        attempt: Any = None,
     ) -> Crafted:
         """Like a call, and tells the logits at the examples and what it cost; see `__call__`.
 
         Args:
-            attempt: Number of the attempt; each has draws of its own. See `rounds`.
+            attempt: Numbers of the attempts (batch,), or one for all; None makes all attempts in turn.
+        """
+        return self.within_graph(model, x, y, ball, "run", self._attempt_or_all(attempt), seed, index, target, attempt)
+
+    def within_graph(
+        self,
+        model: Classifier,
+        x: Any,
+        y: Any,
+        ball: Ball,
+        name: str,
+        work: "Callable[[Scene, tuple[Any, ...]], Any]",
+        seed: int = 0,
+        index: Any = None,
+        target: Any = None,
+        attempt: Any = None,
+        *more: Any,
+    ) -> Any:
+        """Runs `work` on a batch as one compiled graph.
+
+        Args:
+            name: Tells this work from the attack's other graphs.
+            work: Is given the `Scene` of the graph, and `more` as tensors.
+            *more: Further arguments of the graph.
+
+        Returns:
+            What `work` gives.
         """
         self.check(model, ball)
         index = np.arange(len(x)) if index is None else index
-        rows = [(x, "float32"), (y, "int32"), (index, "int32")] + ([] if target is None else [(target, "int32")])
-        x, y, index, *target = (backend.shard(ops.convert_to_tensor(part, kind)) for part, kind in rows)
+        rows = [(x, "float32"), (y, "int32"), (index, "int32")]
+        rows += [] if target is None else [(target, "int32")]
+        rows += [] if attempt is None else [(np.broadcast_to(np.asarray(attempt, "int32"), (len(x),)), "int32")]
+        shared = [backend.shard(ops.convert_to_tensor(part, kind)) for part, kind in rows]
         words, eps = ops.convert_to_tensor(random.root(seed)), ops.convert_to_tensor(ball.eps, "float32")
-        arguments = [x, y, index, words, ops.convert_to_tensor(attempt, "int32"), eps, *target]
 
-        def graph(x: Any, y: Any, index: Any, words: Any, attempt: Any, eps: Any, target: Any = None) -> Crafted:
-            key = random.keys(words, index)
-            goal = Goal(y, self._targets(model, x, y, key) if target is None else target)
-            _, (key,) = backend.loop(attempt, lambda _, state: (random.following(state[0]),), (key,))
-            return self._promise(model, x, goal, ball.with_eps(eps), key)
+        def graph(words: Any, eps: Any, x: Any, y: Any, index: Any, *others: Any) -> Any:
+            rest = list(others)
+            wanted = None if target is None else rest.pop(0)
+            number = None if attempt is None else rest.pop(0)
+            keys = random.keys(words, index)
+            own = keys if number is None else nth_keys(keys, number)
+            return work(Scene(self, model, x, y, ball.with_eps(eps), keys, own, number, wanted), tuple(rest))
 
         # Seed, attempt and radius are arguments of the graph: one graph serves all restarts and a whole curve.
-        name = (self, type(ball), ball.low, ball.high, not target)
-        return model.compiled(name, graph)(*arguments)
+        place = (self, name, type(ball), ball.low, ball.high, target is None, attempt is None)
+        return model.compiled(place, graph)(words, eps, *shared, *more)
+
+    def _attempt_or_all(self, attempt: Any) -> "Callable[[Scene, tuple[Any, ...]], Crafted]":
+        if attempt is None:
+            return lambda scene, _: scene.judged(self._every(scene))
+        return lambda scene, _: scene.judged(self.attempted(scene))
 
     @final
     def craft(self, model: Classifier, x: Any, y: Any, *, ball: Ball, key: Any) -> Any:
@@ -157,8 +180,8 @@ class Attack(abc.ABC):
         That question costs two forward passes, and training does not need the answer.
         """
         x, y = ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, "int32")
-        found = self._found(model, x, Goal(y, self._targets(model, x, y, key)), ball, key)
-        return self._within(found.x, x, ball)
+        scene = Scene(self, model, x, y, ball, key, key)
+        return scene.within(self._every(scene).x)
 
     @final
     def check(self, model: Classifier, ball: Ball) -> None:
@@ -170,12 +193,23 @@ class Attack(abc.ABC):
         """
         if ball.norm not in self.norms:
             raise SettingError(f"Expected one of the norms {', '.join(self.norms)} for this attack; got {ball.norm}.")
-        losses.check_classes(self.judged_by, model.num_classes, targeted=self.targeted)
+        losses.check_classes(self.judged_by, model.num_classes, targeted=self.target not in ("", "none"))
 
     @property
     def targeted(self) -> bool:
         """Whether the attack wants one certain answer."""
-        return self.target not in ("", "none")
+        return self.target not in ("", "none") and not is_sweep(self.target)
+
+    def attempts(self, num_classes: int) -> int:
+        """How many attempts the attack consists of on a model of so many classes."""
+        return sweep_size(self.target, num_classes)
+
+    def own_ball(self, threat: Ball, shape: tuple[int, ...]) -> Ball:
+        """Where this attack may move an image of a shape under a threat: there, unless it has a ball of its own."""
+        if not (self.norm or self.eps):
+            return threat
+        own = balls.get(self.norm or threat.norm, 0.0, (threat.low, threat.high))
+        return own.with_eps(min(self.eps or float(threat.eps), own.widest(shape)))
 
     @property
     def family(self) -> str:
@@ -187,17 +221,17 @@ class Attack(abc.ABC):
         """The loss that says which of two failed attempts is better."""
         return getattr(self, "loss", "cross_entropy")
 
-    def rounds(self) -> Iterator["Attack"]:
-        """The attempts that this attack consists of, each of which needs to see only what survived those before it.
+    def rounds(self, num_classes: int) -> "Iterator[tuple[Attack, int]]":
+        """The attacks that this one consists of, and how many attempts each makes.
 
-        Running them in turn on the survivors, as attempt 0, 1, ..., finds exactly what `search` finds, and costs less.
+        Making them in turn, each on what survived those before, finds exactly what a call finds, and costs less.
         """
-        yield self
+        yield self, self.attempts(num_classes)
 
     def __str__(self) -> str:
         """The spec that builds this attack: its name, and the settings that are not the defaults."""
         fields = [field for field in dataclasses.fields(self) if getattr(self, field.name) != field.default]
-        settings = ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields)
+        settings = ",".join(f"{field.name}={enclosed(getattr(self, field.name))}" for field in fields)
         return attacks.name_of(type(self)) + (f":{settings}" if settings else "")
 
     def to_dict(self) -> dict[str, Any]:
@@ -210,33 +244,36 @@ class Attack(abc.ABC):
         settings = dict(data)
         return attacks.factory(settings.pop("name"))(**settings)
 
-    def _targets(self, model: Classifier, x: Any, y: Any, key: Any) -> Any:
-        if not self.targeted:
-            return None
-        return choose_target(self.target, y, model(x), random.fold_in(key, 0x7A6))
-
-    def _found(self, model: Classifier, x: Any, goal: Goal, ball: Ball, key: Any) -> Found:
-        found = self.search(model.taking(self.gradient), x, goal, ball=ball, key=key)
+    def attempted(self, scene: "Scene") -> Found:
+        """One attempt at a scene, within a graph."""
+        model = scene.model.taking(self.gradient)
+        found = self.search(model, scene.x, scene.goal(), ball=scene.ball, key=scene.key)
         return found if isinstance(found, Found) else Found(found)
 
-    @staticmethod
-    def _within(moved: Any, x: Any, ball: Ball) -> Any:
-        finite = ops.where(ops.isfinite(moved), moved, x)
-        return ops.where(ops.convert_to_tensor(ball.eps) > 0, ball.project(finite, x), x)
+    def _every(self, scene: "Scene") -> Found:
+        """All attempts of all rounds in turn, within a graph; the best counts."""
+        rounds = list(self.rounds(scene.model.num_classes))
+        if len(rounds) == 1 and rounds[0][1] == 1:
+            part = rounds[0][0]
+            return part.attempted(scene.by(part))
+        nothing = ops.zeros_like(scene.y)
+        until = (lambda state: ops.all(state[0].reached)) if getattr(self, "early_stop", False) else None
+        best, gradients, queries = Best.none(scene.x, scene.model.num_classes), nothing, nothing
+        for part, count in rounds:
+            mine = scene.by(part)
 
-    def _promise(self, model: Classifier, x: Any, goal: Goal, ball: Ball, key: Any) -> Crafted:
-        found = self._found(model, x, goal, ball, key)
-        moved = self._within(found.x, x, ball)
-        before, after = model(x), model(moved) if found.logits is None else found.logits
-        old, new = goal.judge(self.judged_by, before), goal.judge(self.judged_by, after)
-        better = new.better_than(old)
-        return Crafted(
-            choose(better, moved, x),
-            choose(better, after, before),
-            ops.where(better, new.reached, old.reached),
-            ops.cast(found.gradients, "int32"),
-            ops.cast(found.queries, "int32") + 2,
-        )
+            def attempt(number: Any, state: Any, mine: Scene = mine) -> Any:
+                best, gradients, queries, key = state
+                found = mine.attack.attempted(mine._replace(key=key, attempt=number))
+                point = mine.within(found.x) if found.logits is None else found.x
+                logits = mine.model(point) if found.logits is None else found.logits
+                better = best.or_better(point, logits, scene.judge(logits))
+                return better, gradients + found.gradients, queries + 1 + found.queries, random.following(key)
+
+            _, (best, gradients, queries, _) = backend.loop(
+                count, attempt, (best, gradients, queries, scene.key), until
+            )
+        return Found(best.x, best.logits, gradients, queries)
 
 
 attacks: Registry[Attack] = Registry("attack", "turtlenet.attacks", base=Attack)

@@ -1,15 +1,17 @@
 """An attack on any number of images: in batches, over all processes, with restarts that see only the survivors."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from keras import ops
 
 from turtlenet import backend
-from turtlenet.attacks.base import Attack, Crafted
+from turtlenet.attacks.base import Attack
+from turtlenet.attacks.scene import Crafted
+from turtlenet.attacks.work import Work
 from turtlenet.balls import Ball
-from turtlenet.batches import dealt, in_batches
+from turtlenet.batches import dealt
 from turtlenet.classifier import Classifier
 
 __all__ = ["Outcome", "attack_all"]
@@ -23,15 +25,22 @@ class Outcome:
         x: Adversarial examples, float32 (n, ...).
         logits: Logits at them, float32 (n, classes).
         reached: Whether the attack's goal was reached, bool (n,).
-        gradients: Input gradients computed, over all images.
-        queries: Forward passes without a gradient, over all images.
+        gradients: Input gradients computed for each image, int64 (n,).
+        queries: Forward passes without a gradient for each image, int64 (n,).
     """
 
     x: np.ndarray
     logits: np.ndarray
     reached: np.ndarray
-    gradients: int = 0
-    queries: int = 0
+    gradients: np.ndarray
+    queries: np.ndarray
+
+    @staticmethod
+    def nothing(x: np.ndarray, num_classes: int) -> "Outcome":
+        """Before any attack."""
+        count = len(x)
+        none = np.zeros(count, "int64")
+        return Outcome(x.copy(), np.zeros((count, num_classes), "float32"), np.zeros(count, bool), none, none.copy())
 
 
 def attack_all(
@@ -49,7 +58,7 @@ def attack_all(
     """Attacks n images in batches, each process of a cluster its share of them.
 
     Args:
-        attack: What to run; each of its rounds sees only the images on which those before it failed.
+        attack: What to run; each of its attempts sees only the images on which those before it failed.
         model: The classifier under attack.
         x: Images, float32 (n, ...).
         y: True labels, int32 (n,).
@@ -83,47 +92,56 @@ def _attack(
     target: np.ndarray | None,
     batch_size: int | None,
 ) -> Outcome:
-    outcome = Outcome(x.copy(), np.zeros((len(x), model.num_classes), "float32"), np.zeros(len(x), bool))
-    for attempt, part in enumerate(attack.rounds()):
-
-        def craft(rows: np.ndarray, attempt: int = attempt, part: Attack = part) -> Crafted:
+    outcome, seen = Outcome.nothing(x, model.num_classes), np.zeros(len(x), bool)
+    for part, attempts in attack.rounds(model.num_classes):
+        first = 0
+        while first < attempts and not outcome.reached.all():
+            rows, tries = _pairs(np.flatnonzero(~outcome.reached), first, attempts)
             aims = None if target is None else target[rows]
-            place = {"seed": seed, "index": index[rows], "target": aims, "attempt": attempt}
-            return Crafted(*map(ops.convert_to_numpy, part.run(model, x[rows], y[rows], ball=ball, **place)))
-
-        for rows, crafted in in_batches(model, np.flatnonzero(~outcome.reached), batch_size, craft):
-            _take(outcome, rows, crafted, fresh=attempt == 0, judge=_margin(y))
+            work = Work(part, model, x[rows], y[rows], ball, seed, index[rows], aims, tries if attempts > 1 else None)
+            for at, crafted in work.run(batch_size):
+                _take(outcome, rows[at], crafted, seen, _margin(y))
+            first = int(tries[-1]) + 1
     return outcome
+
+
+_FOLDED = 64
+
+
+def _pairs(left: np.ndarray, first: int, attempts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images and numbers of attempts for one call: several attempts at once where few images are left."""
+    together = min(attempts - first, max(1, _FOLDED // len(left)))
+    return np.tile(left, together), np.repeat(np.arange(first, first + together), len(left))
 
 
 def _together(parts: list[Outcome], count: int) -> Outcome:
     """The outcome of all images from those that the processes attacked in turn."""
     if len(parts) == 1:
         return parts[0]
-    first = parts[0]
-    whole = Outcome(
-        np.empty((count, *first.x.shape[1:]), "float32"),
-        np.empty((count, first.logits.shape[1]), "float32"),
-        np.empty(count, bool),
-        sum(part.gradients for part in parts),
-        sum(part.queries for part in parts),
-    )
-    for number, part in enumerate(parts):
-        mine = slice(number, None, len(parts))
-        whole.x[mine], whole.logits[mine], whole.reached[mine] = part.x, part.logits, part.reached
-    return whole
+    whole = {}
+    for field in dataclasses.fields(Outcome):
+        values = [getattr(part, field.name) for part in parts]
+        whole[field.name] = np.empty((count, *values[0].shape[1:]), values[0].dtype)
+        for number, value in enumerate(values):
+            whole[field.name][number :: len(parts)] = value
+    return Outcome(**whole)
 
 
-def _take(outcome: Outcome, rows: np.ndarray, crafted: Any, *, fresh: bool, judge: Any) -> None:
-    """Keeps what a round found where it beats what was found before."""
+def _take(outcome: Outcome, rows: np.ndarray, crafted: Crafted, seen: np.ndarray, judge: Any) -> None:
+    """Keeps what an attempt found where it beats what was found before; an image may come several times."""
     count = len(rows)
     moved, logits, reached = crafted.x[:count], crafted.logits[:count], crafted.reached[:count]
-    better = np.ones(count, bool) if fresh else reached | (judge(logits, rows) > judge(outcome.logits[rows], rows))
-    outcome.x[rows[better]] = moved[better]
-    outcome.logits[rows[better]] = logits[better]
-    outcome.reached[rows] |= reached
-    outcome.gradients += int(crafted.gradients) * count
-    outcome.queries += int(crafted.queries) * count
+    # In the order of the attempts, as if each had come alone: after a success there would have been no other.
+    _, begin = np.unique(rows, return_index=True)
+    for at in (begin, *np.setdiff1d(np.arange(count), begin)[:, None]):
+        at = at[~outcome.reached[rows[at]]]
+        mine = rows[at]
+        outcome.gradients[mine] += crafted.gradients[at]
+        outcome.queries[mine] += crafted.queries[at]
+        won = at[~seen[mine] | reached[at] | (judge(logits[at], mine) > judge(outcome.logits[mine], mine))]
+        outcome.x[rows[won]], outcome.logits[rows[won]] = moved[won], logits[won]
+        outcome.reached[rows[won]] |= reached[won]
+        seen[mine] = True
 
 
 def _margin(y: np.ndarray) -> Any:

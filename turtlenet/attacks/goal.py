@@ -7,7 +7,7 @@ from keras import ops
 from turtlenet import losses, random
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
-__all__ = ["TARGETS", "Best", "Goal", "Verdict", "check_target", "choose", "choose_target"]
+__all__ = ["TARGETS", "Best", "Goal", "Verdict", "check_target", "choose", "choose_target", "is_sweep", "sweep_size"]
 
 TARGETS = ("least_likely", "next", "random", "runner_up")
 
@@ -62,11 +62,13 @@ class Goal:
     Args:
         y: True labels, int32 of shape (batch,).
         target: Classes that the model shall answer, int32 of shape (batch,), or None for any wrong answer.
+        any_wrong: Whether any wrong answer will do all the same: the target is a way, not the end.
     """
 
-    def __init__(self, y: Any, target: Any = None):
+    def __init__(self, y: Any, target: Any = None, *, any_wrong: bool = False):
         self.y = y
         self.target = target
+        self.any_wrong = any_wrong
 
     def loss(self, name: str, logits: Any) -> Any:
         """The per-example loss to climb, of shape (batch,)."""
@@ -78,7 +80,7 @@ class Goal:
     def reached(self, logits: Any) -> Any:
         """Booleans (batch,): whether the model answers as the attacker wants."""
         answer = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        return answer != self.y if self.target is None else answer == self.target
+        return answer != self.y if self.target is None or self.any_wrong else answer == self.target
 
     def judge(self, name: str, logits: Any) -> Verdict:
         """The verdict on a batch of logits."""
@@ -91,21 +93,34 @@ def check_target(policy: str) -> None:
     Raises:
         SpecError: Neither of them.
     """
-    if policy not in ("", "none", *TARGETS) and not policy.isdigit():
+    if policy not in ("", "none", *TARGETS) and not policy.isdigit() and not is_sweep(policy):
         raise SpecError(
             f"Expected a class number or a way to choose the target; got {policy!r}.{did_you_mean(policy, TARGETS)}"
         )
 
 
-def choose_target(policy: str, y: Any, logits: Any, key: Any) -> Any:
+def is_sweep(policy: str) -> bool:
+    """Whether a policy goes for several classes in turn: `each`, or `top3`."""
+    return policy == "each" or (policy.startswith("top") and policy[3:].isdigit() and int(policy[3:]) > 0)
+
+
+def sweep_size(policy: str, num_classes: int) -> int:
+    """How many classes a policy goes for in turn."""
+    if not is_sweep(policy):
+        return 1
+    return num_classes - 1 if policy == "each" else min(int(policy[3:]), num_classes - 1)
+
+
+def choose_target(policy: str, y: Any, logits: Any, key: Any, attempt: Any = 0) -> Any:
     """Chooses targets by a policy's name or a class number.
 
     Args:
-        policy: `least_likely`, `runner_up`, `next`, `random`, or a class number. An example of that very class gets
-            the next class instead: an attack towards the true label attacks nothing.
+        policy: `least_likely`, `runner_up`, `next`, `random`, `each`, `top3`, or a class number. An example of that
+            very class gets the next class instead: an attack towards the true label attacks nothing.
         y: True labels (batch,).
         logits: Logits of the unattacked input (batch, classes).
         key: The examples' keys (batch, 2).
+        attempt: Which of its classes `each` and `top3` go for, int32 (batch,); they begin anew after the last.
 
     Raises:
         SettingError: The class number is not below the number of classes.
@@ -122,6 +137,10 @@ def choose_target(policy: str, y: Any, logits: Any, key: Any) -> Any:
         shift = 1 + ops.cast(ops.floor(random.uniform(key, ()) * (count - 1)), "int32")
         return ops.mod(y + shift, count)
     label = ops.one_hot(y, count, dtype="float32")
+    if is_sweep(policy):
+        order = ops.cast(ops.argsort(1e30 * label - logits, axis=-1), "int32")
+        place = ops.zeros_like(y) + ops.mod(attempt, sweep_size(policy, count))
+        return ops.sum(order * ops.one_hot(place, count, dtype="int32"), axis=-1)
     if policy == "least_likely":
         return ops.cast(ops.argmin(logits + 1e30 * label, axis=-1), "int32")
     return ops.cast(ops.argmax(logits - 1e30 * label, axis=-1), "int32")

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from turtlenet import backend, random
-from turtlenet.attacks.base import MOST, Attack, Found, attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.goal import Best, Goal
+from turtlenet.attacks.scene import Found
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean

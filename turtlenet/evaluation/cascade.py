@@ -99,20 +99,25 @@ class Cascade:
         mine = block.only(np.ones_like(standing) if naive and self.mode == "table" else standing)
         ledger.correct[number, block.rows] = standing
         began = time.perf_counter()
+        attack = self.variant(number)
+        ball = attack.own_ball(self.ball, model.input_shape)
+        # One search for the smallest perturbation answers for every radius.
+        free = attack.minimal and self.mode == "table"
         outcome = attack_all(
-            self.variant(number),
+            attack,
             model,
             mine.x,
             ledger.clean[mine.rows] if naive else mine.y,
-            ball=self.ball,
+            ball=ball.with_eps(ball.widest(model.input_shape)) if free else ball,
             seed=self.seed,
             index=mine.rows,
             batch_size=self.batch_size,
         )
-        ledger.cost[number] += time.perf_counter() - began, outcome.gradients, outcome.queries
+        ledger.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
+        ledger.queries[number, mine.rows] = outcome.queries
         if model.stochastic:
             outcome = self._judged(model, outcome, ledger.clean[mine.rows] if naive else mine.y, number)
-        self._note(number, mine, outcome, ledger)
+        self._note(number, mine, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
 
     def _judged(self, model: Classifier, outcome: Outcome, y: np.ndarray, number: int) -> Outcome:
@@ -124,12 +129,16 @@ class Cascade:
             outcome, logits=fresh, reached=fresh.argmax(axis=1) != y if reached is None else reached
         )
 
-    def _note(self, number: int, mine: "_Block", outcome: Outcome, ledger: Ledger) -> None:
+    def _note(self, number: int, mine: "_Block", outcome: Outcome, ledger: Ledger, ball: Ball) -> None:
         ledger.attacked[number, mine.rows] = True
-        ledger.reached[number, mine.rows] = outcome.reached
-        ledger.correct[number, mine.rows] = outcome.logits.argmax(axis=1) == mine.y
+        length = distances(mine.x, outcome.x, ball.full)[ball.norm]
+        ledger.minimum[number, mine.rows] = np.where(outcome.reached, length, np.inf)
+        far = self.attacks[number].minimal & (length > float(ball.eps) * (1 + 1e-6))
+        ledger.reached[number, mine.rows] = outcome.reached & ~far
+        right = outcome.logits.argmax(axis=1) == mine.y
+        ledger.correct[number, mine.rows] = np.where(far, ledger.right[mine.rows], right)
         ledger.loss[number, mine.rows] = _cross_entropy(outcome.logits, mine.y)
-        found = np.flatnonzero(outcome.reached)
+        found = np.flatnonzero(outcome.reached & ~far)
         full = self.ball.full
         for name, values in distances(mine.x[found], outcome.x[found], full).items():
             ledger.distance[name][number, mine.rows[found]] = values

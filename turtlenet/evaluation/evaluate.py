@@ -3,7 +3,6 @@
 import datetime
 import hashlib
 import json
-import math
 import platform
 import sys
 import time
@@ -133,7 +132,7 @@ def _check(model: Classifier, examples: Examples, suite: Sequence[Attack], ball:
             f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."
         )
     for attack in suite:
-        attack.check(model, ball)
+        attack.check(model, attack.own_ball(ball, model.input_shape))
 
 
 def _run(
@@ -227,7 +226,7 @@ def _curve(cascade: Cascade, model: Classifier, examples: Examples, count: int) 
     x, y = examples.batch(slice(0, count))
     right = predict(model, x, cascade.batch_size).argmax(axis=1) == y
     points = [_point(0.0, right)]
-    for eps in (*(multiple * float(cascade.ball.eps) for multiple in _MULTIPLES), _widest(cascade.ball, x.shape[1:])):
+    for eps in (*(multiple * float(cascade.ball.eps) for multiple in _MULTIPLES), cascade.ball.widest(x.shape[1:])):
         outcome = attack_all(
             attack,
             model,
@@ -242,12 +241,6 @@ def _curve(cascade: Cascade, model: Classifier, examples: Examples, count: int) 
         left[right] = ~outcome.reached
         points.append(_point(eps, left))
     return tuple(sorted(points, key=lambda point: point.eps)), f"pgd:steps={attack.steps},loss={attack.loss}"
-
-
-def _widest(ball: Ball, shape: tuple[int, ...]) -> float:
-    """The radius of the ball that holds every image within the bounds."""
-    size = math.prod(shape)
-    return ball.full * {"linf": 1.0, "l2": math.sqrt(size), "l1": float(size), "l0": float(size)}[ball.norm]
 
 
 def _point(eps: float, left: np.ndarray) -> CurvePoint:
@@ -272,7 +265,7 @@ def _evidence(
         ledger=ledger,
         num_classes=model.num_classes,
         curve=points,
-        widest=round(_widest(cascade.ball, examples.shape), 6),
+        widest=round(cascade.ball.widest(examples.shape), 6),
         zero_gradients=zero,
         saturated=saturated,
         unsteady=unsteady,

@@ -28,6 +28,9 @@ class Ledger:
         correct: Whether the image is classified correctly after it; as `clean` says where it was not run.
         loss: Cross-entropy after it, float64; NaN where it was not run.
         distance: `linf`, `l2`, `l1`, `l0`, `psnr`, `ssim` of each example found, float64; NaN where there is none.
+        minimum: Length of each successful perturbation in the attack's norm, float64; infinite where it failed, NaN
+            where it was not run. Of an attack that minimizes it: the smallest found, beyond the radius too.
+        queries: Forward passes without a gradient for each image, int64.
         cost: Seconds, gradients and queries, float64 (attacks, 3).
         done: Images finished: the next block starts here.
     """
@@ -39,6 +42,8 @@ class Ledger:
     correct: np.ndarray
     loss: np.ndarray
     distance: dict[str, np.ndarray]
+    minimum: np.ndarray
+    queries: np.ndarray
     cost: np.ndarray
     done: int = 0
 
@@ -54,6 +59,8 @@ class Ledger:
             correct=np.zeros(shape, bool),
             loss=np.full(shape, np.nan),
             distance={name: np.full(shape, np.nan) for name in _DISTANCES},
+            minimum=np.full(shape, np.nan),
+            queries=np.zeros(shape, "int64"),
             cost=np.zeros((attacks, 3)),
         )
 
