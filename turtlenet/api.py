@@ -348,6 +348,7 @@ def evaluate(
     precision: str | None = None,
     seed: int = 0,
     batch_size: int | None = 256,
+    quantize_pixels: bool = False,
     curve: int = 256,
     progress: PathType | None = None,
     resume: bool = False,
@@ -372,6 +373,7 @@ def evaluate(
         precision: What the models' layers compute in, attacked and answering; see `turtlenet.models.compute_in`.
         seed: Repeats every draw.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
+        quantize_pixels: Whether a success counts only if it survives rounding to 8-bit pixels, as in a saved picture.
         curve: Images for the curve of accuracy against eps; 0 draws none.
         progress: Folder that keeps what is known while an evaluation runs.
         resume: Whether to continue from there.
@@ -415,6 +417,7 @@ def evaluate(
             labels=_first(labels, chosen.labels, "true"),
             seed=seed,
             batch_size=batch_size,
+            quantize_pixels=quantize_pixels,
             curve=curve,
             progress=Path(progress) / f".progress-{number}.npz" if progress else None,
             resume=resume,

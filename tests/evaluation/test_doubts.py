@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+import turtlenet as tn
 from turtlenet import attacks, balls, data
 from turtlenet.attacks import Attack, Found
 from turtlenet.classifier import Classifier
@@ -118,3 +119,38 @@ def test_other_norms_reach_the_widest_ball(norm) -> None:
         victim(), examples, [attacks.build("pgd:steps=20,restarts=2")], balls.get(norm, 0.2), about=ABOUT, curve=60
     )
     assert report.curve[-1].accuracy == 0 and report.curve[0].accuracy == 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Blind(attacks.Noise):
+    """Asks for scores only."""
+
+    @property
+    def family(self):
+        return "query"
+
+
+def test_a_black_box_that_finds_what_gradients_miss() -> None:
+    found = codes(victim(Flip()), Blind(draws=60), "pgd:steps=20,keep=last", eps=0.45)
+    assert "that no attack with it broke" in found["black-box-beats-white-box"]
+    assert "black-box-beats-white-box" not in codes(victim(), Blind(draws=60), "pgd:steps=20", eps=0.45)
+
+
+def test_an_attack_that_has_not_converged() -> None:
+    short = "pgd:steps=2,step_size=0.25,start_size=0.01"
+    found = codes(victim(), short, eps=0.4)
+    assert "twice the steps and restarts" in found["not-converged"]
+    assert "not-converged" not in codes(victim(), "pgd:steps=20,restarts=2", eps=0.4)
+
+
+def test_a_loss_that_does_not_rise() -> None:
+    assert "flat-loss" in codes(victim(Flip()))
+    assert "flat-loss" not in codes(victim())
+
+
+def test_luck_of_a_draw() -> None:
+    inputs = keras.Input((6,))
+    dropped = keras.layers.Dropout(0.5)(inputs)
+    model = tn.wrap(keras.Model(inputs, victim().model(dropped)), "mc-dropout")
+    once = Classifier(model, draws=1)
+    assert "success-on-one-draw" in codes(once, "noise:draws=30", eps=0.05)

@@ -5,11 +5,12 @@ import json
 
 import numpy as np
 import pytest
+from keras import ops
 
-from turtlenet import attacks, balls, data
+from turtlenet import attacks, backend, balls, data
 from turtlenet.errors import DataError, SettingError, SpecError
 from turtlenet.evaluation import Report, evaluate_classifier
-from turtlenet.evaluation.cascade import Cascade
+from turtlenet.evaluation.cascade import Cascade, eight_bit
 from turtlenet.evaluation.ledger import Ledger
 
 RNG = np.random.default_rng(5)
@@ -155,7 +156,8 @@ def test_nothing_retraces_after_warm_up(small, examples) -> None:
 
     run(90, 0.03, 0)
     warm = len(traces)
-    assert 1 <= warm <= 2
+    # Once and for any batch size, and the same of the attack with twice the steps.
+    assert 1 <= warm <= 4
     for count, eps, seed in ((90, 0.1, 1), (33, 0.02, 2), (17, 0.3, 3), (5, 0.01, 4)):
         run(count, eps, seed)
     assert len(traces) == warm
@@ -203,3 +205,67 @@ def test_pictures_show_what_fell(small, examples) -> None:
         assert picture.adversarial_prediction != picture.label == picture.clean_prediction
         assert not report.verdicts["robust"][picture.index]
         assert 0 < picture.distance <= 0.03 + 1e-6
+
+
+def test_a_ball_of_its_own_does_not_count(small, examples) -> None:
+    wide = attacks.build("pgd:steps=5,eps=0.5")
+    far = attacks.build("pgd:steps=5,norm=l2,eps=inf")
+    found = evaluate_classifier(
+        small, examples, [attacks.build("noise"), wide, far], balls.get("linf", 0.01), about=ABOUT, curve=0
+    )
+    assert [(row.norm, row.eps) for row in found.attacks] == [("", None), ("linf", 0.5), ("l2", 8.0)]
+    assert found.attacks[1].accuracy < 0.5 < found.robust_accuracy == found.attacks[0].accuracy
+    with pytest.raises(SettingError, match="Expected mode=table"):
+        evaluate_classifier(small, examples, [wide], balls.get("linf", 0.01), about=ABOUT, mode="cascade")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Least(attacks.Attack):
+    """The first of growing steps along the gradient's sign that is answered wrongly."""
+
+    norms = ("linf",)
+    minimal = True
+
+    def search(self, model, x, goal, *, ball, key):
+        _, _, slope = backend.input_gradient(lambda z: (goal.loss("margin", model(z)), 0), x)
+        best, found = x, ops.zeros_like(goal.y) > 0
+        for size in (0.01, 0.02, 0.04, 0.08):
+            moved = ball.inside(x + size * ops.sign(slope))
+            wrong = goal.reached(model(moved))
+            best = attacks.goal.choose(ops.logical_and(wrong, ops.logical_not(found)), moved, best)
+            found = ops.logical_or(found, wrong)
+        return attacks.Found(best, queries=4)
+
+
+@pytest.mark.parametrize("mode", ["table", "cascade"])
+def test_one_search_answers_for_every_radius(mode, small, examples) -> None:
+    def run(eps):
+        about = {"about": ABOUT, "curve": 0, "mode": mode}
+        return evaluate_classifier(small, examples, [Least()], balls.get("linf", eps), **about)
+
+    once = run(0.02)
+    steps = {eps: run(eps).robust_accuracy for eps in (0.005, 0.01, 0.02)}
+    assert 0 < steps[0.02] < steps[0.01] < steps[0.005] <= once.clean_accuracy
+    if mode == "table":
+        assert steps[0.005] == once.clean_accuracy
+        known = {point.eps: point.accuracy for point in once.attacks[0].minimum_curve}
+        assert known[0.01] == steps[0.01] and known[0.02] == steps[0.02] == once.robust_accuracy
+        assert once.attacks[0].minimum_median == pytest.approx(0.04, abs=1e-5)
+        assert once.attacks[0].queries_median == 6
+
+
+def test_eight_bit_pixels_stay_in_the_ball(small, examples) -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.integers(0, 256, (40, 8, 8, 1)) / 255).astype("float32")
+    moved = np.clip(x + rng.uniform(-0.1, 0.1, x.shape), 0, 1).astype("float32")
+    moved[:, 0] = x[:, 0]
+    for norm, eps in (("linf", 0.1), ("l2", 0.42)):
+        ball = balls.get(norm, eps)
+        moved = np.asarray(ball.project(ops.convert_to_tensor(moved), x))
+        found = eight_bit(moved, x, ball)
+        assert np.allclose(found * 255, np.rint(found * 255), atol=1e-4)
+        assert (np.asarray(ball.distance(found, x)) <= eps * (1 + 1e-6)).all()
+        assert np.abs(found - moved).max() <= 1 / 255 + 1e-6 and np.array_equal(found[:, 0], x[:, 0])
+    plain = evaluate(small, examples, curve=0)
+    report = evaluate(small, examples, curve=0, quantize_pixels=True)
+    assert report.threat["pixels"] == "8-bit" and report.robust_accuracy >= plain.robust_accuracy

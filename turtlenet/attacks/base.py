@@ -213,7 +213,11 @@ class Attack(abc.ABC):
 
     @property
     def family(self) -> str:
-        """What sort of attack it is, for those who compare attacks: `random`, `one-step`, `iterative` or `other`."""
+        """What sort of attack it is, for those who compare attacks: `random`, `one-step`, `iterative` or `other`.
+
+        Without the model's gradient: `query` asks for its scores, `decision` for its answers, `transfer` uses
+        another's gradient.
+        """
         return "other"
 
     @property

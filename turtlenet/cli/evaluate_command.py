@@ -24,6 +24,7 @@ GATE_FAILED = 1
 @click.option("--gradient", help="Of defences: adaptive, or naive as in the papers; both where they differ.")
 @click.option("--draws", type=int, default=10, show_default=True, help="Of random defences, in an answer's mean.")
 @click.option("--labels", help="true, or predicted as in the papers.")
+@click.option("--quantize-pixels", is_flag=True, help="Count a success only if it survives 8-bit pixels.")
 @click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
 @click.option(
     "--curve", type=Count(), default=256, show_default=True, help="Images for accuracy against eps; 0: none."

@@ -18,7 +18,7 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.statistics import distances, similarity
 
-__all__ = ["MODES", "Cascade", "predict"]
+__all__ = ["MODES", "Cascade", "eight_bit", "predict"]
 
 MODES = ("cascade", "table")
 _BLOCK_BYTES = 64 << 20
@@ -38,6 +38,7 @@ class Cascade:
             runs on every image.
         seed: Repeats the draws.
         batch_size: Images in one compiled call; None for as many as fit.
+        quantize_pixels: Whether a success counts only if it survives rounding to 8-bit pixels.
     """
 
     attacks: Sequence[Attack]
@@ -46,6 +47,7 @@ class Cascade:
     labels: str = "true"
     seed: int = 0
     batch_size: int | None = 256
+    quantize_pixels: bool = False
 
     def block_size(self, shape: tuple[int, ...]) -> int:
         """Images held in memory at a time."""
@@ -115,14 +117,21 @@ class Cascade:
         )
         ledger.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
         ledger.queries[number, mine.rows] = outcome.queries
-        if model.stochastic:
+        found = outcome.reached
+        if self.quantize_pixels:
+            outcome = dataclasses.replace(outcome, x=eight_bit(outcome.x, mine.x, ball))
+        if model.stochastic or self.quantize_pixels:
             outcome = self._judged(model, outcome, ledger.clean[mine.rows] if naive else mine.y, number)
+            ledger.lucky[number, mine.rows] = found & ~outcome.reached & model.stochastic
         self._note(number, mine, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
 
     def _judged(self, model: Classifier, outcome: Outcome, y: np.ndarray, number: int) -> Outcome:
-        """What a random model answers to the examples in draws that the attack has not seen: luck is no success."""
-        fresh = predict(model.taking(seed=model.seed + 1), outcome.x, self.batch_size)
+        """What the model answers to the examples as they are now.
+
+        A random one is asked in draws that the attack has not seen: luck is no success.
+        """
+        fresh = predict(model.taking(seed=model.seed + 1) if model.stochastic else model, outcome.x, self.batch_size)
         targeted = self.attacks[number].targeted
         reached = outcome.reached & (fresh.argmax(axis=1) == outcome.logits.argmax(axis=1)) if targeted else None
         return dataclasses.replace(
@@ -173,6 +182,22 @@ def predict(model: Classifier, x: np.ndarray, batch_size: int | None) -> np.ndar
     for number, part in enumerate(parts):
         logits[number :: len(parts)] = part
     return logits
+
+
+def eight_bit(moved: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
+    """Rounds perturbed images to 256 values of a pixel, within the ball around the images they come from.
+
+    A value goes to the nearest one, or, in an image that would leave the ball by that, to the next one towards the
+    original: no norm grows by it, if the original has 8-bit pixels itself.
+    """
+    level = (ball.high - ball.low) / 255
+    units, origin = (moved.astype("float64") - ball.low) / level, (x.astype("float64") - ball.low) / level
+    nearest, nearer = np.rint(units), np.where(units > origin, np.floor(units + 1e-4), np.ceil(units - 1e-4))
+    rounded, careful = ((ball.low + level * each).astype("float32") for each in (nearest, nearer))
+    leaves = distances(x, rounded, ball.full)[ball.norm] > float(ball.eps) * (1 + 1e-6)
+    rounded[leaves] = careful[leaves]
+    # What did not move stays as it was, on the grid or not.
+    return np.where(moved == x, x, np.clip(rounded, ball.low, ball.high))
 
 
 def _cross_entropy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -6,22 +6,13 @@ The signs are those of Carlini et al. (2019), "On evaluating adversarial robustn
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from keras import ops
-
-from turtlenet import backend, losses
 from turtlenet.attacks import Attack
-from turtlenet.batches import in_batches
-from turtlenet.classifier import Classifier
 from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.probe import SATURATED, Probe
 from turtlenet.evaluation.report import CurvePoint, Doubt
 
-__all__ = ["CHECKS", "Evidence", "find_doubts", "probe"]
-
-# Beyond this lead of one logit, a float32 softmax is exactly 1 and its cross-entropy exactly 0.
-_SATURATED = float(np.log(2.0**24))
+__all__ = ["CHECKS", "Evidence", "find_doubts"]
 
 
 @dataclass(frozen=True)
@@ -37,10 +28,10 @@ class Evidence:
         num_classes: Classes that the model tells apart.
         curve: Accuracy against eps; the last point is the widest ball there is.
         widest: Radius of the ball that holds every image there is, so that no classifier can be right.
-        zero_gradients: Share of probed images whose input gradient is 0 in every pixel.
-        saturated: Share of probed images whose best logit leads so far that float32 probabilities are exactly 1.
-        unsteady: Whether the same input gave two answers.
+        probe: What the images themselves show, before any attack.
         probed: Images probed.
+        doubled: An attack with twice the steps and restarts, how many images it broke that all attacks left, and of
+            how many.
         masks: Whether a defence has another gradient than the one that the framework gives.
         naive: Whether attacks take that one where they do not say otherwise.
     """
@@ -53,10 +44,9 @@ class Evidence:
     num_classes: int
     curve: Sequence[CurvePoint]
     widest: float
-    zero_gradients: float
-    saturated: float
-    unsteady: bool
+    probe: Probe
     probed: int
+    doubled: tuple[str, int, int]
     masks: bool = False
     naive: bool = False
 
@@ -69,40 +59,6 @@ class Evidence:
         return float(self.ledger.correct[number].mean())
 
 
-def probe(model: Classifier, x: np.ndarray, y: np.ndarray) -> tuple[float, float, bool]:
-    """Looks at gradients and logits at the images themselves.
-
-    Returns:
-        The share of images whose gradient is 0 everywhere, the share with saturated outputs, and whether asking twice
-        gave two answers.
-    """
-
-    def look(point: Any, label: Any) -> Any:
-        def loss(z: Any) -> Any:
-            logits = model(z)
-            return losses.cross_entropy(label, logits), logits
-
-        _, logits, slope = backend.input_gradient(loss, point)
-        return logits, ops.max(ops.abs(ops.reshape(slope, (ops.shape(slope)[0], -1))), axis=1)
-
-    graph = model.compiled("probe", look)
-
-    def ask(rows: np.ndarray) -> list[np.ndarray]:
-        return [ops.convert_to_numpy(value) for value in graph(*map(ops.convert_to_tensor, (x[rows], y[rows])))]
-
-    parts = [
-        [value[: len(rows)] for value in found] for rows, found in in_batches(model, np.arange(len(x)), None, ask)
-    ]
-    logits, steepest = (np.concatenate(values) for values in zip(*parts, strict=True))
-    ordered = np.sort(logits, axis=1)
-    unsteady = not np.array_equal(model.predict(x), model.predict(x))
-    return (
-        float((steepest == 0).mean()),
-        float((ordered[:, -1] - ordered[:, -2] > _SATURATED).mean()),
-        unsteady,
-    )
-
-
 def find_doubts(evidence: Evidence) -> tuple[Doubt, ...]:
     """Runs every check and gives what they found, in their order."""
     found = (check(evidence) for check in CHECKS.values())
@@ -110,32 +66,43 @@ def find_doubts(evidence: Evidence) -> tuple[Doubt, ...]:
 
 
 def _zero_gradients(seen: Evidence) -> Doubt | None:
-    if seen.zero_gradients <= 0.01:
+    if seen.probe.zero <= 0.01:
         return None
     return Doubt(
         code="zero-gradients",
-        finding=f"The input gradient is exactly 0 on {seen.zero_gradients:.1%} of {seen.probed} probed images: "
+        finding=f"The input gradient is exactly 0 on {seen.probe.zero:.1%} of {seen.probed} probed images: "
         "gradient attacks cannot move there.",
         advice="Attack with loss=margin or loss=dlr, through a smooth surrogate of the layer that blocks the "
         "gradient, and without gradients.",
     )
 
 
+def _flat(seen: Evidence) -> Doubt | None:
+    if seen.probe.flat <= 0.1:
+        return None
+    return Doubt(
+        code="flat-loss",
+        finding=f"A step of a tenth of eps along the gradient does not raise the loss on {seen.probe.flat:.1%} of "
+        f"{seen.probed} probed images: the loss surface is flat or rough where an attack begins.",
+        advice="Begin at random points with several restarts, attack with loss=margin, and without gradients.",
+    )
+
+
 def _saturated(seen: Evidence) -> Doubt | None:
     # Differences of logits do not saturate: an attack that climbed them has answered the question.
     answered = any(seen.attacks[number].judged_by != "cross_entropy" for number in seen.kind("iterative"))
-    if seen.saturated <= 0.1 or answered:
+    if seen.probe.saturated <= 0.1 or answered:
         return None
     return Doubt(
         code="saturated-outputs",
-        finding=f"On {seen.saturated:.1%} of {seen.probed} probed images one logit leads by more than "
-        f"{_SATURATED:.1f}: float32 probabilities are exactly 1 there.",
+        finding=f"On {seen.probe.saturated:.1%} of {seen.probed} probed images one logit leads by more than "
+        f"{SATURATED:.1f}: float32 probabilities are exactly 1 there.",
         advice="Do not trust attacks that use probabilities; add one with loss=margin or loss=dlr.",
     )
 
 
 def _unsteady(seen: Evidence) -> Doubt | None:
-    if not seen.unsteady:
+    if not seen.probe.unsteady:
         return None
     return Doubt(
         code="random-outputs",
@@ -176,6 +143,49 @@ def _noise(seen: Evidence) -> Doubt | None:
         code="noise-beats-attack",
         finding=f"Random noise broke {missed} image{'s' if missed > 1 else ''} that no gradient attack broke.",
         advice="The gradient attacks are too weak or misled: add restarts and steps, and attack without gradients.",
+    )
+
+
+def _black_box(seen: Evidence) -> Doubt | None:
+    blind, guided = seen.kind("query", "decision", "transfer"), seen.kind("one-step", "iterative", "other")
+    if not blind or not guided or seen.mode == "cascade":
+        return None
+    found = seen.ledger.right & ~seen.ledger.correct[blind].all(axis=0) & seen.ledger.correct[guided].all(axis=0)
+    missed = int(found.sum())
+    if missed == 0:
+        return None
+    by = [seen.names[number] for number in blind if (found & ~seen.ledger.correct[number]).any()]
+    return Doubt(
+        code="black-box-beats-white-box",
+        finding=f"Attacks without this model's gradient ({', '.join(by)}) broke {missed} "
+        f"image{'s' if missed > 1 else ''} that no attack with it broke.",
+        advice="Its gradient misleads: attack through a surrogate of the layer that hides it, with more restarts, and "
+        "let the black-box attack ask more often.",
+    )
+
+
+def _not_converged(seen: Evidence) -> Doubt | None:
+    attack, broken, tried = seen.doubled
+    if not broken:
+        return None
+    return Doubt(
+        code="not-converged",
+        finding=f"{attack} broke {broken} of {tried} images that every attack had left: twice the steps and restarts "
+        "still find more.",
+        advice="Raise steps and restarts until the accuracy stays; run the suite standard.",
+    )
+
+
+def _lucky(seen: Evidence) -> Doubt | None:
+    found = seen.ledger.reached | seen.ledger.lucky
+    share = float(seen.ledger.lucky.sum() / max(1, found.sum()))
+    if share <= 0.05:
+        return None
+    return Doubt(
+        code="success-on-one-draw",
+        finding=f"{share:.1%} of the successes did not happen again in other draws of the model's random layers; they "
+        "are not counted.",
+        advice="Raise --draws until the share falls: the attack fits its examples to the draws that it saw.",
     )
 
 
@@ -281,10 +291,14 @@ def _few(seen: Evidence) -> Doubt | None:
 
 CHECKS: dict[str, Callable[[Evidence], Doubt | None]] = {
     "zero gradients": _zero_gradients,
+    "a flat loss": _flat,
     "saturated outputs": _saturated,
     "random outputs": _unsteady,
     "one step against many": _one_step,
     "noise against attacks": _noise,
+    "attacks without a gradient": _black_box,
+    "convergence": _not_converged,
+    "luck of a draw": _lucky,
     "accuracy at the widest ball": _wide_ball,
     "accuracy rising with eps": _rising,
     "strength of the attacks": _weak_suite,

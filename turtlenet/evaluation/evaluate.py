@@ -1,7 +1,9 @@
 """One model, one data set, one threat: from attacks to a report."""
 
+import dataclasses
 import datetime
 import hashlib
+import itertools
 import json
 import platform
 import sys
@@ -16,27 +18,27 @@ import numpy as np
 from tqdm import tqdm
 
 from turtlenet import backend
-from turtlenet.attacks import PGD, Attack, attacks
-from turtlenet.attacks.ascent import Ascent
-from turtlenet.attacks.batched import attack_all
+from turtlenet.attacks import Attack, attacks
 from turtlenet.balls import Ball
 from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
-from turtlenet.evaluation.cascade import MODES, Cascade, predict
-from turtlenet.evaluation.doubts import Evidence, find_doubts, probe
+from turtlenet.evaluation.again import curve_of, doubled
+from turtlenet.evaluation.cascade import MODES, Cascade
+from turtlenet.evaluation.doubts import Evidence, find_doubts
 from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.minimum import smallest
 from turtlenet.evaluation.pictures import pictures
+from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import AttackRow, ClassRow, CurvePoint, Report
-from turtlenet.evaluation.statistics import interval
+from turtlenet.evaluation.statistics import share, share_interval
 from turtlenet.models import defences_of
 
 __all__ = ["LABELS", "evaluate_classifier", "versions"]
 
 LABELS = ("predicted", "true")
 _PROBED = 256
-_MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
 def evaluate_classifier(
@@ -51,6 +53,7 @@ def evaluate_classifier(
     labels: str = "true",
     seed: int = 0,
     batch_size: int | None = 256,
+    quantize_pixels: bool = False,
     curve: int = 256,
     progress: Path | None = None,
     resume: bool = False,
@@ -68,6 +71,7 @@ def evaluate_classifier(
         labels: `true`, or `predicted` for numbers as the papers took them.
         seed: Repeats every draw.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
+        quantize_pixels: Whether a success counts only if it survives rounding to 8-bit pixels.
         curve: Images for the curve of accuracy against eps; 0 draws none.
         progress: File that keeps what is known after each block of images.
         resume: Whether to continue from that file.
@@ -79,13 +83,23 @@ def evaluate_classifier(
     _check(model, examples, suite, ball, mode, labels)
     examples.check()
     began = time.perf_counter()
-    cascade = Cascade(attacks=suite, ball=ball, mode=mode, labels=labels, seed=seed, batch_size=batch_size)
+    cascade = Cascade(
+        attacks=suite,
+        ball=ball,
+        mode=mode,
+        labels=labels,
+        seed=seed,
+        batch_size=batch_size,
+        quantize_pixels=quantize_pixels,
+    )
     digest = examples.sha256()
     check_agreement(about["sha256"], digest)
     ledger = _run(cascade, model, examples, about, digest, progress, resume)
     names = list(specs) or [str(attack) for attack in suite]
-    points, curve_attack = _curve(cascade, model, examples, curve)
-    robust = ledger.robust if mode == "table" else ledger.correct[-1]
+    points, curve_attack = curve_of(cascade, model, examples, curve)
+    counted = [attack.own_ball(ball, model.input_shape) == ball for attack in suite]
+    threatening = ledger.only(counted)
+    robust = threatening.robust if mode == "table" else ledger.correct[-1]
     return Report(
         model={**about, "head": model.head},
         data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
@@ -97,18 +111,28 @@ def evaluate_classifier(
             "labels": labels,
             "gradient": model.gradient,
             "draws": model.draws if model.stochastic else None,
+            "pixels": "8-bit" if quantize_pixels else "real",
         },
         seed=seed,
         versions=versions(),
         mode=mode,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - began, 3),
-        clean_accuracy=_share(ledger.right),
-        clean_accuracy_interval=_interval(ledger.right),
-        robust_accuracy=_share(robust),
-        robust_accuracy_interval=_interval(robust),
-        attacks=tuple(_row(cascade, number, names[number], ledger) for number in range(len(suite))),
-        doubts=find_doubts(_evidence(cascade, names, model, examples, ledger, points)),
+        clean_accuracy=share(ledger.right),
+        clean_accuracy_interval=share_interval(ledger.right),
+        robust_accuracy=share(robust),
+        robust_accuracy_interval=share_interval(robust),
+        attacks=tuple(_row(cascade, model, number, names[number], ledger) for number in range(len(suite))),
+        doubts=find_doubts(
+            _evidence(
+                dataclasses.replace(cascade, attacks=tuple(itertools.compress(suite, counted))),
+                list(itertools.compress(names, counted)),
+                model,
+                examples,
+                threatening,
+                points,
+            )
+        ),
         per_class=_per_class(ledger, robust),
         curve=points,
         curve_attack=curve_attack,
@@ -132,7 +156,10 @@ def _check(model: Classifier, examples: Examples, suite: Sequence[Attack], ball:
             f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."
         )
     for attack in suite:
-        attack.check(model, attack.own_ball(ball, model.input_shape))
+        own = attack.own_ball(ball, model.input_shape)
+        attack.check(model, own)
+        if mode == "cascade" and own != ball:
+            raise SettingError(f"Expected mode=table for attacks with a ball of their own; got cascade for {attack}.")
 
 
 def _run(
@@ -167,12 +194,16 @@ def _identity(cascade: Cascade, about: dict[str, Any], digest: str) -> str:
     """Everything that decides a verdict, as one hash."""
     ball = [cascade.ball.norm, float(cascade.ball.eps), cascade.ball.low, cascade.ball.high]
     settings = [attack.to_dict() for attack in cascade.attacks]
-    text = json.dumps([about["sha256"], digest, ball, settings, cascade.mode, cascade.labels, cascade.seed])
+    how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
+    text = json.dumps([about["sha256"], digest, ball, settings, *how])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _row(cascade: Cascade, number: int, spec: str, ledger: Ledger) -> AttackRow:
+def _row(cascade: Cascade, model: Classifier, number: int, spec: str, ledger: Ledger) -> AttackRow:
     attack = cascade.variant(number)
+    own = attack.own_ball(cascade.ball, model.input_shape)
+    differs = own != cascade.ball
+    asked = ledger.queries[number][ledger.reached[number]]
     attacked, correct = ledger.attacked[number], ledger.correct[number]
     seconds, gradients, queries = ledger.cost[number]
     return AttackRow(
@@ -180,9 +211,9 @@ def _row(cascade: Cascade, number: int, spec: str, ledger: Ledger) -> AttackRow:
         spec=spec,
         kind=attack.family,
         settings=attack.to_dict(),
-        accuracy=_share(correct),
-        accuracy_interval=_interval(correct),
-        success_rate=_share(ledger.reached[number][attacked]),
+        accuracy=share(correct),
+        accuracy_interval=share_interval(correct),
+        success_rate=share(ledger.reached[number][attacked]),
         loss=_mean(ledger.loss[number]),
         seconds=round(float(seconds), 3),
         gradients=int(gradients),
@@ -196,6 +227,10 @@ def _row(cascade: Cascade, number: int, spec: str, ledger: Ledger) -> AttackRow:
         l0_mean=_mean(ledger.distance["l0"][number]),
         psnr_mean=_mean(ledger.distance["psnr"][number]),
         ssim_mean=_mean(ledger.distance["ssim"][number]),
+        norm=own.norm if differs else "",
+        eps=round(float(own.eps), 6) if differs else None,
+        queries_median=float(np.median(asked)) if len(asked) else None,
+        **(smallest(ledger, number, float(own.eps)) if attack.minimal and cascade.mode == "table" else {}),
     )
 
 
@@ -207,44 +242,12 @@ def _per_class(ledger: Ledger, robust: np.ndarray) -> tuple[ClassRow, ...]:
             ClassRow(
                 label=int(label),
                 count=int(mine.sum()),
-                clean_accuracy=_share(ledger.right[mine]),
-                robust_accuracy=_share(robust[mine]),
-                robust_accuracy_interval=_interval(robust[mine]),
+                clean_accuracy=share(ledger.right[mine]),
+                robust_accuracy=share(robust[mine]),
+                robust_accuracy_interval=share_interval(robust[mine]),
             )
         )
     return tuple(rows)
-
-
-def _curve(cascade: Cascade, model: Classifier, examples: Examples, count: int) -> tuple[tuple[CurvePoint, ...], str]:
-    """Accuracy at growing radii under the suite's last iterative attack, or PGD if it has none."""
-    if not count or float(cascade.ball.eps) == 0:
-        return (), ""
-    found = [attack for attack in cascade.attacks if isinstance(attack, Ascent) and attack.steps > 1]
-    base = found[-1] if found else PGD()
-    # Relative steps: an absolute one would be too long for a small ball and too short for a large one.
-    attack = PGD(steps=max(base.steps, 20), loss=base.loss, early_stop=True)
-    x, y = examples.batch(slice(0, count))
-    right = predict(model, x, cascade.batch_size).argmax(axis=1) == y
-    points = [_point(0.0, right)]
-    for eps in (*(multiple * float(cascade.ball.eps) for multiple in _MULTIPLES), cascade.ball.widest(x.shape[1:])):
-        outcome = attack_all(
-            attack,
-            model,
-            x[right],
-            y[right],
-            ball=cascade.ball.with_eps(eps),
-            seed=cascade.seed,
-            index=np.flatnonzero(right),
-            batch_size=cascade.batch_size,
-        )
-        left = right.copy()
-        left[right] = ~outcome.reached
-        points.append(_point(eps, left))
-    return tuple(sorted(points, key=lambda point: point.eps)), f"pgd:steps={attack.steps},loss={attack.loss}"
-
-
-def _point(eps: float, left: np.ndarray) -> CurvePoint:
-    return CurvePoint(eps=round(eps, 6), accuracy=_share(left), accuracy_interval=_interval(left), examples=len(left))
 
 
 def _evidence(
@@ -256,7 +259,7 @@ def _evidence(
     points: Sequence[CurvePoint],
 ) -> Evidence:
     x, y = examples.batch(np.flatnonzero(ledger.right)[:_PROBED])
-    zero, saturated, unsteady = probe(model, x, y) if len(x) else (0.0, 0.0, False)
+    seen = probe(model, x, y, cascade.ball) if len(x) else Probe()
     return Evidence(
         attacks=cascade.attacks,
         names=names,
@@ -266,10 +269,9 @@ def _evidence(
         num_classes=model.num_classes,
         curve=points,
         widest=round(cascade.ball.widest(examples.shape), 6),
-        zero_gradients=zero,
-        saturated=saturated,
-        unsteady=unsteady,
+        probe=seen,
         probed=len(x),
+        doubled=doubled(cascade, model, examples, ledger),
         masks=any(shield.masks for shield in defences_of(model.model)),
         naive=model.gradient == "naive",
     )
@@ -282,14 +284,6 @@ def versions() -> dict[str, str]:
     from turtlenet.version import __version__
 
     return {"turtlenet": __version__, "python": platform.python_version(), "keras": keras.__version__, **packages}
-
-
-def _share(hits: np.ndarray) -> float:
-    return round(float(hits.mean()), 6) if len(hits) else 0.0
-
-
-def _interval(hits: np.ndarray) -> tuple[float, float]:
-    return interval(int(hits.sum()), len(hits))
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -1,7 +1,9 @@
 """What is known of each image so far, attack by attack; can be written down and read back between two blocks."""
 
+import dataclasses
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ class Ledger:
         minimum: Length of each successful perturbation in the attack's norm, float64; infinite where it failed, NaN
             where it was not run. Of an attack that minimizes it: the smallest found, beyond the radius too.
         queries: Forward passes without a gradient for each image, int64.
+        lucky: Whether a success of a random model did not happen again in other draws, bool.
         cost: Seconds, gradients and queries, float64 (attacks, 3).
         done: Images finished: the next block starts here.
     """
@@ -44,6 +47,7 @@ class Ledger:
     distance: dict[str, np.ndarray]
     minimum: np.ndarray
     queries: np.ndarray
+    lucky: np.ndarray
     cost: np.ndarray
     done: int = 0
 
@@ -61,6 +65,7 @@ class Ledger:
             distance={name: np.full(shape, np.nan) for name in _DISTANCES},
             minimum=np.full(shape, np.nan),
             queries=np.zeros(shape, "int64"),
+            lucky=np.zeros(shape, bool),
             cost=np.zeros((attacks, 3)),
         )
 
@@ -73,6 +78,13 @@ class Ledger:
     def robust(self) -> np.ndarray:
         """Images on which every attack failed, bool (n,)."""
         return self.right & self.correct.all(axis=0)
+
+    def only(self, counted: Sequence[bool]) -> "Ledger":
+        """The same without the attacks that do not count."""
+        mine = np.flatnonzero(counted)
+        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "lucky", "cost")
+        distance = {name: values[mine] for name, values in self.distance.items()}
+        return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[mine] for name in by_attack})
 
     def write(self, path: Path, identity: str) -> None:
         """Writes all at once or not at all.

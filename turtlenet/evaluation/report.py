@@ -21,7 +21,8 @@ class AttackRow:
     Attributes:
         name: The attack's registered name.
         spec: How the user named it.
-        kind: `random`, `one-step`, `iterative` or `other`.
+        kind: `random`, `one-step`, `iterative`, `other`; without gradients `query` (scores), `decision` (answers) or
+            `transfer` (another model's).
         settings: Every setting of the attack.
         accuracy: Share of all images that are still classified correctly; in a cascade, after this and all before.
         accuracy_interval: Its 95 % interval.
@@ -34,6 +35,13 @@ class AttackRow:
         linf_mean: Mean largest change of a pixel over the successes, in input units; so the next five.
         psnr_mean: Mean peak signal-to-noise ratio over the successes, in dB.
         ssim_mean: Mean structural similarity over the first successes, at most 256.
+        norm: The norm of this attack's own ball; empty where it is the threat's. It does not count into the robust
+            accuracy then.
+        eps: The radius of that ball in input units.
+        queries_median: Median number of forward passes that a success took.
+        minimum_median: Median length of the smallest perturbations that an attack found which minimizes it, in the
+            attack's norm, over the images classified correctly; None where it failed on half of them.
+        minimum_curve: Accuracy against eps by those lengths, from this one run.
     """
 
     name: str
@@ -56,6 +64,11 @@ class AttackRow:
     l0_mean: float | None = None
     psnr_mean: float | None = None
     ssim_mean: float | None = None
+    norm: str = ""
+    eps: float | None = None
+    queries_median: float | None = None
+    minimum_median: float | None = None
+    minimum_curve: tuple["CurvePoint", ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +135,8 @@ class Report:
     Attributes:
         model: `path`, `name`, `sha256` (of the file; of the weights for a model in memory), `parameters`, `head`.
         data: `name`, `count`, `sha256`, `description`.
-        threat: `norm`, `eps` (input units), `bounds`, `access`, `labels`.
+        threat: `norm`, `eps` (input units), `bounds`, `access`, `labels`, `pixels` (`real`, or `8-bit` where a success
+            had to survive rounding).
         mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before.
         robust_accuracy: Share of the images that every attack failed on.
         curve_attack: The attack behind `curve`.

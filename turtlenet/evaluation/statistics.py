@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import binomtest
 from skimage.metrics import structural_similarity
 
-__all__ = ["distances", "interval", "similarity"]
+__all__ = ["distances", "interval", "share", "share_interval", "similarity"]
 
 
 def interval(hits: int, count: int) -> tuple[float, float]:
@@ -13,6 +13,16 @@ def interval(hits: int, count: int) -> tuple[float, float]:
         return 0.0, 1.0
     found = binomtest(hits, count).proportion_ci(0.95, method="wilson")
     return round(float(found.low), 6), round(float(found.high), 6)
+
+
+def share(hits: np.ndarray) -> float:
+    """The share of booleans that are true, rounded to 6 places; 0 of none."""
+    return round(float(hits.mean()), 6) if len(hits) else 0.0
+
+
+def share_interval(hits: np.ndarray) -> tuple[float, float]:
+    """Its 95 % interval."""
+    return interval(int(hits.sum()), len(hits))
 
 
 def distances(x: np.ndarray, moved: np.ndarray, full: float) -> dict[str, np.ndarray]:

@@ -46,6 +46,7 @@ CLEAN = "clean"
 ROBUST = "every attack"
 CAVEAT = "This proves nothing: the robust accuracy is an upper bound, and an attack that was not tried may lower it."
 CASCADE = "A cascade: each attack met only the images left by those before it; its accuracy counts them all."
+_BLIND = {"query", "decision", "transfer"}
 _FRACTION_COLUMN = len("0.861 [0.838, 0.881]") + 2
 
 
@@ -198,10 +199,14 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
     whole, attacked = report.mode == "table", bool(report.attacks)
     possible = {
         "zero gradients": attacked,
+        "a flat loss": attacked,
         "saturated outputs": attacked,
         "random outputs": attacked,
         "one step against many": whole and {"one-step", "iterative"} <= kinds,
         "noise against attacks": whole and "random" in kinds and bool(kinds & {"one-step", "iterative"}),
+        "attacks without a gradient": whole and bool(kinds & _BLIND) and bool(kinds - _BLIND - {"random"}),
+        "convergence": attacked and report.robust_accuracy > 0,
+        "luck of a draw": attacked,
         "accuracy at the widest ball": bool(report.curve),
         "accuracy rising with eps": len(report.curve) > 1,
         "strength of the attacks": attacked,
@@ -233,6 +238,7 @@ def command(report: Report) -> str | None:
     facts |= {"data": report.data.get("name"), "limit": report.data.get("count")}
     facts |= {"mode": report.mode, "seed": report.seed}
     options += [[f"--{option}", clean(value)] for option, value in facts.items() if value is not None]
+    options += [["--quantize-pixels"]] if report.threat.get("pixels") == "8-bit" else []
     return " \\\n  ".join(map(shlex.join, [["turtlenet", "evaluate", clean(path)], *options]))
 
 

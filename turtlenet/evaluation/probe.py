@@ -1,0 +1,73 @@
+"""What the images themselves show before any attack: gradients, outputs, the way uphill."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from turtlenet import backend, losses
+from turtlenet.balls import Ball
+from turtlenet.batches import in_batches
+from turtlenet.classifier import Classifier
+
+__all__ = ["SATURATED", "Probe", "probe"]
+
+SATURATED = float(np.log(2.0**24))
+"""Beyond this lead of one logit, a float32 softmax is exactly 1 and its cross-entropy exactly 0."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was seen.
+
+    Attributes:
+        zero: Share of images whose input gradient is 0 in every pixel.
+        flat: Share of the others on which a step of a tenth of the radius along the gradient does not raise the loss.
+        saturated: Share of images whose best logit leads so far that float32 probabilities are exactly 1.
+        unsteady: Whether the same input gave two answers.
+    """
+
+    zero: float = 0.0
+    flat: float = 0.0
+    saturated: float = 0.0
+    unsteady: bool = False
+
+
+def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
+    """Looks at gradients and logits at images that are classified correctly.
+
+    Args:
+        model: The classifier.
+        x: Images, float32 (n, ...), at least one.
+        y: True labels, int32 (n,).
+        ball: The threat.
+    """
+
+    def look(point: Any, label: Any) -> Any:
+        def loss(z: Any) -> Any:
+            logits = model(z)
+            return losses.cross_entropy(label, logits), logits
+
+        before, logits, slope = backend.input_gradient(loss, point)
+        moved = ball.inside(point + 0.1 * ball.eps * ball.steepest(slope, point))
+        rise = losses.cross_entropy(label, model(moved)) - before
+        return logits, ops.max(ops.abs(ops.reshape(slope, (ops.shape(slope)[0], -1))), axis=1), rise
+
+    graph = model.compiled(("probe", ball), look)
+
+    def ask(rows: np.ndarray) -> list[np.ndarray]:
+        return [ops.convert_to_numpy(value) for value in graph(*map(ops.convert_to_tensor, (x[rows], y[rows])))]
+
+    parts = [
+        [value[: len(rows)] for value in found] for rows, found in in_batches(model, np.arange(len(x)), None, ask)
+    ]
+    logits, steepest, rise = (np.concatenate(values) for values in zip(*parts, strict=True))
+    ordered = np.sort(logits, axis=1)
+    moving = steepest > 0
+    return Probe(
+        zero=float((~moving).mean()),
+        flat=float((rise[moving] <= 0).mean()) if moving.any() and float(ball.eps) > 0 else 0.0,
+        saturated=float((ordered[:, -1] - ordered[:, -2] > SATURATED).mean()),
+        unsteady=not np.array_equal(model.predict(x), model.predict(x)),
+    )
