@@ -3,7 +3,6 @@
 import datetime
 import hashlib
 import json
-import math
 import platform
 import sys
 import time
@@ -17,19 +16,20 @@ import numpy as np
 from tqdm import tqdm
 
 from turtlenet import backend
-from turtlenet.attacks import PGD, Attack, attacks
-from turtlenet.attacks.ascent import Ascent
-from turtlenet.attacks.batched import attack_all
+from turtlenet.attacks import Attack, attacks
 from turtlenet.balls import Ball
 from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
-from turtlenet.evaluation.cascade import MODES, Cascade, predict
+from turtlenet.evaluation.cascade import MODES, Cascade
+from turtlenet.evaluation.curve import accuracy_curve, sweeping, widest
 from turtlenet.evaluation.doubts import Evidence, find_doubts, probe
 from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.perceptibility import Perceptibility
 from turtlenet.evaluation.pictures import pictures
 from turtlenet.evaluation.report import AttackRow, ClassRow, CurvePoint, Report
+from turtlenet.evaluation.smallest import measure_perceptibility
 from turtlenet.evaluation.statistics import interval
 from turtlenet.models import defences_of
 
@@ -37,7 +37,6 @@ __all__ = ["LABELS", "evaluate_classifier", "versions"]
 
 LABELS = ("predicted", "true")
 _PROBED = 256
-_MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
 def evaluate_classifier(
@@ -53,6 +52,7 @@ def evaluate_classifier(
     seed: int = 0,
     batch_size: int | None = 256,
     curve: int = 256,
+    perceptibility: int = 0,
     progress: Path | None = None,
     resume: bool = False,
 ) -> Report:
@@ -70,6 +70,7 @@ def evaluate_classifier(
         seed: Repeats every draw.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
         curve: Images for the curve of accuracy against eps; 0 draws none.
+        perceptibility: Images whose smallest adversarial example is searched; 0 searches none, nor does a radius of 0.
         progress: File that keeps what is known after each block of images.
         resume: Whether to continue from that file.
 
@@ -85,7 +86,8 @@ def evaluate_classifier(
     check_agreement(about["sha256"], digest)
     ledger = _run(cascade, model, examples, about, digest, progress, resume)
     names = list(specs) or [str(attack) for attack in suite]
-    points, curve_attack = _curve(cascade, model, examples, curve)
+    points, curve_attack = accuracy_curve(cascade, model, examples, curve)
+    visible = _perceptibility(cascade, model, examples, perceptibility, about, digest, progress, resume)
     robust = ledger.robust if mode == "table" else ledger.correct[-1]
     return Report(
         model={**about, "head": model.head},
@@ -119,6 +121,7 @@ def evaluate_classifier(
             "clean_prediction": ledger.clean.tolist(),
             "robust": robust.astype(int).tolist(),
         },
+        perceptibility=visible,
     )
 
 
@@ -146,7 +149,7 @@ def _run(
     resume: bool,
 ) -> Ledger:
     """The ledger of all attacks, continued from a file where one fits."""
-    identity = _identity(cascade, about, digest)
+    identity = _identity(cascade, model, about, digest)
     first = backend.process()[0] == 0
     known = backend.from_first(lambda: Ledger.read(progress, identity)) if resume and progress else None
     ledger = known or Ledger.empty(examples.labels, len(cascade.attacks))
@@ -164,11 +167,12 @@ def _run(
     return ledger
 
 
-def _identity(cascade: Cascade, about: dict[str, Any], digest: str) -> str:
+def _identity(cascade: Cascade, model: Classifier, about: dict[str, Any], digest: str) -> str:
     """Everything that decides a verdict, as one hash."""
     ball = [cascade.ball.norm, float(cascade.ball.eps), cascade.ball.low, cascade.ball.high]
     settings = [attack.to_dict() for attack in cascade.attacks]
-    text = json.dumps([about["sha256"], digest, ball, settings, cascade.mode, cascade.labels, cascade.seed])
+    answers = [model.gradient, model.draws, model.precision, model.bounds, model.head]
+    text = json.dumps([about["sha256"], answers, digest, ball, settings, cascade.mode, cascade.labels, cascade.seed])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -216,42 +220,32 @@ def _per_class(ledger: Ledger, robust: np.ndarray) -> tuple[ClassRow, ...]:
     return tuple(rows)
 
 
-def _curve(cascade: Cascade, model: Classifier, examples: Examples, count: int) -> tuple[tuple[CurvePoint, ...], str]:
-    """Accuracy at growing radii under the suite's last iterative attack, or PGD if it has none."""
+def _perceptibility(
+    cascade: Cascade,
+    model: Classifier,
+    examples: Examples,
+    count: int,
+    about: dict[str, Any],
+    digest: str,
+    progress: Path | None,
+    resume: bool,
+) -> Perceptibility | None:
+    """How visible a change must become, by the attack of the curve."""
     if not count or float(cascade.ball.eps) == 0:
-        return (), ""
-    found = [attack for attack in cascade.attacks if isinstance(attack, Ascent) and attack.steps > 1]
-    base = found[-1] if found else PGD()
-    # Relative steps: an absolute one would be too long for a small ball and too short for a large one.
-    attack = PGD(steps=max(base.steps, 20), loss=base.loss, early_stop=True)
-    x, y = examples.batch(slice(0, count))
-    right = predict(model, x, cascade.batch_size).argmax(axis=1) == y
-    points = [_point(0.0, right)]
-    for eps in (*(multiple * float(cascade.ball.eps) for multiple in _MULTIPLES), _widest(cascade.ball, x.shape[1:])):
-        outcome = attack_all(
-            attack,
-            model,
-            x[right],
-            y[right],
-            ball=cascade.ball.with_eps(eps),
-            seed=cascade.seed,
-            index=np.flatnonzero(right),
-            batch_size=cascade.batch_size,
-        )
-        left = right.copy()
-        left[right] = ~outcome.reached
-        points.append(_point(eps, left))
-    return tuple(sorted(points, key=lambda point: point.eps)), f"pgd:steps={attack.steps},loss={attack.loss}"
-
-
-def _widest(ball: Ball, shape: tuple[int, ...]) -> float:
-    """The radius of the ball that holds every image within the bounds."""
-    size = math.prod(shape)
-    return ball.full * {"linf": 1.0, "l2": math.sqrt(size), "l1": float(size), "l0": float(size)}[ball.norm]
-
-
-def _point(eps: float, left: np.ndarray) -> CurvePoint:
-    return CurvePoint(eps=round(eps, 6), accuracy=_share(left), accuracy_interval=_interval(left), examples=len(left))
+        return None
+    return measure_perceptibility(
+        model,
+        examples,
+        cascade.ball,
+        sweeping(cascade),
+        count=count,
+        widest=widest(cascade.ball, examples.shape),
+        identity=_identity(cascade, model, about, digest),
+        seed=cascade.seed,
+        batch_size=cascade.batch_size,
+        progress=progress.with_name(f"{progress.stem}-perceptibility{progress.suffix}") if progress else None,
+        resume=resume,
+    )
 
 
 def _evidence(
@@ -272,7 +266,7 @@ def _evidence(
         ledger=ledger,
         num_classes=model.num_classes,
         curve=points,
-        widest=round(_widest(cascade.ball, examples.shape), 6),
+        widest=round(widest(cascade.ball, examples.shape), 6),
         zero_gradients=zero,
         saturated=saturated,
         unsteady=unsteady,
