@@ -52,6 +52,7 @@ __all__ = [
 ]
 
 DEFAULT_SUITE = "quick"
+PERCEPTIBILITY = 100
 _NO_SUITE = suites.Suite(attacks=())
 
 
@@ -350,6 +351,7 @@ def evaluate(
     batch_size: int | None = 256,
     quantize_pixels: bool = False,
     curve: int = 256,
+    perceptibility: int | None = None,
     progress: PathType | None = None,
     resume: bool = False,
 ) -> Any:
@@ -375,6 +377,8 @@ def evaluate(
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
         quantize_pixels: Whether a success counts only if it survives rounding to 8-bit pixels, as in a saved picture.
         curve: Images for the curve of accuracy against eps; 0 draws none.
+        perceptibility: Images whose smallest adversarial example is searched, to tell how visible a change must
+            become; None takes 100 where several models, one of them with a defence, stand side by side, else none.
         progress: Folder that keeps what is known while an evaluation runs.
         resume: Whether to continue from there.
 
@@ -403,6 +407,7 @@ def evaluate(
     made = [attack_family.build(spec) for spec in specs]
     parts = [to_attack(found, held_out).take(limit) for found in load_for(data, victims)]
     threats = [threat_for(victim, made, kind, radius) for victim in victims]
+    looked_at = _looked_at(perceptibility, victims, threats[0])
     for examples in parts[1:]:
         examples.check()
     reports = [
@@ -419,6 +424,7 @@ def evaluate(
             batch_size=batch_size,
             quantize_pixels=quantize_pixels,
             curve=curve,
+            perceptibility=looked_at,
             progress=Path(progress) / f".progress-{number}.npz" if progress else None,
             resume=resume,
         )
@@ -474,6 +480,17 @@ def tolerance(
         seed=seed,
         batch_size=batch_size,
     )
+
+
+def _looked_at(count: int | None, victims: Sequence[Classifier], ball: Ball) -> int:
+    """For how many images the smallest adversarial example is searched."""
+    if count is None:
+        compared = len(victims) > 1 and any(models.defences_of(each.model) for each in victims)
+        return PERCEPTIBILITY if compared and ball.norm in attack_family.PGD.norms else 0
+    _at_least(0, perceptibility=count)
+    if count:
+        attack_family.PGD().check(victims[0], ball)
+    return count
 
 
 def _silent(line: str) -> None:

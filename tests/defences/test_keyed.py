@@ -334,3 +334,19 @@ def test_it_prints_as_its_spec_without_the_key(key):
     assert str(made("permutation", (8, 8, 1), key)) == "permutation"
     assert str(made("orthogonal:transform=dct", (8, 8, 1), key)) == "orthogonal:transform=dct"
     assert Orthogonal(transform="dct").get_config()["block"] == 8
+
+
+@pytest.mark.parametrize("spec", ["permutation", "sign-flip", "orthogonal"])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+def test_channels_that_come_first_are_not_taken_for_pixels(spec, shape, key) -> None:
+    with pytest.raises(SettingError) as caught:
+        made(spec, shape, key)
+    assert str(caught.value).startswith(f"Expected channels=true for images of shape {shape}, whose channels seem")
+    assert "\n" not in str(caught.value)
+    layer = made(f"{spec}:channels=true", shape, key)
+    assert layer.units == np.prod(shape)
+    # A file that was made without is still read.
+    config = {**layer.get_config(), "channels": False}
+    again = type(layer).from_config(config)
+    again.build((None, *shape))
+    assert again.grid == shape[:2]

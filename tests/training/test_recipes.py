@@ -1,12 +1,16 @@
 """Recipes: found by name or path, checked, and given to a run."""
 
+import re
 from pathlib import Path
 
+import keras
 import pytest
+from keras import layers
 
 import turtlenet
+from turtlenet import models
 from turtlenet.defences import defences
-from turtlenet.errors import SpecError
+from turtlenet.errors import SettingError, SpecError
 from turtlenet.training import objectives, recipes
 
 
@@ -18,6 +22,30 @@ def test_ready_recipes(name) -> None:
     for spec in recipe.defences or ():
         assert str(defences.build(spec)).partition(":")[0] == spec.partition(":")[0]
     assert recipe.objective is None or recipe.objective.partition(":")[0] in objectives.names()
+
+
+def test_the_page_lists_every_recipe() -> None:
+    page = (Path(__file__).parents[2] / "defences" / "README.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    ready = {path.stem for path in (Path(__file__).parents[2] / "defences").glob("*.toml")}
+    assert {name for row in rows for name in re.findall(r"`([\w-]+)`", row)} >= ready
+
+
+@pytest.mark.parametrize("name", [name for name in recipes.names() if not name.startswith("mnist-")])
+def test_the_defences_of_a_recipe_go_around_a_model(name, monkeypatch) -> None:
+    monkeypatch.setenv("TURTLENET_KEY", "5a" * 8192)
+    parts = [keras.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten(), layers.Dropout(0.5), layers.Dense(3)]
+    wrapped = models.wrap(keras.Sequential(parts), recipes.find(name).defences or [])
+    assert len(models.defences_of(wrapped)) >= len(recipes.find(name).defences or [])
+
+
+@pytest.mark.parametrize("name", ["taran-permutation", "taran-sign-flip", "taran-orthogonal"])
+def test_a_keyed_recipe_without_a_key_is_one_line(name, demo_path, digits, monkeypatch) -> None:
+    for variable in ("TURTLENET_KEY", "TURTLENET_KEY_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(SettingError) as caught:
+        turtlenet.train(demo_path, digits.train.batch(slice(0, 64)), recipe=name)
+    assert str(caught.value).startswith("Expected a key: key=PATH, key=env:NAME, TURTLENET_KEY_FILE or TURTLENET_KEY;")
 
 
 def test_the_working_directory_comes_first(tmp_path, monkeypatch) -> None:

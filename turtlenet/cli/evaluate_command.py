@@ -29,6 +29,11 @@ GATE_FAILED = 1
 @click.option(
     "--curve", type=Count(), default=256, show_default=True, help="Images for accuracy against eps; 0: none."
 )
+@click.option(
+    "--perceptibility",
+    type=Count(),
+    help="Images whose smallest adversarial example is searched; 100 for several models with a defence, else 0.",
+)
 @click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default.")
 @click.option("--fail-under", type=float, help="Exit with 1 if a robust accuracy is below this.")
 @click.option("--resume", is_flag=True, help="Continue an evaluation that was stopped.")

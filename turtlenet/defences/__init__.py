@@ -1,11 +1,30 @@
 """Defences: layers that go in front of a model, and say how a strong attacker takes their gradient."""
 
 from turtlenet.defences.base import Conversion, Defence, Honest, defences, registered
-from turtlenet.defences.binarized import Binarize, BinarizedConv1D, BinarizedConv2D, BinarizedDense, Sign
+from turtlenet.defences.binarized import (
+    Binarize,
+    BinarizedConv1D,
+    BinarizedConv2D,
+    BinarizedDense,
+    BinarizedDepthwiseConv1D,
+    BinarizedDepthwiseConv2D,
+    BinarizedSeparableConv1D,
+    BinarizedSeparableConv2D,
+    Sign,
+)
 from turtlenet.defences.dropout import InferenceDropout, MonteCarloDropout
 from turtlenet.defences.keyed import Permutation, SignFlip
 from turtlenet.defences.keys import use_key, write_key
-from turtlenet.defences.low_bit import LowBit, LowBitConv1D, LowBitConv2D, LowBitDense
+from turtlenet.defences.low_bit import (
+    LowBit,
+    LowBitConv1D,
+    LowBitConv2D,
+    LowBitDense,
+    LowBitDepthwiseConv1D,
+    LowBitDepthwiseConv2D,
+    LowBitSeparableConv1D,
+    LowBitSeparableConv2D,
+)
 from turtlenet.defences.orthogonal import Orthogonal
 from turtlenet.defences.quantization import ConstantQuantization, TrainableQuantization
 
@@ -14,6 +33,10 @@ __all__ = [
     "BinarizedConv1D",
     "BinarizedConv2D",
     "BinarizedDense",
+    "BinarizedDepthwiseConv1D",
+    "BinarizedDepthwiseConv2D",
+    "BinarizedSeparableConv1D",
+    "BinarizedSeparableConv2D",
     "ConstantQuantization",
     "Conversion",
     "Defence",
@@ -24,6 +47,10 @@ __all__ = [
     "LowBitConv1D",
     "LowBitConv2D",
     "LowBitDense",
+    "LowBitDepthwiseConv1D",
+    "LowBitDepthwiseConv2D",
+    "LowBitSeparableConv1D",
+    "LowBitSeparableConv2D",
     "Sign",
     "Orthogonal",
     "Permutation",

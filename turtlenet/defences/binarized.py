@@ -8,9 +8,20 @@ from keras import layers, ops
 
 from turtlenet import gradients, random
 from turtlenet.defences.base import Honest, registered
-from turtlenet.defences.quantized import Convolved, LayerConversion, Multiplied, Quantized, within
+from turtlenet.defences.products import Convolved, Depthwise, Multiplied, Separable
+from turtlenet.defences.quantized import LayerConversion, Quantized, within
 
-__all__ = ["Binarize", "BinarizedConv1D", "BinarizedConv2D", "BinarizedDense", "Sign"]
+__all__ = [
+    "Binarize",
+    "BinarizedConv1D",
+    "BinarizedConv2D",
+    "BinarizedDense",
+    "BinarizedDepthwiseConv1D",
+    "BinarizedDepthwiseConv2D",
+    "BinarizedSeparableConv1D",
+    "BinarizedSeparableConv2D",
+    "Sign",
+]
 
 # Their values pass or are shares: a sign in their place would mean something else.
 _KEPT = (keras.activations.linear, keras.activations.softmax, keras.activations.log_softmax)
@@ -80,10 +91,11 @@ class _Binarized(_Signed, Quantized):
         self.stochastic, self.sign, self.seed = bool(stochastic), bool(sign), seed  # type: ignore[misc]
         self.seed_generator = keras.random.SeedGenerator(seed) if stochastic else None
 
-    def quantized(self, kernel: Any) -> Any:
+    def quantized(self, kernel: Any, number: int) -> Any:
         positive = kernel >= 0
         if self.stochastic:
             shape, key = tuple(kernel.shape), self.key()
+            key = random.fold_in(key, number) if key is not None and number else key
             draw = keras.random.uniform(shape, seed=self.seed_generator) if key is None else random.uniform(key, shape)
             chance = ops.clip((ops.cast(kernel, "float32") + 1.0) / 2.0, 0.0, 1.0)
             positive = ops.cast(draw, "float32") < chance
@@ -116,10 +128,34 @@ class BinarizedConv2D(_Binarized, Convolved, layers.Conv2D):
     __doc__ = _Binarized.__doc__
 
 
+@keras.saving.register_keras_serializable("turtlenet")
+class BinarizedDepthwiseConv1D(_Binarized, Depthwise, layers.DepthwiseConv1D):
+    __doc__ = _Binarized.__doc__
+
+
+@keras.saving.register_keras_serializable("turtlenet")
+class BinarizedDepthwiseConv2D(_Binarized, Depthwise, layers.DepthwiseConv2D):
+    __doc__ = _Binarized.__doc__
+
+
+@keras.saving.register_keras_serializable("turtlenet")
+class BinarizedSeparableConv1D(_Binarized, Separable, layers.SeparableConv1D):
+    __doc__ = _Binarized.__doc__
+
+
+@keras.saving.register_keras_serializable("turtlenet")
+class BinarizedSeparableConv2D(_Binarized, Separable, layers.SeparableConv2D):
+    __doc__ = _Binarized.__doc__
+
+
 _LAYERS: dict[type, Any] = {
     layers.Dense: BinarizedDense,
     layers.Conv1D: BinarizedConv1D,
     layers.Conv2D: BinarizedConv2D,
+    layers.DepthwiseConv1D: BinarizedDepthwiseConv1D,
+    layers.DepthwiseConv2D: BinarizedDepthwiseConv2D,
+    layers.SeparableConv1D: BinarizedSeparableConv1D,
+    layers.SeparableConv2D: BinarizedSeparableConv2D,
 }
 
 

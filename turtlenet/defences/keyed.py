@@ -57,13 +57,20 @@ class Keyed(Defence):
 
         Raises:
             ModelError: No key, or another one than the layer was made with.
-            SettingError: A key of too few bits, images of no fixed size, or of another one than before.
+            SettingError: A key of too few bits, images of no fixed size, or of another one than before, or whose
+                channels seem to come first.
         """
         element = tuple(input_shape[1:])
         if not element or None in element:
             raise SettingError(f"Expected images of one size for a keyed layer; got shape {element}.")
         if self.element not in ((), element):
             raise SettingError(f"Expected images of shape {self.element}, which the key was used for; got {element}.")
+        # A file that was made so is what it is; nobody shall make a new one by mistake.
+        if not (self.element or self.channels) and _channels_first(element):
+            raise SettingError(
+                f"Expected channels=true for images of shape {element}, whose channels seem to come first; got "
+                "channels=false, which would take the columns for channels and move rows of them as one."
+            )
         self.element, (self.grid, self.depth) = element, pixels_of(element)
         self.seal = self.seal or keys.sealed()
         key, name = keys.opened(self.seal), defences.name_of(type(self))
@@ -158,3 +165,8 @@ class SignFlip(Keyed):
 def pixels_of(shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
     """The grid of pixels in an image of this shape, and the channels of each: the last axis of three or more."""
     return (shape[:-1], shape[-1]) if len(shape) > 2 else (shape, 1)
+
+
+def _channels_first(shape: tuple[int, ...]) -> bool:
+    """Whether an image of this shape seems to have its channels, one or three, in front."""
+    return len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) > 3

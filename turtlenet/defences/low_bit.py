@@ -7,10 +7,20 @@ import keras
 from keras import layers, ops
 
 from turtlenet.defences.base import registered
-from turtlenet.defences.quantized import Convolved, LayerConversion, Multiplied, Quantized, within
+from turtlenet.defences.products import Convolved, Depthwise, Multiplied, Separable
+from turtlenet.defences.quantized import LayerConversion, Quantized, within
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
-__all__ = ["LowBit", "LowBitConv1D", "LowBitConv2D", "LowBitDense"]
+__all__ = [
+    "LowBit",
+    "LowBitConv1D",
+    "LowBitConv2D",
+    "LowBitDense",
+    "LowBitDepthwiseConv1D",
+    "LowBitDepthwiseConv2D",
+    "LowBitSeparableConv1D",
+    "LowBitSeparableConv2D",
+]
 
 _FORMS = ("clip", "linear")
 
@@ -48,7 +58,7 @@ class _LowBit(Quantized):
         super().__init__(*args, **settings)
         self.bits, self.form = int(bits), form
 
-    def quantized(self, kernel: Any) -> Any:
+    def quantized(self, kernel: Any, number: int) -> Any:
         fine = 2.0 ** (self.bits - 1)
         high = 1.0 if self.form == "clip" else 1.0 - 1.0 / fine
         return self.valued(ops.clip(ops.round(kernel * fine) / fine, -1.0, high), within(kernel))
@@ -73,7 +83,35 @@ class LowBitConv2D(_LowBit, Convolved, layers.Conv2D):
     __doc__ = _LowBit.__doc__
 
 
-_LAYERS: dict[type, Any] = {layers.Dense: LowBitDense, layers.Conv1D: LowBitConv1D, layers.Conv2D: LowBitConv2D}
+@keras.saving.register_keras_serializable("turtlenet")
+class LowBitDepthwiseConv1D(_LowBit, Depthwise, layers.DepthwiseConv1D):
+    __doc__ = _LowBit.__doc__
+
+
+@keras.saving.register_keras_serializable("turtlenet")
+class LowBitDepthwiseConv2D(_LowBit, Depthwise, layers.DepthwiseConv2D):
+    __doc__ = _LowBit.__doc__
+
+
+@keras.saving.register_keras_serializable("turtlenet")
+class LowBitSeparableConv1D(_LowBit, Separable, layers.SeparableConv1D):
+    __doc__ = _LowBit.__doc__
+
+
+@keras.saving.register_keras_serializable("turtlenet")
+class LowBitSeparableConv2D(_LowBit, Separable, layers.SeparableConv2D):
+    __doc__ = _LowBit.__doc__
+
+
+_LAYERS: dict[type, Any] = {
+    layers.Dense: LowBitDense,
+    layers.Conv1D: LowBitConv1D,
+    layers.Conv2D: LowBitConv2D,
+    layers.DepthwiseConv1D: LowBitDepthwiseConv1D,
+    layers.DepthwiseConv2D: LowBitDepthwiseConv2D,
+    layers.SeparableConv1D: LowBitSeparableConv1D,
+    layers.SeparableConv2D: LowBitSeparableConv2D,
+}
 
 
 @registered("k-bit")

@@ -1,19 +1,17 @@
 """Layers that keep real weights and compute with quantized ones, and the conversion of a model to them."""
 
 import abc
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from turtlenet.defences.base import Conversion, Honest, defences
 from turtlenet.errors import ModelError
 
-__all__ = ["Convolved", "LayerConversion", "Multiplied", "Quantized", "UnitClip", "within"]
+__all__ = ["LayerConversion", "Quantized", "UnitClip", "within"]
 
 
 def within(x: Any) -> Any:
@@ -32,110 +30,67 @@ class UnitClip(keras.constraints.Constraint):
 
 
 class Quantized(Honest):
-    """The common part of layers with a kernel that is seen quantized, in training and out of it.
+    """The common part of layers with kernels that are seen quantized, in training and out of it.
 
-    Comes before one of `Multiplied` and `Convolved` and a layer of Keras, whose settings it takes. Without a
-    `kernel_constraint` of the caller's, the real weights are clipped to [-1, 1] in training.
+    Comes before one of the classes of `turtlenet.defences.products` and a layer of Keras, whose settings it takes.
+    Kernels without a constraint of the caller's are clipped to [-1, 1] in training.
 
     An attacker's gradient at the input is exact: to him, quantized weights are constants.
     """
 
     adaptive = "the layer's own gradient: quantized weights are constants"
 
+    kernels: tuple[str, ...]
+    """The names of the layer's kernels."""
+    constraints: tuple[str, ...]
+    """The settings that hold their constraints."""
+
     def __init__(self, *args: Any, **settings: Any):
-        if settings.get("kernel_constraint") is None:
-            settings["kernel_constraint"] = UnitClip()
+        settings |= {name: UnitClip() for name in self.constraints if settings.get(name) is None}
         super().__init__(*args, **settings)
 
-    def quantized(self, kernel: Any) -> Any:
-        """The kernel that is computed with: of the same shape, or one for each example."""
+    def quantized(self, kernel: Any, number: int) -> Any:
+        """A kernel as it is computed with: of the same shape, or one for each example.
+
+        Args:
+            kernel: The real one.
+            number: Which one of the layer's kernels.
+        """
         raise NotImplementedError
 
     def call(self: Any, inputs: Any) -> Any:
         """Keras's word for it."""
         # The property `kernel` stays real: it is what Keras writes to files.
-        kernel = ops.convert_to_tensor(self.kernel)
-        seen = self.quantized(kernel)
-        own = len(seen.shape) > len(kernel.shape)
-        outputs = self.each_product(inputs, seen) if own else self.product(inputs, seen)
+        real = [ops.convert_to_tensor(getattr(self, name)) for name in self.kernels]
+        seen = [self.quantized(kernel, number) for number, kernel in enumerate(real)]
+        own = len(seen[0].shape) > len(real[0].shape)
+        outputs = self.each_product(inputs, *seen) if own else self.product(inputs, *seen)
         if self.use_bias:
             outputs = outputs + self.shaped_bias()
         return outputs if self.activation is None else self.activation(outputs)
 
 
-class Multiplied:
-    """What a `Dense` layer does with its kernel."""
-
-    def product(self: Any, x: Any, kernel: Any) -> Any:
-        """One kernel (in, out) for all examples."""
-        return ops.matmul(x, kernel)
-
-    def each_product(self: Any, x: Any, kernels: Any) -> Any:
-        """A kernel of its own for each example: (batch, in, out)."""
-        return ops.einsum("b...i,bio->b...o", x, kernels)
-
-    def shaped_bias(self: Any) -> Any:
-        """The bias, to be added to the product."""
-        return self.bias
-
-
-class Convolved:
-    """What a convolutional layer, of any rank, does with its kernel."""
-
-    def product(self: Any, x: Any, kernel: Any) -> Any:
-        """One kernel (*size, channels, filters) for all examples."""
-        return self._convolved(x, kernel, self.data_format)
-
-    def each_product(self: Any, x: Any, kernels: Any) -> Any:
-        """A kernel of its own for each example: (batch, *size, channels / groups, filters).
-
-        No framework convolves so on every device. So all patches are cut out first, by a convolution with the
-        identity; then it is a matrix product for each example.
-        """
-        first = self.data_format == "channels_first"
-        x = ops.moveaxis(x, 1, -1) if first else x
-        batch, channels, taps, groups = ops.shape(x)[0], x.shape[-1], math.prod(self.kernel_size), self.groups
-        identity = np.eye(taps * channels).reshape((*self.kernel_size, channels, -1))
-        patches = self._convolved(x, ops.cast(identity, x.dtype), "channels_last")
-        cut = ops.reshape(patches, (batch, -1, taps, groups, channels // groups))
-        shape = (batch, taps, channels // groups, groups, self.filters // groups)
-        flat = ops.einsum("bntgc,btcgf->bngf", cut, ops.reshape(kernels, shape))
-        outputs = ops.reshape(flat, (*ops.shape(patches)[:-1], self.filters))
-        return ops.moveaxis(outputs, -1, 1) if first else outputs
-
-    def shaped_bias(self: Any) -> Any:
-        """The bias, to be added to the product."""
-        first = self.data_format == "channels_first"
-        return ops.reshape(self.bias, (1, -1) + (1,) * self.rank) if first else self.bias
-
-    def _convolved(self: Any, x: Any, kernel: Any, data_format: str) -> Any:
-        padding = self.padding
-        if padding == "causal":
-            left = self.dilation_rate[0] * (self.kernel_size[0] - 1)
-            width = [[0, 0], [left, 0], [0, 0]] if data_format == "channels_last" else [[0, 0], [0, 0], [left, 0]]
-            x, padding = ops.pad(x, width), "valid"
-        return ops.conv(
-            x,
-            kernel,
-            strides=list(self.strides),
-            padding=padding,
-            data_format=data_format,
-            dilation_rate=self.dilation_rate,
-        )
-
-
 @dataclass(frozen=True, kw_only=True)
 class LayerConversion(Conversion):
-    """Puts a layer of its own in the place of each `Dense`, `Conv1D` and `Conv2D`, also in nested models.
+    """Puts a layer of its own in the place of each layer of `kinds`, also in nested models.
 
-    All other layers stay, as do layers of these kinds within a wrapper such as `TimeDistributed`.
+    All other layers stay, transposed convolutions among them, as do layers of these kinds within a wrapper such as
+    `TimeDistributed`.
 
     Args:
         first: Whether to change the first of these layers, too.
         last: Whether to change the last of these layers, too.
     """
 
-    kinds: ClassVar[tuple[type, ...]] = (layers.Dense, layers.Conv1D, layers.Conv2D)
+    kinds: ClassVar[tuple[type, ...]] = (
+        layers.Dense,
+        layers.Conv1D,
+        layers.Conv2D,
+        layers.DepthwiseConv1D,
+        layers.DepthwiseConv2D,
+        layers.SeparableConv1D,
+        layers.SeparableConv2D,
+    )
 
     first: bool = True
     last: bool = True

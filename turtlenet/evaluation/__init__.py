@@ -2,6 +2,7 @@
 
 from turtlenet.evaluation.cascade import MODES
 from turtlenet.evaluation.evaluate import LABELS, evaluate_classifier
+from turtlenet.evaluation.perceptibility import Perceptibility
 from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Doubt, Picture, Report
 from turtlenet.evaluation.tolerance import Tolerance, measure_tolerance
 
@@ -13,6 +14,7 @@ __all__ = [
     "Comparison",
     "CurvePoint",
     "Doubt",
+    "Perceptibility",
     "Picture",
     "Report",
     "Tolerance",

@@ -18,7 +18,7 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.statistics import distances, similarity
 
-__all__ = ["MODES", "Cascade", "eight_bit", "predict"]
+__all__ = ["MODES", "Cascade", "eight_bit", "judged", "predict"]
 
 MODES = ("cascade", "table")
 _BLOCK_BYTES = 64 << 20
@@ -121,22 +121,11 @@ class Cascade:
         if self.quantize_pixels:
             outcome = dataclasses.replace(outcome, x=eight_bit(outcome.x, mine.x, ball))
         if model.stochastic or self.quantize_pixels:
-            outcome = self._judged(model, outcome, ledger.clean[mine.rows] if naive else mine.y, number)
+            labels = ledger.clean[mine.rows] if naive else mine.y
+            outcome = judged(model, outcome, labels, self.batch_size, targeted=self.attacks[number].targeted)
             ledger.lucky[number, mine.rows] = found & ~outcome.reached & model.stochastic
         self._note(number, mine, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
-
-    def _judged(self, model: Classifier, outcome: Outcome, y: np.ndarray, number: int) -> Outcome:
-        """What the model answers to the examples as they are now.
-
-        A random one is asked in draws that the attack has not seen: luck is no success.
-        """
-        fresh = predict(model.taking(seed=model.seed + 1) if model.stochastic else model, outcome.x, self.batch_size)
-        targeted = self.attacks[number].targeted
-        reached = outcome.reached & (fresh.argmax(axis=1) == outcome.logits.argmax(axis=1)) if targeted else None
-        return dataclasses.replace(
-            outcome, logits=fresh, reached=fresh.argmax(axis=1) != y if reached is None else reached
-        )
 
     def _note(self, number: int, mine: "_Block", outcome: Outcome, ledger: Ledger, ball: Ball) -> None:
         ledger.attacked[number, mine.rows] = True
@@ -166,6 +155,16 @@ class _Block:
 
     def only(self, mask: np.ndarray) -> "_Block":
         return _Block(self.rows[mask], self.x[mask], self.y[mask])
+
+
+def judged(
+    model: Classifier, outcome: Outcome, y: np.ndarray, batch_size: int | None, *, targeted: bool = False
+) -> Outcome:
+    """What a random model answers to the examples in draws that the attack has not seen: luck is no success."""
+    fresh = predict(model.taking(seed=model.seed + 1), outcome.x, batch_size)
+    answer = fresh.argmax(axis=1)
+    reached = outcome.reached & (answer == outcome.logits.argmax(axis=1)) if targeted else answer != y
+    return dataclasses.replace(outcome, logits=fresh, reached=reached)
 
 
 def predict(model: Classifier, x: np.ndarray, batch_size: int | None) -> np.ndarray:

@@ -24,14 +24,17 @@ from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
-from turtlenet.evaluation.again import curve_of, doubled
 from turtlenet.evaluation.cascade import MODES, Cascade
+from turtlenet.evaluation.convergence import doubled
+from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
 from turtlenet.evaluation.ledger import Ledger
-from turtlenet.evaluation.minimum import smallest
+from turtlenet.evaluation.minimum import minima
+from turtlenet.evaluation.perceptibility import Perceptibility
 from turtlenet.evaluation.pictures import pictures
 from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import AttackRow, ClassRow, CurvePoint, Report
+from turtlenet.evaluation.smallest import measure_perceptibility
 from turtlenet.evaluation.statistics import share, share_interval
 from turtlenet.models import defences_of
 
@@ -55,6 +58,7 @@ def evaluate_classifier(
     batch_size: int | None = 256,
     quantize_pixels: bool = False,
     curve: int = 256,
+    perceptibility: int = 0,
     progress: Path | None = None,
     resume: bool = False,
 ) -> Report:
@@ -73,6 +77,7 @@ def evaluate_classifier(
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
         quantize_pixels: Whether a success counts only if it survives rounding to 8-bit pixels.
         curve: Images for the curve of accuracy against eps; 0 draws none.
+        perceptibility: Images whose smallest adversarial example is searched; 0 searches none, nor does a radius of 0.
         progress: File that keeps what is known after each block of images.
         resume: Whether to continue from that file.
 
@@ -96,7 +101,8 @@ def evaluate_classifier(
     check_agreement(about["sha256"], digest)
     ledger = _run(cascade, model, examples, about, digest, progress, resume)
     names = list(specs) or [str(attack) for attack in suite]
-    points, curve_attack = curve_of(cascade, model, examples, curve)
+    points, curve_attack = accuracy_curve(cascade, model, examples, curve)
+    visible = _perceptibility(cascade, model, examples, perceptibility, about, digest, progress, resume)
     counted = [attack.own_ball(ball, model.input_shape) == ball for attack in suite]
     threatening = ledger.only(counted)
     robust = threatening.robust if mode == "table" else ledger.correct[-1]
@@ -142,6 +148,7 @@ def evaluate_classifier(
             "clean_prediction": ledger.clean.tolist(),
             "robust": robust.astype(int).tolist(),
         },
+        perceptibility=visible,
     )
 
 
@@ -172,7 +179,7 @@ def _run(
     resume: bool,
 ) -> Ledger:
     """The ledger of all attacks, continued from a file where one fits."""
-    identity = _identity(cascade, about, digest)
+    identity = _identity(cascade, model, about, digest)
     first = backend.process()[0] == 0
     known = backend.from_first(lambda: Ledger.read(progress, identity)) if resume and progress else None
     ledger = known or Ledger.empty(examples.labels, len(cascade.attacks))
@@ -190,12 +197,13 @@ def _run(
     return ledger
 
 
-def _identity(cascade: Cascade, about: dict[str, Any], digest: str) -> str:
+def _identity(cascade: Cascade, model: Classifier, about: dict[str, Any], digest: str) -> str:
     """Everything that decides a verdict, as one hash."""
     ball = [cascade.ball.norm, float(cascade.ball.eps), cascade.ball.low, cascade.ball.high]
     settings = [attack.to_dict() for attack in cascade.attacks]
     how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
-    text = json.dumps([about["sha256"], digest, ball, settings, *how])
+    answers = [model.gradient, model.draws, model.precision, model.bounds, model.head]
+    text = json.dumps([about["sha256"], answers, digest, ball, settings, *how])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -230,7 +238,7 @@ def _row(cascade: Cascade, model: Classifier, number: int, spec: str, ledger: Le
         norm=own.norm if differs else "",
         eps=round(float(own.eps), 6) if differs else None,
         queries_median=float(np.median(asked)) if len(asked) else None,
-        **(smallest(ledger, number, float(own.eps)) if attack.minimal and cascade.mode == "table" else {}),
+        **(minima(ledger, number, float(own.eps)) if attack.minimal and cascade.mode == "table" else {}),
     )
 
 
@@ -248,6 +256,34 @@ def _per_class(ledger: Ledger, robust: np.ndarray) -> tuple[ClassRow, ...]:
             )
         )
     return tuple(rows)
+
+
+def _perceptibility(
+    cascade: Cascade,
+    model: Classifier,
+    examples: Examples,
+    count: int,
+    about: dict[str, Any],
+    digest: str,
+    progress: Path | None,
+    resume: bool,
+) -> Perceptibility | None:
+    """How visible a change must become, by the attack of the curve."""
+    if not count or float(cascade.ball.eps) == 0:
+        return None
+    return measure_perceptibility(
+        model,
+        examples,
+        cascade.ball,
+        sweeping(cascade),
+        count=count,
+        widest=cascade.ball.widest(examples.shape),
+        identity=_identity(cascade, model, about, digest),
+        seed=cascade.seed,
+        batch_size=cascade.batch_size,
+        progress=progress.with_name(f"{progress.stem}-perceptibility{progress.suffix}") if progress else None,
+        resume=resume,
+    )
 
 
 def _evidence(

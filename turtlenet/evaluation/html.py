@@ -10,7 +10,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from turtlenet.evaluation import plots, text
+from turtlenet.evaluation import perceptibility_plots, perceptibility_text, plots, text
+from turtlenet.evaluation.perceptibility import Sight
 from turtlenet.evaluation.report import Picture, Report
 
 __all__ = ["html"]
@@ -49,6 +50,9 @@ def html(reports: Sequence[Report]) -> str:
         changes=_CHANGES,
         small=_small,
         words=text,
+        visible=perceptibility_text,
+        sight=perceptibility_plots.drawn(reports),
+        reports=reports,
     )
 
 
@@ -86,7 +90,7 @@ def _headline(reports: Sequence[Report]) -> str:
     return "Robust accuracy " + " → ".join(share.replace(" ", "\N{NO-BREAK SPACE}") for share in shares)
 
 
-def _small(picture: Picture) -> bool:
+def _small(picture: Picture | Sight) -> bool:
     """Reads a PNG's width and height from its header."""
     try:
         head = base64.b64decode(picture.original[:32])

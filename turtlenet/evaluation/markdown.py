@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from turtlenet.evaluation import perceptibility_text as visible
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import (
     CASCADE,
@@ -46,6 +47,7 @@ def markdown(reports: Sequence[Report]) -> str:
     parts = ["# Robustness report", *_verdicts(titles, reports), *_doubts(titles, reports)]
     if several:
         parts += ["## Side by side", _side_by_side(titles, reports)]
+    parts += _perceptibility(reports)
     for title, report in zip(titles, reports, strict=True):
         parts += [f"## {title}"] if several else []
         parts += _figures(report, "###" if several else "##")
@@ -81,6 +83,35 @@ def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> str:
         rows.append([plain(name), *found])
     rows.append([f"**{ROBUST}**", *(robust(one) for one in reports)])
     return table(["accuracy [95 % interval]", *titles], rows)
+
+
+def _perceptibility(reports: Sequence[Report]) -> list[str]:
+    found = visible.seen(reports)
+    if not found:
+        return []
+    each = found[0][2]
+    how = f"{plain(each.attack)}, of the first {count(len(each.label))} images those right at first. {visible.CAVEAT}"
+    tables = (
+        (visible.MEDIAN_HEAD, visible.median_rows(reports)),
+        (visible.MEAN_HEAD, visible.mean_rows(reports)),
+        (visible.FIXED_HEAD, visible.fixed_rows(reports)),
+    )
+    rows = [
+        [plain(name), f"{at.eps:g}", fraction(at.share, at.share_interval)]
+        for name, _, one in found
+        for at in one.broken
+    ]
+    return [
+        f"## {visible.TITLE}",
+        f"**{plain(visible.finding(reports))}.** Attack {how}",
+        *(table(head, [[plain(row[0]), *map(_cell, row[1:])] for row in body]) for head, body in tables),
+        table(["broken up to", "eps", "share [95 % interval]"], rows),
+    ]
+
+
+def _cell(text: str) -> str:
+    """A cell of a number; only its sign of more needs care."""
+    return text.replace(">", "&gt;")
 
 
 def _figures(report: Report, level: str) -> list[str]:

@@ -8,13 +8,13 @@ from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.report import CurvePoint
 from turtlenet.evaluation.statistics import share, share_interval
 
-__all__ = ["smallest"]
+__all__ = ["minima"]
 
 _MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 _SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 
 
-def smallest(ledger: Ledger, number: int, eps: float) -> dict[str, Any]:
+def minima(ledger: Ledger, number: int, eps: float) -> dict[str, Any]:
     """The fields of an `AttackRow` that tell of the smallest perturbations.
 
     Args:

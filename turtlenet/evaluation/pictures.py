@@ -14,7 +14,7 @@ from turtlenet.evaluation.cascade import Cascade, predict
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.report import Picture
 
-__all__ = ["pictures"]
+__all__ = ["drawable", "pictures", "png", "softmax"]
 
 _ORDER = {"linf": np.inf, "l2": 2, "l1": 1, "l0": 0}
 
@@ -26,7 +26,7 @@ def pictures(
 
     The choice flatters nobody. The examples are crafted anew: their draws belong to the image, so they are the same.
     """
-    if len(examples.shape) != 3 or examples.shape[-1] not in (1, 3):
+    if not drawable(examples.shape):
         return ()
     fallen = ledger.attacked & ~ledger.correct & ledger.right
     chosen: dict[int, list[int]] = {}
@@ -47,12 +47,12 @@ def _crafted(
     cascade: Cascade, number: int, name: str, model: Classifier, examples: Examples, places: np.ndarray
 ) -> list[Picture]:
     x, y = examples.batch(places)
-    before = _softmax(predict(model, x, 16))
+    before = softmax(predict(model, x, 16))
     given = before.argmax(axis=1).astype("int32") if cascade.labels == "predicted" else y
     outcome = attack_all(
         cascade.variant(number), model, x, given, ball=cascade.ball, seed=cascade.seed, index=places, batch_size=16
     )
-    after = _softmax(outcome.logits)
+    after = softmax(outcome.logits)
     return [
         Picture(
             index=int(places[row]),
@@ -72,9 +72,9 @@ def _crafted(
 def _images(x: np.ndarray, moved: np.ndarray, ball: Ball) -> dict[str, str]:
     largest = max(float(np.abs(moved - x).max()), 1e-12)
     return {
-        "original": _png((x - ball.low) / ball.full),
-        "perturbation": _png(0.5 + 0.5 * (moved - x) / largest),
-        "adversarial": _png((moved - ball.low) / ball.full),
+        "original": png((x - ball.low) / ball.full),
+        "perturbation": png(0.5 + 0.5 * (moved - x) / largest),
+        "adversarial": png((moved - ball.low) / ball.full),
     }
 
 
@@ -82,7 +82,12 @@ def _distance(moved: np.ndarray, x: np.ndarray, ball: Ball) -> float:
     return round(float(np.linalg.norm((moved - x).ravel().astype("float64"), ord=_ORDER[ball.norm])), 6)
 
 
-def _png(unit: np.ndarray) -> str:
+def drawable(shape: tuple[int, ...]) -> bool:
+    """Whether an input of this shape is a gray or a color image."""
+    return len(shape) == 3 and shape[-1] in (1, 3)
+
+
+def png(unit: np.ndarray) -> str:
     """A PNG file in base64 of an image in [0, 1]."""
     pixels = np.rint(np.clip(unit, 0, 1) * 255).astype("uint8")
     file = io.BytesIO()
@@ -90,6 +95,7 @@ def _png(unit: np.ndarray) -> str:
     return base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float64 (n, classes), of logits."""
     raised = np.exp(logits.astype("float64") - logits.max(axis=1, keepdims=True))
     return raised / raised.sum(axis=1, keepdims=True)

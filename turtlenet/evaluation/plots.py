@@ -21,7 +21,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
 from turtlenet.evaluation.text import CLEAN, ROBUST, attack_rows, attack_title, clip, names, percent
 
-__all__ = ["Plot", "accuracies", "curve", "per_class", "png"]
+__all__ = ["Plot", "Theme", "accuracies", "curve", "legend", "look", "new_axes", "new_plot", "per_class", "png"]
 
 _STYLES = ("-", "--", "-.", ":")
 _MARKERS = "osD^vP"
@@ -59,7 +59,9 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class _Theme:
+class Theme:
+    """The colors of light or of dark paper: of words, of lines that guide the eye, and of models."""
+
     ink: str
     faint: str
     colors: tuple[str, ...]
@@ -69,10 +71,10 @@ class _Theme:
         return self.colors[(total - 1 - index) % len(self.colors)]
 
 
-_LIGHT = _Theme("#24292f", "#d5dae0", ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"))
-_DARK = _Theme("#e3e7ec", "#3a424c", ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00"))
+_LIGHT = Theme("#24292f", "#d5dae0", ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"))
+_DARK = Theme("#e3e7ec", "#3a424c", ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00"))
 
-_Draw = Callable[[Figure, _Theme], None]
+_Draw = Callable[[Figure, Theme], None]
 
 
 def curve(reports: Sequence[Report]) -> Plot | None:
@@ -84,7 +86,9 @@ def curve(reports: Sequence[Report]) -> Plot | None:
         for name, report in zip(names(reports), reports, strict=True)
         if report.curve
     )
-    return _plot(_curve_title(reports), alt, (_WIDTH, 3.1), lambda figure, theme: _draw_curve(figure, theme, reports))
+    return new_plot(
+        _curve_title(reports), alt, (_WIDTH, 3.1), lambda figure, theme: _draw_curve(figure, theme, reports)
+    )
 
 
 def accuracies(reports: Sequence[Report]) -> Plot | None:
@@ -98,7 +102,7 @@ def accuracies(reports: Sequence[Report]) -> Plot | None:
         for label, cells in bars
     )  # fmt: skip
     height = 0.7 + len(bars) * (0.14 + 0.2 * len(reports)) + 0.25 * _legend_rows(reports)
-    return _plot(
+    return new_plot(
         _bars_title(reports), alt, (_WIDTH, height), lambda figure, theme: _draw_bars(figure, theme, reports, bars)
     )
 
@@ -116,10 +120,11 @@ def per_class(report: Report) -> Plot | None:
         f"class {row.label}: clean {percent(row.clean_accuracy)}, robust {percent(row.robust_accuracy)}"
         for row in rows
     )
-    return _plot(title, alt, (_WIDTH, 2.9), lambda figure, theme: _draw_classes(figure, theme, rows))
+    return new_plot(title, alt, (_WIDTH, 2.9), lambda figure, theme: _draw_classes(figure, theme, rows))
 
 
-def _plot(title: str, alt: str, size: tuple[float, float], draw: _Draw) -> Plot:
+def new_plot(title: str, alt: str, size: tuple[float, float], draw: _Draw) -> Plot:
+    """Draws a plot twice; `draw` is given an empty figure of this size in inches, and the theme."""
     return Plot(title=title, alt=alt, light=_svg(size, _LIGHT, draw), dark=_svg(size, _DARK, draw))
 
 
@@ -137,15 +142,15 @@ def png(
     page = io.BytesIO()
     with _paper(_LIGHT):
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.08))
-        axes = _axes(figure)
+        axes = new_axes(figure)
         looks = zip(_LIGHT.colors, _STYLES * 2, _MARKERS, strict=False)
         draw(axes, [{"color": color, "linestyle": style, "marker": marker} for color, style, marker in looks])
-        _legend(figure, axes, entries)
+        legend(figure, axes, entries)
         figure.savefig(page, format="png", dpi=160, metadata={"Software": None})
     return page.getvalue()
 
 
-def _svg(size: tuple[float, float], theme: _Theme, draw: _Draw) -> str:
+def _svg(size: tuple[float, float], theme: Theme, draw: _Draw) -> str:
     page = io.StringIO()
     with _paper(theme):
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.08))
@@ -155,7 +160,7 @@ def _svg(size: tuple[float, float], theme: _Theme, draw: _Draw) -> str:
 
 
 @contextlib.contextmanager
-def _paper(theme: _Theme) -> Iterator[None]:
+def _paper(theme: Theme) -> Iterator[None]:
     settings: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "turtlenet",
@@ -176,15 +181,22 @@ def _uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def _axes(figure: Figure) -> Axes:
-    axes = figure.add_subplot()
+def look(theme: Theme, index: int, total: int) -> dict[str, Any]:
+    """Color, line style and marker of one model of several."""
+    style, marker = _STYLES[index % len(_STYLES)], _MARKERS[index % len(_MARKERS)]
+    return {"color": theme.color(index, total), "linestyle": style, "marker": marker}
+
+
+def new_axes(figure: Figure, *place: int) -> Axes:
+    """Axes with few lines, at a place such as `2, 1, 1` of the figure, or all over it."""
+    axes = figure.add_subplot(*place)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(length=0, pad=7)
     axes.set_axisbelow(True)
     return axes
 
 
-def _legend(figure: Figure, axes: Axes, entries: Sequence[str]) -> None:
+def legend(figure: Figure, axes: Axes, entries: Sequence[str]) -> None:
     """A legend above the plot, two names a row; matplotlib would hide a name that starts with an underscore."""
     handles, _ = axes.get_legend_handles_labels()
     labels = [f" {clip(entry, 28)}" for entry in entries]
@@ -226,8 +238,8 @@ def _curve_title(reports: Sequence[Report]) -> str:
     return f"Of what was right, {attack} leaves {left}"
 
 
-def _draw_curve(figure: Figure, theme: _Theme, reports: Sequence[Report]) -> None:
-    axes = _axes(figure)
+def _draw_curve(figure: Figure, theme: Theme, reports: Sequence[Report]) -> None:
+    axes = new_axes(figure)
     drawn = [index for index, report in enumerate(reports) if report.curve]
     for eps in {float(report.threat["eps"]) for report in reports if report.threat.get("eps") is not None}:
         axes.axvline(eps, color=theme.ink, linewidth=1, linestyle=(0, (2, 2)))
@@ -239,7 +251,7 @@ def _draw_curve(figure: Figure, theme: _Theme, reports: Sequence[Report]) -> Non
     axes.grid(axis="y", linewidth=0.8)
     if len(reports) > 1:
         every = names(reports)
-        _legend(figure, axes, [every[index] for index in drawn])
+        legend(figure, axes, [every[index] for index in drawn])
 
 
 def _line(axes: Axes, color: str, index: int, report: Report) -> None:
@@ -289,9 +301,9 @@ def _bars_title(reports: Sequence[Report]) -> str:
 
 
 def _draw_bars(
-    figure: Figure, theme: _Theme, reports: Sequence[Report], bars: Sequence[tuple[str, Sequence[_Cell | None]]]
+    figure: Figure, theme: Theme, reports: Sequence[Report], bars: Sequence[tuple[str, Sequence[_Cell | None]]]
 ) -> None:
-    axes = _axes(figure)
+    axes = new_axes(figure)
     thick = 0.8 / len(reports)
     for index in range(len(reports)):
         places = [row + thick * (index - (len(reports) - 1) / 2) for row in range(len(bars))]
@@ -307,10 +319,10 @@ def _draw_bars(
     axes.grid(axis="x", linewidth=0.8)
     axes.spines["bottom"].set_visible(False)
     if len(reports) > 1:
-        _legend(figure, axes, names(reports))
+        legend(figure, axes, names(reports))
 
 
-def _whisker(axes: Axes, theme: _Theme, place: float, cell: _Cell | None) -> None:
+def _whisker(axes: Axes, theme: Theme, place: float, cell: _Cell | None) -> None:
     if cell is None:
         axes.annotate("not run", (1.5, place), va="center", fontsize=9)
         return
@@ -324,8 +336,8 @@ def _weakest(rows: Sequence[ClassRow]) -> list[ClassRow]:
     return sorted(kept, key=lambda row: row.label)
 
 
-def _draw_classes(figure: Figure, theme: _Theme, rows: Sequence[ClassRow]) -> None:
-    axes = _axes(figure)
+def _draw_classes(figure: Figure, theme: Theme, rows: Sequence[ClassRow]) -> None:
+    axes = new_axes(figure)
     color = theme.colors[0]
     places = range(len(rows))
     robust = [100 * row.robust_accuracy for row in rows]
@@ -338,4 +350,4 @@ def _draw_classes(figure: Figure, theme: _Theme, rows: Sequence[ClassRow]) -> No
     axes.set_xticks(places, [str(row.label) for row in rows], rotation=90 if len(rows) > 12 else 0)
     axes.set(xlabel="class", ylabel="accuracy, %", ylim=(0, 103), xlim=(-0.6, len(rows) - 0.4))
     axes.grid(axis="y", linewidth=0.8)
-    _legend(figure, axes, ["clean", "robust, 95 % interval"])
+    legend(figure, axes, ["clean", "robust, 95 % interval"])

@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from turtlenet.evaluation.perceptibility import Perceptibility
 from turtlenet.evaluation.plain import dump, read
 
 __all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "Doubt", "Picture", "Report"]
@@ -140,6 +141,7 @@ class Report:
         mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before.
         robust_accuracy: Share of the images that every attack failed on.
         curve_attack: The attack behind `curve`.
+        perceptibility: How visible a change must become before the model fails; None where nobody asked.
         verdicts: For each image: its label, the clean prediction, and `robust`, 1 where every attack failed.
     """
 
@@ -162,6 +164,7 @@ class Report:
     curve_attack: str = ""
     pictures: tuple[Picture, ...] = ()
     verdicts: dict[str, list[int]] = field(default_factory=dict)
+    perceptibility: Perceptibility | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings."""
@@ -182,9 +185,7 @@ class Report:
         return Report.from_dict(json.loads(text))
 
     def __str__(self) -> str:
-        from turtlenet.evaluation.text import table
-
-        return table([self])
+        return _terminal([self])
 
     def save(self, directory: str | Path) -> tuple[Path, ...]:
         """Writes `report.json`, `report.md`, `report.html` and `examples.csv`; see `turtlenet.evaluation.save`."""
@@ -204,12 +205,18 @@ class Comparison:
         return dump({"reports": [report.to_dict() for report in self.reports]})
 
     def __str__(self) -> str:
-        from turtlenet.evaluation.text import table
-
-        return table(self.reports)
+        return _terminal(self.reports)
 
     def save(self, directory: str | Path) -> tuple[Path, ...]:
         """Writes the common files, and a folder for each model; see `turtlenet.evaluation.save`."""
         from turtlenet.evaluation.save import save
 
         return save(self, directory)
+
+
+def _terminal(reports: Sequence[Report]) -> str:
+    from turtlenet.evaluation.perceptibility_text import lines
+    from turtlenet.evaluation.text import table
+
+    more = lines(reports)
+    return table(reports) + ("\n\n" + "\n".join(more) if more else "")

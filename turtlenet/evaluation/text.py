@@ -237,6 +237,8 @@ def command(report: Report) -> str | None:
     facts |= {"bounds": ",".join(f"{bound:g}" for bound in report.threat.get("bounds") or ()) or None}
     facts |= {"data": report.data.get("name"), "limit": report.data.get("count")}
     facts |= {"mode": report.mode, "seed": report.seed}
+    if report.perceptibility is not None:
+        facts["perceptibility"] = len(report.perceptibility.label)
     options += [[f"--{option}", clean(value)] for option, value in facts.items() if value is not None]
     options += [["--quantize-pixels"]] if report.threat.get("pixels") == "8-bit" else []
     return " \\\n  ".join(map(shlex.join, [["turtlenet", "evaluate", clean(path)], *options]))

@@ -1,6 +1,4 @@
-"""Attacking again: at other radii, and with twice the effort."""
-
-import dataclasses
+"""Accuracy at growing radii, which must go to 0 where success is certain."""
 
 import numpy as np
 
@@ -10,25 +8,21 @@ from turtlenet.attacks.batched import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade, predict
-from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.report import CurvePoint
 from turtlenet.evaluation.statistics import share, share_interval
 
-__all__ = ["curve_of", "doubled"]
+__all__ = ["accuracy_curve", "iterative", "sweeping"]
 
-_DOUBLED = 64
 _MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
-def curve_of(
+def accuracy_curve(
     cascade: Cascade, model: Classifier, examples: Examples, count: int
 ) -> tuple[tuple[CurvePoint, ...], str]:
     """Accuracy at growing radii under the suite's last iterative attack, or PGD if it has none."""
     if not count or float(cascade.ball.eps) == 0:
         return (), ""
-    base = _iterative(cascade) or PGD()
-    # Relative steps: an absolute one would be too long for a small ball and too short for a large one.
-    attack = PGD(steps=max(base.steps, 20), loss=base.loss, early_stop=True)
+    attack = sweeping(cascade)
     x, y = examples.batch(slice(0, count))
     right = predict(model, x, cascade.batch_size).argmax(axis=1) == y
     points = [_point(0.0, right)]
@@ -49,34 +43,19 @@ def curve_of(
     return tuple(sorted(points, key=lambda point: point.eps)), f"pgd:steps={attack.steps},loss={attack.loss}"
 
 
-def _iterative(cascade: Cascade) -> Ascent | None:
-    """The suite's last iterative attack of the family that climbs the loss."""
+def sweeping(cascade: Cascade) -> PGD:
+    """An attack that suits every radius, like the suite's last iterative one."""
+    base = iterative(cascade)
+    # Relative steps: an absolute one would be too long for a small ball and too short for a large one.
+    return PGD(steps=max(base.steps, 20), loss=base.loss, early_stop=True)
+
+
+def iterative(cascade: Cascade) -> Ascent:
+    """The suite's last iterative attack of the family that climbs the loss, or PGD."""
     found = [attack for attack in cascade.attacks if isinstance(attack, Ascent) and attack.steps > 1]
-    return found[-1] if found else None
-
-
-def doubled(cascade: Cascade, model: Classifier, examples: Examples, ledger: Ledger) -> tuple[str, int, int]:
-    """Whether twice the steps and twice the restarts break some of what every attack left.
-
-    Returns:
-        The attack, how many images it broke, and of how many.
-    """
-    base = _iterative(cascade) or PGD()
-    start = "uniform" if base.start == "none" else base.start
-    attack = dataclasses.replace(
-        base, steps=min(2 * base.steps, 200), restarts=min(2 * base.restarts, 10), start=start, early_stop=True
-    )
-    left = np.flatnonzero(ledger.robust)[:_DOUBLED]
-    if not len(left) or float(cascade.ball.eps) == 0:
-        return str(attack), 0, 0
-    x, y = examples.batch(left)
-    outcome = attack_all(
-        attack, model, x, y, ball=cascade.ball, seed=cascade.seed + 1, index=left, batch_size=cascade.batch_size
-    )
-    return str(attack), int(outcome.reached.sum()), len(left)
+    return found[-1] if found else PGD()
 
 
 def _point(eps: float, left: np.ndarray) -> CurvePoint:
-    return CurvePoint(
-        eps=round(eps, 6), accuracy=share(left), accuracy_interval=share_interval(left), examples=len(left)
-    )
+    found, interval = share(left), share_interval(left)
+    return CurvePoint(eps=round(eps, 6), accuracy=found, accuracy_interval=interval, examples=len(left))
