@@ -128,6 +128,7 @@ class Registry(Generic[T]):
         self.group = group
         self.base = base
         self._factories: dict[str, Callable[..., T]] = {}
+        self._families: dict[str, Any] = {}
 
     def register(self, name: str) -> Callable[[F], F]:
         """Decorates a class or function so that `name` stands for it."""
@@ -141,6 +142,22 @@ class Registry(Generic[T]):
 
         return add
 
+    def family(self, name: str) -> Callable[[F], F]:
+        """Decorates a class whose spec goes on with a name of another library: `name:METHOD:key=value,...`.
+
+        Its class method `parsed(method, settings)` makes one.
+        """
+
+        def add(factory: F) -> F:
+            self._families[name] = factory
+            return factory
+
+        return add
+
+    def families(self) -> list[str]:
+        """The names that stand before a name of another library."""
+        return sorted(self._families)
+
     def names(self) -> list[str]:
         """The registered names and those of entry points, sorted."""
         return sorted({*self._factories, *self._entry_points()})
@@ -151,8 +168,9 @@ class Registry(Generic[T]):
         Raises:
             SpecError: Nothing answers to the name; the message has the nearest one.
         """
-        if name in self._factories:
-            return self._factories[name]
+        known = self._families.get(name) or self._factories.get(name)
+        if known is not None:
+            return known
         entry = self._entry_points().get(name)
         if entry is not None:
             self._factories[name] = entry.load()
@@ -161,7 +179,7 @@ class Registry(Generic[T]):
 
     def name_of(self, factory: Callable[..., T]) -> str:
         """The name under which a class was registered, or its import path."""
-        for name, known in self._factories.items():
+        for name, known in (*self._families.items(), *self._factories.items()):
             if known is factory:
                 return name
         return f"{factory.__module__}:{factory.__qualname__}"
@@ -177,6 +195,9 @@ class Registry(Generic[T]):
         Raises:
             SpecError: An unknown name or setting, or a value of another type.
         """
+        prefix = spec.partition(":")[0] if isinstance(spec, str) else ""
+        if prefix in self._families:
+            return self._of_family(prefix, str(spec))
         name, settings, factory = self._resolve(spec)
         known = self._settings_of(factory)
         for key, value in settings.items():
@@ -186,6 +207,13 @@ class Registry(Generic[T]):
             settings[key] = _fit(value, known[key], f"Setting {key!r} of {self.kind} {name!r}")
         usable = {key: value for key, value in (defaults or {}).items() if key in known}
         return factory(**{**usable, **settings, **fixed})
+
+    def _of_family(self, prefix: str, spec: str) -> T:
+        method, colon, settings = spec.partition(":")[2].partition(":")
+        if not method:
+            raise SpecError(f"Expected `{prefix}:NAME` or `{prefix}:NAME:key=value,...`; got {spec!r}.")
+        made: T = self._families[prefix].parsed(method, parse_spec(f"{method}{colon}{settings}").settings)
+        return made
 
     def _resolve(self, spec: str | Spec) -> tuple[str, dict[str, Any], Callable[..., T]]:
         if isinstance(spec, str) and self._is_import_path(spec):

@@ -1,5 +1,6 @@
 """One attack a file; `base.py` owns the promise. Importing this folder registers them all."""
 
+from turtlenet.attacks.adapters import Art, Cleverhans, External, Foolbox
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.fgsm import FGSM, RFGSM
@@ -16,9 +17,13 @@ __all__ = [
     "MIM",
     "PGD",
     "RFGSM",
+    "Art",
     "Ascent",
     "Attack",
+    "Cleverhans",
     "Crafted",
+    "External",
+    "Foolbox",
     "Found",
     "Goal",
     "Madry",
@@ -46,7 +51,11 @@ def build(spec: "str | Attack", *, training: bool = False) -> Attack:
     if isinstance(spec, Attack):
         return spec
     name = spec.partition(":")[0]
-    defaults = getattr(attacks.factory(name), "training_settings", {}) if training and "." not in name else {}
+    defaults = (
+        getattr(attacks.factory(name), "training_settings", {})
+        if training and "." not in name and name not in attacks.families()
+        else {}
+    )
     return attacks.build(spec, defaults)
 
 

@@ -104,7 +104,6 @@ class Attack(abc.ABC):
         """
         return self.run(model, x, y, ball=ball, seed=seed, index=index, target=target).x
 
-    @final
     def run(
         self,
         model: Classifier,

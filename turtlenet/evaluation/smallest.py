@@ -171,7 +171,7 @@ class _Search:
         if not len(rows):
             return
         outcome = self._attacked(self.attack, rows, eps)
-        state.gradients += outcome.gradients
+        state.gradients += int(outcome.gradients.sum())
         # A failed attempt is shown where none ever succeeds.
         taken = outcome.reached | np.isinf(state.high[rows])
         state.moved[rows[taken]], state.logits[rows[taken]] = outcome.x[taken], outcome.logits[taken]

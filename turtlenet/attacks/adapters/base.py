@@ -1,0 +1,162 @@
+"""What attacks of other libraries have in common: they run on the host, and our base class judges what they give."""
+
+import abc
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from turtlenet import backend
+from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.scene import Crafted, Found
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
+from turtlenet.registry import parse_spec
+
+__all__ = ["External"]
+
+_OURS = ("target", "gradient", "norm", "eps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class External(Attack):
+    """An attack of another library, by its name there and its parameters there.
+
+    The ball, the bounds, labels and targets are ours and are handed over; whatever comes back is brought into the
+    ball, judged and counted as every other attack. Its draws belong to a batch and come from a global generator that
+    is seeded for each batch: the batch size may change a verdict. Its cost is not counted where it does not say.
+
+    Args:
+        method: The attack's name in its library.
+        parameters: Its parameters there, as `max_iter=10,eps_step=0.1`.
+    """
+
+    method: str = ""
+    parameters: str = ""
+
+    library: ClassVar[str]
+    """What is imported, and the name of the extra that installs it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = self._parameters()
+        for name in self.given:
+            if name not in known:
+                ours = " comes from the ball" if name in ("eps", "norm", "clip_min", "clip_max") else ""
+                raise SpecError(f"Unknown setting {name!r} of attack '{self}'{ours}.{did_you_mean(name, known)}")
+
+    @classmethod
+    def parsed(cls, method: str, settings: Mapping[str, Any]) -> "External":
+        """Makes the attack of a spec `library:method:key=value,...`; keys that every attack has stay ours."""
+        own = {name: settings[name] for name in _OURS if name in settings}
+        rest = {name: value for name, value in settings.items() if name not in own}
+        own |= {"target": str(own["target"])} if "target" in own else {}
+        own |= {"eps": float(own["eps"])} if "eps" in own else {}
+        return cls(method=method, parameters=",".join(f"{name}={value}" for name, value in rest.items()), **own)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parameters as values."""
+        return parse_spec(f"{self.library}:{self.parameters}").settings if self.parameters else {}
+
+    @abc.abstractmethod
+    def outside(
+        self, model: Classifier, x: np.ndarray, y: np.ndarray, target: np.ndarray | None, *, ball: Ball
+    ) -> tuple[Any, int, int]:
+        """Runs the library's attack.
+
+        Args:
+            model: The classifier, with the gradient that the attack takes.
+            x: Inputs, float32 (batch, ...).
+            y: True labels, int32 (batch,).
+            target: Classes to answer, or None.
+            ball: Where the inputs may move.
+
+        Returns:
+            Candidates, and input gradients and queries for each example; 0 where the library does not tell.
+        """
+
+    @abc.abstractmethod
+    def _parameters(self) -> set[str]:
+        """The names of the parameters that a user may give."""
+
+    def run(
+        self,
+        model: Classifier,
+        x: Any,
+        y: Any,
+        *,
+        ball: Ball,
+        seed: int = 0,
+        index: Any = None,
+        target: Any = None,
+        attempt: Any = None,
+    ) -> Crafted:
+        self.check(model, ball)
+        x, y = np.asarray(x, "float32"), np.asarray(y, "int32")
+        aims = None if target is None else np.asarray(target, "int32")
+        if aims is None and self.targeted:
+            chosen = self.within_graph(model, x, y, ball, "aims", lambda scene, _: scene.goal().target, seed, index)
+            aims = ops.convert_to_numpy(chosen)
+        first = int(np.asarray(index).reshape(-1)[0]) if index is not None and len(x) else 0
+        state = np.random.get_state()
+        keras.utils.set_random_seed((seed * 1_000_003 + first) % 2**31)
+        try:
+            found, gradients, queries = self.outside(model.taking(self.gradient), x, y, aims, ball=ball)
+        except TurtlenetError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            raise SettingError(f"Expected '{self}' to run on this model; {self.library} failed: {reason}") from error
+        finally:
+            np.random.set_state(state)
+        candidates = backend.shard(ops.convert_to_tensor(np.asarray(found, "float32").reshape(x.shape)))
+
+        def judge(scene: Any, rest: tuple[Any, ...]) -> Crafted:
+            judged: Crafted = scene.judged(Found(rest[0]))
+            return judged
+
+        crafted = self.within_graph(model, x, y, ball, "outside", judge, seed, index, aims, None, candidates)
+        made: Crafted = crafted._replace(gradients=crafted.gradients + gradients, queries=crafted.queries + queries)
+        return made
+
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        raise SettingError(
+            f"Expected an attack of turtlenet's own within a training step or another attack; got {self}."
+        )
+
+    def __str__(self) -> str:
+        ours = [f"{name}={getattr(self, name)}" for name in _OURS if getattr(self, name)]
+        settings = ",".join([*([self.parameters] if self.parameters else []), *ours])
+        return f"{attacks.name_of(type(self))}:{self.method}" + (f":{settings}" if settings else "")
+
+    def _module(self, path: str) -> Any:
+        """A module of the library.
+
+        Raises:
+            SettingError: The library is not installed, or cannot be imported.
+        """
+        try:
+            return importlib.import_module(path)
+        except ImportError as error:
+            raise SettingError(
+                f"Expected {self.library} to be installed for {self.library}:{self.method or 'NAME'}; got: {error}: "
+                f"pip install 'turtlenet[{self.library}]'."
+            ) from None
+
+    def _one_of(self, names: Mapping[str, Any]) -> Any:
+        if self.method not in names:
+            raise SpecError(f"Unknown attack {self.method!r} of {self.library}.{did_you_mean(self.method, names)}")
+        return names[self.method]
+
+
+def names_of(function: Callable[..., Any]) -> set[str]:
+    """The names of a function's or a class's arguments."""
+    return set(inspect.signature(function).parameters) - {"self", "kwargs", "args"}
