@@ -16,6 +16,7 @@ FLOORS = {
     "random": 1,
     "balls": 1,
     "losses": 1,
+    "uncertainty": 1,
     "classifier": 2,
     "batches": 2,
     "data": 2,

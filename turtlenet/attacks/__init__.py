@@ -7,6 +7,7 @@ from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.mim import MIM
 from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, Madry
+from turtlenet.attacks.undetected import Undetected
 
 __all__ = [
     "BIM",
@@ -21,6 +22,7 @@ __all__ = [
     "Goal",
     "Madry",
     "Noise",
+    "Undetected",
     "Verdict",
     "attacks",
     "build",
