@@ -27,7 +27,9 @@ FLOORS = {
     "training": 4,
     "evaluation": 5,
     "fitting": 5,
+    "detection": 5,
     "api": 6,
+    "detecting": 6,
     "cli": 7,
     "__main__": 8,
     "__init__": 8,
@@ -40,6 +42,7 @@ NEIGHBORS = {
     ("balls", "random"),
     ("balls", "backend"),
     ("batches", "classifier"),
+    ("detection", "evaluation"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
