@@ -43,7 +43,7 @@ class Undetected(Attack):
     threshold: float = 0.004
     side: str = "below"
     aim: float = 0.5
-    weight: float = 1.0
+    weight: float = 0.2
     confidence: float = 20.0
     steps: int = 100
     step_size: float = 0.05

@@ -39,7 +39,7 @@ def command() -> None:
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most training images; 0 for all.")
 @click.option("--batch-size", type=BatchSize(), default=64, show_default=True, help="Images at a time, or auto.")
 @click.option("--out", type=click.Path(path_type=Path), help="The detector; MODEL-detector.json by default.")
-def fit(model: str, out: Path | None, limit: int, norm: str | None, **settings: Any) -> None:
+def _fit(model: str, out: Path | None, limit: int, norm: str | None, **settings: Any) -> None:
     """Fits a detector of MODEL on clean and adversarial images of the training part of the data."""
     target = out or Path(f"{Path(model).stem}-detector.json")
     _check_out(target)
@@ -71,7 +71,7 @@ def fit(model: str, out: Path | None, limit: int, norm: str | None, **settings: 
 @click.option("--batch-size", type=BatchSize(), default=64, show_default=True, help="Images at a time, or auto.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-detection by default.")
 @click.pass_context
-def score(
+def _score(
     context: click.Context,
     /,
     model: str,

@@ -243,7 +243,7 @@ def _counting(found: Scored, labels: np.ndarray, right: np.ndarray, population: 
 
 def _point(detector: Detector, name: str, cut: float) -> Point:
     edge, side = seen(detector, cut)
-    return Point(name=name, cut=cut, edge=float(f"{edge:.9g}"), side=side)
+    return Point(name=name, cut=cut, edge=float(f"{edge:.4g}"), side=side)
 
 
 def _check_enough(clean: np.ndarray, adversarial: np.ndarray, count: int, population: str) -> None:

@@ -9,28 +9,28 @@ from matplotlib.axes import Axes
 from turtlenet.detection.report import AttackedRow, Detection
 from turtlenet.evaluation import plots
 
-__all__ = ["HISTOGRAM", "ROC", "histogram", "roc", "short"]
+__all__ = ["HISTOGRAM", "ROC", "histogram", "roc"]
 
 HISTOGRAM, ROC = "histogram.png", "roc.png"
 _MOST = 6
 
 
-def short(row: AttackedRow) -> str:
-    """An attack's name for a legend; an adaptive one by what it aims at."""
-    return f"{row.name}, told {row.aims_at[-1]}" if row.adaptive else row.spec
-
-
 def histogram(result: Detection) -> bytes:
     """How uncertain the model is, clean and under each attack, as a PNG."""
-    names = ["clean", *(short(row) for row in result.rows)][:_MOST]
+    names = ["clean", *(_short(row) for row in result.rows)][:_MOST]
     return plots.png((6.4, 4.0), names, lambda axes, looks: _draw_bins(axes, looks, result, len(names)))
 
 
 def roc(result: Detection) -> bytes:
     """The ROC curve of each attack as a PNG, with the detector's points as marks."""
     rows = [row for row in result.rows if row.successes.roc][:_MOST]
-    names = [f"{short(row)}, {row.successes.auc:.3f}" for row in rows]
+    names = [f"{_short(row)}, {row.successes.auc:.3f}" for row in rows]
     return plots.png((5.2, 5.2), names, lambda axes, looks: _draw_roc(axes, looks, result, rows))
+
+
+def _short(row: AttackedRow) -> str:
+    """A name that a legend has room for."""
+    return f"adaptive, {row.aims_at[-1]}" if row.adaptive else row.spec
 
 
 def _draw_bins(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, most: int) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "slip_head",
     "slip_rows",
     "table",
+    "title",
 ]
 
 EQUATION = (
@@ -75,6 +76,11 @@ def headline(result: Detection) -> str:
     return f"At {alarm.point.name}, {plain}, attacks that know of it {_of(result.slipped_adaptive)}, {false}."
 
 
+def title(row: AttackedRow) -> str:
+    """An attack as the user named it; an adaptive one by the points that it was told of."""
+    return f"{row.name}, told {' and '.join(row.aims_at)}" if row.adaptive else clean(row.spec)
+
+
 def populations(result: Detection) -> list[tuple[str, list[tuple[AttackedRow, Separation]]]]:
     """Both populations, each with a title and what every attack's examples were like."""
     return [
@@ -108,7 +114,7 @@ def slip_head(result: Detection) -> list[str]:
 
 def slip_rows(result: Detection) -> list[list[str]]:
     """What each attack got through, then all plain ones, then all."""
-    rows = [[clip(row.spec, 44), share(row.fooled), *(share(each) for each in row.slipped)] for row in result.rows]
+    rows = [[clip(title(row), 44), share(row.fooled), *(share(each) for each in row.slipped)] for row in result.rows]
     for name, found in (("any plain attack", result.slipped_plain), ("any attack", result.slipped_adaptive)):
         if found:
             rows.append([name, "", *map(share, found)])
@@ -145,7 +151,7 @@ def _of(found: Sequence[Share]) -> str:
 
 def _separations(rows: Sequence[tuple[AttackedRow, Separation]]) -> list[str]:
     clean_side = rows[0][1].clean if rows else None
-    cells = [[clip(row.spec, 44), *separation_cells(row, found)] for row, found in rows]
+    cells = [[clip(title(row), 44), *separation_cells(row, found)] for row, found in rows]
     first = [["clean", "", *scores_cells(clean_side), "", ""]] if clean_side else []
     return aligned([SEPARATION_HEAD, *first, *cells])
 

@@ -88,7 +88,7 @@ def _points(result: Detection) -> list[str]:
 
 def _separations(rows: Sequence[tuple[AttackedRow, Separation]], plain: Callable[[str], str]) -> list[list[str]]:
     first = [["clean", "", *text.scores_cells(rows[0][1].clean), "", ""]] if rows else []
-    return [*first, *([plain(row.spec), *text.separation_cells(row, found)] for row, found in rows)]
+    return [*first, *([plain(text.title(row)), *text.separation_cells(row, found)] for row, found in rows)]
 
 
 def _provenance(result: Detection, plain: Callable[[str], str]) -> list[list[str]]:
@@ -97,6 +97,7 @@ def _provenance(result: Detection, plain: Callable[[str], str]) -> list[list[str
     facts = {
         "Model": f"{result.model.get('name')}, {result.model.get('path') or 'in memory'}",
         "Model sha256": result.model.get("sha256", MISSING),
+        "Attacks": ", ".join(row.spec for row in result.rows) or MISSING,
         "Detector": f"{detector['detector']['name']} ({points})",
         "Fitted on": f"{fit.get('description')}; {detector['population']}, {', '.join(detector['attacks'])}",
         "Fitted on, sha256": fit.get("sha256", MISSING),
