@@ -49,13 +49,14 @@ def test_few_clean_images_of_the_fit_are_above_the_second_point(unsure, parts, f
     assert fitted.scores[0].count == right.sum()
     assert fitted.scores[0].mu == pytest.approx(clean.mean(), rel=1e-4)
     assert fitted.scores[0].sigma == pytest.approx(clean.var(), rel=1e-3)
-    above = (fitted.score(clean) > fitted.points[1].cut).mean()
+    # The score at the cut itself was rounded otherwise.
+    above = (fitted.score(clean) > fitted.points[1].cut + 1e-5).mean()
     assert 0 < above <= 0.05
 
 
 def test_the_same_again_for_the_same_seed(unsure, parts, fitted) -> None:
-    again = tn.fit_detector(unsure, parts, attacks=["fgsm", PGD], draws=12, batch_size=16, **FEW)
-    assert again.detector == pytest.approx(fitted.detector, rel=1e-3)
+    again = tn.fit_detector(unsure, parts, attacks=["fgsm", PGD], draws=12, **FEW)
+    assert dataclasses.replace(again, created=fitted.created) == fitted
     other = tn.fit_detector(unsure, parts, attacks=["fgsm", PGD], draws=12, seed=5, **FEW)
     assert other.detector != fitted.detector
 
@@ -129,7 +130,7 @@ def test_the_views_have_the_numbers(result, tmp_path) -> None:
         assert "as in paper 001" in " ".join(view.split())
     assert max(map(len, str(result).splitlines())) <= 100
     page = (tmp_path / "r" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2 and "http" not in page and "--paper" in page
+    assert page.count("data:image/png;base64,") == 2 and "://" not in page and "--paper" in page
 
 
 def test_the_bins_are_those_of_figure_2_where_they_fit() -> None:
@@ -164,7 +165,7 @@ def test_adaptive_attacks_are_told_the_edges(fitted) -> None:
 def test_a_model_that_draws_nothing(parts) -> None:
     layers = [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(4, activation="softmax")]
     still = keras.Sequential(layers, name="still")
-    with pytest.raises(ModelError, match="'still' draws none: give it Dropout layers, train it, and wrap it"):
+    with pytest.raises(ModelError, match="this one draws none: give it Dropout layers, train it, and wrap it"):
         tn.fit_detector(still, parts)
     dropping = keras.Sequential([*layers[:2], keras.layers.Dropout(0.5), layers[2]], name="dropping")
     with pytest.raises(ModelError, match="turtlenet wrap MODEL --defence mc-dropout"):

@@ -1,6 +1,7 @@
 """Scores a fitted detector on fresh images, and attacks it."""
 
 import datetime
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -64,7 +65,7 @@ def score_on(
     right = _share(trial.right)
     result = Detection(
         model=dict(about),
-        detector=fitted.to_dict(),
+        detector=json.loads(fitted.to_json()),
         data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
         threat={
             "norm": ball.norm,

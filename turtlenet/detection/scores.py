@@ -138,11 +138,10 @@ def check_stochastic(classifier: Classifier) -> None:
         ModelError: No layer draws random numbers at inference.
     """
     if not classifier.stochastic:
-        name = classifier.model.name
         dropout = any("Dropout" in type(layer).__name__ for layer in classifier.model._flatten_layers())
         how = (
             "wrap it with mc-dropout first (turtlenet wrap MODEL --defence mc-dropout)"
             if dropout
             else ("give it Dropout layers, train it, and wrap it with mc-dropout")
         )
-        raise ModelError(f"Expected a model that draws random numbers when it answers; {name!r} draws none: {how}.")
+        raise ModelError(f"Expected a model that draws random numbers when it answers; this one draws none: {how}.")
