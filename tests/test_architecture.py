@@ -16,6 +16,7 @@ FLOORS = {
     "random": 1,
     "balls": 1,
     "losses": 1,
+    "uncertainty": 1,
     "classifier": 2,
     "batches": 2,
     "data": 2,
@@ -26,7 +27,9 @@ FLOORS = {
     "training": 4,
     "evaluation": 5,
     "fitting": 5,
+    "detection": 5,
     "api": 6,
+    "detecting": 6,
     "cli": 7,
     "__main__": 8,
     "__init__": 8,
@@ -40,6 +43,7 @@ NEIGHBORS = {
     ("balls", "backend"),
     ("batches", "classifier"),
     ("attacks", "models"),
+    ("detection", "evaluation"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

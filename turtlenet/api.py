@@ -23,6 +23,7 @@ from turtlenet.fitting import (
     DataType,
     ModelType,
     PathType,
+    about_model,
     as_classifier,
     ball_for,
     describe_ball,
@@ -416,7 +417,7 @@ def evaluate(
             examples,
             made,
             ball,
-            about=_about(one, victim),
+            about=about_model(one, victim),
             specs=[str(spec) for spec in specs],
             mode=_first(mode, chosen.mode, "table"),
             labels=_first(labels, chosen.labels, "true"),
@@ -473,7 +474,7 @@ def tolerance(
         victim,
         to_attack(load_data(data, victim), held_out=False).take(limit),
         eps=float(ball_for(victim, "linf", eps).eps),
-        about=_about(model, victim),
+        about=about_model(model, victim),
         kinds=kinds or KINDS,
         strengths=strengths,
         loss=loss,
@@ -528,16 +529,6 @@ def _at_least(least: int, **values: int) -> None:
     for name, value in values.items():
         if value < least:
             raise SettingError(f"Expected {name} >= {least}; got {value}.")
-
-
-def _about(model: ModelType, victim: Classifier) -> dict[str, Any]:
-    shields = [{"defence": str(each), "adaptive": each.adaptive} for each in models.defences_of(victim.model)]
-    common = {"parameters": int(victim.model.count_params()), "precision": victim.precision, "defences": shields}
-    if isinstance(model, keras.Model):
-        return {"name": model.name, "path": None, "sha256": models.weights_sha256(model), **common}
-    path = Path(model)
-    digest = models.file_sha256(path)
-    return {"name": path.stem, "path": str(model), "sha256": digest, **common}
 
 
 def _objective(spec: str | Objective, attack: str | Attack, ball: Ball, warmup_steps: int) -> Objective:

@@ -61,6 +61,29 @@ class Classifier:
             return ops.cast(self.model(x, training=True), "float32")
         return (backend.wide_gradient(self._attacked) if self.narrow else self._attacked)(x)
 
+    def each(self, x: Any) -> Any:
+        """Gives the float32 logits of each draw, (batch, draws, classes); one draw of a model that draws nothing.
+
+        They are the draws that a call takes the mean of; `mean` takes it.
+        """
+        if not self.narrow:
+            return self._drawn(x)
+        size = self._count * self.num_classes
+        flat = backend.wide_gradient(lambda z: ops.reshape(self._drawn(z), (-1, size)))
+        return ops.reshape(flat(x), (-1, self._count, self.num_classes))
+
+    def probabilities(self, x: Any) -> Any:
+        """Gives the softmax of each draw, float32 (batch, draws, classes)."""
+        return ops.softmax(self.each(x), axis=-1)
+
+    @staticmethod
+    def mean(logits: Any) -> Any:
+        """One answer (batch, classes) of the logits of several draws (batch, draws, classes)."""
+        if logits.shape[1] == 1:
+            return logits[:, 0]
+        chances = ops.log_softmax(logits, axis=-1)
+        return ops.logsumexp(chances, axis=1) - math.log(logits.shape[1])
+
     def _attacked(self, x: Any) -> Any:
         if self.stochastic:
             return self._mean(x)
@@ -69,15 +92,18 @@ class Classifier:
 
     def _mean(self, x: Any) -> Any:
         """Logarithms of the mean probabilities over the draws: their cross-entropy is that of the mean answer."""
-        x = ops.convert_to_tensor(x, "float32")
+        return self.mean(self._drawn(x))
+
+    def _drawn(self, x: Any) -> Any:
+        """Logits of each draw (batch, draws, classes)."""
+        x, draws = ops.convert_to_tensor(x, "float32"), self._count
         keys = random.keys(self.seed, self._digest(x))
-        each = ops.stack([random.fold_in(keys, number) for number in range(self.draws)], axis=1)
-        with gradients.taken(self.gradient, ops.reshape(each, (-1, 2))):
-            logits = ops.cast(self.model(ops.repeat(x, self.draws, axis=0), training=False), "float32")
-        if self.draws == 1:
-            return logits
-        chances = ops.log_softmax(ops.reshape(logits, (-1, self.draws, self.num_classes)), axis=-1)
-        return ops.logsumexp(chances, axis=1) - math.log(self.draws)
+        # All draws at once: a graph of fifty derivations one by one takes longer to build than to run.
+        numbers = ops.zeros_like(keys[:, :1]) + ops.cast(np.arange(draws, dtype="int32")[None, :], "uint32")
+        spread = ops.reshape(keys[:, None, :] + ops.zeros_like(numbers)[:, :, None], (-1, 2))
+        with gradients.taken(self.gradient, random.fold_in(spread, ops.reshape(numbers, (-1,)))):
+            logits = ops.cast(self.model(ops.repeat(x, draws, axis=0), training=False), "float32")
+        return ops.reshape(logits, (-1, draws, self.num_classes))
 
     def _digest(self, x: Any) -> Any:
         """A number for each input (batch,), so that draws belong to an input and not to its place in a batch."""
@@ -87,6 +113,11 @@ class Classifier:
         odd = (np.arange(size, dtype="int64") * 2 + 1) * 0x9E3779B1 % 2**31 | 1
         # Sums of 32-bit integers wrap around, on every backend.
         return ops.sum(grains * ops.cast(odd.astype("int32"), "int32"), axis=1)
+
+    @property
+    def _count(self) -> int:
+        """How many draws there are to take."""
+        return self.draws if self.stochastic else 1
 
     @property
     def stochastic(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
@@ -19,6 +20,7 @@ __all__ = [
     "DataType",
     "ModelType",
     "PathType",
+    "about_model",
     "as_classifier",
     "ball_for",
     "describe_ball",
@@ -54,6 +56,17 @@ def as_classifier(
         model = models.copy(model)
     models.compute_in(model, precision)
     return models.classifier(model, bounds=bounds, head=head, gradient=gradient, draws=draws)
+
+
+def about_model(model: ModelType, victim: Classifier) -> dict[str, Any]:
+    """What a report says of a model: its `name`, `path`, `sha256`, `parameters`, `precision` and `defences`."""
+    shields = [{"defence": str(each), "adaptive": each.adaptive} for each in models.defences_of(victim.model)]
+    common = {"parameters": int(victim.model.count_params()), "precision": victim.precision, "defences": shields}
+    if isinstance(model, keras.Model):
+        return {"name": model.name, "path": None, "sha256": models.weights_sha256(model), **common}
+    path = Path(model)
+    digest = models.file_sha256(path)
+    return {"name": path.stem, "path": str(model), "sha256": digest, **common}
 
 
 def source_for(source: ModelType, victim: Classifier, precision: str | None = None) -> Classifier:

@@ -10,6 +10,7 @@ from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, Madry
 from turtlenet.attacks.scene import Crafted, Found, Scene
 from turtlenet.attacks.staged import Staged
+from turtlenet.attacks.undetected import Undetected
 
 __all__ = [
     "BIM",
@@ -30,6 +31,7 @@ __all__ = [
     "Noise",
     "Scene",
     "Staged",
+    "Undetected",
     "Verdict",
     "attacks",
     "build",

@@ -21,10 +21,11 @@ INTERRUPTED = 130
 _COMMANDS = {
     "attack": "Keep the adversarial examples themselves.",
     "convert": "Write a model of any Keras as a file of Keras 3.",
+    "detect": "Tell adversarial inputs by the model's uncertainty, and attack that too.",
     "evaluate": "Attack models and write a robustness report.",
     "inspect": "Say what a model file is, and whether it loads safely.",
     "key": "Make a secret key for the defences that have one.",
-    "list": "List attacks, defences, objectives, models, data sets, suites or recipes.",
+    "list": "List attacks, defences, detectors, objectives, models, data sets, suites or recipes.",
     "tolerance": "Measure tolerable noise, and choose the levels of a quantizer.",
     "train": "Harden a model by adversarial training.",
     "wrap": "Put defences in front of a model, without training.",

@@ -12,14 +12,14 @@ from turtlenet.errors import SpecError, did_you_mean
 
 __all__ = ["command"]
 
-_FAMILIES = ("attacks", "datasets", "defences", "models", "objectives", "recipes", "suites")
+_FAMILIES = ("attacks", "datasets", "defences", "detectors", "models", "objectives", "recipes", "suites")
 
 
 @click.command("list")
 @click.argument("family", default="attacks")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(family: str, as_json: bool) -> None:
-    """Lists attacks, datasets, defences, models, objectives, recipes or suites, with a line on each."""
+    """Lists attacks, datasets, defences, detectors, models, objectives, recipes or suites, with a line on each."""
     if family not in _FAMILIES:
         raise SpecError(f"Unknown family {family!r}.{did_you_mean(family, _FAMILIES)}")
     framework()
@@ -33,7 +33,7 @@ def command(family: str, as_json: bool) -> None:
 
 
 def _entries(family: str) -> dict[str, str]:
-    from turtlenet import attacks, data, defences, models, training
+    from turtlenet import attacks, data, defences, detection, models, training
     from turtlenet.attacks import suites
 
     if family == "recipes":
@@ -44,6 +44,7 @@ def _entries(family: str) -> dict[str, str]:
         "attacks": attacks.attacks,
         "datasets": data.datasets,
         "defences": defences.defences,
+        "detectors": detection.detectors,
         "models": models.architectures,
         "objectives": training.objectives,
     }[family]

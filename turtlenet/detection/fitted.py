@@ -1,0 +1,256 @@
+"""A detector that was fitted, with all that it was fitted on, as a file."""
+
+import datetime
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from turtlenet.attacks import Attack
+from turtlenet.batches import check_agreement
+from turtlenet.detection.base import Detector, detectors, seen
+from turtlenet.detection.scores import Scored, Setting
+from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean
+from turtlenet.evaluation.evaluate import versions
+from turtlenet.evaluation.plain import dump, read
+from turtlenet.files import write_whole
+
+__all__ = ["POPULATIONS", "FittedDetector", "Point", "Scores", "fit_on"]
+
+POPULATIONS = ("all", "successes")
+_LEAST = 5
+_FALSE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """Where a detector says that it sees an attack.
+
+    Attributes:
+        name: `even-odds`, a probability above 0.5; or `5%-of-clean`, one that few of the clean inputs that it was
+            fitted on had.
+        cut: It sees an attack where the probability is above this.
+        edge: The uncertainty at which that begins.
+        side: Where it sees nothing: `below` the edge, or `above` it.
+    """
+
+    name: str
+    cut: float
+    edge: float
+    side: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """The uncertainties of some inputs, as in Tables 3 and 4 of paper 001.
+
+    Attributes:
+        name: `clean`, or the attack's spec.
+        count: How many.
+        mu: Their mean; None of nothing.
+        sigma: Their variance (1/n), as the paper's sigma must be one; None of nothing.
+    """
+
+    name: str
+    count: int
+    mu: float | None
+    sigma: float | None
+
+    @staticmethod
+    def of(name: str, values: np.ndarray) -> "Scores":
+        """The summary of uncertainties (n,)."""
+        if not len(values):
+            return Scores(name=name, count=0, mu=None, sigma=None)
+        mu, sigma = (float(f"{value:.6g}") for value in (values.mean(), values.var()))
+        return Scores(name=name, count=len(values), mu=mu, sigma=sigma)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedDetector:
+    """A detector of one model, and what it was fitted on.
+
+    Attributes:
+        detector: The detector's registered name and its numbers.
+        model: `name`, `path`, `sha256`, and whatever else the caller knows.
+        data: `name`, `count`, `sha256`, `description` of the images it was fitted on.
+        threat: `norm`, `eps` (input units), `bounds`, `gradient`.
+        attacks: Their specs.
+        population: `successes`: clean images that are classified correctly against those of their adversarial
+            examples that are not; or `all` images and all examples, as in paper 001.
+        draws: Stochastic inferences behind each uncertainty.
+        attack_draws: Draws that the attacks took the mean of.
+        points: Where it says that it sees an attack.
+        scores: What it was fitted on: the clean uncertainties, then those under each attack.
+    """
+
+    detector: dict[str, Any]
+    model: dict[str, Any]
+    data: dict[str, Any]
+    threat: dict[str, Any]
+    attacks: tuple[str, ...]
+    population: str
+    draws: int
+    attack_draws: int
+    seed: int
+    points: tuple[Point, ...]
+    scores: tuple[Scores, ...]
+    versions: dict[str, str]
+    created: str
+
+    def score(self, values: Any) -> np.ndarray:
+        """Gives the probability that an input is adversarial, at even odds, float64 shaped like `values`."""
+        return Detector.from_dict(self.detector).score(values)
+
+    def check_model(self, about: Mapping[str, Any]) -> None:
+        """Refuses another model than the detector's own: uncertainties of two models are not alike.
+
+        Raises:
+            ModelError: Another sha256.
+        """
+        if about["sha256"] != self.model["sha256"]:
+            raise ModelError(
+                f"Expected the model that the detector was fitted on, {self.model.get('name')} with sha256 "
+                f"{self.model['sha256'][:12]}...; got {about['name']} with sha256 {about['sha256'][:12]}..."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """The detector as JSON; NaN never stands in it."""
+        return dump(self.to_dict())
+
+    @staticmethod
+    def from_json(text: str) -> "FittedDetector":
+        """Reads back what `to_json` wrote; no code of the file is run.
+
+        Raises:
+            SpecError: A detector that nobody registered here.
+            TypeError, ValueError, KeyError: No such text.
+        """
+        found: FittedDetector = read(FittedDetector, json.loads(text))
+        numbers = [value for value in found.detector.values() if not isinstance(value, str)]
+        if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in numbers):
+            raise ValueError("numbers of the detector that are not finite")
+        if not all(isinstance(found.model[key], str) for key in ("sha256", "name")):
+            raise TypeError("no name or sha256 of the model")
+        if not (found.points and found.attacks and float(found.threat["eps"]) >= 0 and found.threat["norm"]):
+            raise ValueError("no points, attacks or threat")
+        found.score(np.zeros(1))
+        return found
+
+    def save(self, path: str | Path) -> None:
+        """Writes the detector, at once or not at all.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        write_whole(Path(path), lambda file: file.write(f"{self.to_json()}\n".encode()))
+
+    @staticmethod
+    def load(path: str | Path) -> "FittedDetector":
+        """Reads a detector's file.
+
+        Raises:
+            DataError: No such file, or no detector in it.
+            SpecError: A detector that nobody registered here.
+        """
+        try:
+            return FittedDetector.from_json(Path(path).read_text("utf-8"))
+        except OSError as error:
+            raise DataError(f"Expected a detector's file; got {path}: {error.strerror or error}.") from None
+        except SpecError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:160].rstrip(". ") or type(error).__name__
+            raise DataError(f"Expected a detector that turtlenet wrote; got {path}: {reason}.") from None
+
+    def __str__(self) -> str:
+        from turtlenet.detection.text import fitted
+
+        return fitted(self)
+
+
+def fit_on(
+    setting: Setting,
+    attacks: Sequence[Attack],
+    *,
+    about: Mapping[str, Any],
+    detector: str = "logistic",
+    population: str = "successes",
+) -> FittedDetector:
+    """Fits a detector on clean images and on what attacks make of them.
+
+    Args:
+        setting: The model, the images, which should be none that the detector is scored on later, and the threat.
+        attacks: Their examples are put together.
+        about: The model's `name`, `path` and `sha256`.
+        detector: A registered name.
+        population: See `FittedDetector`.
+
+    Raises:
+        SpecError: No such detector or population.
+        DataError: Fewer than 5 scores on a side.
+        TurtlenetError: An attack that cannot work on this model or in this norm.
+    """
+    kind: Any = detectors.factory(detector)
+    if population not in POPULATIONS:
+        raise SpecError(f"Unknown population {population!r}.{did_you_mean(population, POPULATIONS)}")
+    for attack in attacks:
+        attack.check(setting.classifier, setting.ball)
+    setting.examples.check()
+    digest = setting.examples.sha256()
+    check_agreement(about["sha256"], digest)
+    clean, labels = setting.clean(), setting.examples.labels
+    right = clean.answers == labels if population == "successes" else np.ones(len(labels), bool)
+    parts = {str(attack): _counting(setting.attacked(attack), labels, right, population) for attack in attacks}
+    sides = clean.values[right], np.concatenate([*parts.values()])
+    _check_enough(*sides, len(labels), population)
+    made: Detector = kind.fit(*sides)
+    # At most this share of the clean side is above it.
+    few = float(np.quantile(made.score(sides[0]), 1 - _FALSE, method="higher"))
+    ball, examples = setting.ball, setting.examples
+    return FittedDetector(
+        detector=made.to_dict(),
+        model=dict(about),
+        data={"name": examples.name, "count": len(labels), "sha256": digest, "description": examples.describe()},
+        threat={
+            "norm": ball.norm,
+            "eps": float(ball.eps),
+            "bounds": [ball.low, ball.high],
+            "gradient": setting.classifier.gradient,
+        },
+        attacks=tuple(parts),
+        population=population,
+        draws=setting.draws,
+        attack_draws=setting.classifier.draws,
+        seed=setting.seed,
+        points=tuple(_point(made, name, cut) for name, cut in (("even-odds", 0.5), ("5%-of-clean", few))),
+        scores=(Scores.of("clean", sides[0]), *(Scores.of(spec, values) for spec, values in parts.items())),
+        versions=versions(),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _counting(found: Scored, labels: np.ndarray, right: np.ndarray, population: str) -> np.ndarray:
+    return found.values[right & (found.answers != labels)] if population == "successes" else found.values
+
+
+def _point(detector: Detector, name: str, cut: float) -> Point:
+    edge, side = seen(detector, cut)
+    return Point(name=name, cut=cut, edge=float(f"{edge:.4g}"), side=side)
+
+
+def _check_enough(clean: np.ndarray, adversarial: np.ndarray, count: int, population: str) -> None:
+    words = ("clean images that are right", "adversarial examples that succeed")
+    for values, what in zip((clean, adversarial), words, strict=True):
+        if len(values) < _LEAST:
+            what = what if population == "successes" else what.partition(" that")[0]
+            raise DataError(
+                f"Expected at least {_LEAST} {what} to fit a detector on; got {len(values)} of {count:,} images."
+            )

@@ -1,0 +1,50 @@
+"""The detector of paper 001."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+
+from turtlenet.detection.base import Detector, detectors, spread_of
+
+__all__ = ["Logistic"]
+
+
+@detectors.register("logistic")
+@dataclass(frozen=True, kw_only=True)
+class Logistic(Detector):
+    """Logistic regression on the uncertainty (paper 001, section 3), as scikit-learn fits it.
+
+    Uncertainties are of the order of 1e-3: they are standardized first, or the penalty on the slope (C = 1) would
+    leave next to nothing of it.
+
+    Args:
+        center: Mean of the scores that it was fitted on, both sides weighed alike.
+        scale: Their standard deviation.
+        slope: Of the standardized score.
+        intercept: Log odds at the center.
+    """
+
+    center: float
+    scale: float
+    slope: float
+    intercept: float
+
+    @classmethod
+    def fit(cls, clean: np.ndarray, adversarial: np.ndarray) -> "Logistic":
+        (clean, low, near), (adversarial, high, far) = (
+            spread_of(clean, "clean"),
+            spread_of(adversarial, "adversarial"),
+        )
+        center = (low + high) / 2
+        scale = float(np.sqrt((near + far) / 2 + (high - low) ** 2 / 4)) or 1.0
+        values = (np.concatenate([clean, adversarial]) - center) / scale
+        labels = np.repeat([0, 1], [len(clean), len(adversarial)])
+        found = LogisticRegression(class_weight="balanced").fit(values[:, None], labels)
+        return cls(center=center, scale=scale, slope=float(found.coef_[0, 0]), intercept=float(found.intercept_[0]))
+
+    def score(self, values: Any) -> np.ndarray:
+        standard = (np.asarray(values, "float64") - self.center) / self.scale
+        return np.asarray(expit(self.intercept + self.slope * standard))

@@ -1,0 +1,201 @@
+"""Scores a fitted detector on fresh images, and attacks it."""
+
+import datetime
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from turtlenet.attacks import Attack, attacks
+from turtlenet.batches import check_agreement
+from turtlenet.detection import curves
+from turtlenet.detection.doubts import find_doubts
+from turtlenet.detection.fitted import FittedDetector, Scores
+from turtlenet.detection.report import Alarm, AttackedRow, Detection, Histogram, Separation, Share
+from turtlenet.detection.scores import Scored, Setting
+from turtlenet.evaluation.evaluate import versions
+from turtlenet.evaluation.statistics import interval
+
+__all__ = ["adaptive_attacks", "histogram", "score_on"]
+
+BINS = 100
+TOP = 0.035
+"""The bins and the range of paper 001, Figure 2."""
+
+
+def score_on(
+    setting: Setting,
+    fitted: FittedDetector,
+    plain: Sequence[Attack],
+    *,
+    about: Mapping[str, Any],
+    adaptive: str = "undetected",
+) -> Detection:
+    """Scores a detector on images that it was not fitted on, under plain attacks and under such that know of it.
+
+    Args:
+        setting: The model, the images, the threat, and the draws, which should be the detector's.
+        fitted: The detector.
+        plain: Attacks that do not know of it.
+        about: The model's `name`, `path` and `sha256`.
+        adaptive: Spec of an attack that is told the detector's edges, once for each of its points; empty for none.
+
+    Raises:
+        ModelError: Another model than the detector's own.
+        TurtlenetError: An attack that cannot work on this model or in this norm.
+    """
+    fitted.check_model(about)
+    knowing = adaptive_attacks(fitted, adaptive)
+    for attack in (*plain, *(attack for attack, _ in knowing)):
+        attack.check(setting.classifier, setting.ball)
+    began, examples = time.perf_counter(), setting.examples
+    examples.check()
+    digest = examples.sha256()
+    check_agreement(about["sha256"], digest)
+    trial = _Trial(fitted, examples.labels, setting.clean(), setting.seed)
+    tried: list[tuple[Attack, tuple[str, ...], Scored]]
+    tried = [(attack, (), setting.attacked(attack)) for attack in plain]
+    tried += [(attack, names, setting.attacked(attack)) for attack, names in knowing]
+    rows = tuple(trial.row(*each) for each in tried)
+    clean = [found for _, names, found in tried if not names]
+    ball = setting.ball
+    right = _share(trial.right)
+    result = Detection(
+        model=dict(about),
+        detector=json.loads(fitted.to_json()),
+        data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
+        threat={
+            "norm": ball.norm,
+            "eps": float(ball.eps),
+            "bounds": [ball.low, ball.high],
+            "gradient": setting.classifier.gradient,
+        },
+        draws=setting.draws,
+        attack_draws=setting.classifier.draws,
+        seed=setting.seed,
+        versions=versions(),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - began, 3),
+        clean_accuracy=right.share,
+        clean_accuracy_interval=right.interval,
+        alarms=trial.alarms(),
+        rows=rows,
+        slipped_plain=trial.slipped(clean) if clean else (),
+        slipped_adaptive=trial.slipped([found for _, _, found in tried]) if knowing else (),
+        doubts=(),
+        histogram=trial.histogram([(row.spec, found) for row, (_, _, found) in zip(rows, tried, strict=True)]),
+        scores=trial.listed([found for _, _, found in tried]),
+    )
+    return replace(result, doubts=find_doubts(result))
+
+
+def adaptive_attacks(fitted: FittedDetector, spec: str) -> list[tuple[Attack, tuple[str, ...]]]:
+    """The attack of a spec, told each edge of a detector in turn, with the points that it was told of."""
+    made: dict[Attack, tuple[str, ...]] = {}
+    for point in fitted.points if spec else ():
+        attack = attacks.build(spec, {"threshold": point.edge, "side": point.side})
+        made[attack] = (*made.get(attack, ()), point.name)
+    return list(made.items())
+
+
+def histogram(series: Sequence[tuple[str, np.ndarray]]) -> Histogram:
+    """100 bins from 0 to 0.035 as in paper 001, or to the largest score where that range would hide them.
+
+    Args:
+        series: Names and uncertainties (n,).
+    """
+    every = np.concatenate([values for _, values in series])
+    largest = float(every.max()) if len(every) else TOP
+    # The paper's range for as long as hardly anything lies above it and the scores fill a tenth of it.
+    fits = not len(every) or ((every > TOP).mean() <= 0.01 and largest > TOP / 10)
+    top = TOP if fits or largest == 0 else float(f"{largest:.3g}")
+    counts = [np.histogram(np.minimum(values, top), BINS, (0, top))[0] for _, values in series]
+    return Histogram(
+        top=top, names=tuple(name for name, _ in series), counts=tuple(tuple(map(int, row)) for row in counts)
+    )
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """The clean side of a trial, and what is made of an attack's side."""
+
+    fitted: FittedDetector
+    labels: np.ndarray
+    clean: Scored
+    seed: int
+
+    @property
+    def right(self) -> np.ndarray:
+        return self.clean.answers == self.labels
+
+    def row(self, attack: Attack, aims_at: tuple[str, ...], found: Scored) -> AttackedRow:
+        everyone = np.ones(len(self.labels), bool)
+        return AttackedRow(
+            name=attacks.name_of(type(attack)),
+            spec=str(attack),
+            adaptive=bool(aims_at),
+            aims_at=aims_at,
+            settings=attack.to_dict(),
+            seconds=found.seconds,
+            linf_max=round(found.linf, 6),
+            fooled=_share(self.fooled(found)[self.right]),
+            slipped=self.slipped([found]),
+            successes=self.separation(str(attack), found, self.right, self.fooled(found)),
+            all=self.separation(str(attack), found, everyone, everyone),
+        )
+
+    def fooled(self, found: Scored) -> np.ndarray:
+        """Images that were right and are wrong now."""
+        return self.right & (found.answers != self.labels)
+
+    def separation(self, spec: str, found: Scored, is_clean: np.ndarray, is_attacked: np.ndarray) -> Separation:
+        score = self.fitted.score
+        pair = curves.Pair(score(self.clean.values), score(found.values), is_clean, is_attacked)
+        clean, adversarial = pair.sides
+        within = curves.bootstrap(pair, {"auc": curves.area, "accuracy": curves.accuracy}, self.seed)
+        auc, accuracy = curves.area(clean, adversarial), curves.accuracy(clean, adversarial)
+        return Separation(
+            clean=Scores.of("clean", self.clean.values[is_clean]),
+            adversarial=Scores.of(spec, found.values[is_attacked]),
+            auc=None if auc is None else round(auc, 6),
+            auc_interval=within["auc"],
+            accuracy=None if accuracy is None else round(accuracy, 6),
+            accuracy_interval=within["accuracy"],
+            seen=tuple(_share(adversarial > point.cut) for point in self.fitted.points),
+            roc=curves.roc(clean, adversarial),
+        )
+
+    def slipped(self, tried: Sequence[Scored]) -> tuple[Share, ...]:
+        """Images that any of the attacks got misclassified and not seen, of those that were right, at each point."""
+        hits = [
+            np.any([self.fooled(found) & ~(self.fitted.score(found.values) > point.cut) for found in tried], axis=0)
+            for point in self.fitted.points
+        ]
+        return tuple(_share(hit[self.right]) for hit in hits)
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        chances = self.fitted.score(self.clean.values)
+        return tuple(
+            Alarm(point=point, successes=_share((chances > point.cut)[self.right]), all=_share(chances > point.cut))
+            for point in self.fitted.points
+        )
+
+    def histogram(self, tried: Sequence[tuple[str, Scored]]) -> Histogram:
+        attacked = [(spec, found.values[self.fooled(found)]) for spec, found in tried]
+        return histogram([("clean", self.clean.values[self.right]), *attacked])
+
+    def listed(self, tried: Sequence[Scored]) -> dict[str, list[float]]:
+        lists: dict[str, list[float]] = {"label": self.labels.tolist()}
+        for name, found in (("clean", self.clean), *((str(number), one) for number, one in enumerate(tried))):
+            lists[name] = [float(f"{value:.6g}") for value in found.values]
+            lists[f"{name}_answer"] = found.answers.tolist()
+        return lists
+
+
+def _share(hits: np.ndarray) -> Share:
+    count, total = int(hits.sum()), len(hits)
+    share = round(count / total, 6) if total else 0.0
+    return Share(hits=count, count=total, share=share, interval=interval(count, total))

@@ -1,0 +1,79 @@
+"""The histogram of paper 001's Figure 2, and the ROC curves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from turtlenet.detection.report import AttackedRow, Detection
+from turtlenet.evaluation import plots
+
+__all__ = ["HISTOGRAM", "ROC", "histogram", "roc"]
+
+HISTOGRAM, ROC = "histogram.png", "roc.png"
+_MOST = 6
+
+
+def histogram(result: Detection) -> bytes:
+    """How uncertain the model is, clean and under each attack, as a PNG."""
+    names = ["clean", *(_short(row) for row in result.rows)][:_MOST]
+    return plots.png((6.4, 4.0), names, lambda axes, looks: _draw_bins(axes, looks, result, len(names)))
+
+
+def roc(result: Detection) -> bytes:
+    """The ROC curve of each attack as a PNG, with the detector's points as marks."""
+    rows = [row for row in result.rows if row.successes.roc][:_MOST]
+    names = [f"{_short(row)}, {row.successes.auc:.3f}" for row in rows]
+    return plots.png((5.2, 5.2), names, lambda axes, looks: _draw_roc(axes, looks, result, rows))
+
+
+def _short(row: AttackedRow) -> str:
+    """A name that a legend has room for."""
+    return f"adaptive, {row.aims_at[-1]}" if row.adaptive else row.spec
+
+
+def _draw_bins(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, most: int) -> None:
+    found = result.histogram
+    edges = np.linspace(0, found.top, len(found.counts[0]) + 1)
+    for place, (counts, look) in enumerate(zip(found.counts[:most], looks, strict=False)):
+        total = sum(counts)
+        heights = [100 * each / total if total else 0.0 for each in counts]
+        if place == 0:
+            axes.stairs(heights, edges, fill=True, color=look["color"], alpha=0.25)
+        style = "-" if place == 0 else look["linestyle"]
+        axes.stairs(heights, edges, color=look["color"], linewidth=1.6, linestyle=style)
+        axes.plot([], [], color=look["color"], linewidth=1.6, linestyle=style, label="x")
+    for alarm in result.alarms:
+        if alarm.point.edge < found.top:
+            axes.axvline(alarm.point.edge, color="0.35", linewidth=1, linestyle=(0, (2, 2)))
+            axes.annotate(
+                alarm.point.name,
+                (alarm.point.edge, 100),
+                xytext=(3, -2),
+                textcoords="offset points",
+                rotation=90,
+                va="top",
+                fontsize=8.5,
+            )
+    # The first bin has most of the clean images: on a linear axis nothing else would be seen.
+    axes.set_yscale("symlog", linthresh=1, linscale=0.6)
+    axes.set_yticks([0, 1, 3, 10, 30, 100], ["0", "1", "3", "10", "30", "100"])
+    axes.set_yticks([], minor=True)
+    axes.set(xlabel="uncertainty (variance of the softmax outputs)", ylabel="share of the images, %")
+    axes.set(xlim=(0, found.top), ylim=(0, 100))
+    axes.grid(axis="y", linewidth=0.8)
+
+
+def _draw_roc(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, rows: Sequence[AttackedRow]) -> None:
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=(0, (2, 2)))
+    for row, look in zip(rows, looks, strict=False):
+        wrong, right = zip(*row.successes.roc, strict=True)
+        axes.plot(wrong, right, color=look["color"], linestyle=look["linestyle"], linewidth=1.8, label="x")
+        for alarm, seen in zip(result.alarms, row.successes.seen, strict=True):
+            axes.plot(
+                alarm.successes.share, seen.share, look["marker"], color=look["color"], markersize=7, clip_on=False
+            )
+    axes.set(xlabel="clean images taken for adversarial", ylabel="adversarial examples seen")
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.grid(linewidth=0.8)

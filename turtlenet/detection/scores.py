@@ -1,0 +1,147 @@
+"""The uncertainty of any number of images, and what becomes of them under attack."""
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+from turtlenet import backend
+from turtlenet.attacks import Attack
+from turtlenet.attacks.batched import attack_all
+from turtlenet.balls import Ball
+from turtlenet.batches import dealt, in_batches
+from turtlenet.classifier import Classifier
+from turtlenet.data import Examples
+from turtlenet.errors import DataError, ModelError, SettingError
+from turtlenet.uncertainty import uncertainty
+
+__all__ = ["Scored", "Setting", "check_stochastic"]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model answers to n images and how sure it is; arrays on the host.
+
+    Attributes:
+        values: Uncertainties (paper 001, equation 12), float64 (n,).
+        answers: Classes with the largest mean probability, int (n,).
+        seconds: What crafting and scoring took.
+        linf: Largest change of a pixel, over all images, in input units.
+    """
+
+    values: np.ndarray
+    answers: np.ndarray
+    seconds: float = 0.0
+    linf: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A model, images, a threat, and how they are asked.
+
+    Args:
+        classifier: The model as an attacker sees it, with the attacker's draws.
+        examples: Images and true labels.
+        ball: The threat.
+        draws: Stochastic inferences behind each uncertainty, at least 2.
+        seed: Repeats every draw; those behind an uncertainty are others than the attacker's.
+        batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a result.
+
+    Raises:
+        ModelError: A model that draws nothing.
+        SettingError: A number out of its range.
+        DataError: Labels that the model does not have.
+    """
+
+    classifier: Classifier
+    examples: Examples
+    ball: Ball
+    draws: int = 50
+    seed: int = 0
+    batch_size: int | None = 64
+
+    def __post_init__(self) -> None:
+        if self.draws < 2:
+            raise SettingError(f"Expected draws >= 2, whose answers can differ; got {self.draws}.")
+        if self.classifier.draws < 2:
+            raise SettingError(f"Expected attack_draws >= 2, whose answers can differ; got {self.classifier.draws}.")
+        if self.seed < 0:
+            raise SettingError(f"Expected seed >= 0; got {self.seed}.")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise SettingError(f"Expected batch_size >= 1; got {self.batch_size}.")
+        if self.examples.num_classes > self.classifier.num_classes:
+            raise DataError(
+                f"Expected labels of {self.classifier.num_classes} classes; got {self.examples.num_classes} in "
+                f"{self.examples.name}."
+            )
+        check_stochastic(self.classifier)
+
+    @property
+    def judge(self) -> Classifier:
+        """The model as the detector asks it: draws that no attack has seen."""
+        return self.classifier.taking(draws=self.draws, seed=self.seed + 1)
+
+    @property
+    def victim(self) -> Classifier:
+        """The model as the attacks ask it."""
+        return self.classifier.taking(seed=self.seed)
+
+    def clean(self) -> Scored:
+        """The images as they are."""
+        return self._scored(self.examples.batch(slice(None))[0])
+
+    def attacked(self, attack: Attack) -> Scored:
+        """The images after an attack, judged on draws that it has not seen."""
+        x, y = self.examples.batch(slice(None))
+        began = time.perf_counter()
+        moved = attack_all(attack, self.victim, x, y, ball=self.ball, seed=self.seed, batch_size=self.batch_size).x
+        found = self._scored(moved)
+        linf = float(np.abs(moved - x).max())
+        return Scored(found.values, found.answers, round(time.perf_counter() - began, 3), linf)
+
+    def _scored(self, x: np.ndarray) -> Scored:
+        judge, count = self.judge, len(x)
+
+        def graph(x: Any) -> Any:
+            each = judge.each(x)
+            answers = ops.argmax(ops.mean(ops.softmax(each, axis=-1), axis=1), axis=-1)
+            return uncertainty(ops.softmax(each, axis=-1)), ops.cast(answers, "int32")
+
+        def work(rows: np.ndarray) -> list[np.ndarray]:
+            pixels = backend.shard(ops.convert_to_tensor(x[rows], "float32"))
+            return [ops.convert_to_numpy(part) for part in judge.compiled("uncertainty", graph)(pixels)]
+
+        def share() -> tuple[np.ndarray, np.ndarray]:
+            values, answers = np.empty(count), np.empty(count, "int32")
+            hidden = not (backend.process()[0] == 0 and sys.stderr.isatty())
+            with tqdm(total=len(dealt(count)), unit="image", disable=hidden, dynamic_ncols=True, leave=False) as bar:
+                for rows, (spread, answer) in in_batches(judge, dealt(count), self.batch_size, work):
+                    values[rows], answers[rows] = spread[: len(rows)], answer[: len(rows)]
+                    bar.update(len(rows))
+            return values[dealt(count)], answers[dealt(count)]
+
+        parts = backend.gather(share)
+        values, answers = np.empty(count), np.empty(count, "int32")
+        for number, part in enumerate(parts):
+            values[number :: len(parts)], answers[number :: len(parts)] = part
+        return Scored(values, answers)
+
+
+def check_stochastic(classifier: Classifier) -> None:
+    """Refuses a model whose answers never differ.
+
+    Raises:
+        ModelError: No layer draws random numbers at inference.
+    """
+    if not classifier.stochastic:
+        dropout = any("Dropout" in type(layer).__name__ for layer in classifier.model._flatten_layers())
+        how = (
+            "wrap it with mc-dropout first (turtlenet wrap MODEL --defence mc-dropout)"
+            if dropout
+            else ("give it Dropout layers, train it, and wrap it with mc-dropout")
+        )
+        raise ModelError(f"Expected a model that draws random numbers when it answers; this one draws none: {how}.")
