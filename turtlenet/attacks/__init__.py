@@ -5,6 +5,7 @@ from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.fgsm import FGSM, RFGSM
 from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.mim import MIM
+from turtlenet.attacks.minimal import CW, CWL0, DDN, EAD, FMN, JSMA, LBFGS, CWLinf, DeepFool, Minimal
 from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, Madry
 from turtlenet.attacks.scene import Crafted, Found, Scene
@@ -12,16 +13,26 @@ from turtlenet.attacks.staged import Staged
 
 __all__ = [
     "BIM",
+    "CW",
+    "CWL0",
+    "DDN",
+    "EAD",
     "FGSM",
+    "FMN",
+    "JSMA",
+    "LBFGS",
     "MIM",
     "PGD",
     "RFGSM",
     "Ascent",
     "Attack",
+    "CWLinf",
     "Crafted",
+    "DeepFool",
     "Found",
     "Goal",
     "Madry",
+    "Minimal",
     "Noise",
     "Scene",
     "Staged",
