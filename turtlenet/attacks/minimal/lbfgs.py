@@ -30,6 +30,9 @@ class LBFGS(Weighed):
     A projected L-BFGS: values at a bound that would leave it stay, the two-loop recursion (Nocedal, 1980) turns the
     slope of the others, and a step is halved until the objective falls enough (Armijo). An iteration is one trial.
 
+    Towards a target the loss is its cross-entropy, as in the paper; away from the label it is that of the label being
+    wrong, -log(1 - p): the cross-entropy of the label is flat where the model is sure, and no search leaves it.
+
     Args:
         memory: Steps that the estimate of the curvature remembers.
     """
@@ -64,7 +67,7 @@ class LBFGS(Weighed):
 
         falls = ops.sum(slope * (trial - place), axis=1)
         enough = new_value <= value + _ENOUGH * ops.minimum(falls, 0.0)
-        arrived = ops.logical_and(enough, value - new_value <= _SMALL * ops.maximum(ops.abs(new_value), 1.0))
+        arrived = ops.logical_and(enough, value - new_value <= _SMALL * ops.abs(new_value))
         arrived = ops.logical_or(arrived, length < 0.5**_HALVINGS)
 
         move, turn = trial - place, new_slope - slope
@@ -95,13 +98,21 @@ class LBFGS(Weighed):
 
         def look(point: Any) -> tuple[Any, Any]:
             logits = model(point)
-            return goal.loss("cross_entropy", logits), goal.reached(logits)
+            return _missing(goal, logits), goal.reached(logits)
 
         loss, reached, climb = backend.input_gradient(look, point)
         moved = to_unit(point, ball) - to_unit(x, ball)
-        slope = 2 * moved - tall(c, x) * ball.full * climb
+        slope = 2 * moved + tall(c, x) * ball.full * climb
         flat = (-1, math.prod(x.shape[1:]))
-        return ops.sum(ops.square(ops.reshape(moved, flat)), axis=1) - c * loss, reached, ops.reshape(slope, flat)
+        return ops.sum(ops.square(ops.reshape(moved, flat)), axis=1) + c * loss, reached, ops.reshape(slope, flat)
+
+
+def _missing(goal: Goal, logits: Any) -> Any:
+    """What to bring down, float32 (batch,)."""
+    if goal.target is not None:
+        return -goal.loss("cross_entropy", logits)
+    label = ops.one_hot(goal.y, logits.shape[-1], dtype="float32")
+    return ops.softplus(ops.sum(label * logits, axis=-1) - ops.logsumexp(logits - 1e30 * label, axis=-1))
 
 
 def _direction(place: Any, slope: Any, moves: Any, turns: Any, scales: Any) -> tuple[Any, Any]:
