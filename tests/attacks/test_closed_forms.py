@@ -127,3 +127,48 @@ def test_rounds_find_what_the_whole_attack_finds(small, images) -> None:
     assert np.array_equal(whole, rounds.reached)
     assert first.sum() < whole.sum() < len(x), "the radius must leave restarts something to find"
     assert rounds.gradients.sum() < 8 * len(x)
+
+
+def test_odi_starts_uphill_on_a_random_sum_of_the_logits(linear, two) -> None:
+    from turtlenet import random
+
+    weights, y = two
+    ball, key = balls.get("linf", 0.05), np.arange(16, dtype="uint32").reshape(8, 2)
+    attack = attacks.build("pgd:start=odi,steps=1,step_size=0.000001,keep=last")
+    found = np.asarray(attack.craft(linear, X, y, ball=ball, key=key))
+    draw = np.asarray(random.uniform(random.fold_in(key, 0x0D1), (3,), -1.0, 1.0))
+    # Two steps of a radius from anywhere in the ball end in a corner.
+    assert np.allclose(found, X + 0.05 * np.sign(draw @ weights.T), atol=1e-6)
+    counted = attacks.build("pgd:start=odi,steps=3,odi_steps=4").run(linear, X, y, ball=ball)
+    assert (np.asarray(counted.gradients) == 7).all()
+
+
+def test_the_least_likely_class_is_the_target(linear, two) -> None:
+    weights, y = two
+    logits = X @ weights + linear.model.layers[-1].get_weights()[1]
+    for name, same in (("least-likely", "fgsm"), ("iterative-least-likely", "bim")):
+        found = attacks.build(name).run(linear, X, y, ball=balls.get("linf", 0.4))
+        alike = attacks.build(f"{same}:target=least_likely").run(linear, X, y, ball=balls.get("linf", 0.4))
+        answers = (np.asarray(found.x) @ weights + linear.model.layers[-1].get_weights()[1]).argmax(axis=1)
+        assert np.array_equal(np.asarray(found.x), np.asarray(alike.x))
+        assert (
+            np.array_equal(np.asarray(found.reached), answers == logits.argmin(axis=1))
+            and np.asarray(found.reached).any()
+        )
+
+
+def test_targeted_pgd_of_l1_keeps_to_its_ball_and_gains_what_there_is(linear, two) -> None:
+    weights, y = two
+    wanted = (y + 1) % 3
+    bias = linear.model.layers[-1].get_weights()[1]
+    gap = np.take_along_axis(X @ weights + bias, y[:, None], 1) - np.take_along_axis(
+        X @ weights + bias, wanted[:, None], 1
+    )
+    need = gap[:, 0] / np.abs(weights[:, wanted] - weights[:, y]).max(axis=0)
+    eps = 0.25
+    found = attacks.build("pgd:loss=margin,steps=60,step_size=0.1").run(
+        linear, X, y, ball=balls.get("l1", eps), target=wanted
+    )
+    assert (np.abs(np.asarray(found.x) - X).sum(axis=1) <= eps + 1e-5).all()
+    # With three classes the third may be in the way, but nothing is reached that duality forbids.
+    assert not (np.asarray(found.reached) & (need > eps)).any() and np.asarray(found.reached).any()

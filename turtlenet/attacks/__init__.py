@@ -3,18 +3,28 @@
 from turtlenet.attacks.adapters import Art, Cleverhans, External, Foolbox
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.fgsm import FGSM, RFGSM
+from turtlenet.attacks.fgsm import FGSM, RFGSM, LeastLikely
 from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.mim import MIM
+from turtlenet.attacks.minimal import CW, CWL0, DDN, EAD, FMN, JSMA, LBFGS, CWLinf, DeepFool, Minimal
 from turtlenet.attacks.noise import Noise
-from turtlenet.attacks.pgd import BIM, PGD, Madry
+from turtlenet.attacks.pgd import BIM, PGD, IterativeLeastLikely, Madry
 from turtlenet.attacks.scene import Crafted, Found, Scene
+from turtlenet.attacks.spatial import Spatial
 from turtlenet.attacks.staged import Staged
 from turtlenet.attacks.undetected import Undetected
+from turtlenet.attacks.universal import Universal, fit_universal
 
 __all__ = [
     "BIM",
+    "CW",
+    "CWL0",
+    "DDN",
+    "EAD",
     "FGSM",
+    "FMN",
+    "JSMA",
+    "LBFGS",
     "MIM",
     "PGD",
     "RFGSM",
@@ -25,16 +35,24 @@ __all__ = [
     "Crafted",
     "External",
     "Foolbox",
+    "CWLinf",
+    "DeepFool",
     "Found",
     "Goal",
+    "IterativeLeastLikely",
+    "LeastLikely",
     "Madry",
+    "Minimal",
     "Noise",
     "Scene",
+    "Spatial",
     "Staged",
     "Undetected",
+    "Universal",
     "Verdict",
     "attacks",
     "build",
+    "fit_universal",
     "names",
 ]
 

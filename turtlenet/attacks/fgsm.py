@@ -1,4 +1,4 @@
-"""One step: the fast gradient sign method and its randomized form."""
+"""One step: the fast gradient sign method, its randomized and its targeted form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.base import attacks
 
-__all__ = ["FGSM", "RFGSM"]
+__all__ = ["FGSM", "RFGSM", "LeastLikely"]
 
 
 @attacks.register("fgsm")
@@ -34,3 +34,14 @@ class RFGSM(Ascent):
     start: str = "uniform"
 
     training_settings: ClassVar[Mapping[str, Any]] = {"keep": "last"}
+
+
+@attacks.register("least-likely")
+@dataclass(frozen=True, kw_only=True)
+class LeastLikely(FGSM):
+    """One step towards the class that the model finds least likely (Kurakin et al., 2017, "step l.l.").
+
+    The one-step target class method towards any other is `fgsm:target=next` or `fgsm:target=3`.
+    """
+
+    target: str = "least_likely"

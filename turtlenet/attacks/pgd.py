@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.base import attacks
 
-__all__ = ["BIM", "PGD", "Madry"]
+__all__ = ["BIM", "PGD", "IterativeLeastLikely", "Madry"]
 
 # Ten steps that can cross the ball and come back: what training can afford, and enough to train against.
 _TRAINING = {"steps": 10, "step_size": 0.25, "keep": "last"}
@@ -18,6 +18,7 @@ _TRAINING = {"steps": 10, "step_size": 0.25, "keep": "last"}
 class PGD(Ascent):
     """Projected gradient descent from a random start (Madry et al., 2018; paper 003, section 4.3).
 
+    `pgd:start=odi` is ODI-PGD (Tashiro et al., 2020).
     The default, 40 steps of a tenth of the radius, walks four radii; `pgd:steps=40,step=0.01` is the setting of the
     MNIST challenge at a radius of 0.3.
     """
@@ -45,3 +46,11 @@ class BIM(Ascent):
     """The basic iterative method: no random start (Kurakin et al., 2017; paper 003, section 4.2)."""
 
     training_settings: ClassVar[Mapping[str, Any]] = _TRAINING
+
+
+@attacks.register("iterative-least-likely")
+@dataclass(frozen=True, kw_only=True)
+class IterativeLeastLikely(BIM):
+    """BIM towards the class that the model finds least likely (Kurakin et al., 2017, section 2.3)."""
+
+    target: str = "least_likely"

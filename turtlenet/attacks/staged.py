@@ -17,6 +17,8 @@ from turtlenet.classifier import Classifier
 __all__ = ["Staged"]
 
 _FIRST = 5
+# Iterations after which it is worth looking who is done, however long the search.
+_LARGEST = 160
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,11 @@ class Staged(Attack):
     """
 
     early_stop: bool = False
+
+    @property
+    def in_stages(self) -> bool:
+        """Whether examples are done at different times, so that stopping pays."""
+        return self.early_stop
 
     @property
     @abc.abstractmethod
@@ -77,6 +84,6 @@ class Staged(Attack):
         """Where to stop and look who is done: seldom, and ever more seldom."""
         first, size = 0, _FIRST
         while first < self.length:
-            last = min(self.length, first + size) if self.early_stop else self.length
+            last = min(self.length, first + size) if self.in_stages else self.length
             yield first, last
-            first, size = last, size * 2
+            first, size = last, min(size * 2, _LARGEST)

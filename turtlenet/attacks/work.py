@@ -34,7 +34,7 @@ class Work:
 
     def run(self, batch_size: int | None) -> Iterator[tuple[np.ndarray, Crafted]]:
         """Gives places of images, and what was crafted there."""
-        if isinstance(self.attack, Staged) and self.attack.early_stop:
+        if isinstance(self.attack, Staged) and self.attack.in_stages:
             return self._in_stages(self.attack, batch_size)
         whole = in_batches(self.model, np.arange(len(self.x)), batch_size, self._whole)
         return ((at, Crafted(*crafted)) for at, crafted in whole)

@@ -1,0 +1,76 @@
+"""One perturbation for all images."""
+
+import numpy as np
+import pytest
+
+from turtlenet import attacks, balls
+from turtlenet.attacks.batched import attack_all
+from turtlenet.errors import DataError, OutputError, SettingError
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.15), ("l2", 1.0)])
+def test_it_fools_more_than_noise_and_keeps_the_radius(norm, eps, small, images, tmp_path) -> None:
+    x, y = images
+    ball = balls.get(norm, eps)
+    delta = attacks.fit_universal(small, x, y, ball=ball, epochs=20, batch_size=6, file=tmp_path / "one.npy")
+    assert delta.shape == (8, 8, 1) and delta.dtype == np.float32
+    assert np.linalg.norm(delta.ravel(), ord={"linf": np.inf, "l2": 2}[norm]) <= eps * (1 + 1e-6)
+    found = attack_all(attacks.build(f"universal:file={tmp_path / 'one.npy'}"), small, x, y, ball=ball)
+    moved = np.clip(x + delta, 0, 1)
+    assert np.array_equal(found.reached, small.predict(moved).argmax(axis=1) != y)
+    assert np.allclose(found.x[found.reached], moved[found.reached], atol=1e-6)
+    noise = attack_all(attacks.build("noise:draws=10"), small, x, y, ball=ball)
+    assert found.reached.sum() > noise.reached.sum()
+
+
+def test_a_seed_repeats(small, images) -> None:
+    x, y = images
+    one, again, other = (
+        attacks.fit_universal(small, x, y, ball=balls.get("linf", 0.1), epochs=2, seed=seed) for seed in (0, 0, 1)
+    )
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+
+
+def test_an_example_does_not_depend_on_the_others(small, images, tmp_path) -> None:
+    x, y = images
+    np.save(tmp_path / "one.npy", np.full((8, 8, 1), 0.1, "float32"))
+    attack = attacks.build(f"universal:file={tmp_path / 'one.npy'}")
+    whole = attack_all(attack, small, x, y, ball=balls.get("linf", 0.05))
+    alone = attack_all(attack, small, x[3:4], y[3:4], ball=balls.get("linf", 0.05))
+    assert np.array_equal(whole.x[3:4], alone.x)
+    assert np.abs(whole.x - x).max() <= 0.05 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "Expected a perturbation in"),
+        (b"no array", "Expected a perturbation in"),
+        (np.zeros((8, 8, 1), "int32"), "Expected finite floats"),
+        (np.full((8, 8, 1), np.nan, "float32"), "Expected finite floats"),
+        (np.zeros((4, 4, 1), "float32"), "Expected a perturbation of shape (8, 8, 1)"),
+    ],
+)
+def test_bad_files(content, words, small, images, tmp_path) -> None:
+    file = tmp_path / "bad.npy"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        np.save(file, content)
+    with pytest.raises(DataError) as caught:
+        attacks.build(f"universal:file={file}")(small, *images, ball=balls.get("linf", 0.1))
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_bad_settings(small, images, tmp_path) -> None:
+    x, y = images
+    ball = balls.get("linf", 0.1)
+    with pytest.raises(SettingError, match="Expected file="):
+        attacks.build("universal")(small, x, y, ball=ball)
+    for more in ({"epochs": 0}, {"batch_size": 0}, {"step_size": 0}, {"clip": float("nan")}):
+        with pytest.raises(SettingError, match=f"Expected {next(iter(more))}"):
+            attacks.fit_universal(small, x, y, ball=ball, **more)
+    with pytest.raises(SettingError, match="Expected images"):
+        attacks.fit_universal(small, x[:0], y[:0], ball=ball)
+    with pytest.raises(OutputError):
+        attacks.fit_universal(small, x, y, ball=ball, epochs=1, file=tmp_path / "no" / "one.npy")

@@ -1,0 +1,98 @@
+"""Steps to the nearest of the planes that the model's decision boundaries look like."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from turtlenet import backend
+from turtlenet.attacks.base import attacks
+from turtlenet.attacks.goal import Goal, choose
+from turtlenet.attacks.minimal.record import Minimal, Record, check_counts, check_positive, tall
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+
+__all__ = ["DeepFool"]
+
+# Planes that are reached to a float32's last digit must still be crossed.
+_LEAST_GAP = 1e-6
+
+
+@attacks.register("deepfool")
+@dataclass(frozen=True, kw_only=True)
+class DeepFool(Minimal):
+    """DeepFool (Moosavi-Dezfooli et al., 2016, Algorithm 2; section 3.3 for Linf).
+
+    The gradients of all candidates are one batch. Towards a target there is one plane: between it and the best of the
+    other classes.
+
+    Args:
+        steps: Most steps.
+        overshoot: How far to go beyond the plane, as a fraction of the way.
+        candidates: How many of the model's likeliest classes count, the label among them.
+    """
+
+    steps: int = 50
+    overshoot: float = 0.02
+    candidates: int = 10
+
+    norms: ClassVar[tuple[str, ...]] = ("l2", "linf")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_counts(self, "steps")
+        check_positive(self, "overshoot", zero=True)
+        if self.candidates < 2:
+            raise SettingError(f"Expected candidates >= 2, the label among them; got {self.candidates}.")
+
+    @property
+    def length(self) -> int:
+        # The last step is looked at too.
+        return self.steps + 1
+
+    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        own = ops.one_hot(goal.y, model.num_classes, dtype="float32")
+        others = ops.top_k(logits - 1e30 * own, min(self.candidates, model.num_classes) - 1)[1]
+        return ops.zeros_like(x), ops.cast(others, "int32")
+
+    def step(
+        self,
+        number: Any,
+        record: Record,
+        rest: tuple[Any, ...],
+        model: Classifier,
+        x: Any,
+        goal: Goal,
+        *,
+        ball: Ball,
+        key: Any,
+    ) -> tuple[Record, tuple[Any, ...]]:
+        total, others = rest
+        size = math.prod(x.shape[1:])
+        point = ball.inside(x + (1 + self.overshoot) * total)
+        planes = others.shape[1] if goal.target is None else 1
+        wide = ops.repeat(point, planes, axis=0)
+
+        def look(point: Any) -> tuple[Any, Any]:
+            logits = model(point)
+            if goal.target is not None:
+                return goal.loss("margin", logits), logits
+            classes = ops.stack([ops.reshape(others, (-1,)), ops.repeat(goal.y, planes)], axis=1)
+            picked = ops.take_along_axis(logits, classes, axis=1)
+            return picked[:, 0] - picked[:, 1], logits
+
+        gap, logits, slope = backend.input_gradient(look, wide)
+        reached = goal.reached(ops.reshape(logits, (-1, planes, model.num_classes))[:, 0])
+        direction = ball.steepest(slope, wide)
+        rate = ops.sum(ops.reshape(slope * direction, (-1, planes, size)), axis=2)
+        way = ops.maximum(ops.abs(ops.reshape(gap, (-1, planes))), _LEAST_GAP) / ops.maximum(rate, 1e-30)
+        nearest = ops.one_hot(ops.argmin(way, axis=1), planes, dtype="float32")
+        directions = ops.reshape(direction, (-1, planes, size))
+        # Where nothing slopes, nothing leads anywhere: such a way is infinitely long.
+        length = ops.sum(nearest * ops.where(rate > 0, way, ops.zeros_like(way)), axis=1)
+        move = ops.reshape(ops.sum(nearest[:, :, None] * directions, axis=1), ops.shape(x))
+        record = record.noted(point, reached, self.measure(point, x, ball)).spent(planes)
+        record = record.over(ops.logical_or(reached, length <= 0))
+        return record, (choose(reached, total, total + tall(length, x) * move), others)

@@ -1,0 +1,122 @@
+"""Rotations and shifts: small moves for the eye that no norm calls small."""
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from turtlenet import backend, random
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.goal import Best, Goal
+from turtlenet.attacks.scene import Found
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import ModelError, SettingError, SpecError, did_you_mean
+
+__all__ = ["Spatial", "turned"]
+
+_SEARCHES = ("grid", "random")
+
+
+@attacks.register("spatial")
+@dataclass(frozen=True, kw_only=True)
+class Spatial(Attack):
+    """Rotates and shifts (Engstrom et al., 2019, section 3): by a grid, or the worst of k random choices.
+
+    The threat is the angle and the shift, not a norm: a turned edge changes pixels by all they have. So the attack has
+    a ball of its own that holds every image, `eps=inf`, whatever the threat it is listed under; its successes are none
+    within that threat. Asked for a finite `eps`, it brings each image into that ball.
+    Pixels are blends of four (bilinear); what comes in from outside is the lowest value.
+
+    Args:
+        angle: Most degrees to either side.
+        shift: Most pixels in each direction, as a fraction of the side; 0.1 is the paper's 3 pixels on MNIST.
+        way: `grid` tries `angles` times `shifts` times `shifts` choices, `random` tries `draws`.
+        angles: Angles of the grid.
+        shifts: Shifts of the grid in each direction.
+        draws: Random choices; the paper's k.
+        loss: Loss that says which choice is best.
+        early_stop: Leaves off once all images of a batch are fooled.
+    """
+
+    eps: float = float("inf")
+    angle: float = 30.0
+    shift: float = 0.1
+    way: str = "grid"
+    angles: int = 31
+    shifts: int = 5
+    draws: int = 10
+    loss: str = "cross_entropy"
+    early_stop: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.way not in _SEARCHES:
+            raise SpecError(f"Unknown way {self.way!r}.{did_you_mean(self.way, _SEARCHES)}")
+        if not 0 <= self.angle <= 180:
+            raise SettingError(f"Expected angle from 0 to 180 degrees; got {self.angle}.")
+        if not 0 <= self.shift <= 1:
+            raise SettingError(f"Expected shift from 0 to 1, a fraction of the side; got {self.shift}.")
+        for name in ("angles", "shifts", "draws"):
+            if not 1 <= getattr(self, name) <= MOST:
+                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
+        if self.angles * self.shifts**2 > MOST:
+            raise SettingError(
+                f"Expected a grid of at most {MOST:,}; got {self.angles} x {self.shifts} x {self.shifts}."
+            )
+
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        if len(x.shape) != 4:
+            raise ModelError(f"Expected images of height, width and channels; got inputs of shape {x.shape[1:]}.")
+        most = (math.radians(self.angle), self.shift * x.shape[1], self.shift * x.shape[2])
+        grid = ops.convert_to_tensor(self._grid() * np.asarray(most, "float32"))
+        count = grid.shape[0] if self.way == "grid" else self.draws
+
+        def attempt(number: Any, state: tuple[Best]) -> tuple[Best]:
+            if self.way == "grid":
+                move = ops.zeros_like(x[:, :1, 0, 0]) + ops.take(grid, number, axis=0)[None]
+            else:
+                move = random.uniform(random.fold_in(key, number), (3,), -1.0, 1.0) * np.asarray(most, "float32")
+            point = ball.project(turned(x, move, ball.low), x)
+            logits = model(point)
+            return (state[0].or_better(point, logits, goal.judge(self.loss, logits)),)
+
+        until = (lambda state: ops.all(state[0].reached)) if self.early_stop else None
+        taken, (best,) = backend.loop(count, attempt, (Best.none(x, model.num_classes),), until)
+        return Found(best.x, best.logits, queries=taken)
+
+    def _grid(self) -> np.ndarray:
+        """Fractions of the largest angle and shifts, float32 (choices, 3)."""
+        angles, shifts = (np.linspace(-1, 1, count) if count > 1 else [0.0] for count in (self.angles, self.shifts))
+        return np.array(list(itertools.product(angles, shifts, shifts)), "float32")
+
+
+def turned(x: Any, move: Any, fill: float) -> Any:
+    """Images rotated about their middle, then shifted.
+
+    Args:
+        x: float32 (batch, height, width, channels).
+        move: Radians counterclockwise, and pixels down and right, float32 (batch, 3).
+        fill: Value of what lies outside.
+    """
+    height, width, channels = x.shape[1:]
+    middle = ((height - 1) / 2, (width - 1) / 2)
+    rows, columns = (part.astype("float32").reshape(1, -1) for part in np.mgrid[:height, :width])
+    down, right = rows - middle[0] - move[:, 1:2], columns - middle[1] - move[:, 2:3]
+    cosine, sine = ops.cos(move[:, :1]), ops.sin(move[:, :1])
+    # Where each pixel comes from: the move undone. The sine's signs are those of an axis that points down.
+    row = cosine * down + sine * right + middle[0]
+    column = -sine * down + cosine * right + middle[1]
+    pixels = ops.reshape(x, (-1, height * width, channels)) - fill
+    total: Any = 0.0
+    for low in itertools.product((0, 1), (0, 1)):
+        r, c = ops.floor(row) + low[0], ops.floor(column) + low[1]
+        share = (1 - ops.abs(row - r)) * (1 - ops.abs(column - c))
+        inside = ops.logical_and(ops.logical_and(r >= 0, r <= height - 1), ops.logical_and(c >= 0, c <= width - 1))
+        place = ops.cast(ops.clip(r, 0, height - 1) * width + ops.clip(c, 0, width - 1), "int32")
+        part = ops.take_along_axis(pixels, place[:, :, None], axis=1)
+        total = total + ops.where(inside, share, 0.0)[:, :, None] * part
+    return ops.reshape(total, (-1, height, width, channels)) + fill

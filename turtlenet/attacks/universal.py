@@ -1,0 +1,145 @@
+"""One perturbation for all images."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from turtlenet import backend, losses
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.scene import Found
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import DataError, SettingError
+from turtlenet.files import write_whole
+
+__all__ = ["Universal", "fit_universal"]
+
+
+@attacks.register("universal")
+@dataclass(frozen=True, kw_only=True)
+class Universal(Attack):
+    """Adds one perturbation to every image (Moosavi-Dezfooli et al., 2017), which `fit_universal` found beforehand.
+
+    What is fitted on the images it is tried on would depend on which they are; so fitting is a step of its own, best
+    on training images, and the attack only reads its file.
+
+    Args:
+        file: A `.npy` of the perturbation, float32, shaped like one image.
+    """
+
+    file: str = ""
+
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        delta = _read(self.file)
+        if delta.shape != tuple(x.shape[1:]):
+            raise DataError(
+                f"Expected a perturbation of shape {tuple(x.shape[1:])} in {self.file}; got {delta.shape}."
+            )
+        return Found(x + ops.convert_to_tensor(delta)[None])
+
+
+def fit_universal(
+    model: Classifier,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    ball: Ball,
+    epochs: int = 10,
+    batch_size: int = 128,
+    step_size: float = 0.1,
+    clip: float = 9.0,
+    seed: int = 0,
+    file: Path | str | None = None,
+    tick: Callable[[int], Any] = lambda epoch: None,
+) -> np.ndarray:
+    """Looks for one perturbation that fools a model on as many images as it can (Shafahi et al., 2020, Algorithm 2).
+
+    Stochastic gradient ascent on the mean of the clipped cross-entropy, in steps of the ball's norm; the perturbation
+    of the epoch that fools most is given back.
+
+    Args:
+        model: The classifier.
+        x: Images, float32 (n, ...).
+        y: True labels, int32 (n,).
+        ball: Where each image may move.
+        epochs: Passes over the images.
+        batch_size: Images in a step.
+        step_size: Length of a step, as a fraction of the radius.
+        clip: Where an image's loss counts as high enough: the paper's beta.
+        seed: Repeats the order of the images.
+        file: Where to write the perturbation as `.npy`, for `universal:file=...`.
+        tick: Is told the number of each epoch that is over.
+
+    Returns:
+        The perturbation, float32, shaped like one image, within the radius.
+
+    Raises:
+        SettingError: A setting out of its range, or no images.
+        OutputError: The file cannot be written.
+    """
+    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("images", len(x))):
+        if not 1 <= value <= (MOST if name != "images" else value):
+            raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {value}.")
+    for name, number in (("step_size", step_size), ("clip", clip)):
+        if not 0 < number < float("inf"):
+            raise SettingError(f"Expected {name} > 0; got {number}.")
+    x, y = np.asarray(x, "float32"), np.asarray(y, "int32")
+
+    def climb(delta: Any, images: Any, labels: Any) -> Any:
+        def look(shifts: Any) -> tuple[Any, Any]:
+            logits = model(ball.inside(images + shifts))
+            return ops.minimum(losses.cross_entropy(labels, logits), clip), ()
+
+        wide = ops.repeat(delta[None], ops.shape(images)[0], axis=0)
+        slope = backend.input_gradient(look, wide)[2]
+        uphill = ops.mean(slope, axis=0, keepdims=True)
+        middle = ops.zeros_like(uphill) + (ball.low + ball.high) / 2
+        moved = delta[None] + step_size * ball.eps * ball.steepest(uphill, middle)
+        return _within(ball, moved)[0]
+
+    step = model.compiled(("universal", type(ball), float(ball.eps), ball.low, ball.high, step_size, clip), climb)
+    draw = np.random.default_rng(seed)
+    start = _within(ball, ops.convert_to_tensor(draw.uniform(-1, 1, (1, *x.shape[1:])).astype("float32") * ball.eps))
+    delta = ops.convert_to_numpy(start[0])
+    size = min(batch_size, len(x))
+    best, most = delta, -1
+    for epoch in range(epochs):
+        order, fooled = draw.permutation(len(x)), 0
+        for first in range(0, len(x) - size + 1, size):
+            rows = order[first : first + size]
+            delta = ops.convert_to_numpy(step(*map(ops.convert_to_tensor, (delta, x[rows], y[rows]))))
+        for rows in np.array_split(np.arange(len(x)), -(-len(x) // size)):
+            moved = np.clip(x[rows] + delta, ball.low, ball.high)
+            fooled += int((model.predict(moved).argmax(axis=1) != y[rows]).sum())
+        if fooled > most:
+            best, most = delta, fooled
+        tick(epoch)
+    if file is not None:
+        write_whole(Path(file), lambda stream: np.save(stream, best))
+    return best
+
+
+def _within(ball: Ball, delta: Any) -> Any:
+    """The nearest perturbation of the radius, whatever the bounds."""
+    # Bounds that never bind: only the images that the perturbation moves have any.
+    wide = type(ball)(ball.eps, -4.0 * ball.full, 4.0 * ball.full)
+    return wide.project(delta, ops.zeros_like(delta))
+
+
+@functools.lru_cache(maxsize=8)
+def _read(file: str) -> np.ndarray:
+    if not file:
+        raise SettingError("Expected file=..., a perturbation from fit_universal; got none.")
+    try:
+        delta = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"Expected a perturbation in {file}; got: {str(error).splitlines()[0]}.") from None
+    if not isinstance(delta, np.ndarray) or delta.dtype.kind != "f" or not np.isfinite(delta).all():
+        raise DataError(f"Expected finite floats in {file}; got {getattr(delta, 'dtype', type(delta).__name__)}.")
+    return delta.astype("float32")
