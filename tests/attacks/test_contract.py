@@ -18,7 +18,7 @@ RADII = {"linf": 0.1, "l2": 0.5, "l1": 2.0, "l0": 3.0}
 NAMES = family.names()
 PAIRS = [(name, norm) for name in NAMES for norm in family.factory(name).norms]
 # Few steps are enough for a promise that holds at every step.
-FEW = {"steps": 3, "draws": 3}
+FEW = {"steps": 3, "draws": 3, "queries": 60}
 
 
 def build(name: str, **settings) -> Attack:
@@ -200,6 +200,8 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("os.path:join", "Expected a class derived from Attack at 'os.path:join'"),
         ("turtlenet.attacks:attacks", "Expected a class derived from Attack"),
         ("noise:draws=0", "Expected draws from 1"),
+        ("square:queries=0", "Expected queries from 1"),
+        ("square:p_init=1.5", "Expected p_init in (0, 1]"),
         ("noise:kind=gauss", "Did you mean 'gaussian'?"),
         ("noise:deviation=0", "Expected deviation > 0"),
     ],

@@ -8,6 +8,7 @@ from turtlenet.attacks.mim import MIM
 from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, Madry
 from turtlenet.attacks.scene import Crafted, Found, Scene
+from turtlenet.attacks.square import Square
 from turtlenet.attacks.staged import Staged
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Madry",
     "Noise",
     "Scene",
+    "Square",
     "Staged",
     "Verdict",
     "attacks",
