@@ -1,28 +1,39 @@
 """One attack a file; `base.py` owns the promise. Importing this folder registers them all."""
 
+from turtlenet.attacks.apgd import APGD, APGDCE, APGDDLR, APGDT
 from turtlenet.attacks.ascent import Ascent
+from turtlenet.attacks.autoattack import AutoAttack
 from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.fab import FAB, FABT
 from turtlenet.attacks.fgsm import FGSM, RFGSM
 from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.mim import MIM
 from turtlenet.attacks.noise import Noise
-from turtlenet.attacks.pgd import BIM, PGD, Madry
+from turtlenet.attacks.pgd import BIM, PGD, Madry, MultiTargeted
 from turtlenet.attacks.scene import Crafted, Found, Scene
 from turtlenet.attacks.square import Square
 from turtlenet.attacks.staged import Staged
 
 __all__ = [
+    "APGD",
+    "APGDCE",
+    "APGDDLR",
+    "APGDT",
     "BIM",
+    "FAB",
+    "FABT",
     "FGSM",
     "MIM",
     "PGD",
     "RFGSM",
     "Ascent",
     "Attack",
+    "AutoAttack",
     "Crafted",
     "Found",
     "Goal",
     "Madry",
+    "MultiTargeted",
     "Noise",
     "Scene",
     "Square",
