@@ -160,20 +160,24 @@ def distance_to_boundary(weights, bias, norm) -> np.ndarray:
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
-@pytest.mark.parametrize("spec", ["fab:steps=20", "fab-t:steps=20,early_stop=false", "fab:steps=20,restarts=2"])
+@pytest.mark.parametrize("spec", ["fab:steps=20", "fab-t:steps=20", "fab:steps=20,restarts=2"])
 def test_fab_finds_the_known_minimum(norm, spec, linear, two) -> None:
+    from turtlenet.attacks.batched import attack_all
+
     weights, y = two
-    # L1 moves one pixel as far as it can go: where the bounds are in the way, the known minimum is not reachable.
     known = distance_to_boundary(weights, linear.model.layers[-1].get_weights()[1], norm)
-    inside = known < (0.25 if norm == "l1" else 1.0)
+    # In L1 one pixel goes all the way: further than the bounds let it, the known minimum cannot be reached.
+    inside = known < (0.3 if norm == "l1" else 1.0)
     ball = balls.get(norm, 6.0)
-    found = attacks.build(spec).run(linear, X, y, ball=ball)
-    length = np.asarray(ball.distance(found.x, X))
-    assert np.asarray(found.reached).all() and inside.any()
-    if "fab-t" in spec or norm != "l1":
-        assert (length >= known * (1 - 1e-4)).all()
-    if "fab-t" not in spec:
+    # Both ways: all attempts in one graph, or one after the other; the nearest of all counts, not the first.
+    for found in (
+        attacks.build(spec).run(linear, X, y, ball=ball),
+        attack_all(attacks.build(spec), linear, X, y, ball=ball),
+    ):
+        length = np.asarray(ball.distance(found.x, X))
+        assert np.asarray(found.reached)[inside].all() and inside.sum() > 2
         assert np.allclose(length[inside], known[inside], rtol=0.01)
+        assert (length >= known * (1 - 1e-4))[np.asarray(found.reached)].all()
 
 
 @pytest.mark.parametrize(("norm", "eps"), [("linf", 0.05), ("l2", 0.12)])

@@ -173,7 +173,7 @@ class APGD(Staged):
     def _checkpoints(self) -> tuple[np.ndarray, np.ndarray]:
         """After which steps to look, and how many steps each look is over (section 3.2)."""
         span, shorter, least = (max(int(share * self.steps), 1) for share in (0.22, 0.03, 0.06))
-        spans = []
+        spans: list[int] = []
         while sum(spans) + span <= self.steps:
             spans.append(span)
             span = max(span - shorter, least)

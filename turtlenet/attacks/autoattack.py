@@ -69,7 +69,7 @@ class AutoAttack(Attack):
         raise NotImplementedError("Expected the parts to search; see `rounds`.")
 
     def _parts(self, num_classes: int) -> list[Attack]:
-        shared = {"gradient": self.gradient, "early_stop": self.early_stop}
+        shared: dict[str, Any] = {"gradient": self.gradient, "early_stop": self.early_stop}
         ascent = shared | {"steps": self.steps}
         ratio = "dlr" if num_classes >= (4 if self.target else 3) else "margin"
         aimed = "dlr" if num_classes >= 4 else "margin"

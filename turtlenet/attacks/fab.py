@@ -104,13 +104,13 @@ class FAB(Staged):
         moved = ball.inside((point + self.eta * from_point) * (1 - share) + (x + self.eta * from_x) * share)
         best, success, _ = _noted(old, moved, model, x, goal, ball)
         moved = choose(success, x + self.beta * (moved - x), moved)
-        best = [choose(done, kept, new) for kept, new in zip(old, best, strict=True)]
+        best = Best(*(choose(done, kept, new) for kept, new in zip(old, best, strict=True)))
         asked = ops.cast(ops.logical_not(done), "int32")
-        enough = ops.logical_and(best[2], -best[3] <= ball.eps) if self.early_stop else done
+        enough = ops.logical_and(best.reached, -best.loss <= ball.eps) if self.early_stop else done
         return *best, choose(done, point, moved), enough, gradients + cost * asked, queries + asked
 
     def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
-        best, gradients, queries = Best(*state[:4]), *state[6:]
+        best, (gradients, queries) = Best(*state[:4]), state[6:]
         if not self.final_steps:
             return Found(best.x, None, gradients, queries)
 
@@ -181,9 +181,9 @@ def _difference(model: Classifier, point: Any, y: Any, wrong: Any) -> tuple[Any,
 def _ways(point: Any, x: Any, gap: Any, slope: Any, ball: Ball) -> tuple[Any, Any]:
     """The shortest ways from a point and from the input to the plane on which the difference is 0."""
     axes = tuple(range(1, len(x.shape)))
-    both = [ops.concatenate(pair, axis=0) for pair in ((point, x), (slope, slope))]
+    starts, slopes = (ops.concatenate(pair, axis=0) for pair in ((point, x), (slope, slope)))
     gaps = ops.concatenate([-gap, -gap - ops.sum(slope * (x - point), axis=axes)], axis=0)
-    ways = onto_plane(*both, gaps, norm=ball.norm, low=ball.low, high=ball.high)
+    ways = onto_plane(starts, slopes, gaps, norm=ball.norm, low=ball.low, high=ball.high)
     count = ops.shape(x)[0]
     return ways[:count], ways[count:]
 
