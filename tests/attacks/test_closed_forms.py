@@ -172,3 +172,75 @@ def test_targeted_pgd_of_l1_keeps_to_its_ball_and_gains_what_there_is(linear, tw
     assert (np.abs(np.asarray(found.x) - X).sum(axis=1) <= eps + 1e-5).all()
     # With three classes the third may be in the way, but nothing is reached that duality forbids.
     assert not (np.asarray(found.reached) & (need > eps)).any() and np.asarray(found.reached).any()
+
+
+def test_square_reaches_the_best_corner_without_a_gradient(linear, two) -> None:
+    weights, y = two
+    best = best_margin(weights, linear.model.layers[-1].get_weights()[1], y, 0.05, "linf")
+    found = attacks.build("square:queries=300").run(linear, X, y, ball=balls.get("linf", 0.05))
+    after, stopped = np.asarray(attacks.Goal(y).loss("margin", found.logits)), np.asarray(found.reached)
+    assert np.array_equal(stopped, best > 0) and stopped.any() and not stopped.all()
+    assert np.allclose(after[~stopped], best[~stopped], atol=1e-5)
+    # Two more than its own: the input before, and what was found at the end.
+    assert (np.asarray(found.queries)[stopped] < 302).all() and (np.asarray(found.queries)[~stopped] == 302).all()
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("l2", 0.4), ("l1", 0.8)])
+def test_square_finds_what_twice_its_radius_holds(norm, eps, linear, two) -> None:
+    weights, y = two
+    bias = linear.model.layers[-1].get_weights()[1]
+    reachable = best_margin(weights, bias, y, eps, norm) > 0
+    found = np.asarray(attacks.build("square:queries=300").run(linear, X, y, ball=balls.get(norm, eps)).reached)
+    easy = best_margin(weights, bias, y, eps / 2, norm) > 0
+    assert easy.any() and found[easy].all() and (found <= reachable).all()
+
+
+def distance_to_boundary(weights, bias, norm) -> np.ndarray:
+    """The smallest perturbation that reaches any wrong class; the bounds do not bind."""
+    dual = {"linf": 1, "l2": 2, "l1": np.inf}[norm]
+    logits = X @ weights + bias
+    gaps, y = logits.max(axis=1, keepdims=True) - logits, logits.argmax(axis=1)
+    slopes = np.linalg.norm(weights[:, :, None] - weights[:, None, :], dual, axis=0)[y]
+    return np.min(np.where(gaps > 0, gaps / np.where(slopes > 0, slopes, 1), np.inf), axis=1)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+@pytest.mark.parametrize("spec", ["fab:steps=20", "fab-t:steps=20", "fab:steps=20,restarts=2"])
+def test_fab_finds_the_known_minimum(norm, spec, linear, two) -> None:
+    from turtlenet.attacks.batched import attack_all
+
+    weights, y = two
+    known = distance_to_boundary(weights, linear.model.layers[-1].get_weights()[1], norm)
+    # In L1 one pixel goes all the way: further than the bounds let it, the known minimum cannot be reached.
+    inside = known < (0.3 if norm == "l1" else 1.0)
+    ball = balls.get(norm, 6.0)
+    # Both ways: all attempts in one graph, or one after the other; the nearest of all counts, not the first.
+    for found in (
+        attacks.build(spec).run(linear, X, y, ball=ball),
+        attack_all(attacks.build(spec), linear, X, y, ball=ball),
+    ):
+        length = np.asarray(ball.distance(found.x, X))
+        assert np.asarray(found.reached)[inside].all() and inside.sum() > 2
+        assert np.allclose(length[inside], known[inside], rtol=0.01)
+        assert (length >= known * (1 - 1e-4))[np.asarray(found.reached)].all()
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.05), ("l2", 0.12)])
+@pytest.mark.parametrize("spec", ["apgd:loss=margin,target=each", "apgd-ce", "apgd-dlr", "autoattack:queries=50"])
+def test_apgd_equals_the_best_corner(norm, eps, spec, linear, two) -> None:
+    weights, y = two
+    best = best_margin(weights, linear.model.layers[-1].get_weights()[1], y, eps, norm)
+    found = attacks.build(spec).run(linear, X, y, ball=balls.get(norm, eps))
+    after, stopped = np.asarray(attacks.Goal(y).loss("margin", found.logits)), np.asarray(found.reached)
+    assert np.array_equal(stopped, best > 0) and stopped.any() and not stopped.all()
+    if "each" in spec:
+        assert np.allclose(after[~stopped], best[~stopped], atol=1e-4)
+
+
+def test_autoattack_does_without_the_ratio_where_there_are_too_few_classes(linear) -> None:
+    parts = list(attacks.build("autoattack").rounds(3))
+    assert [getattr(part, "loss", "") for part, _ in parts] == ["cross_entropy", "margin", "", "margin"]
+    assert [attempts for _, attempts in parts] == [1, 2, 2, 1]
+    assert [getattr(part, "loss", "") for part, _ in attacks.build("autoattack:version=rand").rounds(2)][1] == "margin"
+    plus = list(attacks.build("autoattack:version=plus").rounds(10))
+    assert [attempts for _, attempts in plus] == [5, 5, 1, 4, 1, 9, 9]

@@ -1,26 +1,36 @@
 """One attack a file; `base.py` owns the promise. Importing this folder registers them all."""
 
 from turtlenet.attacks.adapters import Art, Cleverhans, External, Foolbox
+from turtlenet.attacks.apgd import APGD, APGDCE, APGDDLR, APGDT
 from turtlenet.attacks.ascent import Ascent
+from turtlenet.attacks.autoattack import AutoAttack
 from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.fab import FAB, FABT
 from turtlenet.attacks.fgsm import FGSM, RFGSM, LeastLikely
 from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.mim import MIM
 from turtlenet.attacks.minimal import CW, CWL0, DDN, EAD, FMN, JSMA, LBFGS, CWLinf, DeepFool, Minimal
 from turtlenet.attacks.noise import Noise
-from turtlenet.attacks.pgd import BIM, PGD, IterativeLeastLikely, Madry
+from turtlenet.attacks.pgd import BIM, PGD, IterativeLeastLikely, Madry, MultiTargeted
 from turtlenet.attacks.scene import Crafted, Found, Scene
 from turtlenet.attacks.spatial import Spatial
+from turtlenet.attacks.square import Square
 from turtlenet.attacks.staged import Staged
 from turtlenet.attacks.undetected import Undetected
 from turtlenet.attacks.universal import Universal, fit_universal
 
 __all__ = [
+    "APGD",
+    "APGDCE",
+    "APGDDLR",
+    "APGDT",
     "BIM",
     "CW",
     "CWL0",
     "DDN",
     "EAD",
+    "FAB",
+    "FABT",
     "FGSM",
     "FMN",
     "JSMA",
@@ -32,6 +42,7 @@ __all__ = [
     "Ascent",
     "Attack",
     "Cleverhans",
+    "AutoAttack",
     "Crafted",
     "External",
     "Foolbox",
@@ -46,6 +57,8 @@ __all__ = [
     "Noise",
     "Scene",
     "Spatial",
+    "MultiTargeted",
+    "Square",
     "Staged",
     "Undetected",
     "Universal",

@@ -270,7 +270,7 @@ class Attack(abc.ABC):
                 found = mine.attack.attempted(mine._replace(key=key, attempt=number))
                 point = mine.within(found.x) if found.logits is None else found.x
                 logits = mine.model(point) if found.logits is None else found.logits
-                better = best.or_better(point, logits, scene.judge(logits))
+                better = best.or_better(point, logits, scene.judge(logits, point))
                 return better, gradients + found.gradients, queries + 1 + found.queries, random.following(key)
 
             _, (best, gradients, queries, _) = backend.loop(

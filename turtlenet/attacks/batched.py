@@ -95,12 +95,15 @@ def _attack(
     outcome, seen = Outcome.nothing(x, model.num_classes), np.zeros(len(x), bool)
     for part, attempts in attack.rounds(model.num_classes):
         first = 0
-        while first < attempts and not outcome.reached.all():
-            rows, tries = _pairs(np.flatnonzero(~outcome.reached), first, attempts)
+        # Where the smallest perturbation is looked for, a success is no reason to stop, unless it is near enough.
+        whole = part.minimal and not getattr(part, "early_stop", False)
+        judge = _nearness(x, ball) if whole else _margin(y)
+        while first < attempts and (whole or not outcome.reached.all()):
+            rows, tries = _pairs(np.flatnonzero(~outcome.reached | whole), first, attempts)
             aims = None if target is None else target[rows]
             work = Work(part, model, x[rows], y[rows], ball, seed, index[rows], aims, tries if attempts > 1 else None)
             for at, crafted in work.run(batch_size):
-                _take(outcome, rows[at], crafted, seen, _margin(y))
+                _take(outcome, rows[at], crafted, seen, judge, whole)
             first = int(tries[-1]) + 1
     return outcome
 
@@ -127,18 +130,20 @@ def _together(parts: list[Outcome], count: int) -> Outcome:
     return Outcome(**whole)
 
 
-def _take(outcome: Outcome, rows: np.ndarray, crafted: Crafted, seen: np.ndarray, judge: Any) -> None:
+def _take(outcome: Outcome, rows: np.ndarray, crafted: Crafted, seen: np.ndarray, judge: Any, whole: bool) -> None:
     """Keeps what an attempt found where it beats what was found before; an image may come several times."""
     count = len(rows)
     moved, logits, reached = crafted.x[:count], crafted.logits[:count], crafted.reached[:count]
     # In the order of the attempts, as if each had come alone: after a success there would have been no other.
     _, begin = np.unique(rows, return_index=True)
     for at in (begin, *np.setdiff1d(np.arange(count), begin)[:, None]):
-        at = at[~outcome.reached[rows[at]]]
+        at = at[~outcome.reached[rows[at]] | whole]
         mine = rows[at]
         outcome.gradients[mine] += crafted.gradients[at]
         outcome.queries[mine] += crafted.queries[at]
-        won = at[~seen[mine] | reached[at] | (judge(logits[at], mine) > judge(outcome.logits[mine], mine))]
+        better = judge(moved[at], logits[at], mine) > judge(outcome.x[mine], outcome.logits[mine], mine)
+        first = reached[at] & ~outcome.reached[mine]
+        won = at[~seen[mine] | first | (better & (reached[at] == outcome.reached[mine]))]
         outcome.x[rows[won]], outcome.logits[rows[won]] = moved[won], logits[won]
         outcome.reached[rows[won]] |= reached[won]
         seen[mine] = True
@@ -147,8 +152,17 @@ def _take(outcome: Outcome, rows: np.ndarray, crafted: Crafted, seen: np.ndarray
 def _margin(y: np.ndarray) -> Any:
     """How near an image is to being misclassified, to choose between two attempts that failed."""
 
-    def margin(logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def margin(_: np.ndarray, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
         own = np.arange(logits.shape[1]) == y[rows][:, None]
         return np.max(np.where(own, -np.inf, logits), axis=1) - np.max(np.where(own, logits, -np.inf), axis=1)
 
     return margin
+
+
+def _nearness(x: np.ndarray, ball: Ball) -> Any:
+    """How near the input an example is, to choose between two successes."""
+
+    def nearness(moved: np.ndarray, _: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return -np.asarray(ball.distance(moved, x[rows]))
+
+    return nearness

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.base import attacks
 
-__all__ = ["BIM", "PGD", "IterativeLeastLikely", "Madry"]
+__all__ = ["BIM", "PGD", "IterativeLeastLikely", "Madry", "MultiTargeted"]
 
 # Ten steps that can cross the ball and come back: what training can afford, and enough to train against.
 _TRAINING = {"steps": 10, "step_size": 0.25, "keep": "last"}
@@ -54,3 +54,13 @@ class IterativeLeastLikely(BIM):
     """BIM towards the class that the model finds least likely (Kurakin et al., 2017, section 2.3)."""
 
     target: str = "least_likely"
+
+
+@attacks.register("multi-targeted")
+@dataclass(frozen=True, kw_only=True)
+class MultiTargeted(Ascent):
+    """PGD on the margin of every wrong class in turn (Gowal et al., 2019, "An alternative surrogate loss")."""
+
+    start: str = "uniform"
+    loss: str = "margin"
+    target: str = "each"

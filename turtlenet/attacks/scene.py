@@ -80,9 +80,12 @@ class Scene(NamedTuple):
         )
         return Goal(self.y, aims, any_wrong=True)
 
-    def judge(self, logits: Any) -> Verdict:
-        """What any attempt is judged by."""
-        return self._end().judge(self.attack.judged_by, logits)
+    def judge(self, logits: Any, point: Any) -> Verdict:
+        """What any attempt is judged by: its loss, or how near it is where the smallest perturbation is looked for."""
+        end = self._end()
+        if self.attack.minimal:
+            return Verdict(end.reached(logits), -self.ball.distance(point, self.x))
+        return end.judge(self.attack.judged_by, logits)
 
     def within(self, moved: Any) -> Any:
         """Brings candidates into the ball; what is not finite does not move."""
@@ -93,8 +96,7 @@ class Scene(NamedTuple):
         """Keeps the promise: within the ball, and the input itself where nothing better was found."""
         moved = self.within(found.x)
         before, after = self.model(self.x), self.model(moved) if found.logits is None else found.logits
-        end = self._end()
-        old, new = (end.judge(self.attack.judged_by, logits) for logits in (before, after))
+        old, new = self.judge(before, self.x), self.judge(after, moved)
         better = new.better_than(old)
         nothing = ops.zeros_like(self.y)
         return Crafted(

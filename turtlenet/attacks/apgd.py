@@ -1,0 +1,215 @@
+"""Auto-PGD: projected gradient ascent that chooses its own steps."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from turtlenet import backend, losses, random
+from turtlenet.attacks.base import MOST, attacks
+from turtlenet.attacks.goal import Best, Goal, choose
+from turtlenet.attacks.scene import Found
+from turtlenet.attacks.staged import Staged
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+
+__all__ = ["APGD", "APGDCE", "APGDDLR", "APGDT"]
+
+
+class _State(NamedTuple):
+    """Where each example stands; the first four are those of `Best`."""
+
+    x: Any
+    logits: Any
+    reached: Any
+    loss: Any
+    point: Any
+    before: Any
+    slope: Any
+    best_slope: Any
+    step: Any
+    last: Any
+    ups: Any
+    checked: Any
+    halved: Any
+    gradients: Any
+
+
+@attacks.register("apgd")
+@dataclass(frozen=True, kw_only=True)
+class APGD(Staged):
+    """Auto-PGD (Croce & Hein, 2020, algorithm 1): a step of two radii, halved where the loss no longer rises.
+
+    Args:
+        steps: Number of gradient steps.
+        restarts: How often to begin anew, from another random point of the ball's surface.
+        loss: Name of the loss to climb: `cross_entropy`, `margin` or `dlr`.
+        momentum: Share of the new step in each move; the rest repeats the move before.
+        rho: Share of the steps between two looks that must raise the loss, lest the step be halved.
+        draws: Draws of random defences that each gradient is the mean of (EOT); 0 for the classifier's own number.
+    """
+
+    steps: int = 100
+    restarts: int = 1
+    loss: str = "cross_entropy"
+    momentum: float = 0.75
+    rho: float = 0.75
+    draws: int = 0
+    early_stop: bool = True
+
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        losses.get(self.loss)
+        for name in ("steps", "restarts"):
+            if not 1 <= getattr(self, name) <= MOST:
+                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
+        for name in ("momentum", "rho"):
+            if not 0 < getattr(self, name) <= 1:
+                raise SettingError(f"Expected {name} in (0, 1], a share; got {getattr(self, name)}.")
+        if not 0 <= self.draws <= MOST:
+            raise SettingError(f"Expected draws from 0 to {MOST:,}; got {self.draws}.")
+
+    @property
+    def family(self) -> str:
+        return "iterative"
+
+    @property
+    def length(self) -> int:
+        return self.steps
+
+    def attempts(self, num_classes: int) -> int:
+        return self.restarts * super().attempts(num_classes)
+
+    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        draw = random.normal(key, x.shape[1:]) if ball.norm == "l2" else random.uniform(key, x.shape[1:], -1.0, 1.0)
+        around = draw / (1e-12 + _column(ball.distance(draw, ops.zeros_like(draw)), x))
+        point = _within(x + ball.eps * around, x, ball)
+        loss, logits, slope = self._look(model, point, goal)
+        best = Best.none(x, model.num_classes).or_better(point, logits, goal.judge(self.loss, logits))
+        zero = ops.zeros_like(loss)
+        return _State(
+            *best,
+            point=point,
+            before=point,
+            slope=slope,
+            best_slope=slope,
+            step=zero + 2.0 * ball.eps,
+            last=zero,
+            ups=zero,
+            checked=loss,
+            halved=ops.ones_like(best.reached),
+            gradients=ops.ones_like(goal.y),
+        )
+
+    def advance(
+        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> tuple[Any, ...]:
+        now = _State(*state)
+        point = self._moved(step, now, x, ball)
+        loss, logits, slope = self._look(model, point, goal)
+        best, old = Best(*now[:4]).or_better(point, logits, goal.judge(self.loss, logits)), Best(*now[:4])
+        if self.early_stop:
+            best = Best(*(choose(old.reached, kept, new) for kept, new in zip(old, best, strict=True)))
+        climbed = loss > now.loss if self.early_stop else best.loss != now.loss
+        moved = now._replace(
+            **best._asdict(),
+            point=point,
+            before=now.point,
+            slope=slope,
+            best_slope=choose(climbed, slope, now.best_slope),
+            last=loss,
+            ups=now.ups + ops.cast(loss > now.last, "float32"),
+            gradients=now.gradients + ops.cast(ops.logical_not(self.done(state)), "int32"),
+        )
+        return self._checked(step, moved)
+
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        now = _State(*state)
+        # The mean of other draws than the classifier's own is no answer of it.
+        return Found(
+            now.x, None if self.draws and model.stochastic else now.logits, now.gradients * max(self.draws, 1)
+        )
+
+    def done(self, state: Any) -> Any:
+        reached = state[2]
+        return reached if self.early_stop else ops.zeros_like(reached)
+
+    def _look(self, model: Classifier, point: Any, goal: Goal) -> tuple[Any, Any, Any]:
+        seen = model.taking(draws=self.draws) if self.draws else model
+
+        def loss(point: Any) -> tuple[Any, Any]:
+            logits = seen(point)
+            return goal.loss(self.loss, logits), logits
+
+        return backend.input_gradient(loss, point)
+
+    def _moved(self, step: Any, now: _State, x: Any, ball: Ball) -> Any:
+        """A step, and a part of the one before (equation 3)."""
+        ahead = _within(now.point + _column(now.step, x) * ball.steepest(now.slope, now.point), x, ball)
+        share = ops.where(step > 0, self.momentum, 1.0)
+        return _within(now.point + share * (ahead - now.point) + (1 - share) * (now.point - now.before), x, ball)
+
+    def _checked(self, step: Any, now: _State) -> _State:
+        """At a checkpoint: halves the step, and goes back to the best point, where conditions 1 or 2 say so."""
+        ends, spans = self._checkpoints()
+        here = ops.equal(ops.convert_to_tensor(ends), step + 1)
+        at, span = ops.any(here), ops.sum(ops.where(here, ops.convert_to_tensor(spans), 0.0))
+        swings = now.ups <= span * self.rho
+        stuck = ops.logical_and(ops.logical_not(now.halved), now.checked >= now.loss)
+        halve = ops.logical_and(at, ops.logical_or(swings, stuck))
+        return now._replace(
+            point=choose(halve, now.x, now.point),
+            slope=choose(halve, now.best_slope, now.slope),
+            step=ops.where(halve, now.step / 2, now.step),
+            ups=ops.where(at, ops.zeros_like(now.ups), now.ups),
+            checked=ops.where(at, now.loss, now.checked),
+            halved=ops.where(at, halve, now.halved),
+        )
+
+    def _checkpoints(self) -> tuple[np.ndarray, np.ndarray]:
+        """After which steps to look, and how many steps each look is over (section 3.2)."""
+        span, shorter, least = (max(int(share * self.steps), 1) for share in (0.22, 0.03, 0.06))
+        spans: list[int] = []
+        while sum(spans) + span <= self.steps:
+            spans.append(span)
+            span = max(span - shorter, least)
+        return np.cumsum(spans).astype("int32"), np.array(spans, "float32")
+
+
+@attacks.register("apgd-ce")
+@dataclass(frozen=True, kw_only=True)
+class APGDCE(APGD):
+    """Auto-PGD on the cross-entropy, the first part of AutoAttack (Croce & Hein, 2020)."""
+
+
+@attacks.register("apgd-dlr")
+@dataclass(frozen=True, kw_only=True)
+class APGDDLR(APGD):
+    """Auto-PGD on the difference of logits ratio (Croce & Hein, 2020, equation 6)."""
+
+    loss: str = "dlr"
+
+
+@attacks.register("apgd-t")
+@dataclass(frozen=True, kw_only=True)
+class APGDT(APGD):
+    """Auto-PGD towards nine classes in turn, on the targeted ratio (Croce & Hein, 2020, equation 7)."""
+
+    loss: str = "dlr"
+    target: str = "top9"
+
+
+def _within(moved: Any, x: Any, ball: Ball) -> Any:
+    """In L2 the radius first and the bounds second, as the algorithm was published: the other way is another path."""
+    if ball.norm != "l2":
+        return ball.project(moved, x)
+    length = _column(ball.distance(moved, x), x)
+    return ball.inside(x + (moved - x) * ops.minimum(1.0, ball.eps / ops.maximum(length, 1e-12)))
+
+
+def _column(values: Any, like: Any) -> Any:
+    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))

@@ -1,0 +1,91 @@
+"""AutoAttack: the ensemble that the field trusts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from turtlenet.attacks.apgd import APGD
+from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.fab import FAB
+from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.scene import Found
+from turtlenet.attacks.square import Square
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SpecError, did_you_mean
+
+__all__ = ["AutoAttack"]
+
+_VERSIONS = ("standard", "plus", "rand")
+
+
+@attacks.register("autoattack")
+@dataclass(frozen=True, kw_only=True)
+class AutoAttack(Attack):
+    """AutoAttack (Croce & Hein, 2020): four attacks without a setting to tune, each on what survived those before.
+
+    `standard` is APGD on the cross-entropy, APGD towards nine classes, FAB towards nine classes, and Square with 5,000
+    queries; `plus` has five restarts, and APGD on the ratio and FAB without a target besides; `rand` is APGD on both
+    losses with gradients that are means of 20 draws, for models that draw random numbers. With fewer than four classes
+    the targeted ratio does not exist, and with fewer than three none: the margin takes its place, where the authors'
+    code has no answer.
+
+    Args:
+        version: `standard`, `plus` or `rand`.
+        steps: Steps of APGD and FAB.
+        queries: Queries of Square.
+        early_stop: Leaves an example alone once its goal is reached: the verdict is the same, the cost is less.
+    """
+
+    version: str = "standard"
+    steps: int = 100
+    queries: int = 5000
+    early_stop: bool = True
+
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.version not in _VERSIONS:
+            raise SpecError(f"Unknown version {self.version!r}.{did_you_mean(self.version, _VERSIONS)}")
+        next(self.rounds(10))
+
+    @property
+    def family(self) -> str:
+        return "ensemble"
+
+    @property
+    def judged_by(self) -> str:
+        return "margin"
+
+    def attempts(self, num_classes: int) -> int:
+        return sum(attempts for _, attempts in self.rounds(num_classes))
+
+    def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
+        for part in self._parts(num_classes):
+            yield from part.rounds(num_classes)
+
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        raise NotImplementedError("Expected the parts to search; see `rounds`.")
+
+    def _parts(self, num_classes: int) -> list[Attack]:
+        shared: dict[str, Any] = {"gradient": self.gradient, "early_stop": self.early_stop}
+        ascent = shared | {"steps": self.steps}
+        ratio = "dlr" if num_classes >= (4 if self.target else 3) else "margin"
+        aimed = "dlr" if num_classes >= 4 else "margin"
+        # A target of one's own takes the place of the nine.
+        mine, nine = self.target, self.target or "top9"
+        draws = 20 if self.version == "rand" else 0
+        restarts = 5 if self.version == "plus" else 1
+        entropy = APGD(target=mine, draws=draws, restarts=restarts, **ascent)
+        by_ratio = APGD(target=mine, draws=draws, restarts=restarts, loss=ratio, **ascent)
+        if self.version == "rand":
+            return [entropy, by_ratio]
+        towards = APGD(target=nine, loss=aimed, **ascent)
+        boundary = FAB(target=nine, final_steps=0, **ascent)
+        # The squares shrink as they would over 10,000 queries, as in the authors' code.
+        squares = Square(target=mine, queries=self.queries, rescale=False, **shared)
+        if self.version == "standard":
+            return [entropy, towards, boundary, squares]
+        nearest = FAB(target=mine, restarts=restarts, final_steps=0, **ascent)
+        return [entropy, by_ratio, nearest, squares, towards, boundary]

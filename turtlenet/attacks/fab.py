@@ -1,0 +1,201 @@
+"""Fast Adaptive Boundary attack: the smallest perturbation, by projections onto planes."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from turtlenet import backend, random
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.goal import Best, Goal, Verdict, choose
+from turtlenet.attacks.projections import onto_plane
+from turtlenet.attacks.scene import Found
+from turtlenet.attacks.staged import Staged
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError, SpecError, did_you_mean
+
+__all__ = ["FAB", "FABT"]
+
+_STARTS = ("none", "random")
+# How far from the input restarts begin at most, twice over, for pixels from 0 to 1: the radii of the authors' code.
+_AROUND = {"linf": 0.3, "l2": 1.0, "l1": 5.0}
+
+
+@attacks.register("fab")
+@dataclass(frozen=True, kw_only=True)
+class FAB(Staged):
+    """Fast Adaptive Boundary attack (Croce & Hein, 2020b, algorithm 1).
+
+    Each step goes to the nearest plane on which the model, made linear, changes its answer: from where it is, and a
+    little from the input too, so that it stays near. Without a target the nearest of all classes is taken, which costs
+    a gradient for each of them.
+
+    Args:
+        steps: Number of projections.
+        restarts: How often to begin: at the input first, then near it at random.
+        start: Where the first attempt begins: `none` at the input, or `random`.
+        alpha_max: Largest share of the way from the input in a step.
+        eta: How far beyond the plane to go.
+        beta: Share of the perturbation that is kept to go on from a success.
+        final_steps: Queries between the input and what was found, to come nearer in the end.
+    """
+
+    steps: int = 100
+    restarts: int = 1
+    start: str = "none"
+    alpha_max: float = 0.1
+    eta: float = 1.05
+    beta: float = 0.9
+    final_steps: int = 3
+
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
+    minimal: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, least in (("steps", 1), ("restarts", 1), ("final_steps", 0)):
+            if not least <= getattr(self, name) <= MOST:
+                raise SettingError(f"Expected {name} from {least} to {MOST:,}; got {getattr(self, name)}.")
+        for name in ("alpha_max", "beta"):
+            if not 0 < getattr(self, name) <= 1:
+                raise SettingError(f"Expected {name} in (0, 1], a share; got {getattr(self, name)}.")
+        if not 1 <= self.eta < float("inf"):
+            raise SettingError(f"Expected eta >= 1; got {self.eta}.")
+        if self.start not in _STARTS:
+            raise SpecError(f"Unknown start {self.start!r}.{did_you_mean(self.start, _STARTS)}")
+
+    @property
+    def family(self) -> str:
+        return "iterative"
+
+    @property
+    def judged_by(self) -> str:
+        return "margin"
+
+    @property
+    def length(self) -> int:
+        return self.steps
+
+    def attempts(self, num_classes: int) -> int:
+        return self.restarts * super().attempts(num_classes)
+
+    def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
+        once = dataclasses.replace(self, restarts=1)
+        yield once, once.attempts(num_classes)
+        if self.restarts > 1:
+            again = dataclasses.replace(self, restarts=self.restarts - 1, start="random")
+            yield again, again.attempts(num_classes)
+
+    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        best, none = Best.none(x, model.num_classes), ops.zeros_like(goal.y)
+        return *best, self._start(x, ball, key), best.reached, none, none
+
+    def advance(
+        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> tuple[Any, ...]:
+        old, (point, done, gradients, queries) = Best(*state[:4]), state[4:]
+        gap, normal, cost = self._plane(model, point, goal, ball.norm)
+        from_point, from_x = _ways(point, x, gap, normal, ball)
+        near, far = (ops.maximum(ball.distance(way, ops.zeros_like(way)), 1e-8) for way in (from_point, from_x))
+        share = _column(ops.minimum(near / (near + far), self.alpha_max), x)
+        moved = ball.inside((point + self.eta * from_point) * (1 - share) + (x + self.eta * from_x) * share)
+        best, success, _ = _noted(old, moved, model, x, goal, ball)
+        moved = choose(success, x + self.beta * (moved - x), moved)
+        best = Best(*(choose(done, kept, new) for kept, new in zip(old, best, strict=True)))
+        asked = ops.cast(ops.logical_not(done), "int32")
+        enough = ops.logical_and(best.reached, -best.loss <= ball.eps) if self.early_stop else done
+        return *best, choose(done, point, moved), enough, gradients + cost * asked, queries + asked
+
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        best, (gradients, queries) = Best(*state[:4]), state[6:]
+        if not self.final_steps:
+            return Found(best.x, None, gradients, queries)
+
+        def nearer(_: Any, state: Any) -> Any:
+            # Between a point on either side of it the boundary is where a linear loss would have it (equation 10).
+            inner, outer, low, high, now = state
+            share = ops.clip(low / ops.minimum(low - high, -1e-12), 0.1, 0.9)
+            point = inner + _column(share, x) * (outer - inner)
+            now, success, logits = _noted(now, point, model, x, goal, ball)
+            height = goal.loss("margin", logits)
+            sides = choose(success, inner, point), choose(success, point, outer)
+            return *sides, ops.where(success, low, height), ops.where(success, height, high), now
+
+        heights = goal.loss("margin", model(x)), goal.loss("margin", best.logits)
+        near = backend.loop(self.final_steps, nearer, (x, best.x, *heights, best))[1][-1]
+        return Found(choose(best.reached, near.x, best.x), None, gradients, queries + self.final_steps + 1)
+
+    def done(self, state: Any) -> Any:
+        return state[5]
+
+    def _start(self, x: Any, ball: Ball, key: Any) -> Any:
+        if self.start == "none":
+            return x
+        draw = random.uniform(key, x.shape[1:], -1.0, 1.0) if ball.norm == "linf" else random.normal(key, x.shape[1:])
+        length = ops.minimum(ops.convert_to_tensor(ball.eps, "float32"), _AROUND[ball.norm] * ball.full) / 2
+        return ball.inside(x + length * draw / _column(ball.distance(draw, ops.zeros_like(draw)), x))
+
+    def _plane(self, model: Classifier, point: Any, goal: Goal, norm: str) -> tuple[Any, Any, int]:
+        """How far the logits are from changing, the slope of that, and how many gradients it took."""
+        if goal.target is not None:
+            return *_difference(model, point, goal.y, goal.target), 1
+        dual = {"linf": 1, "l2": 2, "l1": float("inf")}[norm]
+
+        def look(number: Any, state: Any) -> Any:
+            wrong = ops.mod(goal.y + number + 1, model.num_classes)
+            gap, slope = _difference(model, point, goal.y, wrong)
+            size = ops.norm(ops.reshape(slope, (ops.shape(slope)[0], -1)), ord=dual, axis=1)
+            far = ops.abs(gap) / (1e-12 + size)
+            nearer = far < state[0]
+            return tuple(choose(nearer, new, old) for new, old in zip((far, gap, slope), state, strict=True))
+
+        zero = ops.zeros_like(ops.cast(goal.y, "float32"))
+        state = zero + float("inf"), zero, ops.zeros_like(point)
+        _, (_, gap, slope) = backend.loop(model.num_classes - 1, look, state)
+        return gap, slope, model.num_classes - 1
+
+
+@attacks.register("fab-t")
+@dataclass(frozen=True, kw_only=True)
+class FABT(FAB):
+    """Fast Adaptive Boundary attack towards nine classes in turn, as AutoAttack has it (Croce & Hein, 2020)."""
+
+    target: str = "top9"
+
+
+def _difference(model: Classifier, point: Any, y: Any, wrong: Any) -> tuple[Any, Any]:
+    """A wrong logit less the right one, (batch,), and its slope."""
+
+    def difference(point: Any) -> tuple[Any, Any]:
+        logits = model(point)
+        signs = ops.one_hot(wrong, model.num_classes) - ops.one_hot(y, model.num_classes)
+        return ops.sum(logits * ops.cast(signs, "float32"), axis=1), logits
+
+    gap, _, slope = backend.input_gradient(difference, point)
+    return gap, slope
+
+
+def _ways(point: Any, x: Any, gap: Any, slope: Any, ball: Ball) -> tuple[Any, Any]:
+    """The shortest ways from a point and from the input to the plane on which the difference is 0."""
+    axes = tuple(range(1, len(x.shape)))
+    starts, slopes = (ops.concatenate(pair, axis=0) for pair in ((point, x), (slope, slope)))
+    gaps = ops.concatenate([-gap, -gap - ops.sum(slope * (x - point), axis=axes)], axis=0)
+    ways = onto_plane(starts, slopes, gaps, norm=ball.norm, low=ball.low, high=ball.high)
+    count = ops.shape(x)[0]
+    return ways[:count], ways[count:]
+
+
+def _noted(best: Best, point: Any, model: Classifier, x: Any, goal: Goal, ball: Ball) -> tuple[Best, Any, Any]:
+    """The nearest success so far, whether this point is one, and its logits."""
+    logits = model(point)
+    reached = goal.reached(logits)
+    far = ball.distance(point, x)
+    verdict = Verdict(reached, ops.where(reached, -far, ops.full_like(far, -float("inf"))))
+    return best.or_better(point, logits, verdict), reached, logits
+
+
+def _column(values: Any, like: Any) -> Any:
+    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
