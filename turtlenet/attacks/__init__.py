@@ -2,28 +2,54 @@
 
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.decisions import (
+    AdditiveGaussian,
+    AdditiveUniform,
+    Blur,
+    Boundary,
+    Contrast,
+    HopSkipJump,
+    Pointwise,
+    SaltAndPepper,
+)
 from turtlenet.attacks.fgsm import FGSM, RFGSM
 from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.mim import MIM
 from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, Madry
 from turtlenet.attacks.scene import Crafted, Found, Scene
+from turtlenet.attacks.scores import NES, SPSA, ZOO, LocalSearch, OnePixel, SimBA, SinglePixel
 from turtlenet.attacks.staged import Staged
 
 __all__ = [
     "BIM",
     "FGSM",
     "MIM",
+    "NES",
     "PGD",
     "RFGSM",
+    "SPSA",
+    "ZOO",
+    "AdditiveGaussian",
+    "AdditiveUniform",
     "Ascent",
     "Attack",
+    "Blur",
+    "Boundary",
+    "Contrast",
     "Crafted",
     "Found",
     "Goal",
+    "HopSkipJump",
+    "LocalSearch",
     "Madry",
     "Noise",
+    "OnePixel",
+    "Pointwise",
+    "SaltAndPepper",
     "Scene",
+    "SimBA",
+    "SinglePixel",
     "Staged",
     "Verdict",
     "attacks",
