@@ -127,3 +127,24 @@ def test_rounds_find_what_the_whole_attack_finds(small, images) -> None:
     assert np.array_equal(whole, rounds.reached)
     assert first.sum() < whole.sum() < len(x), "the radius must leave restarts something to find"
     assert rounds.gradients.sum() < 8 * len(x)
+
+
+def test_square_reaches_the_best_corner_without_a_gradient(linear, two) -> None:
+    weights, y = two
+    best = best_margin(weights, linear.model.layers[-1].get_weights()[1], y, 0.05, "linf")
+    found = attacks.build("square:queries=300").run(linear, X, y, ball=balls.get("linf", 0.05))
+    after, stopped = np.asarray(attacks.Goal(y).loss("margin", found.logits)), np.asarray(found.reached)
+    assert np.array_equal(stopped, best > 0) and stopped.any() and not stopped.all()
+    assert np.allclose(after[~stopped], best[~stopped], atol=1e-5)
+    # Two more than its own: the input before, and what was found at the end.
+    assert (np.asarray(found.queries)[stopped] < 302).all() and (np.asarray(found.queries)[~stopped] == 302).all()
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("l2", 0.4), ("l1", 0.8)])
+def test_square_finds_what_twice_its_radius_holds(norm, eps, linear, two) -> None:
+    weights, y = two
+    bias = linear.model.layers[-1].get_weights()[1]
+    reachable = best_margin(weights, bias, y, eps, norm) > 0
+    found = np.asarray(attacks.build("square:queries=300").run(linear, X, y, ball=balls.get(norm, eps)).reached)
+    easy = best_margin(weights, bias, y, eps / 2, norm) > 0
+    assert easy.any() and found[easy].all() and (found <= reachable).all()

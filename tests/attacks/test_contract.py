@@ -17,12 +17,30 @@ from turtlenet.registry import Registry
 RADII = {"linf": 0.1, "l2": 0.5, "l1": 2.0, "l0": 3.0}
 NAMES = family.names()
 PAIRS = [(name, norm) for name in NAMES for norm in family.factory(name).norms]
+# Attacks by queries: what one of their rounds asks for.
+SMALL = {
+    "samples": 10,
+    "coordinates": 8,
+    "searches": 3,
+    "candidates": 16,
+    "population": 12,
+    "starts": 10,
+    "evaluations": 10,
+}
+# These draw nothing.
+DRAWLESS = {"blur", "contrast"}
 # Few steps are enough for a promise that holds at every step.
-FEW = {"steps": 3, "draws": 3}
+FEW = {"steps": 3, "draws": 3, "queries": 60, **SMALL}
 
 
 def build(name: str, **settings) -> Attack:
     return family.build(name, {**FEW, **settings}) if name != "fgsm" and name != "rfgsm" else family.build(name)
+
+
+def home(name: str, scale: float = 1.0) -> balls.Ball:
+    """A ball of the attack's first norm."""
+    norm = family.factory(name).norms[0]
+    return balls.get(norm, RADII[norm] * scale)
 
 
 def lengths(norm: str, delta: np.ndarray) -> np.ndarray:
@@ -65,17 +83,17 @@ def test_a_radius_of_nothing_is_the_identity(name, norm, small, images) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_seed_repeats_and_another_does_not(name, small, images) -> None:
     x, y = images
-    attack, ball = build(name), balls.get("linf", 0.1)
+    attack, ball = build(name), home(name)
     first, again = attack(small, x, y, ball=ball, seed=5), attack(small, x, y, ball=ball, seed=5)
     assert np.array_equal(np.asarray(first), np.asarray(again))
-    if getattr(attack, "start", "uniform") != "none":
+    if name not in DRAWLESS and getattr(attack, "start", "uniform") != "none":
         assert not np.array_equal(np.asarray(first), np.asarray(attack(small, x, y, ball=ball, seed=6)))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_does_not_depend_on_its_batch(name, small, images) -> None:
     x, y = images
-    attack, ball = build(name), balls.get("linf", 0.1)
+    attack, ball = build(name), home(name)
     whole = attack_all(attack, small, x, y, ball=ball, seed=3)
     order = np.random.default_rng(0).permutation(len(x))
     parts = attack_all(attack, small, x[order], y[order], ball=ball, seed=3, index=order, batch_size=5)
@@ -118,7 +136,7 @@ def test_every_setting_is_described(name) -> None:
 def test_targets(name, policy, small, images) -> None:
     x, y = images
     attack = build(name, target=policy) if "fgsm" not in name else family.build(f"{name}:target={policy}")
-    found = attack.run(small, x, y, ball=balls.get("linf", 0.6))
+    found = attack.run(small, x, y, ball=home(name, 6))
     answers = small.predict(np.asarray(found.x)).argmax(axis=1)
     reached = np.asarray(found.reached)
     assert (answers[reached] != y[reached]).all()
@@ -131,7 +149,7 @@ def test_targets(name, policy, small, images) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_class_in_turn_is_a_way_to_any_wrong_answer(name, small, images) -> None:
     x, y = images
-    attack, ball = dataclasses.replace(build(name), target="each"), balls.get("linf", 0.2)
+    attack, ball = dataclasses.replace(build(name), target="each"), home(name, 2)
     whole, parts = attack.run(small, x, y, ball=ball), attack_all(attack, small, x, y, ball=ball)
     assert attack.attempts(4) == 3 * build(name).attempts(4)
     assert np.array_equal(np.asarray(whole.reached), parts.reached) and parts.reached.any()
@@ -142,7 +160,7 @@ def test_every_class_in_turn_is_a_way_to_any_wrong_answer(name, small, images) -
 def test_given_targets_come_first(name, small, images) -> None:
     x, y = images
     wanted = (y + 3) % 4
-    found = build(name).run(small, x, y, ball=balls.get("linf", 0.6), target=wanted)
+    found = build(name).run(small, x, y, ball=home(name, 6), target=wanted)
     answers = small.predict(np.asarray(found.x)).argmax(axis=1)
     assert np.array_equal(np.asarray(found.reached), answers == wanted)
 
@@ -153,7 +171,7 @@ def test_given_targets_come_first(name, small, images) -> None:
 )
 def test_every_loss_works(name, loss, small, images) -> None:
     x, y = images
-    found = family.build(f"{name}:loss={loss}").run(small, x, y, ball=balls.get("linf", 0.2))
+    found = build(name, loss=loss).run(small, x, y, ball=home(name, 2))
     assert np.isfinite(np.asarray(found.x)).all() and np.asarray(found.reached).any()
 
 
@@ -200,6 +218,8 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("os.path:join", "Expected a class derived from Attack at 'os.path:join'"),
         ("turtlenet.attacks:attacks", "Expected a class derived from Attack"),
         ("noise:draws=0", "Expected draws from 1"),
+        ("square:queries=0", "Expected queries from 1"),
+        ("square:p_init=1.5", "Expected p_init in (0, 1]"),
         ("noise:kind=gauss", "Did you mean 'gaussian'?"),
         ("noise:deviation=0", "Expected deviation > 0"),
     ],

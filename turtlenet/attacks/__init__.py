@@ -19,6 +19,7 @@ from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, Madry
 from turtlenet.attacks.scene import Crafted, Found, Scene
 from turtlenet.attacks.scores import NES, SPSA, ZOO, LocalSearch, OnePixel, SimBA, SinglePixel
+from turtlenet.attacks.square import Square
 from turtlenet.attacks.staged import Staged
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Scene",
     "SimBA",
     "SinglePixel",
+    "Square",
     "Staged",
     "Verdict",
     "attacks",

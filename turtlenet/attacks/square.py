@@ -1,0 +1,200 @@
+"""Square Attack: random squares, and no gradient."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from keras import ops
+
+from turtlenet import backend, losses, random
+from turtlenet.attacks import windows
+from turtlenet.attacks.base import MOST, attacks
+from turtlenet.attacks.goal import Best, Goal, choose
+from turtlenet.attacks.projections import onto_l1
+from turtlenet.attacks.scene import Found
+from turtlenet.attacks.staged import Staged
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+
+__all__ = ["Square"]
+
+# Draws are made for so many queries at once: drawing one by one would cost as much as a small model's answer.
+_BLOCK = 50
+_START = 0x53717561
+# After so many queries out of 10,000 the squares' area is halved (Andriushchenko et al., 2020, section 3.1).
+_SCHEDULE = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+
+
+@attacks.register("square")
+@dataclass(frozen=True, kw_only=True)
+class Square(Staged):
+    """Square Attack (Andriushchenko et al., 2020, algorithms 1 to 3; in L1 as Croce & Hein, 2021, have it).
+
+    Changes a random square of the perturbation and keeps what raises the loss: a black-box attack that needs scores.
+    Each example has squares of its own. It stops at an example's success, as it was defined.
+
+    Args:
+        queries: How often to ask the model, in one attempt.
+        p_init: Share of the pixels in the first squares.
+        rescale: Whether the squares shrink over the queries there are; else as they would over 10,000.
+        restarts: How often to begin anew.
+        loss: Name of the loss to raise: `margin`, `cross_entropy` or `dlr`.
+    """
+
+    queries: int = 5000
+    p_init: float = 0.8
+    rescale: bool = True
+    restarts: int = 1
+    loss: str = "margin"
+    early_stop: bool = True
+
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        losses.get(self.loss)
+        for name in ("queries", "restarts"):
+            if not 1 <= getattr(self, name) <= MOST:
+                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
+        if not 0 < self.p_init <= 1:
+            raise SettingError(f"Expected p_init in (0, 1], a share of the pixels; got {self.p_init}.")
+
+    @property
+    def family(self) -> str:
+        return "query"
+
+    @property
+    def length(self) -> int:
+        # The start is a query too.
+        return self.queries - 1
+
+    def attempts(self, num_classes: int) -> int:
+        return self.restarts * super().attempts(num_classes)
+
+    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        image = windows.as_image(x)
+        start = random.fold_in(key, _START)
+        if ball.norm == "linf":
+            # Stripes from top to bottom: of all starts, the one that convolutions dislike most.
+            moved = image + ball.eps * random.rademacher(start, (1, *image.shape[2:]))
+        else:
+            moved = image + _scaled(windows.tiles(start, image.shape[1:], ball.norm), ball)
+        point = _within(ops.reshape(moved, ops.shape(x)), x, ball)
+        logits = model(point)
+        best = Best.none(x, model.num_classes).or_better(point, logits, goal.judge(self.loss, logits))
+        return *best, ops.ones_like(goal.y)
+
+    def between(
+        self, first: Any, last: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> Any:
+        begun = first // _BLOCK
+
+        def block(number: Any, state: Any) -> Any:
+            place = (begun + number) * _BLOCK
+            start, end = ops.maximum(first, place), ops.minimum(last, place + _BLOCK)
+            draws = self._draws(begun + number, x, key)
+
+            def query(step: Any, state: Any) -> Any:
+                return self._query(
+                    start + step, state, ops.take(draws, start + step - place, axis=1), model, x, goal, ball
+                )
+
+            return backend.loop(end - start, query, state, self._all_done)[1]
+
+        return backend.loop((last - 1) // _BLOCK + 1 - begun, block, tuple(state), self._all_done)[1]
+
+    def advance(
+        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> tuple[Any, ...]:
+        draws = ops.take(self._draws(step // _BLOCK, x, key), step % _BLOCK, axis=1)
+        return self._query(step, state, draws, model, x, goal, ball)
+
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        best = Best(*state[:4])
+        return Found(best.x, best.logits, queries=state[4])
+
+    def done(self, state: Any) -> Any:
+        return state[2]
+
+    def _all_done(self, state: Any) -> Any:
+        return ops.all(self.done(state))
+
+    def _draws(self, block: Any, x: Any, key: Any) -> Any:
+        """Uniform numbers for a block of queries: two corners, whether to turn, and a sign for each channel."""
+        return random.uniform(random.fold_in(key, block), (_BLOCK, 5 + windows.image_shape(x.shape[1:])[2]))
+
+    def _query(
+        self, step: Any, state: Any, draws: Any, model: Classifier, x: Any, goal: Goal, ball: Ball
+    ) -> tuple[Any, ...]:
+        best, asked = Best(*state[:4]), state[4]
+        sizes = self._sizes(x.shape[1:], least=1 if ball.norm == "linf" else 3)
+        stage = ops.sum(ops.cast(step >= ops.convert_to_tensor(self._turns()), "int32"))
+        move = _squares if ball.norm == "linf" else _bumps
+        point = move(windows.as_image(best.x), windows.as_image(x), draws, sizes, stage, ball)
+        point = _within(ops.reshape(point, ops.shape(x)), x, ball)
+        logits = model(point)
+        better = best.or_better(point, logits, goal.judge(self.loss, logits))
+        # What is reached stays as it is, and no longer asks.
+        kept = [choose(best.reached, old, new) for old, new in zip(best, better, strict=True)]
+        return *kept, asked + ops.cast(ops.logical_not(best.reached), "int32")
+
+    def _turns(self) -> np.ndarray:
+        """The first steps of the squares' second size, third size, ..."""
+        total = self.queries if self.rescale else 10_000
+        return np.array([min(-(-(bound + 1) * total // 10_000), 2**31 - 1) for bound in _SCHEDULE], "int32")
+
+    def _sizes(self, shape: tuple[int, ...], least: int) -> np.ndarray:
+        """Sides of the squares, stage by stage."""
+        height, width, _ = windows.image_shape(shape)
+        sides = []
+        for stage in range(len(_SCHEDULE) + 1):
+            side = max(round(math.sqrt(self.p_init / 2**stage * height * width)), least)
+            # In L2 and L1 a square has a middle.
+            sides.append(side if least == 1 else min(side + (side + 1) % 2, height, width))
+        return np.array(sides, "int32")
+
+
+def _squares(best: Any, x: Any, draws: Any, sizes: np.ndarray, stage: Any, ball: Ball) -> Any:
+    """Moves one square to the ball's edge, each channel up or down."""
+    side = ops.take(ops.convert_to_tensor(sizes), stage)
+    within, _ = windows.window(draws[:, :2], side, x.shape[1:])
+    return best + 2.0 * ball.eps * within * windows.signs(draws[:, 5:])
+
+
+def _bumps(best: Any, x: Any, draws: Any, sizes: np.ndarray, stage: Any, ball: Ball) -> Any:
+    """Takes the perturbation out of one square and puts it, and what is left of the radius, as a bump into another."""
+    side = ops.take(ops.convert_to_tensor(sizes), stage)
+    near, corner = windows.window(draws[:, :2], side, x.shape[1:])
+    far, _ = windows.window(draws[:, 2:4], side, x.shape[1:])
+    delta = best - x
+    every, channels = (1, 2, 3), x.shape[-1]
+    bump = windows.placed(windows.bumps(sizes, ball.norm), stage, corner, draws[:, 4] > 0.5, x.shape[1:])
+    old = delta * near / (1e-12 + _length(delta * near, ball.norm, (1, 2)))
+    new = (bump * windows.signs(draws[:, 5:]) + old) * near
+    both = delta * ops.maximum(near, far)
+    if ball.norm == "l2":
+        spare = ops.maximum(ball.eps**2 - _length(delta, "l2", every) ** 2, 0.0) / channels
+        gain = ops.sqrt(spare + _length(both, "l2", every) ** 2)
+    else:
+        spare = ops.maximum(ball.eps - _length(delta, "l1", every), 0.0) / channels
+        gain = (spare + _length(both, "l1", (1, 2))) * channels
+    new = new / (1e-12 + _length(new, ball.norm, (1, 2))) * gain
+    return x + _scaled(delta * (1 - far) * (1 - near) + new, ball)
+
+
+def _scaled(delta: Any, ball: Ball) -> Any:
+    """In L2 all of the radius is used before the bounds cut some of it off."""
+    return delta / (1e-12 + _length(delta, "l2", (1, 2, 3))) * ball.eps if ball.norm == "l2" else delta
+
+
+def _within(moved: Any, x: Any, ball: Ball) -> Any:
+    near = onto_l1(moved, x, ball.eps, ball.low, ball.high) if ball.norm == "l1" else moved
+    return ball.project(near, x)
+
+
+def _length(delta: Any, norm: str, axes: tuple[int, ...]) -> Any:
+    if norm == "l1":
+        return ops.sum(ops.abs(delta), axis=axes, keepdims=True)
+    return ops.sqrt(ops.sum(ops.square(delta), axis=axes, keepdims=True))
