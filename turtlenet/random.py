@@ -6,13 +6,12 @@ nothing, and every backend draws the same numbers. Keys are uint32 tensors of sh
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-__all__ = ["bell", "bits", "fold_in", "following", "keys", "normal", "rademacher", "root", "signs", "uniform"]
+__all__ = ["bits", "fold_in", "following", "keys", "normal", "rademacher", "root", "signs", "uniform"]
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -81,33 +80,12 @@ def rademacher(key: Any, shape: tuple[int, ...]) -> Any:
 
 def signs(key: Any, shape: tuple[int, ...]) -> Any:
     """Draws -1 or +1 as float32 of shape (batch, *shape), 32 of a word: a tenth of what `rademacher` costs."""
-    return 2.0 * _pieces(lambda count: bits(key, (count,)), shape, 1) - 1.0
-
-
-def bell(key: Any, shape: tuple[int, ...]) -> Any:
-    """Draws float32 numbers of shape (batch, *shape), each the sum of eight tosses of a coin, with variance 1.
-
-    For directions of a search this is as good as `normal`, at a quarter of the cost.
-    """
-
-    def heads(count: int) -> Any:
-        """The number of ones in each byte of a word, in that byte (Warren, 2013, "Hacker's Delight", 5-1)."""
-        words = bits(key, (count,))
-        words = words - ops.bitwise_and(ops.right_shift(words, _word(1)), _word(0x55555555))
-        low = ops.bitwise_and(words, _word(0x33333333))
-        words = low + ops.bitwise_and(ops.right_shift(words, _word(2)), _word(0x33333333))
-        return ops.bitwise_and(words + ops.right_shift(words, _word(4)), _word(0x0F0F0F0F))
-
-    return (_pieces(heads, shape, 8) - 4.0) * math.sqrt(0.5)
-
-
-def _pieces(draw: Callable[[int], Any], shape: tuple[int, ...], size: int) -> Any:
-    """Cuts words (batch, count) into pieces of `size` bits, as float32 of shape (batch, *shape)."""
-    count, each = math.prod(shape), 32 // size
-    words = draw(-(-count // each))[:, :, None]
-    places = ops.cast(ops.arange(0, 32, size, dtype="int32"), "uint32")
-    pieces = ops.bitwise_and(ops.right_shift(words, places), _word((1 << size) - 1))
-    return ops.reshape(ops.cast(ops.reshape(pieces, (-1, words.shape[1] * each))[:, :count], "float32"), (-1, *shape))
+    count = math.prod(shape)
+    words = bits(key, (-(-count // 32),))[:, :, None]
+    places = ops.cast(ops.arange(32, dtype="int32"), "uint32")
+    tosses = ops.bitwise_and(ops.right_shift(words, places), _word(1))
+    flat = ops.reshape(tosses, (-1, words.shape[1] * 32))[:, :count]
+    return ops.reshape(2.0 * ops.cast(flat, "float32") - 1.0, (-1, *shape))
 
 
 def _word(value: Any) -> Any:

@@ -69,7 +69,7 @@ def test_the_budget_is_never_exceeded_and_a_success_may_cost_less(name, small, i
     found = attack.run(small, x, y, ball=balls.get(norm, FULL[norm]))
     spent = np.asarray(found.queries)
     assert (spent <= 102).all() and (np.asarray(found.gradients) == 0).all()
-    assert np.asarray(found.reached).any() or name in ("single-pixel", "one-pixel")
+    assert np.asarray(found.reached).any() or name in ("single-pixel", "one-pixel", "zoo")
     if getattr(attack, "early_stop", False):
         assert spent.min() < 100
 
@@ -80,8 +80,7 @@ def nearest(linear, y, norm: str) -> np.ndarray:
     logits, dual = X @ weights + bias, {"l2": 2, "linf": 1}[norm]
     far = [
         min(
-            (logits[row, label] - logits[row, other])
-            / np.linalg.norm(weights[:, label] - weights[:, other], dual)
+            (logits[row, label] - logits[row, other]) / np.linalg.norm(weights[:, label] - weights[:, other], dual)
             for other in range(3)
             if other != label
         )
@@ -114,16 +113,16 @@ def test_the_smallest_perturbation_of_a_linear_model(spec, norm, slack, linear) 
 def test_estimates_point_along_the_gradient(name, linear) -> None:
     y = linear.predict(X).argmax(axis=1)
     weights, bias = linear.model.layers[-1].get_weights()
-    attack = attacks.build(f"{name}:samples=600,loss=margin")
+    attack = attacks.build(f"{name}:samples=4000,loss=margin")
     key = random.keys(0, ops.arange(len(X)))
     goal, ball = Goal(ops.convert_to_tensor(y, "int32")), balls.get("linf", 0.1)
-    found = np.asarray(attack.estimate(linear, ops.convert_to_tensor(X), goal, ball=ball, key=key))
+    found = np.asarray(attack.estimate(0, linear, ops.convert_to_tensor(X), goal, ball=ball, key=key))
     logits = X @ weights + bias
     runner = np.where(np.arange(3) == y[:, None], -np.inf, logits).argmax(axis=1)
     slope = (weights[:, runner] - weights[:, y]).T
-    assert np.allclose(found, slope, atol=0.2 * np.abs(slope).max())
+    assert np.allclose(found, slope, atol=0.15 * np.abs(slope).max())
     likeness = (found * slope).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(slope, axis=1)
-    assert likeness.min() > 0.97
+    assert likeness.min() > 0.99
 
 
 def test_simba_climbs_in_steps_of_its_basis(small, images) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from turtlenet import random
 from turtlenet.attacks.base import MOST
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
 from turtlenet.attacks.staged import Staged
@@ -15,7 +16,9 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
-__all__ = ["Budgeted", "beside", "cosines", "fold", "fold_keys", "grid", "most_of", "try_all"]
+__all__ = ["Budgeted", "beside", "cosines", "directions", "fold", "fold_keys", "grid", "most_of", "try_all"]
+
+_SIZES = 0x73697A65
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,28 @@ def fold_keys(key: Any, first: Any, count: int) -> tuple[Any, Any]:
     """Keys of `count` candidates for each example, in the order of `ops.repeat`, and the candidates' numbers."""
     numbers = ops.cast(ops.zeros_like(key[:, :1]), "int32") + ops.arange(count, dtype="int32")[None, :]
     return ops.repeat(key, count, axis=0), ops.reshape(first + numbers, (-1,))
+
+
+def directions(key: Any, step: Any, first: Any, count: int, values: int) -> tuple[Any, Any]:
+    """Draws `count` Gaussian directions for each example, at a tenth of what `random.normal` costs.
+
+    The signs are each example's own; the sizes belong to the step and the number, so that all examples share them.
+
+    Args:
+        key: The examples' keys of this step.
+        step: Its number.
+        first: Number of the first direction.
+        count: How many.
+        values: How long each is.
+
+    Returns:
+        Directions (batch, count, values), and their lengths (count,).
+    """
+    keys, numbers = fold_keys(key, first, count)
+    signs = ops.reshape(random.signs(random.fold_in(keys, numbers), (values,)), (-1, count, values))
+    shared = random.fold_in(random.keys(_SIZES, first + ops.arange(count, dtype="int32")), step)
+    sizes = ops.abs(random.normal(shared, (values,)))
+    return signs * sizes[None], ops.sqrt(ops.sum(ops.square(sizes), axis=1))
 
 
 def most_of(total: int, most: int) -> int:

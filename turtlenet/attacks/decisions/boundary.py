@@ -1,13 +1,14 @@
 """The boundary attack."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from keras import ops
 
-from turtlenet import random
+from turtlenet import backend, random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.budget import beside
+from turtlenet.attacks.budget import beside, directions
 from turtlenet.attacks.decisions.decision import Started, bisect
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.attacks.scene import Found
@@ -19,6 +20,7 @@ __all__ = ["Boundary"]
 
 _BISECTIONS = 10
 _LOOK = 5
+_BLOCK = 30
 _WINDOW = 20
 
 
@@ -27,10 +29,10 @@ _WINDOW = 20
 class Boundary(Started):
     """Walks along the decision boundary towards the input (Brendel et al., 2018, Algorithm 1).
 
-    Each iteration steps around the input on a sphere, then towards it, and stays where the goal is reached. Every
-    fifth one asks about the step on the sphere alone: where more than half of those succeed, the boundary is flat at
-    this scale and both steps grow; where fewer than a fifth do, both shrink. The step towards the input grows and
-    shrinks by the success of whole steps. Each example has steps of its own.
+    Each iteration steps around the input on a sphere, then towards it, and stays where the goal is reached. After
+    every fifth one it asks about the step on the sphere alone: where more than half of those succeed, the boundary is
+    flat at this scale and both steps grow; where fewer than a fifth do, both shrink. The step towards the input grows
+    and shrinks by the success of whole steps. Each example has steps of its own.
 
     Args:
         spherical_step: First length of the step on the sphere, as a share of the distance to the input.
@@ -56,7 +58,7 @@ class Boundary(Started):
 
     @property
     def length(self) -> int:
-        return self.queries
+        return -(-self.queries // _BLOCK)
 
     def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
         point, found, spent = self.start(model, x, goal, ball=ball, key=key)
@@ -72,26 +74,36 @@ class Boundary(Started):
     def iterate(
         self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
     ) -> tuple[Any, ...]:
+        # Drawn for many queries at once: one by one would cost as much as a small model's answer.
+        draws = directions(random.fold_in(key, step), step, 0, _BLOCK, math.prod(x.shape[1:]))[0]
+
+        def ask(number: Any, state: Any) -> Any:
+            draw = ops.reshape(ops.take(draws, number, axis=1), ops.shape(x))
+            after = self._ask(ops.mod(number, _LOOK + 1) == _LOOK, draw, state, model, x, goal, ball)
+            over = self.done(state)
+            return tuple(choose(over, old, new) for old, new in zip(state, after, strict=True))
+
+        return tuple(backend.loop(_BLOCK, ask, tuple(state), lambda state: ops.all(self.done(state)))[1])
+
+    def _ask(
+        self, looking: Any, draw: Any, state: Any, model: Classifier, x: Any, goal: Goal, ball: Ball
+    ) -> tuple[Any, ...]:
+        """One query: about a whole step, or, where it is `looking`, about the step around the input alone."""
         point, found, spherical, source, round_tries, round_hits, tries, hits, _, spent = state
-        around, inward = self._propose(point, x, spherical, source, random.fold_in(key, step), ball)
-        # The odd query asks about the step around alone: in a call of its own it would cost everybody's time.
-        asking = ops.mod(step, _LOOK + 1) == _LOOK
-        candidate = ops.where(asking, around, inward)
+        around, inward = self._propose(point, x, spherical, source, draw, ball)
+        candidate = ops.where(looking, around, inward)
         reached = goal.reached(model(candidate))
-        moved = choose(ops.logical_and(reached, ops.logical_not(asking)), candidate, point)
-        hit, look = ops.cast(reached, "float32"), ops.cast(asking, "float32")
+        moved = choose(ops.logical_and(reached, ops.logical_not(looking)), candidate, point)
+        hit, look = ops.cast(reached, "float32"), ops.cast(looking, "float32")
         round_tries, round_hits = round_tries + look, round_hits + look * hit
         tries, hits = tries + 1.0 - look, hits + (1.0 - look) * hit
-        both = _factor(round_tries, round_hits, 0.2, 0.5, self.adaptation, _WINDOW)
-        alone = _factor(tries, hits, 0.1, 0.25, self.adaptation, _WINDOW)
+        both = _factor(round_tries, round_hits, 0.2, 0.5, self.adaptation)
+        alone = _factor(tries, hits, 0.1, 0.25, self.adaptation)
         spherical, source = spherical * both, source * both * alone
-        round_tries, round_hits = (
-            ops.where(round_tries >= _WINDOW, 0.0, count) for count in (round_tries, round_hits)
-        )
-        tries, hits = (ops.where(tries >= _WINDOW, 0.0, count) for count in (tries, hits))
-        spent = spent + 1
-        over = self._over(found, source, moved, x, ball, spent)
-        return (moved, found, spherical, source, round_tries, round_hits, tries, hits, over, spent)
+        round_tries, round_hits = (ops.where(round_tries >= _WINDOW, 0.0, each) for each in (round_tries, round_hits))
+        tries, hits = (ops.where(tries >= _WINDOW, 0.0, each) for each in (tries, hits))
+        over = self._over(found, source, moved, x, ball, spent + 1)
+        return (moved, found, spherical, source, round_tries, round_hits, tries, hits, over, spent + 1)
 
     def done(self, state: Any) -> Any:
         return state[-2]
@@ -104,13 +116,12 @@ class Boundary(Started):
         return ops.logical_not(found) | near | (source < self.converged) | (spent >= self.queries)
 
     @staticmethod
-    def _propose(point: Any, x: Any, spherical: Any, source: Any, key: Any, ball: Ball) -> tuple[Any, Any]:
+    def _propose(point: Any, x: Any, spherical: Any, source: Any, draw: Any, ball: Ball) -> tuple[Any, Any]:
         """The point after a step around the input, and after one towards it as well."""
         home = L2(0.0, ball.low, ball.high)
         outward = point - x
         far = ops.maximum(home.distance(point, x), 1e-12)
         unit = outward / beside(far, x)
-        draw = random.bell(key, x.shape[1:])
         axes = tuple(range(1, len(x.shape)))
         draw = draw - ops.sum(draw * unit, axis=axes, keepdims=True) * unit
         draw = draw * beside(spherical * far / ops.maximum(home.distance(draw, 0.0 * draw), 1e-12), x)
@@ -121,8 +132,8 @@ class Boundary(Started):
         return around, ball.inside(around + beside(share, x) * (x - around))
 
 
-def _factor(tries: Any, hits: Any, low: float, high: float, step: float, window: int) -> Any:
+def _factor(tries: Any, hits: Any, low: float, high: float, step: float) -> Any:
     """By what a step changes: at the end of a window by its share of successes, else by 1."""
     share = hits / ops.maximum(tries, 1.0)
     change = ops.where(share > high, step, ops.where(share < low, 1.0 / step, 1.0))
-    return ops.where(tries >= window, change, ops.ones_like(change))
+    return ops.where(tries >= _WINDOW, change, ops.ones_like(change))

@@ -8,7 +8,7 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.budget import beside, fold, fold_keys
+from turtlenet.attacks.budget import beside, directions, fold
 from turtlenet.attacks.decisions.decision import Started, bisect
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.attacks.scene import Found
@@ -28,8 +28,8 @@ class HopSkipJump(Started):
     """Estimates the boundary's normal from answers around it, jumps along it, and comes back to the boundary by
     bisection (Chen et al., 2020, Algorithm 2), in `l2` or `linf`.
 
-    Iteration t asks for `evaluations` * sqrt(t) answers, in tens. An iteration that the budget cannot pay for to its
-    end is not begun.
+    Iteration t asks for `evaluations` * sqrt(t) answers, in tens; the last one for as many as the budget leaves, where
+    that is a quarter at least.
 
     Args:
         evaluations: Answers for the first estimate.
@@ -54,18 +54,18 @@ class HopSkipJump(Started):
 
     @property
     def length(self) -> int:
-        # No iteration costs less than its estimate.
+        # No iteration but the last costs less than its estimate.
         left, steps = self.queries, 0
         while left > 0:
             left -= _GROUP * (int(min(self.evaluations * math.sqrt(steps + 1), self.most)) // _GROUP)
             steps += 1
-        return steps
+        return steps + 1
 
     def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
         point, found, spent = self.start(model, x, goal, ball=ball, key=key)
-        affordable = ops.logical_and(found, spent + self._halvings(x) <= self.queries)
+        affordable = ops.logical_and(found, spent + self._halvings(x, ball) <= self.queries)
         nearer = self._return(point, model, x, goal, ball)
-        spent = spent + ops.where(affordable, self._halvings(x), 0)
+        spent = spent + ops.where(affordable, self._halvings(x, ball), 0)
         point = choose(affordable, nearer, point)
         over = self._over(0, found, point, x, ball, spent)
         return (point, found, over, spent)
@@ -76,13 +76,14 @@ class HopSkipJump(Started):
         point, found, _, spent = state
         far = ball.distance(point, x)
         width = ops.where(step == 0, 0.1 * ball.full, far * self._theta(x, ball) * self._scale(x, ball))
-        normal = self._normal(step, point, width, model, goal, ball, random.fold_in(key, step))
+        count = self._affordable(step, x, ball, spent)
+        normal = self._normal(step, count, point, width, model, goal, ball, random.fold_in(key, step))
         way = ball.steepest(normal, point)
         jumped, halvings = self._jump(point, way, far / ops.sqrt(ops.cast(step, "float32") + 1.0), model, goal, ball)
         back = self._return(jumped, model, x, goal, ball)
         # Where the bounds bent the way, the boundary there may be farther.
         moved = choose(ball.distance(back, x) < far, back, point)
-        spent = spent + self._evaluations(step) + halvings + self._halvings(x)
+        spent = spent + count + halvings + self._halvings(x, ball)
         return (moved, found, self._over(step + 1, found, moved, x, ball, spent), spent)
 
     def done(self, state: Any) -> Any:
@@ -93,8 +94,13 @@ class HopSkipJump(Started):
 
     def _over(self, step: Any, found: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:
         near = ops.logical_and(ball.distance(point, x) <= ball.eps, self.early_stop)
-        dear = spent + self._evaluations(step) + _HALVINGS + self._halvings(x) > self.queries
-        return ops.logical_not(found) | near | dear
+        few = self._affordable(step, x, ball, spent) < ops.maximum(self._evaluations(step) // 4, _GROUP)
+        return ops.logical_not(found) | near | few
+
+    def _affordable(self, step: Any, x: Any, ball: Ball, spent: Any) -> Any:
+        """Answers for an estimate (batch,) that leave enough to jump and to come back."""
+        left = self.queries - spent - _HALVINGS - self._halvings(x, ball)
+        return ops.minimum(self._evaluations(step), _GROUP * (left // _GROUP))
 
     def _evaluations(self, step: Any) -> Any:
         count = self.evaluations * ops.sqrt(ops.cast(step, "float32") + 1.0)
@@ -109,35 +115,34 @@ class HopSkipJump(Started):
     def _theta(self, x: Any, ball: Ball) -> float:
         return self.gamma / (math.prod(x.shape[1:]) * self._scale(x, ball))
 
-    def _halvings(self, x: Any) -> int:
-        """Bisections on the way back: to theta of `l2`, and to a thousandth of the distance at least."""
-        size = math.prod(x.shape[1:])
-        return max(10, math.ceil(math.log2(size * math.sqrt(size) / self.gamma)))
+    def _halvings(self, x: Any, ball: Ball) -> int:
+        """Bisections on the way back: to theta, and to a thousandth of the distance at least."""
+        return max(10, math.ceil(-math.log2(self._theta(x, ball))))
 
-    def _normal(self, step: Any, point: Any, width: Any, model: Classifier, goal: Goal, ball: Ball, key: Any) -> Any:
+    def _normal(
+        self, step: Any, count: Any, point: Any, width: Any, model: Classifier, goal: Goal, ball: Ball, key: Any
+    ) -> Any:
         """The estimated normal of the boundary (eq. 16): answers less their mean, times where they were asked for."""
-        shape = point.shape[1:]
-        around = ops.repeat(point, _GROUP, axis=0)
-        wide = ops.repeat(ops.zeros_like(point[..., :1]) + beside(width, point), _GROUP, axis=0)
+        size = math.prod(point.shape[1:])
+        around = ops.reshape(point, (-1, 1, size))
         whole = fold(goal, _GROUP)
 
         def ask(number: Any, state: Any) -> Any:
-            keys, numbers = fold_keys(key, number * _GROUP, _GROUP)
-            draw = random.bell(random.fold_in(keys, numbers), shape)
-            length = ops.sqrt(ops.sum(ops.square(draw), axis=tuple(range(1, len(draw.shape))), keepdims=True))
-            candidates = ball.inside(around + wide * draw / ops.maximum(length, 1e-12))
-            answers = 2.0 * ops.cast(whole.reached(model(candidates)), "float32") - 1.0
-            ways = ops.reshape((candidates - around) / wide, (-1, _GROUP, math.prod(shape)))
-            answers = ops.reshape(answers, (-1, _GROUP))
-            signed, plain, total = state
-            signed = signed + ops.sum(answers[:, :, None] * ways, axis=1)
-            return signed, plain + ops.sum(ways, axis=1), total + ops.sum(answers, axis=1)
+            draw, length = directions(key, step, number * _GROUP, _GROUP, size)
+            candidates = ball.inside(around + draw * (width[:, None] / length[None, :])[:, :, None])
+            reached = whole.reached(model(ops.reshape(candidates, (-1, *point.shape[1:]))))
+            asked = ops.ones_like(draw[:, :, 0]) * ops.cast(number * _GROUP < count, "float32")[:, None]
+            answers = asked * (2.0 * ops.cast(ops.reshape(reached, (-1, _GROUP)), "float32") - 1.0)
+            both = ops.matmul(ops.stack([answers, asked], axis=1), candidates - around)
+            return state[0] + both, state[1] + ops.sum(answers, axis=1)
 
-        nothing = ops.zeros_like(ops.reshape(point, (-1, math.prod(shape))))
-        groups = self._evaluations(step) // _GROUP
-        signed, plain, total = backend.loop(groups, ask, (nothing, nothing, nothing[:, 0]))[1]
-        mean = (total / ops.cast(groups * _GROUP, "float32"))[:, None]
-        return ops.reshape(ops.where(ops.abs(mean) == 1.0, signed, signed - mean * plain), ops.shape(point))
+        nothing = ops.concatenate([ops.zeros_like(around)] * 2, axis=1)
+        groups = ops.max(count) // _GROUP
+        both, total = backend.loop(groups, ask, (nothing, nothing[:, 0, 0]))[1]
+        mean = (total / ops.maximum(ops.cast(count, "float32"), 1.0))[:, None]
+        # Where all answers are alike, all that is known is the way that they were asked in.
+        way = ops.where(ops.abs(mean) == 1.0, both[:, 0], both[:, 0] - mean * both[:, 1])
+        return ops.reshape(way, ops.shape(point))
 
     @staticmethod
     def _jump(point: Any, way: Any, length: Any, model: Classifier, goal: Goal, ball: Ball) -> tuple[Any, Any]:
@@ -164,5 +169,5 @@ class HopSkipJump(Started):
             limit = beside(share * far, x)
             return ops.clip(point, x - limit, x + limit)
 
-        share = bisect(model, goal, blend, self._halvings(x))
+        share = bisect(model, goal, blend, self._halvings(x, ball))
         return choose(share < 1.0, blend(share), point)

@@ -9,7 +9,7 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.budget import fold_keys, most_of
+from turtlenet.attacks.budget import directions, fold_keys, most_of
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.attacks.scene import Found
 from turtlenet.attacks.scores.scored import Scored, slope
@@ -66,7 +66,7 @@ class Estimated(Scored):
         *known, point, first, second, spent = state
         logits = model(point)
         best = Best(*known).or_better(point, logits, goal.judge(self.loss, logits))
-        estimate = self.estimate(model, point, goal, ball=ball, key=random.fold_in(key, step))
+        estimate = self.estimate(step, model, point, goal, ball=ball, key=random.fold_in(key, step))
         way, first, second = self.way(estimate, point, first, second, step, ball)
         length = self.step if self.step > 0 else self.step_size * ball.eps
         moved = ball.project(point + length * way, x)
@@ -80,21 +80,17 @@ class Estimated(Scored):
         last = best.or_better(point, logits, goal.judge(self.loss, logits))
         return Found(last.x, last.logits, queries=state[-1] + ops.where(self.done(best), 0, 1))
 
-    def estimate(self, model: Classifier, point: Any, goal: Goal, *, ball: Ball, key: Any) -> Any:
+    def estimate(self, step: Any, model: Classifier, point: Any, goal: Goal, *, ball: Ball, key: Any) -> Any:
         """The estimated gradient of the loss, shaped like `point`."""
         pairs, values = self.samples // 2, math.prod(point.shape[1:])
         size = most_of(pairs, _GROUP)
-
-        def directions(number: Any) -> Any:
-            keys, numbers = fold_keys(key, number * size, size)
-            return ops.reshape(self.draw(random.fold_in(keys, numbers), values), (-1, size, values))
 
         found = slope(
             model,
             lambda whole, logits: whole.loss(self.loss, logits),
             point,
             goal,
-            directions,
+            lambda number: self.draw(key, step, number * size, size, values),
             groups=pairs // size,
             size=size,
             delta=self.delta,
@@ -103,8 +99,8 @@ class Estimated(Scored):
         return ops.reshape(found, ops.shape(point))
 
     @abc.abstractmethod
-    def draw(self, key: Any, values: int) -> Any:
-        """A direction (rows, values) for each key."""
+    def draw(self, key: Any, step: Any, first: Any, count: int, values: int) -> Any:
+        """Directions (batch, count, values); see `turtlenet.attacks.budget.directions`."""
 
     @abc.abstractmethod
     def way(self, estimate: Any, at: Any, first: Any, second: Any, step: Any, ball: Ball) -> tuple[Any, Any, Any]:
@@ -122,8 +118,9 @@ class SPSA(Estimated):
 
     loss: str = "margin"
 
-    def draw(self, key: Any, values: int) -> Any:
-        return random.signs(key, (values,))
+    def draw(self, key: Any, step: Any, first: Any, count: int, values: int) -> Any:
+        keys, numbers = fold_keys(key, first, count)
+        return ops.reshape(random.signs(random.fold_in(keys, numbers), (values,)), (-1, count, values))
 
     def way(self, estimate: Any, at: Any, first: Any, second: Any, step: Any, ball: Ball) -> tuple[Any, Any, Any]:
         first = 0.9 * first + 0.1 * estimate
@@ -140,7 +137,7 @@ class SPSA(Estimated):
 class NES(Estimated):
     """Natural evolution strategies: projected ascent on estimated gradients (Ilyas et al., 2018, Algorithm 1).
 
-    Bell-shaped directions, antithetic; 50 samples, differences of 0.001 and momentum 0.9 are those of the paper's
+    Gaussian directions, antithetic; 50 samples, differences of 0.001 and momentum 0.9 are those of the paper's
     code, as are steps of 0.01 at a radius of 0.05.
 
     Args:
@@ -157,8 +154,8 @@ class NES(Estimated):
         if not 0 <= self.momentum < 1:
             raise SettingError(f"Expected 0 <= momentum < 1; got {self.momentum}.")
 
-    def draw(self, key: Any, values: int) -> Any:
-        return random.bell(key, (values,))
+    def draw(self, key: Any, step: Any, first: Any, count: int, values: int) -> Any:
+        return directions(key, step, first, count, values)[0]
 
     def way(self, estimate: Any, at: Any, first: Any, second: Any, step: Any, ball: Ball) -> tuple[Any, Any, Any]:
         first = self.momentum * first + (1.0 - self.momentum) * estimate
