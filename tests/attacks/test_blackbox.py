@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from scipy import stats
 
 from turtlenet import attacks, balls, random
-from turtlenet.attacks.budget import cosines
+from turtlenet.attacks.budget import cosines, directions
 from turtlenet.attacks.goal import Goal
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -107,6 +108,18 @@ def test_the_smallest_perturbation_of_a_linear_model(spec, norm, slack, linear) 
     assert (far >= least - 1e-5).all()
     # Two classes may be about as near as each other: a walk may end at the other one.
     assert np.median(far / least) < 1 + slack and (far / least).max() < 1.5
+
+
+def test_directions_are_gaussian_and_an_example_keeps_its_own() -> None:
+    keys = random.keys(5, ops.arange(40))
+    drawn, lengths = directions(keys, 3, 10, 20, 50)
+    ways = np.asarray(drawn)
+    assert ways.shape == (40, 20, 50)
+    assert np.allclose(np.linalg.norm(ways, axis=2), np.asarray(lengths)[None], rtol=1e-5)
+    assert stats.kstest(ways[0].ravel(), "norm").pvalue > 1e-3
+    some = np.asarray(directions(keys[7:9], 3, 15, 2, 50)[0])
+    assert np.array_equal(some, ways[7:9, 5:7])
+    assert not np.allclose(np.abs(np.asarray(directions(keys, 4, 10, 20, 50)[0])), np.abs(ways))
 
 
 @pytest.mark.parametrize("name", ["spsa", "nes"])
