@@ -52,3 +52,13 @@ def test_distributions() -> None:
     assert abs(signs.mean()) < 0.02
     neighbors = np.asarray(random.uniform(keys, (500,)))
     assert abs(np.corrcoef(neighbors[:-1].ravel(), neighbors[1:].ravel())[0, 1]) < 0.02
+
+
+def test_signs_are_fair_and_independent() -> None:
+    drawn = np.asarray(random.signs(random.keys(4, np.arange(300)), (7, 11)))
+    assert drawn.shape == (300, 7, 11) and drawn.dtype == np.float32 and set(np.unique(drawn)) == {-1.0, 1.0}
+    flat = drawn.reshape(300, 77)
+    assert abs(flat.mean()) < 4 / np.sqrt(flat.size)
+    # No value of an example goes with another, nor with the next example's.
+    assert np.abs(np.corrcoef(flat.T) - np.eye(77)).max() < 0.35
+    assert abs((flat[1:] * flat[:-1]).mean()) < 4 / np.sqrt(flat.size)

@@ -26,8 +26,35 @@ ENOUGH = {
     "jsma": {"gamma": 0.5},
     "spatial": {"angles": 3, "shifts": 3},
 }
+# Attacks by queries: what one of their rounds asks for.
+SMALL = {
+    "samples": 10,
+    "coordinates": 8,
+    "searches": 3,
+    "candidates": 16,
+    "population": 12,
+    "starts": 10,
+    "evaluations": 10,
+}
+BY_QUERIES = {
+    "additive-gaussian",
+    "additive-uniform",
+    "blur",
+    "boundary",
+    "contrast",
+    "hopskipjump",
+    "local-search",
+    "nes",
+    "one-pixel",
+    "pointwise",
+    "salt-and-pepper",
+    "simba",
+    "single-pixel",
+    "spsa",
+    "zoo",
+}
 # Few steps are enough for a promise that holds at every step.
-FEW = {"steps": 3, "draws": 3, "queries": 60}
+FEW = {"steps": 3, "draws": 3, "queries": 60, **SMALL}
 
 
 def build(name: str, **settings) -> Attack:
@@ -170,7 +197,7 @@ def test_given_targets_come_first(name, small, images) -> None:
 )
 def test_every_loss_works(name, loss, small, images) -> None:
     x, y = images
-    found = family.build(f"{name}:loss={loss}").run(small, x, y, ball=balls.get("linf", 0.2))
+    found = build(name, loss=loss).run(small, x, y, ball=threat(name, 2))
     assert np.isfinite(np.asarray(found.x)).all() and np.asarray(found.reached).any()
 
 
@@ -227,6 +254,38 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("square:queries=0", "Expected queries from 1"),
         ("square:p_init=1.5", "Expected p_init in (0, 1]"),
         ("noise:kind=gauss", "Did you mean 'gaussian'?"),
+        *((f"{name}:queries=0", "Expected queries from 1 to 1,000,000; got 0.") for name in sorted(BY_QUERIES)),
+        ("spsa:queries=100", "Expected queries >= 130 for one step of 128 samples; got 100."),
+        ("spsa:samples=7", "Expected an even number of samples"),
+        ("spsa:delta=0", "Expected delta > 0"),
+        ("nes:momentum=1", "Expected 0 <= momentum < 1"),
+        ("nes:step=-1", "Expected step >= 0"),
+        ("nes:loss=marginn", "Did you mean 'margin'?"),
+        ("zoo:searches=0", "Expected searches from 1"),
+        ("zoo:coordinates=0", "Expected coordinates from 1"),
+        ("zoo:constant=-1", "Expected constant > 0"),
+        ("zoo:confidence=-1", "Expected confidence >= 0"),
+        ("zoo:queries=300", "Expected queries >= 771 for an iteration of 128 coordinates in each of 3 searches"),
+        ("simba:basis=dtc", "Did you mean 'dct'?"),
+        ("simba:step=nan", "Expected step > 0"),
+        ("simba:frequencies=2", "Expected 0 < frequencies <= 1"),
+        ("simba:queries=1", "Expected queries >= 2"),
+        ("one-pixel:pixels=0", "Expected pixels from 1 to 100; got 0."),
+        ("one-pixel:population=3", "Expected population from 4"),
+        ("one-pixel:factor=3", "Expected 0 < factor <= 2"),
+        ("one-pixel:queries=500", "Expected queries >= 800 for two generations of 400; got 500."),
+        ("local-search:chosen=200", "Expected chosen <= candidates"),
+        ("local-search:reach=0", "Expected reach from 1"),
+        ("local-search:factor=0", "Expected 0 < factor <= 2"),
+        ("single-pixel:queries=1", "Expected queries >= 2"),
+        ("boundary:starts=0", "Expected starts from 1"),
+        ("boundary:adaptation=1", "Expected adaptation > 1"),
+        ("boundary:source_step=0", "Expected source_step > 0"),
+        ("hopskipjump:evaluations=5", "Expected evaluations from 10"),
+        ("hopskipjump:most=50", "Expected most >= evaluations; got 50 and 100."),
+        ("hopskipjump:gamma=0", "Expected gamma > 0"),
+        ("additive-gaussian:draws=0", "Expected draws from 1"),
+        ("salt-and-pepper:draws=2000", "Expected draws <= queries; got 2000 and 1000."),
         ("noise:deviation=0", "Expected deviation > 0"),
         ("deepfool:overshoot=-1", "Expected overshoot >= 0; got -1.0."),
         ("deepfool:candidates=1", "Expected candidates >= 2"),

@@ -5,6 +5,16 @@ from turtlenet.attacks.apgd import APGD, APGDCE, APGDDLR, APGDT
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.autoattack import AutoAttack
 from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.decisions import (
+    AdditiveGaussian,
+    AdditiveUniform,
+    Blur,
+    Boundary,
+    Contrast,
+    HopSkipJump,
+    Pointwise,
+    SaltAndPepper,
+)
 from turtlenet.attacks.fab import FAB, FABT
 from turtlenet.attacks.fgsm import FGSM, RFGSM, LeastLikely
 from turtlenet.attacks.goal import Goal, Verdict
@@ -13,6 +23,7 @@ from turtlenet.attacks.minimal import CW, CWL0, DDN, EAD, FMN, JSMA, LBFGS, CWLi
 from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, IterativeLeastLikely, Madry, MultiTargeted
 from turtlenet.attacks.scene import Crafted, Found, Scene
+from turtlenet.attacks.scores import NES, SPSA, ZOO, LocalSearch, OnePixel, SimBA, SinglePixel
 from turtlenet.attacks.spatial import Spatial
 from turtlenet.attacks.square import Square
 from turtlenet.attacks.staged import Staged
@@ -36,6 +47,7 @@ __all__ = [
     "JSMA",
     "LBFGS",
     "MIM",
+    "NES",
     "PGD",
     "RFGSM",
     "Art",
@@ -43,6 +55,13 @@ __all__ = [
     "Attack",
     "Cleverhans",
     "AutoAttack",
+    "SPSA",
+    "ZOO",
+    "AdditiveGaussian",
+    "AdditiveUniform",
+    "Blur",
+    "Boundary",
+    "Contrast",
     "Crafted",
     "External",
     "Foolbox",
@@ -52,12 +71,19 @@ __all__ = [
     "Goal",
     "IterativeLeastLikely",
     "LeastLikely",
+    "HopSkipJump",
+    "LocalSearch",
     "Madry",
     "Minimal",
     "Noise",
+    "OnePixel",
+    "Pointwise",
+    "SaltAndPepper",
     "Scene",
     "Spatial",
     "MultiTargeted",
+    "SimBA",
+    "SinglePixel",
     "Square",
     "Staged",
     "Undetected",
