@@ -85,6 +85,16 @@ class Bench:
         bare = net.layers[-1] if isinstance(net.layers[-1], keras.Model) else net
         return models.classifier(tn.wrap(bare, spec), gradient="naive")
 
+    def sharper(self, row: str, z: float) -> Classifier:
+        """A row's model with the thresholds that it learned and another z."""
+        net = self.net(row)
+        front = net.layers[1]
+        other = type(front).from_config({**front.get_config(), "sharpness": z, "name": "sharper"})
+        inputs = keras.Input(net.input_shape[1:])
+        made = keras.Model(inputs, net.layers[-1](other(inputs)))
+        other.set_weights(front.get_weights())
+        return models.classifier(made, gradient="naive")
+
     def result(self, victim: Classifier, *, judge: Classifier | None = None, loss: str = "plain", **how: Any) -> Any:
         """One reading.
 
@@ -144,6 +154,17 @@ def readings() -> Measures:
     return found
 
 
+def trainable() -> Measures:
+    """Readings of trainable quantization with steeper sigmoids at inference than in training."""
+    found: dict[str, Callable[[Bench], Any]] = {}
+    for z in (20, 50):
+        found[f"tq-2: z = {z} at inference: clean"] = lambda bench, z=z: bench.clean(bench.sharper("natural-tq-2", z))
+        found[f"tq-2: z = {z} at inference: white-box"] = lambda bench, z=z: bench.result(
+            bench.sharper("natural-tq-2", z)
+        )
+    return found
+
+
 def adversarial() -> Measures:
     """Readings with adversarial training, as the tutorial of cleverhans has it."""
     found: dict[str, Callable[[Bench], Any]] = {}
@@ -174,7 +195,12 @@ def trained_otherwise() -> Measures:
 
 def main(argv: Sequence[str] | None = None) -> None:
     shop = Workshop("qusecnets", parser(__doc__ or "").parse_args(argv))
-    wanted = {"readings": readings, "readings-adversarial": adversarial, "readings-trained": trained_otherwise}
+    wanted = {
+        "readings": readings,
+        "readings-trainable": trainable,
+        "readings-adversarial": adversarial,
+        "readings-trained": trained_otherwise,
+    }
     for name in shop.wanted(list(wanted)):
         shop.row(
             name, {"eps": EPS, "epochs": shop.asked.epochs or qusecnets.EPOCHS}, wanted[name](), lambda: Bench(shop)

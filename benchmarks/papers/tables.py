@@ -27,6 +27,7 @@ def render(results: Path = RESULTS) -> str:
     found = _Found(results)
     return rules.get_template("page.md").render(
         value=found.value,
+        eot=guan.EOT,
         qusecnets_at_03=_qusecnets_at_03(found),
         qusecnets_fgsm=_over_eps(found, "fgsm", qusecnets.FGSM_EPS),
         qusecnets_pgd=_over_eps(found, "pgd", qusecnets.PGD_EPS),
@@ -115,7 +116,7 @@ def _over_eps(found: _Found, kind: str, radii: Sequence[float]) -> str:
 
 def _readings(found: _Found) -> str:
     lines = []
-    for row in ("readings", "readings-adversarial", "readings-trained"):
+    for row in ("readings", "readings-trainable", "readings-adversarial", "readings-trained"):
         at = f"qusecnets/{row}"
         for name in found.rows.get(at, {}):
             still = found.cell(at, name).get("without_slope")
