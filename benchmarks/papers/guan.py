@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import layers
 
 from benchmarks.papers.rows import share
@@ -111,7 +112,7 @@ def attacked(shop: Workshop, victim: Classifier, spec: str, draws: int) -> dict[
     made = attacks.build(spec)
     outcome = attack_all(made, attacker, x, y, ball=ball, seed=shop.asked.seed, batch_size=BATCH // 5)
     how = {"attack": str(made), "eps": EPS, "gradient": attacker.gradient, "draws": draws, "labels": "true"}
-    return {**judged(shop, victim, outcome.x), **how, "gradients": outcome.gradients}
+    return {**judged(shop, victim, outcome.x), **how, "gradients": int(np.sum(outcome.gradients))}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -168,7 +168,7 @@ def trainable() -> Measures:
 def adversarial() -> Measures:
     """Readings with adversarial training, as the tutorial of cleverhans has it."""
     found: dict[str, Callable[[Bench], Any]] = {}
-    for name in ("none", "cq-2", "tq-2"):
+    for name in ("cq-2", "none", "tq-2"):
         found[f"{name}, trained on FGSM: clean"] = lambda bench, name=name: bench.clean(
             bench.victim(f"adversarial-{name}")
         )

@@ -168,4 +168,4 @@ class Workshop:
         outcome = attack_all(made, victim, x, aim, ball=ball, seed=self.asked.seed, batch_size=BATCH)
         logits = outcome.logits if judge is None else predict(judge, outcome.x, BATCH)
         how = {"attack": str(made), "eps": eps, "gradient": victim.gradient, "labels": labels}
-        return {**share(logits.argmax(axis=1) == y), **how, "gradients": outcome.gradients}
+        return {**share(logits.argmax(axis=1) == y), **how, "gradients": int(np.sum(outcome.gradients))}
