@@ -17,13 +17,12 @@ TINY = ["--data", "mnist-sample", "--train", "256", "--test", "16", "--epochs", 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Runs a script on a few images and few steps; gives the figures of a row."""
-    few = "pgd:steps=2,early_stop=True"
     for module, name, value in (
-        (qusecnets, "PGD", few),
+        (qusecnets, "PGD", "rfgsm:keep=last"),
         (qusecnets, "FGSM_EPS", (0.3,)),
         (qusecnets, "PGD_EPS", (0.3,)),
         (taran, "FGSM_EPS", (0.3,)),
-        (guan, "_ATTACKS", {"pgd-naive": (few, 1), "pgd-adaptive": (few, 2)}),
+        (guan, "_ATTACKS", {"fgsm-adaptive": ("fgsm:keep=last", 2)}),
         (guan, "DRAWS", 3),
     ):
         monkeypatch.setattr(module, name, value)
@@ -62,7 +61,8 @@ def test_a_model_of_other_settings_is_not_taken(run):
 
 
 def test_readings(run, monkeypatch):
-    few = {name: measure for name, measure in readings.readings().items() if name.startswith(("cq-2", "bare"))}
+    names = ("cq-2: clean", "cq-2: white-box", "cq-2: steps at inference")
+    few = {name: measure for name, measure in readings.readings().items() if name in names}
     monkeypatch.setattr(readings, "readings", lambda: few)
     cells = run(readings, "qusecnets/readings", "--only", "readings")["cells"]
     assert set(cells) == set(few)
@@ -74,16 +74,16 @@ def test_readings(run, monkeypatch):
 
 def test_quantized_networks(run):
     cells = run(guan, "guan/2-bit", "--only", "2-bit")["cells"]
-    assert set(cells) == {"clean", "pgd-naive", "pgd-adaptive"}
-    assert cells["pgd-adaptive"]["draws"] == 2
+    assert set(cells) == {"clean", "fgsm-adaptive"}
+    assert cells["fgsm-adaptive"]["draws"] == 2
     assert {"s", "m"} <= set(cells["clean"])
 
 
 def test_permutation(run):
     cells = run(taran, "taran/mnist/permuted", "--fashion", "mnist-sample")["cells"]
     assert set(cells) == {"clean", "fgsm-classical-0.3", "fgsm-key-0.3", "pgd-key-0.3"}
-    again = run(taran, "taran/fashion-mnist/classical", "--fashion", "mnist-sample")["cells"]
-    assert set(again) == {"clean", "fgsm-classical-0.3"}
+    assert (run.folder / "rows/taran/fashion-mnist/permuted.json").exists()
+    assert (run.folder / "models/taran/mnist/a.key").stat().st_mode & 0o077 == 0
 
 
 def test_shares_have_intervals():

@@ -21,7 +21,7 @@ from turtlenet import backend, losses, models
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation.cascade import predict
 
-__all__ = ["EPS", "fgsm", "main"]
+__all__ = ["EPS", "fgsm", "groups", "main"]
 
 EPS = 0.3
 CQ = "constant-quantization:levels=2,sharpness={}"
@@ -38,11 +38,7 @@ def _twice(y: Any, logits: Any) -> Any:
     return _plain(y, ops.softmax(logits))
 
 
-def _squared(y: Any, logits: Any) -> Any:
-    return losses.squared_error(y, logits)
-
-
-LOSSES: dict[str, Loss] = {"plain": _plain, "twice": _twice, "squared": _squared}
+LOSSES: dict[str, Loss] = {"plain": _plain, "twice": _twice, "exact": losses.cross_entropy}
 
 
 def fgsm(victim: Classifier, x: np.ndarray, y: np.ndarray, loss: str = "plain", eps: float = EPS) -> Any:
@@ -135,6 +131,9 @@ def readings() -> Measures:
         found[f"{name}: white-box, predicted labels"] = lambda bench, row=row: bench.result(
             bench.victim(row), predicted=True
         )
+        found[f"{name}: white-box, no rounding of probabilities"] = lambda bench, row=row: bench.result(
+            bench.victim(row), loss="exact"
+        )
         found[f"{name}: white-box, softmax twice"] = lambda bench, row=row: bench.result(
             bench.victim(row), loss="twice"
         )
@@ -144,7 +143,7 @@ def readings() -> Measures:
         )
     found["cq-2: steps at inference"] = lambda bench: bench.result(bench.behind(f"{CQ.format(50)},hard=true", cq))
     found["cq-2: from the quantized picture"] = lambda bench: bench.quantized_first(bench.victim(cq))
-    for z in (5, 10, 20, 100, 200):
+    for z in (5, 10, 20, 100, 200, 400, 1000):
         found[f"cq-2: z = {z} at inference"] = lambda bench, z=z: bench.result(bench.behind(CQ.format(z), cq))
     found["bare net behind cq-2: clean"] = lambda bench: bench.clean(bench.behind(CQ.format(50), bare))
     found["bare net behind cq-2: made on the bare net"] = lambda bench: bench.result(
@@ -193,18 +192,21 @@ def trained_otherwise() -> Measures:
     return found
 
 
+def groups() -> dict[str, Measures]:
+    """All readings, by the row that keeps them."""
+    return {
+        "readings": readings(),
+        "readings-trainable": trainable(),
+        "readings-adversarial": adversarial(),
+        "readings-trained": trained_otherwise(),
+    }
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     shop = Workshop("qusecnets", parser(__doc__ or "").parse_args(argv))
-    wanted = {
-        "readings": readings,
-        "readings-trainable": trainable,
-        "readings-adversarial": adversarial,
-        "readings-trained": trained_otherwise,
-    }
+    facts, wanted = {"eps": EPS, "epochs": shop.asked.epochs or qusecnets.EPOCHS}, groups()
     for name in shop.wanted(list(wanted)):
-        shop.row(
-            name, {"eps": EPS, "epochs": shop.asked.epochs or qusecnets.EPOCHS}, wanted[name](), lambda: Bench(shop)
-        )
+        shop.row(name, facts, wanted[name], lambda: Bench(shop))
 
 
 if __name__ == "__main__":

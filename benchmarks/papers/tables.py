@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from benchmarks.papers import guan, qusecnets, taran
+from benchmarks.papers import guan, qusecnets, readings, taran
 from benchmarks.papers.published import GUAN, QUSECNETS, TARAN
 from benchmarks.papers.workshop import RESULTS
 from turtlenet.files import write_whole
@@ -117,9 +117,11 @@ def _over_eps(found: _Found, kind: str, radii: Sequence[float]) -> str:
 
 def _readings(found: _Found) -> str:
     lines = []
-    for row in ("readings", "readings-trainable", "readings-adversarial", "readings-trained"):
+    for row, measures in readings.groups().items():
         at = f"qusecnets/{row}"
-        for name in found.rows.get(at, {}):
+        for name in measures:
+            if not found.cell(at, name):
+                continue
             still = found.cell(at, name).get("without_slope")
             lines.append([name, found.text(at, name), "" if still is None else f"{100 * still:.1f}"])
     return _table(["reading", "accuracy", "pixels without a slope"], lines)
