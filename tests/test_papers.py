@@ -112,7 +112,7 @@ def test_the_page_shows_what_is_measured(tmp_path):
     (tmp_path / "qusecnets").mkdir()
     (tmp_path / "qusecnets/natural-cq-2.json").write_text(json.dumps({"cells": cells}))
     page = tables.render(tmp_path)
-    assert "| CQ, n = 2 | 50.0 [25.0, 75.0] | 97.51 | 12.5 [10.0, 20.0] | · | · | · |" in page
+    assert "| CQ, n = 2 | 50.0 [25.0, 75.0] | 97.51 | · | 12.5 [10.0, 20.0] | · | · | · |" in page
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.rglob("*.json")), ids=lambda path: path.stem)
