@@ -73,4 +73,8 @@ def share(hits: np.ndarray) -> dict[str, Any]:
 
 
 def _short(cell: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in cell.items() if isinstance(value, int | float))
+    flat = {
+        key: value["accuracy"] if isinstance(value, dict) and "accuracy" in value else value
+        for key, value in cell.items()
+    }
+    return ", ".join(f"{key} {value}" for key, value in flat.items() if isinstance(value, int | float))
