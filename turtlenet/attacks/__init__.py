@@ -2,6 +2,7 @@
 
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.combined import Averaged, Restarts, Targets, Transfer, WorstOf
 from turtlenet.attacks.fgsm import FGSM, RFGSM
 from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.mim import MIM
@@ -18,14 +19,19 @@ __all__ = [
     "RFGSM",
     "Ascent",
     "Attack",
+    "Averaged",
     "Crafted",
     "Found",
     "Goal",
     "Madry",
     "Noise",
+    "Restarts",
     "Scene",
     "Staged",
+    "Targets",
+    "Transfer",
     "Verdict",
+    "WorstOf",
     "attacks",
     "build",
     "names",

@@ -74,7 +74,7 @@ class Scene(NamedTuple):
         """What this attempt is after."""
         policy = self.attack.target
         if self.target is not None or not is_sweep(policy):
-            return self._end()
+            return self.end()
         aims = choose_target(
             policy, self.y, self.model(self.x), self.keys, 0 if self.attempt is None else self.attempt
         )
@@ -82,7 +82,7 @@ class Scene(NamedTuple):
 
     def judge(self, logits: Any) -> Verdict:
         """What any attempt is judged by."""
-        return self._end().judge(self.attack.judged_by, logits)
+        return self.end().judge(self.attack.judged_by, logits)
 
     def within(self, moved: Any) -> Any:
         """Brings candidates into the ball; what is not finite does not move."""
@@ -93,7 +93,7 @@ class Scene(NamedTuple):
         """Keeps the promise: within the ball, and the input itself where nothing better was found."""
         moved = self.within(found.x)
         before, after = self.model(self.x), self.model(moved) if found.logits is None else found.logits
-        end = self._end()
+        end = self.end()
         old, new = (end.judge(self.attack.judged_by, logits) for logits in (before, after))
         better = new.better_than(old)
         nothing = ops.zeros_like(self.y)
@@ -105,7 +105,7 @@ class Scene(NamedTuple):
             nothing + ops.cast(found.queries, "int32") + 2,
         )
 
-    def _end(self) -> Goal:
+    def end(self) -> Goal:
         """What all attempts are after in the end."""
         if self.target is not None:
             return Goal(self.y, self.target)

@@ -13,6 +13,8 @@ from keras import ops
 
 from turtlenet import backend, losses
 from turtlenet.attacks import Attack
+from turtlenet.attacks.combined import Elsewhere
+from turtlenet.attacks.goal import sweep_size
 from turtlenet.batches import in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation.ledger import Ledger
@@ -63,6 +65,16 @@ class Evidence:
     def kind(self, *kinds: str) -> list[int]:
         """Numbers of the attacks of certain kinds."""
         return [number for number, attack in enumerate(self.attacks) if attack.family in kinds]
+
+    def searches(self, number: int) -> list[tuple[Attack, bool]]:
+        """The attacks that one consists of in the end, and whether each begins anew."""
+        found = []
+        for part, count in self.attacks[number].rounds(self.num_classes):
+            again = count > sweep_size(part.target, self.num_classes)
+            while isinstance(part, Elsewhere):
+                part = part.part
+            found.append((part, again))
+        return found
 
     def accuracy(self, number: int) -> float:
         """Accuracy after one attack."""
@@ -205,8 +217,8 @@ def _rising(seen: Evidence) -> Doubt | None:
 
 
 def _weak_suite(seen: Evidence) -> Doubt | None:
-    strong = [number for number in seen.kind("iterative") if getattr(seen.attacks[number], "steps", 0) >= 20]
-    if strong:
+    searches = [attack for number in seen.kind("iterative") for attack, _ in seen.searches(number)]
+    if any(getattr(attack, "steps", 0) >= 20 for attack in searches):
         return None
     return Doubt(
         code="weak-attacks",
@@ -216,11 +228,11 @@ def _weak_suite(seen: Evidence) -> Doubt | None:
 
 
 def _single_loss(seen: Evidence) -> Doubt | None:
-    many = [seen.attacks[number] for number in seen.kind("iterative")]
+    many = [search for number in seen.kind("iterative") for search in seen.searches(number)]
     if not many or seen.ledger.robust.mean() < 0.05:
         return None
-    restarted = any(getattr(attack, "restarts", 1) > 1 for attack in many)
-    if restarted and len({attack.judged_by for attack in many}) > 1:
+    restarted = any(again for _, again in many)
+    if restarted and len({attack.judged_by for attack, _ in many if attack.family == "iterative"}) > 1:
         return None
     return Doubt(
         code="upper-bound",

@@ -30,7 +30,7 @@ from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.pictures import pictures
 from turtlenet.evaluation.report import AttackRow, ClassRow, CurvePoint, Report
 from turtlenet.evaluation.statistics import interval
-from turtlenet.models import defences_of
+from turtlenet.models import defences_of, file_sha256
 
 __all__ = ["LABELS", "evaluate_classifier", "versions"]
 
@@ -167,7 +167,8 @@ def _identity(cascade: Cascade, about: dict[str, Any], digest: str) -> str:
     """Everything that decides a verdict, as one hash."""
     ball = [cascade.ball.norm, float(cascade.ball.eps), cascade.ball.low, cascade.ball.high]
     settings = [attack.to_dict() for attack in cascade.attacks]
-    text = json.dumps([about["sha256"], digest, ball, settings, cascade.mode, cascade.labels, cascade.seed])
+    files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
+    text = json.dumps([about["sha256"], digest, ball, settings, cascade.mode, cascade.labels, cascade.seed, files])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
