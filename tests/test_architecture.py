@@ -27,6 +27,8 @@ FLOORS = {
     "evaluation": 5,
     "fitting": 5,
     "api": 6,
+    "grey_box": 6,
+    "hardening": 6,
     "cli": 7,
     "__main__": 8,
     "__init__": 8,
@@ -40,6 +42,9 @@ NEIGHBORS = {
     ("balls", "backend"),
     ("batches", "classifier"),
     ("attacks", "models"),
+    ("api", "grey_box"),
+    ("api", "hardening"),
+    ("grey_box", "hardening"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
@@ -19,7 +20,9 @@ __all__ = [
     "DataType",
     "ModelType",
     "PathType",
+    "about_model",
     "as_classifier",
+    "at_least",
     "ball_for",
     "describe_ball",
     "hold_out",
@@ -54,6 +57,17 @@ def as_classifier(
         model = models.copy(model)
     models.compute_in(model, precision)
     return models.classifier(model, bounds=bounds, head=head, gradient=gradient, draws=draws)
+
+
+def about_model(model: ModelType, victim: Classifier) -> dict[str, Any]:
+    """What a report says of a model: its `name`, `path`, `sha256`, `parameters`, `precision` and `defences`."""
+    shields = [{"defence": str(each), "adaptive": each.adaptive} for each in models.defences_of(victim.model)]
+    common = {"parameters": int(victim.model.count_params()), "precision": victim.precision, "defences": shields}
+    if isinstance(model, keras.Model):
+        return {"name": model.name, "path": None, "sha256": models.weights_sha256(model), **common}
+    path = Path(model)
+    digest = models.file_sha256(path)
+    return {"name": path.stem, "path": str(model), "sha256": digest, **common}
 
 
 def source_for(source: ModelType, victim: Classifier, precision: str | None = None) -> Classifier:
@@ -159,3 +173,14 @@ def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: fl
 def describe_ball(ball: Ball) -> str:
     """`linf, eps 0.3, pixels in [0, 1]`."""
     return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]"
+
+
+def at_least(least: int, **values: int) -> None:
+    """Refuses settings below a number.
+
+    Raises:
+        SettingError: One that is.
+    """
+    for name, value in values.items():
+        if value < least:
+            raise SettingError(f"Expected {name} >= {least}; got {value}.")

@@ -3,7 +3,7 @@
 from turtlenet.defences.base import Conversion, Defence, Honest, defences, registered
 from turtlenet.defences.binarized import Binarize, BinarizedConv1D, BinarizedConv2D, BinarizedDense, Sign
 from turtlenet.defences.dropout import InferenceDropout, MonteCarloDropout
-from turtlenet.defences.keyed import Permutation, SignFlip
+from turtlenet.defences.keyed import Keyed, Permutation, SignFlip
 from turtlenet.defences.keys import use_key, write_key
 from turtlenet.defences.low_bit import LowBit, LowBitConv1D, LowBitConv2D, LowBitDense
 from turtlenet.defences.orthogonal import Orthogonal
@@ -19,6 +19,7 @@ __all__ = [
     "Defence",
     "Honest",
     "InferenceDropout",
+    "Keyed",
     "MonteCarloDropout",
     "LowBit",
     "LowBitConv1D",

@@ -135,7 +135,8 @@ def _zero_gradients(seen: Evidence) -> Doubt | None:
 
 def _saturated(seen: Evidence) -> Doubt | None:
     # Differences of logits do not saturate: an attack that climbed them has answered the question.
-    answered = any(seen.attacks[number].judged_by != "cross_entropy" for number in seen.kind("iterative"))
+    many = [attack for number in seen.kind("iterative") for attack, _ in seen.searches(number)]
+    answered = any(attack.family == "iterative" and attack.judged_by != "cross_entropy" for attack in many)
     if seen.saturated <= 0.1 or answered:
         return None
     return Doubt(

@@ -24,6 +24,7 @@ from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
+from turtlenet.evaluation.access import WHITE_BOX, Access
 from turtlenet.evaluation.cascade import MODES, Cascade, predict
 from turtlenet.evaluation.doubts import Evidence, find_doubts, probe
 from turtlenet.evaluation.ledger import Ledger
@@ -47,6 +48,7 @@ def evaluate_classifier(
     *,
     about: dict[str, Any],
     specs: Sequence[str] = (),
+    access: Access = WHITE_BOX,
     mode: str = "table",
     labels: str = "true",
     seed: int = 0,
@@ -64,6 +66,7 @@ def evaluate_classifier(
         ball: The threat.
         about: The model's `name`, `path`, `sha256` and `parameters`.
         specs: How the user named the attacks.
+        access: What the attackers know, and who of them counts.
         mode: `table` or `cascade`; see `Cascade`.
         labels: `true`, or `predicted` for numbers as the papers took them.
         seed: Repeats every draw.
@@ -83,9 +86,10 @@ def evaluate_classifier(
     digest = examples.sha256()
     check_agreement(about["sha256"], digest)
     ledger = _run(cascade, model, examples, about, digest, progress, resume)
-    names = list(specs) or [str(attack) for attack in suite]
+    specs = list(specs) or [str(attack) for attack in suite]
+    names = [access.of(number).title(spec) for number, spec in enumerate(specs)]
     points, curve_attack = _curve(cascade, model, examples, curve)
-    robust = ledger.robust if mode == "table" else ledger.correct[-1]
+    robust, beside = access.robust(ledger, mode), access.robust(ledger, mode, everyone=True)
     return Report(
         model={**about, "head": model.head},
         data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
@@ -93,10 +97,11 @@ def evaluate_classifier(
             "norm": ball.norm,
             "eps": float(ball.eps),
             "bounds": [ball.low, ball.high],
-            "access": "white-box",
+            "access": access.name,
             "labels": labels,
             "gradient": model.gradient,
             "draws": model.draws if model.stochastic else None,
+            **access.facts,
         },
         seed=seed,
         versions=versions(),
@@ -107,11 +112,15 @@ def evaluate_classifier(
         clean_accuracy_interval=_interval(ledger.right),
         robust_accuracy=_share(robust),
         robust_accuracy_interval=_interval(robust),
-        attacks=tuple(_row(cascade, number, names[number], ledger) for number in range(len(suite))),
-        doubts=find_doubts(_evidence(cascade, names, model, examples, ledger, points)),
+        beside=access.beside,
+        beside_accuracy=_share(beside) if access.beside else None,
+        beside_accuracy_interval=_interval(beside) if access.beside else None,
+        attacks=tuple(_row(cascade, number, specs[number], access, ledger) for number in range(len(suite))),
+        doubts=access.find_doubts(ledger, mode)
+        + find_doubts(_evidence(cascade, names, model, examples, ledger, points)),
         per_class=_per_class(ledger, robust),
         curve=points,
-        curve_attack=curve_attack,
+        curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
         pictures=pictures(cascade, names, model, examples, ledger),
         verdicts={
             "label": ledger.labels.tolist(),
@@ -172,13 +181,15 @@ def _identity(cascade: Cascade, about: dict[str, Any], digest: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _row(cascade: Cascade, number: int, spec: str, ledger: Ledger) -> AttackRow:
+def _row(cascade: Cascade, number: int, spec: str, access: Access, ledger: Ledger) -> AttackRow:
     attack = cascade.variant(number)
     attacked, correct = ledger.attacked[number], ledger.correct[number]
     seconds, gradients, queries = ledger.cost[number]
     return AttackRow(
         name=attacks.name_of(type(attack)),
         spec=spec,
+        attacker=access.of(number).name,
+        counted=access.of(number).counted,
         kind=attack.family,
         settings=attack.to_dict(),
         accuracy=_share(correct),
