@@ -171,7 +171,7 @@ def harden_model(
     )
     restore()
     recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
-    recipe |= {"precision": computed, "defences": shields}
+    recipe |= {"precision": computed, "defences": shields, "validation": len(held_out) if held_out else 0}
     return hardened, dataclasses.replace(run, recipe=recipe)
 
 

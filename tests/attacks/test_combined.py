@@ -84,6 +84,8 @@ def test_what_is_said_of_the_whole_is_said_of_every_part():
     assert parts[0].part.gradient == "naive"
     stopping = attacks.build("worst-of:attacks=(pgd;noise;transfer:source=a.h5),early_stop=true")
     assert [getattr(part, "early_stop", None) for part, _ in stopping.rounds(4)] == [True, None, True]
+    # What fools another model may not fool this one yet.
+    assert not list(stopping.rounds(4))[-1][0].part.early_stop
     assert (attack.family, stopping.family, Transfer().family) == ("other", "iterative", "transfer")
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-from tests.attacks.test_combined import dense
 from tests.cli.conftest import away, cli  # noqa: F401
 from turtlenet import api
 from turtlenet.defences import keys, write_key
@@ -29,6 +29,10 @@ def drawn(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return x.astype("float32"), y
 
 
+def network() -> keras.Model:
+    return keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(4)])
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Keyed:
     folder = tmp_path_factory.mktemp("keyed")
@@ -37,11 +41,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Keyed:
     np.savez(files.data, x_train=x, y_train=y, x_test=x_test, y_test=y_test)
     write_key(files.key, 320)
     model, run = api.harden_model(
-        dense(5),
+        network(),
         files.data,
         objective="natural",
         defences=[f"permutation:key={files.key}"],
-        epochs=2,
+        epochs=6,
         batch_size=16,
         learning_rate=0.02,
         validation=0,

@@ -12,7 +12,7 @@ from turtlenet.errors import SettingError
 from turtlenet.evaluation.access import Attacker
 from turtlenet.grey_box.surrogates import Surrogates
 
-__all__ = ["Lineup", "line_up"]
+__all__ = ["Lineup", "check_suite", "line_up"]
 
 QUERIES = ("square", "nes", "spsa", "simba", "boundary", "hopskipjump")
 """Attacks that only ask for answers, the one to take first; those that are registered count."""
@@ -36,6 +36,16 @@ class Lineup:
     asks: bool
 
 
+def check_suite(suite: Sequence[Attack]) -> None:
+    """Refuses attacks of which none could be made on a surrogate.
+
+    Raises:
+        SettingError: They all only ask, or bring models of their own.
+    """
+    if all(_asks(attack) for attack in suite):
+        raise SettingError("Expected an attack that follows gradients, to craft on surrogates with; got none.")
+
+
 def line_up(
     suite: Sequence[Attack], specs: Sequence[str], found: Surrogates, victim: Classifier, ball: Ball, head: str
 ) -> Lineup:
@@ -43,13 +53,8 @@ def line_up(
 
     Attacks that only ask for answers are made on the model. All others are made on each surrogate, on the mean of
     those behind keys, and, beside them, on the model with its key.
-
-    Raises:
-        SettingError: Nothing that could be made on a surrogate.
     """
     guided = [(attack, spec) for attack, spec in zip(suite, specs, strict=True) if not _asks(attack)]
-    if not guided:
-        raise SettingError("Expected an attack that follows gradients, to craft on surrogates with; got none.")
     asking = [(attack, spec) for attack, spec in zip(suite, specs, strict=True) if _asks(attack)]
     if not any(attack.family == "query" for attack, _ in asking):
         better = _asking(victim, ball)

@@ -19,7 +19,7 @@ from turtlenet.evaluation.access import Access
 from turtlenet.evaluation.cascade import predict
 from turtlenet.evaluation.report import Doubt
 from turtlenet.fitting import ModelType, at_least
-from turtlenet.grey_box.attackers import line_up
+from turtlenet.grey_box.attackers import check_suite, line_up
 from turtlenet.grey_box.recipe import Training, training_of
 from turtlenet.grey_box.surrogates import Surrogates, Workshop
 from turtlenet.grey_box.twins import keyed_layers
@@ -74,6 +74,7 @@ def evaluate_grey_box(
         raise SettingError("Expected one process for access grey-box; got a cluster.")
     for attack in suite:
         attack.check(victim, attack.own_ball(ball, victim.input_shape))
+    check_suite(suite)
     training = training_of(None if isinstance(model, keras.Model) else models.read_provenance(model))
     with tempfile.TemporaryDirectory() as nowhere:
         workshop = Workshop(

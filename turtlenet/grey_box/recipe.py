@@ -12,7 +12,7 @@ from turtlenet.training import Objective, Schedule, objectives
 
 __all__ = ["Training", "training_of"]
 
-_NATURAL: dict[str, Any] = {"objective": "natural", "epochs": 10}
+_NATURAL: dict[str, Any] = {"objective": "natural", "epochs": 10, "validation": 0}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def training_of(provenance: Mapping[str, Any] | None) -> Training:
         Schedule(**schedule)
         objective, missing = _objective(recipe["objective"])
         precision = recipe.get("precision")
-        settings = {**schedule, "objective": objective}
+        settings = {**schedule, "objective": objective, "validation": recipe.get("validation")}
         return Training(settings | ({"precision": precision} if precision in models.PRECISIONS else {}), missing)
     except (TurtlenetError, TypeError, KeyError, ValueError, AttributeError) as error:
         return Training(_NATURAL, f"its file says what nobody can follow here ({error})")

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.goal import Goal
@@ -38,6 +38,9 @@ class Combined(Attack):
     """
 
     early_stop: bool = False
+
+    hands_on: ClassVar[bool] = True
+    """Whether the parts stop early where it does: they look at the model itself."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,7 +88,7 @@ class Combined(Attack):
     def told(self, part: Attack) -> Attack:
         """A part with what is said of the whole."""
         said: dict[str, Any] = {"target": self.target or part.target, "gradient": self.gradient or part.gradient}
-        if self.early_stop and hasattr(part, "early_stop"):
+        if self.early_stop and self.hands_on and hasattr(part, "early_stop"):
             said["early_stop"] = True
         return dataclasses.replace(part, **said)
 
@@ -97,13 +100,16 @@ class Combined(Attack):
 class Elsewhere(Combined):
     """An attack that looks at something else than the model, and is judged on the model.
 
-    Each of its rounds is such an attack again, around one round of its part.
+    Each of its rounds is such an attack again, around one round of its part. What fools that something may not fool the
+    model yet: the part never stops early on behalf of the whole.
 
     Args:
         attack: The attack that is made there: a spec.
     """
 
     attack: Part = "pgd"
+
+    hands_on: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attack", texts(self.attack, "attack"))
