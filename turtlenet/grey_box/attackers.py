@@ -12,7 +12,7 @@ from turtlenet.errors import SettingError
 from turtlenet.evaluation.access import Attacker
 from turtlenet.grey_box.surrogates import Surrogates
 
-__all__ = ["Lineup", "check_suite", "line_up"]
+__all__ = ["QUERIES", "Lineup", "check_suite", "elsewhere", "line_up"]
 
 QUERIES = ("square", "nes", "spsa", "simba", "boundary", "hopskipjump")
 """Attacks that only ask for answers, the one to take first; those that are registered count."""

@@ -100,8 +100,8 @@ class Combined(Attack):
 class Elsewhere(Combined):
     """An attack that looks at something else than the model, and is judged on the model.
 
-    Each of its rounds is such an attack again, around one round of its part. What fools that something may not fool the
-    model yet: the part never stops early on behalf of the whole.
+    Each of its rounds is such an attack again, around one round of its part. What fools that something may not fool
+    the model yet: the part never stops early on behalf of the whole.
 
     Args:
         attack: The attack that is made there: a spec.
