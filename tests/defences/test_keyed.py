@@ -334,3 +334,14 @@ def test_it_prints_as_its_spec_without_the_key(key):
     assert str(made("permutation", (8, 8, 1), key)) == "permutation"
     assert str(made("orthogonal:transform=dct", (8, 8, 1), key)) == "orthogonal:transform=dct"
     assert Orthogonal(transform="dct").get_config()["block"] == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"), [("1/2", "1/2"), ("1/2", "(1/2)"), ("007", "007"), ("a,b (1)", "(a,b (1))")]
+)
+def test_the_path_of_a_key_is_taken_as_it_is_written(name, spec, key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(exist_ok=True)
+    write_key(name, BITS)
+    layer = defences.build(f"permutation:key={spec}")
+    assert keys.opened(layer.seal) == keys.read_key(name) != keys.read_key(key)
