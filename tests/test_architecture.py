@@ -30,6 +30,8 @@ FLOORS = {
     "detection": 5,
     "api": 6,
     "detecting": 6,
+    "grey_box": 6,
+    "hardening": 6,
     "cli": 7,
     "__main__": 8,
     "__init__": 8,
@@ -44,6 +46,9 @@ NEIGHBORS = {
     ("batches", "classifier"),
     ("attacks", "models"),
     ("detection", "evaluation"),
+    ("api", "grey_box"),
+    ("api", "hardening"),
+    ("grey_box", "hardening"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

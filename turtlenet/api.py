@@ -13,11 +13,11 @@ from turtlenet import backend, models
 from turtlenet.attacks import Attack, suites
 from turtlenet.attacks.batched import Outcome, attack_all
 from turtlenet.balls import Ball
-from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
 from turtlenet.evaluation import Comparison, Tolerance, evaluate_classifier, measure_tolerance
+from turtlenet.evaluation.access import check_access
 from turtlenet.evaluation.injection import KINDS
 from turtlenet.fitting import (
     DataType,
@@ -25,16 +25,16 @@ from turtlenet.fitting import (
     PathType,
     about_model,
     as_classifier,
+    at_least,
     ball_for,
     describe_ball,
-    hold_out,
     load_data,
     load_for,
-    source_for,
     threat_for,
     to_attack,
 )
-from turtlenet.training import Objective, Run, Schedule, harden, objectives, recipes
+from turtlenet.grey_box import evaluate_grey_box
+from turtlenet.hardening import harden_model, train
 
 __all__ = [
     "as_classifier",
@@ -72,7 +72,7 @@ def configure(*, devices: int | None = None, cluster: bool = False, xla: bool = 
         SettingError: Fewer devices, a cluster that cannot be joined, or one on TensorFlow.
     """
     if devices is not None:
-        _at_least(1, devices=devices)
+        at_least(1, devices=devices)
     backend.configure(devices, cluster, xla)
 
 
@@ -116,151 +116,6 @@ def wrap(
     if not defences:
         raise SettingError("Expected at least one defence; got none.")
     return models.wrap(model if isinstance(model, keras.Model) else load_model(model), defences, bounds)
-
-
-def train(
-    model: ModelType, data: DataType | None = None, *, recipe: str | None = None, **settings: Any
-) -> keras.Model:
-    """Hardens a model by adversarial training; gives a new model and leaves the one given as it is.
-
-    Args:
-        model: A classifier, or the path of one.
-        data: What to train on: `(x, y)`, a name or a path; None for the embedded sample where it fits.
-        recipe: The name or path of a recipe, whose settings hold where none is given.
-        **settings: Those of `harden_model`.
-
-    Returns:
-        The hardened model, with the architecture, the head and the compiled state of the one given, behind its
-        defences if there are any.
-    """
-    said = recipes.find(recipe).settings if recipe else {}
-    return harden_model(model, data, **{**said, **settings})[0]
-
-
-def harden_model(
-    model: ModelType,
-    data: DataType | None = None,
-    *,
-    attack: str | Attack = "pgd",
-    eps: float | None = None,
-    norm: str = "linf",
-    objective: str | Objective = "madry",
-    defences: Sequence[str | Defence | Conversion] = (),
-    bounds: tuple[float, float] | None = None,
-    head: str = "auto",
-    epochs: int = 20,
-    steps_per_epoch: int = 0,
-    batch_size: int | None = 128,
-    accumulate: int = 1,
-    precision: str | None = None,
-    learning_rate: float = 1e-3,
-    optimizer: str = "adam",
-    warmup: float = 0.25,
-    validation: int | None = None,
-    validation_attack: str | Attack | None = None,
-    sources: Sequence[ModelType] = (),
-    seed: int = 0,
-    checkpoint: PathType | None = None,
-    resume: bool = False,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    tell: Callable[[str], None] = print,
-    verbose: bool = False,
-) -> tuple[keras.Model, Run]:
-    """Hardens a model and tells what the run did.
-
-    Args:
-        model: A classifier, or the path of one.
-        data: What to train on; see `train`.
-        attack: The inner attack, as a spec or an `Attack`; a bare name takes its settings for training.
-        eps: Radius in input units; None takes 0.3 for gray images and 8/255 for others, times the pixel range.
-        norm: `linf`, `l2` or `l1`.
-        objective: `madry`, `natural` or another registered one, as a spec, or an `Objective`, which then has its own
-            attack and ball.
-        defences: Layers to put in front of the model before it is trained, from the input on; specs or layers.
-        bounds: Smallest and largest value of a pixel; None tells them from the model.
-        head: What the model's outputs are; see `turtlenet.models.logits_model`.
-        epochs, steps_per_epoch, learning_rate, optimizer, seed: See `turtlenet.training.Schedule`.
-        batch_size: Examples in a batch, of all devices together; None for 128, in as many parts as memory asks for.
-        accumulate: Parts that a batch is worked on in, one after the other: less memory, the same step.
-        precision: What layers compute in while training: `float32`, `bfloat16` or `float16`; see
-            `turtlenet.models.compute_in`. The model that is given back computes as the one that came.
-        warmup: Share of the run over which the radius grows from 0.
-        validation: Images held out of the training data; None takes a tenth, at most 1,000; 0 none.
-        validation_attack: The attack of validation; None takes 20 steps of PGD.
-        sources: Other, fixed models to craft on; see the objective's `craft_on`.
-        checkpoint: Where the run's state lies.
-        resume: Whether to continue from there.
-        callbacks: Further Keras callbacks.
-        tell: Is given what happens, a line each.
-        verbose: Whether to print a line for each epoch where no terminal shows the bar.
-
-    Returns:
-        The hardened model, and the run.
-
-    Raises:
-        TurtlenetError: Anything that does not fit, in one line, before training starts.
-    """
-    schedule = Schedule(
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        batch_size=128 if batch_size is None else batch_size,
-        learning_rate=learning_rate,
-        optimizer=optimizer,
-        seed=seed,
-    )
-    _at_least(1, accumulate=accumulate)
-    models.check_precision(precision)
-    if not 0 <= warmup <= 1:
-        raise SettingError(f"Expected warmup from 0 to 1, a share of the run; got {warmup}.")
-    before = load_model(model) if not isinstance(model, keras.Model) else model
-    hardened = models.wrap(models.copy(before), defences, bounds)
-    restore = models.compute_in(hardened, precision)
-    victim = models.classifier(hardened, bounds=bounds, head=head)
-    computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
-    found = load_data(data, victim)
-    if found.train is None:
-        raise DataError(f"Expected training images in {found.name}; got test images only.")
-    found.train.check()
-    number, processes = backend.process()
-    clustered = checkpoint is not None or processes > 1
-    identity: dict[str, Any] = {}
-    if clustered:
-        identity = {"model": models.weights_sha256(before), "data": found.train.sha256()}
-        check_agreement(**identity)
-        identity["defences"] = shields
-    examples, held_out = hold_out(found.train, validation, seed)
-    _, total = schedule.steps(len(examples))
-    tell = tell if number == 0 else _silent
-    plan = _objective(objective, attack, ball_for(victim, norm, eps), round(warmup * total))
-    opening = [
-        f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
-        f"threat: {describe_ball(plan.ball)}; attack {plan.attack}",
-    ]
-    if shields:
-        opening.append(f"defences: {', '.join(shields)}")
-    if resume and not (checkpoint and Path(checkpoint).exists()):
-        opening.insert(0, f"nothing to continue at {checkpoint}: starting anew")
-    run = harden(
-        victim,
-        examples,
-        plan,
-        schedule,
-        validation=held_out,
-        validation_attack=attack_family.build(validation_attack) if validation_attack else None,
-        sources=[source_for(source, victim, precision) for source in sources],
-        own_optimizer=getattr(hardened, "optimizer", None),
-        checkpoint=Path(checkpoint) if checkpoint else None,
-        resume=resume,
-        identity=identity,
-        callbacks=[_Opening(tell, opening), *callbacks],
-        accumulate=None if batch_size is None else accumulate,
-        tell=tell,
-        verbose=verbose,
-    )
-    restore()
-    recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
-    recipe |= {"precision": computed, "defences": shields}
-    return hardened, dataclasses.replace(run, recipe=recipe)
 
 
 def attack(
@@ -318,8 +173,8 @@ def attack_examples(
     batch_size: int | None = 256,
 ) -> Outcome:
     """Attacks examples that are in memory; gives the logits and the cost too."""
-    _at_least(1, batch_size=1 if batch_size is None else batch_size)
-    _at_least(0, seed=seed)
+    at_least(1, batch_size=1 if batch_size is None else batch_size)
+    at_least(0, seed=seed)
     made = attack_family.build(spec)
     ball = made.own_ball(ball_for(victim, norm, eps), victim.input_shape)
     made.check(victim, ball)
@@ -353,6 +208,10 @@ def evaluate(
     quantize_pixels: bool = False,
     curve: int = 256,
     perceptibility: int | None = None,
+    access: str = "white-box",
+    surrogates: int = 2,
+    surrogate_dir: PathType | None = None,
+    tell: Callable[[str], None] = print,
     progress: PathType | None = None,
     resume: bool = False,
 ) -> Any:
@@ -380,17 +239,25 @@ def evaluate(
         curve: Images for the curve of accuracy against eps; 0 draws none.
         perceptibility: Images whose smallest adversarial example is searched, to tell how visible a change must
             become; None takes 100 where several models, one of them with a defence, stand side by side, else none.
+        access: What attackers know: `white-box`, everything; `grey-box`, everything but a keyed model's key: they
+            train models of their own and craft on those, and ask; see docs/defences.md.
+        surrogates: How many models behind keys of its own a grey-box attacker trains, beside one without a key.
+        surrogate_dir: Folder where those models are kept and taken from; None forgets them.
+        tell: Is given what they are trained with, a line each.
         progress: Folder that keeps what is known while an evaluation runs.
         resume: Whether to continue from there.
 
     Returns:
         A `Report`, or a `Comparison` for a list of models.
     """
-    _at_least(1, batch_size=1 if batch_size is None else batch_size)
-    _at_least(0, curve=curve, seed=seed)
+    at_least(1, batch_size=1 if batch_size is None else batch_size)
+    at_least(0, curve=curve, seed=seed)
     given = list(model) if isinstance(model, (list, tuple)) else [model]
     if not given:
         raise SettingError("Expected at least one model; got none.")
+    check_access(access)
+    if access == "grey-box" and len(given) > 1:
+        raise SettingError(f"Expected one model for access grey-box; got {len(given)}.")
     chosen = suites.find(DEFAULT_SUITE if suite is None else suite) if suite is not None or not attacks else _NO_SUITE
     specs = suites.expand([*chosen.attacks, *attacks])
     kind, radius = _first(norm, chosen.norm, "linf"), _first(eps, chosen.eps)
@@ -406,31 +273,34 @@ def evaluate(
     if gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
         specs = [twin for spec in specs for twin in _both_ways(spec)]
     made = [attack_family.build(spec) for spec in specs]
-    parts = [to_attack(found, held_out).take(limit) for found in load_for(data, victims)]
+    found = load_for(data, victims)
+    # What a grey-box attacker trains on is not attacked.
+    parts = [to_attack(each, held_out or access == "grey-box").take(limit) for each in found]
     threats = [threat_for(victim, made, kind, radius) for victim in victims]
     looked_at = _looked_at(perceptibility, victims, threats[0])
     for examples in parts[1:]:
         examples.check()
-    reports = [
-        evaluate_classifier(
-            victim,
-            examples,
-            made,
-            ball,
-            about=about_model(one, victim),
-            specs=[str(spec) for spec in specs],
-            mode=_first(mode, chosen.mode, "table"),
-            labels=_first(labels, chosen.labels, "true"),
-            seed=seed,
-            batch_size=batch_size,
-            quantize_pixels=quantize_pixels,
-            curve=curve,
-            perceptibility=looked_at,
-            progress=Path(progress) / f".progress-{number}.npz" if progress else None,
-            resume=resume,
-        )
-        for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True))
-    ]
+    same: dict[str, Any] = {
+        "specs": [str(spec) for spec in specs],
+        "mode": _first(mode, chosen.mode, "table"),
+        "labels": _first(labels, chosen.labels, "true"),
+        "seed": seed,
+        "batch_size": batch_size,
+        "quantize_pixels": quantize_pixels,
+        "curve": curve,
+        "perceptibility": looked_at,
+        "resume": resume,
+    }
+    reports = []
+    for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True)):
+        own = {**same, "about": about_model(one, victim)}
+        own["progress"] = Path(progress) / f".progress-{number}.npz" if progress else None
+        if access == "grey-box":
+            folder = Path(surrogate_dir) if surrogate_dir else None
+            own |= {"head": head, "surrogates": surrogates, "folder": folder, "tell": tell}
+            reports.append(evaluate_grey_box(one, victim, found[number], examples, made, ball, **own))
+        else:
+            reports.append(evaluate_classifier(victim, examples, made, ball, **own))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
 
@@ -468,7 +338,7 @@ def tolerance(
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
-    _at_least(1, batch_size=1 if batch_size is None else batch_size)
+    at_least(1, batch_size=1 if batch_size is None else batch_size)
     victim = as_classifier(model, bounds=bounds, head=head, precision=precision)
     return measure_tolerance(
         victim,
@@ -488,14 +358,10 @@ def _looked_at(count: int | None, victims: Sequence[Classifier], ball: Ball) -> 
     if count is None:
         compared = len(victims) > 1 and any(models.defences_of(each.model) for each in victims)
         return PERCEPTIBILITY if compared and ball.norm in attack_family.PGD.norms else 0
-    _at_least(0, perceptibility=count)
+    at_least(0, perceptibility=count)
     if count:
         attack_family.PGD().check(victims[0], ball)
     return count
-
-
-def _silent(line: str) -> None:
-    """Says nothing: another process does."""
 
 
 def _both_ways(spec: str | Attack) -> list[str | Attack]:
@@ -507,32 +373,6 @@ def _both_ways(spec: str | Attack) -> list[str | Attack]:
     return [f"{spec}{',' if ':' in spec else ':'}gradient=naive" if isinstance(spec, str) else naive, spec]
 
 
-class _Opening(keras.callbacks.Callback):
-    """Tells what a run works on once nothing more can be refused."""
-
-    def __init__(self, tell: Callable[[str], None], lines: Sequence[str]):
-        super().__init__()
-        self.tell = tell
-        self.lines = list(lines)
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        while self.lines:
-            self.tell(self.lines.pop(0))
-
-
 def _first(*values: Any) -> Any:
     """The first value that was given, or None."""
     return next((value for value in values if value is not None), None)
-
-
-def _at_least(least: int, **values: int) -> None:
-    for name, value in values.items():
-        if value < least:
-            raise SettingError(f"Expected {name} >= {least}; got {value}.")
-
-
-def _objective(spec: str | Objective, attack: str | Attack, ball: Ball, warmup_steps: int) -> Objective:
-    if isinstance(spec, Objective):
-        return spec
-    made = attack_family.build(attack, training=True)
-    return objectives.build(spec, {"warmup_steps": warmup_steps}, attack=made, ball=ball)

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -155,13 +155,27 @@ class Classifier:
         """Whether any layer computes in float16, where slopes vanish unless they are scaled."""
         return any(layer.compute_dtype == "float16" for layer in self.model._flatten_layers(include_self=False))
 
-    def compiled(self, name: Hashable, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Keeps one graph for each name, for as long as this classifier lives."""
+    def compiled(
+        self, name: Hashable, fn: Callable[..., Any], others: "Sequence[Classifier]" = ()
+    ) -> Callable[..., Any]:
+        """Keeps one graph for each name, for as long as this classifier lives.
+
+        Args:
+            name: Tells the graph from others.
+            fn: What it computes.
+            others: Further classifiers that it reads.
+        """
         if name not in self._graphs:
-            self._graphs[name] = backend.compiled(fn, lambda: self.model.variables)
+            self._graphs[name] = backend.compiled(fn, lambda: _variables([self, *others]))
         return self._graphs[name]
 
     def predict(self, x: Any) -> Any:
         """Compiled logits of one batch, as a float32 NumPy array."""
         pixels = backend.shard(ops.convert_to_tensor(x, "float32"))
         return ops.convert_to_numpy(self.compiled("predict", self.__call__)(pixels))
+
+
+def _variables(classifiers: Iterable[Classifier]) -> list[Any]:
+    """The variables of several classifiers, each once."""
+    found = {id(variable): variable for each in classifiers for variable in each.model.variables}
+    return list(found.values())

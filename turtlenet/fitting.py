@@ -22,6 +22,7 @@ __all__ = [
     "PathType",
     "about_model",
     "as_classifier",
+    "at_least",
     "ball_for",
     "describe_ball",
     "hold_out",
@@ -172,3 +173,14 @@ def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: fl
 def describe_ball(ball: Ball) -> str:
     """`linf, eps 0.3, pixels in [0, 1]`."""
     return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]"
+
+
+def at_least(least: int, **values: int) -> None:
+    """Refuses settings below a number.
+
+    Raises:
+        SettingError: One that is.
+    """
+    for name, value in values.items():
+        if value < least:
+            raise SettingError(f"Expected {name} >= {least}; got {value}.")

@@ -10,6 +10,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from importlib import metadata
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from turtlenet.errors import SpecError, did_you_mean
@@ -22,10 +23,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Spec(NamedTuple):
-    """A spec string, taken apart."""
+    """A spec string, taken apart: a name, its settings as they read, and the words that they were written in."""
 
     name: str
     settings: dict[str, Any]
+    words: Mapping[str, str] = MappingProxyType({})
 
 
 def parse_value(text: str) -> bool | int | float | str:
@@ -57,6 +59,7 @@ def parse_spec(text: str) -> Spec:
     if not name or (colon and not rest.strip()):
         raise SpecError(f"Expected `name` or `name:key=value,...`; got {text!r}.")
     settings: dict[str, Any] = {}
+    words: dict[str, str] = {}
     for part in split(rest, ",") if rest else ():
         key, equals, value = part.partition("=")
         key = key.strip().replace("-", "_")
@@ -65,8 +68,10 @@ def parse_spec(text: str) -> Spec:
         if key in settings:
             raise SpecError(f"Expected each setting once in {text!r}; {key!r} came twice.")
         word = value.strip()
-        settings[key] = word[1:-1] if word.startswith("(") and word.endswith(")") else parse_value(word)
-    return Spec(name, settings)
+        enclosing = word.startswith("(") and word.endswith(")")
+        words[key] = word[1:-1] if enclosing else word
+        settings[key] = words[key] if enclosing else parse_value(word)
+    return Spec(name, settings, words)
 
 
 def split(text: str, mark: str) -> list[str]:
@@ -92,7 +97,7 @@ def split(text: str, mark: str) -> list[str]:
 def enclosed(value: Any) -> str:
     """A value as it stands in a spec: in parentheses where it is a text that would be taken apart or for a number."""
     text = str(value)
-    if isinstance(value, str) and (set(text) & set(",=() ") or parse_value(text) != text):
+    if isinstance(value, str) and (set(text) & set(",;=() ") or parse_value(text) != text):
         return f"({text})"
     return text
 
@@ -198,12 +203,14 @@ class Registry(Generic[T]):
         prefix = spec.partition(":")[0] if isinstance(spec, str) else ""
         if prefix in self._families:
             return self._of_family(prefix, str(spec))
-        name, settings, factory = self._resolve(spec)
+        (name, settings, words), factory = self._resolve(spec)
         known = self._settings_of(factory)
         for key, value in settings.items():
             if key not in known or key in fixed:
                 offered = set(known) - set(fixed)
                 raise SpecError(f"Unknown setting {key!r} of {self.kind} {name!r}.{did_you_mean(key, offered)}")
+            # A text stays as it was written: the file `1/2` is no half, and `007` is not 7.
+            value = words.get(key, value) if _is_text(known[key]) else value
             settings[key] = _fit(value, known[key], f"Setting {key!r} of {self.kind} {name!r}")
         usable = {key: value for key, value in (defaults or {}).items() if key in known}
         return factory(**{**usable, **settings, **fixed})
@@ -215,11 +222,11 @@ class Registry(Generic[T]):
         made: T = self._families[prefix].parsed(method, parse_spec(f"{method}{colon}{settings}").settings)
         return made
 
-    def _resolve(self, spec: str | Spec) -> tuple[str, dict[str, Any], Callable[..., T]]:
+    def _resolve(self, spec: str | Spec) -> tuple[Spec, Callable[..., T]]:
         if isinstance(spec, str) and self._is_import_path(spec):
-            return spec, {}, self._imported(spec)
-        name, settings = parse_spec(spec) if isinstance(spec, str) else spec
-        return name, dict(settings), self.factory(name)
+            return Spec(spec, {}), self._imported(spec)
+        found = parse_spec(spec) if isinstance(spec, str) else spec
+        return found._replace(settings=dict(found.settings)), self.factory(found.name)
 
     def _is_import_path(self, spec: str) -> bool:
         """Whether `module:Name` is meant, and not a registered name whose settings were mistyped."""
@@ -248,6 +255,11 @@ class Registry(Generic[T]):
         parameters = inspect.signature(factory).parameters.values()
         named = [item for item in parameters if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)]
         return {item.name: hints.get(item.name, Any) for item in named}
+
+
+def _is_text(wanted: Any) -> bool:
+    choices = typing.get_args(wanted) or (wanted,)
+    return str in choices and not {bool, int, float} & set(choices)
 
 
 def _fit(value: Any, wanted: Any, what: str) -> Any:

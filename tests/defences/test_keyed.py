@@ -350,3 +350,14 @@ def test_channels_that_come_first_are_not_taken_for_pixels(spec, shape, key) -> 
     again = type(layer).from_config(config)
     again.build((None, *shape))
     assert again.grid == shape[:2]
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"), [("1/2", "1/2"), ("1/2", "(1/2)"), ("007", "007"), ("a,b (1)", "(a,b (1))")]
+)
+def test_the_path_of_a_key_is_taken_as_it_is_written(name, spec, key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(exist_ok=True)
+    write_key(name, BITS)
+    layer = defences.build(f"permutation:key={spec}")
+    assert keys.opened(layer.seal) == keys.read_key(name) != keys.read_key(key)

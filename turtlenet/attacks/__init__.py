@@ -5,6 +5,7 @@ from turtlenet.attacks.apgd import APGD, APGDCE, APGDDLR, APGDT
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.autoattack import AutoAttack
 from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.combined import Averaged, Restarts, Targets, Transfer, WorstOf
 from turtlenet.attacks.decisions import (
     AdditiveGaussian,
     AdditiveUniform,
@@ -62,6 +63,7 @@ __all__ = [
     "Blur",
     "Boundary",
     "Contrast",
+    "Averaged",
     "Crafted",
     "External",
     "Foolbox",
@@ -79,6 +81,7 @@ __all__ = [
     "OnePixel",
     "Pointwise",
     "SaltAndPepper",
+    "Restarts",
     "Scene",
     "Spatial",
     "MultiTargeted",
@@ -88,7 +91,10 @@ __all__ = [
     "Staged",
     "Undetected",
     "Universal",
+    "Targets",
+    "Transfer",
     "Verdict",
+    "WorstOf",
     "attacks",
     "build",
     "fit_universal",

@@ -164,8 +164,9 @@ class Attack(abc.ABC):
             return work(Scene(self, model, x, y, ball.with_eps(eps), keys, own, number, wanted), tuple(rest))
 
         # Seed, attempt and radius are arguments of the graph: one graph serves all restarts and a whole curve.
-        place = (self, name, type(ball), ball.low, ball.high, target is None, attempt is None)
-        return model.compiled(place, graph)(words, eps, *shared, *more)
+        sources = self.sources(model)
+        place = (self, name, type(ball), ball.low, ball.high, target is None, attempt is None, sources)
+        return model.compiled(place, graph, sources)(words, eps, *shared, *more)
 
     def _attempt_or_all(self, attempt: Any) -> "Callable[[Scene, tuple[Any, ...]], Crafted]":
         if attempt is None:
@@ -193,6 +194,19 @@ class Attack(abc.ABC):
         if ball.norm not in self.norms:
             raise SettingError(f"Expected one of the norms {', '.join(self.norms)} for this attack; got {ball.norm}.")
         losses.check_classes(self.judged_by, model.num_classes, targeted=self.target not in ("", "none"))
+        self.check_further(model, ball)
+
+    def check_further(self, model: Classifier, ball: Ball) -> None:  # noqa: B027
+        """Refuses what only this attack knows not to work; see `check`."""
+
+    def sources(self, model: Classifier) -> tuple[Classifier, ...]:
+        """Other classifiers that its search reads when it attacks a model."""
+        return ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of files that it reads: what is in them decides a verdict too."""
+        return ()
 
     @property
     def targeted(self) -> bool:
@@ -212,10 +226,10 @@ class Attack(abc.ABC):
 
     @property
     def family(self) -> str:
-        """What sort of attack it is, for those who compare attacks: `random`, `one-step`, `iterative` or `other`.
+        """What sort of attack it is, for those who compare attacks.
 
-        Without the model's gradient: `query` asks for its scores, `decision` for its answers, `transfer` uses
-        another's gradient.
+        `random`, `one-step`, `iterative`, `ensemble` (of several) or `other`; without the model's gradient `query`
+        (asks for scores), `decision` (for answers) or `transfer` (crafts on another model).
         """
         return "other"
 

@@ -74,7 +74,7 @@ class Scene(NamedTuple):
         """What this attempt is after."""
         policy = self.attack.target
         if self.target is not None or not is_sweep(policy):
-            return self._end()
+            return self.end()
         aims = choose_target(
             policy, self.y, self.model(self.x), self.keys, 0 if self.attempt is None else self.attempt
         )
@@ -82,7 +82,7 @@ class Scene(NamedTuple):
 
     def judge(self, logits: Any, point: Any) -> Verdict:
         """What any attempt is judged by: its loss, or how near it is where the smallest perturbation is looked for."""
-        end = self._end()
+        end = self.end()
         if self.attack.minimal:
             return Verdict(end.reached(logits), -self.ball.distance(point, self.x))
         return end.judge(self.attack.judged_by, logits)
@@ -107,7 +107,7 @@ class Scene(NamedTuple):
             nothing + ops.cast(found.queries, "int32") + 2,
         )
 
-    def _end(self) -> Goal:
+    def end(self) -> Goal:
         """What all attempts are after in the end."""
         if self.target is not None:
             return Goal(self.y, self.target)

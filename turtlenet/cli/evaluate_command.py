@@ -34,11 +34,20 @@ GATE_FAILED = 1
     type=Count(),
     help="Images whose smallest adversarial example is searched; 100 for several models with a defence, else 0.",
 )
+@click.option("--access", help="white-box, the default, or grey-box: all but a keyed model's key.")
+@click.option("--surrogates", type=Count(), default=2, show_default=True, help="Grey-box: models behind other keys.")
+@click.option("--surrogate-dir", type=click.Path(path_type=Path), help="Where those are kept; MODEL-surrogates.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default.")
 @click.option("--fail-under", type=float, help="Exit with 1 if a robust accuracy is below this.")
 @click.option("--resume", is_flag=True, help="Continue an evaluation that was stopped.")
 def command(
-    models: tuple[str, ...], report: Path | None, fail_under: float | None, limit: int, **settings: Any
+    models: tuple[str, ...],
+    report: Path | None,
+    fail_under: float | None,
+    limit: int,
+    access: str | None,
+    surrogate_dir: Path | None,
+    **settings: Any,
 ) -> int:
     """Attacks MODELS as a strong adversary would, and writes report.json, report.md and report.html."""
     if fail_under is not None and not 0 <= fail_under <= 1:
@@ -49,7 +58,9 @@ def command(
 
     folder = report or Path(f"{Path(models[0]).stem}-report")
     check_folder(folder)
-    result = api.evaluate(list(models), limit=limit or None, progress=folder, **settings)
+    grey = {"access": access or "white-box", "tell": click.echo}
+    grey["surrogate_dir"] = surrogate_dir or Path(f"{Path(models[0]).stem}-surrogates")
+    result = api.evaluate(list(models), limit=limit or None, progress=folder, **grey, **settings)
     if speaks():
         save.save(result, folder)
         for file in folder.glob(".progress-*.npz"):

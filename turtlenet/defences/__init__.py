@@ -13,7 +13,7 @@ from turtlenet.defences.binarized import (
     Sign,
 )
 from turtlenet.defences.dropout import InferenceDropout, MonteCarloDropout
-from turtlenet.defences.keyed import Permutation, SignFlip
+from turtlenet.defences.keyed import Keyed, Permutation, SignFlip
 from turtlenet.defences.keys import use_key, write_key
 from turtlenet.defences.low_bit import (
     LowBit,
@@ -42,6 +42,7 @@ __all__ = [
     "Defence",
     "Honest",
     "InferenceDropout",
+    "Keyed",
     "MonteCarloDropout",
     "LowBit",
     "LowBitConv1D",

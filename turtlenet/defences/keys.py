@@ -31,12 +31,13 @@ _ring: dict[str, bytes] = {}
 _scopes: list[bytes] = []
 
 
-def write_key(path: str | PathLike[str], bits: int) -> None:
+def write_key(path: str | PathLike[str], bits: int, key: bytes | None = None) -> None:
     """Writes a new random key to a new file that its owner alone can read.
 
     Args:
         path: Where to; nothing may be there.
         bits: How long the key is, 256 or more; whole bytes are written.
+        key: So many bytes to write in place of random ones: a key that is no secret.
 
     Raises:
         SettingError: Too few bits, or more than any image needs.
@@ -54,7 +55,7 @@ def write_key(path: str | PathLike[str], bits: int) -> None:
         raise OutputError(f"Expected to write a key to {path}; got: {error.strerror or error}.") from None
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex((bits + 7) // 8) + "\n")
+            file.write((secrets.token_bytes((bits + 7) // 8) if key is None else key).hex() + "\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -99,11 +100,12 @@ def use_key(*sources: str | PathLike[str] | bytes) -> Iterator[None]:
         _scopes[:] = before
 
 
-def sealed(key: bytes | None = None) -> str:
+def sealed(key: bytes | None = None, salt: bytes = b"") -> str:
     """A new seal of a key: what a model file holds in its place.
 
     Args:
         key: None takes the first one at hand: that of `use_key`, of TURTLENET_KEY_FILE, of TURTLENET_KEY.
+        salt: 16 bytes; random ones if not given.
 
     Raises:
         SettingError: None at hand.
@@ -115,7 +117,7 @@ def sealed(key: bytes | None = None) -> str:
                 f"Expected a key: key=PATH, key=env:NAME, {_FILE} or {_DIGITS}; got none: `turtlenet key` makes one."
             )
         key = at_hand[0]
-    salt = secrets.token_bytes(16)
+    salt = salt or secrets.token_bytes(16)
     seal = f"{salt.hex()}:{_fingerprint(salt, key)}"
     _ring[seal] = key
     return seal

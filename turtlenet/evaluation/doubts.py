@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from turtlenet.attacks import Attack
+from turtlenet.attacks.combined import Elsewhere
+from turtlenet.attacks.goal import sweep_size
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.probe import SATURATED, Probe
 from turtlenet.evaluation.report import CurvePoint, Doubt
@@ -54,6 +56,16 @@ class Evidence:
         """Numbers of the attacks of certain kinds."""
         return [number for number, attack in enumerate(self.attacks) if attack.family in kinds]
 
+    def searches(self, number: int) -> list[tuple[Attack, bool]]:
+        """The attacks that one consists of in the end, and whether each begins anew."""
+        found = []
+        for part, count in self.attacks[number].rounds(self.num_classes):
+            again = count > sweep_size(part.target, self.num_classes)
+            while isinstance(part, Elsewhere):
+                part = part.part
+            found.append((part, again))
+        return found
+
     def accuracy(self, number: int) -> float:
         """Accuracy after one attack."""
         return float(self.ledger.correct[number].mean())
@@ -90,7 +102,8 @@ def _flat(seen: Evidence) -> Doubt | None:
 
 def _saturated(seen: Evidence) -> Doubt | None:
     # Differences of logits do not saturate: an attack that climbed them has answered the question.
-    answered = any(seen.attacks[number].judged_by != "cross_entropy" for number in seen.kind("iterative"))
+    many = [attack for number in seen.kind("iterative") for attack, _ in seen.searches(number)]
+    answered = any(attack.family == "iterative" and attack.judged_by != "cross_entropy" for attack in many)
     if seen.probe.saturated <= 0.1 or answered:
         return None
     return Doubt(
@@ -147,7 +160,7 @@ def _noise(seen: Evidence) -> Doubt | None:
 
 
 def _black_box(seen: Evidence) -> Doubt | None:
-    blind, guided = seen.kind("query", "decision", "transfer"), seen.kind("one-step", "iterative", "other")
+    blind, guided = seen.kind("query", "decision", "transfer"), seen.kind("one-step", "iterative", "ensemble", "other")
     if not blind or not guided or seen.mode == "cascade":
         return None
     found = seen.ledger.right & ~seen.ledger.correct[blind].all(axis=0) & seen.ledger.correct[guided].all(axis=0)
@@ -215,8 +228,8 @@ def _rising(seen: Evidence) -> Doubt | None:
 
 
 def _weak_suite(seen: Evidence) -> Doubt | None:
-    strong = [number for number in seen.kind("iterative") if getattr(seen.attacks[number], "steps", 0) >= 20]
-    if strong:
+    searches = [attack for number in seen.kind("iterative") for attack, _ in seen.searches(number)]
+    if any(getattr(attack, "steps", 0) >= 20 for attack in searches):
         return None
     return Doubt(
         code="weak-attacks",
@@ -226,11 +239,11 @@ def _weak_suite(seen: Evidence) -> Doubt | None:
 
 
 def _single_loss(seen: Evidence) -> Doubt | None:
-    many = [seen.attacks[number] for number in seen.kind("iterative")]
+    many = [search for number in seen.kind("iterative") for search in seen.searches(number)]
     if not many or seen.ledger.robust.mean() < 0.05:
         return None
-    restarted = any(getattr(attack, "restarts", 1) > 1 for attack in many)
-    if restarted and len({attack.judged_by for attack in many}) > 1:
+    restarted = any(again for _, again in many)
+    if restarted and len({attack.judged_by for attack, _ in many if attack.family == "iterative"}) > 1:
         return None
     return Doubt(
         code="upper-bound",

@@ -24,6 +24,7 @@ from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
+from turtlenet.evaluation.access import WHITE_BOX, Access
 from turtlenet.evaluation.cascade import MODES, Cascade
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
@@ -36,7 +37,7 @@ from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import AttackRow, ClassRow, CurvePoint, Report
 from turtlenet.evaluation.smallest import measure_perceptibility
 from turtlenet.evaluation.statistics import share, share_interval
-from turtlenet.models import defences_of
+from turtlenet.models import defences_of, file_sha256
 
 __all__ = ["LABELS", "evaluate_classifier", "versions"]
 
@@ -52,6 +53,7 @@ def evaluate_classifier(
     *,
     about: dict[str, Any],
     specs: Sequence[str] = (),
+    access: Access = WHITE_BOX,
     mode: str = "table",
     labels: str = "true",
     seed: int = 0,
@@ -71,6 +73,7 @@ def evaluate_classifier(
         ball: The threat.
         about: The model's `name`, `path`, `sha256` and `parameters`.
         specs: How the user named the attacks.
+        access: What the attackers know, and who of them counts.
         mode: `table` or `cascade`; see `Cascade`.
         labels: `true`, or `predicted` for numbers as the papers took them.
         seed: Repeats every draw.
@@ -100,12 +103,13 @@ def evaluate_classifier(
     digest = examples.sha256()
     check_agreement(about["sha256"], digest)
     ledger = _run(cascade, model, examples, about, digest, progress, resume)
-    names = list(specs) or [str(attack) for attack in suite]
+    specs = list(specs) or [str(attack) for attack in suite]
+    names = [access.of(number).title(spec) for number, spec in enumerate(specs)]
     points, curve_attack = accuracy_curve(cascade, model, examples, curve)
     visible = _perceptibility(cascade, model, examples, perceptibility, about, digest, progress, resume)
     counted = [attack.own_ball(ball, model.input_shape) == ball for attack in suite]
-    threatening = ledger.only(counted)
-    robust = threatening.robust if mode == "table" else ledger.correct[-1]
+    threatening = ledger.but(counted)
+    robust, beside = access.robust(threatening, mode), access.robust(threatening, mode, everyone=True)
     return Report(
         model={**about, "head": model.head},
         data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
@@ -113,11 +117,12 @@ def evaluate_classifier(
             "norm": ball.norm,
             "eps": float(ball.eps),
             "bounds": [ball.low, ball.high],
-            "access": "white-box",
+            "access": access.name,
             "labels": labels,
             "gradient": model.gradient,
             "draws": model.draws if model.stochastic else None,
             "pixels": "8-bit" if quantize_pixels else "real",
+            **access.facts,
         },
         seed=seed,
         versions=versions(),
@@ -128,20 +133,24 @@ def evaluate_classifier(
         clean_accuracy_interval=share_interval(ledger.right),
         robust_accuracy=share(robust),
         robust_accuracy_interval=share_interval(robust),
-        attacks=tuple(_row(cascade, model, number, names[number], ledger) for number in range(len(suite))),
-        doubts=find_doubts(
+        beside=access.beside,
+        beside_accuracy=share(beside) if access.beside else None,
+        beside_accuracy_interval=share_interval(beside) if access.beside else None,
+        attacks=tuple(_row(cascade, model, number, specs[number], access, ledger) for number in range(len(suite))),
+        doubts=access.find_doubts(threatening, mode)
+        + find_doubts(
             _evidence(
                 dataclasses.replace(cascade, attacks=tuple(itertools.compress(suite, counted))),
                 list(itertools.compress(names, counted)),
                 model,
                 examples,
-                threatening,
+                ledger.only(counted),
                 points,
             )
         ),
         per_class=_per_class(ledger, robust),
         curve=points,
-        curve_attack=curve_attack,
+        curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
         pictures=pictures(cascade, names, model, examples, ledger),
         verdicts={
             "label": ledger.labels.tolist(),
@@ -201,13 +210,14 @@ def _identity(cascade: Cascade, model: Classifier, about: dict[str, Any], digest
     """Everything that decides a verdict, as one hash."""
     ball = [cascade.ball.norm, float(cascade.ball.eps), cascade.ball.low, cascade.ball.high]
     settings = [attack.to_dict() for attack in cascade.attacks]
+    files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
     how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
     answers = [model.gradient, model.draws, model.precision, model.bounds, model.head]
-    text = json.dumps([about["sha256"], answers, digest, ball, settings, *how])
+    text = json.dumps([about["sha256"], answers, digest, ball, settings, files, *how])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _row(cascade: Cascade, model: Classifier, number: int, spec: str, ledger: Ledger) -> AttackRow:
+def _row(cascade: Cascade, model: Classifier, number: int, spec: str, access: Access, ledger: Ledger) -> AttackRow:
     attack = cascade.variant(number)
     own = attack.own_ball(cascade.ball, model.input_shape)
     differs = own != cascade.ball
@@ -217,6 +227,8 @@ def _row(cascade: Cascade, model: Classifier, number: int, spec: str, ledger: Le
     return AttackRow(
         name=attacks.name_of(type(attack)),
         spec=spec,
+        attacker=access.of(number).name,
+        counted=access.of(number).counted,
         kind=attack.family,
         settings=attack.to_dict(),
         accuracy=share(correct),

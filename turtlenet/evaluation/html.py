@@ -85,7 +85,11 @@ def _headline(reports: Sequence[Report]) -> str:
     if not any(report.attacks for report in reports):
         return "No attack was run"
     if len(reports) == 1:
-        return f"{text.percent(reports[0].robust_accuracy)} of {text.images(reports[0])} withstand every attack tried"
+        left = f"{text.percent(reports[0].robust_accuracy)} of {text.images(reports[0])} withstand every attack tried"
+        if reports[0].beside_accuracy is None:
+            return left
+        beside = f"{text.percent(reports[0].beside_accuracy)} one {text.clean(reports[0].beside)}"
+        return f"{left} in the {text.clean(reports[0].threat.get('access'))}, {beside}"
     shares = [text.percent(one.robust_accuracy) if one.attacks else text.MISSING for one in reports]
     return "Robust accuracy " + " → ".join(share.replace(" ", "\N{NO-BREAK SPACE}") for share in shares)
 

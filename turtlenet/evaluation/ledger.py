@@ -86,6 +86,11 @@ class Ledger:
         distance = {name: values[mine] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[mine] for name in by_attack})
 
+    def but(self, counted: Sequence[bool]) -> "Ledger":
+        """The same, as if the attacks that do not count had broken nothing."""
+        correct = np.where(np.asarray(counted, bool)[:, None], self.correct, self.right)
+        return dataclasses.replace(self, correct=correct)
+
     def write(self, path: Path, identity: str) -> None:
         """Writes all at once or not at all.
 

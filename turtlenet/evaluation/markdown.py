@@ -26,6 +26,8 @@ from turtlenet.evaluation.text import (
     robust,
     shields,
     size,
+    sums,
+    surrogates,
     threat,
     verdict,
 )
@@ -129,11 +131,12 @@ def _figures(report: Report, level: str) -> list[str]:
 
 def _attacks(report: Report) -> str:
     rows = [[CLEAN, fraction(report.clean_accuracy, report.clean_accuracy_interval), *[""] * 6]]
-    for row in report.attacks:
-        cells = [plain(attack_title(row)), fraction(row.accuracy, row.accuracy_interval), fraction(row.success_rate)]
-        cells += [count(row.examples), number(row.loss), count(row.gradients), count(row.queries)]
-        rows.append([*cells, f"{row.seconds:,.1f}"])
-    rows.append([f"**{ROBUST}**", robust(report), *[""] * 6])
+    for attacks, title, share, interval in sums(report):
+        for row in attacks:
+            cells = [plain(attack_title(row)), fraction(row.accuracy, row.accuracy_interval)]
+            cells += [fraction(row.success_rate), count(row.examples), number(row.loss), count(row.gradients)]
+            rows.append([*cells, count(row.queries), f"{row.seconds:,.1f}"])
+        rows.append([f"**{plain(title)}**", fraction(share, interval) if attacks else MISSING, *[""] * 6])
     columns = ["accuracy [95 % interval]", "success", "attacked", "loss", "gradients", "queries", "seconds"]
     return table(["attack", *columns], rows)
 
@@ -176,6 +179,7 @@ def _provenance(report: Report) -> str:
         "Model": f"{report.model.get('name')}, {size(report)}",
         "Model file": report.model.get("path") or "in memory",
         "Defences": shields(report),
+        **({"Surrogates": surrogates(report)} if report.threat.get("surrogates") else {}),
         "Model head": report.model.get("head", MISSING),
         "Model sha256": report.model.get("sha256", MISSING),
         "Data": f"{report.data.get('name')}, {images(report)}. {report.data.get('description') or ''}",

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
-from turtlenet.evaluation.text import CLEAN, ROBUST, attack_rows, attack_title, clip, names, percent
+from turtlenet.evaluation.text import CLEAN, ROBUST, attack_rows, attack_title, clean, clip, names, percent, sums
 
 __all__ = ["Plot", "Theme", "accuracies", "curve", "legend", "look", "new_axes", "new_plot", "per_class", "png"]
 
@@ -281,7 +281,13 @@ def _bars(reports: Sequence[Report]) -> list[tuple[str, list[_Cell | None]]]:
         (name, [(row.accuracy, row.accuracy_interval) if row else None for row in rows])
         for name, rows in attack_rows(reports)
     ]
-    return [(CLEAN, clean), *tried, (ROBUST, robust)]
+    if len(reports) > 1 or not reports[0].beside:
+        return [(CLEAN, clean), *tried, (ROBUST, robust)]
+    rows: list[tuple[str, list[_Cell | None]]] = [(CLEAN, clean)]
+    for attacks, title, share, interval in sums(reports[0]):
+        rows += [(attack_title(row), [(row.accuracy, row.accuracy_interval)]) for row in attacks]
+        rows.append((title, [(share, (interval[0], interval[1]))]))
+    return rows
 
 
 def _bars_title(reports: Sequence[Report]) -> str:
@@ -295,8 +301,10 @@ def _bars_title(reports: Sequence[Report]) -> str:
     report = reports[0]
     if report.mode == "cascade":
         return f"The cascade leaves {percent(report.robust_accuracy)} of {percent(report.clean_accuracy)}"
-    worst = min(report.attacks, key=lambda row: row.accuracy)
+    worst = min((row for row in report.attacks if row.counted), key=lambda row: row.accuracy)
     together = f"all together {percent(report.robust_accuracy)}"
+    if report.beside_accuracy is not None:
+        together += f", one {clean(report.beside)} {percent(report.beside_accuracy)}"
     return f"The strongest attack, {clip(attack_title(worst), 40)}, leaves {percent(worst.accuracy)}; {together}"
 
 

@@ -22,8 +22,7 @@ class AttackRow:
     Attributes:
         name: The attack's registered name.
         spec: How the user named it.
-        kind: `random`, `one-step`, `iterative`, `other`; without gradients `query` (scores), `decision` (answers) or
-            `transfer` (another model's).
+        kind: See `Attack.family`.
         settings: Every setting of the attack.
         accuracy: Share of all images that are still classified correctly; in a cascade, after this and all before.
         accuracy_interval: Its 95 % interval.
@@ -33,6 +32,8 @@ class AttackRow:
         gradients: Input gradients computed, over all images.
         queries: Forward passes without a gradient, over all images.
         examples: Images attacked: those still classified correctly before.
+        attacker: Who ran it, where not all know the same.
+        counted: Whether the threat allows it, so that the robust accuracy counts it.
         linf_mean: Mean largest change of a pixel over the successes, in input units; so the next five.
         psnr_mean: Mean peak signal-to-noise ratio over the successes, in dB.
         ssim_mean: Mean structural similarity over the first successes, at most 256.
@@ -57,6 +58,8 @@ class AttackRow:
     gradients: int
     queries: int
     examples: int
+    attacker: str = ""
+    counted: bool = True
     linf_mean: float | None = None
     linf_max: float | None = None
     l2_mean: float | None = None
@@ -137,9 +140,12 @@ class Report:
         model: `path`, `name`, `sha256` (of the file; of the weights for a model in memory), `parameters`, `head`.
         data: `name`, `count`, `sha256`, `description`.
         threat: `norm`, `eps` (input units), `bounds`, `access`, `labels`, `pixels` (`real`, or `8-bit` where a success
-            had to survive rounding).
+            had to survive rounding); of a grey box also `attacks` (those that everyone ran), `surrogates` (`name`,
+            `path`, `sha256`, `clean_accuracy`) and how they were trained.
         mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before.
-        robust_accuracy: Share of the images that every attack failed on.
+        robust_accuracy: Share of the images that every attack failed on, of those that the threat allows.
+        beside: Who stands beside, in words: one who knows more than the threat allows; empty for nobody.
+        beside_accuracy: Share of the images on which all attacks failed, those beside too.
         curve_attack: The attack behind `curve`.
         perceptibility: How visible a change must become before the model fails; None where nobody asked.
         verdicts: For each image: its label, the clean prediction, and `robust`, 1 where every attack failed.
@@ -165,6 +171,9 @@ class Report:
     pictures: tuple[Picture, ...] = ()
     verdicts: dict[str, list[int]] = field(default_factory=dict)
     perceptibility: Perceptibility | None = None
+    beside: str = ""
+    beside_accuracy: float | None = None
+    beside_accuracy_interval: Interval | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings."""

@@ -32,8 +32,11 @@ __all__ = [
     "percent",
     "reassurance",
     "robust",
+    "robust_title",
     "shields",
     "size",
+    "sums",
+    "surrogates",
     "table",
     "threat",
     "verdict",
@@ -161,8 +164,41 @@ def names(reports: Sequence[Report]) -> list[str]:
 
 
 def attack_title(row: AttackRow) -> str:
-    """An attack as the user named it."""
-    return clean(row.spec or row.name)
+    """An attack as the user named it, and whose it is."""
+    return clean(f"{row.attacker}: {row.spec or row.name}" if row.attacker else row.spec or row.name)
+
+
+def sums(report: Report) -> list[tuple[Sequence[AttackRow], str, float, Sequence[float]]]:
+    """The attacks that the threat allows, then those beside.
+
+    Returns:
+        The attacks of each group; what all so far are called together, and the accuracy under them with its interval.
+    """
+    allowed = [row for row in report.attacks if row.counted]
+    beside = [row for row in report.attacks if not row.counted]
+    found: list[tuple[Sequence[AttackRow], str, float, Sequence[float]]] = [
+        (allowed, robust_title(report), report.robust_accuracy, report.robust_accuracy_interval)
+    ]
+    if report.beside_accuracy is not None and report.beside_accuracy_interval is not None:
+        title = f"{ROBUST}, {clean(report.beside)} too"
+        found.append((beside, title, report.beside_accuracy, report.beside_accuracy_interval))
+    return found
+
+
+def robust_title(report: Report) -> str:
+    """What the attacks are called together that the robust accuracy counts."""
+    return f"{ROBUST} in the {clean(report.threat.get('access'))}" if report.beside else ROBUST
+
+
+def surrogates(report: Report) -> str:
+    """The models that an attacker crafted on, and how many clean images each answers right; `-` for none."""
+    found = report.threat.get("surrogates")
+    known = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    each = [
+        f"{one.get('name')} {percent(one.get('clean_accuracy') or 0.0)} clean ({one.get('path')})" for one in known
+    ]
+    how = f"; trained with {report.threat.get('surrogate_training')}" if each else ""
+    return clean(", ".join(each) + how)
 
 
 def attack_rows(reports: Sequence[Report]) -> list[tuple[str, tuple[AttackRow | None, ...]]]:
@@ -177,6 +213,13 @@ def verdict(report: Report) -> str:
     before = f"before any attack {percent(report.clean_accuracy)}"
     if not report.attacks:
         return f"No attack was run on these {images(report)}, so nothing is known of robustness; {before}."
+    if report.beside and report.beside_accuracy is not None and report.beside_accuracy_interval is not None:
+        return (
+            f"Under every attack of the {clean(report.threat.get('access'))} tried, {percent(report.robust_accuracy)} "
+            f"(95 % interval {within(report.robust_accuracy_interval)}) of {images(report)} are still classified "
+            f"correctly; of one {clean(report.beside)}, {percent(report.beside_accuracy)} "
+            f"({within(report.beside_accuracy_interval)}); {before}."
+        )
     return (
         f"Under every attack tried, {percent(report.robust_accuracy)} (95 % interval "
         f"{within(report.robust_accuracy_interval)}) of {images(report)} are still classified correctly; {before}."
@@ -232,8 +275,13 @@ def command(report: Report) -> str | None:
     path = report.model.get("path")
     if not path:
         return None
-    options = [["--attack", attack_title(row)] for row in report.attacks]
+    specs = report.threat.get("attacks") if report.beside else [row.spec or row.name for row in report.attacks]
+    options = [["--attack", clean(spec)] for spec in specs or ()]
     facts = {name: report.threat.get(name) for name in ("norm", "eps", "labels")}
+    if report.beside:
+        own = [each for each in report.threat.get("surrogates") or () if str(each.get("name")).startswith("own")]
+        facts |= {"access": report.threat.get("access"), "surrogates": len(own)}
+        facts |= {"surrogate-dir": report.threat.get("surrogate_folder")}
     facts |= {"bounds": ",".join(f"{bound:g}" for bound in report.threat.get("bounds") or ()) or None}
     facts |= {"data": report.data.get("name"), "limit": report.data.get("count")}
     facts |= {"mode": report.mode, "seed": report.seed}
@@ -277,11 +325,11 @@ def _costs(report: Report) -> list[str]:
     """One model: each attack's accuracy and what it took."""
     rows = [["", "accuracy [95 % interval]", "success", "seconds", "gradients"]]
     rows.append([CLEAN, fraction(report.clean_accuracy, report.clean_accuracy_interval), "", "", ""])
-    for row in report.attacks:
-        cells = [clip(attack_title(row), 36), fraction(row.accuracy, row.accuracy_interval)]
-        rows.append([*cells, fraction(row.success_rate), f"{row.seconds:,.1f}", count(row.gradients)])
-    if report.attacks:
-        rows.append([ROBUST, robust(report), "", "", ""])
+    for attacks, title, share, interval in sums(report):
+        for row in attacks:
+            cells = [clip(attack_title(row), 36), fraction(row.accuracy, row.accuracy_interval)]
+            rows.append([*cells, fraction(row.success_rate), f"{row.seconds:,.1f}", count(row.gradients)])
+        rows += [[title, fraction(share, interval), "", "", ""]] if attacks else []
     return aligned(rows)
 
 

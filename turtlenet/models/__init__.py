@@ -5,7 +5,7 @@ from turtlenet.models.defended import defences_of, wrap
 from turtlenet.models.files.identity import copy, file_sha256, weights_sha256
 from turtlenet.models.files.inspect import AppliedRule, Inspection, LayerLine, inspect
 from turtlenet.models.files.load import Loading, load, loading
-from turtlenet.models.files.save import check_writable, save
+from turtlenet.models.files.save import check_writable, read_provenance, save
 from turtlenet.models.heads import Head, logits_model
 from turtlenet.models.precision import PRECISIONS, check_precision, compute_in
 from turtlenet.models.zoo import architectures, build
@@ -30,6 +30,7 @@ __all__ = [
     "load",
     "loading",
     "logits_model",
+    "read_provenance",
     "save",
     "weights_sha256",
     "wrap",

@@ -1,0 +1,118 @@
+"""What the attackers of an evaluation know, and what it means for the number."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from turtlenet.errors import SpecError, did_you_mean
+from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.report import Doubt
+
+__all__ = ["ACCESSES", "WHITE_BOX", "Access", "Attacker", "check_access"]
+
+ACCESSES = ("grey-box", "white-box")
+_WEAK = 0.05
+
+
+@dataclass(frozen=True)
+class Attacker:
+    """Who runs an attack, in words, and whether the threat allows it; those whom it does not allow come last."""
+
+    name: str = ""
+    counted: bool = True
+
+    def title(self, spec: str) -> str:
+        """The name of an attack of this one's."""
+        return f"{self.name}: {spec}" if self.name else spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What attackers know.
+
+    Attributes:
+        name: `white-box`, or `grey-box`: all but the key.
+        attackers: Who runs each attack; empty where all are alike.
+        facts: What the report's threat tells besides.
+        doubts: Reasons to doubt that were known before.
+    """
+
+    name: str = "white-box"
+    attackers: tuple[Attacker, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...] = ()
+
+    def of(self, number: int) -> Attacker:
+        """Who runs an attack."""
+        return self.attackers[number] if self.attackers else Attacker()
+
+    @property
+    def beside(self) -> str:
+        """Who stands beside, not allowed by the threat; empty for nobody."""
+        return next((each.name for each in self.attackers if not each.counted), "")
+
+    def robust(self, ledger: Ledger, mode: str, *, everyone: bool = False) -> np.ndarray:
+        """Images on which every attack of the threat failed, or all attacks of everyone, bool (n,)."""
+        count = len(ledger.correct)
+        counted = [number for number in range(count) if everyone or self.of(number).counted]
+        if mode == "cascade":
+            last: np.ndarray = ledger.correct[counted[-1]]
+            return last
+        whole: np.ndarray = ledger.right & ledger.correct[counted].all(axis=0)
+        return whole
+
+    def find_doubts(self, ledger: Ledger, mode: str) -> tuple[Doubt, ...]:
+        """What the threat gives reason to doubt."""
+        if not self.beside:
+            return self.doubts
+        found = (self._secret(ledger, mode), self._weak(ledger), self._transfer(ledger, mode))
+        return (*(doubt for doubt in found if doubt), *self.doubts)
+
+    def _secret(self, ledger: Ledger, mode: str) -> Doubt:
+        without, with_it = (float(self.robust(ledger, mode, everyone=each).mean()) for each in (False, True))
+        return Doubt(
+            code="secret-key",
+            finding=f"Attackers who do not know the key leave {without:.3f}; one who has it leaves {with_it:.3f}. "
+            "Security by a secret falls with the secret.",
+            advice="Quote both numbers. Give every copy of the model a key of its own, and train anew when one leaks.",
+        )
+
+    def _weak(self, ledger: Ledger) -> Doubt | None:
+        clean = float(ledger.right.mean())
+        weak = [each for each in self.facts.get("surrogates", ()) if each["clean_accuracy"] < clean - _WEAK]
+        if not weak:
+            return None
+        names = ", ".join(f"{each['name']} {each['clean_accuracy']:.3f}" for each in weak)
+        return Doubt(
+            code="weak-surrogates",
+            finding=f"Models of the attacker answer fewer clean images right than the model's {clean:.3f}: {names}.",
+            advice="What is crafted on them says little: train longer, or on more data.",
+        )
+
+    def _transfer(self, ledger: Ledger, mode: str) -> Doubt | None:
+        if mode == "cascade":
+            return None
+        inside = [number for number in range(len(ledger.correct)) if not self.of(number).counted]
+        missed = int((ledger.right & ~self.robust(ledger, mode) & ledger.correct[inside].all(axis=0)).sum())
+        if not missed:
+            return None
+        return Doubt(
+            code="transfer-beats-white-box",
+            finding=f"Attackers without the key broke {missed} image{'s' if missed > 1 else ''} that those with it "
+            "did not.",
+            advice="The attacks with the key are too weak: more steps and restarts, and another loss.",
+        )
+
+
+WHITE_BOX = Access()
+
+
+def check_access(name: str) -> None:
+    """Refuses a word that there is not.
+
+    Raises:
+        SpecError: Neither `grey-box` nor `white-box`.
+    """
+    if name not in ACCESSES:
+        raise SpecError(f"Unknown access {name!r}.{did_you_mean(name, ACCESSES)}")
