@@ -19,7 +19,8 @@ __all__ = ["html"]
 _SMALL = 96
 """Pictures up to this many pixels a side are enlarged with their pixels sharp."""
 
-_CHANGES = ("linf_mean", "linf_max", "l2_mean", "l2_max", "l1_mean", "l0_mean", "psnr_mean", "ssim_mean")
+_LENGTHS = ("linf_mean", "linf_max", "l2_mean", "l2_max", "l1_mean", "l0_mean")
+_CHANGES = (*_LENGTHS, "psnr_mean", "ssim_mean", "minimum_median", "queries_median")
 
 
 @dataclass(frozen=True, kw_only=True)

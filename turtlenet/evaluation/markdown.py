@@ -146,11 +146,12 @@ def _changes(report: Report) -> str:
         [
             plain(attack_title(row)),
             *map(number, (row.linf_mean, row.linf_max, row.l2_mean, row.l2_max, row.l1_mean, row.l0_mean)),
-            *map(number, (row.psnr_mean, row.ssim_mean)),
+            *map(number, (row.psnr_mean, row.ssim_mean, row.minimum_median, row.queries_median)),
         ]
         for row in report.attacks
     ]
     columns = ["Linf mean", "Linf max", "L2 mean", "L2 max", "L1 mean", "L0 mean", "PSNR, dB", "SSIM"]
+    columns += ["smallest, median", "queries, median"]
     return table(["attack", *columns], rows)
 
 
