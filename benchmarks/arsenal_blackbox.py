@@ -122,8 +122,8 @@ def _spsa(model: Asked, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 _SIMBA = {"max_iter": 784, "epsilon": 0.2}
-_ZOO = {"max_iter": 30, "use_resize": False, "use_importance": False, "initial_const": 10.0}
-_PIXEL = {"th": 5, "es": 0, "max_iter": 20}
+_ZOO = {"max_iter": 150, "use_resize": False, "use_importance": False, "initial_const": 10.0}
+_PIXEL = {"th": 5, "es": 0, "max_iter": 5}
 
 PAIRS = (
     Pair("boundary", "l2", "foolbox", _foolbox("BoundaryAttack", steps=1500)),
@@ -159,7 +159,7 @@ def _compare(pair: Pair, images: int, seed: int) -> dict[str, Any]:
     ours = classifier(model)
     x, y = digits(images + 20)
     right = np.flatnonzero(ours.predict(x).argmax(axis=1) == y)[: min(images, pair.most)]
-    x, y = x[right], y[right].astype("int32")
+    x, y = x[right].reshape(-1, *ours.input_shape), y[right].astype("int32")
     np.random.seed(seed)
     tf.random.set_seed(seed)
     asked = Asked(ours.model, softmax=pair.softmax)
