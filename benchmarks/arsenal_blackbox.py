@@ -158,8 +158,9 @@ def _compare(pair: Pair, images: int, seed: int) -> dict[str, Any]:
     model, victim = undefended()
     ours = classifier(model)
     x, y = digits(images + 20)
+    x = x.reshape(-1, *ours.input_shape)
     right = np.flatnonzero(ours.predict(x).argmax(axis=1) == y)[: min(images, pair.most)]
-    x, y = x[right].reshape(-1, *ours.input_shape), y[right].astype("int32")
+    x, y = x[right], y[right].astype("int32")
     np.random.seed(seed)
     tf.random.set_seed(seed)
     asked = Asked(ours.model, softmax=pair.softmax)
