@@ -75,26 +75,21 @@ def test_the_budget_is_never_exceeded_and_a_success_may_cost_less(name, small, i
         assert spent.min() < 100
 
 
-def nearest(linear, y, norm: str) -> np.ndarray:
-    """Distances to the nearest boundary of the linear model; the bounds are farther away."""
+def distances(linear, y, norm: str) -> np.ndarray:
+    """Distances (images, classes) to the boundary of each class in the linear model; infinite for the label's own."""
     weights, bias = linear.model.layers[-1].get_weights()
     logits, dual = X @ weights + bias, {"l2": 2, "linf": 1}[norm]
-    far = [
-        min(
-            (logits[row, label] - logits[row, other]) / np.linalg.norm(weights[:, label] - weights[:, other], dual)
-            for other in range(3)
-            if other != label
-        )
-        for row, label in enumerate(y)
-    ]
-    return np.array(far)
+    rows = np.arange(len(X))
+    lead = logits[rows, y][:, None] - logits
+    steep = np.linalg.norm(weights[:, y].T[:, :, None] - weights[None], dual, axis=1)
+    return np.where(np.arange(3) == y[:, None], np.inf, lead / np.maximum(steep, 1e-9))
 
 
 @pytest.mark.parametrize(
     ("spec", "norm", "slack"),
     [
-        ("boundary:queries=3000", "l2", 0.05),
-        ("hopskipjump:queries=4000", "l2", 0.03),
+        ("boundary:queries=3000", "l2", 0.02),
+        ("hopskipjump:queries=4000", "l2", 0.02),
         ("hopskipjump:queries=4000", "linf", 0.05),
         ("zoo:queries=8000,coordinates=6,searches=4,step=0.003", "l2", 0.05),
     ],
@@ -104,10 +99,11 @@ def test_the_smallest_perturbation_of_a_linear_model(spec, norm, slack, linear) 
     ball = balls.get(norm, {"l2": 2.4, "linf": 1.0}[norm])
     found = attacks.build(spec).run(linear, X, y, ball=ball, seed=1)
     assert np.asarray(found.reached).all()
-    far, least = np.asarray(ball.distance(ops.convert_to_tensor(found.x), X)), nearest(linear, y, norm)
-    assert (far >= least - 1e-5).all()
-    # Two classes may be about as near as each other: a walk may end at the other one.
-    assert np.median(far / least) < 1 + slack and (far / least).max() < 1.5
+    far, planes = np.asarray(ball.distance(ops.convert_to_tensor(found.x), X)), distances(linear, y, norm)
+    assert (far >= planes.min(axis=1) - 1e-5).all()
+    # A walk may end at the boundary of another class than the nearest; there it must be where it is nearest.
+    own = planes[np.arange(len(X)), linear.predict(np.asarray(found.x)).argmax(axis=1)]
+    assert np.median(far / own) < 1 + slack and np.mean(own == planes.min(axis=1)) >= 0.5
 
 
 def test_directions_are_gaussian_and_an_example_keeps_its_own() -> None:

@@ -12,7 +12,7 @@ from turtlenet.attacks.budget import beside, directions
 from turtlenet.attacks.decisions.decision import Started, bisect
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.attacks.scene import Found
-from turtlenet.balls import L2, Ball
+from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
@@ -118,18 +118,25 @@ class Boundary(Started):
     @staticmethod
     def _propose(point: Any, x: Any, spherical: Any, source: Any, draw: Any, ball: Ball) -> tuple[Any, Any]:
         """The point after a step around the input, and after one towards it as well."""
-        home = L2(0.0, ball.low, ball.high)
-        outward = point - x
-        far = ops.maximum(home.distance(point, x), 1e-12)
-        unit = outward / beside(far, x)
         axes = tuple(range(1, len(x.shape)))
-        draw = draw - ops.sum(draw * unit, axis=axes, keepdims=True) * unit
-        draw = draw * beside(spherical * far / ops.maximum(home.distance(draw, 0.0 * draw), 1e-12), x)
-        around = ball.inside(x + (outward + draw) / beside(ops.sqrt(1.0 + ops.square(spherical)), x))
+
+        def dot(one: Any, other: Any) -> Any:
+            return ops.sum(one * other, axis=axes)
+
+        outward = point - x
+        far = ops.sqrt(ops.maximum(dot(outward, outward), 1e-24))
+        # The draw less its part along `outward`, as long as the step: written out, so that images are gone through as
+        # seldom as can be.
+        along = dot(draw, outward) / ops.square(far)
+        across = ops.sqrt(ops.maximum(dot(draw, draw) - ops.square(along * far), 1e-24))
+        stretch, shrink = spherical * far / across, 1.0 / ops.sqrt(1.0 + ops.square(spherical))
+        turned = beside(shrink * (1.0 - stretch * along), x) * outward + beside(shrink * stretch, x) * draw
+        around = ball.inside(x + turned)
         # What the bounds cut off is made up for, as in the authors' code.
-        now = ops.maximum(home.distance(around, x), 1e-12)
-        share = ops.maximum(source * far + now - far, 0.0) / now
-        return around, ball.inside(around + beside(share, x) * (x - around))
+        back = x - around
+        now = ops.sqrt(ops.maximum(dot(back, back), 1e-24))
+        share = ops.clip((source * far + now - far) / now, 0.0, 1.0)
+        return around, around + beside(share, x) * back
 
 
 def _factor(tries: Any, hits: Any, low: float, high: float, step: float) -> Any:
