@@ -34,6 +34,8 @@ _ATTACKS = {
     # No early stop: what is just over the edge in ten draws is not in fifty others.
     "pgd-adaptive": ("pgd:steps=40,step=0.01,keep=last,restarts=3", EOT),
 }
+# What stopping early would hide, on one row.
+_STOPPING = {"full-precision": {"pgd-stopping": ("pgd:steps=40,step=0.01,keep=last,restarts=3,early_stop=True", EOT)}}
 
 
 class Topology(NamedTuple):
@@ -87,12 +89,12 @@ def training(shop: Workshop, row: str) -> dict[str, Any]:
     }
 
 
-def measures(shop: Workshop) -> Measures:
+def measures(shop: Workshop, row: str) -> Measures:
     """Everything that is measured of one model."""
     found: dict[str, Callable[[Classifier], Any]] = {
         "clean": lambda victim: {**judged(shop, victim, shop.test(IMAGES)[0]), "versions": versions()}
     }
-    for name, (spec, draws) in _ATTACKS.items():
+    for name, (spec, draws) in (_ATTACKS | _STOPPING.get(row, {})).items():
         found[name] = lambda victim, spec=spec, draws=draws: attacked(shop, victim, spec, draws)
     return found
 
@@ -123,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         shop.row(
             row,
             {**how, "dropout": ROWS[row].dropout},
-            measures(shop),
+            measures(shop, row),
             lambda row=row, how=how: models.classifier(shop.model(row, lambda: lenet(ROWS[row].dropout), **how)),
         )
 
