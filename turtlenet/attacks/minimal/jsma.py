@@ -106,16 +106,13 @@ class JSMA(Minimal):
             _, reached, slope = backend.input_gradient(likelihood, point)
             return reached, sign * slope, sign * slope
 
-        # One after the other for each example: the aim's own output, then the sum of all others.
-        masks = ops.reshape(ops.stack([sign * aim, -sign * (1 - aim)], axis=1), (-1, model.num_classes))
-
         def outputs(point: Any) -> tuple[Any, Any]:
             logits = model(point)
-            return ops.sum(masks * logits, axis=1), logits
+            own, all_of_them = ops.sum(aim * logits, axis=1), ops.sum(logits, axis=1)
+            return sign * ops.stack([own, own - all_of_them], axis=1), goal.reached(logits)
 
-        _, logits, slope = backend.input_gradient(outputs, ops.repeat(point, 2, axis=0))
-        both = ops.reshape(slope, (-1, 2, *point.shape[1:]))
-        return goal.reached(ops.reshape(logits, (-1, 2, model.num_classes))[:, 0]), both[:, 0], both[:, 1]
+        _, reached, both = backend.input_gradients(outputs, point)
+        return reached, both[:, 0], both[:, 1]
 
 
 def most_salient_pair(gain: Any, loss: Any, free: Any) -> tuple[Any, Any]:
