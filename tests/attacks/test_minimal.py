@@ -25,14 +25,15 @@ def plain() -> Classifier:
 
 @pytest.fixture(scope="module")
 def round_model() -> Classifier:
-    """Two classes that a sphere of radius 0.3 around the middle parts: logits 0.09 and the squared distance."""
+    """Two classes that a sphere of radius 0.3 around the middle parts: 0.09 and the squared distance."""
     pixels = keras.Input((6,))
     squared = keras.ops.sum(keras.ops.square(pixels - 0.5), axis=1, keepdims=True)
-    return Classifier(keras.Model(pixels, keras.ops.concatenate([keras.ops.zeros_like(squared) + 0.09, squared], 1)))
+    both = keras.ops.concatenate([keras.ops.zeros_like(squared) + 0.09, squared], 1)
+    return Classifier(keras.Model(pixels, both))
 
 
 def known(model, norm) -> np.ndarray:
-    """The smallest perturbation by duality of norms; in L1 the bounds bind, and the steepest pixels fill up in turn."""
+    """The smallest perturbation by duality of norms; in L1 the steepest pixels fill up in turn."""
     weights, bias = model.model.layers[-1].get_weights()
     logits = X @ weights + bias
     found = []
@@ -188,7 +189,7 @@ def test_jsma_is_algorithm_3(targeted, theta, plain) -> None:
     weights, bias = (part.astype("float64") for part in plain.model.layers[-1].get_weights())
     y = (X @ weights + bias).argmax(axis=1).astype("int32")
     wanted = ((y + 1) % 3).astype("int32")
-    attack = attacks.build(f"jsma:gamma=1,theta={theta}")
+    attack = attacks.build(f"jsma:gamma=1,output=logits,theta={theta}")
     found = attack_all(attack, plain, X, y, ball=balls.get("l0", 6), target=wanted if targeted else None)
     hits = 0
     for row, (image, label, aim) in enumerate(zip(X.astype("float64"), y, wanted, strict=True)):
