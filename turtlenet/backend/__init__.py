@@ -4,6 +4,7 @@ Rules: no other folder imports a framework; nothing here knows an attack, a ball
 group takes and gives tensors and can be called inside a compiled function as well as outside.
 
     input_gradient(fn, x)          loss, extras and the gradient at the input; no weight is recorded
+    input_gradients(fn, x)         the same of each of a few outputs, after one forward pass
     weight_gradients(fn, weights)  loss, extras and the gradients of weights
     wide_gradient(fn)              the same function, whose gradient survives float16
     compiled(fn, variables)        one graph for a whole function, for any batch size
@@ -38,6 +39,7 @@ __all__ = [
     "from_first",
     "gather",
     "input_gradient",
+    "input_gradients",
     "loop",
     "out_of_memory",
     "own",
@@ -60,6 +62,7 @@ if keras.backend.backend() == "tensorflow":
         checkpoint_arrays,
         compiled,
         input_gradient,
+        input_gradients,
         loop,
         pipeline,
         sum_over,
@@ -86,6 +89,7 @@ elif keras.backend.backend() == "jax":
         checkpoint_arrays,
         compiled,
         input_gradient,
+        input_gradients,
         loop,
         pipeline,
         sum_over,

@@ -21,6 +21,7 @@ __all__ = [
     "checkpoint_arrays",
     "compiled",
     "input_gradient",
+    "input_gradients",
     "loop",
     "pipeline",
     "pullback",
@@ -38,6 +39,14 @@ def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, A
 
     slope, (loss, rest) = jax.grad(total, has_aux=True)(jnp.asarray(x))
     return loss, rest, slope
+
+
+def input_gradients(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
+    """Differentiates each of a few outputs at its input; see the TensorFlow seam."""
+    outputs, back, rest = jax.vjp(fn, jnp.asarray(x), has_aux=True)
+    rows = jnp.eye(outputs.shape[1], dtype=outputs.dtype)
+    slopes = jax.vmap(lambda row: back(jnp.broadcast_to(row, outputs.shape))[0], out_axes=1)(rows)
+    return outputs, rest, slopes
 
 
 def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) -> tuple[Any, Any, list[Any]]:

@@ -24,6 +24,7 @@ __all__ = [
     "checkpoint_arrays",
     "compiled",
     "input_gradient",
+    "input_gradients",
     "loop",
     "pipeline",
     "pullback",
@@ -55,6 +56,31 @@ def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, A
         loss, rest = fn(x)
     (slope,) = tf.gradients(tf.reduce_sum(loss), x, unconnected_gradients=zero)
     return loss, rest, slope
+
+
+def input_gradients(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
+    """Differentiates each of a few outputs at its input, after one forward pass.
+
+    Args:
+        fn: Maps an input (batch, ...) to outputs of shape (batch, k) and anything else worth keeping.
+        x: Where to differentiate, float32.
+
+    Returns:
+        The outputs, the rest, and the gradients (batch, k, ...); zeros where `x` has no influence.
+    """
+    zero = tf.UnconnectedGradients.ZERO
+    if tf.executing_eagerly() or has_gpu():
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            outputs, rest = fn(x)
+            parts = tf.unstack(outputs, axis=1)
+        return outputs, rest, tf.stack([tape.gradient(part, x, unconnected_gradients=zero) for part in parts], axis=1)
+    x = tf.identity(x)
+    with own_convolutions():
+        outputs, rest = fn(x)
+    parts = tf.unstack(outputs, axis=1)
+    slopes = [tf.gradients(part, x, unconnected_gradients=zero)[0] for part in parts]
+    return outputs, rest, tf.stack(slopes, axis=1)
 
 
 def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) -> tuple[Any, Any, list[Any]]:

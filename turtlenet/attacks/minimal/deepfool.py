@@ -25,8 +25,8 @@ _LEAST_GAP = 1e-6
 class DeepFool(Minimal):
     """DeepFool (Moosavi-Dezfooli et al., 2016, Algorithm 2; section 3.3 for Linf).
 
-    The gradients of all candidates are one batch. Towards a target there is one plane: between it and the best of the
-    other classes.
+    One forward pass serves the gradients of all candidates. Towards a target there is one plane: between it and the
+    best of the other classes.
 
     Args:
         steps: Most steps.
@@ -72,22 +72,20 @@ class DeepFool(Minimal):
         total, others = rest
         size = math.prod(x.shape[1:])
         point = ball.inside(x + (1 + self.overshoot) * total)
-        planes = others.shape[1] if goal.target is None else 1
-        wide = ops.repeat(point, planes, axis=0)
 
         def look(point: Any) -> tuple[Any, Any]:
             logits = model(point)
             if goal.target is not None:
-                return goal.loss("margin", logits), logits
-            classes = ops.stack([ops.reshape(others, (-1,)), ops.repeat(goal.y, planes)], axis=1)
-            picked = ops.take_along_axis(logits, classes, axis=1)
-            return picked[:, 0] - picked[:, 1], logits
+                return goal.loss("margin", logits)[:, None], goal.reached(logits)
+            own = ops.take_along_axis(logits, goal.y[:, None], axis=1)
+            return ops.take_along_axis(logits, others, axis=1) - own, goal.reached(logits)
 
-        gap, logits, slope = backend.input_gradient(look, wide)
-        reached = goal.reached(ops.reshape(logits, (-1, planes, model.num_classes))[:, 0])
-        direction = ball.steepest(slope, wide)
+        gap, reached, slope = backend.input_gradients(look, point)
+        planes = gap.shape[1]
+        slope = ops.reshape(slope, (-1, *x.shape[1:]))
+        direction = ball.steepest(slope, ops.repeat(point, planes, axis=0))
         rate = ops.sum(ops.reshape(slope * direction, (-1, planes, size)), axis=2)
-        way = ops.maximum(ops.abs(ops.reshape(gap, (-1, planes))), _LEAST_GAP) / ops.maximum(rate, 1e-30)
+        way = ops.maximum(ops.abs(gap), _LEAST_GAP) / ops.maximum(rate, 1e-30)
         nearest = ops.one_hot(ops.argmin(way, axis=1), planes, dtype="float32")
         directions = ops.reshape(direction, (-1, planes, size))
         # Where nothing slopes, nothing leads anywhere: such a way is infinitely long.

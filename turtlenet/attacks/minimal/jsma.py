@@ -27,22 +27,22 @@ class JSMA(Minimal):
     """The Jacobian-based saliency map attack (Papernot et al., 2016, Algorithms 2 and 3; paper 001).
 
     In each iteration, the pair of values moves that raises the target most at the others' expense. Without a target it
-    is the pair that most lowers the label (Wiyatno & Xu, 2018). Two gradients an iteration tell all that the saliency
-    map asks of the forward derivative: the target's, and that of the sum of all others. Values are single channels.
+    is the pair that most lowers the label (Wiyatno & Xu, 2018). Of the forward derivative only what the saliency map
+    asks for is computed: the target's, and that of the sum of all others. Values are single channels.
     `jsma:norm=l0,eps=inf` lets gamma alone bound it, as papers do.
 
     Args:
         theta: How far a value moves, as a fraction of the range of pixels; below 0 values fall.
         gamma: Most of the values that may move, as a fraction.
         pairs: Whether two values move at once; else one.
-        output: Whose derivatives: `logits`, or `probabilities`, which need one gradient only, because the others'
-            sum is one minus the target's.
+        output: Whose derivatives: `probabilities`, or `logits`, as in the paper, which need two gradients and move
+            more values. The others' probabilities sum to one minus the target's.
     """
 
     theta: float = 1.0
     gamma: float = 0.1
     pairs: bool = True
-    output: str = "logits"
+    output: str = "probabilities"
 
     norms: ClassVar[tuple[str, ...]] = ("l0",)
 
@@ -106,16 +106,13 @@ class JSMA(Minimal):
             _, reached, slope = backend.input_gradient(likelihood, point)
             return reached, sign * slope, sign * slope
 
-        # One after the other for each example: the aim's own output, then the sum of all others.
-        masks = ops.reshape(ops.stack([sign * aim, -sign * (1 - aim)], axis=1), (-1, model.num_classes))
-
         def outputs(point: Any) -> tuple[Any, Any]:
             logits = model(point)
-            return ops.sum(masks * logits, axis=1), logits
+            own, all_of_them = ops.sum(aim * logits, axis=1), ops.sum(logits, axis=1)
+            return sign * ops.stack([own, own - all_of_them], axis=1), goal.reached(logits)
 
-        _, logits, slope = backend.input_gradient(outputs, ops.repeat(point, 2, axis=0))
-        both = ops.reshape(slope, (-1, 2, *point.shape[1:]))
-        return goal.reached(ops.reshape(logits, (-1, 2, model.num_classes))[:, 0]), both[:, 0], both[:, 1]
+        _, reached, both = backend.input_gradients(outputs, point)
+        return reached, both[:, 0], both[:, 1]
 
 
 def most_salient_pair(gain: Any, loss: Any, free: Any) -> tuple[Any, Any]:

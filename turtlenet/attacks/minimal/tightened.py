@@ -50,8 +50,7 @@ class Tightened(Minimal):
             which takes hundreds of steps to leave a bound.
         steps: Most iterations under one limit with one c.
         c: The first weight of the loss.
-        growth: By which factor c grows where it does not succeed; 2 in nn_robust_attacks, which costs three times as
-            much and finds the same.
+        growth: By which factor c grows where it does not succeed; 2 in nn_robust_attacks, which costs more.
         largest_c: Gives up beyond this weight.
         step_size: Adam's learning rate.
         confidence: By how much another logit must lead; the paper's kappa.
