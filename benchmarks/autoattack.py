@@ -5,6 +5,11 @@ python benchmarks/autoattack.py --model models/mnist-wong.h5 --eps 0.1
 python benchmarks/autoattack.py --model hardened.h5 --eps 0.3 --images 1000 --only apgd-ce whole
 """
 
+import os
+
+# Threads that spin while they wait would cost PyTorch most where others use the machine too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import argparse
 import json
 import time

@@ -76,7 +76,8 @@ class Staged(Attack):
         """The iterations from `first` up to `last`, which is not among them."""
 
         def advance(number: Any, state: Any) -> Any:
-            return self.advance(first + number, state, model, x, goal, ball=ball, key=key)
+            # A plain tuple: JAX tells a named one from it.
+            return tuple(self.advance(first + number, state, model, x, goal, ball=ball, key=key))
 
         return backend.loop(last - first, advance, tuple(state), lambda state: ops.all(self.done(state)))[1]
 
