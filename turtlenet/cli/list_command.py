@@ -48,7 +48,8 @@ def _entries(family: str) -> dict[str, str]:
         "models": models.architectures,
         "objectives": training.objectives,
     }[family]
-    return {name: _first_line(registry.factory(name)) for name in registry.names()}
+    others = {f"{name}:NAME": _first_line(registry.factory(name)) for name in registry.families()}
+    return {name: _first_line(registry.factory(name)) for name in registry.names()} | others
 
 
 def _first_line(factory: Callable[..., Any]) -> str:

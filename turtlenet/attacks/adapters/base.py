@@ -109,7 +109,11 @@ class External(Attack):
         state = np.random.get_state()
         keras.utils.set_random_seed((seed * 1_000_003 + first) % 2**31)
         try:
-            found, gradients, queries = self.outside(model.taking(self.gradient), x, y, aims, ball=ball)
+            # Other libraries refuse a ball of one point.
+            here = (x, 0, 0)
+            found, gradients, queries = (
+                here if float(ball.eps) == 0 else self.outside(model.taking(self.gradient), x, y, aims, ball=ball)
+            )
         except TurtlenetError:
             raise
         except Exception as error:

@@ -30,7 +30,7 @@ _ORDERS = {"linf": np.inf, "l2": 2, "l1": 1}
 @attacks.family("cleverhans")
 @dataclass(frozen=True, kw_only=True)
 class Cleverhans(External):
-    """`cleverhans:projected_gradient_descent:nb_iter=40`: a function of `cleverhans.tf2.attacks`.
+    """cleverhans's, such as `cleverhans:projected_gradient_descent:nb_iter=40` (of `cleverhans.tf2.attacks`).
 
     Its CarliniWagnerL2 and SPSA are left out: cleverhans 4 uses optimizers in ways that Keras 3 no longer knows.
 

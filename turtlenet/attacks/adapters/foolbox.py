@@ -20,7 +20,7 @@ __all__ = ["Foolbox"]
 @attacks.family("foolbox")
 @dataclass(frozen=True, kw_only=True)
 class Foolbox(External):
-    """`foolbox:LinfPGD:steps=40`: a class of `foolbox.attacks`."""
+    """Foolbox's, such as `foolbox:LinfPGD:steps=40` (a class of `foolbox.attacks`)."""
 
     library = "foolbox"
 
