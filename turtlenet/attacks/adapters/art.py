@@ -23,7 +23,7 @@ _ORDERS: dict[str, Any] = {"linf": np.inf, "l2": 2, "l1": 1, "l0": 0}
 @attacks.family("art")
 @dataclass(frozen=True, kw_only=True)
 class Art(External):
-    """The Adversarial Robustness Toolbox's, such as `art:ProjectedGradientDescent:max_iter=10` (`art.attacks.evasion`).
+    """ART's, such as `art:ProjectedGradientDescent:max_iter=10` (a class of `art.attacks.evasion`).
 
     It asks our compiled classifier for logits and slopes, on any backend.
     """
