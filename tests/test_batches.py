@@ -22,8 +22,8 @@ class Tight(Classifier):
         self.most, self.error = most, error
         self.met: list[int] = []
 
-    def compiled(self, name, fn):
-        graph = super().compiled(name, fn)
+    def compiled(self, name, fn, *settings):
+        graph = super().compiled(name, fn, *settings)
 
         def call(x, *others):
             self.met.append(len(x))

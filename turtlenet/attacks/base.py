@@ -155,7 +155,7 @@ class Attack(abc.ABC):
         shared = [backend.shard(ops.convert_to_tensor(part, kind)) for part, kind in rows]
         words, eps = ops.convert_to_tensor(random.root(seed)), ops.convert_to_tensor(ball.eps, "float32")
 
-        def graph(words: Any, eps: Any, x: Any, y: Any, index: Any, *others: Any) -> Any:
+        def graph(x: Any, y: Any, index: Any, words: Any, eps: Any, *others: Any) -> Any:
             rest = list(others)
             wanted = None if target is None else rest.pop(0)
             number = None if attempt is None else rest.pop(0)
@@ -166,7 +166,7 @@ class Attack(abc.ABC):
         # Seed, attempt and radius are arguments of the graph: one graph serves all restarts and a whole curve.
         sources = self.sources(model)
         place = (self, name, type(ball), ball.low, ball.high, target is None, attempt is None, sources)
-        return model.compiled(place, graph, sources)(words, eps, *shared, *more)
+        return model.compiled(place, graph, sources)(*shared[:3], words, eps, *shared[3:], *more)
 
     def _attempt_or_all(self, attempt: Any) -> "Callable[[Scene, tuple[Any, ...]], Crafted]":
         if attempt is None:

@@ -20,7 +20,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
 from turtlenet.registry import parse_spec
 
-__all__ = ["External"]
+__all__ = ["External", "names_of"]
 
 _OURS = ("target", "gradient", "norm", "eps")
 
