@@ -196,4 +196,11 @@ def _objective(spec: str | Objective, attack: str | Attack, ball: Ball, warmup_s
     if isinstance(spec, Objective):
         return spec
     made = attack_family.build(attack, training=True)
+    _without_ball(made)
     return objectives.build(spec, {"warmup_steps": warmup_steps}, attack=made, ball=ball)
+
+
+def _without_ball(attack: Attack) -> None:
+    """Refuses an attack with a ball of its own, which training would not heed."""
+    if attack.norm or attack.eps:
+        raise SettingError(f"Expected norm and eps of the threat, not of the attack, in training; got {attack}.")

@@ -167,3 +167,8 @@ def test_a_random_model_is_climbed_to_the_end() -> None:
     )
     # A cascade stops at an image's success; were the first draw's enough, other draws would take it back.
     assert cascade.robust_accuracy == table.robust_accuracy
+
+
+def test_attacks_that_all_have_balls_of_their_own() -> None:
+    found = codes(victim(), "pgd:steps=20,eps=0.5")
+    assert "the robust accuracy is the clean one" in found["no-attack-counts"]

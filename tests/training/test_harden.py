@@ -235,3 +235,9 @@ def test_mixed_precision_is_for_the_run_only(tmp_path) -> None:
     assert notes.recipe["precision"] == "bfloat16, float32"
     assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
     assert not np.array_equal(kept.get_weights()[0], model.get_weights()[0])
+
+
+def test_an_attack_with_a_ball_of_its_own_is_refused() -> None:
+    for spec in ("pgd:eps=0.1", "pgd:norm=l2"):
+        with pytest.raises(SettingError, match="Expected norm and eps of the threat, not of the attack"):
+            api.harden_model(victim().model, (X, Y), attack=spec, eps=0.1, epochs=1, **QUIET)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from turtlenet.attacks import Attack
 from turtlenet.attacks.combined import Elsewhere
-from turtlenet.attacks.goal import sweep_size
+from turtlenet.attacks.goal import is_sweep, sweep_size
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.probe import SATURATED, Probe
 from turtlenet.evaluation.report import CurvePoint, Doubt
@@ -231,6 +231,13 @@ def _weak_suite(seen: Evidence) -> Doubt | None:
     searches = [attack for number in seen.kind("iterative") for attack, _ in seen.searches(number)]
     if any(getattr(attack, "steps", 0) >= 20 for attack in searches):
         return None
+    if not seen.attacks:
+        return Doubt(
+            code="no-attack-counts",
+            finding="Every attack had a ball of its own: none was made within that of the threat, and the robust "
+            "accuracy is the clean one.",
+            advice="Give the norm and the eps of the attacks as --norm and --eps, or add attacks without their own.",
+        )
     return Doubt(
         code="weak-attacks",
         finding="No iterative gradient attack of at least 20 steps was among the attacks: " + ", ".join(seen.names),
@@ -243,7 +250,10 @@ def _single_loss(seen: Evidence) -> Doubt | None:
     if not many or seen.ledger.robust.mean() < 0.05:
         return None
     restarted = any(again for _, again in many)
-    if restarted and len({attack.judged_by for attack, _ in many if attack.family == "iterative"}) > 1:
+    losses = {attack.judged_by for attack, _ in many if attack.family == "iterative"}
+    # What looks again without gradients and towards every class is the stronger evaluation.
+    swept = any(is_sweep(attack.target) for attack, _ in many) and bool(seen.kind("query"))
+    if (restarted or swept) and len(losses) > 1:
         return None
     return Doubt(
         code="upper-bound",

@@ -99,9 +99,10 @@ class JSMA(Minimal):
         if self.output == "probabilities":
 
             def likelihood(point: Any) -> tuple[Any, Any]:
-                # The logarithm: its slope points the same way, and does not vanish where the model is sure.
+                # The log-odds: their slope points the same way, and does not vanish where the model is sure.
                 logits = model(point)
-                return ops.sum(aim * ops.log_softmax(logits, axis=-1), axis=1), goal.reached(logits)
+                others = ops.logsumexp(logits - 1e30 * aim, axis=-1)
+                return ops.sum(aim * logits, axis=1) - others, goal.reached(logits)
 
             _, reached, slope = backend.input_gradient(likelihood, point)
             return reached, sign * slope, sign * slope
