@@ -244,3 +244,11 @@ def test_autoattack_does_without_the_ratio_where_there_are_too_few_classes(linea
     assert [getattr(part, "loss", "") for part, _ in attacks.build("autoattack:version=rand").rounds(2)][1] == "margin"
     plus = list(attacks.build("autoattack:version=plus").rounds(10))
     assert [attempts for _, attempts in plus] == [5, 5, 1, 4, 1, 9, 9]
+
+
+@pytest.mark.parametrize("spec", ["pgd", "deepfool", "square:queries=60"])
+def test_nothing_to_attack_is_nothing(spec, linear) -> None:
+    from turtlenet.attacks.batched import attack_all
+
+    none = attack_all(attacks.build(spec), linear, X[:0], np.zeros(0, "int32"), ball=balls.get("l2", 0.1))
+    assert len(none.x) == len(none.reached) == 0

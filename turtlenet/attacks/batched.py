@@ -101,7 +101,7 @@ def _attack(
         # Where the smallest perturbation is looked for, a success is no reason to stop, unless it is near enough.
         whole = part.minimal and not getattr(part, "early_stop", False)
         judge = _nearness(x, ball) if whole else _margin(y)
-        while first < attempts and (whole or not outcome.reached.all()):
+        while len(x) and first < attempts and (whole or not outcome.reached.all()):
             rows, tries = _pairs(np.flatnonzero(~outcome.reached | whole), first, attempts)
             aims = None if target is None else target[rows]
             work = Work(part, model, x[rows], y[rows], ball, seed, index[rows], aims, tries if attempts > 1 else None)
