@@ -9,6 +9,12 @@ from turtlenet.detection.curves import Pair, accuracy, area, bootstrap, roc
 RNG = np.random.default_rng(5)
 
 
+@pytest.fixture(autouse=True)
+def same_draws(monkeypatch) -> None:
+    """Each test draws the same numbers, whatever ran before it."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(5))
+
+
 def sides(clean: int = 70, adversarial: int = 40, grain: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
     """Two overlapping sides with many ties."""
     low, high = RNG.normal(0.4, 0.2, clean), RNG.normal(0.6, 0.2, adversarial)
