@@ -68,8 +68,9 @@ def uniform(key: Any, shape: tuple[int, ...], low: float = 0.0, high: float = 1.
 
 def normal(key: Any, shape: tuple[int, ...]) -> Any:
     """Draws standard normal float32 numbers of shape (batch, *shape)."""
-    # Half a step away from 0 and 1, where the inverse of the distribution is infinite.
-    centered = 2.0 * uniform(key, shape) - 1.0 + 2.0**-24
+    # Half a step away from 0 and 1, where the inverse of the distribution is infinite. TensorFlow adds 1 before it
+    # inverts, which rounds the last number below 1 to it.
+    centered = ops.minimum(2.0 * uniform(key, shape) - 1.0 + 2.0**-24, 1.0 - 2.0**-23)
     return math.sqrt(2.0) * ops.erfinv(centered)
 
 

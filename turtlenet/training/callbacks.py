@@ -2,14 +2,14 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 from tqdm import tqdm
 
-__all__ = ["BestRobust", "CollapseWatch", "Progress"]
+__all__ = ["Best", "BestRobust", "CollapseWatch", "Progress"]
 
 _COLLAPSE = 0.3
 """A lead of one step over many that a model which resists does not show; the usual one is below 0.1."""
@@ -17,13 +17,19 @@ _LEAK = 0.02
 """A lead of crafted over clean images that chance does not explain on a thousand images."""
 _PAUSE = 0.2
 """Seconds between two readings of the numbers that the bar shows."""
+_SHOWN = {
+    "loss": "loss",
+    "robust_accuracy": "robust",
+    "val_accuracy": "val clean",
+    "val_robust_accuracy": "val robust",
+}
 
 
-class BestRobust(keras.callbacks.Callback):
-    """Keeps the weights of the epoch with the best robust validation accuracy: robust overfitting is real.
+class Best(keras.callbacks.Callback):
+    """Keeps the weights of the best epoch, those of the trainer's `network`.
 
     Args:
-        notes: Carries the best value, its epoch and the weights' place through a killed run.
+        notes: Carries the best rank, its epoch and the weights' place through a killed run.
     """
 
     def __init__(self, notes: dict[str, Any]):
@@ -31,12 +37,13 @@ class BestRobust(keras.callbacks.Callback):
         self.notes = notes
         self.weights: list[np.ndarray] | None = None
 
+    def rank(self, logs: dict[str, Any]) -> list[float] | None:
+        """What epochs are compared by, higher is better; None without validation."""
+        raise NotImplementedError
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        logs = logs or {}
-        robust = logs.get("val_robust_accuracy")
-        # Rounding of float32 means must not decide between epochs; clean accuracy breaks a tie.
-        rank = None if robust is None else [round(float(robust), 6), round(float(logs["val_accuracy"]), 6)]
-        if rank is not None and rank > self.notes.get("best", [-1.0, -1.0]):
+        rank = self.rank(logs or {})
+        if rank is not None and rank > self.notes.get("best", [-float("inf")]):
             self.notes.update(best=rank, best_epoch=epoch + 1)
             self.weights = [keras.ops.convert_to_numpy(variable) for variable in self.model.network.variables]
 
@@ -45,6 +52,15 @@ class BestRobust(keras.callbacks.Callback):
         if self.weights is not None:
             for variable, value in zip(network.variables, self.weights, strict=True):
                 variable.assign(value)
+
+
+class BestRobust(Best):
+    """Keeps the weights of the epoch with the best robust validation accuracy: robust overfitting is real."""
+
+    def rank(self, logs: dict[str, Any]) -> list[float] | None:
+        robust = logs.get("val_robust_accuracy")
+        # Rounding of float32 means must not decide between epochs; clean accuracy breaks a tie.
+        return None if robust is None else [round(float(robust), 6), round(float(logs["val_accuracy"]), 6)]
 
 
 class CollapseWatch(keras.callbacks.Callback):
@@ -98,14 +114,24 @@ class Progress(keras.callbacks.Callback):
         done: Steps done before, for a run that continues.
         lines: Whether to print a line for each epoch where no bar is shown.
         hidden: Whether to show nothing: another process does.
+        shown: The bar's numbers: a metric's name and its word on the bar.
     """
 
-    def __init__(self, steps: int, done: int = 0, *, lines: bool = False, hidden: bool = False):
+    def __init__(
+        self,
+        steps: int,
+        done: int = 0,
+        *,
+        lines: bool = False,
+        hidden: bool = False,
+        shown: Mapping[str, str] = _SHOWN,
+    ):
         super().__init__()
         self.steps = steps
         self.done = done
         self.lines = lines and not hidden
         self.hidden = hidden
+        self.shown = shown
         self._bar: Any = None
         self._epoch: dict[str, float] = {}
         self._shown = 0.0
@@ -136,10 +162,5 @@ class Progress(keras.callbacks.Callback):
             self._bar.close()
 
     def _show(self, logs: dict[str, Any]) -> None:
-        shown = {
-            "loss": logs.get("loss"),
-            "robust": logs.get("robust_accuracy"),
-            "val clean": self._epoch.get("val_accuracy"),
-            "val robust": self._epoch.get("val_robust_accuracy"),
-        }
-        self._bar.set_postfix({name: f"{float(value):.3f}" for name, value in shown.items() if value is not None})
+        found = {word: logs.get(name, self._epoch.get(name)) for name, word in self.shown.items()}
+        self._bar.set_postfix({word: f"{float(value):.3f}" for word, value in found.items() if value is not None})

@@ -14,7 +14,7 @@ from keras import ops
 from turtlenet import backend
 from turtlenet.errors import OutputError
 from turtlenet.files import write_whole
-from turtlenet.training.callbacks import BestRobust
+from turtlenet.training.callbacks import Best
 
 __all__ = ["Checkpoint", "load_state", "read_notes", "reseed", "save_state"]
 
@@ -30,7 +30,7 @@ class Checkpoint(keras.callbacks.Callback):
         done: Steps done before, for a run that continues.
     """
 
-    def __init__(self, path: Path, best: BestRobust, notes: dict[str, Any], seconds: float = 60.0, done: int = 0):
+    def __init__(self, path: Path, best: Best, notes: dict[str, Any], seconds: float = 60.0, done: int = 0):
         super().__init__()
         self.path = path
         self.best = best
@@ -56,19 +56,19 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def save_state(path: Path, trainer: Any, best: Sequence[np.ndarray], notes: dict[str, Any]) -> None:
-    """Writes weights, optimizer state, best weights and notes, at once or not at all.
+    """Writes what a trainer says it is (`saved`), best weights and notes, at once or not at all.
 
     Raises:
         OutputError: The file cannot be written.
     """
-    values = {f"now{number}": ops.convert_to_numpy(variable) for number, variable in enumerate(_variables(trainer))}
+    values = {f"now{number}": ops.convert_to_numpy(variable) for number, variable in enumerate(trainer.saved())}
     values |= {f"best{number}": value for number, value in enumerate(best)}
     values["notes"] = np.array(json.dumps(notes))
     write_whole(path, lambda file: np.savez(file, **values))
 
 
 def load_state(path: Path, trainer: Any) -> tuple[dict[str, Any], list[np.ndarray] | None]:
-    """Puts a saved state into a compiled trainer; of several processes the first one reads it.
+    """Puts a saved state into a compiled trainer with a built optimizer; of several processes the first one reads it.
 
     Returns:
         The notes, and the best weights if there were any.
@@ -76,8 +76,7 @@ def load_state(path: Path, trainer: Any) -> tuple[dict[str, Any], list[np.ndarra
     Raises:
         OutputError: The file is not a training state, or that of another model.
     """
-    trainer.optimizer.build(trainer.network.trainable_variables)
-    variables = _variables(trainer)
+    variables = trainer.saved()
     values, notes = backend.from_first(lambda: _read(path))
     now = [values.get(f"now{number}", np.empty(0)) for number in range(len(variables))]
     if [value.shape for value in now] != [tuple(variable.shape) for variable in variables]:
@@ -108,8 +107,3 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).partition("\n")[0]
         raise OutputError(f"Expected a training state in {path}; got: {reason}.") from None
-
-
-def _variables(trainer: Any) -> list[Any]:
-    """Weights, statistics, seeds and optimizer state; not the metrics, which start anew with each epoch."""
-    return [*trainer.network.variables, *trainer.optimizer.variables]

@@ -14,8 +14,9 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import SettingError, did_you_mean
 from turtlenet.training.callbacks import BestRobust, CollapseWatch, Progress
-from turtlenet.training.checkpoint import Checkpoint, load_state, read_notes, reseed
+from turtlenet.training.checkpoint import Checkpoint, reseed
 from turtlenet.training.objective import Objective
+from turtlenet.training.running import fit_from, take_up
 from turtlenet.training.stream import Batches, Stream
 from turtlenet.training.trainer import Trainer
 
@@ -154,7 +155,7 @@ def harden(
     trainer.compile(optimizer=schedule.make(total, own_optimizer), jit_compile=backend.uses_xla())
     trainer.optimizer.build(trainer.network.trainable_variables)
     best = BestRobust(notes)
-    done = _continue(checkpoint, trainer, best, notes) if resume and checkpoint else 0
+    done = take_up(checkpoint, trainer, best, notes) if resume and checkpoint else 0
     first = backend.process()[0] == 0
     begun = _Begun(trainer, best, notes) if accumulate is None else None
     while True:
@@ -165,7 +166,7 @@ def harden(
         held_out = None if validation is None else Batches(validation, max(stream.batch_size, 128) // parts)
         try:
             with backend.together(trainer.everything):
-                _fit(trainer, stream, done, (each, schedule.epochs), held_out, watchers)
+                fit_from(trainer, stream, done, (each, schedule.epochs), held_out, watchers)
             break
         except Exception as error:
             if not backend.out_of_memory(error):
@@ -220,49 +221,3 @@ def _more_parts(batch_size: int, parts: int, automatic: bool) -> int:
             "cannot be halved further."
         ) from None
     return 2 * parts
-
-
-def _continue(checkpoint: Path, trainer: Trainer, best: BestRobust, notes: dict[str, Any]) -> int:
-    """Takes up a saved state, if the first of all processes has one; gives the number of steps done."""
-    if not backend.from_first(checkpoint.exists):
-        return 0
-    then, now = read_notes(checkpoint).get("identity", {}), notes["identity"]
-    other = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
-    if other:
-        raise SettingError(
-            f"Expected the settings of the run in {checkpoint}; got other values of {', '.join(other)}: "
-            "leave out --resume to start anew."
-        )
-    saved, best.weights = load_state(checkpoint, trainer)
-    notes.update(saved)
-    return int(notes.pop("step"))
-
-
-def _fit(
-    trainer: Trainer,
-    stream: Stream,
-    done: int,
-    plan: tuple[int, int],
-    validation: Batches | None,
-    callbacks: Sequence[Any],
-) -> None:
-    """Keras `fit` from the step where a run stands: what is left of its epoch first, then the others."""
-    each, epochs = plan
-    epoch, within = divmod(done, each)
-    legs = [(epoch, epoch + 1, each - within)] if within else []
-    start = epoch + 1 if within else epoch
-    if start < epochs:
-        legs.append((start, epochs, each))
-    for first, last, steps in legs:
-        trainer.fit(
-            backend.pipeline(
-                Stream(stream.examples, stream.batch_size, stream.seed, first * each + each - steps), None
-            ),
-            initial_epoch=first,
-            epochs=last,
-            steps_per_epoch=steps,
-            shuffle=False,
-            validation_data=None if validation is None else backend.pipeline(validation, len(validation)),
-            callbacks=list(callbacks),
-            verbose=0,
-        )

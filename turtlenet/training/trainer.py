@@ -71,6 +71,10 @@ class Trainer(backend.Steps, keras.Model):
         others = [metric for metric in super().metrics if metric.name not in _OWN]
         return [self._loss, self._clean, self._robust, self._crafted, *others]
 
+    def saved(self) -> list[Any]:
+        """Weights, statistics, seeds and optimizer state; not the metrics, which start anew with each epoch."""
+        return [*self.network.variables, *self.optimizer.variables]
+
     def everything(self) -> list[Any]:
         """All variables that a step reads or changes."""
         return [*self.variables, *self.metrics_variables, *self.optimizer.variables]

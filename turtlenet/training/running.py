@@ -1,0 +1,81 @@
+"""What every run has in common: it takes up a saved state and goes on from the step where it stood."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from turtlenet import backend
+from turtlenet.errors import SettingError
+from turtlenet.training.callbacks import Best
+from turtlenet.training.checkpoint import load_state, read_notes
+from turtlenet.training.stream import Batches, Stream
+
+__all__ = ["fit_from", "take_up"]
+
+
+def take_up(checkpoint: Path, trainer: Any, best: Best, notes: dict[str, Any]) -> int:
+    """Takes up a saved state, if the first of all processes has one; gives the number of steps done.
+
+    Args:
+        checkpoint: The file.
+        trainer: Compiled, with its optimizer built; is given the state.
+        best: Is given the best weights so far.
+        notes: What tells this run from others under `identity`; is given the others.
+
+    Raises:
+        SettingError: The state is that of a run with other settings.
+        OutputError: It cannot be read.
+    """
+    if not backend.from_first(checkpoint.exists):
+        return 0
+    then, now = read_notes(checkpoint).get("identity", {}), notes["identity"]
+    other = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
+    if other:
+        raise SettingError(
+            f"Expected the settings of the run in {checkpoint}; got other values of {', '.join(other)}: "
+            "leave out --resume to start anew."
+        )
+    saved, best.weights = load_state(checkpoint, trainer)
+    notes.update(saved)
+    return int(notes.pop("step"))
+
+
+def fit_from(
+    trainer: Any,
+    stream: Stream,
+    done: int,
+    plan: tuple[int, int],
+    validation: Batches | None,
+    callbacks: Sequence[Any],
+) -> None:
+    """Keras `fit` from the step where a run stands: what is left of its epoch first, then the others.
+
+    Args:
+        trainer: A compiled Keras model.
+        stream: What to train on.
+        done: Steps that are done.
+        plan: Steps of an epoch, and epochs.
+        validation: What to validate on after each epoch.
+        callbacks: What watches; one that stops training stops it for good.
+    """
+    each, epochs = plan
+    epoch, within = divmod(done, each)
+    legs = [(epoch, epoch + 1, each - within)] if within else []
+    start = epoch + 1 if within else epoch
+    if start < epochs:
+        legs.append((start, epochs, each))
+    for first, last, steps in legs:
+        trainer.fit(
+            backend.pipeline(
+                Stream(stream.examples, stream.batch_size, stream.seed, first * each + each - steps), None
+            ),
+            initial_epoch=first,
+            epochs=last,
+            steps_per_epoch=steps,
+            shuffle=False,
+            validation_data=None if validation is None else backend.pipeline(validation, len(validation)),
+            callbacks=list(callbacks),
+            verbose=0,
+        )
+        if trainer.stop_training:
+            break
