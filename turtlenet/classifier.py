@@ -155,15 +155,13 @@ class Classifier:
         """Whether any layer computes in float16, where slopes vanish unless they are scaled."""
         return any(layer.compute_dtype == "float16" for layer in self.model._flatten_layers(include_self=False))
 
-    def compiled(
-        self, name: Hashable, fn: Callable[..., Any], others: "Sequence[Classifier]" = ()
-    ) -> Callable[..., Any]:
+    def compiled(self, name: Hashable, fn: Callable[..., Any], others: Sequence[Any] = ()) -> Callable[..., Any]:
         """Keeps one graph for each name, for as long as this classifier lives.
 
         Args:
             name: Tells the graph from others.
             fn: What it computes.
-            others: Further classifiers that it reads.
+            others: Further classifiers that it reads, or whatever has a `model`.
         """
         if name not in self._graphs:
             self._graphs[name] = backend.compiled(fn, lambda: _variables([self, *others]))
@@ -175,7 +173,7 @@ class Classifier:
         return ops.convert_to_numpy(self.compiled("predict", self.__call__)(pixels))
 
 
-def _variables(classifiers: Iterable[Classifier]) -> list[Any]:
+def _variables(classifiers: Iterable[Any]) -> list[Any]:
     """The variables of several classifiers, each once."""
     found = {id(variable): variable for each in classifiers for variable in each.model.variables}
     return list(found.values())

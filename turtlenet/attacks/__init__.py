@@ -1,6 +1,7 @@
 """One attack a file; `base.py` owns the promise. Importing this folder registers them all."""
 
 from turtlenet.attacks.adapters import Art, Cleverhans, External, Foolbox
+from turtlenet.attacks.advgan import AdvGAN
 from turtlenet.attacks.apgd import APGD, APGDCE, APGDDLR, APGDT
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.autoattack import AutoAttack
@@ -51,6 +52,7 @@ __all__ = [
     "NES",
     "PGD",
     "RFGSM",
+    "AdvGAN",
     "Art",
     "Ascent",
     "Attack",

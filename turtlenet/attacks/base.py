@@ -199,8 +199,8 @@ class Attack(abc.ABC):
     def check_further(self, model: Classifier, ball: Ball) -> None:  # noqa: B027
         """Refuses what only this attack knows not to work; see `check`."""
 
-    def sources(self, model: Classifier) -> tuple[Classifier, ...]:
-        """Other classifiers that its search reads when it attacks a model."""
+    def sources(self, model: Classifier) -> tuple[Any, ...]:
+        """What else its search reads when it attacks a model: other classifiers, or whatever has a `model`."""
         return ()
 
     @property

@@ -23,6 +23,7 @@ _COMMANDS = {
     "convert": "Write a model of any Keras as a file of Keras 3.",
     "detect": "Tell adversarial inputs by the model's uncertainty, and attack that too.",
     "evaluate": "Attack models and write a robustness report.",
+    "gan": "Train a generator of adversarial examples (AdvGAN), or show one.",
     "inspect": "Say what a model file is, and whether it loads safely.",
     "key": "Make a secret key for the defences that have one.",
     "list": "List attacks, defences, detectors, objectives, models, data sets, suites or recipes.",
@@ -30,7 +31,7 @@ _COMMANDS = {
     "train": "Harden a model by adversarial training.",
     "wrap": "Put defences in front of a model, without training.",
 }
-_RESUMABLE = ("evaluate", "train")
+_RESUMABLE = ("evaluate", "gan", "train")
 
 
 class _Lazy(click.Group):

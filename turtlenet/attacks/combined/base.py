@@ -71,7 +71,7 @@ class Combined(Attack):
     def files(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(file for part in self.parts for file in part.files))
 
-    def sources(self, model: Classifier) -> tuple[Classifier, ...]:
+    def sources(self, model: Classifier) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(source for part in self.parts for source in part.sources(model)))
 
     def check_further(self, model: Classifier, ball: Ball) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
+from typing import Any
 
 from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.combined.base import MARK, Elsewhere
@@ -69,7 +70,7 @@ class Transfer(Elsewhere):
             for part, count in super().rounds(num_classes):
                 yield dataclasses.replace(part, source=one), count  # type: ignore[call-arg]
 
-    def sources(self, model: Classifier) -> tuple[Classifier, ...]:
+    def sources(self, model: Classifier) -> tuple[Any, ...]:
         return (*self._others(), *super().sources(self.seen(model)))
 
     def check_further(self, model: Classifier, ball: Ball) -> None:

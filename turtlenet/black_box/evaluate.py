@@ -1,0 +1,166 @@
+"""An evaluation by an attacker who can only ask: a substitute is trained on answers, and crafted on."""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from turtlenet import backend, models
+from turtlenet.attacks import Attack, Transfer
+from turtlenet.balls import Ball
+from turtlenet.black_box.oracle import Oracle
+from turtlenet.black_box.substitute import Substitution, fresh_network, train_substitute
+from turtlenet.classifier import Classifier
+from turtlenet.data import Examples
+from turtlenet.errors import DataError, SettingError
+from turtlenet.evaluation import Report, evaluate_classifier
+from turtlenet.evaluation.access import Access, Attacker
+from turtlenet.evaluation.cascade import predict
+from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.report import Doubt
+
+__all__ = ["BlackBox", "evaluate_black_box"]
+
+_DISAGREES = 0.8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BlackBox(Access):
+    """What is known of an attacker who can only ask, beside one who has the model."""
+
+    def _secret(self, ledger: Ledger, mode: str) -> Doubt:
+        without, with_it = (float(self.robust(ledger, mode, everyone=each).mean()) for each in (False, True))
+        return Doubt(
+            code="only-answers",
+            finding=f"An attacker who can only ask leaves {without:.3f}; one who has the model leaves {with_it:.3f}.",
+            advice="Quote both: weights leak, and another substitute or more queries may do better.",
+        )
+
+    def _transfer(self, ledger: Ledger, mode: str) -> Doubt | None:
+        found = super()._transfer(ledger, mode)
+        return found and dataclasses.replace(
+            found,
+            finding=found.finding.replace("Attackers without the key", "Attackers who can only ask").replace(
+                "those with it", "those who have the model"
+            ),
+            advice="The attacks on the model itself are too weak: more steps and restarts, and another loss.",
+        )
+
+
+def evaluate_black_box(
+    victim: Classifier,
+    whole: Examples,
+    limit: int | None,
+    suite: Sequence[Attack],
+    ball: Ball,
+    how: Substitution,
+    *,
+    specs: Sequence[str],
+    folder: Path | None = None,
+    seed: int = 0,
+    batch_size: int | None = 256,
+    tell: Callable[[str], None] = print,
+    **settings: Any,
+) -> Report:
+    """Trains a substitute on a model's answers, crafts on it, and reports what is left of the model's accuracy.
+
+    Args:
+        victim: The model; the attacker asks it, and the attacks beside have it.
+        whole: Images that the model was not trained on: the first `how.holdout` are the attacker's, and are not
+            attacked.
+        limit: Most images to attack; None for all the others.
+        suite: Attacks, each made on the substitute, and beside on the model.
+        ball: The threat.
+        how: The substitute's settings.
+        specs: How the user named the attacks.
+        folder: Where the substitute is kept as `substitute.h5`; None forgets it.
+        seed: Repeats every draw.
+        batch_size: Images in one compiled call.
+        tell: Is given what happens, a line each.
+        **settings: The others of `turtlenet.evaluation.evaluate_classifier`.
+
+    Raises:
+        DataError: Fewer images than the attacker's and one to attack.
+        TurtlenetError: Anything else that does not fit, in one line, before anything is trained.
+    """
+    if backend.process()[1] > 1:
+        raise SettingError("Expected one process for access black-box; got a cluster.")
+    if len(whole) <= how.holdout:
+        raise DataError(
+            f"Expected more than the attacker's {how.holdout} images in {whole.name}; got {len(whole)}: "
+            "black-box:holdout=..."
+        )
+    for attack in suite:
+        attack.check(victim, attack.own_ball(ball, victim.input_shape))
+    mine = whole.subset(np.arange(how.holdout))
+    examples = whole.subset(np.arange(how.holdout, len(whole))).take(limit)
+    examples.check()
+    oracle = Oracle(victim, how.answers, batch_size)
+    network = fresh_network(how.substitute, victim, seed)
+    with tempfile.TemporaryDirectory() as nowhere:
+        student = train_substitute(oracle, network, mine.batch(slice(None))[0], how, seed=seed, tell=tell)
+        path = (folder or Path(nowhere)) / "substitute.h5"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        models.save(network, path, {"substitute": {**dataclasses.asdict(how), "queries": oracle.queries}})
+        x, y = examples.batch(slice(0, 1000))
+        answers, theirs = (predict(each, x, batch_size).argmax(axis=1) for each in (student, victim))
+        agreed, right = float((answers == theirs).mean()), float((answers == y).mean())
+        rows = [(Attacker("substitute"), _on(attack, path), spec) for attack, spec in zip(suite, specs, strict=True)]
+        rows += [
+            (Attacker("with the model", counted=False), attack, spec)
+            for attack, spec in zip(suite, specs, strict=True)
+        ]
+        runners, made, names = zip(*rows, strict=True)
+        facts = {
+            "name": f"substitute ({how.substitute})",
+            "path": str(path),
+            "sha256": models.file_sha256(path),
+            "clean_accuracy": round(right, 6),
+        }
+        access = BlackBox(
+            name="black-box",
+            attackers=runners,
+            facts={
+                "attacks": list(specs),
+                "surrogates": [facts],
+                "surrogate_training": f"Jacobian-based augmentation of {how.holdout} images, {how.rounds} rounds, "
+                f"{oracle.queries:,} queries for {how.answers}, agrees with the model on {agreed:.3f}",
+                "surrogate_folder": str(folder) if folder else None,
+                "queries": oracle.queries,
+                "agreement": round(agreed, 6),
+            },
+            doubts=tuple(_doubts(agreed)),
+        )
+        return evaluate_classifier(
+            victim,
+            examples,
+            made,
+            ball,
+            specs=names,
+            access=access,
+            seed=seed,
+            batch_size=batch_size,
+            **settings,
+        )
+
+
+def _on(attack: Attack, path: Path) -> Attack:
+    """An attack made on the substitute alone."""
+    about = {"target": attack.target, "norm": attack.norm, "eps": attack.eps}
+    inner = dataclasses.replace(attack, norm="", eps=0.0, target="")
+    return Transfer(attack=inner, source=str(path), bounds="same", **about)  # type: ignore[arg-type]
+
+
+def _doubts(agreed: float) -> list[Doubt]:
+    if agreed >= _DISAGREES:
+        return []
+    return [
+        Doubt(
+            code="substitute-disagrees",
+            finding=f"The substitute answers as the model does on {agreed:.3f} of the images only.",
+            advice="What fools it says little: more rounds, more of the attacker's own images, or another network.",
+        )
+    ]

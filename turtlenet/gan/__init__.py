@@ -1,0 +1,19 @@
+"""AdvGAN: a generator of adversarial perturbations, the game it is trained in, and what it was found to do."""
+
+from turtlenet.gan.game import VARIANTS, Game, Players, build_players, variant
+from turtlenet.gan.networks import NETWORKS
+from turtlenet.gan.run import Epoch, GanRun, train_players
+from turtlenet.gan.trainer import GanTrainer
+
+__all__ = [
+    "NETWORKS",
+    "VARIANTS",
+    "Epoch",
+    "Game",
+    "GanRun",
+    "GanTrainer",
+    "Players",
+    "build_players",
+    "train_players",
+    "variant",
+]

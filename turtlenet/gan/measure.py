@@ -1,0 +1,155 @@
+"""Measures a generator on images that it never saw."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from turtlenet import attacks as attack_family
+from turtlenet.attacks import AdvGAN
+from turtlenet.attacks.batched import Outcome, attack_all
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.data import Examples
+from turtlenet.evaluation.cascade import predict
+from turtlenet.evaluation.evaluate import versions
+from turtlenet.evaluation.report import Doubt
+from turtlenet.evaluation.statistics import distances, share, share_interval, similarity
+from turtlenet.gan.report import Beside, ClassShare, GeneratorReport
+from turtlenet.gan.run import Epoch
+
+__all__ = ["BESIDE", "measure_generator"]
+
+BESIDE = ("fgsm", "pgd:steps=40,step_size=0.1,early_stop=true")
+_SIMILAR = 256
+_WEAKER = 0.02
+
+
+def measure_generator(
+    attack: AdvGAN,
+    victim: Classifier,
+    examples: Examples,
+    ball: Ball,
+    *,
+    about: dict[str, Any],
+    facts: dict[str, Any],
+    beside: tuple[str, ...] = BESIDE,
+    seed: int = 0,
+    batch_size: int | None = 256,
+) -> GeneratorReport:
+    """Runs a generator, and the attacks it is measured by, on unseen images.
+
+    Args:
+        attack: With its generator.
+        victim: The classifier under attack.
+        examples: Images and true labels.
+        ball: The threat.
+        about: What is known of the model.
+        facts: What the generator's file says.
+        beside: Specs of further attacks.
+        seed: Repeats the draws.
+        batch_size: Images in one compiled call.
+
+    Raises:
+        TurtlenetError: A generator that does not fit the model or the threat.
+    """
+    attack.check(victim, ball)
+    examples.check()
+    x, y = examples.batch(slice(None))
+    right = predict(victim, x, batch_size).argmax(axis=1) == y
+    outcome, milliseconds = _timed(attack, victim, x, y, ball, seed, batch_size)
+    after = outcome.logits.argmax(axis=1)
+    target = facts["target"]
+    # An image of the target's own class is turned into the next.
+    aims = np.where(y == int(target), (y + 1) % victim.num_classes, int(target)) if target else None
+    success = right & ((after != y) if aims is None else (after == aims))
+    lengths = distances(x[success], outcome.x[success], ball.full)
+    alike = similarity(x[success][:_SIMILAR], outcome.x[success][:_SIMILAR], ball.full)
+    others = tuple(_beside(spec, victim, x, y, right, ball, seed, batch_size) for spec in beside)
+    robust = right & (after == y)
+    return GeneratorReport(
+        model=about,
+        generator={name: value for name, value in facts.items() if name != "epochs"},
+        data={
+            "name": examples.name,
+            "count": len(examples),
+            "sha256": examples.sha256(),
+            "description": examples.describe(),
+        },
+        threat={"norm": ball.norm, "eps": float(ball.eps), "bounds": [ball.low, ball.high], "target": target},
+        spec=str(attack),
+        seed=seed,
+        versions=versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        clean_accuracy=share(right),
+        clean_accuracy_interval=share_interval(right),
+        accuracy=share(robust),
+        accuracy_interval=share_interval(robust),
+        success=share(success[right]),
+        success_interval=share_interval(success[right]),
+        milliseconds=milliseconds,
+        linf_mean=_mean(lengths["linf"]),
+        l2_mean=_mean(lengths["l2"]),
+        psnr_mean=_mean(lengths["psnr"]),
+        ssim_mean=_mean(alike),
+        classes=_classes(y, right, success, victim.num_classes),
+        beside=others,
+        epochs=tuple(Epoch(**epoch) for epoch in facts.get("epochs", ())),
+        doubts=tuple(_doubts(share(robust), others, about, facts)),
+    )
+
+
+def _classes(y: Any, right: Any, success: Any, num_classes: int) -> tuple[ClassShare, ...]:
+    found = [(label, right & (y == label)) for label in range(num_classes)]
+    return tuple(
+        ClassShare(label=label, count=int(rows.sum()), success=share(success[rows]))
+        for label, rows in found
+        if rows.any()
+    )
+
+
+def _timed(
+    attack: Any, victim: Classifier, x: Any, y: Any, ball: Ball, seed: int, batch_size: int | None
+) -> tuple[Outcome, float]:
+    """The outcome, and milliseconds for each image once it is compiled."""
+    few = slice(0, min(len(x), batch_size or len(x)))
+    attack_all(attack, victim, x[few], y[few], ball=ball, seed=seed, batch_size=batch_size)
+    began = time.perf_counter()
+    outcome = attack_all(attack, victim, x, y, ball=ball, seed=seed, batch_size=batch_size)
+    return outcome, round(1000 * (time.perf_counter() - began) / len(x), 4)
+
+
+def _beside(
+    spec: str, victim: Classifier, x: Any, y: Any, right: Any, ball: Ball, seed: int, batch_size: int | None
+) -> Beside:
+    outcome, milliseconds = _timed(attack_family.build(spec), victim, x, y, ball, seed, batch_size)
+    left = right & (outcome.logits.argmax(axis=1) == y)
+    return Beside(spec=spec, accuracy=share(left), accuracy_interval=share_interval(left), milliseconds=milliseconds)
+
+
+def _doubts(accuracy: float, others: tuple[Beside, ...], about: dict[str, Any], facts: dict[str, Any]) -> Any:
+    best = min(others, key=lambda other: other.accuracy, default=None)
+    if best is not None and best.accuracy < accuracy - _WEAKER and not facts["target"]:
+        yield Doubt(
+            code="weaker-than-gradients",
+            finding=f"{best.spec} leaves {best.accuracy:.3f} where the generator leaves {accuracy:.3f}.",
+            advice="The generator's number is not the model's robustness: quote turtlenet evaluate's.",
+        )
+    if about.get("sha256") in facts.get("victims", ()):
+        yield Doubt(
+            code="trained-on-the-model",
+            finding="The generator was trained on the very model it attacks (semi-white-box).",
+            advice="For a black-box figure train it on another model, or with --access static or dynamic.",
+        )
+    else:
+        yield Doubt(
+            code="trained-elsewhere",
+            finding="The generator was trained on another model than the one it attacks.",
+            advice="An attacker who has the model leaves less: train one on it, and run the white-box attacks.",
+        )
+
+
+def _mean(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return round(float(known.mean()), 6) if len(known) else None
