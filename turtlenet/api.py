@@ -13,6 +13,7 @@ from turtlenet import backend, models
 from turtlenet.attacks import Attack, suites
 from turtlenet.attacks.batched import Outcome, attack_all
 from turtlenet.balls import Ball
+from turtlenet.black_box import evaluate_black_box, substitution
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
@@ -33,6 +34,7 @@ from turtlenet.fitting import (
     threat_for,
     to_attack,
 )
+from turtlenet.generators import ready
 from turtlenet.grey_box import evaluate_grey_box
 from turtlenet.hardening import harden_model, train
 
@@ -240,7 +242,8 @@ def evaluate(
         perceptibility: Images whose smallest adversarial example is searched, to tell how visible a change must
             become; None takes 100 where several models, one of them with a defence, stand side by side, else none.
         access: What attackers know: `white-box`, everything; `grey-box`, everything but a keyed model's key: they
-            train models of their own and craft on those, and ask; see docs/defences.md.
+            train models of their own and craft on those, and ask; see docs/defences.md. `black-box:substitute=lenet`,
+            nothing but answers: they train a substitute on these; see `turtlenet.black_box.Substitution`.
         surrogates: How many models behind keys of its own a grey-box attacker trains, beside one without a key.
         surrogate_dir: Folder where those models are kept and taken from; None forgets them.
         tell: Is given what they are trained with, a line each.
@@ -255,9 +258,13 @@ def evaluate(
     given = list(model) if isinstance(model, (list, tuple)) else [model]
     if not given:
         raise SettingError("Expected at least one model; got none.")
-    check_access(access)
-    if access == "grey-box" and len(given) > 1:
-        raise SettingError(f"Expected one model for access grey-box; got {len(given)}.")
+    kind_of_access, _, how_to_ask = access.partition(":")
+    check_access(kind_of_access)
+    asking = substitution(how_to_ask) if kind_of_access == "black-box" else None
+    if how_to_ask and asking is None:
+        raise SettingError(f"Expected settings for access black-box only; got {access}.")
+    if kind_of_access != "white-box" and len(given) > 1:
+        raise SettingError(f"Expected one model for access {kind_of_access}; got {len(given)}.")
     chosen = suites.find(DEFAULT_SUITE if suite is None else suite) if suite is not None or not attacks else _NO_SUITE
     specs = suites.expand([*chosen.attacks, *attacks])
     kind, radius = _first(norm, chosen.norm, "linf"), _first(eps, chosen.eps)
@@ -275,8 +282,14 @@ def evaluate(
     made = [attack_family.build(spec) for spec in specs]
     found = load_for(data, victims)
     # What a grey-box attacker trains on is not attacked.
-    parts = [to_attack(each, held_out or access == "grey-box").take(limit) for each in found]
-    threats = [threat_for(victim, made, kind, radius) for victim in victims]
+    wholes = [to_attack(each, held_out or kind_of_access != "white-box") for each in found]
+    parts = [whole.take(limit) for whole in wholes]
+    trained: dict[str, Any] = {"eps": radius, "norm": kind, "seed": seed, "tell": tell}
+    owns = [
+        [ready(each, one, victim, data, **trained) for each in made]
+        for one, victim, data in zip(given, victims, found, strict=True)
+    ]
+    threats = [threat_for(victim, own, kind, radius) for victim, own in zip(victims, owns, strict=True)]
     looked_at = _looked_at(perceptibility, victims, threats[0])
     for examples in parts[1:]:
         examples.check()
@@ -294,13 +307,17 @@ def evaluate(
     reports = []
     for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True)):
         own = {**same, "about": about_model(one, victim)}
+        suited = owns[number]
         own["progress"] = Path(progress) / f".progress-{number}.npz" if progress else None
-        if access == "grey-box":
-            folder = Path(surrogate_dir) if surrogate_dir else None
+        folder = Path(surrogate_dir) if surrogate_dir else None
+        if asking:
+            own |= {"folder": folder, "tell": tell}
+            reports.append(evaluate_black_box(victim, wholes[number], limit, suited, ball, asking, **own))
+        elif access == "grey-box":
             own |= {"head": head, "surrogates": surrogates, "folder": folder, "tell": tell}
-            reports.append(evaluate_grey_box(one, victim, found[number], examples, made, ball, **own))
+            reports.append(evaluate_grey_box(one, victim, found[number], examples, suited, ball, **own))
         else:
-            reports.append(evaluate_classifier(victim, examples, made, ball, **own))
+            reports.append(evaluate_classifier(victim, examples, suited, ball, **own))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
 

@@ -1,6 +1,7 @@
 """Hardening runs from what a user gives: a model, data, and the settings of an objective."""
 
 import dataclasses
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import keras
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
-from turtlenet.attacks import Attack
+from turtlenet.attacks import AdvGAN, Attack, Mixed
 from turtlenet.balls import Ball
 from turtlenet.batches import check_agreement
+from turtlenet.classifier import Classifier
+from turtlenet.data import Data
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
 from turtlenet.fitting import (
@@ -25,7 +28,10 @@ from turtlenet.fitting import (
     load_data,
     source_for,
 )
+from turtlenet.gan.rivals import keep_rivals, players_of, with_own_generators
+from turtlenet.generators import ready
 from turtlenet.training import Objective, Run, Schedule, harden, objectives, recipes
+from turtlenet.training.rival import Turns
 
 __all__ = ["harden_model", "train"]
 
@@ -53,7 +59,10 @@ def harden_model(
     model: ModelType,
     data: DataType | None = None,
     *,
-    attack: str | Attack = "pgd",
+    attack: str | Attack | Sequence[str | Attack] = "pgd",
+    attack_weights: Sequence[float] = (),
+    attack_drawn: str = "batch",
+    generator_moves: int = 1,
     eps: float | None = None,
     norm: str = "linf",
     objective: str | Objective = "madry",
@@ -83,7 +92,12 @@ def harden_model(
     Args:
         model: A classifier, or the path of one.
         data: What to train on; see `train`.
-        attack: The inner attack, as a spec or an `Attack`; a bare name takes its settings for training.
+        attack: The inner attack, as a spec or an `Attack`; a bare name takes its settings for training. Of several
+            one is drawn for each batch or example. `advgan` plays a game: its generator is trained in turns with the
+            model, from the one given on, or from one that is trained first.
+        attack_weights: How often each of several attacks is drawn; alike if empty.
+        attack_drawn: `batch`: one attack for each batch; `example`: one for each example, at the cost of all.
+        generator_moves: Steps of a generator before each step of the model; 0 leaves it as it is.
         eps: Radius in input units; None takes 0.3 for gray images and 8/255 for others, times the pixel range.
         norm: `linf`, `l2` or `l1`.
         objective: `madry`, `natural` or another registered one, as a spec, or an `Objective`, which then has its own
@@ -143,33 +157,43 @@ def harden_model(
     examples, held_out = hold_out(found.train, validation, seed)
     _, total = schedule.steps(len(examples))
     tell = tell if number == 0 else _silent
-    plan = _objective(objective, attack, ball_for(victim, norm, eps), round(warmup * total))
-    opening = [
-        f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
-        f"threat: {describe_ball(plan.ball)}; attack {plan.attack}",
-    ]
-    if shields:
-        opening.append(f"defences: {', '.join(shields)}")
-    if resume and not (checkpoint and Path(checkpoint).exists()):
-        opening.insert(0, f"nothing to continue at {checkpoint}: starting anew")
-    run = harden(
-        victim,
-        examples,
-        plan,
-        schedule,
-        validation=held_out,
-        validation_attack=attack_family.build(validation_attack) if validation_attack else None,
-        sources=[source_for(source, victim, precision) for source in sources],
-        own_optimizer=getattr(hardened, "optimizer", None),
-        checkpoint=Path(checkpoint) if checkpoint else None,
-        resume=resume,
-        identity=identity,
-        callbacks=[_Opening(tell, opening), *callbacks],
-        accumulate=None if batch_size is None else accumulate,
-        tell=tell,
-        verbose=verbose,
-    )
+    ball = ball_for(victim, norm, eps)
+    made = _drawn(attack, attack_weights, attack_drawn)
+    with tempfile.TemporaryDirectory() as nowhere:
+        made = _with_generators(made, hardened, victim, found, ball, seed, checkpoint, resume, Path(nowhere), tell)
+        plan = _objective(objective, made, ball, round(warmup * total))
+        # An objective that was given whole has a generator of its own, which is left as it is.
+        rivals = [] if isinstance(objective, Objective) else _rivals(made, ball, generator_moves, seed)
+        opening = [
+            f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
+            f"threat: {describe_ball(plan.ball)}; attack {plan.attack}",
+        ]
+        if shields:
+            opening.append(f"defences: {', '.join(shields)}")
+        if resume and not (checkpoint and Path(checkpoint).exists()):
+            opening.insert(0, f"nothing to continue at {checkpoint}: starting anew")
+        run = harden(
+            victim,
+            examples,
+            plan,
+            schedule,
+            validation=held_out,
+            validation_attack=attack_family.build(validation_attack) if validation_attack else None,
+            sources=[source_for(source, victim, precision) for source in sources],
+            own_optimizer=getattr(hardened, "optimizer", None),
+            checkpoint=Path(checkpoint) if checkpoint else None,
+            resume=resume,
+            identity=identity,
+            callbacks=[_Opening(tell, opening), *callbacks],
+            accumulate=None if batch_size is None else accumulate,
+            rivals=rivals,
+            tell=tell,
+            verbose=verbose,
+        )
     restore()
+    if rivals and checkpoint and number == 0:
+        for path in keep_rivals(plan.attack, {"victims": [], "played": run.steps}):
+            tell(f"saved {path}: the generator that learned in turns with the model")
     recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
     recipe |= {"precision": computed, "defences": shields, "validation": len(held_out) if held_out else 0}
     return hardened, dataclasses.replace(run, recipe=recipe)
@@ -192,12 +216,58 @@ class _Opening(keras.callbacks.Callback):
             self.tell(self.lines.pop(0))
 
 
-def _objective(spec: str | Objective, attack: str | Attack, ball: Ball, warmup_steps: int) -> Objective:
+def _objective(spec: str | Objective, attack: Attack, ball: Ball, warmup_steps: int) -> Objective:
     if isinstance(spec, Objective):
         return spec
-    made = attack_family.build(attack, training=True)
-    _without_ball(made)
-    return objectives.build(spec, {"warmup_steps": warmup_steps}, attack=made, ball=ball)
+    _without_ball(attack)
+    return objectives.build(spec, {"warmup_steps": warmup_steps}, attack=attack, ball=ball)
+
+
+def _drawn(attack: str | Attack | Sequence[str | Attack], weights: Sequence[float], drawn: str) -> Attack:
+    """The inner attack, or a mixture of several."""
+    given = [attack] if isinstance(attack, str | Attack) else list(attack)
+    if not given:
+        raise SettingError("Expected at least one attack; got none.")
+    made = [attack_family.build(each, training=True) for each in given]
+    if len(made) == 1:
+        if weights:
+            raise SettingError("Expected several attacks for attack_weights; got one.")
+        return made[0]
+    for each in made:
+        _without_ball(each)
+    return Mixed(attacks=made, weights=";".join(f"{weight:g}" for weight in weights), drawn=drawn)
+
+
+def _with_generators(
+    attack: Attack,
+    model: keras.Model,
+    victim: Classifier,
+    found: Data,
+    ball: Ball,
+    seed: int,
+    checkpoint: PathType | None,
+    resume: bool,
+    nowhere: Path,
+    tell: Callable[[str], None],
+) -> Attack:
+    """The attack with generators that are its own to train."""
+    parts = attack.parts if isinstance(attack, Mixed) else (attack,)
+    if not any(isinstance(part, AdvGAN) for part in parts):
+        return attack
+    given: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "seed": seed, "tell": tell}
+    done = [ready(part, model, victim, found, **given) for part in parts]
+    whole = dataclasses.replace(attack, attacks=done) if isinstance(attack, Mixed) else done[0]
+    place = Path(checkpoint) if checkpoint else nowhere / "run"
+    stem = place.name.removesuffix(".resume").removesuffix(".h5").removesuffix(".keras")
+    whole = with_own_generators(whole, place.parent, stem, resume=resume)
+    whole.check(victim, ball)
+    return whole
+
+
+def _rivals(attack: Attack, ball: Ball, moves: int, seed: int) -> list[Turns]:
+    if moves < 0:
+        raise SettingError(f"Expected generator_moves >= 0; got {moves}.")
+    return [Turns(each, moves=moves) for each in players_of(attack, ball, seed)] if moves else []
 
 
 def _without_ball(attack: Attack) -> None:

@@ -16,23 +16,27 @@ from turtlenet.attacks import Attack, Found
 from turtlenet.attacks import attacks as family
 from turtlenet.attacks.batched import attack_all
 from turtlenet.errors import ModelError, SettingError, SpecError
+from turtlenet.gan import networks
 from turtlenet.models import save
 from turtlenet.registry import Registry
 
-COMBINED = {"averaged", "restarts", "targets", "transfer", "worst-of"}
+COMBINED = {"averaged", "mixed", "restarts", "targets", "transfer", "worst-of"}
 RADII = {"linf": 0.1, "l2": 0.5, "l1": 2.0, "l0": 3.0}
 # What needs a file has tests of its own.
 NAMES = [name for name in family.names() if name != "universal"]
 # These search as another attack does, with other settings: one norm tells.
 ALIKE = {"additive-uniform", "apgd-ce", "apgd-dlr", "apgd-t", "bim", "fab-t", "iterative-least-likely", "least-likely"}
-ALIKE |= {"madry", "mim", "multi-targeted", "rfgsm"}
+# A generator is made for one norm.
+ALIKE |= {"advgan", "madry", "mim", "multi-targeted", "rfgsm"}
 # One process tests all of an attack: its graphs are made once.
 EACH = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES]
 # A norm is the business of the parts.
 PAIRS = [
     pytest.param(name, norm, marks=pytest.mark.xdist_group(name))
     for name in NAMES
-    for norm in (["linf"] if name in COMBINED else family.factory(name).norms[: 1 if name in ALIKE else 4])
+    for norm in (
+        ["linf"] if name in COMBINED or name == "advgan" else family.factory(name).norms[: 1 if name in ALIKE else 4]
+    )
 ]
 # What the base class sees to is tested on some of each kind.
 SOME = ("fgsm", "noise", "pgd", "apgd", "fab", "cw", "jsma", "square", "boundary", "worst-of")
@@ -95,6 +99,8 @@ PARTS = {"attack": "pgd:steps=3", "attacks": "pgd:steps=3;noise:draws=3", "count
 def build(name: str, **settings) -> Attack:
     if name in COMBINED:
         settings = {**PARTS, **({"source": elsewhere()} if name == "transfer" else {}), **settings}
+    if name == "advgan":
+        settings = {"generator": generator(), **settings}
     few = {**FEW, **ENOUGH.get(name, {}), **settings}
     return family.build(name, few) if name != "fgsm" and name != "rfgsm" else family.build(name)
 
@@ -103,6 +109,19 @@ def threat(name: str, times: float = 1.0) -> balls.Ball:
     """A ball of an attack's first norm, so many times as wide as usual here."""
     norm = "linf" if name in COMBINED else family.factory(name).norms[0]
     return balls.get(norm, RADII[norm] * times * (2 if norm == "l0" else 1))
+
+
+@functools.cache
+def generator() -> str:
+    """The file of a generator for the images of `small`, which nobody has trained."""
+    path = Path(tempfile.mkdtemp()) / "generator.h5"
+    made = networks.generator((8, 8, 1), bounds=(0.0, 1.0), reach=1.0, noise=3)
+    draw = np.random.default_rng(4)
+    for variable in made.trainable_variables:
+        variable.assign(np.asarray(variable) + 0.3 * draw.normal(size=variable.shape))
+    facts = {"shape": [8, 8, 1], "bounds": [0.0, 1.0], "norm": "linf", "eps": 1.0, "noise": 3, "target": ""}
+    save(made, path, {"generator": facts})
+    return str(path)
 
 
 @functools.cache
@@ -361,6 +380,12 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("spatial:way=grit", "Did you mean 'grid'?"),
         ("spatial:draws=0", "Expected draws from 1"),
         ("spatial:shifts=1000", "Expected a grid of at most 1,000,000"),
+        ("advgan:samples=0", "Expected samples from 1"),
+        ("advgan:steps=-1", "Expected steps from 0"),
+        ("advgan:step_size=0", "Expected step_size > 0"),
+        ("mixed:weights=(1;2;3)", "Expected 2 weights above 0 with ';' between them; got '1;2;3'."),
+        ("mixed:weights=(1;0)", "Expected 2 weights above 0"),
+        ("mixed:drawn=exmaple", "Did you mean 'example'?"),
         ("lbfgs:memory=0", "Expected memory from 1 to 100; got 0."),
     ],
 )

@@ -6,7 +6,7 @@ from turtlenet.attacks.apgd import APGD, APGDCE, APGDDLR, APGDT
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.autoattack import AutoAttack
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.combined import Averaged, Restarts, Targets, Transfer, WorstOf
+from turtlenet.attacks.combined import Averaged, Mixed, Restarts, Targets, Transfer, WorstOf
 from turtlenet.attacks.decisions import (
     AdditiveGaussian,
     AdditiveUniform,
@@ -79,6 +79,7 @@ __all__ = [
     "LocalSearch",
     "Madry",
     "Minimal",
+    "Mixed",
     "Noise",
     "OnePixel",
     "Pointwise",

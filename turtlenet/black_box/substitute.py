@@ -175,7 +175,7 @@ def fit_answers(
 ) -> None:
     """Trains a classifier's weights in place on another's answers (n, classes), by their cross-entropy."""
     network = student.model
-    if network.optimizer is None:
+    if getattr(network, "optimizer", None) is None:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
         network.compile(keras.optimizers.Adam(learning_rate), loss, jit_compile=backend.uses_xla())
     order = np.random.default_rng([seed, 0x5B5])

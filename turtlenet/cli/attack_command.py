@@ -43,12 +43,17 @@ def command(
     api = framework()
     import numpy as np
 
+    from turtlenet import attacks
     from turtlenet.files import write_whole
+    from turtlenet.generators import ready
 
     victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
     found = api.load_data(data, victim)
     examples = (found.whole or found.test or found.train).take(limit or None)
-    outcome = api.attack_examples(victim, examples, spec, norm="linf" if norm is None else norm, **settings)
+    norm = "linf" if norm is None else norm
+    trained = {"eps": settings["eps"], "norm": norm, "seed": settings["seed"], "tell": click.echo}
+    made = ready(attacks.build(spec), model, victim, found, **trained)
+    outcome = api.attack_examples(victim, examples, made, norm=norm, **settings)
     x, y = examples.batch(slice(None))
     prediction = outcome.logits.argmax(axis=1).astype("int32")
     arrays = {"x": x, "y": y, "x_adversarial": outcome.x, "prediction": prediction, "reached": outcome.reached}

@@ -34,7 +34,10 @@ GATE_FAILED = 1
     type=Count(),
     help="Images whose smallest adversarial example is searched; 100 for several models with a defence, else 0.",
 )
-@click.option("--access", help="white-box, the default, or grey-box: all but a keyed model's key.")
+@click.option(
+    "--access",
+    help="white-box, the default; grey-box: all but a keyed model's key; black-box:substitute=lenet: answers only.",
+)
 @click.option("--surrogates", type=Count(), default=2, show_default=True, help="Grey-box: models behind other keys.")
 @click.option("--surrogate-dir", type=click.Path(path_type=Path), help="Where those are kept; MODEL-surrogates.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default.")

@@ -70,6 +70,20 @@ class BatchSize(click.ParamType):
         return number
 
 
+class Numbers(click.ParamType):
+    """Numbers with commas between them: `2,1`."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        parts = [parse_value(part) for part in value.split(",")]
+        if not all(isinstance(part, int | float) and not isinstance(part, bool) for part in parts):
+            self.fail(f"Expected numbers with commas between them, such as 2,1; got {value!r}.", param, ctx)
+        return tuple(float(part) for part in parts)
+
+
 class Bounds(click.ParamType):
     """Two numbers with a comma: `0,255`."""
 

@@ -7,7 +7,16 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from turtlenet.cli.options import BatchSize, Count, device_options, framework, loading_options, speaks, threat_options
+from turtlenet.cli.options import (
+    BatchSize,
+    Count,
+    Numbers,
+    device_options,
+    framework,
+    loading_options,
+    speaks,
+    threat_options,
+)
 from turtlenet.errors import OutputError
 
 __all__ = ["command"]
@@ -16,7 +25,16 @@ __all__ = ["command"]
 @click.command("train")
 @click.argument("model")
 @click.option(
-    "--attack", default="pgd", show_default=True, help="The inner attack: pgd, or pgd:steps=7,step_size=0.3."
+    "--attack",
+    multiple=True,
+    default=("pgd",),
+    show_default="pgd",
+    help="The inner attack: pgd, pgd:steps=7,step_size=0.3, advgan, ...; of several one is drawn.",
+)
+@click.option("--attack-weights", type=Numbers(), default=(), help="How often each is drawn: 2,1; alike by default.")
+@click.option("--attack-drawn", default="batch", show_default=True, help="One for each batch, or for each example.")
+@click.option(
+    "--generator-moves", type=int, default=1, show_default=True, help="Of advgan, before each step; 0: none."
 )
 @click.option("--recipe", help="Settings by name or path, such as qusecnets-tq; options given beside it count.")
 @threat_options

@@ -11,7 +11,7 @@ from turtlenet.evaluation.report import Doubt
 
 __all__ = ["ACCESSES", "WHITE_BOX", "Access", "Attacker", "check_access"]
 
-ACCESSES = ("grey-box", "white-box")
+ACCESSES = ("black-box", "grey-box", "white-box")
 _WEAK = 0.05
 
 
@@ -32,7 +32,7 @@ class Access:
     """What attackers know.
 
     Attributes:
-        name: `white-box`, or `grey-box`: all but the key.
+        name: `white-box`; `grey-box`: all but the key; `black-box`: nothing but answers.
         attackers: Who runs each attack; empty where all are alike.
         facts: What the report's threat tells besides.
         doubts: Reasons to doubt that were known before.
@@ -112,7 +112,7 @@ def check_access(name: str) -> None:
     """Refuses a word that there is not.
 
     Raises:
-        SpecError: Neither `grey-box` nor `white-box`.
+        SpecError: None of `ACCESSES`.
     """
     if name not in ACCESSES:
         raise SpecError(f"Unknown access {name!r}.{did_you_mean(name, ACCESSES)}")

@@ -100,7 +100,7 @@ def check_shape(shape: Sequence[int]) -> tuple[int, int, int]:
         sides = (*sides, 1)
     if len(sides) != 3 or min(sides[:2]) < 4:
         raise ModelError(
-            f"Expected images of at least 4x4 pixels for a generator; got inputs of shape {tuple(shape)}."
+            f"Expected images of 4x4 pixels or more for a generator; got inputs of shape {tuple(shape)}."
         )
     return sides
 
@@ -157,6 +157,9 @@ def _convolution(x: Any, filters: int, strides: int = 1) -> Any:
 
 def _normalized(x: Any) -> Any:
     """Instance normalization (Ulyanov et al., 2016): a group for each channel."""
+    if x.shape[1] * x.shape[2] < 4:
+        # Of one value nothing would be left.
+        return x
     # A channel that is the same all over an image multiplies its slope by 1 / sqrt(epsilon), layer after layer: with
     # the usual 1e-5 it overflows.
     return layers.GroupNormalization(groups=-1, epsilon=1e-3)(x)

@@ -16,6 +16,7 @@ from turtlenet.errors import SettingError, did_you_mean
 from turtlenet.training.callbacks import BestRobust, CollapseWatch, Progress
 from turtlenet.training.checkpoint import Checkpoint, reseed
 from turtlenet.training.objective import Objective
+from turtlenet.training.rival import Turns
 from turtlenet.training.running import fit_from, take_up
 from turtlenet.training.stream import Batches, Stream
 from turtlenet.training.trainer import Trainer
@@ -110,6 +111,7 @@ def harden(
     identity: dict[str, Any] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     accumulate: int | None = 1,
+    rivals: Sequence[Turns] = (),
     tell: Callable[[str], None] = print,
     verbose: bool = False,
 ) -> Run:
@@ -130,6 +132,7 @@ def harden(
         identity: What tells this run from another, besides the settings given here (hashes of data and model).
         callbacks: Further Keras callbacks.
         accumulate: Parts that a batch is worked on in; see `Trainer`. None for as few as fit into memory.
+        rivals: Networks that learn to attack the model meanwhile; they are trained in place.
         tell: Is given findings, a line each.
         verbose: Whether to print a line for each epoch where no terminal shows the bar.
 
@@ -140,6 +143,8 @@ def harden(
     stream = Stream(examples, schedule.batch_size, schedule.seed)
     parts = accumulate or 1
     _check_shares(stream.batch_size, parts)
+    if rivals and backend.shares() > 1:
+        raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
     each, total = schedule.steps(len(examples))
     who = {**(identity or {}), **dataclasses.asdict(schedule), "objective": objective.to_dict()}
     notes: dict[str, Any] = {"identity": who}
@@ -151,6 +156,7 @@ def harden(
         sources=sources,
         validation_attack=validation_attack,
         accumulate=parts,
+        rivals=rivals,
     )
     trainer.compile(optimizer=schedule.make(total, own_optimizer), jit_compile=backend.uses_xla())
     trainer.optimizer.build(trainer.network.trainable_variables)

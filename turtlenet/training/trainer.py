@@ -10,13 +10,17 @@ from turtlenet import backend, random
 from turtlenet.attacks import PGD, Attack
 from turtlenet.classifier import Classifier
 from turtlenet.training.objective import Objective
+from turtlenet.training.rival import Turns
 
 __all__ = ["Trainer"]
 
 # Validation draws come from a stream of their own, so that how often one validates changes no training draw.
 _VALIDATION = 0x76A1
 
-_OWN = ("loss", "accuracy", "robust_accuracy", "crafted_accuracy")
+# A rival draws for itself, too.
+_RIVAL = 0x7117A
+
+_OWN = ("loss", "accuracy", "robust_accuracy", "crafted_accuracy", "generator_success")
 
 
 class Trainer(backend.Steps, keras.Model):
@@ -37,6 +41,8 @@ class Trainer(backend.Steps, keras.Model):
         accumulate: Parts that a batch is crafted and descended on in turn, which saves memory: their gradients add up
             to those of the whole batch. Only what a layer computes over a batch (batch statistics) is that of a part.
         validation_attack: The attack of validation; 20 steps of PGD if not given.
+        rivals: Networks that learn to attack the model as it is, before each of its steps; `generator_success` is
+            theirs on the batch they learn from.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class Trainer(backend.Steps, keras.Model):
         sources: Sequence[Classifier] = (),
         validation_attack: Attack | None = None,
         accumulate: int = 1,
+        rivals: Sequence[Turns] = (),
     ):
         super().__init__(name="trainer", dtype=_policy(classifier.model))
         self.network = classifier.model
@@ -63,17 +70,23 @@ class Trainer(backend.Steps, keras.Model):
         self._clean = keras.metrics.Mean(name="accuracy")
         self._robust = keras.metrics.Mean(name="robust_accuracy")
         self._crafted = keras.metrics.Mean(name="crafted_accuracy")
+        self.rivals = rivals
+        self._played = [keras.metrics.Mean(name="generator_success")] if rivals else []
+        # Keras must know of every variable that a step changes; what is trained is up to `learn`.
+        self._rival_networks = [net for each in rivals for net in (each.rival.generator, each.rival.discriminator)]
+        self._rival_states = [list(each.optimizer.variables) for each in rivals]
         self.built = True
 
     @property
     def metrics(self) -> list[Any]:
         # Keras has a tracker of its own for the loss that `compile` was given; the objective's loss takes its place.
         others = [metric for metric in super().metrics if metric.name not in _OWN]
-        return [self._loss, self._clean, self._robust, self._crafted, *others]
+        return [self._loss, self._clean, self._robust, self._crafted, *self._played, *others]
 
     def saved(self) -> list[Any]:
         """Weights, statistics, seeds and optimizer state; not the metrics, which start anew with each epoch."""
-        return [*self.network.variables, *self.optimizer.variables]
+        mine = [*self.network.variables, *self.optimizer.variables]
+        return [*mine, *(variable for each in self.rivals for variable in each.variables)]
 
     def everything(self) -> list[Any]:
         """All variables that a step reads or changes."""
@@ -83,10 +96,11 @@ class Trainer(backend.Steps, keras.Model):
         return self.classifier(x, training=training)
 
     def learn(self, data: Any) -> dict[str, Any]:
-        """A step of training: craft, then descend."""
+        """A step of training: rivals move, then the model: craft, and descend."""
         x, y, weight = self._unpack(data)
         step = self.optimizer.iterations
         key = random.fold_in(self._keys(x, self.seed), step)
+        self._play(x, y, key)
         weights = self.network.trainable_variables
         mass = ops.cast(ops.shape(x)[0], "float32") if weight is None else ops.maximum(ops.sum(weight), 1e-12)
         if self.accumulate == 1:
@@ -101,7 +115,17 @@ class Trainer(backend.Steps, keras.Model):
             changing = [*self.network.non_trainable_variables, *self.metrics_variables]
             gradients = backend.sum_over(self.accumulate, part, weights, changing)
         backend.apply_gradients(self.optimizer, gradients, weights)
-        return self._own_results(_OWN[:3], but=_empty(self.objective.clean_share))
+        played = _OWN[4:] if self.rivals else ()
+        return self._own_results((*_OWN[:3], *played), but=_empty(self.objective.clean_share))
+
+    def _play(self, x: Any, y: Any, key: Any) -> None:
+        """Lets the rivals move against the model as it is."""
+        for place, turns in enumerate(self.rivals):
+            for number in range(turns.moves):
+                own = random.fold_in(key, _RIVAL + 64 * place + number)
+                gradients, terms = turns.rival.move([self.classifier], x, y, own)
+                backend.apply_gradients(turns.optimizer, gradients, turns.rival.weights)
+                self._played[0].update_state(terms["success"])
 
     def _descend(self, x: Any, y: Any, weight: Any, key: Any, step: Any, mass: Any) -> list[Any]:
         """Crafts examples and gives their part of the gradients; `mass` is the whole batch's sum of weights."""
@@ -134,7 +158,7 @@ class Trainer(backend.Steps, keras.Model):
             # Beside the validation attack this shows whether the model only learned to defeat a single step.
             crafted = self.objective.attack.craft(self.classifier, x, y, ball=self.objective.ball, key=key)
             self._crafted.update_state(_hits(y, self.classifier(crafted)), weight)
-            own = _OWN
+            own = _OWN[:4]
         self.compute_metrics(x, y, logits, sample_weight=weight)
         return self._own_results(own)
 

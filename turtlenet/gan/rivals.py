@@ -1,0 +1,71 @@
+"""Generators that train on while a model is hardened against them."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+from turtlenet import models
+from turtlenet.attacks import AdvGAN, Attack, Mixed
+from turtlenet.attacks.advgan import FACTS, loaded_generator
+from turtlenet.balls import Ball
+from turtlenet.gan.game import Game, Players, build_players
+
+__all__ = ["generators_of", "keep_rivals", "players_of", "with_own_generators"]
+
+
+def with_own_generators(attack: Attack, folder: Path, stem: str, *, resume: bool = False) -> Attack:
+    """Gives every generator of an attack a copy in a folder, so that the user's own file stays as it is.
+
+    Args:
+        attack: `advgan`, or a mixture with such parts; others are given back as they are.
+        folder: Where the copies go.
+        stem: What their names begin with.
+        resume: Whether a copy that is there is that of a run to continue.
+
+    Raises:
+        ModelError: A file that is no generator's.
+    """
+    if isinstance(attack, AdvGAN):
+        copy = folder / f"{stem}-generator.h5"
+        if not (resume and copy.is_file()):
+            loaded_generator(attack.generator)
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(attack.generator, copy)
+        return dataclasses.replace(attack, generator=str(copy))
+    if not isinstance(attack, Mixed):
+        return attack
+    own, count = [], 0
+    for part in attack.parts:
+        name = f"{stem}-{count + 1}" if count else stem
+        own.append(with_own_generators(part, folder, name, resume=resume))
+        count += isinstance(part, AdvGAN)
+    return dataclasses.replace(attack, attacks=own)
+
+
+def generators_of(attack: Attack) -> list[str]:
+    """The files of the generators in an attack."""
+    parts = attack.parts if isinstance(attack, Mixed) else (attack,)
+    return [part.generator for part in parts if isinstance(part, AdvGAN)]
+
+
+def players_of(attack: Attack, ball: Ball, seed: int = 0) -> list[Players]:
+    """The games around an attack's generators: the loaded generators themselves, each with a new discriminator."""
+    found = []
+    for path in generators_of(attack):
+        source = loaded_generator(path)
+        known = {
+            field.name: source.facts[field.name] for field in dataclasses.fields(Game) if field.name in source.facts
+        }
+        fresh = build_players(Game(**known), ball, source.facts["shape"], seed)
+        found.append(dataclasses.replace(fresh, generator=source.model))
+    return found
+
+
+def keep_rivals(attack: Attack, facts: dict[str, Any]) -> list[str]:
+    """Writes an attack's generators as they are now, with what else is known of them; gives the paths."""
+    paths = generators_of(attack)
+    for path in paths:
+        source = loaded_generator(path)
+        models.save(source.model, path, {FACTS: {**source.facts, **facts}})
+    return paths
