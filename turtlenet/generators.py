@@ -41,7 +41,7 @@ from turtlenet.training import Schedule
 __all__ = ["ACCESSES", "TrainedGenerator", "ready", "save_generator", "show_generator", "train_generator"]
 
 ACCESSES = ("dynamic", "semi-white-box", "static")
-_CACHED: dict[str, Any] = {"variant": "strong", "epochs": 10, "patience": 0}
+_CACHED: dict[str, Any] = {"name": "strong", "epochs": 10}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -268,10 +268,8 @@ def ready(
     else:
         check_folder(home)
         tell(f"advgan: no generator given; training one for this model first, to keep in {path}")
-        made = train_generator(
-            model, data, eps=float(ball.eps), norm=ball.norm, bounds=victim.bounds, seed=seed, tell=tell,
-            name=_CACHED["variant"], epochs=_CACHED["epochs"], target=target,
-        )  # fmt: skip
+        threat: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "bounds": victim.bounds, "target": target}
+        made = train_generator(model, data, **threat, **_CACHED, seed=seed, tell=tell)
         home.mkdir(parents=True, exist_ok=True)
         save_generator(made, path)
     return dataclasses.replace(attack, generator=str(path))

@@ -20,6 +20,7 @@ __all__ = [
     "Bounds",
     "Count",
     "Number",
+    "Numbers",
     "device_options",
     "framework",
     "loading_options",

@@ -99,9 +99,7 @@ def check_shape(shape: Sequence[int]) -> tuple[int, int, int]:
     if len(sides) == 2:
         sides = (*sides, 1)
     if len(sides) != 3 or min(sides[:2]) < 4:
-        raise ModelError(
-            f"Expected images of 4x4 pixels or more for a generator; got inputs of shape {tuple(shape)}."
-        )
+        raise ModelError(f"Expected images of 4x4 pixels or more for a generator; got inputs of shape {tuple(shape)}.")
     return sides
 
 

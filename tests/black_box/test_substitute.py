@@ -1,0 +1,124 @@
+"""An attacker who can only ask: the questions are counted, the augmentation is the paper's, the substitute learns."""
+
+import keras
+import numpy as np
+import pytest
+
+import turtlenet as tn
+from tests.gan.conftest import drawn, network
+from turtlenet import models
+from turtlenet.black_box import Oracle, Substitution, fresh_network, substitution, train_substitute
+from turtlenet.classifier import Classifier
+from turtlenet.errors import DataError, ModelError, SettingError, SpecError
+from turtlenet.evaluation import Report
+
+
+@pytest.fixture(scope="module")
+def quarters() -> Classifier:
+    return Classifier(network())
+
+
+def linear(seed: int = 0) -> keras.Model:
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(4)])
+    draw = np.random.default_rng(seed)
+    model.set_weights([draw.normal(0, 0.1, each.shape) for each in model.weights])
+    return model
+
+
+def test_an_oracle_answers_and_counts(quarters) -> None:
+    x, _ = drawn(10, 3)
+    logits = quarters.predict(x)
+    labels, scores = Oracle(quarters), Oracle(quarters, "scores")
+    assert np.array_equal(labels.ask(x), np.eye(4, dtype="float32")[logits.argmax(axis=1)])
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    assert np.allclose(scores.ask(x), raised / raised.sum(axis=1, keepdims=True), atol=1e-6)
+    labels.ask(x[:3])
+    assert (labels.queries, scores.queries) == (13, 10)
+    with pytest.raises(SpecError, match="Did you mean 'labels'"):
+        Oracle(quarters, "label")
+
+
+def test_twins_are_a_step_up_the_jacobian_of_the_oracles_class(quarters) -> None:
+    """Of a linear substitute that does not learn, the twins can be worked out by hand."""
+    x, _ = drawn(6, 4)
+    model, asked = linear(), []
+    oracle = Oracle(quarters)
+    ask, oracle.ask = oracle.ask, lambda given: asked.append(given) or ask(given)
+    how = Substitution(rounds=2, epochs=1, step=0.05, learning_rate=1e-30)
+    train_substitute(oracle, model, x, how, tell=lambda line: None)
+    labels = quarters.predict(x).argmax(axis=1)
+    slope = model.layers[-1].kernel.numpy().T[labels].reshape(x.shape)
+    assert np.array_equal(asked[0], x)
+    assert np.allclose(asked[1], np.clip(x + 0.05 * np.sign(slope), 0, 1), atol=1e-6)
+
+
+def test_a_substitute_learns_to_answer_alike(quarters) -> None:
+    lines = []
+    x, _ = drawn(24, 5)
+    oracle = Oracle(quarters)
+    how = Substitution(rounds=3, epochs=15, holdout=24, learning_rate=0.01, batch_size=16)
+    student = train_substitute(oracle, linear(), x, how, tell=lines.append)
+    fresh, _ = drawn(40, 6)
+    agreed = (student.predict(fresh).argmax(axis=1) == quarters.predict(fresh).argmax(axis=1)).mean()
+    assert agreed > 0.9 and oracle.queries == how.queries == 96
+    assert len(lines) == 3 and "96 queries" in lines[-1]
+
+
+def test_settings_of_a_spec() -> None:
+    assert substitution("") == Substitution()
+    assert substitution("substitute=lenet,rounds=2,step=0.2,answers=scores") == Substitution(
+        substitute="lenet", rounds=2, step=0.2, answers="scores"
+    )
+    for text, words in [
+        ("round=2", "Did you mean 'rounds'"),
+        ("rounds=0", "Expected rounds from 1 to 12; got 0"),
+        ("rounds=2.5", "Expected rounds from 1"),
+        ("step=0", "Expected step > 0"),
+        ("answers=score", "Did you mean 'scores'"),
+        ("holdout=many", "Expected holdout from 1"),
+    ]:
+        with pytest.raises((SpecError, SettingError), match=words):
+            substitution(text)
+
+
+def test_a_fresh_network_has_the_layers_and_not_the_weights(quarters, tmp_path) -> None:
+    models.save(linear(), tmp_path / "like.h5")
+    found = fresh_network(str(tmp_path / "like.h5"), quarters, seed=3)
+    assert not np.array_equal(np.asarray(found.weights[0]), np.asarray(linear().weights[0]))
+    other = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(5)])
+    models.save(other, tmp_path / "other.h5")
+    with pytest.raises(ModelError, match="Expected a substitute for inputs .* and 4 classes"):
+        fresh_network(str(tmp_path / "other.h5"), quarters)
+    with pytest.raises(ModelError, match="Expected a substitute's architecture"):
+        fresh_network("lenett", quarters)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Report:
+    folder = tmp_path_factory.mktemp("box")
+    models.save(linear(), folder / "like.h5")
+    spec = f"black-box:substitute={folder / 'like.h5'},holdout=24,rounds=2,epochs=10,learning_rate=0.01"
+    return tn.evaluate(
+        network(), drawn(80, 7), attacks=["fgsm"], eps=0.2, access=spec, limit=50, curve=0, tell=lambda line: None
+    )
+
+
+def test_a_black_box_evaluation_has_both_numbers_and_the_queries(report) -> None:
+    assert report.threat["access"] == "black-box" and report.threat["queries"] == 48
+    assert [row.attacker for row in report.attacks] == ["substitute", "with the model"]
+    assert report.data["count"] == 50
+    assert report.beside_accuracy <= report.robust_accuracy
+    codes = {doubt.code for doubt in report.doubts}
+    assert "only-answers" in codes and "secret-key" not in codes
+    assert Report.from_json(report.to_json()) == report
+    assert "48 queries" in report.threat["surrogate_training"]
+
+
+def test_what_a_black_box_cannot_be_is_one_line() -> None:
+    for access, words in [
+        ("black-box:holdout=80", "Expected more than the attacker's 80 images"),
+        ("black-boxes", "Did you mean 'black-box'"),
+        ("white-box:rounds=2", "Expected settings for access black-box only"),
+    ]:
+        with pytest.raises((SettingError, SpecError, DataError), match=words):
+            tn.evaluate(network(), drawn(80, 7), attacks=["fgsm"], access=access, curve=0)

@@ -1,0 +1,97 @@
+"""`turtlenet gan`: a generator's file and report, its use as an attack, and one line on bad input."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import listing
+from tests.gan.conftest import TINY, drawn, network
+from turtlenet import models
+from turtlenet.attacks.advgan import loaded_generator
+from turtlenet.gan.report import GeneratorReport
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory):
+    """A model and its data."""
+    folder = tmp_path_factory.mktemp("box")
+    models.save(network(), folder / "quarters.h5")
+    parts = {"train": drawn(96, 0), "test": drawn(48, 1)}
+    arrays = {f"{kind}_{name}": part for name, both in parts.items() for kind, part in zip("xy", both, strict=True)}
+    np.savez(folder / "data.npz", **arrays)
+    models.save(network(), folder / "other.h5")
+    return folder
+
+
+FEW = ("--network", TINY, "--eps", "0.3", "--epochs", "3", "--batch-size", "16", "--learning-rate", "0.01")
+
+
+def test_train_writes_a_generator_that_attacks(box, cli, away) -> None:
+    given = ("--data", box / "data.npz")
+    made = cli("gan", "train", box / "quarters.h5", *given, *FEW, "--out", "g.h5", "--report", "r")
+    assert (made.code, made.err) == (0, ""), made.err
+    report_files = ["r/curve.png", "r/report.json", "r/report.md", "r/samples.png"]
+    assert sorted(listing(away)) == ["g.h5", "r", *report_files]
+    facts = loaded_generator("g.h5").facts
+    assert (facts["variant"], facts["eps"], facts["access"], facts["queries"]) == ("strong", 0.3, "semi-white-box", 0)
+    report = GeneratorReport.from_json((away / "r" / "report.json").read_text())
+    assert report.success > 0.8 and report.accuracy < 0.2 and len(report.epochs) == 3
+    assert {doubt.code for doubt in report.doubts} >= {"trained-on-the-model"}
+    assert sum(each.count for each in report.classes) == 48 and report.linf_mean <= 0.3 + 1e-6
+    with Image.open(away / "r" / "samples.png") as samples:
+        assert samples.size == (2 * 4 * 10, 2 * 3 * 10)
+    assert f"{report.success:.3f}" in (away / "r" / "report.md").read_text()
+    shown = cli("gan", "show", "g.h5")
+    assert shown.code == 0 and "semi-white-box" in shown.out and "parameters" in shown.out
+    attacked = cli(
+        *("evaluate", box / "quarters.h5", *given, "--eps", "0.3", "--curve", "0", "--report", "e"),
+        *("--attack", "advgan:generator=g.h5"),
+    )
+    assert attacked.code == 0, attacked.err
+    found = json.loads((away / "e" / "report.json").read_text())
+    assert found["attacks"][0]["accuracy"] == pytest.approx(report.accuracy)
+    wide = cli("evaluate", box / "quarters.h5", *given, "--eps", "0.4", "--attack", "advgan:generator=g.h5")
+    assert wide.code == 2 and "Expected eps <= 0.3" in wide.err and wide.err.count("\n") == 1
+
+
+def test_advgan_without_a_generator_trains_one_and_keeps_it(box, cli, away, monkeypatch) -> None:
+    from turtlenet import generators
+
+    monkeypatch.setenv("TURTLENET_HOME", str(away / "home"))
+    monkeypatch.setattr(generators, "_CACHED", {"name": "strong", "epochs": 1, "network": TINY})
+    given = ("evaluate", box / "quarters.h5", "--data", box / "data.npz", "--eps", "0.3", "--curve", "0")
+    first = cli(*given, "--attack", "advgan", "--report", "e")
+    assert first.code == 0 and "advgan: no generator given; training one" in first.out, first.err
+    kept = list((away / "home" / "generators").iterdir())
+    assert [path.suffix for path in kept] == [".h5"]
+    again = cli(*given, "--attack", "advgan", "--report", "f")
+    assert again.code == 0 and "is kept in" in again.out
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("gan", "trian"), "Did you mean 'train'"),
+        (("gan", "train", "none.h5"), "none.h5"),
+        (("gan", "train", "MODEL", "--variant", "papr"), "Did you mean 'paper'"),
+        (("gan", "train", "MODEL", "--access", "statik"), "Did you mean 'static'"),
+        (("gan", "train", "MODEL", "--eps", "0"), "Expected eps > 0"),
+        (("gan", "train", "MODEL", "--out", "g.txt"), ".h5"),
+        (("gan", "train", "MODEL", "--alpha", "-1"), "Expected alpha >= 0"),
+        (("gan", "train", "MODEL", "--target", "9"), "Expected a target class from 0 to 3; got 9"),
+        (("gan", "train", "MODEL", "--access", "dynamic", "--resume"), "Expected a run from the start"),
+        (("gan", "train", "MODEL", "--access", "static", "--substitute", "lennet"), "Expected a substitute's"),
+        (("gan", "show", "MODEL"), "Expected a generator, made by turtlenet gan train"),
+        (("gan", "show", "none.h5"), "Expected a generator at none.h5"),
+        (("gan", "show", "none.h5", "--report", "r"), "Expected --model"),
+        (("gan", "train", "MODEL", "--out", "MODEL"), "Expected --out to be another file"),
+    ],
+)
+def test_bad_input_is_one_line(args, words, box, cli, away) -> None:
+    given = [box / "quarters.h5" if each == "MODEL" else each for each in args]
+    data = ("--data", box / "data.npz") if args[1] == "train" and "none.h5" not in args else ()
+    result = cli(*given, *data)
+    assert result.code == 2 and words in result.err and result.err.count("\n") == 1, result.err
+    assert not [name for name in listing(away) if name.endswith(".h5")]
