@@ -32,6 +32,7 @@ FLOORS = {
     "detecting": 6,
     "grey_box": 6,
     "hardening": 6,
+    "perturbing": 6,
     "cli": 7,
     "__main__": 8,
     "__init__": 8,

@@ -29,7 +29,7 @@ from turtlenet.attacks.spatial import Spatial
 from turtlenet.attacks.square import Square
 from turtlenet.attacks.staged import Staged
 from turtlenet.attacks.undetected import Undetected
-from turtlenet.attacks.universal import Universal, fit_universal
+from turtlenet.attacks.universal import Perturbation, Universal, fit_universal, measure_universal
 
 __all__ = [
     "APGD",
@@ -79,6 +79,7 @@ __all__ = [
     "Minimal",
     "Noise",
     "OnePixel",
+    "Perturbation",
     "Pointwise",
     "SaltAndPepper",
     "Restarts",
@@ -98,6 +99,7 @@ __all__ = [
     "attacks",
     "build",
     "fit_universal",
+    "measure_universal",
     "names",
 ]
 
