@@ -84,16 +84,17 @@ def onto_plane(x: Any, normal: Any, gap: Any, *, norm: str, low: float, high: fl
 
 def _filled(weight: Any, room: Any, wanted: Any, norm: str) -> Any:
     """How far each pixel goes, where all go as far, or as far as their weight, until they stand at their bound."""
-    pace = ops.ones_like(weight) if norm == "linf" else weight
+    pace = 1.0 if norm == "linf" else weight
+    rates = weight * pace
 
     def climb(_: Any, state: Any) -> Any:
         # The gain is concave and piecewise linear: Newton's method comes from the left, never goes too far, and ends.
         time, _ = state
-        free = ops.cast(room > time * pace, "float32")
-        rate = ops.sum(weight * pace * free, axis=1, keepdims=True)
-        stopped = ops.sum(weight * room * (1 - free), axis=1, keepdims=True)
+        went = time * pace
+        rate = ops.sum(ops.where(room > went, rates, 0.0), axis=1, keepdims=True)
+        gained = ops.sum(weight * ops.minimum(went, room), axis=1, keepdims=True)
         # What is out of reach takes for ever: every pixel to its bound.
-        later = ops.where(rate > 0, (wanted - stopped) / ops.maximum(rate, 1e-30), time)
+        later = ops.where(rate > 0, time + (wanted - gained) / ops.maximum(rate, 1e-30), time)
         return ops.maximum(later, time), time
 
     none = ops.zeros_like(wanted)
