@@ -127,11 +127,11 @@ _PIXEL = {"th": 5, "es": 0, "max_iter": 5}
 
 PAIRS = (
     Pair("boundary", "l2", "foolbox", _foolbox("BoundaryAttack", steps=1500)),
-    Pair("boundary", "l2", "art", _art("BoundaryAttack", targeted=False, max_iter=60), most=20),
+    Pair("boundary", "l2", "art", _art("BoundaryAttack", targeted=False, max_iter=60), most=100),
     Pair("hopskipjump", "l2", "foolbox", _foolbox("HopSkipJumpAttack", steps=8)),
-    Pair("hopskipjump", "l2", "art", _art("HopSkipJump", max_iter=8), most=20),
+    Pair("hopskipjump", "l2", "art", _art("HopSkipJump", max_iter=8), most=100),
     Pair("hopskipjump", "linf", "foolbox", _foolbox("HopSkipJumpAttack", steps=8, constraint="linf")),
-    Pair("hopskipjump", "linf", "art", _art("HopSkipJump", norm=np.inf, max_iter=8), most=20),
+    Pair("hopskipjump", "linf", "art", _art("HopSkipJump", norm=np.inf, max_iter=8), most=100),
     Pair("pointwise", "l0", "foolbox", _foolbox("PointwiseAttack", l2_binary_search=False)),
     Pair("salt-and-pepper", "l2", "foolbox", _foolbox("SaltAndPepperNoiseAttack", steps=500)),
     Pair("contrast", "l2", "foolbox", _foolbox("LinearSearchContrastReductionAttack", distance=None, steps=200)),

@@ -34,6 +34,8 @@ PARTS = {
     "square": "square:rescale=false",
     "whole": "autoattack",
 }
+# In L1 the parts of `standard` begin more often, or go for fewer classes.
+SPARSE = {**PARTS, "apgd-ce": "apgd-ce:restarts=5", "apgd-t": "apgd-t:target=top5"}
 _STANDARD = ["apgd-ce", "apgd-t", "fab-t", "square"]
 
 
@@ -50,13 +52,15 @@ class Result(NamedTuple):
 def main() -> None:
     """Runs the parts in turn, ours and theirs, and prints a row of each as soon as it is known."""
     options = _options()
-    model = models.classifier(models.load(options.model))
+    model = models.load(options.model)
+    model = models.classifier(models.wrap(model, options.defence) if options.defence else model)
     test = data.load(options.data, shape=model.input_shape, num_classes=model.num_classes).test
     x, y = test.batch(slice(0, options.images))
     right = model.predict(x).argmax(axis=1) == y
     print(machine.describe(machine.facts()))
+    called = " + ".join([options.model.name, *options.defence])
     print(
-        f"{options.model.name}: {options.images} test images of {options.data}, {right.mean():.1%} right, "
+        f"{called}: {options.images} test images of {options.data}, {right.mean():.1%} right, "
         f"{options.norm} {options.eps}, seed {options.seed}, batches of {options.batch}\n",
         flush=True,
     )
@@ -97,7 +101,7 @@ def _row(part: str, theirs: Result, ours: Result, right: int, count: int) -> dic
 
 
 def _theirs(part: str, model: Classifier, x: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> Result:
-    net = Counted(in_torch(model.model))
+    net = Counted(in_torch(model.model, surrogate=options.surrogate))
     norm = {"linf": "Linf", "l2": "L2", "l1": "L1"}[options.norm]
     attack = AutoAttack(net, eps=options.eps, norm=norm, seed=options.seed, version="standard")
     attack.attacks_to_run = _STANDARD if part == "whole" else [part]
@@ -113,9 +117,9 @@ def _theirs(part: str, model: Classifier, x: np.ndarray, y: np.ndarray, options:
 
 def _ours(part: str, model: Classifier, x: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> Result:
     # Graphs are built anew: compiling them is part of what an answer costs.
-    model = models.classifier(model.model)
+    model = models.classifier(model.model, gradient=options.gradient)
     ball = balls.get(options.norm, options.eps)
-    attack = attacks.build(PARTS[part])
+    attack = attacks.build((SPARSE if options.norm == "l1" else PARTS)[part])
     began, ran = time.perf_counter(), time.process_time()
     found = attack_all(attack, model, x, y, ball=ball, seed=options.seed, batch_size=options.batch)
     seconds, processor = time.perf_counter() - began, time.process_time() - ran
@@ -129,6 +133,9 @@ def _ours(part: str, model: Classifier, x: np.ndarray, y: np.ndarray, options: a
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="a model of convolutions and dense layers")
+    parser.add_argument("--defence", nargs="+", default=[], help="quantizers to put before it")
+    parser.add_argument("--gradient", default="adaptive", help="how ours differentiates them: adaptive or naive")
+    parser.add_argument("--surrogate", action="store_true", help="theirs differentiates their surrogates too")
     parser.add_argument("--data", default="mnist-sample", help="a data set by name or path")
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--norm", default="linf", choices=("linf", "l2", "l1"))

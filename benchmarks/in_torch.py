@@ -27,24 +27,57 @@ class Counted(nn.Module):
         return self.net(x)
 
 
-def in_torch(model: keras.Model) -> nn.Module:
+def in_torch(model: keras.Model, *, surrogate: bool = False) -> nn.Module:
     """The same net for images (batch, channels, height, width).
+
+    Args:
+        model: Layers in a row, quantizers of the input with fixed thresholds among them.
+        surrogate: Whether a quantizer hands back the slope of its surrogate, as to an adaptive attacker.
 
     Raises:
         ValueError: A layer that is not known here.
     """
+    known = {**_KNOWN, "ConstantQuantization": lambda layer: [_Quantizer(layer, surrogate)]}
     parts: list[nn.Module] = []
-    for layer in model.layers:
+    for layer in _layers(model):
         kind = type(layer).__name__
         if kind not in ("InputLayer", "Cast", "Dropout"):
-            if kind not in _KNOWN:
-                raise ValueError(f"Expected layers {', '.join(_KNOWN)}; got {kind}.")
-            parts += _KNOWN[kind](layer)
+            if kind not in known:
+                raise ValueError(f"Expected layers {', '.join(known)}; got {kind}.")
+            parts += known[kind](layer)
     net = nn.Sequential(*parts).eval()
     for weight in net.parameters():
         weight.requires_grad_(False)
     _check(model, net)
     return net
+
+
+def _layers(model: keras.Model) -> list[Any]:
+    """All layers in their order, those of models within too."""
+    return [each for layer in model.layers for each in (_layers(layer) if hasattr(layer, "layers") else [layer])]
+
+
+class _Quantizer(nn.Module):
+    """Smooth steps at fixed thresholds, for pixels from 0 to 1."""
+
+    def __init__(self, layer: Any, surrogate: bool):
+        super().__init__()
+        if layer.hard or layer.bounds != (0.0, 1.0):
+            raise ValueError("Expected a smooth quantizer of pixels from 0 to 1; got another.")
+        self.points, self.levels = [float(each) for each in layer.points()], layer.levels
+        self.sharpness = layer.sharpness
+        self.soft = min(layer.sharpness, layer.surrogate_sharpness) if surrogate else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        steep = self._sum(x, self.sharpness)
+        if self.soft is None:
+            return steep
+        soft = self._sum(x, self.soft)
+        return soft + (steep - soft).detach()
+
+    def _sum(self, x: torch.Tensor, sharpness: float) -> torch.Tensor:
+        total = sum(torch.sigmoid(sharpness * (x - point)) for point in self.points)
+        return total / (self.levels - 1)  # type: ignore[no-any-return]
 
 
 class _Rows(nn.Module):

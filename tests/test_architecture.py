@@ -35,6 +35,7 @@ FLOORS = {
     "black_box": 6,
     "generators": 6,
     "hardening": 6,
+    "perturbing": 6,
     "cli": 7,
     "__main__": 8,
     "__init__": 8,

@@ -6,7 +6,7 @@ from keras import ops
 
 from turtlenet import attacks, backend, balls
 from turtlenet.attacks.batched import attack_all
-from turtlenet.batches import bucket, check_agreement, in_batches
+from turtlenet.batches import bucket, check_agreement, filled, in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.cascade import predict
@@ -91,6 +91,20 @@ def test_every_row_comes_once_in_few_sizes(small) -> None:
     rows = [rows for rows, _ in in_batches(small, np.arange(3, 203), 64, lambda rows: sizes.append(len(rows)))]
     assert np.array_equal(np.concatenate(rows), np.arange(3, 203))
     assert sizes == [64, 64, 64, 8]
+
+
+def test_a_batch_is_filled_up_to_few_sizes_where_each_is_compiled(monkeypatch) -> None:
+    monkeypatch.setattr("turtlenet.backend.uses_xla", lambda: True)
+    assert [filled(count, 256) for count in (1, 9, 129, 195, 256)] == [8, 16, 256, 256, 256]
+    monkeypatch.setattr("turtlenet.backend.uses_xla", lambda: False)
+    monkeypatch.setattr("turtlenet.backend.shares", lambda: 1)
+    assert [filled(count, 256) for count in (1, 9, 129, 195, 256)] == [8, 16, 136, 200, 256]
+    assert filled(6, 7) == 7
+    monkeypatch.setattr("turtlenet.backend.shares", lambda: 2)
+    assert filled(129, 256) == 256
+
+
+def test_buckets_are_halves_of_the_batch_size() -> None:
     assert [bucket(count, 256) for count in (1, 8, 9, 100, 129, 256)] == [8, 8, 16, 128, 256, 256]
 
 

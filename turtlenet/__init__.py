@@ -40,6 +40,7 @@ _HOMES = {
     "score_detector": "turtlenet.detecting",
     "tolerance": "turtlenet.api",
     "train": "turtlenet.api",
+    "universal": "turtlenet.perturbing",
     "wrap": "turtlenet.api",
 }
 
@@ -71,6 +72,7 @@ __all__ = [
     "score_detector",
     "tolerance",
     "train",
+    "universal",
     "wrap",
 ]
 

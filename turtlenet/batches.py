@@ -9,7 +9,7 @@ from turtlenet import backend
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
 
-__all__ = ["bucket", "check_agreement", "dealt", "in_batches", "usual"]
+__all__ = ["bucket", "check_agreement", "dealt", "filled", "in_batches", "usual"]
 
 
 def usual() -> int:
@@ -23,6 +23,16 @@ def bucket(count: int, batch_size: int) -> int:
     while size // 2 >= max(count, 8):
         size //= 2
     return size
+
+
+def filled(count: int, batch_size: int) -> int:
+    """To how many images `count` of them are filled up: to a size of `bucket` where each size is compiled anew.
+
+    Elsewhere one graph takes any size, and every image beyond the next multiple of 8 would be work for nothing.
+    """
+    if backend.uses_xla() or backend.shares() > 1:
+        return bucket(count, batch_size)
+    return min(batch_size, -(-count // 8) * 8)
 
 
 def dealt(count: int) -> np.ndarray:
@@ -40,8 +50,8 @@ def in_batches(
         model: Remembers the batch size that fits.
         rows: Places of the images, int (n,).
         batch_size: Most images at a time; None begins with the usual size and halves it where memory runs out.
-        work: Is given the rows of a batch, padded to a size of `bucket` with rows from its beginning, and gives arrays
-            on the host: what is still being computed has not run out of memory yet.
+        work: Is given the rows of a batch, filled up with rows from its beginning (see `filled`), and gives arrays on
+            the host: what is still being computed has not run out of memory yet.
 
     Raises:
         SettingError: Not enough memory for the batch size, or for one image.
@@ -51,7 +61,7 @@ def in_batches(
         size = batch_size or model.fitting or usual()
         part = rows[start : start + size]
         try:
-            result = work(np.resize(part, bucket(len(part), size)))
+            result = work(np.resize(part, filled(len(part), size)))
         except Exception as error:
             if not backend.out_of_memory(error):
                 raise

@@ -237,6 +237,48 @@ def test_apgd_equals_the_best_corner(norm, eps, spec, linear, two) -> None:
         assert np.allclose(after[~stopped], best[~stopped], atol=1e-4)
 
 
+def best_margin_in_bounds(x, weights, bias, y, eps) -> np.ndarray:
+    """The largest margin in L1 where the bounds bind: the steepest pixel goes to its bound, then the next steepest."""
+    logits, gains = x @ weights + bias, np.full(len(x), -np.inf)
+    for row, label in enumerate(y):
+        for other in set(range(weights.shape[1])) - {int(label)}:
+            slope, left, margin = weights[:, other] - weights[:, label], eps, logits[row, other] - logits[row, label]
+            for pixel in np.argsort(-np.abs(slope)):
+                step = min(left, 1 - x[row, pixel] if slope[pixel] > 0 else x[row, pixel])
+                margin, left = margin + step * abs(slope[pixel]), left - step
+            gains[row] = max(gains[row], margin)
+    return gains
+
+
+@pytest.mark.parametrize("eps", [0.15, 0.6])
+@pytest.mark.parametrize("shrinking", ["true", "false"])
+def test_apgd_in_l1_moves_the_steepest_pixels_to_their_bounds(eps, shrinking, linear) -> None:
+    weights, bias = (each.astype("float64") for each in linear.model.layers[-1].get_weights())
+    x = np.random.default_rng(5).uniform(0.0, 1.0, size=(24, 6)).astype("float32")
+    y = (x @ weights + bias).argmax(axis=1).astype("int32")
+    best, free = (best_margin_in_bounds(each, weights, bias, y, eps) for each in (x, 0.5 + 0 * x))
+    assert np.ptp(best - free) > 0.1, "the bounds must bind"
+    spec = f"apgd:loss=margin,target=each,shrinking={shrinking}"
+    found = attacks.build(spec).run(linear, x, y, ball=balls.get("l1", eps))
+    after, stopped = np.asarray(attacks.Goal(y).loss("margin", found.logits)), np.asarray(found.reached)
+    assert np.array_equal(stopped, best > 0) and stopped.any() and not stopped.all()
+    assert np.allclose(after[~stopped], best[~stopped], atol=1e-3)
+
+
+def test_autoattack_in_l1_begins_more_often_and_goes_for_fewer_classes() -> None:
+    from turtlenet.attacks import WorstOf
+
+    def counts(attack, norm):
+        return [count for _, count in attack.under(norm).rounds(10)]
+
+    standard = attacks.build("autoattack")
+    assert counts(standard, "linf") == counts(standard, "l2") == [1, 9, 9, 1]
+    assert counts(standard, "l1") == [5, 5, 9, 1]
+    assert counts(WorstOf(attacks="noise;autoattack"), "l1") == [1, 5, 5, 9, 1]
+    assert counts(attacks.build("autoattack:version=plus"), "l1") == [5, 5, 1, 4, 1, 9, 9]
+    assert all(part.shrinking for part, _ in list(standard.under("l1").rounds(10))[:2])
+
+
 def test_autoattack_does_without_the_ratio_where_there_are_too_few_classes(linear) -> None:
     parts = list(attacks.build("autoattack").rounds(3))
     assert [getattr(part, "loss", "") for part, _ in parts] == ["cross_entropy", "margin", "", "margin"]

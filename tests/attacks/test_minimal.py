@@ -250,3 +250,16 @@ def test_what_is_wrong_already_stays(small, images) -> None:
     x, y = images
     found = attack_all(attacks.build("cw:steps=10"), small, x, (y + 1) % 4, ball=balls.get("l2", 3.0))
     assert found.reached.all() and np.array_equal(found.x, x) and not found.gradients.any()
+
+
+def test_cw_keeps_a_pixel_where_it_can_come_back_from(linear) -> None:
+    # Beyond the last float32 before a bound nothing is gained, and every step out takes a step back.
+    attack = attacks.build("cw:steps=30,step_size=2,c=100,abort_early=false,searches=1")
+    x = np.tile(np.linspace(0, 1, 6, dtype="float32"), (8, 1))
+    y = linear.predict(x).argmax(axis=1).astype("int32")
+    ball, goal, key = balls.get("l2", 3.0), attacks.Goal(y), np.zeros((8, 2), "uint32")
+    state = attack.begin(linear, x, goal, ball=ball, key=key)
+    for step in range(20):
+        state = attack.advance(step, state, linear, x, goal, ball=ball, key=key)
+    place = np.asarray(state[-3])
+    assert place.shape == x.shape and np.abs(place).max() == pytest.approx(np.arctanh(0.999999), abs=0.01)

@@ -26,6 +26,7 @@ ON_MODELS = [
     f"attack {{}} {DATA} --out a.npz",
     "inspect {}",
     f"tolerance {{}} {DATA}",
+    f"universal {{}} {DATA} --out a.npy",
 ]
 
 # What can be wrong with data, a threat or an attack, on every command that attacks.

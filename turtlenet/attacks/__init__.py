@@ -30,7 +30,7 @@ from turtlenet.attacks.spatial import Spatial
 from turtlenet.attacks.square import Square
 from turtlenet.attacks.staged import Staged
 from turtlenet.attacks.undetected import Undetected
-from turtlenet.attacks.universal import Universal, fit_universal
+from turtlenet.attacks.universal import Perturbation, Universal, fit_universal, measure_universal
 
 __all__ = [
     "APGD",
@@ -82,6 +82,7 @@ __all__ = [
     "Mixed",
     "Noise",
     "OnePixel",
+    "Perturbation",
     "Pointwise",
     "SaltAndPepper",
     "Restarts",
@@ -101,6 +102,7 @@ __all__ = [
     "attacks",
     "build",
     "fit_universal",
+    "measure_universal",
     "names",
 ]
 

@@ -10,6 +10,7 @@ from turtlenet import backend, losses, random
 from turtlenet.attacks.base import MOST, attacks
 from turtlenet.attacks.goal import Best, Goal, choose
 from turtlenet.attacks.scene import Found
+from turtlenet.attacks.sparse import Look, SparseAscent
 from turtlenet.attacks.staged import Staged
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -42,12 +43,15 @@ class _State(NamedTuple):
 class APGD(Staged):
     """Auto-PGD (Croce & Hein, 2020, algorithm 1): a step of two radii, halved where the loss no longer rises.
 
+    In L1 its steps are sparse, as Croce & Hein (2021, algorithm 1) have them; see `turtlenet.attacks.sparse`.
+
     Args:
         steps: Number of gradient steps.
         restarts: How often to begin anew, from another random point of the ball's surface.
         loss: Name of the loss to climb: `cross_entropy`, `margin` or `dlr`.
-        momentum: Share of the new step in each move; the rest repeats the move before.
-        rho: Share of the steps between two looks that must raise the loss, lest the step be halved.
+        momentum: Share of the new step in each move; the rest repeats the move before. In L1 there is none.
+        rho: Share of the steps between two looks that must raise the loss, lest the step be halved. Not in L1.
+        shrinking: In L1, whether the search begins in balls of three and two times the radius.
         draws: Draws of random defences that each gradient is the mean of (EOT); 0 for the classifier's own number.
     """
 
@@ -56,10 +60,11 @@ class APGD(Staged):
     loss: str = "cross_entropy"
     momentum: float = 0.75
     rho: float = 0.75
+    shrinking: bool = True
     draws: int = 0
     early_stop: bool = True
 
-    norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,10 +90,12 @@ class APGD(Staged):
         return self.restarts * super().attempts(num_classes)
 
     def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        if ball.norm == "l1":
+            return self._sparse.begin(self._looking(model, goal), x, goal, model.num_classes, ball=ball, key=key)
         draw = random.normal(key, x.shape[1:]) if ball.norm == "l2" else random.uniform(key, x.shape[1:], -1.0, 1.0)
         around = draw / (1e-12 + _column(ball.distance(draw, ops.zeros_like(draw)), x))
         point = _within(x + ball.eps * around, x, ball)
-        loss, logits, slope = self._look(model, point, goal)
+        loss, logits, slope = self._looking(model, goal)(point)
         best = Best.none(x, model.num_classes).or_better(point, logits, goal.judge(self.loss, logits))
         zero = ops.zeros_like(loss)
         return _State(
@@ -108,9 +115,12 @@ class APGD(Staged):
     def advance(
         self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
     ) -> tuple[Any, ...]:
+        look = self._looking(model, goal)
+        if ball.norm == "l1":
+            return self._sparse.advance(step, state, look, x, goal, model.num_classes, ball=ball)
         now = _State(*state)
         point = self._moved(step, now, x, ball)
-        loss, logits, slope = self._look(model, point, goal)
+        loss, logits, slope = look(point)
         best, old = Best(*now[:4]).or_better(point, logits, goal.judge(self.loss, logits)), Best(*now[:4])
         if self.early_stop:
             best = Best(*(choose(old.reached, kept, new) for kept, new in zip(old, best, strict=True)))
@@ -128,24 +138,26 @@ class APGD(Staged):
         return self._checked(step, moved)
 
     def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
-        now = _State(*state)
+        best, gradients = Best(*state[:4]), state[-1]
         # The mean of other draws than the classifier's own is no answer of it.
-        return Found(
-            now.x, None if self.draws and model.stochastic else now.logits, now.gradients * max(self.draws, 1)
-        )
+        return Found(best.x, None if self.draws and model.stochastic else best.logits, gradients * max(self.draws, 1))
 
     def done(self, state: Any) -> Any:
         reached = state[2]
         return reached if self.early_stop else ops.zeros_like(reached)
 
-    def _look(self, model: Classifier, point: Any, goal: Goal) -> tuple[Any, Any, Any]:
+    @property
+    def _sparse(self) -> SparseAscent:
+        return SparseAscent(self.steps, self.shrinking, self.early_stop)
+
+    def _looking(self, model: Classifier, goal: Goal) -> Look:
         seen = model.taking(draws=self.draws) if self.draws else model
 
         def loss(point: Any) -> tuple[Any, Any]:
             logits = seen(point)
             return goal.loss(self.loss, logits), logits
 
-        return backend.input_gradient(loss, point)
+        return lambda point: backend.input_gradient(loss, point)
 
     def _moved(self, step: Any, now: _State, x: Any, ball: Ball) -> Any:
         """A step, and a part of the one before (equation 3)."""

@@ -238,6 +238,10 @@ class Attack(abc.ABC):
         """The loss that says which of two failed attempts is better."""
         return getattr(self, "loss", "cross_entropy")
 
+    def under(self, norm: str) -> "Attack":
+        """This attack as it goes about a norm: itself, unless its rounds depend on which."""
+        return self
+
     def rounds(self, num_classes: int) -> "Iterator[tuple[Attack, int]]":
         """The attacks that this one consists of, and how many attempts each makes.
 
@@ -269,7 +273,7 @@ class Attack(abc.ABC):
 
     def _every(self, scene: "Scene") -> Found:
         """All attempts of all rounds in turn, within a graph; the best counts."""
-        rounds = list(self.rounds(scene.model.num_classes))
+        rounds = list(self.under(scene.ball.norm).rounds(scene.model.num_classes))
         if len(rounds) == 1 and rounds[0][1] == 1:
             part = rounds[0][0]
             return part.attempted(scene.by(part))

@@ -94,7 +94,7 @@ def _attack(
 ) -> Outcome:
     outcome, seen = Outcome.nothing(x, model.num_classes), np.zeros(len(x), bool)
     strict = target is not None or attack.targeted
-    for part, attempts in attack.rounds(model.num_classes):
+    for part, attempts in attack.under(ball.norm).rounds(model.num_classes):
         # Barely over the edge in its own draws is not over it in others: a random model is climbed to the end.
         part = dataclasses.replace(part, **_PATIENT) if model.stochastic and _stops(part) else part
         first = 0

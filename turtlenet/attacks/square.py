@@ -190,8 +190,10 @@ def _scaled(delta: Any, ball: Ball) -> Any:
 
 
 def _within(moved: Any, x: Any, ball: Ball) -> Any:
-    near = onto_l1(moved, x, ball.eps, ball.low, ball.high) if ball.norm == "l1" else moved
-    return ball.project(near, x)
+    # In L1 the bounds once more, because sums round.
+    if ball.norm == "l1":
+        return ball.inside(onto_l1(moved, x, ball.eps, ball.low, ball.high))
+    return ball.project(moved, x)
 
 
 def _length(delta: Any, norm: str, axes: tuple[int, ...]) -> Any:

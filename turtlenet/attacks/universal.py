@@ -18,7 +18,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import write_whole
 
-__all__ = ["Universal", "fit_universal"]
+__all__ = ["Perturbation", "Universal", "fit_universal", "measure_universal"]
 
 
 @attacks.register("universal")
@@ -42,6 +42,39 @@ class Universal(Attack):
                 f"Expected a perturbation of shape {tuple(x.shape[1:])} in {self.file}; got {delta.shape}."
             )
         return Found(x + ops.convert_to_tensor(delta)[None])
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbation:
+    """One perturbation, and what it does to images that it was not fitted on.
+
+    Attributes:
+        delta: The perturbation, float32, shaped like one image.
+        ball: The radius, norm and bounds that it was fitted in.
+        count: How many images it was tried on.
+        clean_accuracy: Share of them that the model answers rightly.
+        accuracy: Share that it answers rightly without the perturbation and with it.
+    """
+
+    delta: np.ndarray
+    ball: Ball
+    count: int
+    clean_accuracy: float
+    accuracy: float
+
+    @property
+    def fooled(self) -> float:
+        """Share of the right answers that it turns into wrong ones."""
+        return 1.0 - self.accuracy / self.clean_accuracy if self.clean_accuracy else 0.0
+
+
+def measure_universal(model: Classifier, x: np.ndarray, y: np.ndarray, delta: np.ndarray, ball: Ball) -> Perturbation:
+    """Tries a perturbation on images (n, ...) with true labels (n,), best on such as it was not fitted on."""
+    before, after = (
+        model.predict(np.clip(each, ball.low, ball.high).astype("float32")).argmax(axis=1) == y
+        for each in (x, x + delta)
+    )
+    return Perturbation(delta, ball, len(x), float(before.mean()), float((before & after).mean()))
 
 
 def fit_universal(

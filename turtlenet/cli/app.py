@@ -29,6 +29,7 @@ _COMMANDS = {
     "list": "List attacks, defences, detectors, objectives, models, data sets, suites or recipes.",
     "tolerance": "Measure tolerable noise, and choose the levels of a quantizer.",
     "train": "Harden a model by adversarial training.",
+    "universal": "Fit one perturbation that fools a model on most images.",
     "wrap": "Put defences in front of a model, without training.",
 }
 _RESUMABLE = ("evaluate", "gan", "train")

@@ -5,9 +5,16 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import BatchSize, Count, device_options, framework, loading_options, speaks, threat_options
-from turtlenet.errors import OutputError
-from turtlenet.files import check_folder
+from turtlenet.cli.options import (
+    BatchSize,
+    Count,
+    check_file,
+    device_options,
+    framework,
+    loading_options,
+    speaks,
+    threat_options,
+)
 
 __all__ = ["command"]
 
@@ -39,7 +46,7 @@ def command(
     **settings: Any,
 ) -> None:
     """Attacks test images of MODEL and keeps what was found."""
-    _check_out(out)
+    check_file(out, ".npz")
     api = framework()
     import numpy as np
 
@@ -63,14 +70,3 @@ def command(
         f"saved {out}: {len(y):,} images, accuracy under attack {(prediction == y).mean():.3f}, "
         f"goal reached on {outcome.reached.mean():.3f}"
     )
-
-
-def _check_out(out: Path) -> None:
-    """Finds out, before any work, whether the examples can be written."""
-    if out.suffix != ".npz":
-        raise OutputError(f"Expected --out with the suffix .npz; got {str(out)!r}.")
-    if out.is_dir():
-        raise OutputError(f"Expected --out to be a file; {out} is a folder.")
-    if not out.parent.is_dir():
-        raise OutputError(f"Expected a folder to write {out.name} in; there is no folder {out.parent}.")
-    check_folder(out.parent)

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
-from turtlenet.errors import SettingError
+from turtlenet.errors import OutputError, SettingError
+from turtlenet.files import check_folder
 from turtlenet.registry import import_name, parse_value
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Count",
     "Number",
     "Numbers",
+    "check_file",
     "device_options",
     "framework",
     "loading_options",
@@ -179,6 +181,21 @@ def speaks() -> bool:
     from turtlenet import backend
 
     return backend.process()[0] == 0
+
+
+def check_file(out: Path, suffix: str) -> None:
+    """Finds out, before any work, whether a file can be written at `--out`.
+
+    Raises:
+        OutputError: Another suffix, a folder in its place, or no folder to write it in.
+    """
+    if out.suffix != suffix:
+        raise OutputError(f"Expected --out with the suffix {suffix}; got {str(out)!r}.")
+    if out.is_dir():
+        raise OutputError(f"Expected --out to be a file; {out} is a folder.")
+    if not out.parent.is_dir():
+        raise OutputError(f"Expected a folder to write {out.name} in; there is no folder {out.parent}.")
+    check_folder(out.parent)
 
 
 def _supplied(text: str) -> tuple[str, Any]:

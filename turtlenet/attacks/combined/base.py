@@ -90,7 +90,10 @@ class Combined(Attack):
         said: dict[str, Any] = {"target": self.target or part.target, "gradient": self.gradient or part.gradient}
         if self.early_stop and self.hands_on and hasattr(part, "early_stop"):
             said["early_stop"] = True
-        return dataclasses.replace(part, **said)
+        return dataclasses.replace(part, **said).under(self.norm)
+
+    def under(self, norm: str) -> "Combined":
+        return dataclasses.replace(self, norm=self.norm or norm)
 
     def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
         raise NotImplementedError("An attack that consists of others is run round by round; see `rounds`.")

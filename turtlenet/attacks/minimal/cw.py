@@ -1,5 +1,6 @@
 """The attack of Carlini & Wagner for L2."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,6 +19,8 @@ __all__ = ["CW", "FORMS", "from_tanh", "to_tanh"]
 FORMS = ("projected", "tanh")
 # Keeps pixels at the bounds from lying infinitely far out (nn_robust_attacks).
 _INWARD = 0.999999
+# Further out a pixel would stand at its bound all the same, and take as many steps to come back.
+_OUTERMOST = math.atanh(_INWARD)
 
 
 @attacks.register("cw")
@@ -64,7 +67,7 @@ class CW(Weighed):
         total = total / (2 * ops.square(ops.cosh(place))) if bent else total
         step, mean, square = adam(total, mean, square, bracket.count)
         place = place + self.step_size * step
-        place = place if bent else ops.clip(place, 0.0, 1.0)
+        place = ops.clip(place, -_OUTERMOST, _OUTERMOST) if bent else ops.clip(place, 0.0, 1.0)
         return Explored((place, mean, square), point, reached, objective, loss < 0)
 
 

@@ -30,12 +30,14 @@ class EAD(Weighed):
         rule: Which of the successes to keep: the one of the smallest `l1`, or `en`, of the smallest elastic net.
         confidence: By how much another logit must lead; the paper's kappa.
         step_size: Length of a gradient step; falls to 0 with the square root of the steps left.
+        abort_early: As in the others, but not unless asked for: accelerated steps do not come down steadily.
     """
 
     beta: float = 1e-3
     rule: str = "l1"
     confidence: float = 0.0
     step_size: float = 0.01
+    abort_early: bool = False
 
     norms: ClassVar[tuple[str, ...]] = ("l1", "l2")
 
