@@ -76,7 +76,7 @@ class Game:
 
 
 VARIANTS: dict[str, Game] = {
-    "paper": Game(),
+    "paper": Game(adversarial="margin"),
     "strong": Game(
         budget="network", adversarial="margin", kappa=1.0, gan="non-saturating", alpha=0.01, beta=0.0, noise=8
     ),

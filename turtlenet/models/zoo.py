@@ -4,6 +4,7 @@ cleverhans      the FGSM network of QuSecNets and of keyed randomization (clever
 lenet           LeNet-5 with ReLU and max pooling (LeCun et al., 1998)
 turtlenet-mnist, turtlenet-cifar        Gaňo, 2019
 carlini-mnist, carlini-cifar            Carlini and Wagner, 2017
+tramer-a, tramer-b              models A and B of AdvGAN, from Tramèr et al., 2018 (C is carlini-mnist)
 madry-mnist     Madry et al., 2018
 wong-mnist      Wong, Rice and Kolter, 2020
 resnet18        ResNet-18 with the 3x3 stem for small images (He et al., 2016)
@@ -107,6 +108,32 @@ def _lenet() -> Steps:
         layers.Flatten(),
         layers.Dense(120, activation="relu"),
         layers.Dense(84, activation="relu"),
+    ]
+
+
+@architecture("tramer-a", smallest=10)
+def _tramer_a() -> Steps:
+    """Two 5x5 convolutions of 64, the second strided, 128 units (Tramèr et al., 2018, model A)."""
+    return [
+        layers.Conv2D(64, 5, padding="valid", activation="relu"),
+        layers.Conv2D(64, 5, strides=2, padding="valid", activation="relu"),
+        layers.Dropout(0.25),
+        layers.Flatten(),
+        layers.Dense(128, activation="relu"),
+        layers.Dropout(0.5),
+    ]
+
+
+@architecture("tramer-b", smallest=27)
+def _tramer_b() -> Steps:
+    """Dropout of the pixels, 64 8x8/2, 128 6x6/2, 128 5x5 (Tramèr et al., 2018, model B)."""
+    return [
+        layers.Dropout(0.2),
+        layers.Conv2D(64, 8, strides=2, padding="same", activation="relu"),
+        layers.Conv2D(128, 6, strides=2, padding="valid", activation="relu"),
+        layers.Conv2D(128, 5, padding="valid", activation="relu"),
+        layers.Dropout(0.5),
+        layers.Flatten(),
     ]
 
 

@@ -1,0 +1,130 @@
+"""AdvGAN of paper 003: `python -m benchmarks.papers.advgan`.
+
+Generators of both variants against the three MNIST models of the AdvGAN paper, the net of paper 003 and hardened
+models, within Linf 0.3, on all 10,000 test images; beside them FGSM and PGD. Generators are trained on the training
+images, and 1,000 of those choose the epoch.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+import turtlenet as tn
+from benchmarks.papers.workshop import BATCH, Measures, Workshop, parser, start
+from turtlenet import balls, generators, models
+from turtlenet.attacks import AdvGAN
+from turtlenet.attacks.advgan import loaded_generator
+from turtlenet.classifier import Classifier
+from turtlenet.gan.measure import measure_generator
+
+__all__ = ["ROWS", "main"]
+
+EPS = 0.3
+EPOCHS = {"paper": 8, "strong": 4}
+NATURAL = {"a": "tramer-a", "b": "tramer-b", "c": "carlini-mnist", "turtlenet": "turtlenet-mnist"}
+ROWS = (*NATURAL, "hardened", "quantized")
+SAMPLES = 10
+_PGD = "pgd:steps=40,step=0.01,early_stop=true,restarts=3,start=uniform"
+
+
+def training(shop: Workshop, row: str) -> dict[str, Any]:
+    """How a row's model is trained."""
+    if row == "hardened":
+        how = {"objective": "madry", "attack": "pgd:steps=7,step_size=0.3", "epochs": 8, "eps": EPS, "warmup": 0.25}
+        return {**how, "batch_size": 128, "learning_rate": 0.002}
+    return {"objective": "natural", "attack": "fgsm", "epochs": shop.asked.epochs or 3, "batch_size": 128}
+
+
+def network(row: str) -> keras.Model:
+    """A row's net with fresh weights."""
+    if row == "hardened":
+        return keras.models.clone_model(tn.load_model("models/mnist-wong.h5"))
+    return models.build(NATURAL[row])
+
+
+def generator(shop: Workshop, row: str, victim: Classifier, variant: str) -> str:
+    """The file of a generator, trained if it is not there."""
+    path = shop.asked.models / shop.paper / f"{row}-{variant}.h5"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint = path.with_name(f"{path.name}.resume")
+        made = generators.train_generator(
+            victim.model,
+            shop.part("train"),
+            eps=EPS,
+            name=variant,
+            bounds=victim.bounds,
+            head="logits",
+            epochs=EPOCHS[variant],
+            seed=shop.asked.seed,
+            checkpoint=checkpoint,
+            resume=True,
+            verbose=True,
+        )
+        generators.save_generator(made, path)
+        checkpoint.unlink(missing_ok=True)
+    return str(path)
+
+
+def measured(shop: Workshop, victim: Classifier, path: str, samples: int = 1) -> dict[str, Any]:
+    """What a generator leaves of a model."""
+    examples, ball = shop.part("test"), balls.get("linf", EPS, victim.bounds)
+    attack = AdvGAN(generator=path, samples=samples)
+    found = measure_generator(
+        attack, victim, examples, ball, about={}, facts=loaded_generator(path).facts, beside=(), batch_size=BATCH
+    )
+    return {
+        "accuracy": found.accuracy,
+        "interval": list(found.accuracy_interval),
+        "n": len(examples),
+        "success": found.success,
+        "success_interval": list(found.success_interval),
+        "milliseconds": found.milliseconds,
+        "linf": found.linf_mean,
+        "l2": found.l2_mean,
+        "ssim": found.ssim_mean,
+    }
+
+
+def measures(shop: Workshop, row: str) -> Measures:
+    """All figures of a row."""
+    found: dict[str, Callable[[Classifier], Any]] = {
+        "clean": shop.clean,
+        "fgsm": lambda victim: shop.attacked(victim, "fgsm:keep=last", EPS),
+    }
+    for variant in EPOCHS:
+        found[variant] = lambda victim, variant=variant: measured(shop, victim, generator(shop, row, victim, variant))
+    found["strong-samples"] = lambda victim: measured(
+        shop, victim, generator(shop, row, victim, "strong"), samples=SAMPLES
+    )
+    found["pgd"] = lambda victim: shop.attacked(victim, _PGD, EPS, count=1000)
+    if row in ("hardened", "quantized"):
+        # The black box of the MNIST challenge: generators that never saw this model.
+        for other in ("hardened", "quantized", "a"):
+            if other != row:
+                found[f"from-{other}"] = lambda victim, other=other: transferred(shop, victim, other)
+    return found
+
+
+def transferred(shop: Workshop, victim: Classifier, other: str) -> dict[str, Any]:
+    """What a generator leaves that was trained against another model; its own of this script, trained before."""
+    return measured(shop, victim, generator(shop, other, make(shop, other), "strong"))
+
+
+def make(shop: Workshop, row: str) -> Classifier:
+    """A row's model."""
+    if row == "quantized":
+        return models.classifier(tn.load_model("models/mnist-quantized.h5"))
+    return models.classifier(shop.model(row, lambda: network(row), **training(shop, row)))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    shop = Workshop("advgan", parser(__doc__ or "").parse_args(argv))
+    for row in shop.wanted(ROWS):
+        facts = {"generators": EPOCHS} if row == "quantized" else {**training(shop, row), "generators": EPOCHS}
+        shop.row(row, facts, measures(shop, row), lambda row=row: make(shop, row))
+
+
+if __name__ == "__main__":
+    start(main)
