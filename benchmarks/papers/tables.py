@@ -29,6 +29,9 @@ def render(results: Path = RESULTS) -> str:
         value=found.value,
         error=found.error,
         eot=guan.EOT,
+        random_eot=guan.RANDOM_EOT,
+        cw=taran.CW,
+        square=taran.SQUARE,
         qusecnets_at_03=_qusecnets_at_03(found),
         qusecnets_fgsm=_over_eps(found, "fgsm", qusecnets.FGSM_EPS),
         qusecnets_pgd=_over_eps(found, "pgd", qusecnets.PGD_EPS),
@@ -60,6 +63,8 @@ class _Found:
         cell = cell.get(part, {}) if part else cell
         if not cell:
             return _ABSENT
+        if "interval" not in cell:
+            return f"{100 * cell['accuracy']:.1f}"
         numbers = [cell["accuracy"], *cell["interval"]]
         if flip:
             numbers = [1 - numbers[0], 1 - numbers[2], 1 - numbers[1]]
@@ -153,20 +158,23 @@ def _guan(found: _Found, attack: str) -> str:
 
 
 def _guan_uncertainty(found: _Found) -> str:
-    head = ["topology", "clean: paper, ours"]
-    head += [f"{attack}: paper, ours, told apart by paper, ours" for attack in ("FGSM", "JSMA", "PGD")]
-    head += ["not seen: FGSM", "not seen: `undetected`"]
+    head = ["topology", "inputs", "mu, paper", "mu, ours", "told apart, paper", "told apart, ours", "AUC"]
+    head += ["wrong and not seen"]
     lines = []
     for row, published in GUAN_UNCERTAINTY.items():
-        at, cells = f"guan/{row}", []
-        cells.append(f"{published.clean:.1e}, {found.number(at, 'uncertainty-fgsm', 'mu_clean')}")
+        at, title = f"guan/{row}", f"{guan.ROWS[row].title}, {guan.ROWS[row].dropout:g}"
+        mean = found.number(at, "uncertainty-fgsm", "mu_clean")
+        lines.append([title, "clean", f"{published.clean:.1e}", mean, "", "", "", ""])
         for attack in ("fgsm", "jsma", "pgd"):
-            name, theirs = f"uncertainty-{attack}", getattr(published, f"{attack}_detected")
-            spread = f"{getattr(published, attack):.1e}, {found.number(at, name, 'mu_attacked')}"
-            cells.append(f"{spread}, {_percent(theirs)}, {found.text(at, name, 'detected')}")
-        cells += [found.text(at, "undetected", part) for part in ("slipped_plain", "slipped")]
-        lines.append([f"{guan.ROWS[row].title}, {guan.ROWS[row].dropout:g}", *cells])
-    return _table(head, lines)
+            name = f"uncertainty-{attack}"
+            theirs = [f"{getattr(published, attack):.1e}", _percent(getattr(published, f"{attack}_detected"))]
+            ours = [found.text(at, name, part) for part in ("detected", "auc", "slipped")]
+            mean = found.number(at, name, "mu_attacked")
+            lines.append(["", attack.upper(), theirs[0], mean, theirs[1], *ours])
+        slipped = found.text(at, "undetected", "slipped")
+        told = found.value(at, "undetected", "detected")
+        lines.append(["", "`undetected`", "", found.number(at, "undetected", "mu_attacked"), "", told, "", slipped])
+    return _table(head, lines, names=2)
 
 
 def _taran(found: _Found) -> str:
