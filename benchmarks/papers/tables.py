@@ -28,6 +28,7 @@ def render(results: Path = RESULTS) -> str:
     return rules.get_template("page.md").render(
         value=found.value,
         error=found.error,
+        length=lambda row, name: f"{found.cell(row, name)['median']:.1f}" if found.cell(row, name) else _ABSENT,
         eot=guan.EOT,
         random_eot=guan.RANDOM_EOT,
         cw=taran.CW,
