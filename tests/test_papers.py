@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.papers import guan, qusecnets, readings, tables, taran
+from benchmarks.papers import guan, qusecnets, readings, tables, taran, uncertainty
 from benchmarks.papers.rows import Row, share
 from benchmarks.papers.workshop import RESULTS, Workshop
 from turtlenet.errors import SettingError, SpecError
@@ -22,8 +22,16 @@ def run(tmp_path, monkeypatch):
         (qusecnets, "FGSM_EPS", (0.3,)),
         (qusecnets, "PGD_EPS", (0.3,)),
         (taran, "FGSM_EPS", (0.3,)),
-        (guan, "_ATTACKS", {"fgsm-adaptive": ("fgsm:keep=last", 2)}),
+        (guan, "tried", lambda row: {"fgsm-naive": ("fgsm:keep=last", 1, 16)}),
+        (guan, "detected", lambda row: {"fgsm": ("fgsm:keep=last", 16)}),
         (guan, "DRAWS", 3),
+        (guan, "EOT", 2),
+        (uncertainty, "KNOWING", "undetected:steps=2"),
+        (taran, "OWN_KEYS", 1),
+        (taran, "OWN_EPS", (0.3,)),
+        (taran, "SQUARE_EPS", (0.3,)),
+        (taran, "SQUARE", "square:queries=3"),
+        (taran, "CW", "cw:searches=1,steps=2"),
     ):
         monkeypatch.setattr(module, name, value)
 
@@ -74,16 +82,24 @@ def test_readings(run, monkeypatch):
 
 def test_quantized_networks(run):
     cells = run(guan, "guan/2-bit", "--only", "2-bit")["cells"]
-    assert set(cells) == {"clean", "fgsm-adaptive"}
-    assert cells["fgsm-adaptive"]["draws"] == 2
+    assert set(cells) == {"clean", "fgsm-naive", "uncertainty-fgsm", "undetected"}
+    assert (cells["fgsm-naive"]["draws"], cells["undetected"]["draws"]) == (1, 2)
     assert {"s", "m"} <= set(cells["clean"])
+    assert cells["uncertainty-fgsm"]["mu_clean"] > 0
+    assert cells["uncertainty-fgsm"]["mu_attacked"] != cells["uncertainty-fgsm"]["mu_clean"]
+    assert cells["undetected"]["attack"].startswith("undetected:threshold=")
 
 
 def test_permutation(run):
-    cells = run(taran, "taran/mnist/permuted", "--fashion", "mnist-sample")["cells"]
-    assert set(cells) == {"clean", "fgsm-classical-0.3", "fgsm-key-0.3", "pgd-key-0.3"}
-    assert (run.folder / "rows/taran/fashion-mnist/permuted.json").exists()
-    assert (run.folder / "models/taran/mnist/a.key").stat().st_mode & 0o077 == 0
+    cells = run(taran, "taran/fashion-mnist/permuted", "--fashion", "mnist-sample", "--sets", "fashion-mnist")["cells"]
+    made = {f"{attack}-{who}" for attack in ("fgsm", "cw") for who in ("classical", "own-key-1", "mean", "key")}
+    made -= {"cw-own-key-1"}
+    made |= {"clean", "clean-own-key-1", "pgd-key", "square", "fgsm-signs", "cw-sure-classical", "cw-sure-mean"}
+    assert {name.removesuffix("-0.3") for name in cells} == made
+    assert cells["cw-key"]["median"] >= 0
+    assert cells["square-0.3"]["gradients"] == 0
+    assert not (run.folder / "rows/taran/mnist").exists()
+    assert (run.folder / "models/taran/fashion-mnist/a.key").stat().st_mode & 0o077 == 0
 
 
 def test_shares_have_intervals():

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-__all__ = ["GUAN", "GUAN_UNCERTAINTY", "QUSECNETS", "TARAN", "Guan", "Uncertainty"]
+__all__ = ["GUAN", "GUAN_UNCERTAINTY", "QUSECNETS", "TARAN", "TARAN_CW", "Guan", "Uncertainty"]
 
 QUSECNETS = {"natural-none": 0.0148, "natural-cq-2": 0.9751}
 """Papers 000 and 002: accuracy under white-box FGSM, eps 0.3, MNIST. The number of levels is our reading."""
@@ -55,3 +55,9 @@ TARAN = {
     "fashion-mnist": {"classical": (0.086, 0.606), "permuted": (0.112, 0.275)},
 }
 """Paper 004, Table 3, FGSM: error on the first 1,000 test images, original and attacked."""
+
+TARAN_CW = {
+    "mnist": {"classical": (0.010, 1.0), "permuted": (0.030, 0.0864)},
+    "fashion-mnist": {"classical": (0.075, 1.0), "permuted": (0.115, 0.1212)},
+}
+"""The same of the L2 attack of Carlini & Wagner, on another net than FGSM's."""

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from benchmarks.papers import guan, qusecnets, readings, taran
-from benchmarks.papers.published import GUAN, QUSECNETS, TARAN
+from benchmarks.papers.published import GUAN, GUAN_UNCERTAINTY, QUSECNETS, TARAN, TARAN_CW
 from benchmarks.papers.workshop import RESULTS
 from turtlenet.files import write_whole
 
@@ -27,15 +27,22 @@ def render(results: Path = RESULTS) -> str:
     found = _Found(results)
     return rules.get_template("page.md").render(
         value=found.value,
+        error=found.error,
+        length=lambda row, name: f"{found.cell(row, name)['median']:.1f}" if found.cell(row, name) else _ABSENT,
         eot=guan.EOT,
+        random_eot=guan.RANDOM_EOT,
+        cw=taran.CW,
+        square=taran.SQUARE,
         qusecnets_at_03=_qusecnets_at_03(found),
         qusecnets_fgsm=_over_eps(found, "fgsm", qusecnets.FGSM_EPS),
         qusecnets_pgd=_over_eps(found, "pgd", qusecnets.PGD_EPS),
         readings=_readings(found),
         guan_fgsm=_guan(found, "fgsm"),
         guan_pgd=_guan(found, "pgd"),
-        guan_jsma=_guan_jsma(),
+        guan_jsma=_guan(found, "jsma"),
+        guan_uncertainty=_guan_uncertainty(found),
         taran=_taran(found),
+        taran_grey=_taran_grey(found),
     )
 
 
@@ -57,11 +64,22 @@ class _Found:
         cell = cell.get(part, {}) if part else cell
         if not cell:
             return _ABSENT
+        if "interval" not in cell:
+            return f"{100 * cell['accuracy']:.1f}"
         numbers = [cell["accuracy"], *cell["interval"]]
         if flip:
             numbers = [1 - numbers[0], 1 - numbers[2], 1 - numbers[1]]
         middle, low, high = (f"{100 * number:.1f}" for number in numbers)
         return f"{middle} [{low}, {high}]"
+
+    def number(self, row: str, name: str, part: str) -> str:
+        """`1.2e-03`, of a figure that is no share."""
+        value = self.cell(row, name).get(part)
+        return _ABSENT if value is None else f"{value:.1e}"
+
+    def error(self, row: str, name: str) -> str:
+        """`14.7`, in percent, for a sentence."""
+        return self.text(row, name, flip=True).partition(" ")[0]
 
     def value(self, row: str, name: str, part: str = "") -> str:
         """`85.3`, for a sentence."""
@@ -140,25 +158,63 @@ def _guan(found: _Found, attack: str) -> str:
     return _table(head, lines, names=3)
 
 
-def _guan_jsma() -> str:
-    lines = [
-        [guan.ROWS[row].title, f"{guan.ROWS[row].dropout:g}", *map(_percent, published.jsma), _ABSENT, _ABSENT]
-        for row, published in GUAN.items()
-    ]
-    return _table(["topology", "dropout", "S, paper", "M, paper", "S, ours", "M, ours"], lines, names=2)
+def _guan_uncertainty(found: _Found) -> str:
+    head = ["topology", "inputs", "mu, paper", "mu, ours", "told apart, paper", "told apart, ours", "AUC"]
+    head += ["wrong and not seen"]
+    lines = []
+    for row, published in GUAN_UNCERTAINTY.items():
+        at, title = f"guan/{row}", f"{guan.ROWS[row].title}, {guan.ROWS[row].dropout:g}"
+        mean = found.number(at, "uncertainty-fgsm", "mu_clean")
+        lines.append([title, "clean", f"{published.clean:.1e}", mean, "", "", "", ""])
+        for attack in ("fgsm", "jsma", "pgd"):
+            name = f"uncertainty-{attack}"
+            theirs = [f"{getattr(published, attack):.1e}", _percent(getattr(published, f"{attack}_detected"))]
+            ours = [found.text(at, name, part) for part in ("detected", "auc", "slipped")]
+            mean = found.number(at, name, "mu_attacked")
+            lines.append(["", attack.upper(), theirs[0], mean, theirs[1], *ours])
+        slipped = found.text(at, "undetected", "slipped")
+        told = found.value(at, "undetected", "detected")
+        lines.append(["", "`undetected`", "", found.number(at, "undetected", "mu_attacked"), "", told, "", slipped])
+    return _table(head, lines, names=2)
 
 
 def _taran(found: _Found) -> str:
     head = ["data", "net", "original, paper", "original, ours", "FGSM, paper"]
-    head += [f"FGSM {eps:g}" for eps in taran.FGSM_EPS] + ["FGSM 0.3 with the key", "PGD 0.3 with the key"]
+    head += [f"FGSM {eps:g}" for eps in taran.FGSM_EPS] + ["C&W, paper", "C&W, ours"]
     lines = []
     for data, published in TARAN.items():
         for row, (clean, hit) in published.items():
-            at = f"taran/{data}/{row}"
-            error = _error(found, at)
-            keyed = [error("fgsm-key-0.3"), error("pgd-key-0.3")] if row == "permuted" else ["", ""]
+            error = _error(found, f"taran/{data}/{row}")
             transferred = [error(f"fgsm-classical-{eps:g}") for eps in taran.FGSM_EPS]
-            lines.append([data, row, _percent(clean), error("clean"), _percent(hit), *transferred, *keyed])
+            carlini = [_percent(TARAN_CW[data][row][1]), error("cw-classical")]
+            lines.append([data, row, _percent(clean), error("clean"), _percent(hit), *transferred, *carlini])
+    return _table(head, lines, names=2)
+
+
+_ATTACKERS = {
+    "signs": "nobody: random signs",
+    "classical": "none, on the classical net: the paper's",
+    "own-key-1": "own key 1",
+    "own-key-2": "own key 2",
+    "mean": "mean of own keys",
+    "key": "with the key",
+}
+
+
+def _taran_grey(found: _Found) -> str:
+    head = ["data", "attacker", *(f"FGSM {eps:g}" for eps in taran.OWN_EPS), "C&W", "C&W, sure"]
+    head += ["PGD 0.3", *(f"square {eps:g}" for eps in taran.SQUARE_EPS)]
+    lines = []
+    for data in TARAN:
+        error = _error(found, f"taran/{data}/permuted")
+        for who, title in _ATTACKERS.items():
+            tried = [error(f"fgsm-{who}-{eps:g}") for eps in taran.OWN_EPS]
+            tried += ["" if who.startswith("own") or who == "signs" else error(f"cw-{who}")]
+            sure = error(f"cw-sure-{who}") if who in ("classical", "mean") else ""
+            strong = error("pgd-key-0.3") if who == "key" else ""
+            lines.append([data, title, *tried, sure, strong, *("" for _ in taran.SQUARE_EPS)])
+        asked = [error(f"square-{eps:g}") for eps in taran.SQUARE_EPS]
+        lines.insert(-1, [data, "questions", *("" for _ in taran.OWN_EPS), "", "", "", *asked])
     return _table(head, lines, names=2)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -151,21 +152,26 @@ class Workshop:
         count: int | None = None,
         labels: str = "true",
         judge: Classifier | None = None,
+        norm: str = "linf",
     ) -> dict[str, Any]:
-        """Accuracy that an attack within Linf leaves.
+        """Accuracy that an attack leaves, and the median length of its perturbations where nothing bounds them.
 
         Args:
             victim: What is attacked, with its way to take gradients.
             spec: The attack.
-            eps: The radius.
+            eps: The radius; infinite for an attack that looks for the smallest.
             count: The first so many test images; None for all.
             labels: `true`, or `predicted`: the attack is given the victim's answers; true ones judge all the same.
             judge: Who answers to what was found, in the victim's place: a transfer.
+            norm: Of the radius.
         """
         x, y = self.test(count)
-        made, ball = attacks.build(spec), balls.get("linf", eps, victim.bounds)
+        made, free = attacks.build(spec), math.isinf(eps)
+        ball = balls.get(norm, 0.0 if free else eps, victim.bounds)
+        ball = ball.with_eps(ball.widest(victim.input_shape)) if free else ball
         aim = predict(victim, x, BATCH).argmax(axis=1).astype("int32") if labels == "predicted" else y
         outcome = attack_all(made, victim, x, aim, ball=ball, seed=self.asked.seed, batch_size=BATCH)
         logits = outcome.logits if judge is None else predict(judge, outcome.x, BATCH)
-        how = {"attack": str(made), "eps": eps, "gradient": victim.gradient, "labels": labels}
+        how: dict[str, Any] = {"attack": str(made), "gradient": victim.gradient, "labels": labels}
+        how |= {"median": round(float(np.median(ball.distance(outcome.x, x))), 4)} if free else {"eps": eps}
         return {**share(logits.argmax(axis=1) == y), **how, "gradients": int(np.sum(outcome.gradients))}
