@@ -10,11 +10,9 @@ import keras
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
-from turtlenet.attacks import AdvGAN, Attack, Mixed
+from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.batches import check_agreement
-from turtlenet.classifier import Classifier
-from turtlenet.data import Data
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
 from turtlenet.fitting import (
@@ -28,10 +26,9 @@ from turtlenet.fitting import (
     load_data,
     source_for,
 )
-from turtlenet.gan.rivals import keep_rivals, players_of, with_own_generators
-from turtlenet.generators import ready
+from turtlenet.gan.rivals import keep_rivals
+from turtlenet.pools import check_without_ball, drawn_from, rivals_in, with_generators
 from turtlenet.training import Objective, Run, Schedule, harden, objectives, recipes
-from turtlenet.training.rival import Turns
 
 __all__ = ["harden_model", "train"]
 
@@ -158,12 +155,13 @@ def harden_model(
     _, total = schedule.steps(len(examples))
     tell = tell if number == 0 else _silent
     ball = ball_for(victim, norm, eps)
-    made = _drawn(attack, attack_weights, attack_drawn)
+    made = drawn_from(attack, attack_weights, attack_drawn)
     with tempfile.TemporaryDirectory() as nowhere:
-        made = _with_generators(made, hardened, victim, found, ball, seed, checkpoint, resume, Path(nowhere), tell)
+        files: dict[str, Any] = {"checkpoint": checkpoint, "resume": resume, "nowhere": Path(nowhere)}
+        made = with_generators(made, hardened, victim, found, ball, seed=seed, tell=tell, **files)
         plan = _objective(objective, made, ball, round(warmup * total))
         # An objective that was given whole has a generator of its own, which is left as it is.
-        rivals = [] if isinstance(objective, Objective) else _rivals(made, ball, generator_moves, seed)
+        rivals = [] if isinstance(objective, Objective) else rivals_in(made, ball, generator_moves, seed)
         opening = [
             f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
             f"threat: {describe_ball(plan.ball)}; attack {plan.attack}",
@@ -219,58 +217,5 @@ class _Opening(keras.callbacks.Callback):
 def _objective(spec: str | Objective, attack: Attack, ball: Ball, warmup_steps: int) -> Objective:
     if isinstance(spec, Objective):
         return spec
-    _without_ball(attack)
+    check_without_ball(attack)
     return objectives.build(spec, {"warmup_steps": warmup_steps}, attack=attack, ball=ball)
-
-
-def _drawn(attack: str | Attack | Sequence[str | Attack], weights: Sequence[float], drawn: str) -> Attack:
-    """The inner attack, or a mixture of several."""
-    given = [attack] if isinstance(attack, str | Attack) else list(attack)
-    if not given:
-        raise SettingError("Expected at least one attack; got none.")
-    made = [attack_family.build(each, training=True) for each in given]
-    if len(made) == 1:
-        if weights:
-            raise SettingError("Expected several attacks for attack_weights; got one.")
-        return made[0]
-    for each in made:
-        _without_ball(each)
-    return Mixed(attacks=made, weights=";".join(f"{weight:g}" for weight in weights), drawn=drawn)
-
-
-def _with_generators(
-    attack: Attack,
-    model: keras.Model,
-    victim: Classifier,
-    found: Data,
-    ball: Ball,
-    seed: int,
-    checkpoint: PathType | None,
-    resume: bool,
-    nowhere: Path,
-    tell: Callable[[str], None],
-) -> Attack:
-    """The attack with generators that are its own to train."""
-    parts = attack.parts if isinstance(attack, Mixed) else (attack,)
-    if not any(isinstance(part, AdvGAN) for part in parts):
-        return attack
-    given: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "seed": seed, "tell": tell}
-    done = [ready(part, model, victim, found, **given) for part in parts]
-    whole = dataclasses.replace(attack, attacks=done) if isinstance(attack, Mixed) else done[0]
-    place = Path(checkpoint) if checkpoint else nowhere / "run"
-    stem = place.name.removesuffix(".resume").removesuffix(".h5").removesuffix(".keras")
-    whole = with_own_generators(whole, place.parent, stem, resume=resume)
-    whole.check(victim, ball)
-    return whole
-
-
-def _rivals(attack: Attack, ball: Ball, moves: int, seed: int) -> list[Turns]:
-    if moves < 0:
-        raise SettingError(f"Expected generator_moves >= 0; got {moves}.")
-    return [Turns(each, moves=moves) for each in players_of(attack, ball, seed)] if moves else []
-
-
-def _without_ball(attack: Attack) -> None:
-    """Refuses an attack with a ball of its own, which training would not heed."""
-    if attack.norm or attack.eps:
-        raise SettingError(f"Expected norm and eps of the threat, not of the attack, in training; got {attack}.")

@@ -21,7 +21,7 @@ from turtlenet.gan.measure import measure_generator
 __all__ = ["ROWS", "main"]
 
 EPS = 0.3
-EPOCHS = {"paper": 8, "strong": 4}
+EPOCHS = {"paper": 5, "strong": 3}
 NATURAL = {"a": "tramer-a", "b": "tramer-b", "c": "carlini-mnist", "turtlenet": "turtlenet-mnist"}
 ROWS = (*NATURAL, "hardened", "quantized")
 SAMPLES = 10

@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from benchmarks.papers import guan, qusecnets, readings, taran
+from benchmarks.papers import advgan, gan_table, guan, qusecnets, readings, taran
 from benchmarks.papers.published import GUAN, GUAN_UNCERTAINTY, QUSECNETS, TARAN, TARAN_CW
 from benchmarks.papers.workshop import RESULTS
 from turtlenet.files import write_whole
@@ -42,6 +42,8 @@ def render(results: Path = RESULTS) -> str:
         guan_jsma=_guan(found, "jsma"),
         guan_uncertainty=_guan_uncertainty(found),
         taran=_taran(found),
+        gan_epochs=advgan.EPOCHS,
+        generators=gan_table.generators(found),
         taran_grey=_taran_grey(found),
     )
 

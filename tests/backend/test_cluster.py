@@ -80,7 +80,7 @@ def test_two_processes_evaluate_as_one(shelf, alone, report) -> None:
     close(findings(other), findings(report))
 
 
-@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+@pytest.mark.parametrize("backend", ["jax", pytest.param("tensorflow", marks=pytest.mark.slow)])
 def test_two_devices_evaluate_as_one(backend, shelf, alone, report) -> None:
     other = evaluated(shelf, alone, f"devices-{backend}", backend=backend, extra=("--devices", "2"))
     assert other.verdicts == report.verdicts
@@ -102,6 +102,7 @@ def test_two_processes_or_devices_train_as_one(shelf, demo_path, alone) -> None:
         assert accuracies(other) == pytest.approx(expected, abs=0.005)
 
 
+@pytest.mark.slow
 def test_a_killed_cluster_continues_as_another_number_of_processes(shelf, demo_path, alone) -> None:
     state = shelf / "killed.h5.resume"
     ended = run(shelf, "train", str(demo_path), *TRAIN, "--out", "killed.h5", processes=2, until=state.exists)

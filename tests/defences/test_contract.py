@@ -75,13 +75,17 @@ def test_files(made, name, tmp_path) -> None:
     np.testing.assert_array_equal(models.classifier(loaded, draws=3).predict(X), before)
 
 
-def test_plain_keras_loads_it_after_an_import(made, tmp_path) -> None:
-    model = defended(made)
-    models.save(model, tmp_path / "m.h5")
-    code = f"import turtlenet, keras; print(len(keras.saving.load_model({str(tmp_path / 'm.h5')!r}).layers))"
+def test_plain_keras_loads_them_after_an_import(tmp_path) -> None:
+    wanted = {}
+    for name in NAMES:
+        model = defended(name)
+        models.save(model, tmp_path / f"{name}.h5")
+        wanted[name] = len(model.layers)
+    load = f"len(keras.saving.load_model({str(tmp_path)!r} + '/' + name + '.h5').layers)"
+    code = f"import turtlenet, keras; print({{name: {load} for name in {list(NAMES)!r}}})"
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=False)
-    assert done.stdout.split()[-1:] == [str(len(model.layers))], done.stderr[-1500:]
+    assert done.stdout.splitlines()[-1:] == [str(wanted)], done.stderr[-1500:]
 
 
 def test_a_spec_builds_it_again(made) -> None:

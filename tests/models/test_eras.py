@@ -82,7 +82,8 @@ def teachable():
     y = L.ReLU(6.0)(L.BatchNormalization()(L.DepthwiseConv2D(3, padding="same", use_bias=False)(x)))
     net = Model(inputs, L.Add()([x, y]), name="model1")
     first = Sequential([net, L.GlobalAveragePooling2D()], name="sequential_1")
-    last = Sequential([Input((4,)), L.Dense(5, activation="relu"), L.Dense(3, "softmax", use_bias=False)])
+    # Named by hand: a number of its own would depend on what was made before.
+    last = Sequential([Input((4,)), L.Dense(5, activation="relu"), L.Dense(3, "softmax", use_bias=False)], name="last")
     return Sequential([first, last])
 
 

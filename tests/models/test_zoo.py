@@ -20,12 +20,14 @@ SIZES = [
     ("turtlenet-cifar", CIFAR, 307_498 + 2 * 448),
     ("carlini-mnist", MNIST, 312_202),
     ("carlini-cifar", CIFAR, 1_147_978),
+    ("tramer-a", MNIST, 924_746),
+    ("tramer-b", MNIST, 710_218),
     ("madry-mnist", MNIST, 3_274_634),
     ("wong-mnist", MNIST, 166_406),
     ("resnet18", CIFAR, 11_173_962),
 ]
 SMALLEST = {"cleverhans": 27, "lenet": 12, "turtlenet-mnist": 4, "turtlenet-cifar": 8}
-SMALLEST |= {"carlini-mnist": 16, "carlini-cifar": 16}
+SMALLEST |= {"tramer-a": 10, "tramer-b": 27, "carlini-mnist": 16, "carlini-cifar": 16}
 
 
 @pytest.mark.parametrize(("name", "shape", "size"), SIZES)

@@ -1,0 +1,51 @@
+"""The table of generators."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from benchmarks.papers import advgan
+
+__all__ = ["generators"]
+
+_TITLES = {
+    "a": "model A",
+    "b": "model B",
+    "c": "model C",
+    "turtlenet": "turtleNet net",
+    "hardened": "small net, trained on PGD-7",
+    "quantized": "`mnist-quantized.h5`",
+}
+# The success that the AdvGAN paper states; quoted, not checked at the source.
+_PUBLISHED = {"a": "97.9", "b": "97.1", "c": "98.3"}
+_ABSENT = "·"
+
+
+class Found(Protocol):
+    """The rows of a folder."""
+
+    def cell(self, row: str, name: str) -> Mapping[str, Any]:
+        """A figure with what belongs to it; empty if it was not measured."""
+
+    def text(self, row: str, name: str, part: str = "", flip: bool = False) -> str:
+        """It in percent, with its interval."""
+
+
+def generators(found: Found) -> str:
+    """Accuracy under each attack, and the success of the generators."""
+    head = ["model", "clean", "FGSM", "PGD, first 1,000", "`paper`", "`strong`", "`strong`, 10 samples"]
+    head += ["success, published", "success, `paper`", "success, `strong`", "ms an image"]
+    lines = [head, ["---", *["--:"] * (len(head) - 1)]]
+    for row in advgan.ROWS:
+        at = f"advgan/{row}"
+        cells = [found.text(at, name) for name in ("clean", "fgsm", "pgd", "paper", "strong", "strong-samples")]
+        shares = [_share(found, at, name) for name in ("paper", "strong")]
+        cost = found.cell(at, "strong").get("milliseconds")
+        lines.append(
+            [_TITLES[row], *cells, _PUBLISHED.get(row, ""), *shares, _ABSENT if cost is None else f"{cost:.2f}"]
+        )
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _share(found: Found, row: str, name: str) -> str:
+    value = found.cell(row, name).get("success")
+    return _ABSENT if value is None else f"{100 * value:.1f}"
