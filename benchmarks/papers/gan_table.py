@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from benchmarks.papers import advgan
 
-__all__ = ["generators"]
+__all__ = ["generators", "share"]
 
 _TITLES = {
     "a": "model A",
@@ -38,7 +38,7 @@ def generators(found: Found) -> str:
     for row in advgan.ROWS:
         at = f"advgan/{row}"
         cells = [found.text(at, name) for name in ("clean", "fgsm", "pgd", "paper", "strong", "strong-samples")]
-        shares = [_share(found, at, name) for name in ("paper", "strong")]
+        shares = [share(found, at, name) for name in ("paper", "strong")]
         cost = found.cell(at, "strong").get("milliseconds")
         lines.append(
             [_TITLES[row], *cells, _PUBLISHED.get(row, ""), *shares, _ABSENT if cost is None else f"{cost:.2f}"]
@@ -46,6 +46,7 @@ def generators(found: Found) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _share(found: Found, row: str, name: str) -> str:
+def share(found: Found, row: str, name: str) -> str:
+    """The success of a generator in percent, or a dot."""
     value = found.cell(row, name).get("success")
     return _ABSENT if value is None else f"{100 * value:.1f}"

@@ -43,6 +43,7 @@ def render(results: Path = RESULTS) -> str:
         guan_uncertainty=_guan_uncertainty(found),
         taran=_taran(found),
         gan_epochs=advgan.EPOCHS,
+        success=lambda row, name: gan_table.share(found, row, name),
         generators=gan_table.generators(found),
         taran_grey=_taran_grey(found),
     )
