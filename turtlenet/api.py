@@ -284,7 +284,7 @@ def evaluate(
     # What a grey-box attacker trains on is not attacked.
     wholes = [to_attack(each, held_out or kind_of_access != "white-box") for each in found]
     parts = [whole.take(limit) for whole in wholes]
-    trained: dict[str, Any] = {"eps": radius, "norm": kind, "seed": seed, "tell": tell}
+    trained: dict[str, Any] = {"eps": radius, "norm": kind, "seed": seed, "access": kind_of_access, "tell": tell}
     owns = [
         [ready(each, one, victim, data, **trained) for each in made]
         for one, victim, data in zip(given, victims, found, strict=True)

@@ -245,6 +245,7 @@ def ready(
     eps: float | None,
     norm: str,
     seed: int = 0,
+    access: str = "white-box",
     tell: Callable[[str], None] = print,
 ) -> Attack:
     """Gives `advgan` without a generator one: it is trained first, and kept by the hash of the model's weights.
@@ -254,9 +255,15 @@ def ready(
 
     Raises:
         DataError: There is nothing to train on.
+        SettingError: An attacker who may not have the model, whose gradients the training would see.
     """
     if not isinstance(attack, AdvGAN) or attack.generator:
         return attack
+    if access != "white-box":
+        raise SettingError(
+            f"Expected advgan:generator=FILE.h5 for access {access}; got none, and training one here would see the "
+            "model's gradients: turtlenet gan train --access dynamic."
+        )
     ball = attack.own_ball(ball_for(victim, norm, eps), victim.input_shape)
     target = attack.target if attack.target.isdigit() else ""
     digest = about_model(model, victim)["sha256"]

@@ -114,6 +114,11 @@ def test_a_black_box_evaluation_has_both_numbers_and_the_queries(report) -> None
     assert "48 queries" in report.threat["surrogate_training"]
 
 
+def test_who_can_only_ask_trains_no_generator_on_the_model() -> None:
+    with pytest.raises(SettingError, match="Expected advgan:generator=FILE.h5 for access black-box; got none"):
+        tn.evaluate(network(), drawn(80, 7), attacks=["advgan"], access="black-box:holdout=24", curve=0)
+
+
 def test_what_a_black_box_cannot_be_is_one_line() -> None:
     for access, words in [
         ("black-box:holdout=80", "Expected more than the attacker's 80 images"),
