@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from turtlenet.errors import OutputError
@@ -131,7 +132,7 @@ def _curve(report: GeneratorReport) -> bytes:
         for values, look in zip(lines[: len(names)], looks, strict=False):
             axes.plot(numbers, values, linewidth=1.8, markersize=4, label="x", **look)
         axes.set(xlabel="epoch", ylabel="share of the images turned", ylim=(0, 1))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(linewidth=0.8)
 
     return plots.png((6.4, 3.6), names, draw)
