@@ -163,10 +163,10 @@ def ball_for(victim: Classifier, norm: str, eps: float | None) -> Ball:
 
 
 def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | None) -> Ball:
-    """How far inputs may move; refuses attacks that cannot work there."""
+    """How far inputs may move; refuses attacks that cannot work there, or in a ball of their own."""
     ball = ball_for(victim, norm, eps)
     for each in attacks:
-        each.check(victim, ball)
+        each.check(victim, each.own_ball(ball, victim.input_shape))
     return ball
 
 

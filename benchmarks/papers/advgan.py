@@ -22,14 +22,21 @@ __all__ = ["ROWS", "main"]
 
 EPS = 0.3
 EPOCHS = {"paper": 5, "strong": 3}
+# Where that was too short: the success on the held-out images was still rising.
+LONGER = {"c": {"paper": 15, "strong": 9}}
 NATURAL = {"a": "tramer-a", "b": "tramer-b", "c": "carlini-mnist", "turtlenet": "turtlenet-mnist"}
-ROWS = (*NATURAL, "hardened", "quantized")
+HARDENED = ("turtlenet-hardened", "hardened", "quantized")
+ROWS = (*NATURAL, *HARDENED)
 SAMPLES = 10
 _PGD = "pgd:steps=40,step=0.01,early_stop=true,restarts=3,start=uniform"
 
 
 def training(shop: Workshop, row: str) -> dict[str, Any]:
     """How a row's model is trained."""
+    if row == "turtlenet-hardened":
+        # As paper 003 did: twelve steps of 0.05, batches of 128; its checkpoints are of 650 to 2,650 such batches.
+        how = {"objective": "madry", "attack": "pgd:steps=12,step=0.05,keep=last", "epochs": 3, "eps": EPS}
+        return {**how, "warmup": 0.25, "batch_size": 128, "learning_rate": 0.001}
     if row == "hardened":
         how = {"objective": "madry", "attack": "pgd:steps=7,step_size=0.3", "epochs": 8, "eps": EPS, "warmup": 0.25}
         return {**how, "batch_size": 128, "learning_rate": 0.002}
@@ -40,7 +47,12 @@ def network(row: str) -> keras.Model:
     """A row's net with fresh weights."""
     if row == "hardened":
         return keras.models.clone_model(tn.load_model("models/mnist-wong.h5"))
-    return models.build(NATURAL[row])
+    return models.build(NATURAL[row.removesuffix("-hardened")])
+
+
+def epochs(row: str) -> dict[str, int]:
+    """For how many epochs each variant is trained against a row's model."""
+    return LONGER.get(row, EPOCHS)
 
 
 def generator(shop: Workshop, row: str, victim: Classifier, variant: str) -> str:
@@ -56,7 +68,7 @@ def generator(shop: Workshop, row: str, victim: Classifier, variant: str) -> str
             name=variant,
             bounds=victim.bounds,
             head="logits",
-            epochs=EPOCHS[variant],
+            epochs=epochs(row)[variant],
             seed=shop.asked.seed,
             checkpoint=checkpoint,
             resume=True,
@@ -99,9 +111,9 @@ def measures(shop: Workshop, row: str) -> Measures:
         shop, victim, generator(shop, row, victim, "strong"), samples=SAMPLES
     )
     found["pgd"] = lambda victim: shop.attacked(victim, _PGD, EPS, count=1000)
-    if row in ("hardened", "quantized"):
+    if row in HARDENED:
         # The black box of the MNIST challenge: generators that never saw this model.
-        for other in ("hardened", "quantized", "a"):
+        for other in (*HARDENED, "a"):
             if other != row:
                 found[f"from-{other}"] = lambda victim, other=other: transferred(shop, victim, other)
     return found
@@ -122,7 +134,7 @@ def make(shop: Workshop, row: str) -> Classifier:
 def main(argv: Sequence[str] | None = None) -> None:
     shop = Workshop("advgan", parser(__doc__ or "").parse_args(argv))
     for row in shop.wanted(ROWS):
-        facts = {"generators": EPOCHS} if row == "quantized" else {**training(shop, row), "generators": EPOCHS}
+        facts = {**({} if row == "quantized" else training(shop, row)), "generators": epochs(row)}
         shop.row(row, facts, measures(shop, row), lambda row=row: make(shop, row))
 
 

@@ -64,6 +64,27 @@ def test_the_numbers_agree_with_each_other(small, examples) -> None:
     assert Report.from_json(report.to_json()) == report
 
 
+def test_attacks_with_balls_of_their_own_stand_beside(small, examples, tmp_path) -> None:
+    """As in the suites of papers 000 to 004; they are pictured and saved like all others."""
+    specs = ("fgsm", "deepfool:steps=20,norm=l2,eps=inf", "jsma:theta=1,norm=l0,eps=inf")
+    report = evaluate(small, examples, specs)
+    alone = evaluate(small, examples, specs[:1])
+    assert report.robust_accuracy == alone.robust_accuracy > report.attacks[1].accuracy
+    assert [(row.norm, row.eps) for row in report.attacks] == [("", None), ("l2", 8.0), ("l0", 64.0)]
+    # What kept to the threat is shown before what did not.
+    shown = {picture.attack for picture in report.pictures}
+    assert "fgsm" in shown and shown <= set(specs)
+    felled = {picture.index for picture in alone.pictures}
+    assert all(picture.attack == "fgsm" for picture in report.pictures if picture.index in felled)
+    assert Report.from_json(report.to_json()) == report
+    report.save(tmp_path)
+    said = "not counted in “every attack”: deepfool:steps=20,norm=l2,eps=inf (L2 up to 8), jsma"
+    markdown = (tmp_path / "report.md").read_text().replace("\\", "")
+    for page in (str(report).replace("\n  ", " "), markdown, (tmp_path / "report.html").read_text()):
+        assert said in page
+    assert "tried within the threat" in markdown
+
+
 def test_a_cascade_gives_the_verdicts_of_a_table(small, examples) -> None:
     table, cascade = evaluate(small, examples), evaluate(small, examples, mode="cascade")
     assert table.verdicts == cascade.verdicts

@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
@@ -256,13 +257,14 @@ class Attack(abc.ABC):
         return attacks.name_of(type(self)) + (f":{settings}" if settings else "")
 
     def to_dict(self) -> dict[str, Any]:
-        """The registered name and every setting, for JSON."""
-        return {"name": attacks.name_of(type(self)), **dataclasses.asdict(self)}
+        """The registered name and every setting, for JSON, which has no infinity: `inf` is a text there."""
+        settings = {key: "inf" if value == math.inf else value for key, value in dataclasses.asdict(self).items()}
+        return {"name": attacks.name_of(type(self)), **settings}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "Attack":
         """Reads back what `to_dict` wrote."""
-        settings = dict(data)
+        settings: dict[str, Any] = {key: math.inf if value == "inf" else value for key, value in data.items()}
         return attacks.factory(settings.pop("name"))(**settings)
 
     def attempted(self, scene: "Scene") -> Found:

@@ -93,6 +93,13 @@ class Cascade:
             ledger.done = int(rows[-1]) + 1
             after_block(ledger)
 
+    def searched(self, number: int, model: Classifier) -> Ball:
+        """Where an attack looks: in its own ball or the threat's, or everywhere for the smallest perturbation."""
+        attack = self.variant(number)
+        ball = attack.own_ball(self.ball, model.input_shape)
+        # One search for the smallest perturbation answers for every radius.
+        return ball.with_eps(ball.widest(model.input_shape)) if attack.minimal and self.mode == "table" else ball
+
     def _attack(
         self, number: int, model: Classifier, block: "_Block", standing: np.ndarray, ledger: Ledger
     ) -> np.ndarray:
@@ -103,14 +110,12 @@ class Cascade:
         began = time.perf_counter()
         attack = self.variant(number)
         ball = attack.own_ball(self.ball, model.input_shape)
-        # One search for the smallest perturbation answers for every radius.
-        free = attack.minimal and self.mode == "table"
         outcome = attack_all(
             attack,
             model,
             mine.x,
             ledger.clean[mine.rows] if naive else mine.y,
-            ball=ball.with_eps(ball.widest(model.input_shape)) if free else ball,
+            ball=self.searched(number, model),
             seed=self.seed,
             index=mine.rows,
             batch_size=self.batch_size,

@@ -36,6 +36,7 @@ class Evidence:
             how many.
         masks: Whether a defence has another gradient than the one that the framework gives.
         naive: Whether attacks take that one where they do not say otherwise.
+        norm: Of the threat.
     """
 
     attacks: Sequence[Attack]
@@ -51,6 +52,7 @@ class Evidence:
     doubled: tuple[str, int, int]
     masks: bool = False
     naive: bool = False
+    norm: str = "linf"
 
     def kind(self, *kinds: str) -> list[int]:
         """Numbers of the attacks of certain kinds."""
@@ -59,7 +61,7 @@ class Evidence:
     def searches(self, number: int) -> list[tuple[Attack, bool]]:
         """The attacks that one consists of in the end, and whether each begins anew."""
         found = []
-        for part, count in self.attacks[number].rounds(self.num_classes):
+        for part, count in self.attacks[number].under(self.norm).rounds(self.num_classes):
             again = count > sweep_size(part.target, self.num_classes)
             while isinstance(part, Elsewhere):
                 part = part.part

@@ -322,6 +322,7 @@ def _evidence(
         doubled=doubled(cascade, model, examples, ledger),
         masks=any(shield.masks for shield in defences_of(model.model)),
         naive=model.gradient == "naive",
+        norm=cascade.ball.norm,
     )
 
 

@@ -66,7 +66,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = ("clean", "count", "fraction", "number", "percent", "shields", "size", "within")
+    names = ("clean", "count", "fraction", "number", "own_balls", "percent", "shields", "size", "within")
     environment.filters |= {name: getattr(text, name) for name in names}
     return environment.get_template("report.html")
 

@@ -22,6 +22,7 @@ from turtlenet.evaluation.text import (
     images,
     names,
     number,
+    own_balls,
     reassurance,
     robust,
     shields,
@@ -120,6 +121,8 @@ def _figures(report: Report, level: str) -> list[str]:
     parts = [f"{level} Attacks", _attacks(report)]
     if report.mode == "cascade":
         parts.append(CASCADE)
+    if own_balls(report):
+        parts.append(plain(own_balls(report)))
     if report.attacks:
         parts += [f"{level} How large the changes are", _changes(report)]
     if report.per_class:

@@ -24,17 +24,22 @@ def pictures(
 ) -> tuple[Picture, ...]:
     """Shows the first image of each class that fell, after the last attack that felled it.
 
-    The choice flatters nobody. The examples are crafted anew: their draws belong to the image, so they are the same.
+    Attacks that keep to the threat come before those with a ball of their own. The choice flatters nobody. The
+    examples are crafted anew: their draws belong to the image, so they are the same.
     """
     if not drawable(examples.shape):
         return ()
     fallen = ledger.attacked & ~ledger.correct & ledger.right
+    own = [attack.own_ball(cascade.ball, model.input_shape) for attack in cascade.attacks]
+    within = fallen & np.array([[ball == cascade.ball] for ball in own])
     chosen: dict[int, list[int]] = {}
     for label in range(model.num_classes):
-        places = np.flatnonzero(fallen.any(axis=0) & (ledger.labels == label))
-        if len(places) and sum(map(len, chosen.values())) < most:
-            last = int(np.flatnonzero(fallen[:, places[0]])[-1])
-            chosen.setdefault(last, []).append(int(places[0]))
+        mine = ledger.labels == label
+        felled = next((those for those in (within, fallen) if those[:, mine].any()), None)
+        if felled is not None and sum(map(len, chosen.values())) < most:
+            place = int(np.flatnonzero(felled.any(axis=0) & mine)[0])
+            last = int(np.flatnonzero(felled[:, place])[-1])
+            chosen.setdefault(last, []).append(place)
     shown = [
         picture
         for number, places in chosen.items()
@@ -49,8 +54,9 @@ def _crafted(
     x, y = examples.batch(places)
     before = softmax(predict(model, x, 16))
     given = before.argmax(axis=1).astype("int32") if cascade.labels == "predicted" else y
+    ball = cascade.searched(number, model)
     outcome = attack_all(
-        cascade.variant(number), model, x, given, ball=cascade.ball, seed=cascade.seed, index=places, batch_size=16
+        cascade.variant(number), model, x, given, ball=ball, seed=cascade.seed, index=places, batch_size=16
     )
     after = softmax(outcome.logits)
     return [

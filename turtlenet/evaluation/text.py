@@ -29,6 +29,7 @@ __all__ = [
     "images",
     "names",
     "number",
+    "own_balls",
     "percent",
     "reassurance",
     "robust",
@@ -67,6 +68,8 @@ def table(reports: Sequence[Report]) -> str:
     lines += ["", *(_costs(reports[0]) if len(reports) == 1 else _side_by_side(titles, reports))]
     if any(report.mode == "cascade" and report.attacks for report in reports):
         lines += _wrapped(CASCADE, "  ")
+    for note in dict.fromkeys(filter(None, map(own_balls, reports))):
+        lines += _wrapped(note, "  ")
     lines.append("")
     for title, report in zip(titles, reports, strict=True):
         lines += _doubts(f"{clip(title, 40)}: " if len(reports) > 1 else "", report)
@@ -190,6 +193,15 @@ def robust_title(report: Report) -> str:
     return f"{ROBUST} in the {clean(report.threat.get('access'))}" if report.beside else ROBUST
 
 
+def own_balls(report: Report) -> str:
+    """Which attacks moved in other balls than the threat's, and what that means; empty for none."""
+    others = [row for row in report.attacks if row.norm and row.eps is not None]
+    if not others:
+        return ""
+    each = ", ".join(f"{attack_title(row)} ({row.norm.capitalize()} up to {row.eps:g})" for row in others)
+    return f"In a ball of its own, and not counted in “{ROBUST}”: {each}."
+
+
 def surrogates(report: Report) -> str:
     """The models that an attacker crafted on, and how many clean images each answers right; `-` for none."""
     found = report.threat.get("surrogates")
@@ -220,8 +232,11 @@ def verdict(report: Report) -> str:
             f"correctly; of one {clean(report.beside)}, {percent(report.beside_accuracy)} "
             f"({within(report.beside_accuracy_interval)}); {before}."
         )
+    if all(row.norm for row in report.attacks):
+        return f"No attack was run within the threat, so nothing is known of robustness to it; {before}."
+    where = " within the threat" if own_balls(report) else ""
     return (
-        f"Under every attack tried, {percent(report.robust_accuracy)} (95 % interval "
+        f"Under every attack tried{where}, {percent(report.robust_accuracy)} (95 % interval "
         f"{within(report.robust_accuracy_interval)}) of {images(report)} are still classified correctly; {before}."
     )
 
