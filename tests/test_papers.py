@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.papers import guan, qusecnets, readings, tables, taran, uncertainty
+from benchmarks.papers import guan, qusecnets, readings, suite_table, suites, tables, taran, uncertainty
 from benchmarks.papers.rows import Row, share
-from benchmarks.papers.workshop import RESULTS, Workshop
+from benchmarks.papers.workshop import RESULTS, Workshop, parser
+from turtlenet import models
 from turtlenet.errors import SettingError, SpecError
 
 TINY = ["--data", "mnist-sample", "--train", "256", "--test", "16", "--epochs", "1"]
@@ -100,6 +101,31 @@ def test_permutation(run):
     assert cells["square-0.3"]["gradients"] == 0
     assert not (run.folder / "rows/taran/mnist").exists()
     assert (run.folder / "models/taran/fashion-mnist/a.key").stat().st_mode & 0o077 == 0
+
+
+def test_suites(run, monkeypatch):
+    own = "cw:norm=l2,eps=inf,searches=1,steps=2,gradient=adaptive"
+    plan = suites.Plan(
+        lambda: models.classifier(models.build("lenet")),
+        {"paper": suites.Asked("", 8, attacks=("fgsm:gradient=naive", own)), "adaptive": suites.Asked("quick", 4)},
+    )
+    monkeypatch.setattr(suites, "plans", lambda shop, folder: {"guan-bnn": plan})
+    found = run(suites, "suites/guan-bnn")
+    paper = found["cells"]["paper"]
+    assert paper["n"] == 8 and [row["attack"] for row in paper["attacks"]] == ["fgsm:gradient=naive", own]
+    assert paper["accuracy"] == paper["attacks"][0]["accuracy"], "C&W has a ball of its own"
+    assert "few-images" in paper["doubts"] and found["cells"]["adaptive"]["suite"] == "quick"
+    page = tables.render(run.folder / "rows")
+    assert "| BNN | as the paper did | 8 | none | 92.0 |" in page
+    assert "|  |  |  | `fgsm` (naive) | 46.2 |" in page
+
+
+def test_each_suite_has_a_title(tmp_path):
+    asked = parser("").parse_args(["--models", str(tmp_path)])
+    known = suites.plans(lambda paper, color=False: Workshop(paper, asked), tmp_path)
+    assert set(known) == set(suite_table.TITLES)
+    run_by = {how.suite for plan in known.values() for how in plan.asked.values()}
+    assert {"gano-2019", "guan-2019", "qusecnets-2018", "qusecnets-2019", "taran-2018"} <= run_by
 
 
 def test_shares_have_intervals():

@@ -5,15 +5,17 @@ from typing import Any, Protocol
 
 from benchmarks.papers import advgan
 
-__all__ = ["generators", "share"]
+__all__ = ["generators", "share", "transfers"]
 
 _TITLES = {
     "a": "model A",
     "b": "model B",
     "c": "model C",
     "turtlenet": "turtleNet net",
+    "turtlenet-hardened": "turtleNet net, trained on PGD-12",
     "hardened": "small net, trained on PGD-7",
     "quantized": "`mnist-quantized.h5`",
+    "cifar10": "small CIFAR-10 net, eps 8/255",
 }
 # The success that the AdvGAN paper states; quoted, not checked at the source.
 _PUBLISHED = {"a": "97.9", "b": "97.1", "c": "98.3"}
@@ -43,6 +45,19 @@ def generators(found: Found) -> str:
         lines.append(
             [_TITLES[row], *cells, _PUBLISHED.get(row, ""), *shares, _ABSENT if cost is None else f"{cost:.2f}"]
         )
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def transfers(found: Found) -> str:
+    """What generators leave of hardened models that they never saw, beside the models' own."""
+    makers = (*advgan.HARDENED, "a")
+    head = ["attacked", *(f"generator of the {_TITLES[maker]}" for maker in makers)]
+    lines = [head, ["---", *["--:"] * len(makers)]]
+    for row in advgan.HARDENED:
+        names = ["strong" if maker == row else f"from-{maker}" for maker in makers]
+        cells = [found.text(f"advgan/{row}", name) for name in names]
+        marked = [f"*{cell}*" if name == "strong" else cell for name, cell in zip(names, cells, strict=True)]
+        lines.append([_TITLES[row], *marked])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -2,7 +2,18 @@
 
 from typing import NamedTuple
 
-__all__ = ["GUAN", "GUAN_UNCERTAINTY", "QUSECNETS", "TARAN", "TARAN_CW", "Guan", "Uncertainty"]
+__all__ = [
+    "FIGURE_6",
+    "GUAN",
+    "GUAN_UNCERTAINTY",
+    "QUSECNETS",
+    "SUITES",
+    "TARAN",
+    "TARAN_CW",
+    "Figure6",
+    "Guan",
+    "Uncertainty",
+]
 
 QUSECNETS = {"natural-none": 0.0148, "natural-cq-2": 0.9751}
 """Papers 000 and 002: accuracy under white-box FGSM, eps 0.3, MNIST. The number of levels is our reading."""
@@ -61,3 +72,36 @@ TARAN_CW = {
     "fashion-mnist": {"classical": (0.075, 1.0), "permuted": (0.115, 0.1212)},
 }
 """The same of the L2 attack of Carlini & Wagner, on another net than FGSM's."""
+
+
+class Figure6(NamedTuple):
+    """A row of paper 003's Figure 6: what an attack leaves of a naturally trained net, on 10,000 test images."""
+
+    accuracy: float
+    loss: float
+    seconds: float
+
+
+FIGURE_6 = {
+    "clean": Figure6(0.9886, 0.0406, 0.0),
+    "mim": Figure6(0.0927, 9.611, 53.58),
+    "madry": Figure6(0.0685, 12.185, 53.07),
+    "bim": Figure6(0.0703, 14.372, 53.08),
+    "pgd": Figure6(0.0684, 12.218, 54.56),
+    "fgsm": Figure6(0.1509, 2.641, 5.48),
+    "advgan": Figure6(0.1012, 7.849, 2.57),
+}
+
+SUITES: dict[str, dict[str, float]] = {
+    "gano-turtlenet": {name: figure.accuracy for name, figure in FIGURE_6.items()},
+    "gano-cifar10": {"clean": 0.706, "pgd": 0.055, "fgsm": 0.081, "bim": 0.121},
+    "qusecnets-natural-none": {"fgsm": 0.0148, "cw": 0.0},
+    "qusecnets-natural-cq-2": {"fgsm": 0.9751, "cw": 0.88},
+    "guan-full-precision": {"clean": 0.982, "fgsm": 0.458, "pgd": 0.006, "jsma": 0.328},
+    "guan-bnn": {"clean": 0.920, "fgsm": 0.462, "pgd": 0.116, "jsma": 0.382},
+    "guan-2-bit": {"clean": 0.966, "fgsm": 0.642, "pgd": 0.016, "jsma": 0.328},
+    "taran-classical": {"clean": 0.990, "fgsm": 0.079, "cw": 0.0, "cw-l0": 0.0, "cw-linf": 0.0001},
+    "taran-permuted": {"clean": 0.970, "fgsm": 0.82, "cw": 0.9136, "cw-l0": 0.8547, "cw-linf": 0.8776},
+}
+"""Accuracies beside a suite's: paper 003, Figure 6 and, of CIFAR-10, Table 1; 000 and 002, FGSM and C&W (of 100); 001,
+Tables 1 and 2, one draw; 004, Table 3, whose two kinds of rows have clean accuracies of their own."""

@@ -6,6 +6,7 @@ of the defence. Generators of `benchmarks.papers.advgan` join paper 003's table.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -43,23 +44,26 @@ class Plan(NamedTuple):
         make: Gives the model; called once, and only if something is missing.
         asked: Runs by name.
         key: File of the key without which the model does not answer.
+        color: Whether it takes the images of CIFAR-10.
     """
 
     make: Callable[[], Classifier]
     asked: Mapping[str, Asked]
     key: Path | None = None
+    color: bool = False
 
 
-def plans(shop: Callable[[str], Workshop], models: Path) -> dict[str, Plan]:
+def plans(shop: Callable[..., Workshop], models: Path) -> dict[str, Plan]:
     """Every row.
 
     Args:
-        shop: Gives the workshop of another script.
+        shop: Gives the workshop of another script, by its name and whether it is of color images.
         models: Folder of the trained models.
     """
     rows = {}
     for row in ("turtlenet", "turtlenet-hardened"):
         rows[f"gano-{row}"] = _gano(shop("advgan"), row, models / "advgan")
+    rows["gano-cifar10"] = _gano(shop("advgan", color=True), "cifar10", models / "advgan")
     for row in ("natural-none", "natural-cq-2", "natural-tq-2"):
         asked = {year: Asked(f"qusecnets-{year}") for year in ("2018", "2019")}
         rows[f"qusecnets-{row}"] = Plan(lambda row=row: _quantized(shop("qusecnets"), row), asked)  # type: ignore[misc]
@@ -77,9 +81,12 @@ def _gano(shop: Workshop, row: str, folder: Path) -> Plan:
         "paper": Asked("gano-2019", None, attacks=own),
         "adaptive": Asked("", 1000, eps=advgan.EPS, attacks=("pgd:steps=40,step=0.01,restarts=10",)),
     }
+    if row in advgan.CIFAR:
+        # Its generators are of another radius.
+        asked["paper"] = Asked("gano-2019", None)
     if row in advgan.HARDENED:
         asked["standard"] = Asked("standard", 300, eps=advgan.EPS)
-    return Plan(lambda: advgan.make(shop, row), asked)
+    return Plan(lambda: advgan.make(shop, row), asked, color=row in advgan.CIFAR)
 
 
 def _quantized(shop: Workshop, row: str) -> Classifier:
@@ -153,16 +160,21 @@ def measured(shop: Workshop, victim: Classifier, asked: Asked) -> dict[str, Any]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    options = parser(__doc__ or "").parse_args(argv)
-    shop = Workshop("suites", options)
-    rows = plans(lambda paper: Workshop(paper, options), options.models)
-    for row in shop.wanted(list(rows)):
+    options = parser(__doc__ or "")
+    options.add_argument("--cifar", default="cifar10", metavar="NAME|PATH", help="CIFAR-10")
+    asked = options.parse_args(argv)
+
+    def shop(paper: str, color: bool = False) -> Workshop:
+        return advgan.workshop(paper, asked, color)
+
+    rows = plans(shop, asked.models)
+    for row in shop("suites").wanted(list(rows)):
         plan = rows[row]
+        mine = shop("suites", plan.color)
         with use_key(plan.key) if plan.key else nullcontext():
-            run = {
-                name: lambda victim, asked=asked: measured(shop, victim, asked) for name, asked in plan.asked.items()
-            }
-            shop.row(row, {}, run, plan.make)
+            each = plan.asked.items()
+            runs = {name: functools.partial(measured, mine, asked=how) for name, how in each}
+            mine.row(row, {}, runs, plan.make)
 
 
 if __name__ == "__main__":

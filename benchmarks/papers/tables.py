@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from benchmarks.papers import advgan, gan_table, guan, qusecnets, readings, taran
+from benchmarks.papers import advgan, gan_table, guan, qusecnets, readings, suite_table, taran
 from benchmarks.papers.published import GUAN, GUAN_UNCERTAINTY, QUSECNETS, TARAN, TARAN_CW
 from benchmarks.papers.workshop import RESULTS
 from turtlenet.files import write_whole
@@ -45,7 +45,10 @@ def render(results: Path = RESULTS) -> str:
         gan_epochs=advgan.EPOCHS,
         success=lambda row, name: gan_table.share(found, row, name),
         generators=gan_table.generators(found),
+        transfers=gan_table.transfers(found),
         taran_grey=_taran_grey(found),
+        figure_6=suite_table.gano(found),
+        suite=lambda kind: suite_table.longer(found, kind),
     )
 
 

@@ -61,16 +61,18 @@ class Workshop:
     Args:
         paper: Name of the paper's folders.
         asked: The options of `parser`.
+        shape: Of an image.
     """
 
     paper: str
     asked: argparse.Namespace
+    shape: tuple[int, ...] = (28, 28, 1)
     _parts: dict[str, Examples] = field(default_factory=dict)
 
     def part(self, name: str) -> Examples:
         """The `train` or `test` part of the data."""
         if not self._parts:
-            blank = models.classifier(models.build("cleverhans"))
+            blank = models.classifier(models.build("cleverhans", input_shape=self.shape))
             data = load_data(self.asked.data, blank)
             self._parts = {"train": data.train.take(self.asked.train), "test": data.test.take(self.asked.test)}
         return self._parts[name]
