@@ -8,7 +8,7 @@ from keras import ops
 from tests.defences.test_binarized import DRAW, IMAGES, kernel_slope, network
 from turtlenet.defences import LowBit, LowBitConv1D, LowBitDense, defences
 from turtlenet.errors import SettingError, SpecError, TurtlenetError
-from turtlenet.models import copy, defences_of
+from turtlenet.models import copy, defences_of, load, save
 
 
 def seen(weights: list[float], **settings) -> np.ndarray:
@@ -58,6 +58,31 @@ def test_the_network_is_that_of_the_rounded_weights() -> None:
     assert not any(each.masks or each.stochastic for each in defences_of(made))
 
 
+def test_scaled_levels_reach_to_the_largest_weight(tmp_path) -> None:
+    model = network()
+    small = [value / 50 for value in model.get_weights()]
+    model.set_weights(small)
+    plain, made = LowBit(bits=2).convert(model), LowBit(bits=2, scaled=True).convert(model)
+    dead = [value for value in plain.get_weights() if value.ndim > 1]
+    assert all(np.abs(value).max() < 0.25 for value in dead), "all of these are rounded to 0"
+    twin = copy(model)
+    twin.set_weights([np.round(v / np.abs(v).max() * 2) / 2 * np.abs(v).max() if v.ndim > 1 else v for v in small])
+    assert np.allclose(made(IMAGES), twin(IMAGES), atol=1e-6)
+    assert not np.allclose(made(IMAGES), plain(IMAGES), atol=1e-6)
+    save(made, tmp_path / "scaled.h5")
+    assert np.array_equal(load(tmp_path / "scaled.h5")(IMAGES), made(IMAGES))
+    # Beyond a scale there is no slope, and training keeps within it.
+    layer = LowBitConv1D(1, 1, scales=[0.5])
+    layer.build((None, 5, 2))
+    layer.kernel.assign(np.array([[[0.4], [0.6]]], "float32"))
+    x, upstream = (DRAW.normal(size=(4, 5, size)).astype("float32") for size in (2, 1))
+    expected = np.einsum("bni,bno->io", x, upstream) * np.array([[1], [0]])
+    assert np.allclose(kernel_slope(layer, x, upstream)[0], expected, atol=1e-5)
+    assert np.allclose(layer.kernel.constraint(layer.kernel), [[[0.4], [0.5]]])
+    again = LowBitConv1D.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config() and again.scales == (0.5,)
+
+
 def test_many_bits_are_the_real_weights() -> None:
     model = network()
     model.set_weights([np.clip(value, -1, 1) for value in model.get_weights()])
@@ -65,7 +90,7 @@ def test_many_bits_are_the_real_weights() -> None:
 
 
 def test_it_prints_as_the_spec_that_builds_it() -> None:
-    for spec in ("k-bit", "k-bit:bits=3", "k-bit:last=False,bits=4,form=linear"):
+    for spec in ("k-bit", "k-bit:bits=3", "k-bit:scaled=True", "k-bit:last=False,bits=4,form=linear"):
         assert str(defences.build(spec)) == spec and defences.build(str(defences.build(spec))) == defences.build(spec)
 
 

@@ -1,5 +1,6 @@
 """Networks with weights of a few bits (Hubara et al., 2016; Guan, paper 001, eq. 6 and 11)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,7 @@ class _LowBit(Quantized):
         form: `clip` keeps them in [-1, 1] (eq. 11 with the example's -1 in the place of the -0 that is printed):
             2^b + 1 levels, for b = 2 those of -1, -0.5, 0, 0.5, 1. `linear` keeps them in [-1, 1 - 2^-(b-1)] (eq. 6
             with that step and the range of b bits in two's complement): 2^b levels, b at least 2.
+        scales: What takes the place of 1 in all of this, above 0, one for each of the layer's kernels; empty for 1.
         **settings: Those of Keras's layer.
 
     Raises:
@@ -53,19 +55,22 @@ class _LowBit(Quantized):
         SpecError: Another form.
     """
 
-    def __init__(self, *args: Any, bits: int = 2, form: str = "clip", **settings: Any):
+    def __init__(self, *args: Any, bits: int = 2, form: str = "clip", scales: Sequence[float] = (), **settings: Any):
         _check(bits, form)
-        super().__init__(*args, **settings)
-        self.bits, self.form = int(bits), form
+        super().__init__(*args, limits=scales, **settings)
+        self.bits, self.form, self.scales = int(bits), form, tuple(map(float, scales))
 
     def quantized(self, kernel: Any, number: int) -> Any:
         fine = 2.0 ** (self.bits - 1)
         high = 1.0 if self.form == "clip" else 1.0 - 1.0 / fine
-        return self.valued(ops.clip(ops.round(kernel * fine) / fine, -1.0, high), within(kernel))
+        scale = self.scales[number] if self.scales else 1.0
+        unit = kernel / scale
+        return self.valued(scale * ops.clip(ops.round(unit * fine) / fine, -1.0, high), scale * within(unit))
 
     def get_config(self: Any) -> dict[str, Any]:
         """Everything that builds the layer anew."""
-        return {**super().get_config(), "bits": self.bits, "form": self.form}  # type: ignore[misc]
+        own = {"bits": self.bits, "form": self.form, **({"scales": list(self.scales)} if self.scales else {})}
+        return {**super().get_config(), **own}  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable("turtlenet")
@@ -120,13 +125,16 @@ class LowBit(LayerConversion):
     """Rounds all kernels of a network to a few bits, as paper 001 does; biases stay real.
 
     A network that was trained with real weights has to be trained on where the bits are few: weights below half a
-    step, 2^-b, become 0.
+    step, 2^-b, become 0. Those that Keras begins with are mostly smaller than the 0.25 of two bits; a layer without
+    any weight left passes nothing, neither images nor gradients, and never learns. `scaled` keeps it alive.
 
     Args:
         bits: Number of bits b: weights are multiples of 2^-(b-1). Paper 001 has 2, 3 and 4.
         form: `clip` for the 2^b + 1 levels of eq. 11, in [-1, 1] (the paper prints a lower limit of -0, which its
             example for b = 2, -1, -0.5, 0, 0.5, 1, contradicts); `linear` for the 2^b levels of eq. 6 in two's
             complement, in [-1, 1 - 2^-(b-1)].
+        scaled: Whether the levels are multiplied, kernel by kernel, by its largest weight at the conversion. The paper
+            does not: its levels are those of [-1, 1].
         first: Whether to change the first of these layers, too.
         last: Whether to change the last of these layers, too.
 
@@ -137,10 +145,14 @@ class LowBit(LayerConversion):
 
     bits: int = 2
     form: str = "clip"
+    scaled: bool = False
 
     def __post_init__(self) -> None:
         _check(self.bits, self.form)
 
     def changed(self, layer: Any, hidden: bool) -> Any:
         """The same layer with weights of a few bits."""
-        return _LAYERS[type(layer)].from_config(layer.get_config() | {"bits": self.bits, "form": self.form})
+        kind, own = _LAYERS[type(layer)], {"bits": self.bits, "form": self.form}
+        if self.scaled:
+            own["scales"] = [float(ops.max(ops.abs(getattr(layer, name)))) or 1.0 for name in kind.kernels]
+        return kind.from_config(layer.get_config() | own)

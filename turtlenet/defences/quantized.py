@@ -1,7 +1,7 @@
 """Layers that keep real weights and compute with quantized ones, and the conversion of a model to them."""
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -22,18 +22,25 @@ def within(x: Any) -> Any:
 
 @keras.saving.register_keras_serializable("turtlenet")
 class UnitClip(keras.constraints.Constraint):
-    """Clips weights to [-1, 1] after each step of training, as beyond it they would have no gradient."""
+    """Clips weights to [-limit, limit] after each step of training, as beyond it they would have no gradient."""
+
+    def __init__(self, limit: float = 1.0):
+        self.limit = float(limit)
 
     def __call__(self, w: Any) -> Any:
         """The weights, clipped."""
-        return ops.clip(w, -1.0, 1.0)
+        return ops.clip(w, -self.limit, self.limit)
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything that builds the constraint anew."""
+        return {"limit": self.limit}
 
 
 class Quantized(Honest):
     """The common part of layers with kernels that are seen quantized, in training and out of it.
 
     Comes before one of the classes of `turtlenet.defences.products` and a layer of Keras, whose settings it takes.
-    Kernels without a constraint of the caller's are clipped to [-1, 1] in training.
+    Kernels without a constraint of the caller's are clipped to [-1, 1] in training, or to `limits`, one for each.
 
     An attacker's gradient at the input is exact: to him, quantized weights are constants.
     """
@@ -45,8 +52,9 @@ class Quantized(Honest):
     constraints: tuple[str, ...]
     """The settings that hold their constraints."""
 
-    def __init__(self, *args: Any, **settings: Any):
-        settings |= {name: UnitClip() for name in self.constraints if settings.get(name) is None}
+    def __init__(self, *args: Any, limits: Sequence[float] = (), **settings: Any):
+        each = zip(self.constraints, limits or [1.0] * len(self.constraints), strict=True)
+        settings |= {name: UnitClip(limit) for name, limit in each if settings.get(name) is None}
         super().__init__(*args, **settings)
 
     def quantized(self, kernel: Any, number: int) -> Any:
