@@ -27,6 +27,7 @@ _RUNS = {
     "adaptive": "adaptive",
     "standard": "`standard`",
     "with the key": "made with the key",
+    "black-box": "black box: a LeNet on 4,800 answers",
 }
 _ABSENT = "·"
 
@@ -93,7 +94,8 @@ def _attacks(cell: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         name = inner.partition(":")[0]
         variant = next((one for one in ("paper", "strong") if name == "advgan" and f"{one}.h5" in inner), "")
         way = next((way for way in ("naive", "adaptive") if f"gradient={way}" in inner), "")
-        title = " ".join(filter(None, [f"`{name}`", variant, f"({way})" if way else ""]))
+        who = f"{row['attacker']}: " if row.get("attacker") else ""
+        title = who + " ".join(filter(None, [f"`{name}`", variant, f"({way})" if way else ""]))
         yield name, title, _share(row)
     if len(cell["attacks"]) > 1:
         yield "all", "**all within the threat**", _share(cell)

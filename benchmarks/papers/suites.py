@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import turtlenet as tn
 from benchmarks.papers import advgan, guan, qusecnets
 from benchmarks.papers.workshop import BATCH, Workshop, parser, start
-from turtlenet import attacks
+from turtlenet import attacks, models
 from turtlenet.attacks import Attack, suites
 from turtlenet.attacks.combined.transfer import Transfer
 from turtlenet.classifier import Classifier
@@ -25,6 +25,8 @@ from turtlenet.evaluation.evaluate import versions
 __all__ = ["Asked", "Plan", "main", "plans"]
 
 FEW, SOME = 50, 100
+_PGD = "pgd:steps=40,step=0.01"
+_SUBSTITUTE = "black-box:substitute=lenet"
 
 
 class Asked(NamedTuple):
@@ -35,6 +37,7 @@ class Asked(NamedTuple):
     draws: int = 1
     eps: float | None = None
     attacks: tuple[str | Attack, ...] = ()
+    access: str = "white-box"
 
 
 class Plan(NamedTuple):
@@ -53,24 +56,25 @@ class Plan(NamedTuple):
     color: bool = False
 
 
-def plans(shop: Callable[..., Workshop], models: Path) -> dict[str, Plan]:
+def plans(shop: Callable[..., Workshop], folder: Path) -> dict[str, Plan]:
     """Every row.
 
     Args:
         shop: Gives the workshop of another script, by its name and whether it is of color images.
-        models: Folder of the trained models.
+        folder: Of the trained models.
     """
     rows = {}
     for row in ("turtlenet", "turtlenet-hardened"):
-        rows[f"gano-{row}"] = _gano(shop("advgan"), row, models / "advgan")
-    rows["gano-cifar10"] = _gano(shop("advgan", color=True), "cifar10", models / "advgan")
+        rows[f"gano-{row}"] = _gano(shop("advgan"), row, folder / "advgan")
+    rows["gano-cifar10"] = _gano(shop("advgan", color=True), "cifar10", folder / "advgan")
     for row in ("natural-none", "natural-cq-2", "natural-tq-2"):
         asked = {year: Asked(f"qusecnets-{year}") for year in ("2018", "2019")}
+        asked["black-box"] = Asked("", 1000, eps=0.3, attacks=("fgsm", _PGD), access=_SUBSTITUTE)
         rows[f"qusecnets-{row}"] = Plan(lambda row=row: _quantized(shop("qusecnets"), row), asked)  # type: ignore[misc]
     for row in ("full-precision", "2-bit", "bnn"):
         asked = {"paper": Asked("guan-2019"), "adaptive": Asked("adaptive", FEW, guan.EOT, guan.EPS)}
         rows[f"guan-{row}"] = Plan(lambda row=row: _random(shop("guan"), row), asked)  # type: ignore[misc]
-    return rows | _taran(models / "taran" / "mnist")
+    return rows | _taran(folder / "taran" / "mnist")
 
 
 def _gano(shop: Workshop, row: str, folder: Path) -> Plan:
@@ -90,7 +94,7 @@ def _gano(shop: Workshop, row: str, folder: Path) -> Plan:
 
 
 def _quantized(shop: Workshop, row: str) -> Classifier:
-    return tn.models.classifier(qusecnets.victim(shop, row))
+    return models.classifier(qusecnets.victim(shop, row))
 
 
 def _random(shop: Workshop, row: str) -> Classifier:
@@ -101,7 +105,7 @@ def _taran(folder: Path) -> dict[str, Plan]:
     """What is made on the classical net, given to both nets as in the paper; and on the permuted one, with its key."""
 
     def net(row: str) -> Callable[[], Classifier]:
-        return lambda: tn.models.classifier(tn.load_model(folder / f"{row}.h5"))
+        return lambda: models.classifier(tn.load_model(folder / f"{row}.h5"))
 
     classical = folder / "classical.h5"
     moved = tuple(_moved(attacks.build(spec), classical) for spec in suites.find("taran-2018").attacks)
@@ -132,10 +136,12 @@ def measured(shop: Workshop, victim: Classifier, asked: Asked) -> dict[str, Any]
         seed=shop.asked.seed,
         batch_size=BATCH,
         curve=0,
+        access=asked.access,
     )
     rows = [
         {
             "attack": row.spec,
+            **({"attacker": row.attacker} if row.attacker else {}),
             "accuracy": row.accuracy,
             "interval": list(row.accuracy_interval),
             "loss": row.loss,
