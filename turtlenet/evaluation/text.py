@@ -198,8 +198,11 @@ def own_balls(report: Report) -> str:
     others = [row for row in report.attacks if row.norm and row.eps is not None]
     if not others:
         return ""
-    each = ", ".join(f"{attack_title(row)} ({row.norm.capitalize()} up to {row.eps:g})" for row in others)
-    return f"In a ball of its own, and not counted in “{ROBUST}”: {each}."
+    # The same attack by another attacker has the same ball.
+    each = dict.fromkeys(
+        f"{clean(row.spec or row.name)} ({row.norm.capitalize()} up to {row.eps:g})" for row in others
+    )
+    return f"In a ball of its own, and not counted in “{ROBUST}”: {', '.join(each)}."
 
 
 def surrogates(report: Report) -> str:
