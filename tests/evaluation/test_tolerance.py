@@ -19,7 +19,7 @@ from turtlenet.errors import DataError, OutputError, SettingError, SpecError
 from turtlenet.evaluation import Tolerance, measure_tolerance
 from turtlenet.evaluation.injection import KINDS, noisy, under_noise
 from turtlenet.evaluation.levels import propose, quantizer
-from turtlenet.evaluation.text import WIDTH
+from turtlenet.evaluation.printed import WIDTH
 from turtlenet.evaluation.tolerance import first_crossing
 from turtlenet.evaluation.tolerance_views import markdown, plot, table
 

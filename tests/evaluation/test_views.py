@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from turtlenet.errors import DataError, OutputError
-from turtlenet.evaluation import plots
+from turtlenet.evaluation import plots, printed
 from turtlenet.evaluation import text as words
 from turtlenet.evaluation.html import html
 from turtlenet.evaluation.markdown import markdown
+from turtlenet.evaluation.printed import WIDTH
 from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Doubt, Picture, Report
 from turtlenet.evaluation.save import load, save
-from turtlenet.evaluation.text import WIDTH, table
+from turtlenet.evaluation.terminal import table
 
 HOSTILE = "<script>alert('x')</script>\"|`$\\frac_&\n# \x1b[31m"
 
@@ -201,22 +202,22 @@ class Page(HTMLParser):
 
 def figures(one):
     """Every number that a full view shows, as it is written there."""
-    yield words.fraction(one.clean_accuracy, one.clean_accuracy_interval)
+    yield printed.fraction(one.clean_accuracy, one.clean_accuracy_interval)
     yield words.robust(one)
-    yield from (words.percent(one.clean_accuracy), str(one.seed), one.created)
+    yield from (printed.percent(one.clean_accuracy), str(one.seed), one.created)
     if one.attacks:
-        yield words.percent(one.robust_accuracy)
+        yield printed.percent(one.robust_accuracy)
     for row in one.attacks:
-        yield words.fraction(row.accuracy, row.accuracy_interval)
-        yield from (words.fraction(row.success_rate), f"{row.seconds:,.1f}")
-        yield from map(words.count, (row.gradients, row.queries, row.examples))
-        yield from map(words.number, (row.loss, row.linf_mean, row.linf_max, row.l2_mean, row.l2_max))
-        yield from map(words.number, (row.l1_mean, row.l0_mean, row.psnr_mean, row.ssim_mean))
+        yield printed.fraction(row.accuracy, row.accuracy_interval)
+        yield from (printed.fraction(row.success_rate), f"{row.seconds:,.1f}")
+        yield from map(printed.count, (row.gradients, row.queries, row.examples))
+        yield from map(printed.number, (row.loss, row.linf_mean, row.linf_max, row.l2_mean, row.l2_max))
+        yield from map(printed.number, (row.l1_mean, row.l0_mean, row.psnr_mean, row.ssim_mean))
     for row in one.per_class:
-        yield words.fraction(row.robust_accuracy, row.robust_accuracy_interval)
-        yield from (words.count(row.count), words.fraction(row.clean_accuracy))
+        yield printed.fraction(row.robust_accuracy, row.robust_accuracy_interval)
+        yield from (printed.count(row.count), printed.fraction(row.clean_accuracy))
     for at in one.curve:
-        yield from (f"{at.eps:g}", words.fraction(at.accuracy, at.accuracy_interval), words.count(at.examples))
+        yield from (f"{at.eps:g}", printed.fraction(at.accuracy, at.accuracy_interval), printed.count(at.examples))
     yield from (f"{name} {version}" for name, version in one.versions.items())
     yield from (str(one.model.get("sha256", "-")), str(one.data.get("sha256", "-")))
 
@@ -227,8 +228,8 @@ def figures(one):
      (0.0001, "0.0001", "0.01 %")],
 )  # fmt: skip
 def test_a_share_never_rounds_to_all_or_none(value, share, whole):
-    assert words.fraction(value) == share
-    assert words.percent(value) == whole
+    assert printed.fraction(value) == share
+    assert printed.percent(value) == whole
 
 
 def test_the_verdict_is_one_honest_sentence():
@@ -276,7 +277,11 @@ def test_text_has_every_number_it_promises():
     assert lines.splitlines()[0] == heading
     for row in report().attacks:
         line = next(line for line in lines.splitlines() if row.spec in line)
-        for cell in (words.fraction(row.accuracy, row.accuracy_interval), words.fraction(row.success_rate), "40,321"):
+        for cell in (
+            printed.fraction(row.accuracy, row.accuracy_interval),
+            printed.fraction(row.success_rate),
+            "40,321",
+        ):
             assert cell in line
     assert "0.861 [0.838, 0.881]" in lines
     assert "! Only 12 images. -> Take 1,000." in lines
@@ -304,7 +309,7 @@ def test_text_puts_models_side_by_side():
     lines = table([natural(), report()]).splitlines()
     fgsm = next(line for line in lines if line.split()[:1] == ["fgsm"])
     assert fgsm.split() == ["fgsm", "0.112", "[0.091,", "0.132]", "0.951", "[0.930,", "0.971]"]
-    assert next(line for line in lines if line.split()[:1] == ["mim"]).split()[-1] == words.MISSING
+    assert next(line for line in lines if line.split()[:1] == ["mim"]).split()[-1] == printed.MISSING
     assert any(line.startswith("! natural.h5: Only 12 images.") for line in lines)
 
 

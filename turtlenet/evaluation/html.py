@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from turtlenet.evaluation import perceptibility_plots, perceptibility_text, plots, text
+from turtlenet.evaluation import perceptibility_plots, perceptibility_text, plots, printed, text
 from turtlenet.evaluation.perceptibility import Sight
 from turtlenet.evaluation.report import Picture, Report
 
@@ -66,8 +66,11 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = ("clean", "count", "fraction", "number", "own_balls", "percent", "shields", "size", "within")
-    environment.filters |= {name: getattr(text, name) for name in names}
+    for room, names in (
+        (printed, ("clean", "count", "fraction", "number", "percent", "within")),
+        (text, ("own_balls", "shields", "size")),
+    ):
+        environment.filters |= {name: getattr(room, name) for name in names}
     return environment.get_template("report.html")
 
 
@@ -86,12 +89,14 @@ def _headline(reports: Sequence[Report]) -> str:
     if not any(report.attacks for report in reports):
         return "No attack was run"
     if len(reports) == 1:
-        left = f"{text.percent(reports[0].robust_accuracy)} of {text.images(reports[0])} withstand every attack tried"
+        left = (
+            f"{printed.percent(reports[0].robust_accuracy)} of {text.images(reports[0])} withstand every attack tried"
+        )
         if reports[0].beside_accuracy is None:
             return left
-        beside = f"{text.percent(reports[0].beside_accuracy)} one {text.clean(reports[0].beside)}"
-        return f"{left} in the {text.clean(reports[0].threat.get('access'))}, {beside}"
-    shares = [text.percent(one.robust_accuracy) if one.attacks else text.MISSING for one in reports]
+        beside = f"{printed.percent(reports[0].beside_accuracy)} one {printed.clean(reports[0].beside)}"
+        return f"{left} in the {printed.clean(reports[0].threat.get('access'))}, {beside}"
+    shares = [printed.percent(one.robust_accuracy) if one.attacks else printed.MISSING for one in reports]
     return "Robust accuracy " + " → ".join(share.replace(" ", "\N{NO-BREAK SPACE}") for share in shares)
 
 

@@ -6,22 +6,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from turtlenet.evaluation import perceptibility_text as visible
+from turtlenet.evaluation.printed import MISSING, clean, count, fraction, number
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import (
     CASCADE,
     CLEAN,
-    MISSING,
     ROBUST,
     attack_rows,
     attack_title,
     change,
-    clean,
     command,
-    count,
-    fraction,
     images,
     names,
-    number,
     own_balls,
     reassurance,
     robust,

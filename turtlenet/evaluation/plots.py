@@ -18,8 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from turtlenet.evaluation.printed import clean, clip, percent
 from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
-from turtlenet.evaluation.text import CLEAN, ROBUST, attack_rows, attack_title, clean, clip, names, percent, sums
+from turtlenet.evaluation.text import CLEAN, ROBUST, attack_rows, attack_title, names, sums
 
 __all__ = ["Plot", "Theme", "accuracies", "curve", "legend", "look", "new_axes", "new_plot", "per_class", "png"]
 

@@ -225,7 +225,7 @@ class Comparison:
 
 def _terminal(reports: Sequence[Report]) -> str:
     from turtlenet.evaluation.perceptibility_text import lines
-    from turtlenet.evaluation.text import table
+    from turtlenet.evaluation.terminal import table
 
     more = lines(reports)
     return table(reports) + ("\n\n" + "\n".join(more) if more else "")

@@ -1,36 +1,25 @@
-"""The terminal's view, and the words and numbers that all views share."""
+"""What is said of a report, in the words that all views share."""
 
-import math
 import shlex
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
+from turtlenet.evaluation.printed import MISSING, clean, count, fraction, percent, within
 from turtlenet.evaluation.report import AttackRow, Report
 
 __all__ = [
     "CASCADE",
     "CAVEAT",
     "CLEAN",
-    "MISSING",
     "ROBUST",
-    "WIDTH",
-    "aligned",
     "attack_rows",
     "attack_title",
     "change",
     "checks",
-    "clean",
-    "clip",
     "command",
-    "count",
-    "fraction",
     "images",
     "names",
-    "number",
     "own_balls",
-    "percent",
     "reassurance",
     "robust",
     "robust_title",
@@ -38,91 +27,20 @@ __all__ = [
     "size",
     "sums",
     "surrogates",
-    "table",
     "threat",
     "verdict",
-    "within",
 ]
 
-WIDTH = 100
-MISSING = "-"
 CLEAN = "clean"
 ROBUST = "every attack"
 CAVEAT = "This proves nothing: the robust accuracy is an upper bound, and an attack that was not tried may lower it."
 CASCADE = "A cascade: each attack met only the images left by those before it; its accuracy counts them all."
 _BLIND = {"query", "decision", "transfer"}
-_FRACTION_COLUMN = len("0.861 [0.838, 0.881]") + 2
-
-
-def table(reports: Sequence[Report]) -> str:
-    """The summary for a terminal: plain text, at most 100 columns.
-
-    Args:
-        reports: One report, or several to stand side by side.
-
-    Returns:
-        A heading for each model, the accuracies with their intervals, and the doubts.
-    """
-    titles = names(reports)
-    lines = [line for title, report in zip(titles, reports, strict=True) for line in _heading(title, report)]
-    lines += ["", *(_costs(reports[0]) if len(reports) == 1 else _side_by_side(titles, reports))]
-    if any(report.mode == "cascade" and report.attacks for report in reports):
-        lines += _wrapped(CASCADE, "  ")
-    for note in dict.fromkeys(filter(None, map(own_balls, reports))):
-        lines += _wrapped(note, "  ")
-    lines.append("")
-    for title, report in zip(titles, reports, strict=True):
-        lines += _doubts(f"{clip(title, 40)}: " if len(reports) > 1 else "", report)
-    return "\n".join(line.rstrip() for line in lines).strip("\n")
-
-
-def clean(text: Any) -> str:
-    """One line of printable characters, whatever a file or a model was called."""
-    kept = "".join(char if char.isprintable() else " " for char in str(text))
-    return " ".join(kept.split()) or MISSING
-
-
-def clip(text: Any, width: int) -> str:
-    """One printable line of at most `width` characters; what is too much goes from the middle.
-
-    Specs of one attack often differ in their last setting only.
-    """
-    line = clean(text)
-    tail = width // 2
-    return line if len(line) <= width else f"{line[: width - 1 - tail]}…{line[-tail:]}"
-
-
-def percent(value: float) -> str:
-    """A share as `86.1 %`; never 0 or 100 for what is only close to it."""
-    return f"{_rounded(100 * value, 1, 100)} %"
-
-
-def within(interval: Sequence[float]) -> str:
-    """An interval of shares as `83.8 to 88.1`, in percent."""
-    return " to ".join(_rounded(100 * end, 1, 100) for end in interval)
-
-
-def fraction(value: float, interval: Sequence[float] | None = None) -> str:
-    """A share as `0.861`, or `0.861 [0.838, 0.881]` with its interval."""
-    share = _rounded(value, 3, 1)
-    return share if interval is None else f"{share} [{', '.join(_rounded(end, 3, 1) for end in interval)}]"
 
 
 def robust(report: Report) -> str:
     """The accuracy under every attack with its interval; `-` where no attack was run."""
     return fraction(report.robust_accuracy, report.robust_accuracy_interval) if report.attacks else MISSING
-
-
-def number(value: float | None) -> str:
-    """A measured quantity to three figures; `-` where nothing was measured."""
-    if value is None:
-        return MISSING
-    return f"{value:,.0f}" if 1000 <= abs(value) < math.inf else f"{value:.3g}"
-
-
-def count(value: Any) -> str:
-    """A whole number with its thousands apart; `-` where it is not known."""
-    return f"{value:,}" if isinstance(value, int) else MISSING
 
 
 def images(report: Report) -> str:
@@ -310,15 +228,6 @@ def command(report: Report) -> str | None:
     return " \\\n  ".join(map(shlex.join, [["turtlenet", "evaluate", clean(path)], *options]))
 
 
-def _rounded(value: float, digits: int, whole: float) -> str:
-    """Rounds without reaching 0 or the whole unless the value is just that."""
-    for extra in range(digits, digits + 3):
-        text = f"{value:.{extra}f}"
-        if float(text) not in (0.0, whole) or value in (0.0, whole):
-            return text
-    return f"{value:.{digits}f}"
-
-
 def _numbered(attacks: Sequence[AttackRow]) -> dict[tuple[str, int], AttackRow]:
     seen: Counter[str] = Counter()
     rows = {}
@@ -327,78 +236,3 @@ def _numbered(attacks: Sequence[AttackRow]) -> dict[tuple[str, int], AttackRow]:
         rows[title, seen[title]] = row
         seen[title] += 1
     return rows
-
-
-def _heading(title: str, report: Report) -> list[str]:
-    facts = [
-        clip(title, 44),
-        size(report),
-        f"{clip(report.data.get('name', MISSING), 30)}, {images(report)}",
-        threat(report),
-    ]
-    return _wrapped(" | ".join(facts), "    ")
-
-
-def _costs(report: Report) -> list[str]:
-    """One model: each attack's accuracy and what it took."""
-    rows = [["", "accuracy [95 % interval]", "success", "seconds", "gradients"]]
-    rows.append([CLEAN, fraction(report.clean_accuracy, report.clean_accuracy_interval), "", "", ""])
-    for attacks, title, share, interval in sums(report):
-        for row in attacks:
-            cells = [clip(attack_title(row), 36), fraction(row.accuracy, row.accuracy_interval)]
-            rows.append([*cells, fraction(row.success_rate), f"{row.seconds:,.1f}", count(row.gradients)])
-        rows += [[title, fraction(share, interval), "", "", ""]] if attacks else []
-    return aligned(rows)
-
-
-def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> list[str]:
-    """Several models: as many columns as fit, then the next ones below."""
-    lines: list[str] = []
-    rows = attack_rows(reports)
-    label = min(30, max([len(ROBUST), *(len(name) for name, _ in rows)]))
-    fit = (WIDTH - 2 - label) // (_FRACTION_COLUMN + 2)
-    for start in range(0, len(reports), fit):
-        part = slice(start, start + fit)
-        lines += [*([""] if start else []), *_block(titles[part], reports[part], rows, part, label)]
-    return lines
-
-
-def _block(
-    titles: Sequence[str],
-    reports: Sequence[Report],
-    attacks: Sequence[tuple[str, tuple[AttackRow | None, ...]]],
-    part: slice,
-    label: int,
-) -> list[str]:
-    rows = [["", *(clip(title, _FRACTION_COLUMN) for title in titles)]]
-    rows.append([CLEAN, *(fraction(one.clean_accuracy, one.clean_accuracy_interval) for one in reports)])
-    for name, cells in attacks:
-        found = [fraction(row.accuracy, row.accuracy_interval) if row else MISSING for row in cells[part]]
-        rows.append([clip(name, label), *found])
-    rows.append([ROBUST, *(robust(one) for one in reports)])
-    return aligned(rows)
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns side by side; the first one, of names, gives way where the numbers need the room."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    widths[0] = max(1, min(widths[0], WIDTH - sum(2 + width for width in widths[1:]) - 2))
-    titles = [clip(row[0], widths[0]) if row[0] else "" for row in rows]
-    return [
-        "  " + "  ".join([title.ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
-        for title, row in zip(titles, rows, strict=True)
-    ]
-
-
-def _doubts(name: str, report: Report) -> list[str]:
-    if not report.doubts:
-        return _wrapped(f"{name}{reassurance(report)}", "  ")
-    return [
-        line
-        for doubt in report.doubts
-        for line in _wrapped(f"! {name}{clean(doubt.finding)} -> {clean(doubt.advice)}", "  ")
-    ]
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent=indent)

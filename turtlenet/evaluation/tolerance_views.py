@@ -12,7 +12,7 @@ from turtlenet.evaluation import markdown as md
 from turtlenet.evaluation import plots
 from turtlenet.evaluation.injection import SHARES
 from turtlenet.evaluation.levels import quantizer
-from turtlenet.evaluation.text import MISSING, WIDTH, aligned, clip, count, fraction, number, percent
+from turtlenet.evaluation.printed import MISSING, WIDTH, aligned, clip, count, fraction, number, percent
 from turtlenet.evaluation.tolerance import LevelRow, NoiseCurve, Tolerance
 from turtlenet.files import write_whole
 

@@ -14,7 +14,7 @@ from turtlenet.errors import OutputError
 from turtlenet.evaluation import markdown as md
 from turtlenet.evaluation import plots
 from turtlenet.evaluation.pictures import drawable
-from turtlenet.evaluation.text import MISSING, aligned, fraction, number
+from turtlenet.evaluation.printed import MISSING, aligned, fraction, number
 from turtlenet.files import write_whole
 from turtlenet.gan.report import GeneratorReport
 
