@@ -223,5 +223,5 @@ def test_bad_input(small) -> None:
     with pytest.raises(SettingError, match="Expected perceptibility >= 0; got -1."):
         turtlenet.evaluate(small.model, (X, y), perceptibility=-1)
     settings = {"attacks": ["noise"], "norm": "l0", "eps": 3, "curve": 0}
-    with pytest.raises(SettingError, match="Expected one of the norms linf, l2, l1 for this attack; got l0."):
+    with pytest.raises(SettingError, match="Expected one of the norms linf, l2, l1 for pgd; got l0."):
         turtlenet.evaluate(small.model, (X, y), perceptibility=4, **settings)

@@ -193,7 +193,10 @@ class Attack(abc.ABC):
             ModelError: The loss needs more classes than the model has.
         """
         if ball.norm not in self.norms:
-            raise SettingError(f"Expected one of the norms {', '.join(self.norms)} for this attack; got {ball.norm}.")
+            fit = "norm" if len(self.norms) == 1 else "one of the norms"
+            raise SettingError(
+                f"Expected {fit} {', '.join(self.norms)} for {attacks.name_of(type(self))}; got {ball.norm}."
+            )
         losses.check_classes(self.judged_by, model.num_classes, targeted=self.target not in ("", "none"))
         self.check_further(model, ball)
 
