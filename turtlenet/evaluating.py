@@ -1,0 +1,251 @@
+"""Attacks models as users ask for it, and reports what is left; how much noise they bear."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from turtlenet import attacks as attack_family
+from turtlenet import models
+from turtlenet.attacks import Attack, suites
+from turtlenet.balls import Ball
+from turtlenet.black_box import Substitution, evaluate_black_box, substitution
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+from turtlenet.evaluation import Comparison, Tolerance, evaluate_classifier, measure_tolerance
+from turtlenet.evaluation.access import check_access
+from turtlenet.evaluation.injection import KINDS
+from turtlenet.fitting import (
+    DataType,
+    ModelType,
+    PathType,
+    about_model,
+    as_classifier,
+    at_least,
+    ball_for,
+    load_data,
+    load_for,
+    threat_for,
+    to_attack,
+)
+from turtlenet.generators import ready
+from turtlenet.grey_box import evaluate_grey_box
+
+__all__ = ["PERCEPTIBILITY", "evaluate", "tolerance"]
+
+DEFAULT_SUITE = "quick"
+PERCEPTIBILITY = 100
+_NO_SUITE = suites.Suite(attacks=())
+
+
+def evaluate(
+    model: ModelType | Sequence[ModelType],
+    data: DataType | None = None,
+    *,
+    attacks: Sequence[str | Attack] = (),
+    suite: str | None = None,
+    eps: float | None = None,
+    norm: str | None = None,
+    bounds: tuple[float, float] | None = None,
+    head: str = "auto",
+    limit: int | None = 1000,
+    held_out: bool = False,
+    mode: str | None = None,
+    labels: str | None = None,
+    gradient: str | None = None,
+    draws: int = 10,
+    precision: str | None = None,
+    seed: int = 0,
+    batch_size: int | None = 256,
+    quantize_pixels: bool = False,
+    curve: int = 256,
+    perceptibility: int | None = None,
+    access: str = "white-box",
+    surrogates: int = 2,
+    surrogate_dir: PathType | None = None,
+    tell: Callable[[str], None] = print,
+    progress: PathType | None = None,
+    resume: bool = False,
+) -> Any:
+    """Attacks one model, or several side by side, and reports what is left of their accuracy.
+
+    Args:
+        model: A classifier, the path of one, or a list of them.
+        data: What to attack, which the training must not have seen: `(x, y)`, a name or a path (its test part).
+        attacks: Specs; nothing takes the suite's.
+        suite: The name or path of an attack suite; `quick` if there are neither attacks nor a suite.
+        eps: Radius in input units; None takes the suite's, else see `harden_model`.
+        norm: None takes the suite's, else `linf`.
+        bounds, head: See `harden_model`.
+        limit: Most images to attack, the first of the data; None for all.
+        held_out: Where data have no separate test part, whether to take only the sixth that training never sees.
+        mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before it.
+        labels: `true`, or `predicted`: the attacks are given the model's own answers, as the papers did.
+        gradient: How the gradient of defences is taken: `adaptive` as a strong attacker does, `naive` as the papers
+            did; None runs each attack in both ways on models where they differ.
+        draws: How many draws of random defences an answer and its gradient are the mean of.
+        precision: What the models' layers compute in, attacked and answering; see `turtlenet.models.compute_in`.
+        seed: Repeats every draw.
+        batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
+        quantize_pixels: Whether a success counts only if it survives rounding to 8-bit pixels, as in a saved picture.
+        curve: Images for the curve of accuracy against eps; 0 draws none.
+        perceptibility: Images whose smallest adversarial example is searched, to tell how visible a change must
+            become; None takes 100 where several models, one of them with a defence, stand side by side, else none.
+        access: What attackers know: `white-box`, everything; `grey-box`, everything but a keyed model's key: they
+            train models of their own and craft on those, and ask; see docs/defences.md. `black-box:substitute=lenet`,
+            nothing but answers: they train a substitute on these; see `turtlenet.black_box.Substitution`.
+        surrogates: How many models behind keys of its own a grey-box attacker trains, beside one without a key.
+        surrogate_dir: Folder where those models are kept and taken from; None forgets them.
+        tell: Is given what they are trained with, a line each.
+        progress: Folder that keeps what is known while an evaluation runs.
+        resume: Whether to continue from there.
+
+    Returns:
+        A `Report`, or a `Comparison` for a list of models.
+    """
+    at_least(1, batch_size=1 if batch_size is None else batch_size)
+    at_least(0, curve=curve, seed=seed)
+    given = list(model) if isinstance(model, (list, tuple)) else [model]
+    if not given:
+        raise SettingError("Expected at least one model; got none.")
+    kind_of_access, asking = _known(access, len(given))
+    chosen = suites.find(DEFAULT_SUITE if suite is None else suite) if suite is not None or not attacks else _NO_SUITE
+    specs = suites.expand([*chosen.attacks, *attacks])
+    kind, radius = _first(norm, chosen.norm, "linf"), _first(eps, chosen.eps)
+    # What is wrong with the last model or its data is said before the first is attacked.
+    how: dict[str, Any] = {
+        "bounds": bounds,
+        "head": head,
+        "precision": precision,
+        "gradient": gradient or "adaptive",
+        "draws": draws,
+    }
+    victims = [as_classifier(one, **how) for one in given]
+    if gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
+        specs = [twin for spec in specs for twin in _both_ways(spec)]
+    made = [attack_family.build(spec) for spec in specs]
+    found = load_for(data, victims)
+    # What a grey-box attacker trains on is not attacked.
+    wholes = [to_attack(each, held_out or kind_of_access != "white-box") for each in found]
+    parts = [whole.take(limit) for whole in wholes]
+    trained: dict[str, Any] = {"eps": radius, "norm": kind, "seed": seed, "access": kind_of_access, "tell": tell}
+    owns = [
+        [ready(each, one, victim, data, **trained) for each in made]
+        for one, victim, data in zip(given, victims, found, strict=True)
+    ]
+    threats = [threat_for(victim, own, kind, radius) for victim, own in zip(victims, owns, strict=True)]
+    looked_at = _looked_at(perceptibility, victims, threats[0])
+    for examples in parts[1:]:
+        examples.check()
+    same: dict[str, Any] = {
+        "specs": [str(spec) for spec in specs],
+        "mode": _first(mode, chosen.mode, "table"),
+        "labels": _first(labels, chosen.labels, "true"),
+        "seed": seed,
+        "batch_size": batch_size,
+        "quantize_pixels": quantize_pixels,
+        "curve": curve,
+        "perceptibility": looked_at,
+        "resume": resume,
+    }
+    reports = []
+    for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True)):
+        own = {**same, "about": about_model(one, victim)}
+        suited = owns[number]
+        own["progress"] = Path(progress) / f".progress-{number}.npz" if progress else None
+        folder = Path(surrogate_dir) if surrogate_dir else None
+        if asking:
+            own |= {"folder": folder, "tell": tell}
+            reports.append(evaluate_black_box(victim, wholes[number], limit, suited, ball, asking, **own))
+        elif kind_of_access == "grey-box":
+            own |= {"head": head, "surrogates": surrogates, "folder": folder, "tell": tell}
+            reports.append(evaluate_grey_box(one, victim, found[number], examples, suited, ball, **own))
+        else:
+            reports.append(evaluate_classifier(victim, examples, suited, ball, **own))
+    return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
+
+
+def tolerance(
+    model: ModelType,
+    data: DataType | None = None,
+    *,
+    kinds: Sequence[str] = (),
+    eps: float | None = None,
+    loss: float = 0.01,
+    strengths: int = 25,
+    bounds: tuple[float, float] | None = None,
+    head: str = "auto",
+    limit: int | None = 1000,
+    precision: str | None = None,
+    seed: int = 0,
+    batch_size: int | None = 256,
+) -> Tolerance:
+    """Finds how much noise a model bears, and proposes how many levels to quantize its input to.
+
+    Args:
+        model: A classifier, or the path of one; it is left as it is.
+        data: What to measure on, which the training must not have seen; see `evaluate`.
+        kinds: Kinds of noise: `uniform`, `gaussian`, `salt-and-pepper`, `sign`; nothing takes all. Without `uniform`
+            only one of the two bounds on the levels is known.
+        eps: The change of each pixel to absorb, above 0, in input units; see `harden_model` for None.
+        loss: The fall of accuracy that is tolerable, within (0, 1): 0.01 is one point.
+        strengths: How many strengths of each kind, at least 2.
+        bounds, head: See `harden_model`.
+        limit: Most images, the first of the data; None for all.
+        precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
+        seed: Repeats every draw.
+        batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a result.
+
+    Raises:
+        TurtlenetError: Anything that does not fit, in one line.
+    """
+    at_least(1, batch_size=1 if batch_size is None else batch_size)
+    victim = as_classifier(model, bounds=bounds, head=head, precision=precision)
+    return measure_tolerance(
+        victim,
+        to_attack(load_data(data, victim), held_out=False).take(limit),
+        eps=float(ball_for(victim, "linf", eps).eps),
+        about=about_model(model, victim),
+        kinds=kinds or KINDS,
+        strengths=strengths,
+        loss=loss,
+        seed=seed,
+        batch_size=batch_size,
+    )
+
+
+def _known(access: str, count: int) -> tuple[str, Substitution | None]:
+    """What attackers of so many models know, by its name, and how they ask where they know nothing."""
+    name, _, settings = access.partition(":")
+    check_access(name)
+    asking = substitution(settings) if name == "black-box" else None
+    if settings and asking is None:
+        raise SettingError(f"Expected settings for access black-box only; got {access}.")
+    if name != "white-box" and count > 1:
+        raise SettingError(f"Expected one model for access {name}; got {count}.")
+    return name, asking
+
+
+def _looked_at(count: int | None, victims: Sequence[Classifier], ball: Ball) -> int:
+    """For how many images the smallest adversarial example is searched."""
+    if count is None:
+        compared = len(victims) > 1 and any(models.defences_of(each.model) for each in victims)
+        return PERCEPTIBILITY if compared and ball.norm in attack_family.PGD.norms else 0
+    at_least(0, perceptibility=count)
+    if count:
+        attack_family.PGD().check(victims[0], ball)
+    return count
+
+
+def _both_ways(spec: str | Attack) -> list[str | Attack]:
+    """An attack that takes the naive gradient, and the attack itself; the attack alone where that is no question."""
+    made = attack_family.build(spec)
+    if made.gradient or made.family == "random":
+        return [spec]
+    naive = dataclasses.replace(made, gradient="naive")
+    return [f"{spec}{',' if ':' in spec else ':'}gradient=naive" if isinstance(spec, str) else naive, spec]
+
+
+def _first(*values: Any) -> Any:
+    """The first value that was given, or None."""
+    return next((value for value in values if value is not None), None)
