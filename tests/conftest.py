@@ -24,8 +24,12 @@ def marked(names: Iterable[str], only: set[str]) -> list[Any]:
     return [pytest.param(name, marks=pytest.mark.tensorflow) if name in only else name for name in names]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves to TensorFlow what is its own."""
+    """Leaves to TensorFlow what is its own, and a file to one worker, whose fixtures then are made once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
     if keras.backend.backend() != "tensorflow":
         for item in items:
             if item.get_closest_marker("tensorflow"):
