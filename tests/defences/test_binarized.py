@@ -16,7 +16,7 @@ from turtlenet.defences import (
     TrainableQuantization,
     defences,
 )
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, SettingError
 from turtlenet.models import classifier, copy, defences_of, load, save, wrap
 
 DRAW = np.random.default_rng(0)
@@ -305,6 +305,17 @@ def test_files(spec, suffix, tmp_path) -> None:
     assert np.array_equal(keyed(loaded, IMAGES), keyed(made, IMAGES))
     assert all(np.array_equal(a, b) for a, b in zip(loaded.get_weights(), made.get_weights(), strict=True))
     assert [each.get_config() for each in loaded.layers] == [each.get_config() for each in made.layers]
+
+
+def test_weights_may_start_sure_of_their_signs() -> None:
+    model = network()
+    made = Binarize(stochastic=True, start=0.75).convert(model)
+    for old, new in zip(model.get_weights(), made.get_weights(), strict=True):
+        wanted = np.where(old >= 0, 0.75, -0.75) if old.ndim > 1 else old
+        assert np.allclose(new, wanted)
+    for start in (-0.1, 1.5):
+        with pytest.raises(SettingError, match="Expected start from 0 to 1"):
+            Binarize(start=start)
 
 
 @pytest.mark.parametrize("spec", ["binarized", "binarized:activations=true", "binarized:stochastic=true", "k-bit"])

@@ -112,6 +112,9 @@ class LayerConversion(Conversion):
             hidden: Whether another one of `kinds` comes after it.
         """
 
+    def begun(self, layer: Any) -> None:  # noqa: B027
+        """What is done to the weights of a layer that `changed` gave, before it is trained; nothing by itself."""
+
     def passed(self, layer: Any) -> Any:
         """A layer for the place of one that has no such kernel and comes before the last one that has."""
         return _twin(layer)
@@ -139,12 +142,18 @@ class LayerConversion(Conversion):
         hidden = {id(each) for each in order[: fit[-1]]}
         fits = {id(order[place]) for place in fit}
 
+        made = []
+
         def clone(layer: Any) -> Any:
             if id(layer) in chosen:
-                return self.changed(layer, id(layer) in hidden)
+                made.append(self.changed(layer, id(layer) in hidden))
+                return made[-1]
             return self.passed(layer) if id(layer) in hidden - fits else _twin(layer)
 
-        return _cloned(model, clone)
+        converted = _cloned(model, clone)
+        for layer in made:
+            self.begun(layer)
+        return converted
 
 
 def _twin(layer: Any) -> Any:
