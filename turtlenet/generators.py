@@ -158,7 +158,10 @@ def train_generator(
         oracle = Oracle(victim, "scores")
         run = _distilled(players, oracle, student, others, examples, schedule, access, distillation, tell, same)
         queries = oracle.queries
-    digests = [about_model(one, each)["sha256"] for one, each in zip([model, *pool], [victim, *others], strict=True)]
+    attacked = list(zip([model, *pool], [victim, *others], strict=True))
+    digests = [about_model(one, each)["sha256"] for one, each in attacked]
+    # A model that was trained on as a file may be attacked from memory, and the other way round.
+    weights = [models.weights_sha256(each.model) for _, each in attacked]
     facts = {
         "shape": list(victim.input_shape),
         "bounds": list(victim.bounds),
@@ -170,6 +173,7 @@ def train_generator(
         "queries": queries,
         # A substitute is not the model: nothing of what was trained on has its hash.
         "victims": digests if student is None else digests[1:],
+        "victims_weights": weights if student is None else weights[1:],
         "substitute": substitute if student is not None else None,
         "data": found.name,
         "schedule": dataclasses.asdict(schedule),

@@ -11,6 +11,7 @@ from tests.gan.conftest import TINY, drawn, network
 from turtlenet import models
 from turtlenet.attacks.advgan import loaded_generator
 from turtlenet.gan.report import GeneratorReport
+from turtlenet.generators import show_generator
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def test_train_writes_a_generator_that_attacks(box, cli, away) -> None:
     given = ("--data", box / "data.npz")
     made = cli("gan", "train", box / "quarters.h5", *given, *FEW, "--out", "g.h5", "--report", "r")
     assert (made.code, made.err) == (0, ""), made.err
-    report_files = ["r/curve.png", "r/report.json", "r/report.md", "r/samples.png"]
+    report_files = ["r/curve.png", "r/report.html", "r/report.json", "r/report.md", "r/samples.png"]
     assert sorted(listing(away)) == ["g.h5", "r", *report_files]
     facts = loaded_generator("g.h5").facts
     assert (facts["variant"], facts["eps"], facts["access"], facts["queries"]) == ("strong", 0.3, "semi-white-box", 0)
@@ -43,6 +44,15 @@ def test_train_writes_a_generator_that_attacks(box, cli, away) -> None:
     with Image.open(away / "r" / "samples.png") as samples:
         assert samples.size == (2 * 4 * 10, 2 * 3 * 10)
     assert f"{report.success:.3f}" in (away / "r" / "report.md").read_text()
+    page = (away / "r" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 2 and "http" not in page.replace("http-equiv", "")
+    assert all(doubt.finding.split(" ")[0] in page for doubt in report.doubts)
+    # The same model in memory, and another one.
+    own, other = models.load(box / "quarters.h5"), models.load(box / "quarters.h5")
+    other.set_weights([2 * value for value in other.get_weights()])
+    for model, code in ((own, "trained-on-the-model"), (other, "trained-elsewhere")):
+        told, _ = show_generator("g.h5", model, box / "data.npz")
+        assert code in {doubt.code for doubt in told.doubts}
     shown = cli("gan", "show", "g.h5")
     assert shown.code == 0 and "semi-white-box" in shown.out and "parameters" in shown.out
     attacked = cli(

@@ -105,7 +105,7 @@ def _train(
     click.echo(f"\n{found}")
     if report:
         found.save(report, samples)
-        click.echo(f"\nreport: {report / 'report.md'}")
+        click.echo(f"\nreport: {report / 'report.html'}")
 
 
 @command.command("show")
@@ -117,7 +117,7 @@ def _train(
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most test images; 0 for all.")
 @click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Repeats every draw.")
-@click.option("--report", type=click.Path(path_type=Path), help="Folder for report.json, report.md and pictures.")
+@click.option("--report", type=click.Path(path_type=Path), help="Folder for report.html, .md and .json, and pictures.")
 @loading_options
 def _show(generator: Path, model: str | None, report: Path | None, limit: int, **settings: Any) -> None:
     """Says what GENERATOR was trained for, and with --model what it does to unseen images."""
@@ -144,4 +144,4 @@ def _show(generator: Path, model: str | None, report: Path | None, limit: int, *
         click.echo(f"\n{result}")
         if report:
             result.save(report, samples)
-            click.echo(f"\nreport: {report / 'report.md'}")
+            click.echo(f"\nreport: {report / 'report.html'}")

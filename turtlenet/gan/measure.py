@@ -18,6 +18,7 @@ from turtlenet.evaluation.report import Doubt
 from turtlenet.evaluation.statistics import distances, share, share_interval, similarity
 from turtlenet.gan.report import Beside, ClassShare, GeneratorReport
 from turtlenet.gan.run import Epoch
+from turtlenet.models import weights_sha256
 
 __all__ = ["BESIDE", "measure_generator"]
 
@@ -96,7 +97,7 @@ def measure_generator(
         classes=_classes(y, right, success, victim.num_classes),
         beside=others,
         epochs=tuple(Epoch(**epoch) for epoch in facts.get("epochs", ())),
-        doubts=tuple(_doubts(share(robust), others, about, facts)),
+        doubts=tuple(_doubts(share(robust), others, {about.get("sha256"), weights_sha256(victim.model)}, facts)),
     )
 
 
@@ -128,7 +129,7 @@ def _beside(
     return Beside(spec=spec, accuracy=share(left), accuracy_interval=share_interval(left), milliseconds=milliseconds)
 
 
-def _doubts(accuracy: float, others: tuple[Beside, ...], about: dict[str, Any], facts: dict[str, Any]) -> Any:
+def _doubts(accuracy: float, others: tuple[Beside, ...], digests: set[Any], facts: dict[str, Any]) -> Any:
     best = min(others, key=lambda other: other.accuracy, default=None)
     if best is not None and best.accuracy < accuracy - _WEAKER and not facts["target"]:
         yield Doubt(
@@ -136,7 +137,7 @@ def _doubts(accuracy: float, others: tuple[Beside, ...], about: dict[str, Any], 
             finding=f"{best.spec} leaves {best.accuracy:.3f} where the generator leaves {accuracy:.3f}.",
             advice="The generator's number is not the model's robustness: quote turtlenet evaluate's.",
         )
-    if about.get("sha256") in facts.get("victims", ()):
+    if digests & {*facts.get("victims", ()), *facts.get("victims_weights", ())}:
         yield Doubt(
             code="trained-on-the-model",
             finding="The generator was trained on the very model it attacks (semi-white-box).",

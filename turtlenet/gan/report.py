@@ -105,7 +105,7 @@ class GeneratorReport:
         return summary(self)
 
     def save(self, folder: str | Path, samples: bytes = b"") -> tuple[Path, ...]:
-        """Writes `report.json`, `report.md`, `curve.png` and `samples.png`; see `turtlenet.gan.views.save`."""
+        """Writes `report.json`, `.md` and `.html`, `curve.png` and `samples.png`; see `turtlenet.gan.views.save`."""
         from turtlenet.gan.views import save
 
         return save(self, folder, samples)

@@ -1,11 +1,14 @@
-"""The report of a generator as text, as Markdown and in pictures."""
+"""The report of a generator as text, as Markdown, as a page and in pictures."""
 
+import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
@@ -14,11 +17,13 @@ from turtlenet.errors import OutputError
 from turtlenet.evaluation import markdown as md
 from turtlenet.evaluation import plots
 from turtlenet.evaluation.pictures import drawable
-from turtlenet.evaluation.printed import MISSING, aligned, fraction, number
+from turtlenet.evaluation.printed import MISSING, aligned, clean, count, fraction, number, percent, within
 from turtlenet.files import write_whole
 from turtlenet.gan.report import GeneratorReport
 
-__all__ = ["grid", "save", "summary"]
+__all__ = ["TITLE", "grid", "html", "save", "summary"]
+
+TITLE = "A generator of adversarial examples"
 
 _GAP = 2
 
@@ -31,7 +36,7 @@ def summary(report: GeneratorReport) -> str:
 
 
 def save(report: GeneratorReport, folder: str | Path, samples: bytes = b"") -> tuple[Path, ...]:
-    """Writes `report.json`, `report.md`, `curve.png`, and `samples.png` if there are any.
+    """Writes `report.json`, `report.md`, `report.html`, `curve.png`, and `samples.png` if there are any.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -42,6 +47,7 @@ def save(report: GeneratorReport, folder: str | Path, samples: bytes = b"") -> t
     files = {
         "report.json": f"{report.to_json()}\n".encode(),
         "report.md": _markdown(report, pictures).encode("utf-8", "backslashreplace"),
+        "report.html": html(report, pictures).encode("utf-8", "backslashreplace"),
         **pictures,
     }
     try:
@@ -51,6 +57,48 @@ def save(report: GeneratorReport, folder: str | Path, samples: bytes = b"") -> t
     for name, content in files.items():
         write_whole(folder / name, lambda file, content=content: file.write(content))  # type: ignore[misc]
     return tuple(folder / name for name in files)
+
+
+def html(report: GeneratorReport, pictures: Mapping[str, bytes]) -> str:
+    """The whole of `report.html`, which needs nothing else.
+
+    Args:
+        report: What to show.
+        pictures: PNG files by name.
+    """
+    uris = {name: "data:image/png;base64," + base64.b64encode(data).decode() for name, data in pictures.items()}
+    threat = report.threat
+    return _template().render(
+        title=TITLE,
+        report=report,
+        headline=f"The generator turns {percent(report.success)} of the images that were right",
+        facts=[
+            f"{threat['norm'].capitalize()} eps {threat['eps']:g}",
+            clean(report.model.get("name")),
+            clean(report.data.get("name")),
+            f"{count(report.data.get('count'))} images",
+        ],
+        beside=_table(report),
+        lengths=_lengths(report),
+        classes=_classes(report),
+        samples=uris.get("samples.png"),
+        curve=uris.get("curve.png"),
+        provenance=[(name, str(value) or MISSING) for name, value in _provenance(report).items()],
+        percent=percent,
+        within=within,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader([Path(__file__).with_name("templates"), Path(md.__file__).with_name("templates")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("generator.html")
 
 
 def grid(x: np.ndarray, moved: np.ndarray, bounds: tuple[float, float], *, most: int = 10, scale: int = 2) -> bytes:
@@ -98,27 +146,37 @@ def _table(report: GeneratorReport) -> list[list[str]]:
     return rows
 
 
-def _markdown(report: GeneratorReport, pictures: dict[str, bytes]) -> str:
-    head, *rows = _table(report)
+def _lengths(report: GeneratorReport) -> list[list[str]]:
     seen = {"Linf": report.linf_mean, "L2": report.l2_mean, "PSNR, dB": report.psnr_mean, "SSIM": report.ssim_mean}
-    facts = {**report.generator, "attack": report.spec, "seed": report.seed, "written": report.created}
+    return [list(seen), [number(value) for value in seen.values()]]
+
+
+def _classes(report: GeneratorReport) -> list[list[str]]:
+    head = ["class", "images that were right", "turned"]
+    return [head, *([str(each.label), str(each.count), fraction(each.success)] for each in report.classes)]
+
+
+def _provenance(report: GeneratorReport) -> dict[str, Any]:
+    return {**report.generator, "attack": report.spec, "seed": report.seed, "written": report.created}
+
+
+def _markdown(report: GeneratorReport, pictures: Mapping[str, bytes]) -> str:
+    head, *rows = _table(report)
+    lengths, classes = _lengths(report), _classes(report)
     parts = [
-        "# A generator of adversarial examples",
+        f"# {TITLE}",
         f"**{md.plain(_headline(report))}**",
         md.table(head, [[md.plain(row[0]), *row[1:]] for row in rows]),
         "## Reasons to doubt",
         "\n".join(f"- {md.plain(_line(doubt))}" for doubt in report.doubts),
         "## How far the successes are from their images (means)",
-        md.table(list(seen), [[number(value) for value in seen.values()]]),
+        md.table(lengths[0], lengths[1:]),
         "## By class",
-        md.table(
-            ["class", "images that were right", "turned"],
-            [[str(each.label), str(each.count), fraction(each.success)] for each in report.classes],
-        ),
+        md.table(classes[0], classes[1:]),
         *(["## Samples: image, change, example", "![samples](samples.png)"] if "samples.png" in pictures else []),
         *(["## Training", "![training](curve.png)"] if "curve.png" in pictures else []),
         "## Provenance",
-        md.table(["", ""], [[name, md.plain(str(value) or MISSING)] for name, value in facts.items()]),
+        md.table(["", ""], [[name, md.plain(str(value) or MISSING)] for name, value in _provenance(report).items()]),
     ]
     return "\n\n".join(parts) + "\n"
 
