@@ -21,7 +21,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
 from turtlenet.evaluation.cascade import predict
-from turtlenet.evaluation.evaluate import versions
+from turtlenet.evaluation.versions import versions
 from turtlenet.files import write_whole
 
 __all__ = ["RESULTS", "Workshop", "parser", "start"]

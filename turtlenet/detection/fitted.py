@@ -15,8 +15,8 @@ from turtlenet.batches import check_agreement
 from turtlenet.detection.base import Detector, detectors, seen
 from turtlenet.detection.scores import Scored, Setting
 from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean
-from turtlenet.evaluation.evaluate import versions
 from turtlenet.evaluation.plain import dump, read
+from turtlenet.evaluation.versions import versions
 from turtlenet.files import write_whole
 
 __all__ = ["POPULATIONS", "FittedDetector", "Point", "Scores", "fit_on"]

@@ -5,20 +5,17 @@ import datetime
 import hashlib
 import itertools
 import json
-import platform
 import sys
 import time
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
 from turtlenet import backend
-from turtlenet.attacks import Attack, attacks
+from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
@@ -30,16 +27,17 @@ from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
 from turtlenet.evaluation.ledger import Ledger
-from turtlenet.evaluation.minimum import minima
 from turtlenet.evaluation.perceptibility import Perceptibility
 from turtlenet.evaluation.pictures import pictures
 from turtlenet.evaluation.probe import Probe, probe
-from turtlenet.evaluation.report import AttackRow, ClassRow, CurvePoint, Report
+from turtlenet.evaluation.report import CurvePoint, Report
+from turtlenet.evaluation.rows import attack_row, class_rows
 from turtlenet.evaluation.smallest import measure_perceptibility
 from turtlenet.evaluation.statistics import share, share_interval
+from turtlenet.evaluation.versions import versions
 from turtlenet.models import defences_of, file_sha256
 
-__all__ = ["LABELS", "evaluate_classifier", "versions"]
+__all__ = ["LABELS", "evaluate_classifier"]
 
 LABELS = ("predicted", "true")
 _PROBED = 256
@@ -136,7 +134,9 @@ def evaluate_classifier(
         beside=access.beside,
         beside_accuracy=share(beside) if access.beside else None,
         beside_accuracy_interval=share_interval(beside) if access.beside else None,
-        attacks=tuple(_row(cascade, model, number, specs[number], access, ledger) for number in range(len(suite))),
+        attacks=tuple(
+            attack_row(cascade, model, number, specs[number], access, ledger) for number in range(len(suite))
+        ),
         doubts=access.find_doubts(threatening, mode)
         + find_doubts(
             _evidence(
@@ -148,7 +148,7 @@ def evaluate_classifier(
                 points,
             )
         ),
-        per_class=_per_class(ledger, robust),
+        per_class=class_rows(ledger, robust),
         curve=points,
         curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
         pictures=pictures(cascade, names, model, examples, ledger),
@@ -217,59 +217,6 @@ def _identity(cascade: Cascade, model: Classifier, about: dict[str, Any], digest
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _row(cascade: Cascade, model: Classifier, number: int, spec: str, access: Access, ledger: Ledger) -> AttackRow:
-    attack = cascade.variant(number)
-    own = attack.own_ball(cascade.ball, model.input_shape)
-    differs = own != cascade.ball
-    asked = ledger.queries[number][ledger.reached[number]]
-    attacked, correct = ledger.attacked[number], ledger.correct[number]
-    seconds, gradients, queries = ledger.cost[number]
-    return AttackRow(
-        name=attacks.name_of(type(attack)),
-        spec=spec,
-        attacker=access.of(number).name,
-        counted=access.of(number).counted,
-        kind=attack.family,
-        settings=attack.to_dict(),
-        accuracy=share(correct),
-        accuracy_interval=share_interval(correct),
-        success_rate=share(ledger.reached[number][attacked]),
-        loss=_mean(ledger.loss[number]),
-        seconds=round(float(seconds), 3),
-        gradients=int(gradients),
-        queries=int(queries),
-        examples=int(attacked.sum()),
-        linf_mean=_mean(ledger.distance["linf"][number]),
-        linf_max=_largest(ledger.distance["linf"][number]),
-        l2_mean=_mean(ledger.distance["l2"][number]),
-        l2_max=_largest(ledger.distance["l2"][number]),
-        l1_mean=_mean(ledger.distance["l1"][number]),
-        l0_mean=_mean(ledger.distance["l0"][number]),
-        psnr_mean=_mean(ledger.distance["psnr"][number]),
-        ssim_mean=_mean(ledger.distance["ssim"][number]),
-        norm=own.norm if differs else "",
-        eps=round(float(own.eps), 6) if differs else None,
-        queries_median=float(np.median(asked)) if len(asked) else None,
-        **(minima(ledger, number, float(own.eps)) if attack.minimal and cascade.mode == "table" else {}),
-    )
-
-
-def _per_class(ledger: Ledger, robust: np.ndarray) -> tuple[ClassRow, ...]:
-    rows = []
-    for label in np.unique(ledger.labels):
-        mine = ledger.labels == label
-        rows.append(
-            ClassRow(
-                label=int(label),
-                count=int(mine.sum()),
-                clean_accuracy=share(ledger.right[mine]),
-                robust_accuracy=share(robust[mine]),
-                robust_accuracy_interval=share_interval(robust[mine]),
-            )
-        )
-    return tuple(rows)
-
-
 def _perceptibility(
     cascade: Cascade,
     model: Classifier,
@@ -324,22 +271,3 @@ def _evidence(
         naive=model.gradient == "naive",
         norm=cascade.ball.norm,
     )
-
-
-def versions() -> dict[str, str]:
-    """What computed a result: the versions of turtlenet, Python, Keras, its backend and NumPy."""
-    engine = keras.backend.backend()
-    packages = {name: metadata.version(name) for name in (engine, "numpy")}
-    from turtlenet.version import __version__
-
-    return {"turtlenet": __version__, "python": platform.python_version(), "keras": keras.__version__, **packages}
-
-
-def _mean(values: np.ndarray) -> float | None:
-    known = values[np.isfinite(values)]
-    return round(float(known.mean()), 6) if len(known) else None
-
-
-def _largest(values: np.ndarray) -> float | None:
-    known = values[np.isfinite(values)]
-    return round(float(known.max()), 9) if len(known) else None

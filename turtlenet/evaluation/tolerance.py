@@ -16,11 +16,11 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.defences import ConstantQuantization
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
-from turtlenet.evaluation.evaluate import versions
 from turtlenet.evaluation.injection import KINDS, SHARES, right_answers, under_noise
 from turtlenet.evaluation.levels import FINEST, Proposal, propose
 from turtlenet.evaluation.plain import dump, read
 from turtlenet.evaluation.statistics import interval
+from turtlenet.evaluation.versions import versions
 
 __all__ = ["LevelRow", "NoiseCurve", "Tolerance", "first_crossing", "measure_tolerance"]
 

@@ -13,9 +13,9 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import predict
-from turtlenet.evaluation.evaluate import versions
 from turtlenet.evaluation.report import Doubt
 from turtlenet.evaluation.statistics import distances, share, share_interval, similarity
+from turtlenet.evaluation.versions import versions
 from turtlenet.gan.report import Beside, ClassShare, GeneratorReport
 from turtlenet.gan.run import Epoch
 from turtlenet.models import weights_sha256

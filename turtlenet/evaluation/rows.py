@@ -1,0 +1,90 @@
+"""The rows of a report, out of what an evaluation wrote down."""
+
+import numpy as np
+
+from turtlenet.attacks import attacks
+from turtlenet.classifier import Classifier
+from turtlenet.evaluation.access import Access
+from turtlenet.evaluation.cascade import Cascade
+from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.minimum import minima
+from turtlenet.evaluation.report import AttackRow, ClassRow
+from turtlenet.evaluation.statistics import share, share_interval
+
+__all__ = ["attack_row", "class_rows"]
+
+
+def attack_row(
+    cascade: Cascade, model: Classifier, number: int, spec: str, access: Access, ledger: Ledger
+) -> AttackRow:
+    """What one attack did.
+
+    Args:
+        cascade: All attacks.
+        model: What they attacked.
+        number: Which of them.
+        spec: How the user named it.
+        access: Who ran it.
+        ledger: What was found.
+    """
+    attack = cascade.variant(number)
+    own = attack.own_ball(cascade.ball, model.input_shape)
+    differs = own != cascade.ball
+    asked = ledger.queries[number][ledger.reached[number]]
+    attacked, correct = ledger.attacked[number], ledger.correct[number]
+    seconds, gradients, queries = ledger.cost[number]
+    return AttackRow(
+        name=attacks.name_of(type(attack)),
+        spec=spec,
+        attacker=access.of(number).name,
+        counted=access.of(number).counted,
+        kind=attack.family,
+        settings=attack.to_dict(),
+        accuracy=share(correct),
+        accuracy_interval=share_interval(correct),
+        success_rate=share(ledger.reached[number][attacked]),
+        loss=_mean(ledger.loss[number]),
+        seconds=round(float(seconds), 3),
+        gradients=int(gradients),
+        queries=int(queries),
+        examples=int(attacked.sum()),
+        linf_mean=_mean(ledger.distance["linf"][number]),
+        linf_max=_largest(ledger.distance["linf"][number]),
+        l2_mean=_mean(ledger.distance["l2"][number]),
+        l2_max=_largest(ledger.distance["l2"][number]),
+        l1_mean=_mean(ledger.distance["l1"][number]),
+        l0_mean=_mean(ledger.distance["l0"][number]),
+        psnr_mean=_mean(ledger.distance["psnr"][number]),
+        ssim_mean=_mean(ledger.distance["ssim"][number]),
+        norm=own.norm if differs else "",
+        eps=round(float(own.eps), 6) if differs else None,
+        queries_median=float(np.median(asked)) if len(asked) else None,
+        **(minima(ledger, number, float(own.eps)) if attack.minimal and cascade.mode == "table" else {}),
+    )
+
+
+def class_rows(ledger: Ledger, robust: np.ndarray) -> tuple[ClassRow, ...]:
+    """Accuracy by class, before and after all attacks; `robust` (n,) says which images withstood."""
+    rows = []
+    for label in np.unique(ledger.labels):
+        mine = ledger.labels == label
+        rows.append(
+            ClassRow(
+                label=int(label),
+                count=int(mine.sum()),
+                clean_accuracy=share(ledger.right[mine]),
+                robust_accuracy=share(robust[mine]),
+                robust_accuracy_interval=share_interval(robust[mine]),
+            )
+        )
+    return tuple(rows)
+
+
+def _mean(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return round(float(known.mean()), 6) if len(known) else None
+
+
+def _largest(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return round(float(known.max()), 9) if len(known) else None
