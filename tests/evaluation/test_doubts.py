@@ -12,6 +12,8 @@ from turtlenet import attacks, balls, data
 from turtlenet.attacks import Attack, Found
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation import evaluate_classifier
+from turtlenet.evaluation.doubts import Evidence
+from turtlenet.evaluation.probe import Probe
 
 RNG = np.random.default_rng(0)
 X = np.concatenate([RNG.uniform(0.1, 0.35, (30, 6)), RNG.uniform(0.65, 0.9, (30, 6))]).astype("float32")
@@ -172,3 +174,22 @@ def test_a_random_model_is_climbed_to_the_end() -> None:
 def test_attacks_that_all_have_balls_of_their_own() -> None:
     found = codes(victim(), "pgd:steps=20,eps=0.5")
     assert "the robust accuracy is the clean one" in found["no-attack-counts"]
+
+
+def test_what_an_ensemble_consists_of_depends_on_the_norm() -> None:
+    """In L1 AutoAttack begins five times, which a doubt about restarts must know."""
+    nothing = Evidence(
+        attacks=[attacks.build("autoattack")],
+        names=["autoattack"],
+        mode="table",
+        labels="true",
+        ledger=None,  # type: ignore[arg-type]
+        num_classes=10,
+        curve=(),
+        widest=1.0,
+        probe=Probe(),
+        probed=0,
+        doubled=("", 0, 0),
+    )
+    assert not any(again for _, again in nothing.searches(0))
+    assert any(again for _, again in dataclasses.replace(nothing, norm="l1").searches(0))
