@@ -1,5 +1,6 @@
 """The tables of the papers' suites: what each attack left, net by net."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -90,8 +91,8 @@ def _attacks(cell: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for row in cell["attacks"]:
         spec = row["attack"]
         # What is made elsewhere is called by what is made there; a generator by its variant.
-        inner = spec.partition("attack=(")[2].rstrip(")") or spec
-        name = inner.partition(":")[0]
+        inner = spec.partition("attack=")[2].lstrip("(") or spec
+        name = re.match(r"[\w-]*", inner)[0]  # type: ignore[index]
         variant = next((one for one in ("paper", "strong") if name == "advgan" and f"{one}.h5" in inner), "")
         way = next((way for way in ("naive", "adaptive") if f"gradient={way}" in inner), "")
         who = f"{row['attacker']}: " if row.get("attacker") else ""
