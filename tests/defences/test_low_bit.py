@@ -81,6 +81,9 @@ def test_scaled_levels_reach_to_the_largest_weight(tmp_path) -> None:
     assert np.allclose(layer.kernel.constraint(layer.kernel), [[[0.4], [0.5]]])
     again = LowBitConv1D.from_config(layer.get_config())
     assert again.get_config() == layer.get_config() and again.scales == (0.5,)
+    for scales in ([0.0], [-1.0], [float("nan")], [0.5, 0.5]):
+        with pytest.raises(SettingError, match="Expected 1 scales above 0, or none"):
+            LowBitConv1D(1, 1, scales=scales)
 
 
 def test_many_bits_are_the_real_weights() -> None:

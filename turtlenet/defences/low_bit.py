@@ -51,12 +51,14 @@ class _LowBit(Quantized):
         **settings: Those of Keras's layer.
 
     Raises:
-        SettingError: Bits out of their range.
+        SettingError: Bits or scales out of their range, or not a scale for each kernel.
         SpecError: Another form.
     """
 
     def __init__(self, *args: Any, bits: int = 2, form: str = "clip", scales: Sequence[float] = (), **settings: Any):
         _check(bits, form)
+        if scales and (len(scales) != len(self.kernels) or not all(0 < scale < float("inf") for scale in scales)):
+            raise SettingError(f"Expected {len(self.kernels)} scales above 0, or none; got {list(scales)}.")
         super().__init__(*args, limits=scales, **settings)
         self.bits, self.form, self.scales = int(bits), form, tuple(map(float, scales))
 
