@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from turtlenet import models, random
+from turtlenet import backend, models, random
 from turtlenet.attacks import AdvGAN, Attack
 from turtlenet.attacks.advgan import FACTS, loaded_generator
 from turtlenet.attacks.batched import attack_all
@@ -117,6 +117,7 @@ def train_generator(
     """
     if access not in ACCESSES:
         raise SpecError(f"Unknown access {access!r} of a generator.{did_you_mean(access, ACCESSES)}")
+    _alone()
     if access == "dynamic" and (resume or checkpoint):
         raise SettingError("Expected a run from the start for access dynamic; got a state to continue from.")
     at_least(1, distillation=distillation)
@@ -259,7 +260,8 @@ def ready(
 
     Raises:
         DataError: There is nothing to train on.
-        SettingError: An attacker who may not have the model, whose gradients the training would see.
+        SettingError: An attacker who may not have the model, whose gradients the training would see; a cluster, where
+            every process would train one.
     """
     if not isinstance(attack, AdvGAN) or attack.generator:
         return attack
@@ -277,6 +279,7 @@ def ready(
     if path.is_file():
         tell(f"advgan: the generator for this model is kept in {path}")
     else:
+        _alone()
         check_folder(home)
         tell(f"advgan: no generator given; training one for this model first, to keep in {path}")
         threat: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "bounds": victim.bounds, "target": target}
@@ -284,6 +287,14 @@ def ready(
         home.mkdir(parents=True, exist_ok=True)
         save_generator(made, path)
     return dataclasses.replace(attack, generator=str(path))
+
+
+def _alone() -> None:
+    if backend.process()[1] > 1:
+        raise SettingError(
+            "Expected one process to train a generator; got a cluster: turtlenet gan train first, then "
+            "advgan:generator=FILE.h5."
+        )
 
 
 def _distilled(

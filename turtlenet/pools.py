@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from turtlenet import attacks as attack_family
+from turtlenet import backend
 from turtlenet.attacks import AdvGAN, Attack, Mixed
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -66,10 +67,15 @@ def with_generators(
         resume: Whether files that are there are those of the run to continue.
         nowhere: A folder that lives as long as the run.
         tell: Is given what happens, a line each.
+
+    Raises:
+        SettingError: A cluster.
     """
     parts = attack.parts if isinstance(attack, Mixed) else (attack,)
     if not any(isinstance(part, AdvGAN) for part in parts):
         return attack
+    if backend.process()[1] > 1:
+        raise SettingError("Expected one process to train against advgan; got a cluster.")
     given: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "seed": seed, "tell": tell}
     done = [ready(part, model, victim, data, **given) for part in parts]
     whole = dataclasses.replace(attack, attacks=done) if isinstance(attack, Mixed) else done[0]

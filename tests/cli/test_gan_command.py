@@ -8,10 +8,12 @@ from PIL import Image
 
 from tests.cli.conftest import listing
 from tests.gan.conftest import TINY, drawn, network
-from turtlenet import models
-from turtlenet.attacks.advgan import loaded_generator
+from turtlenet import backend, models
+from turtlenet import train as train_model
+from turtlenet.attacks.advgan import AdvGAN, loaded_generator
+from turtlenet.errors import SettingError
 from turtlenet.gan.report import GeneratorReport
-from turtlenet.generators import show_generator
+from turtlenet.generators import ready, show_generator, train_generator
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,21 @@ def test_advgan_without_a_generator_trains_one_and_keeps_it(box, cli, away, monk
     assert [path.suffix for path in kept] == [".h5"]
     again = cli(*given, "--attack", "advgan", "--report", "f")
     assert again.code == 0 and "is kept in" in again.out
+
+
+def test_a_cluster_is_told_to_train_it_first(box, digits, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TURTLENET_HOME", str(tmp_path))
+    monkeypatch.setattr(backend, "process", lambda: (0, 2))
+    model, told = models.load(box / "quarters.h5"), []
+    for train in (
+        lambda: train_generator(model, tell=told.append),
+        lambda: ready(AdvGAN(), model, models.classifier(model), digits, eps=0.3, norm="linf", tell=told.append),
+    ):
+        with pytest.raises(SettingError, match="Expected one process .* turtlenet gan train first"):
+            train()
+    with pytest.raises(SettingError, match="Expected one process to train against advgan; got a cluster"):
+        train_model(model, box / "data.npz", attack=["pgd", "advgan"], verbose=False)
+    assert not told and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
