@@ -28,8 +28,8 @@ from turtlenet.fitting import (
     threat_for,
     to_attack,
 )
-from turtlenet.generators import ready
 from turtlenet.grey_box import evaluate_grey_box
+from turtlenet.kept import ready
 
 __all__ = ["PERCEPTIBILITY", "evaluate", "tolerance"]
 

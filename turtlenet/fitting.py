@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import keras
 
-from turtlenet import balls, models
+from turtlenet import backend, balls, models
 from turtlenet import data as data_family
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
@@ -24,6 +24,7 @@ __all__ = [
     "as_classifier",
     "at_least",
     "ball_for",
+    "check_alone",
     "describe_ball",
     "hold_out",
     "load_data",
@@ -173,6 +174,16 @@ def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: fl
 def describe_ball(ball: Ball) -> str:
     """`linf, eps 0.3, pixels in [0, 1]`."""
     return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]"
+
+
+def check_alone(what: str, instead: str = "") -> None:
+    """Refuses a cluster, where every process would do the same by itself and come to another end.
+
+    Raises:
+        SettingError: Several processes.
+    """
+    if backend.process()[1] > 1:
+        raise SettingError(f"Expected one process {what}; got a cluster{': ' if instead else ''}{instead}.")
 
 
 def at_least(least: int, **values: int) -> None:

@@ -1,7 +1,6 @@
 """Generators of adversarial examples, as a Keras project calls them; the command line calls the same."""
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from turtlenet import backend, models, random
-from turtlenet.attacks import AdvGAN, Attack
+from turtlenet import models
+from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import FACTS, loaded_generator
 from turtlenet.attacks.batched import attack_all
-from turtlenet.black_box import Oracle, fit_answers, fresh_network
-from turtlenet.classifier import Classifier
-from turtlenet.data import Data, Examples
+from turtlenet.black_box import Oracle, distill, fresh_network
+from turtlenet.data import Examples
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
-from turtlenet.files import check_folder
 from turtlenet.fitting import (
     DataType,
     ModelType,
@@ -26,22 +23,23 @@ from turtlenet.fitting import (
     as_classifier,
     at_least,
     ball_for,
+    check_alone,
     describe_ball,
     hold_out,
     load_data,
     source_for,
     to_attack,
 )
-from turtlenet.gan import GanRun, Players, build_players, train_players, variant
+from turtlenet.gan import GanRun, build_players, train_players, variant
 from turtlenet.gan.measure import measure_generator
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.gan.views import grid
 from turtlenet.training import Schedule
 
-__all__ = ["ACCESSES", "TrainedGenerator", "ready", "save_generator", "show_generator", "train_generator"]
+__all__ = ["ACCESSES", "TRAIN_FIRST", "TrainedGenerator", "save_generator", "show_generator", "train_generator"]
 
 ACCESSES = ("dynamic", "semi-white-box", "static")
-_CACHED: dict[str, Any] = {"name": "strong", "epochs": 10}
+TRAIN_FIRST = "turtlenet gan train first, then advgan:generator=FILE.h5"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +115,7 @@ def train_generator(
     """
     if access not in ACCESSES:
         raise SpecError(f"Unknown access {access!r} of a generator.{did_you_mean(access, ACCESSES)}")
-    _alone()
+    check_alone("to train a generator", TRAIN_FIRST)
     if access == "dynamic" and (resume or checkpoint):
         raise SettingError("Expected a run from the start for access dynamic; got a state to continue from.")
     at_least(1, distillation=distillation)
@@ -157,7 +155,8 @@ def train_generator(
         run = train_players(players, [victim, *others], examples, schedule, identity=identity, **state, **same)
     else:
         oracle = Oracle(victim, "scores")
-        run = _distilled(players, oracle, student, others, examples, schedule, access, distillation, tell, same)
+        asked: dict[str, Any] = {"dynamic": access == "dynamic", "passes": distillation, "tell": tell}
+        run = distill(players, oracle, student, others, examples, schedule, **asked, **same)
         queries = oracle.queries
     attacked = list(zip([model, *pool], [victim, *others], strict=True))
     digests = [about_model(one, each)["sha256"] for one, each in attacked]
@@ -239,106 +238,6 @@ def show_generator(
     x, y = _of_each_class(examples, victim.num_classes)
     moved = attack_all(attack, victim, x, y, ball=ball, seed=seed, batch_size=batch_size).x
     return report, grid(x, moved, victim.bounds)
-
-
-def ready(
-    attack: Attack,
-    model: ModelType,
-    victim: Classifier,
-    data: Data,
-    *,
-    eps: float | None,
-    norm: str,
-    seed: int = 0,
-    access: str = "white-box",
-    tell: Callable[[str], None] = print,
-) -> Attack:
-    """Gives `advgan` without a generator one: it is trained first, and kept by the hash of the model's weights.
-
-    They lie in the folder `generators` of `TURTLENET_HOME` (`~/.cache/turtlenet`). Another attack is given back as it
-    is.
-
-    Raises:
-        DataError: There is nothing to train on.
-        SettingError: An attacker who may not have the model, whose gradients the training would see; a cluster, where
-            every process would train one.
-    """
-    if not isinstance(attack, AdvGAN) or attack.generator:
-        return attack
-    if access != "white-box":
-        raise SettingError(
-            f"Expected advgan:generator=FILE.h5 for access {access}; got none, and training one here would see the "
-            "model's gradients: turtlenet gan train --access dynamic."
-        )
-    ball = attack.own_ball(ball_for(victim, norm, eps), victim.input_shape)
-    target = attack.target if attack.target.isdigit() else ""
-    digest = about_model(model, victim)["sha256"]
-    stem = f"{digest[:16]}-{ball.norm}-{float(ball.eps):g}-{target or 'any'}-{data.name}-{seed}"
-    home = Path(os.environ.get("TURTLENET_HOME", "~/.cache/turtlenet")).expanduser() / "generators"
-    path = home / f"{''.join(sign if sign.isalnum() or sign in '.-' else '_' for sign in stem)}.h5"
-    if path.is_file():
-        tell(f"advgan: the generator for this model is kept in {path}")
-    else:
-        _alone()
-        check_folder(home)
-        tell(f"advgan: no generator given; training one for this model first, to keep in {path}")
-        threat: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "bounds": victim.bounds, "target": target}
-        made = train_generator(model, data, **threat, **_CACHED, seed=seed, tell=tell)
-        home.mkdir(parents=True, exist_ok=True)
-        save_generator(made, path)
-    return dataclasses.replace(attack, generator=str(path))
-
-
-def _alone() -> None:
-    if backend.process()[1] > 1:
-        raise SettingError(
-            "Expected one process to train a generator; got a cluster: turtlenet gan train first, then "
-            "advgan:generator=FILE.h5."
-        )
-
-
-def _distilled(
-    players: Players,
-    oracle: Oracle,
-    student: Classifier,
-    others: Sequence[Classifier],
-    examples: Examples,
-    schedule: Schedule,
-    access: str,
-    distillation: int,
-    tell: Callable[[str], None],
-    same: dict[str, Any],
-) -> GanRun:
-    """Trains a substitute on answers, and the players on the substitute; in turns where access is dynamic."""
-    x, y = examples.batch(slice(None))
-    answers = oracle.ask(x)
-    fit_answers(student, x, answers, epochs=distillation, batch_size=schedule.batch_size, seed=schedule.seed)
-    tell(f"substitute: trained on {oracle.queries:,} answers")
-    if access == "static":
-        return train_players(players, [student, *others], examples, schedule, **same)
-    runs = []
-    for number in range(schedule.epochs):
-        turn = dataclasses.replace(schedule, epochs=1, seed=schedule.seed + number)
-        runs.append(train_players(players, [student, *others], examples, turn, **same))
-        moved = np.concatenate([_moved(players, part) for part in np.array_split(x, -(-len(x) // 256))])
-        both = np.concatenate([x, moved]), np.concatenate([answers, oracle.ask(moved)])
-        fit_answers(student, *both, epochs=1, batch_size=schedule.batch_size, seed=schedule.seed + number)
-        tell(f"turn {number + 1} of {schedule.epochs}: {oracle.queries:,} queries")
-    epochs = tuple(epoch for run in runs for epoch in run.epochs)
-    # Each turn meets another substitute: the last generator is kept, not the one that an easier one fell to.
-    return dataclasses.replace(
-        runs[-1],
-        steps=sum(run.steps for run in runs),
-        seconds=round(sum(run.seconds for run in runs), 3),
-        epochs=epochs,
-        best_epoch=schedule.epochs if runs[-1].best_epoch else None,
-    )
-
-
-def _moved(players: Players, x: np.ndarray) -> np.ndarray:
-    keys = random.keys(0, np.arange(len(x), dtype="int32"))
-    moved: np.ndarray = keras.ops.convert_to_numpy(players.moved(keras.ops.convert_to_tensor(x), keys))
-    return moved
 
 
 def _of_each_class(examples: Examples, num_classes: int, most: int = 10) -> tuple[np.ndarray, np.ndarray]:

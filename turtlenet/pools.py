@@ -8,15 +8,14 @@ from typing import Any
 import keras
 
 from turtlenet import attacks as attack_family
-from turtlenet import backend
 from turtlenet.attacks import AdvGAN, Attack, Mixed
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
 from turtlenet.errors import SettingError
-from turtlenet.fitting import PathType
+from turtlenet.fitting import PathType, check_alone
 from turtlenet.gan.rivals import players_of, with_own_generators
-from turtlenet.generators import ready
+from turtlenet.kept import ready
 from turtlenet.training.rival import Turns
 
 __all__ = ["check_without_ball", "drawn_from", "rivals_in", "with_generators"]
@@ -74,8 +73,7 @@ def with_generators(
     parts = attack.parts if isinstance(attack, Mixed) else (attack,)
     if not any(isinstance(part, AdvGAN) for part in parts):
         return attack
-    if backend.process()[1] > 1:
-        raise SettingError("Expected one process to train against advgan; got a cluster.")
+    check_alone("to train against advgan")
     given: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "seed": seed, "tell": tell}
     done = [ready(part, model, victim, data, **given) for part in parts]
     whole = dataclasses.replace(attack, attacks=done) if isinstance(attack, Mixed) else done[0]

@@ -13,7 +13,8 @@ from turtlenet import train as train_model
 from turtlenet.attacks.advgan import AdvGAN, loaded_generator
 from turtlenet.errors import SettingError
 from turtlenet.gan.report import GeneratorReport
-from turtlenet.generators import ready, show_generator, train_generator
+from turtlenet.generators import show_generator, train_generator
+from turtlenet.kept import ready
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +70,10 @@ def test_train_writes_a_generator_that_attacks(box, cli, away) -> None:
 
 
 def test_advgan_without_a_generator_trains_one_and_keeps_it(box, cli, away, monkeypatch) -> None:
-    from turtlenet import generators
+    from turtlenet import kept
 
     monkeypatch.setenv("TURTLENET_HOME", str(away / "home"))
-    monkeypatch.setattr(generators, "_CACHED", {"name": "strong", "epochs": 1, "network": TINY})
+    monkeypatch.setattr(kept, "_TRAINING", {"name": "strong", "epochs": 1, "network": TINY})
     given = ("evaluate", box / "quarters.h5", "--data", box / "data.npz", "--eps", "0.3", "--curve", "0")
     first = cli(*given, "--attack", "advgan", "--report", "e")
     assert first.code == 0 and "advgan: no generator given; training one" in first.out, first.err

@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet import backend, models
+from turtlenet import models
 from turtlenet.attacks import Attack, Transfer
 from turtlenet.balls import Ball
 from turtlenet.black_box.oracle import Oracle
 from turtlenet.black_box.substitute import Substitution, fresh_network, train_substitute
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.errors import DataError, SettingError
+from turtlenet.errors import DataError
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.access import Access, Attacker
 from turtlenet.evaluation.cascade import predict
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.report import Doubt
+from turtlenet.fitting import check_alone
 
 __all__ = ["BlackBox", "evaluate_black_box"]
 
@@ -86,8 +87,7 @@ def evaluate_black_box(
         DataError: Fewer images than the attacker's and one to attack.
         TurtlenetError: Anything else that does not fit, in one line, before anything is trained.
     """
-    if backend.process()[1] > 1:
-        raise SettingError("Expected one process for access black-box; got a cluster.")
+    check_alone("for access black-box")
     if len(whole) <= how.holdout:
         raise DataError(
             f"Expected more than the attacker's {how.holdout} images in {whole.name}; got {len(whole)}: "

@@ -52,7 +52,7 @@ def command(
 
     from turtlenet import attacks
     from turtlenet.files import write_whole
-    from turtlenet.generators import ready
+    from turtlenet.kept import ready
 
     victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
     found = api.load_data(data, victim)

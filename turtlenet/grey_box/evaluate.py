@@ -8,17 +8,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from turtlenet import backend, models
+from turtlenet import models
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
-from turtlenet.errors import ModelError, SettingError
+from turtlenet.errors import ModelError
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.access import Access
 from turtlenet.evaluation.cascade import predict
 from turtlenet.evaluation.report import Doubt
-from turtlenet.fitting import ModelType, at_least
+from turtlenet.fitting import ModelType, at_least, check_alone
 from turtlenet.grey_box.attackers import check_suite, line_up
 from turtlenet.grey_box.recipe import Training, training_of
 from turtlenet.grey_box.surrogates import Surrogates, Workshop
@@ -70,8 +70,7 @@ def evaluate_grey_box(
             "Expected a model with a secret key (permutation, sign-flip, orthogonal) for access grey-box; got one "
             "without: attack it as it is, or with transfer:source=OTHER.h5."
         )
-    if backend.process()[1] > 1:
-        raise SettingError("Expected one process for access grey-box; got a cluster.")
+    check_alone("for access grey-box")
     for attack in suite:
         attack.check(victim, attack.own_ball(ball, victim.input_shape))
     check_suite(suite)

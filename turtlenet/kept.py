@@ -1,0 +1,67 @@
+"""`advgan` without a generator: one is trained for the model first, and kept for the next time."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from turtlenet.attacks import AdvGAN, Attack
+from turtlenet.classifier import Classifier
+from turtlenet.data import Data
+from turtlenet.errors import SettingError
+from turtlenet.files import check_folder
+from turtlenet.fitting import ModelType, about_model, ball_for, check_alone
+from turtlenet.generators import TRAIN_FIRST, save_generator, train_generator
+
+__all__ = ["ready"]
+
+_TRAINING: dict[str, Any] = {"name": "strong", "epochs": 10}
+
+
+def ready(
+    attack: Attack,
+    model: ModelType,
+    victim: Classifier,
+    data: Data,
+    *,
+    eps: float | None,
+    norm: str,
+    seed: int = 0,
+    access: str = "white-box",
+    tell: Callable[[str], None] = print,
+) -> Attack:
+    """Gives `advgan` without a generator one: it is trained first, and kept by the hash of the model's weights.
+
+    They lie in the folder `generators` of `TURTLENET_HOME` (`~/.cache/turtlenet`). Another attack is given back as it
+    is.
+
+    Raises:
+        DataError: There is nothing to train on.
+        SettingError: An attacker who may not have the model, whose gradients the training would see; a cluster, where
+            every process would train one.
+    """
+    if not isinstance(attack, AdvGAN) or attack.generator:
+        return attack
+    if access != "white-box":
+        raise SettingError(
+            f"Expected advgan:generator=FILE.h5 for access {access}; got none, and training one here would see the "
+            "model's gradients: turtlenet gan train --access dynamic."
+        )
+    ball = attack.own_ball(ball_for(victim, norm, eps), victim.input_shape)
+    target = attack.target if attack.target.isdigit() else ""
+    digest = about_model(model, victim)["sha256"]
+    stem = f"{digest[:16]}-{ball.norm}-{float(ball.eps):g}-{target or 'any'}-{data.name}-{seed}"
+    home = Path(os.environ.get("TURTLENET_HOME", "~/.cache/turtlenet")).expanduser() / "generators"
+    path = home / f"{''.join(sign if sign.isalnum() or sign in '.-' else '_' for sign in stem)}.h5"
+    if path.is_file():
+        tell(f"advgan: the generator for this model is kept in {path}")
+    else:
+        check_alone("to train a generator", TRAIN_FIRST)
+        check_folder(home)
+        tell(f"advgan: no generator given; training one for this model first, to keep in {path}")
+        threat: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "bounds": victim.bounds, "target": target}
+        made = train_generator(model, data, **threat, **_TRAINING, seed=seed, tell=tell)
+        home.mkdir(parents=True, exist_ok=True)
+        save_generator(made, path)
+    return dataclasses.replace(attack, generator=str(path))
