@@ -118,6 +118,25 @@ def test_settings_out_of_range_are_refused(settings, words, model, pictures):
     assert str(caught.value) == words
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ([1, 2, 3], "Expected one target, or 12, as integers"),
+        (float("nan"), "Expected one target, or 12, as integers; got float64"),
+        (2.7, "as integers; got float64"),
+        (9, "Expected targets from 0 to 3; got 9 to 9."),
+        ("labels", "Expected targets other than the labels; got"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(target, words, model, pictures):
+    x, y = pictures[0][:12], pictures[1][:12]
+    with pytest.raises(tn.DataError) as caught:
+        tn.attack(model, x, y, "pgd:steps=2", target=y if isinstance(target, str) else target)
+    assert words in str(caught.value)
+    moved = tn.attack(model, x, y, "pgd:steps=2", target=(y + 1) % 4)
+    assert moved.shape == x.shape
+
+
 def test_no_model_at_all_is_refused(pictures):
     with pytest.raises(tn.SettingError, match="Expected at least one model; got none."):
         tn.evaluate([], pictures)

@@ -133,7 +133,7 @@ def attack(
         gradient: How the gradient of defences is taken: `adaptive`, or `naive` as the papers did.
         draws: How many draws of random defences an answer and its gradient are the mean of.
         seed: Repeats the draws.
-        target: Classes to answer (n,), for a targeted attack.
+        target: Classes to answer, integers (n,) other than the labels, or one for all: for a targeted attack.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
 
     Returns:
@@ -165,7 +165,24 @@ def attack_examples(
     made.check(victim, ball)
     examples.check()
     pixels, labels = examples.batch(slice(None))
-    wanted = None if target is None else np.broadcast_to(np.asarray(target, "int32"), labels.shape)
-    if wanted is not None and not 0 <= wanted.min() <= wanted.max() < victim.num_classes:
-        raise DataError(f"Expected targets from 0 to {victim.num_classes - 1}; got {wanted.min()} to {wanted.max()}.")
+    wanted = None if target is None else _targets(target, labels, victim.num_classes)
     return attack_all(made, victim, pixels, labels, ball=ball, seed=seed, target=wanted, batch_size=batch_size)
+
+
+def _targets(target: Any, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Targets as integers (n,), none of which is the label."""
+    given = np.asarray(target)
+    if given.dtype.kind not in "iu" or given.shape not in ((), labels.shape):
+        raise DataError(
+            f"Expected one target, or {len(labels)}, as integers; got {given.dtype} of shape {given.shape}."
+        )
+    wanted = np.broadcast_to(given, labels.shape).astype("int32")
+    if not 0 <= wanted.min() <= wanted.max() < num_classes:
+        raise DataError(f"Expected targets from 0 to {num_classes - 1}; got {wanted.min()} to {wanted.max()}.")
+    same = np.flatnonzero(wanted == labels)
+    if len(same):
+        raise DataError(
+            f"Expected targets other than the labels; got {wanted[same[0]]} for both at image {same[0]} and "
+            f"{len(same) - 1} more."
+        )
+    return wanted

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet.attacks import AdvGAN, Attack
+from turtlenet.attacks.goal import is_class
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
 from turtlenet.errors import SettingError
@@ -49,7 +50,7 @@ def ready(
             "model's gradients: turtlenet gan train --access dynamic."
         )
     ball = attack.own_ball(ball_for(victim, norm, eps), victim.input_shape)
-    target = attack.target if attack.target.isdigit() else ""
+    target = attack.target if is_class(attack.target) else ""
     digest = about_model(model, victim)["sha256"]
     stem = f"{digest[:16]}-{ball.norm}-{float(ball.eps):g}-{target or 'any'}-{data.name}-{seed}"
     home = Path(os.environ.get("TURTLENET_HOME", "~/.cache/turtlenet")).expanduser() / "generators"

@@ -27,6 +27,17 @@ def test_every_shipped_suite_is_sound(name, blank) -> None:
         assert Attack.from_dict(json.loads(json.dumps(attack.to_dict(), allow_nan=False))) == attack
 
 
+@pytest.mark.parametrize(("suite", "norm"), [("standard", "linf"), ("standard", "l2"), ("standard-l1", "l1")])
+@pytest.mark.parametrize("num_classes", [2, 3, 10])
+def test_standard_is_autoattack_in_rows(suite, norm, num_classes) -> None:
+    def searched(given):
+        rounds = [pair for attack in given for pair in attack.under(norm).rounds(num_classes)]
+        return [(str(part).partition(":")[0].partition("-")[0], part.judged_by, count) for part, count in rounds]
+
+    rows = [attacks.build(spec) for spec in suites.find(suite).attacks]
+    assert searched(rows) == searched([attacks.build("autoattack")])
+
+
 def test_the_shipped_names() -> None:
     assert {"quick", "gano-2019"} <= set(suites.names())
 

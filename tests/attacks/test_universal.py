@@ -74,3 +74,14 @@ def test_bad_settings(small, images, tmp_path) -> None:
         attacks.fit_universal(small, x[:0], y[:0], ball=ball)
     with pytest.raises(OutputError):
         attacks.fit_universal(small, x, y, ball=ball, epochs=1, file=tmp_path / "no" / "one.npy")
+
+
+def test_a_file_that_changes_is_read_again(small, images, tmp_path) -> None:
+    x, y = images
+    attack, ball = attacks.build(f"universal:file={tmp_path / 'one.npy'}"), balls.get("linf", 0.3)
+    for shift in (0.3, -0.3):
+        np.save(tmp_path / "one.npy", np.full((8, 8, 1), shift, "float32"))
+        found = np.asarray(attack(small, x, y, ball=ball))
+        moved = (found != x).any(axis=(1, 2, 3))
+        assert moved.any() and np.allclose(found[moved], np.clip(x[moved] + shift, 0, 1), atol=1e-6)
+    assert attack.files == (str(tmp_path / "one.npy"),)

@@ -1,6 +1,8 @@
 """Models that deceive attacks in known ways raise the doubt that names it; an honest one raises none of these."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,6 +14,8 @@ from turtlenet import attacks, balls, data
 from turtlenet.attacks import Attack, Found
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation import evaluate_classifier
+from turtlenet.evaluation.cascade import Cascade
+from turtlenet.evaluation.convergence import twice
 from turtlenet.evaluation.doubts import Evidence
 from turtlenet.evaluation.probe import Probe
 
@@ -93,6 +97,11 @@ def test_saturated_outputs() -> None:
 
 def test_randomness() -> None:
     assert "random-outputs" in codes(victim(Jitter()))
+    inputs = keras.Input((6,))
+    dropped = tn.wrap(keras.Model(inputs, victim().model(keras.layers.Dropout(0.5)(inputs))), "mc-dropout")
+    # Its draws belong to the seed: asked twice in the same way it answers the same.
+    assert "those of one draw" in codes(Classifier(dropped, draws=1))["random-outputs"]
+    assert "means of 5 draws" in codes(Classifier(dropped, draws=5))["random-outputs"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,6 +145,64 @@ def test_a_black_box_that_finds_what_gradients_miss() -> None:
     found = codes(victim(Flip()), Blind(draws=60), "pgd:steps=20,keep=last", eps=0.45)
     assert "that no attack with it broke" in found["black-box-beats-white-box"]
     assert "black-box-beats-white-box" not in codes(victim(), Blind(draws=60), "pgd:steps=20", eps=0.45)
+
+
+def test_a_black_box_that_comes_last_in_a_cascade() -> None:
+    found = codes(victim(Flip()), "pgd:steps=20,keep=last", Blind(draws=60), eps=0.45, mode="cascade")
+    assert "that no attack with it broke" in found["black-box-beats-white-box"]
+    before = codes(victim(Flip()), Blind(draws=60), "pgd:steps=20,keep=last", eps=0.45, mode="cascade")
+    assert "black-box-beats-white-box" not in before
+
+
+@pytest.mark.parametrize("mode", ["table", "cascade"])
+def test_a_black_box_at_the_end_of_an_ensemble(mode) -> None:
+    """As AutoAttack's own flag for Square."""
+    parts = "pgd:steps=20,keep=last", "simba:queries=200,step=0.4"
+    assert codes(victim(Flip()), *parts, eps=0.45).keys() >= {"black-box-beats-white-box"}
+    found = codes(victim(Flip()), f"worst-of:attacks=({';'.join(parts)})", eps=0.45, mode=mode)
+    assert "(simba in worst-of" in found["black-box-beats-white-box"]
+    other = codes(victim(Flip()), f"worst-of:attacks=({';'.join(parts[::-1])})", eps=0.45, mode=mode)
+    assert "black-box-beats-white-box" not in other
+
+
+@pytest.mark.parametrize(
+    ("specs", "expected"),
+    [
+        (["pgd:steps=100,restarts=50"], "pgd:steps=200,start=uniform,restarts=100,early_stop=true"),
+        (["restarts:attack=(pgd:start=uniform),count=20"], "pgd:steps=80,start=uniform,restarts=40,early_stop=true"),
+        (["autoattack:steps=30"], "apgd:target=top9,steps=60,restarts=2,loss=dlr"),
+        (["apgd-ce:steps=50", "square"], "apgd-ce:steps=100,restarts=2"),
+        (["transfer:source=m.h5,attack=(pgd:steps=70)"], "pgd:steps=80,start=uniform,restarts=2,early_stop=true"),
+        (["fgsm"], "pgd:steps=80,start=uniform,restarts=2,early_stop=true"),
+    ],
+)
+def test_convergence_is_tried_with_twice_of_what_ran(specs, expected) -> None:
+    suite = [attacks.build(spec) for spec in specs]
+    doubled = twice(Cascade(attacks=suite, ball=balls.get("linf", 0.3)), num_classes=10)
+    assert doubled == attacks.build(expected)
+
+
+def test_an_ensemble_is_not_weak() -> None:
+    found = codes(victim(), "autoattack:steps=20,queries=50", eps=0.01)
+    assert not {"weak-attacks", "saturated-outputs"} & set(found)
+
+
+def test_a_threat_that_gradient_ascent_cannot_serve() -> None:
+    examples, suite = data.from_arrays(X, Y), [attacks.build("jsma:gamma=1"), attacks.build("pointwise")]
+    report = evaluate_classifier(victim(), examples, suite, balls.get("l0", 3), about=ABOUT, curve=60)
+    left = [point.accuracy for point in report.curve]
+    assert report.curve_attack == "fmn:steps=100"
+    assert left[0] == 1 and left[-1] == 0 and left == sorted(left, reverse=True)
+    assert report.robust_accuracy < 1 and "not-converged" in {doubt.code for doubt in report.doubts}
+
+
+def test_the_guide_explains_every_doubt_of_an_evaluation() -> None:
+    root = Path(__file__).parents[2]
+    rooms = ("evaluation", "black_box", "grey_box")
+    sources = "".join(path.read_text() for room in rooms for path in (root / "turtlenet" / room).glob("*.py"))
+    found = set(re.findall(r'code="([a-z-]+)"', sources))
+    guide = (root / "docs" / "guide.md").read_text()
+    assert len(found) > 20 and not [code for code in found if f"`{code}`" not in guide]
 
 
 def test_an_attack_that_has_not_converged() -> None:
@@ -191,5 +258,5 @@ def test_what_an_ensemble_consists_of_depends_on_the_norm() -> None:
         probed=0,
         doubled=("", 0, 0),
     )
-    assert not any(again for _, again in nothing.searches(0))
-    assert any(again for _, again in dataclasses.replace(nothing, norm="l1").searches(0))
+    assert all(search.restarts == 1 for search in nothing.searches(0))
+    assert any(search.restarts == 5 for search in dataclasses.replace(nothing, norm="l1").searches(0))

@@ -290,3 +290,30 @@ def test_eight_bit_pixels_stay_in_the_ball(small, examples) -> None:
     plain = evaluate(small, examples, curve=0)
     report = evaluate(small, examples, curve=0, quantize_pixels=True)
     assert report.threat["pixels"] == "8-bit" and report.robust_accuracy >= plain.robust_accuracy
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_the_smallest_perturbations_survive_rounding(norm, demo, digits) -> None:
+    """They end on the edge: a little beyond it they stay over it when pixels are rounded."""
+    ball = balls.get(norm, {"linf": 0.15, "l2": 2.0}[norm])
+    x, y = digits.test.batch(slice(0, 30))
+    cascades = [Cascade(attacks=(), ball=ball, quantize_pixels=rounded) for rounded in (False, True)]
+    tried = [
+        cascade.tried(attacks.build("deepfool"), demo, x, y, ball=ball, seed=0, index=np.arange(30))[0]
+        for cascade in cascades
+    ]
+    real, rounded = (each.reached.mean() for each in tried)
+    assert real > 0.6 and rounded >= real - 0.04
+    moved = tried[1].x[tried[1].reached]
+    assert np.allclose(moved * 255, np.rint(moved * 255), atol=1e-3)
+    assert (np.asarray(ball.distance(tried[1].x, x)) <= float(ball.eps) * (1 + 1e-5)).all()
+
+
+def test_an_attack_that_stops_early_is_told_where_enough_is(small, examples) -> None:
+    """In a table the smallest perturbation is looked for everywhere, where the first success is no answer."""
+    about = {"about": ABOUT, "curve": 0}
+    suite = [attacks.build(f"hopskipjump:queries=600{more}") for more in ("", ",early_stop=true")]
+    report = evaluate_classifier(small, examples, suite, balls.get("linf", 0.1), **about)
+    patient, content = report.attacks
+    assert patient.accuracy < report.clean_accuracy and content.accuracy <= patient.accuracy + 0.1
+    assert content.queries < patient.queries

@@ -1,5 +1,7 @@
 """Auto-PGD: projected gradient ascent that chooses its own steps."""
 
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -7,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, losses, random
-from turtlenet.attacks.base import MOST, attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.goal import Best, Goal, choose
 from turtlenet.attacks.scene import Found
 from turtlenet.attacks.sparse import Look, SparseAscent
@@ -209,10 +211,18 @@ class APGDDLR(APGD):
 @attacks.register("apgd-t")
 @dataclass(frozen=True, kw_only=True)
 class APGDT(APGD):
-    """Auto-PGD towards nine classes in turn, on the targeted ratio (Croce & Hein, 2020, equation 7)."""
+    """Auto-PGD towards nine classes in turn, on the targeted ratio (Croce & Hein, 2020, equation 7).
+
+    With fewer than four classes that ratio does not exist: the margin takes its place, as in `autoattack`.
+    """
 
     loss: str = "dlr"
     target: str = "top9"
+
+    def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
+        few = num_classes < 4 and self.loss == "dlr"
+        own = dataclasses.replace(self, loss="margin") if few else self
+        yield own, own.attempts(num_classes)
 
 
 def _within(moved: Any, x: Any, ball: Ball) -> Any:

@@ -197,7 +197,8 @@ class Attack(abc.ABC):
             raise SettingError(
                 f"Expected {fit} {', '.join(self.norms)} for {attacks.name_of(type(self))}; got {ball.norm}."
             )
-        losses.check_classes(self.judged_by, model.num_classes, targeted=self.target not in ("", "none"))
+        for part, _ in self.under(ball.norm).rounds(model.num_classes):
+            losses.check_classes(part.judged_by, model.num_classes, targeted=part.target not in ("", "none"))
         self.check_further(model, ball)
 
     def check_further(self, model: Classifier, ball: Ball) -> None:  # noqa: B027

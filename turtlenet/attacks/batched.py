@@ -27,6 +27,7 @@ class Outcome:
         reached: Whether the attack's goal was reached, bool (n,).
         gradients: Input gradients computed for each image, int64 (n,).
         queries: Forward passes without a gradient for each image, int64 (n,).
+        part: Number of the round (see `Attack.rounds`) that reached the goal first, int64 (n,); -1 where none did.
     """
 
     x: np.ndarray
@@ -34,13 +35,25 @@ class Outcome:
     reached: np.ndarray
     gradients: np.ndarray
     queries: np.ndarray
+    part: np.ndarray
+
+    def at(self, rows: np.ndarray) -> "Outcome":
+        """The outcome of some of the images, as arrays of its own."""
+        return Outcome(**{name: values[rows] for name, values in vars(self).items()})
+
+    def put(self, rows: np.ndarray, other: "Outcome") -> None:
+        """Takes another outcome of some of the images where that one reached the goal."""
+        won = other.reached
+        for name, values in vars(self).items():
+            values[rows[won]] = getattr(other, name)[won]
 
     @staticmethod
     def nothing(x: np.ndarray, num_classes: int) -> "Outcome":
         """Before any attack."""
         count = len(x)
         none = np.zeros(count, "int64")
-        return Outcome(x.copy(), np.zeros((count, num_classes), "float32"), np.zeros(count, bool), none, none.copy())
+        logits = np.zeros((count, num_classes), "float32")
+        return Outcome(x.copy(), logits, np.zeros(count, bool), none, none.copy(), none - 1)
 
 
 def attack_all(
@@ -94,7 +107,7 @@ def _attack(
 ) -> Outcome:
     outcome, seen = Outcome.nothing(x, model.num_classes), np.zeros(len(x), bool)
     strict = target is not None or attack.targeted
-    for part, attempts in attack.under(ball.norm).rounds(model.num_classes):
+    for number, (part, attempts) in enumerate(attack.under(ball.norm).rounds(model.num_classes)):
         # Barely over the edge in its own draws is not over it in others: a random model is climbed to the end.
         part = dataclasses.replace(part, **_PATIENT) if model.stochastic and _stops(part) else part
         first = 0
@@ -109,6 +122,7 @@ def _attack(
                 crafted = _confirmed(model, crafted, y[rows[at]], strict) if model.stochastic else crafted
                 _take(outcome, rows[at], crafted, seen, judge, whole)
             first = int(tries[-1]) + 1
+        outcome.part[outcome.reached & (outcome.part < 0)] = number
     return outcome
 
 

@@ -7,7 +7,18 @@ from keras import ops
 from turtlenet import losses, random
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
-__all__ = ["TARGETS", "Best", "Goal", "Verdict", "check_target", "choose", "choose_target", "is_sweep", "sweep_size"]
+__all__ = [
+    "TARGETS",
+    "Best",
+    "Goal",
+    "Verdict",
+    "check_target",
+    "choose",
+    "choose_target",
+    "is_class",
+    "is_sweep",
+    "sweep_size",
+]
 
 TARGETS = ("least_likely", "next", "random", "runner_up")
 
@@ -93,15 +104,20 @@ def check_target(policy: str) -> None:
     Raises:
         SpecError: Neither of them.
     """
-    if policy not in ("", "none", *TARGETS) and not policy.isdigit() and not is_sweep(policy):
+    if policy not in ("", "none", *TARGETS) and not is_class(policy) and not is_sweep(policy):
         raise SpecError(
             f"Expected a class number or a way to choose the target; got {policy!r}.{did_you_mean(policy, TARGETS)}"
         )
 
 
+def is_class(policy: str) -> bool:
+    """Whether a policy is a class number."""
+    return policy.isascii() and policy.isdigit()
+
+
 def is_sweep(policy: str) -> bool:
     """Whether a policy goes for several classes in turn: `each`, or `top3`."""
-    return policy == "each" or (policy.startswith("top") and policy[3:].isdigit() and int(policy[3:]) > 0)
+    return policy == "each" or (policy.startswith("top") and is_class(policy[3:]) and int(policy[3:]) > 0)
 
 
 def sweep_size(policy: str, num_classes: int) -> int:
@@ -126,7 +142,7 @@ def choose_target(policy: str, y: Any, logits: Any, key: Any, attempt: Any = 0) 
         SettingError: The class number is not below the number of classes.
     """
     count = logits.shape[-1]
-    if policy.isdigit():
+    if is_class(policy):
         if int(policy) >= count:
             raise SettingError(f"Expected a target class from 0 to {count - 1}; got {policy}.")
         wanted = ops.full_like(y, int(policy))

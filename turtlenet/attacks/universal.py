@@ -35,13 +35,45 @@ class Universal(Attack):
 
     file: str = ""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.file,) if self.file else ()
+
+    def check_further(self, model: Classifier, ball: Ball) -> None:
+        """Refuses a file that does not fit.
+
+        Raises:
+            SettingError: No file.
+            DataError: No perturbation in it, or one of another shape.
+        """
+        if not self.file:
+            raise SettingError("Expected file=..., a perturbation from fit_universal; got none.")
+        shape = _loaded(self.file).delta.shape
+        if shape != model.input_shape:
+            raise DataError(f"Expected a perturbation of shape {model.input_shape} in {self.file}; got {shape}.")
+
+    def sources(self, model: Classifier) -> tuple[Any, ...]:
+        # A graph holds the numbers themselves: those of a file that has changed are another graph's.
+        return (_loaded(self.file),)
+
     def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
-        delta = _read(self.file)
-        if delta.shape != tuple(x.shape[1:]):
-            raise DataError(
-                f"Expected a perturbation of shape {tuple(x.shape[1:])} in {self.file}; got {delta.shape}."
-            )
-        return Found(x + ops.convert_to_tensor(delta)[None])
+        return Found(x + ops.convert_to_tensor(_loaded(self.file).delta)[None])
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """A perturbation from a file; the same object as long as the file is the same."""
+
+    delta: np.ndarray
+
+    @property
+    def model(self) -> "_Loaded":
+        """What stands for a model where other sources have one: it has no variables."""
+        return self
+
+    @property
+    def variables(self) -> tuple[Any, ...]:
+        return ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,14 +197,21 @@ def _within(ball: Ball, delta: Any) -> Any:
     return wide.project(delta, ops.zeros_like(delta))
 
 
+def _loaded(file: str) -> _Loaded:
+    try:
+        state = Path(file).stat()
+    except OSError as error:
+        raise DataError(f"Expected a perturbation in {file}; got: {error.strerror or error}.") from None
+    return _read(file, state.st_mtime_ns, state.st_size, state.st_ino)
+
+
 @functools.lru_cache(maxsize=8)
-def _read(file: str) -> np.ndarray:
-    if not file:
-        raise SettingError("Expected file=..., a perturbation from fit_universal; got none.")
+def _read(file: str, *stamp: int) -> _Loaded:
+    """Reads a file, again only where its stamp has changed."""
     try:
         delta = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"Expected a perturbation in {file}; got: {str(error).splitlines()[0]}.") from None
     if not isinstance(delta, np.ndarray) or delta.dtype.kind != "f" or not np.isfinite(delta).all():
         raise DataError(f"Expected finite floats in {file}; got {getattr(delta, 'dtype', type(delta).__name__)}.")
-    return delta.astype("float32")
+    return _Loaded(delta.astype("float32"))

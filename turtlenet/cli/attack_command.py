@@ -27,7 +27,7 @@ __all__ = ["command"]
 @loading_options
 @click.option("--gradient", default="adaptive", show_default=True, help="Of defences: adaptive, or naive.")
 @click.option("--draws", type=int, default=10, show_default=True, help="Of random defences, in an answer's mean.")
-@click.option("--target", type=int, help="Class that the model shall answer.")
+@click.option("--target", type=int, help="Class that the model shall answer to images of the others.")
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npz: x, y, x_adversarial, ...")
@@ -57,6 +57,7 @@ def command(
     victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
     found = api.load_data(data, victim)
     examples = (found.whole or found.test or found.train).take(limit or None)
+    examples = _but(examples, settings["target"])
     norm = "linf" if norm is None else norm
     trained = {"eps": settings["eps"], "norm": norm, "seed": settings["seed"], "tell": click.echo}
     made = ready(attacks.build(spec), model, victim, found, **trained)
@@ -70,3 +71,11 @@ def command(
         f"saved {out}: {len(y):,} images, accuracy under attack {(prediction == y).mean():.3f}, "
         f"goal reached on {outcome.reached.mean():.3f}"
     )
+
+
+def _but(examples: Any, target: int | None) -> Any:
+    """The examples of other classes than the target, towards which there is nothing to attack."""
+    left = examples if target is None else examples.subset((examples.labels != target).nonzero()[0])
+    if len(left) < len(examples):
+        click.echo(f"left out: {len(examples) - len(left):,} images of class {target}, the target")
+    return left

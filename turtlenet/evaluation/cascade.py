@@ -23,6 +23,7 @@ __all__ = ["MODES", "Cascade", "eight_bit", "judged", "predict"]
 MODES = ("cascade", "table")
 _BLOCK_BYTES = 64 << 20
 _SIMILARITIES = 256
+_STRETCHES = (1.1, 1.25, 1.5, 2.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +94,69 @@ class Cascade:
             ledger.done = int(rows[-1]) + 1
             after_block(ledger)
 
+    def tried(
+        self,
+        attack: Attack,
+        model: Classifier,
+        x: np.ndarray,
+        y: np.ndarray,
+        *,
+        ball: Ball,
+        seed: int,
+        index: np.ndarray,
+        looked: Ball | None = None,
+    ) -> tuple[Outcome, np.ndarray]:
+        """What an attack does to images, as it counts here.
+
+        Args:
+            attack: What to run.
+            model: The classifier under attack.
+            x: Images, float32 (n, ...).
+            y: Labels, int32 (n,).
+            ball: Where a success counts.
+            seed: Repeats the draws.
+            index: The images' places in the data set.
+            looked: Where it looks; there, if not given.
+
+        Returns:
+            The outcome after rounding, and in draws that the attack has not seen; and the images where a success did
+            not happen again in those, bool (n,).
+        """
+        found = attack_all(
+            attack, model, x, y, ball=looked or ball, seed=seed, index=index, batch_size=self.batch_size
+        )
+        if not (model.stochastic or self.quantize_pixels):
+            return found, np.zeros(len(x), bool)
+        targeted = attack.targeted
+
+        def judge(moved: np.ndarray, rows: np.ndarray) -> Outcome:
+            mine = found.at(rows)
+            return judged(model, dataclasses.replace(mine, x=moved), y[rows], self.batch_size, targeted=targeted)
+
+        everything = np.arange(len(x))
+        if not self.quantize_pixels:
+            outcome = judge(found.x, everything)
+            return outcome, found.reached & ~outcome.reached
+        outcome = judge(eight_bit(found.x, x, ball), everything)
+        # The smallest perturbation ends on the edge, and falls back when it is rounded; a little beyond it does not.
+        for stretch in _STRETCHES if attack.minimal else ():
+            rows = np.flatnonzero(found.reached & ~outcome.reached)
+            if not len(rows):
+                break
+            farther = x[rows] + stretch * (found.x[rows] - x[rows])
+            inside = np.asarray(ball.project(np.clip(farther, ball.low, ball.high), x[rows]))
+            outcome.put(rows, judge(eight_bit(inside, x[rows], ball), rows))
+        return outcome, found.reached & ~outcome.reached & model.stochastic
+
     def searched(self, number: int, model: Classifier) -> Ball:
         """Where an attack looks: in its own ball or the threat's, or everywhere for the smallest perturbation."""
         attack = self.variant(number)
         ball = attack.own_ball(self.ball, model.input_shape)
-        # One search for the smallest perturbation answers for every radius.
-        return ball.with_eps(ball.widest(model.input_shape)) if attack.minimal and self.mode == "table" else ball
+        # One search for the smallest perturbation answers for every radius; one that shall be content with the first
+        # success needs the radius to tell it. Those that stop by default go outwards, and find the smallest first.
+        content = getattr(attack, "early_stop", False) and not getattr(type(attack), "early_stop", False)
+        everywhere = attack.minimal and self.mode == "table" and not content
+        return ball.with_eps(ball.widest(model.input_shape)) if everywhere else ball
 
     def _attack(
         self, number: int, model: Classifier, block: "_Block", standing: np.ndarray, ledger: Ledger
@@ -110,25 +168,15 @@ class Cascade:
         began = time.perf_counter()
         attack = self.variant(number)
         ball = attack.own_ball(self.ball, model.input_shape)
-        outcome = attack_all(
-            attack,
-            model,
-            mine.x,
-            ledger.clean[mine.rows] if naive else mine.y,
-            ball=self.searched(number, model),
-            seed=self.seed,
-            index=mine.rows,
-            batch_size=self.batch_size,
+        labels = ledger.clean[mine.rows] if naive else mine.y
+        looked = self.searched(number, model)
+        outcome, lucky = self.tried(
+            attack, model, mine.x, labels, ball=ball, looked=looked, seed=self.seed, index=mine.rows
         )
         ledger.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
         ledger.queries[number, mine.rows] = outcome.queries
-        found = outcome.reached
-        if self.quantize_pixels:
-            outcome = dataclasses.replace(outcome, x=eight_bit(outcome.x, mine.x, ball))
-        if model.stochastic or self.quantize_pixels:
-            labels = ledger.clean[mine.rows] if naive else mine.y
-            outcome = judged(model, outcome, labels, self.batch_size, targeted=self.attacks[number].targeted)
-            ledger.lucky[number, mine.rows] = found & ~outcome.reached & model.stochastic
+        ledger.lucky[number, mine.rows] = lucky
+        ledger.part[number, mine.rows] = outcome.part
         self._note(number, mine, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
 

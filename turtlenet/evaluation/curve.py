@@ -2,16 +2,17 @@
 
 import numpy as np
 
-from turtlenet.attacks import PGD
+from turtlenet.attacks import FMN, PGD
 from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.batched import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade, predict
 from turtlenet.evaluation.report import CurvePoint
-from turtlenet.evaluation.statistics import share, share_interval
+from turtlenet.evaluation.searches import searches_of
+from turtlenet.evaluation.statistics import distances, share, share_interval
 
-__all__ = ["accuracy_curve", "iterative", "sweeping"]
+__all__ = ["accuracy_curve", "sweeping"]
 
 _MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
@@ -19,14 +20,18 @@ _MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 def accuracy_curve(
     cascade: Cascade, model: Classifier, examples: Examples, count: int
 ) -> tuple[tuple[CurvePoint, ...], str]:
-    """Accuracy at growing radii under the suite's last iterative attack, or PGD if it has none."""
+    """Accuracy at growing radii under PGD like the suite's last iterative attack; in `l0`, where PGD cannot go, from
+    the smallest perturbations that FMN finds.
+    """
     if not count or float(cascade.ball.eps) == 0:
         return (), ""
-    attack = sweeping(cascade)
     x, y = examples.batch(slice(0, count))
     right = predict(model, x, cascade.batch_size).argmax(axis=1) == y
-    points = [_point(0.0, right)]
-    for eps in (*(multiple * float(cascade.ball.eps) for multiple in _MULTIPLES), cascade.ball.widest(x.shape[1:])):
+    widest = cascade.ball.widest(x.shape[1:])
+    radii = (*(multiple * float(cascade.ball.eps) for multiple in _MULTIPLES), widest)
+    attack: PGD | FMN = sweeping(cascade, model) if cascade.ball.norm in PGD.norms else FMN()
+
+    def left_at(eps: float) -> np.ndarray:
         outcome = attack_all(
             attack,
             model,
@@ -37,23 +42,30 @@ def accuracy_curve(
             index=np.flatnonzero(right),
             batch_size=cascade.batch_size,
         )
-        left = right.copy()
-        left[right] = ~outcome.reached
-        points.append(_point(eps, left))
-    return tuple(sorted(points, key=lambda point: point.eps)), f"pgd:steps={attack.steps},loss={attack.loss}"
+        far = distances(x[right], outcome.x, cascade.ball.full)[cascade.ball.norm]
+        left[right] = np.where(outcome.reached, far, np.inf)
+        return left
+
+    left = np.full(len(x), -1.0)
+    points = [_point(0.0, right)]
+    if isinstance(attack, PGD):
+        points += [_point(eps, right & np.isinf(left_at(eps))) for eps in radii]
+        named = f"pgd:steps={attack.steps},loss={attack.loss}"
+    else:
+        smallest = left_at(widest)
+        points += [_point(eps, right & (smallest > eps * (1 + 1e-6))) for eps in radii]
+        named = f"fmn:steps={attack.steps}"
+    return tuple(sorted(points, key=lambda point: point.eps)), named
 
 
-def sweeping(cascade: Cascade) -> PGD:
-    """An attack that suits every radius, like the suite's last iterative one."""
-    base = iterative(cascade)
+def sweeping(cascade: Cascade, model: Classifier) -> PGD:
+    """An attack that suits every radius, like the suite's last iterative one of those that climb a loss, or PGD."""
+    norm, classes = cascade.ball.norm, model.num_classes
+    searches = [search.attack for attack in cascade.attacks for search in searches_of(attack, norm, classes)]
+    found = [attack for attack in searches if isinstance(attack, Ascent) and attack.steps > 1]
+    base = found[-1] if found else PGD()
     # Relative steps: an absolute one would be too long for a small ball and too short for a large one.
     return PGD(steps=max(base.steps, 20), loss=base.loss, early_stop=True)
-
-
-def iterative(cascade: Cascade) -> Ascent:
-    """The suite's last iterative attack of the family that climbs the loss, or PGD."""
-    found = [attack for attack in cascade.attacks if isinstance(attack, Ascent) and attack.steps > 1]
-    return found[-1] if found else PGD()
 
 
 def _point(eps: float, left: np.ndarray) -> CurvePoint:

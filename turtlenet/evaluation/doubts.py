@@ -7,14 +7,19 @@ The signs are those of Carlini et al. (2019), "On evaluating adversarial robustn
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from turtlenet.attacks import Attack
-from turtlenet.attacks.combined import Elsewhere
-from turtlenet.attacks.goal import is_sweep, sweep_size
+import numpy as np
+
+from turtlenet.attacks import Attack, attacks
+from turtlenet.attacks.goal import is_sweep
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.probe import SATURATED, Probe
 from turtlenet.evaluation.report import CurvePoint, Doubt
+from turtlenet.evaluation.searches import BLIND, Search, searches_of
 
 __all__ = ["CHECKS", "Evidence", "find_doubts"]
+
+
+_GUIDED = ("one-step", "iterative", "ensemble", "other")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Evidence:
         probed: Images probed.
         doubled: An attack with twice the steps and restarts, how many images it broke that all attacks left, and of
             how many.
+        draws: How many draws of random layers an answer is the mean of.
         masks: Whether a defence has another gradient than the one that the framework gives.
         naive: Whether attacks take that one where they do not say otherwise.
         norm: Of the threat.
@@ -50,6 +56,7 @@ class Evidence:
     probe: Probe
     probed: int
     doubled: tuple[str, int, int]
+    draws: int = 1
     masks: bool = False
     naive: bool = False
     norm: str = "linf"
@@ -58,15 +65,19 @@ class Evidence:
         """Numbers of the attacks of certain kinds."""
         return [number for number, attack in enumerate(self.attacks) if attack.family in kinds]
 
-    def searches(self, number: int) -> list[tuple[Attack, bool]]:
-        """The attacks that one consists of in the end, and whether each begins anew."""
-        found = []
-        for part, count in self.attacks[number].under(self.norm).rounds(self.num_classes):
-            again = count > sweep_size(part.target, self.num_classes)
-            while isinstance(part, Elsewhere):
-                part = part.part
-            found.append((part, again))
-        return found
+    def searches(self, number: int) -> list[Search]:
+        """The searches that an attack consists of, in their order."""
+        return searches_of(self.attacks[number], self.norm, self.num_classes)
+
+    def climbing(self) -> list[Search]:
+        """All iterative searches with the model's gradient."""
+        guided = self.kind("iterative", "ensemble")
+        return [search for number in guided for search in self.searches(number) if search.family == "iterative"]
+
+    def broken(self, number: int) -> np.ndarray:
+        """Images that an attack broke, bool (n,): in a cascade, of those that came to it."""
+        before = self.ledger.correct[number - 1] if self.mode == "cascade" and number else self.ledger.right
+        return before & ~self.ledger.correct[number]
 
     def accuracy(self, number: int) -> float:
         """Accuracy after one attack."""
@@ -104,8 +115,7 @@ def _flat(seen: Evidence) -> Doubt | None:
 
 def _saturated(seen: Evidence) -> Doubt | None:
     # Differences of logits do not saturate: an attack that climbed them has answered the question.
-    many = [attack for number in seen.kind("iterative") for attack, _ in seen.searches(number)]
-    answered = any(attack.family == "iterative" and attack.judged_by != "cross_entropy" for attack in many)
+    answered = any(search.attack.judged_by != "cross_entropy" for search in seen.climbing())
     if seen.probe.saturated <= 0.1 or answered:
         return None
     return Doubt(
@@ -121,13 +131,14 @@ def _unsteady(seen: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="random-outputs",
-        finding="The same images gave different outputs when asked twice: single draws decide the verdicts.",
-        advice="Average gradients over draws (EOT) and decide success over repeated draws.",
+        finding="The same images gave other outputs in other draws: answers and gradients are "
+        + (f"means of {seen.draws} draws." if seen.draws > 1 else "those of one draw."),
+        advice="Raise --draws until the robust accuracy no longer falls, and attack with autoattack:version=rand.",
     )
 
 
 def _one_step(seen: Evidence) -> Doubt | None:
-    single, many = seen.kind("one-step"), seen.kind("iterative")
+    single, many = seen.kind("one-step"), seen.kind("iterative", "ensemble")
     if not single or not many or seen.mode == "cascade":
         return None
     best_one = min(single, key=seen.accuracy)
@@ -146,7 +157,7 @@ def _one_step(seen: Evidence) -> Doubt | None:
 
 
 def _noise(seen: Evidence) -> Doubt | None:
-    blind, guided = seen.kind("random"), seen.kind("one-step", "iterative")
+    blind, guided = seen.kind("random"), seen.kind("one-step", "iterative", "ensemble")
     if not blind or not guided or seen.mode == "cascade":
         return None
     missed = int(
@@ -162,14 +173,26 @@ def _noise(seen: Evidence) -> Doubt | None:
 
 
 def _black_box(seen: Evidence) -> Doubt | None:
-    blind, guided = seen.kind("query", "decision", "transfer"), seen.kind("one-step", "iterative", "ensemble", "other")
-    if not blind or not guided or seen.mode == "cascade":
-        return None
-    found = seen.ledger.right & ~seen.ledger.correct[blind].all(axis=0) & seen.ledger.correct[guided].all(axis=0)
+    # Only what comes after all that has the gradient has looked at an image in vain before: that is how AutoAttack
+    # raises its flag for Square. In a table every attack looks at every image.
+    order = [seen.searches(number) for number in range(len(seen.attacks))]
+    ends = [1 + max((at for at, each in enumerate(rounds) if each.family in _GUIDED), default=-1) for rounds in order]
+    guided = [number for number, end in enumerate(ends) if end]
+    last = guided[-1] if guided and seen.mode == "cascade" else 0
+    found, by = np.zeros_like(seen.ledger.right), []
+    for number, (rounds, end) in enumerate(zip(order, ends, strict=True)):
+        if number < last or not any(each.family in BLIND for each in rounds[end:]):
+            continue
+        mine = seen.broken(number) & ((seen.ledger.part[number] >= end) | (end == 0))
+        for other in guided if seen.mode == "table" else ():
+            mine &= ~(seen.broken(other) & (seen.ledger.part[other] < ends[other]))
+        if mine.any():
+            found |= mine
+            parts = [attacks.name_of(type(each.attack)) for each in rounds[end:]]
+            by.append(f"{', '.join(parts)} in {seen.names[number]}" if end else seen.names[number])
     missed = int(found.sum())
-    if missed == 0:
+    if not guided or not missed:
         return None
-    by = [seen.names[number] for number in blind if (found & ~seen.ledger.correct[number]).any()]
     return Doubt(
         code="black-box-beats-white-box",
         finding=f"Attacks without this model's gradient ({', '.join(by)}) broke {missed} "
@@ -230,8 +253,7 @@ def _rising(seen: Evidence) -> Doubt | None:
 
 
 def _weak_suite(seen: Evidence) -> Doubt | None:
-    searches = [attack for number in seen.kind("iterative") for attack, _ in seen.searches(number)]
-    if any(getattr(attack, "steps", 0) >= 20 for attack in searches):
+    if any(getattr(search.attack, "steps", 0) >= 20 for search in seen.climbing()):
         return None
     if not seen.attacks:
         return Doubt(
@@ -248,13 +270,14 @@ def _weak_suite(seen: Evidence) -> Doubt | None:
 
 
 def _single_loss(seen: Evidence) -> Doubt | None:
-    many = [search for number in seen.kind("iterative") for search in seen.searches(number)]
+    many = seen.climbing()
     if not many or seen.ledger.robust.mean() < 0.05:
         return None
-    restarted = any(again for _, again in many)
-    losses = {attack.judged_by for attack, _ in many if attack.family == "iterative"}
+    restarted = any(search.restarts > 1 for search in many)
+    losses = {search.attack.judged_by for search in many}
     # What looks again without gradients and towards every class is the stronger evaluation.
-    swept = any(is_sweep(attack.target) for attack, _ in many) and bool(seen.kind("query"))
+    asked = any(search.family == "query" for number in range(len(seen.attacks)) for search in seen.searches(number))
+    swept = asked and any(is_sweep(search.attack.target) for search in many)
     if (restarted or swept) and len(losses) > 1:
         return None
     return Doubt(
@@ -270,7 +293,7 @@ def _naive_gradient(seen: Evidence) -> Doubt | None:
     if not seen.masks:
         return None
     way = [attack.gradient or ("naive" if seen.naive else "adaptive") for attack in seen.attacks]
-    guided = seen.kind("one-step", "iterative", "other")
+    guided = seen.kind(*_GUIDED)
     naive = [number for number in guided if way[number] == "naive"]
     adaptive = [number for number in guided if way[number] == "adaptive"]
     if guided and not adaptive:

@@ -33,6 +33,7 @@ class Ledger:
         minimum: Length of each successful perturbation in the attack's norm, float64; infinite where it failed, NaN
             where it was not run. Of an attack that minimizes it: the smallest found, beyond the radius too.
         queries: Forward passes without a gradient for each image, int64.
+        part: Number of the attack's round (see `Attack.rounds`) that reached its goal, int64; -1 where none did.
         lucky: Whether a success of a random model did not happen again in other draws, bool.
         cost: Seconds, gradients and queries, float64 (attacks, 3).
         done: Images finished: the next block starts here.
@@ -47,6 +48,7 @@ class Ledger:
     distance: dict[str, np.ndarray]
     minimum: np.ndarray
     queries: np.ndarray
+    part: np.ndarray
     lucky: np.ndarray
     cost: np.ndarray
     done: int = 0
@@ -65,6 +67,7 @@ class Ledger:
             distance={name: np.full(shape, np.nan) for name in _DISTANCES},
             minimum=np.full(shape, np.nan),
             queries=np.zeros(shape, "int64"),
+            part=np.full(shape, -1, "int64"),
             lucky=np.zeros(shape, bool),
             cost=np.zeros((attacks, 3)),
         )
@@ -82,7 +85,7 @@ class Ledger:
     def only(self, counted: Sequence[bool]) -> "Ledger":
         """The same without the attacks that do not count."""
         mine = np.flatnonzero(counted)
-        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "lucky", "cost")
+        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "part", "lucky", "cost")
         distance = {name: values[mine] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[mine] for name in by_attack})
 
@@ -117,5 +120,9 @@ class Ledger:
             return None
         if whose != identity:
             return None
-        distance = {name: arrays.pop(f"distance_{name}") for name in _DISTANCES}
-        return Ledger(distance=distance, done=done, **arrays)
+        try:
+            distance = {name: arrays.pop(f"distance_{name}") for name in _DISTANCES}
+            return Ledger(distance=distance, done=done, **arrays)
+        except (KeyError, TypeError):
+            # An older version wrote it, who did not note all of this.
+            return None

@@ -16,6 +16,9 @@ __all__ = ["SATURATED", "Probe", "probe"]
 SATURATED = float(np.log(2.0**24))
 """Beyond this lead of one logit, a float32 softmax is exactly 1 and its cross-entropy exactly 0."""
 
+# As in AutoAttack's check of random defences.
+_STEADY = 1e-4
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -25,7 +28,7 @@ class Probe:
         zero: Share of images whose input gradient is 0 in every pixel.
         flat: Share of the others on which a step of a tenth of the radius along the gradient does not raise the loss.
         saturated: Share of images whose best logit leads so far that float32 probabilities are exactly 1.
-        unsteady: Whether the same input gave two answers.
+        unsteady: Whether the same input gave two answers, be it in other draws of layers that draw at random.
     """
 
     zero: float = 0.0
@@ -69,5 +72,13 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
         zero=float((~moving).mean()),
         flat=float((rise[moving] <= 0).mean()) if moving.any() and float(ball.eps) > 0 else 0.0,
         saturated=float((ordered[:, -1] - ordered[:, -2] > SATURATED).mean()),
-        unsteady=not np.array_equal(model.predict(x), model.predict(x)),
+        unsteady=_unsteady(model, x),
     )
+
+
+def _unsteady(model: Classifier, x: np.ndarray) -> bool:
+    """Whether answers change from one time to the next; those of our own layers do so with the seed alone."""
+    first = model.predict(x)
+    if not np.array_equal(first, model.predict(x)):
+        return True
+    return not np.allclose(first, model.taking(seed=model.seed + 1).predict(x), rtol=0, atol=_STEADY)

@@ -9,7 +9,7 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks import Goal
-from turtlenet.attacks.goal import choose_target
+from turtlenet.attacks.goal import choose_target, is_class
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
@@ -71,7 +71,7 @@ class Game:
                 raise SettingError(f"Expected {name} >= 0; got {getattr(self, name)}.")
         if not 0 <= self.noise <= 1024:
             raise SettingError(f"Expected noise from 0 to 1,024 numbers; got {self.noise}.")
-        if self.target and not self.target.isdigit():
+        if self.target and not is_class(self.target):
             raise SettingError(f"Expected a class number as the generator's target; got {self.target!r}.")
 
 

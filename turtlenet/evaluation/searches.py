@@ -1,0 +1,38 @@
+"""What attacks consist of in the end: searches, each from one place, on the model or with less."""
+
+from dataclasses import dataclass
+
+from turtlenet.attacks import Attack
+from turtlenet.attacks.combined import Elsewhere
+from turtlenet.attacks.goal import sweep_size
+
+__all__ = ["BLIND", "Search", "searches_of"]
+
+BLIND = ("query", "decision", "transfer")
+"""Families that do without the gradient of the model under attack."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """One round of an attack.
+
+    Attributes:
+        attack: What searches, be it on another model or on a mean over draws.
+        restarts: How often it begins anew towards each of its targets.
+        family: What the round is to the model under attack: `transfer` where it searches on another.
+    """
+
+    attack: Attack
+    restarts: int
+    family: str
+
+
+def searches_of(attack: Attack, norm: str, num_classes: int) -> list[Search]:
+    """The searches of an attack under a norm, in the order in which they are made."""
+    found = []
+    for part, count in attack.under(norm).rounds(num_classes):
+        family, restarts = part.family, max(1, count // sweep_size(part.target, num_classes))
+        while isinstance(part, Elsewhere):
+            part = part.part
+        found.append(Search(part, restarts, family))
+    return found
