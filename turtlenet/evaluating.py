@@ -23,6 +23,7 @@ from turtlenet.fitting import (
     as_classifier,
     at_least,
     ball_for,
+    check_generators,
     load_data,
     load_for,
     threat_for,
@@ -129,11 +130,14 @@ def evaluate(
     wholes = [to_attack(each, held_out or kind_of_access != "white-box") for each in found]
     parts = [whole.take(limit) for whole in wholes]
     trained: dict[str, Any] = {"eps": radius, "norm": kind, "seed": seed, "access": kind_of_access, "tell": tell}
+    trained["head"] = head
     owns = [
         [ready(each, one, victim, data, **trained) for each in made]
         for one, victim, data in zip(given, victims, found, strict=True)
     ]
     threats = [threat_for(victim, own, kind, radius) for victim, own in zip(victims, owns, strict=True)]
+    if kind_of_access != "white-box":
+        check_generators(owns[0], given[0], victims[0], kind_of_access)
     looked_at = _looked_at(perceptibility, victims, threats[0])
     for examples in parts[1:]:
         examples.check()

@@ -10,6 +10,7 @@ import keras
 from turtlenet import backend, balls, models
 from turtlenet import data as data_family
 from turtlenet.attacks import Attack
+from turtlenet.attacks.advgan import generators_in, loaded_generator, trained_on
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
@@ -25,6 +26,7 @@ __all__ = [
     "at_least",
     "ball_for",
     "check_alone",
+    "check_generators",
     "describe_ball",
     "hold_out",
     "load_data",
@@ -184,6 +186,21 @@ def check_alone(what: str, instead: str = "") -> None:
     """
     if backend.process()[1] > 1:
         raise SettingError(f"Expected one process {what}; got a cluster{': ' if instead else ''}{instead}.")
+
+
+def check_generators(attacks: Sequence[Attack], model: ModelType, victim: Classifier, access: str) -> None:
+    """Refuses generators that were trained on the model itself: whoever did has had its gradients.
+
+    Raises:
+        SettingError: One that was.
+    """
+    digests = {about_model(model, victim)["sha256"], models.weights_sha256(victim.model)}
+    for file in (file for attack in attacks for file in generators_in(attack)):
+        if trained_on(loaded_generator(file).facts, digests):
+            raise SettingError(
+                f"Expected a generator that was not trained on the model for access {access}; got {file}: "
+                "turtlenet gan train --access dynamic, or on another model."
+            )
 
 
 def at_least(least: int, **values: int) -> None:

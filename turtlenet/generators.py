@@ -30,7 +30,7 @@ from turtlenet.fitting import (
     source_for,
     to_attack,
 )
-from turtlenet.gan import GanRun, build_players, train_players, variant
+from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
 from turtlenet.gan.measure import measure_generator
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.gan.views import grid
@@ -100,7 +100,8 @@ def train_generator(
         distillation: Passes over the training images in the substitute's first training.
         pool: Further models that the generator is trained against at the same time.
         epochs, steps_per_epoch, batch_size, learning_rate, seed: See `turtlenet.training.Schedule`.
-        patience: Epochs without more success on held-out images after which to stop; 0 never stops early.
+        patience: Epochs without more success on held-out images after which to stop; 0 never stops early. Without the
+            model's gradients it is the success against the substitute.
         validation: Images held out of the training data; None takes a tenth, at most 1,000; 0 none.
         bounds, head: See `turtlenet.train`.
         checkpoint: Where the run's state lies.
@@ -116,8 +117,14 @@ def train_generator(
     if access not in ACCESSES:
         raise SpecError(f"Unknown access {access!r} of a generator.{did_you_mean(access, ACCESSES)}")
     check_alone("to train a generator", TRAIN_FIRST)
-    if access == "dynamic" and (resume or checkpoint):
-        raise SettingError("Expected a run from the start for access dynamic; got a state to continue from.")
+    if access == "dynamic":
+        if resume or checkpoint:
+            raise SettingError("Expected a run from the start for access dynamic; got a state to continue from.")
+        if patience:
+            # Each epoch has another substitute to tell success by.
+            raise SettingError(f"Expected patience=0 for access dynamic; got {patience}.")
+        if epochs < 2:
+            raise SettingError(f"Expected at least 2 epochs for access dynamic; got {epochs}: use static.")
     at_least(1, distillation=distillation)
     schedule = Schedule(
         epochs=epochs,
@@ -128,7 +135,10 @@ def train_generator(
     )
     game = variant(name, **rules)
     victim = as_classifier(model, bounds=bounds, head=head)
+    check_game(game, victim, patience)
     ball = ball_for(victim, norm, eps)
+    if ball.norm not in AdvGAN.norms:
+        raise SettingError(f"Expected one of the norms {', '.join(AdvGAN.norms)} for a generator; got {ball.norm}.")
     if not ball.eps > 0:
         raise SettingError(f"Expected eps > 0 for a generator; got {ball.eps}.")
     players = build_players(game, ball, victim.input_shape, seed)
@@ -144,19 +154,24 @@ def train_generator(
     tell(f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation")
     tell(f"threat: {describe_ball(ball)}; {access}, variant {name}")
     same: dict[str, Any] = {"validation": held_out, "callbacks": callbacks, "verbose": verbose}
+    state: dict[str, Any] = {"patience": patience, "resume": resume}
+    if checkpoint:
+        state["checkpoint"] = Path(checkpoint)
+        state["identity"] = {
+            "access": access,
+            "model": [models.weights_sha256(victim.model), head, list(victim.bounds)],
+            "pool": [models.weights_sha256(each.model) for each in others],
+            "substitute": [substitute, distillation] if student is not None else [],
+            "data": found.train.sha256(),
+            "validation": len(held_out) if held_out else 0,
+        }
     queries = 0
     if student is None:
-        state: dict[str, Any] = {
-            "checkpoint": Path(checkpoint) if checkpoint else None,
-            "resume": resume,
-            "patience": patience,
-        }
-        identity = {"model": models.weights_sha256(victim.model), "data": found.train.sha256()} if checkpoint else {}
-        run = train_players(players, [victim, *others], examples, schedule, identity=identity, **state, **same)
+        run = train_players(players, [victim, *others], examples, schedule, **state, **same)
     else:
         oracle = Oracle(victim, "scores")
         asked: dict[str, Any] = {"dynamic": access == "dynamic", "passes": distillation, "tell": tell}
-        run = distill(players, oracle, student, others, examples, schedule, **asked, **same)
+        run = distill(players, oracle, student, others, examples, schedule, state=state, **asked, **same)
         queries = oracle.queries
     attacked = list(zip([model, *pool], [victim, *others], strict=True))
     digests = [about_model(one, each)["sha256"] for one, each in attacked]

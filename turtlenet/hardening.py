@@ -152,13 +152,14 @@ def harden_model(
         check_agreement(**identity)
         identity["defences"] = shields
     examples, held_out = hold_out(found.train, validation, seed)
+    identity |= {"validation": len(held_out) if held_out else 0, "generator_moves": generator_moves}
     _, total = schedule.steps(len(examples))
     tell = tell if number == 0 else _silent
     ball = ball_for(victim, norm, eps)
     made = drawn_from(attack, attack_weights, attack_drawn)
     with tempfile.TemporaryDirectory() as nowhere:
         files: dict[str, Any] = {"checkpoint": checkpoint, "resume": resume, "nowhere": Path(nowhere)}
-        made = with_generators(made, hardened, victim, found, ball, seed=seed, tell=tell, **files)
+        made = with_generators(made, hardened, victim, found, ball, head=head, seed=seed, tell=tell, **files)
         plan = _objective(objective, made, ball, round(warmup * total))
         # An objective that was given whole has a generator of its own, which is left as it is.
         rivals = [] if isinstance(objective, Objective) else rivals_in(made, ball, generator_moves, seed)

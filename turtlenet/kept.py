@@ -28,6 +28,7 @@ def ready(
     *,
     eps: float | None,
     norm: str,
+    head: str = "auto",
     seed: int = 0,
     access: str = "white-box",
     tell: Callable[[str], None] = print,
@@ -40,7 +41,7 @@ def ready(
     Raises:
         DataError: There is nothing to train on.
         SettingError: An attacker who may not have the model, whose gradients the training would see; a cluster, where
-            every process would train one.
+            every process would train one; a target that is no class.
     """
     if not isinstance(attack, AdvGAN) or attack.generator:
         return attack
@@ -49,10 +50,16 @@ def ready(
             f"Expected advgan:generator=FILE.h5 for access {access}; got none, and training one here would see the "
             "model's gradients: turtlenet gan train --access dynamic."
         )
+    if attack.targeted and not is_class(attack.target):
+        raise SettingError(
+            f"Expected a class number as the target that a generator is trained towards; got {attack.target}."
+        )
     ball = attack.own_ball(ball_for(victim, norm, eps), victim.input_shape)
     target = attack.target if is_class(attack.target) else ""
     digest = about_model(model, victim)["sha256"]
-    stem = f"{digest[:16]}-{ball.norm}-{float(ball.eps):g}-{target or 'any'}-{data.name}-{seed}"
+    low, high = victim.bounds
+    threat = f"{ball.norm}-{float(ball.eps):g}-{low:g}-{high:g}-{target or 'any'}"
+    stem = f"{digest[:16]}-{head}-{threat}-{data.name}-{seed}"
     home = Path(os.environ.get("TURTLENET_HOME", "~/.cache/turtlenet")).expanduser() / "generators"
     path = home / f"{''.join(sign if sign.isalnum() or sign in '.-' else '_' for sign in stem)}.h5"
     if path.is_file():
@@ -61,8 +68,10 @@ def ready(
         check_alone("to train a generator", TRAIN_FIRST)
         check_folder(home)
         tell(f"advgan: no generator given; training one for this model first, to keep in {path}")
-        threat: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "bounds": victim.bounds, "target": target}
-        made = train_generator(model, data, **threat, **_TRAINING, seed=seed, tell=tell)
+        same: dict[str, Any] = {"bounds": victim.bounds, "head": head, "target": target}
+        made = train_generator(
+            model, data, eps=float(ball.eps), norm=ball.norm, **same, **_TRAINING, seed=seed, tell=tell
+        )
         home.mkdir(parents=True, exist_ok=True)
         save_generator(made, path)
     return dataclasses.replace(attack, generator=str(path))

@@ -47,6 +47,7 @@ def with_generators(
     data: Data,
     ball: Ball,
     *,
+    head: str,
     seed: int,
     checkpoint: PathType | None,
     resume: bool,
@@ -61,6 +62,7 @@ def with_generators(
         victim: The same, as attackers see it.
         data: What to train on.
         ball: The threat.
+        head: What the model's outputs are.
         seed: Repeats every draw.
         checkpoint: The run's state; None puts the files into `nowhere`.
         resume: Whether files that are there are those of the run to continue.
@@ -74,12 +76,13 @@ def with_generators(
     if not any(isinstance(part, AdvGAN) for part in parts):
         return attack
     check_alone("to train against advgan")
-    given: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "seed": seed, "tell": tell}
+    given: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "head": head, "seed": seed, "tell": tell}
     done = [ready(part, model, victim, data, **given) for part in parts]
     whole = dataclasses.replace(attack, attacks=done) if isinstance(attack, Mixed) else done[0]
     place = Path(checkpoint) if checkpoint else nowhere / "run"
     stem = place.name.removesuffix(".resume").removesuffix(".h5").removesuffix(".keras")
-    whole = with_own_generators(whole, place.parent, stem, resume=resume)
+    # Without a state to continue from, a file that an earlier run left is nothing to begin with.
+    whole = with_own_generators(whole, place.parent, stem, resume=resume and place.exists())
     whole.check(victim, ball)
     return whole
 

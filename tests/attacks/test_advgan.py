@@ -65,6 +65,14 @@ def test_a_generator_for_something_else_is_one_clear_line(changed, words, small,
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("trained", "wanted"), [("2", "0"), ("", "1"), ("", "least_likely"), ("3", "next")])
+def test_a_generator_for_another_target_is_one_clear_line(trained, wanted, small, images, tmp_path) -> None:
+    attack = AdvGAN(generator=copied(tmp_path / "aimed.h5", target=trained), target=wanted)
+    with pytest.raises(SettingError, match=f"Expected target={trained or 'none'}, as .*; got {wanted}"):
+        attack(small, *images, ball=BALL)
+    AdvGAN(generator=copied(tmp_path / "same.h5", target="2"), target="2").check(small, BALL)
+
+
 def test_what_is_no_generator_is_one_clear_line(small, images, tmp_path) -> None:
     x, y = images
     models.save(small.model, tmp_path / "model.h5")

@@ -81,6 +81,27 @@ def test_advgan_without_a_generator_trains_one_and_keeps_it(box, cli, away, monk
     assert [path.suffix for path in kept] == [".h5"]
     again = cli(*given, "--attack", "advgan", "--report", "f")
     assert again.code == 0 and "is kept in" in again.out
+    other = cli(*given, "--attack", "advgan", "--bounds", "0,2")
+    assert other.code == 0 and "training one" in other.out, other.err
+
+
+def test_an_attacker_who_can_only_ask_has_no_generator_of_the_model(box, cli, away) -> None:
+    made = cli("gan", "train", box / "quarters.h5", "--data", box / "data.npz", *FEW, "--out", "g.h5")
+    assert made.code == 0, made.err
+    asked = ("--access", "black-box:substitute=lenet,holdout=20,rounds=1", "--curve", "0", "--eps", "0.3")
+    attack = ("--attack", "worst-of:attacks=(fgsm;advgan:generator=g.h5)")
+    refused = cli("evaluate", box / "quarters.h5", "--data", box / "data.npz", *attack, *asked)
+    assert refused.code == 2 and refused.err.count("\n") == 1
+    assert "Expected a generator that was not trained on the model for access black-box; got g.h5" in refused.err
+
+
+def test_a_substitutes_success_is_said_to_be_its_own(box, cli, away) -> None:
+    given = ("--data", box / "data.npz", *FEW[:-4], "--batch-size", "16", "--learning-rate", "1e-9")
+    static = ("--access", "static", "--substitute", box / "other.h5", "--distillation", "1", "--validation", "16")
+    made = cli("gan", "train", box / "quarters.h5", *given, *static, "--patience", "1", "--out", "g.h5")
+    assert made.code == 0 and "success on held-out images against the substitute" in made.out, made.err
+    # It learns nothing, so that patience ends it.
+    assert len(loaded_generator("g.h5").facts["epochs"]) == 2
 
 
 def test_a_cluster_is_told_to_train_it_first(box, digits, tmp_path, monkeypatch) -> None:
@@ -115,11 +136,18 @@ def test_a_cluster_is_told_to_train_it_first(box, digits, tmp_path, monkeypatch)
         (("gan", "show", "none.h5"), "Expected a generator at none.h5"),
         (("gan", "show", "none.h5", "--report", "r"), "Expected --model"),
         (("gan", "train", "MODEL", "--out", "MODEL"), "Expected --out to be another file"),
+        (("gan", "train", "MODEL", "--pool", "OTHER", "--out", "OTHER"), "Expected --out to be another file"),
+        (("gan", "train", "MODEL", "--norm", "l0"), "Expected one of the norms linf, l2, l1 for a generator; got l0"),
+        (("gan", "train", "MODEL", "--target", "\u00b2"), "Expected a class number"),
+        (("gan", "train", "MODEL", "--access", "static", "--target", "4"), "Expected a target class from 0 to 3"),
+        (("gan", "train", "MODEL", "--access", "dynamic", "--epochs", "1"), "Expected at least 2 epochs"),
+        (("evaluate", "MODEL", "--attack", "advgan:target=next"), "Expected a class number as the target"),
     ],
 )
 def test_bad_input_is_one_line(args, words, box, cli, away) -> None:
-    given = [box / "quarters.h5" if each == "MODEL" else each for each in args]
-    data = ("--data", box / "data.npz") if args[1] == "train" and "none.h5" not in args else ()
+    files = {"MODEL": box / "quarters.h5", "OTHER": box / "other.h5"}
+    given = [files.get(each, each) for each in args]
+    data = ("--data", box / "data.npz") if args[1] in ("train", "MODEL") and "none.h5" not in args else ()
     result = cli(*given, *data)
     assert result.code == 2 and words in result.err and result.err.count("\n") == 1, result.err
     assert not [name for name in listing(away) if name.endswith(".h5")]

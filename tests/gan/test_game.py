@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.gan.conftest import EPS, players
-from turtlenet import backend, random
+from tests.gan.conftest import EPS, TINY, players
+from turtlenet import backend, balls, random
 from turtlenet.errors import SettingError, SpecError
-from turtlenet.gan import variant
+from turtlenet.gan import build_players, variant
 
 KEYS = random.keys(0, np.arange(32, dtype="int32"))
 
@@ -69,6 +69,23 @@ def test_the_hinge_brings_a_perturbation_back(quarters, pictures) -> None:
     game = loud(players("paper", alpha=0.0, beta=50.0, c=0.001), 0.05)
     before, after = trained(game, quarters, pictures, 25)
     assert before["hinge"] > 0.1 and after["hinge"] < before["hinge"] / 2
+
+
+@pytest.mark.parametrize(
+    ("ball", "hinge", "norm", "length"),
+    [
+        ("linf", "auto", "linf", 0.3),
+        ("linf", "l2", "l2", 0.3 * 8),
+        ("l2", "auto", "l2", 0.3),
+        ("l2", "linf", "linf", 0.3 / 8),
+        ("l1", "auto", "l2", 0.3 / 8),
+    ],
+)
+def test_the_hinge_allows_what_the_ball_does(ball, hinge, norm, length) -> None:
+    """An even perturbation of 64 pixels on the surface of the ball: by hand."""
+    game = build_players(variant("paper", network=TINY, hinge=hinge), balls.get(ball, 0.3), (8, 8, 1))
+    assert game.hinge == norm
+    assert game.allowed(norm, 64) == pytest.approx(length)
 
 
 def test_each_player_follows_its_own_loss_with_its_own_weights(quarters, pictures) -> None:

@@ -47,8 +47,8 @@ def whole(generator, tmp_path_factory):
 
 def test_both_learn_and_the_users_file_stays(whole, generator) -> None:
     folder, lines, model, run = whole
-    assert any("hard-generator.h5: the generator that learned in turns" in line for line in lines)
-    then, now = loaded_generator(generator), loaded_generator(str(folder / "hard-generator.h5"))
+    assert any("hard-rival.h5: the generator that learned in turns" in line for line in lines)
+    then, now = loaded_generator(generator), loaded_generator(str(folder / "hard-rival.h5"))
     assert any(not np.array_equal(a, b) for a, b in zip(values(then.model), values(now.model), strict=True))
     assert now.facts["played"] == run.steps == 6
     assert any(not np.array_equal(a, b) for a, b in zip(values(network()), values(model), strict=True))
@@ -62,14 +62,36 @@ def test_a_killed_game_ends_as_one_that_was_not(whole, generator, tmp_path) -> N
         harden_model(network(), DATA, attack=attack, callbacks=[Kill()], **settings)
     model, _ = harden_model(network(), DATA, attack=attack, resume=True, **settings)
     assert all(np.array_equal(a, b) for a, b in zip(values(model), values(whole[2]), strict=True))
-    ends = [loaded_generator(str(folder / "hard-generator.h5")).model for folder in (tmp_path, whole[0])]
+    ends = [loaded_generator(str(folder / "hard-rival.h5")).model for folder in (tmp_path, whole[0])]
     assert all(np.array_equal(a, b) for a, b in zip(*map(values, ends), strict=True))
+
+
+def test_what_an_earlier_run_left_is_not_taken_up_without_its_state(whole, generator, tmp_path) -> None:
+    settings = {**PLAN, "checkpoint": tmp_path / "hard.h5.resume", "resume": True}
+    (tmp_path / "hard-rival.h5").write_bytes((whole[0] / "hard-rival.h5").read_bytes())
+    model, _ = harden_model(network(), DATA, attack=["fgsm", f"advgan:generator={generator}"], **settings)
+    assert all(np.array_equal(a, b) for a, b in zip(values(model), values(whole[2]), strict=True))
+
+
+def test_other_moves_are_another_run(generator, tmp_path) -> None:
+    settings = {**PLAN, "checkpoint": tmp_path / "hard.h5.resume"}
+    with pytest.raises(KeyboardInterrupt):
+        harden_model(network(), DATA, attack=f"advgan:generator={generator}", callbacks=[Kill()], **settings)
+    with pytest.raises(SettingError, match="got other values of generator_moves"):
+        more = {"resume": True, "generator_moves": 2}
+        harden_model(network(), DATA, attack=f"advgan:generator={generator}", **more, **settings)
+
+
+def test_a_generator_is_not_written_over(whole) -> None:
+    settings = {**PLAN, "checkpoint": whole[0] / "hard.h5.resume"}
+    with pytest.raises(SettingError, match="Expected a generator elsewhere than at .*hard-rival.h5"):
+        harden_model(network(), DATA, attack=f"advgan:generator={whole[0] / 'hard-rival.h5'}", **settings)
 
 
 def test_a_generator_that_does_not_move_is_an_attack_as_any(generator, tmp_path) -> None:
     settings = {**PLAN, "epochs": 1, "checkpoint": tmp_path / "hard.h5.resume", "generator_moves": 0}
     harden_model(network(), DATA, attack=f"advgan:generator={generator}", **settings)
-    pair = loaded_generator(generator).model, loaded_generator(str(tmp_path / "hard-generator.h5")).model
+    pair = loaded_generator(generator).model, loaded_generator(str(tmp_path / "hard-rival.h5")).model
     assert all(np.array_equal(a, b) for a, b in zip(*map(values, pair), strict=True))
 
 

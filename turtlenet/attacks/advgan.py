@@ -9,13 +9,14 @@ import keras
 
 from turtlenet import backend, losses, models, random
 from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.combined import Combined
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.attacks.scene import Found
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError
 
-__all__ = ["AdvGAN", "LoadedGenerator", "loaded_generator"]
+__all__ = ["AdvGAN", "LoadedGenerator", "generators_in", "loaded_generator", "trained_on"]
 
 FACTS = "generator"
 """Where a generator's file says what it was trained for."""
@@ -115,6 +116,12 @@ class AdvGAN(Attack):
             raise SettingError(
                 f"Expected eps <= {facts['eps']:g}, which {self.generator} was trained for; got {ball.eps:g}."
             )
+        if self.target not in ("", "none", facts["target"]):
+            towards = f"class {facts['target']}" if facts["target"] else "any wrong class"
+            raise SettingError(
+                f"Expected target={facts['target'] or 'none'}, as {self.generator} was trained towards {towards}; "
+                f"got {self.target}."
+            )
         if self.samples > 1 and not facts["noise"]:
             raise SettingError(
                 f"Expected samples=1, as {self.generator} depends on the image alone; got {self.samples}."
@@ -142,6 +149,19 @@ class AdvGAN(Attack):
         logits = model(point)
         best = best.or_better(point, logits, goal.judge(self.loss, logits))
         return Found(best.x, best.logits, self.steps, 1)
+
+
+def generators_in(attack: Attack) -> list[str]:
+    """The files of the generators that an attack, or an attack that it consists of, adds what they say of."""
+    if isinstance(attack, AdvGAN):
+        return [attack.generator] if attack.generator else []
+    parts = attack.parts if isinstance(attack, Combined) else ()
+    return [file for part in parts for file in generators_in(part)]
+
+
+def trained_on(facts: dict[str, Any], digests: set[Any]) -> bool:
+    """Whether a generator was trained on a model with one of these hashes, of its file or of its weights."""
+    return bool(digests & {*facts.get("victims", ()), *facts.get("victims_weights", ())})
 
 
 _kept: dict[str, tuple[Hashable, LoadedGenerator]] = {}

@@ -29,6 +29,7 @@ def distill(
     dynamic: bool,
     passes: int,
     tell: Callable[[str], None],
+    state: dict[str, Any],
     **same: Any,
 ) -> GanRun:
     """Trains a substitute on a model's answers, and a generator on the substitute's gradients (Xiao et al., 2018).
@@ -43,6 +44,7 @@ def distill(
         dynamic: Whether the substitute learns, after each epoch, from the answers to the generator's own examples.
         passes: Over the images in the substitute's first training.
         tell: Is given what happens, a line each.
+        state: How a static run is put down and taken up, as arguments of `train_players`.
         same: Further arguments of `train_players`.
     """
     x, y = examples.batch(slice(None))
@@ -50,11 +52,14 @@ def distill(
     fit_answers(student, x, answers, epochs=passes, batch_size=schedule.batch_size, seed=schedule.seed)
     tell(f"substitute: trained on {oracle.queries:,} answers")
     if not dynamic:
-        return train_players(players, [student, *others], examples, schedule, **same)
+        return train_players(players, [student, *others], examples, schedule, **state, **same)
     runs = []
     for number in range(schedule.epochs):
         turn = dataclasses.replace(schedule, epochs=1, seed=schedule.seed + number)
         runs.append(train_players(players, [student, *others], examples, turn, **same))
+        if number + 1 == schedule.epochs:
+            # Nobody would learn from further answers.
+            break
         moved = np.concatenate([_moved(players, part) for part in np.array_split(x, -(-len(x) // 256))])
         both = np.concatenate([x, moved]), np.concatenate([answers, oracle.ask(moved)])
         fit_answers(student, *both, epochs=1, batch_size=schedule.batch_size, seed=schedule.seed + number)

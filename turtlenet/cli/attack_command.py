@@ -59,7 +59,7 @@ def command(
     examples = (found.whole or found.test or found.train).take(limit or None)
     examples = _but(examples, settings["target"])
     norm = "linf" if norm is None else norm
-    trained = {"eps": settings["eps"], "norm": norm, "seed": settings["seed"], "tell": click.echo}
+    trained = {"eps": settings["eps"], "norm": norm, "seed": settings["seed"], "tell": click.echo, "head": head}
     made = ready(attacks.build(spec), model, victim, found, **trained)
     outcome = api.attack_examples(victim, examples, made, norm=norm, **settings)
     x, y = examples.batch(slice(None))

@@ -39,6 +39,7 @@ def command() -> None:
     help="semi-white-box; static or dynamic: against a substitute that learns from the model's answers.",
 )
 @click.option("--substitute", default="cleverhans", show_default=True, help="Its architecture: a name or a file.")
+@click.option("--distillation", type=int, default=10, show_default=True, help="Passes of its first training.")
 @click.option("--pool", multiple=True, help="Another model to train against at the same time.")
 @click.option("--epochs", type=int, default=20, show_default=True)
 @click.option("--steps-per-epoch", type=int, default=0, help="Steps that count as an epoch; a pass by default.")
@@ -78,8 +79,9 @@ def _train(
     from turtlenet.files import check_folder
 
     models.check_writable(target)
-    if target.exists() and Path(model).exists() and target.samefile(model):
-        raise OutputError(f"Expected --out to be another file than the model {model}.")
+    for source in (model, *settings["pool"], settings["substitute"]):
+        if target.exists() and Path(source).exists() and target.samefile(source):
+            raise OutputError(f"Expected --out to be another file than the model {source}.")
     if report:
         check_folder(report)
     checkpoint = None if access == "dynamic" else target.with_name(f"{target.name}.resume")
@@ -98,7 +100,8 @@ def _train(
     generators.save_generator(made, target)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
-    kept = "" if made.run.val_success is None else f", success on held-out images {made.run.val_success:.3f}"
+    whom = " against the substitute" if made.facts["substitute"] else ""
+    kept = "" if made.run.val_success is None else f", success on held-out images{whom} {made.run.val_success:.3f}"
     click.echo(f"saved {target} after {made.run.steps:,} steps{kept}")
     same = {name: settings[name] for name in ("data", "bounds", "head", "seed")}
     found, samples = generators.show_generator(target, model, limit=limit or None, **same)

@@ -265,7 +265,7 @@ def _weak_suite(seen: Evidence) -> Doubt | None:
     return Doubt(
         code="weak-attacks",
         finding="No iterative gradient attack of at least 20 steps was among the attacks: " + ", ".join(seen.names),
-        advice="Add pgd:steps=40,restarts=5 before believing the number.",
+        advice=f"Add {'fmn' if seen.norm == 'l0' else 'pgd:steps=40,restarts=5'} before believing the number.",
     )
 
 

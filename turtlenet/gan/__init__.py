@@ -2,7 +2,7 @@
 
 from turtlenet.gan.game import VARIANTS, Game, Players, build_players, variant
 from turtlenet.gan.networks import NETWORKS
-from turtlenet.gan.run import Epoch, GanRun, train_players
+from turtlenet.gan.run import Epoch, GanRun, check_game, train_players
 from turtlenet.gan.trainer import GanTrainer
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "GanTrainer",
     "Players",
     "build_players",
+    "check_game",
     "train_players",
     "variant",
 ]

@@ -1,5 +1,6 @@
 """The game that a generator and a discriminator play around classifiers: its rules, and one move of it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,8 +35,9 @@ class Game:
         gan: `log` as in eq. 7, `non-saturating` or `least-squares`.
         alpha: Weight of the GAN loss; 0 plays without a discriminator.
         beta: Weight of the hinge.
-        hinge: Its norm: `linf` as in eq. 9, `l2` as in the original.
-        c: Length that the hinge allows, in input units; 0 takes the ball's radius.
+        hinge: Its norm: `linf` as in eq. 9, `l2` as in the original; `auto` is that of the ball, in `l1` `l2`.
+        c: Length that the hinge allows, in input units; 0 takes that of a perturbation on the ball's surface that is
+            as large in every pixel: the radius, where hinge and ball have the same norm.
         noise: Numbers of noise that an output depends on besides the image: several samples can then be tried.
         target: A class number that the model shall answer; empty for any wrong answer.
     """
@@ -47,7 +49,7 @@ class Game:
     gan: str = "log"
     alpha: float = 1.0
     beta: float = 10.0
-    hinge: str = "linf"
+    hinge: str = "auto"
     c: float = 0.0
     noise: int = 0
     target: str = ""
@@ -58,7 +60,7 @@ class Game:
             "budget": _BUDGETS,
             "adversarial": ADVERSARIAL,
             "gan": tuple(GAN_LOSSES),
-            "hinge": HINGES,
+            "hinge": ("auto", *HINGES),
         }
         for name, words in known.items():
             if getattr(self, name) not in words:
@@ -139,6 +141,18 @@ class Players:
         blank = ops.zeros((1, num_classes))
         return Goal(y, choose_target(self.game.target, y, blank, None))
 
+    @property
+    def hinge(self) -> str:
+        """The norm of the hinge."""
+        if self.game.hinge != "auto":
+            return self.game.hinge
+        return self.ball.norm if self.ball.norm in HINGES else "l2"
+
+    def allowed(self, norm: str, values: int) -> float:
+        """How long in a norm, `linf` or `l2`, an even perturbation of so many values on the ball's surface is."""
+        each: float = self.ball.eps / {"linf": 1.0, "l2": math.sqrt(values), "l1": float(values)}[self.ball.norm]
+        return each * (1.0 if norm == "linf" else math.sqrt(values))
+
     def move(self, victims: Sequence[Classifier], x: Any, y: Any, key: Any) -> tuple[list[Any], dict[str, Any]]:
         """One move: the gradients of both players at the weights as they are, each of its own loss and weights.
 
@@ -153,14 +167,15 @@ class Players:
         """
         game = self.game
         goal = self.goal(y, victims[0].num_classes)
-        c = game.c or self.ball.eps
+        norm = self.hinge
+        c = game.c or self.allowed(norm, math.prod(x.shape[1:]))
 
         def generating() -> tuple[Any, Any]:
             delta = self.perturbation(x, key, training=True)
             moved = self.ball.project(x + delta, x)
             logits = [victim(moved) for victim in victims]
             adv = sum(adversarial(game.adversarial, goal, each, game.kappa) for each in logits) / len(victims)
-            terms = {"adversarial": adv, "hinge": hinge(game.hinge, delta, c)}
+            terms = {"adversarial": adv, "hinge": hinge(norm, delta, c)}
             total = adv + game.beta * terms["hinge"]
             if game.alpha:
                 terms["gan"] = gan_loss(game.gan).generator(self._judged(moved))

@@ -8,6 +8,7 @@ import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet.attacks import AdvGAN
+from turtlenet.attacks.advgan import trained_on
 from turtlenet.attacks.batched import Outcome, attack_all
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -137,7 +138,7 @@ def _doubts(accuracy: float, others: tuple[Beside, ...], digests: set[Any], fact
             finding=f"{best.spec} leaves {best.accuracy:.3f} where the generator leaves {accuracy:.3f}.",
             advice="The generator's number is not the model's robustness: quote turtlenet evaluate's.",
         )
-    if digests & {*facts.get("victims", ()), *facts.get("victims_weights", ())}:
+    if trained_on(facts, digests):
         yield Doubt(
             code="trained-on-the-model",
             finding="The generator was trained on the very model it attacks (semi-white-box).",

@@ -7,11 +7,12 @@ from typing import Any
 
 from turtlenet import models
 from turtlenet.attacks import AdvGAN, Attack, Mixed
-from turtlenet.attacks.advgan import FACTS, loaded_generator
+from turtlenet.attacks.advgan import FACTS, generators_in, loaded_generator
 from turtlenet.balls import Ball
+from turtlenet.errors import SettingError
 from turtlenet.gan.game import Game, Players, build_players
 
-__all__ = ["generators_of", "keep_rivals", "players_of", "with_own_generators"]
+__all__ = ["keep_rivals", "players_of", "with_own_generators"]
 
 
 def with_own_generators(attack: Attack, folder: Path, stem: str, *, resume: bool = False) -> Attack:
@@ -25,9 +26,16 @@ def with_own_generators(attack: Attack, folder: Path, stem: str, *, resume: bool
 
     Raises:
         ModelError: A file that is no generator's.
+        SettingError: One that would be written over.
     """
     if isinstance(attack, AdvGAN):
-        copy = folder / f"{stem}-generator.h5"
+        # `turtlenet gan train` writes its own to ...-generator.h5.
+        copy = folder / f"{stem}-rival.h5"
+        if copy.is_file() and copy.samefile(attack.generator):
+            raise SettingError(
+                f"Expected a generator elsewhere than at {copy}, where this run keeps its own; got that: copy it, or "
+                "write the model to another file."
+            )
         if not (resume and copy.is_file()):
             loaded_generator(attack.generator)
             folder.mkdir(parents=True, exist_ok=True)
@@ -43,16 +51,10 @@ def with_own_generators(attack: Attack, folder: Path, stem: str, *, resume: bool
     return dataclasses.replace(attack, attacks=own)
 
 
-def generators_of(attack: Attack) -> list[str]:
-    """The files of the generators in an attack."""
-    parts = attack.parts if isinstance(attack, Mixed) else (attack,)
-    return [part.generator for part in parts if isinstance(part, AdvGAN)]
-
-
 def players_of(attack: Attack, ball: Ball, seed: int = 0) -> list[Players]:
     """The games around an attack's generators: the loaded generators themselves, each with a new discriminator."""
     found = []
-    for path in generators_of(attack):
+    for path in generators_in(attack):
         source = loaded_generator(path)
         known = {
             field.name: source.facts[field.name] for field in dataclasses.fields(Game) if field.name in source.facts
@@ -64,7 +66,7 @@ def players_of(attack: Attack, ball: Ball, seed: int = 0) -> list[Players]:
 
 def keep_rivals(attack: Attack, facts: dict[str, Any]) -> list[str]:
     """Writes an attack's generators as they are now, with what else is known of them; gives the paths."""
-    paths = generators_of(attack)
+    paths = generators_in(attack)
     for path in paths:
         source = loaded_generator(path)
         models.save(source.model, path, {FACTS: {**source.facts, **facts}})

@@ -13,7 +13,7 @@ from turtlenet import backend
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import ModelError, SettingError
-from turtlenet.gan.game import Players
+from turtlenet.gan.game import Game, Players
 from turtlenet.gan.trainer import GanTrainer
 from turtlenet.training.callbacks import Best, Progress
 from turtlenet.training.checkpoint import Checkpoint
@@ -21,7 +21,7 @@ from turtlenet.training.harden import Schedule
 from turtlenet.training.running import fit_from, take_up
 from turtlenet.training.stream import Batches, Stream
 
-__all__ = ["Epoch", "GanRun", "train_players"]
+__all__ = ["Epoch", "GanRun", "check_game", "train_players"]
 
 _SHOWN = {
     "adversarial": "adversarial",
@@ -71,6 +71,19 @@ class GanRun:
     stopped_early: bool
 
 
+def check_game(game: Game, victim: Classifier, patience: int) -> None:
+    """Refuses what a run cannot work with.
+
+    Raises:
+        ModelError: A target that no classifier can answer.
+        SettingError: Less than no patience.
+    """
+    if patience < 0:
+        raise SettingError(f"Expected patience >= 0 epochs; got {patience}.")
+    if game.target and int(game.target) >= victim.num_classes:
+        raise ModelError(f"Expected a target class from 0 to {victim.num_classes - 1}; got {game.target}.")
+
+
 def train_players(
     players: Players,
     victims: Sequence[Classifier],
@@ -107,11 +120,7 @@ def train_players(
         SettingError: The state to continue from belongs to a run with other settings.
         OutputError: The state cannot be read or written.
     """
-    if patience < 0:
-        raise SettingError(f"Expected patience >= 0 epochs; got {patience}.")
-    target = players.game.target
-    if target and int(target) >= victims[0].num_classes:
-        raise ModelError(f"Expected a target class from 0 to {victims[0].num_classes - 1}; got {target}.")
+    check_game(players.game, victims[0], patience)
     began = time.perf_counter()
     stream = Stream(examples, schedule.batch_size, schedule.seed)
     each, total = schedule.steps(len(examples))

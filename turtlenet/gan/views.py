@@ -182,7 +182,9 @@ def _markdown(report: GeneratorReport, pictures: Mapping[str, bytes]) -> str:
 
 
 def _curve(report: GeneratorReport) -> bytes:
-    names = ["success, training", *(["success, validation"] if report.epochs[0].val_success is not None else [])]
+    whom = " (substitute)" if report.generator.get("substitute") else ""
+    held_out = [f"success, validation{whom}"] if report.epochs[0].val_success is not None else []
+    names = [f"success, training{whom}", *held_out]
 
     def draw(axes: Axes, looks: Sequence[dict[str, Any]]) -> None:
         numbers = list(range(1, len(report.epochs) + 1))
