@@ -18,7 +18,7 @@ from turtlenet import balls, generators, models
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import loaded_generator
 from turtlenet.classifier import Classifier
-from turtlenet.gan.measure import measure_generator
+from turtlenet.gan.measure import forward_milliseconds, measure_generator
 
 __all__ = ["CIFAR", "EPOCHS", "EPS", "HARDENED", "ROWS", "main", "make", "workshop"]
 
@@ -113,6 +113,13 @@ def measured(
     }
 
 
+def forward(shop: Workshop, victim: Classifier, path: str, eps: float) -> dict[str, Any]:
+    """What one pass of a generator costs."""
+    x, _ = shop.part("test").batch(slice(0, 2000))
+    ball = balls.get("linf", eps, victim.bounds)
+    return {"milliseconds": forward_milliseconds(AdvGAN(generator=path), victim, x, ball, BATCH), "n": len(x)}
+
+
 def measures(shop: Workshop, row: str) -> Measures:
     """All figures of a row."""
     eps = radius(row)
@@ -127,6 +134,7 @@ def measures(shop: Workshop, row: str) -> Measures:
     found["strong-samples"] = lambda victim: measured(
         shop, victim, generator(shop, row, victim, "strong"), eps, samples=SAMPLES
     )
+    found["forward"] = lambda victim: forward(shop, victim, generator(shop, row, victim, "strong"), eps)
     if row in NATURAL:
         found["strong-steps"] = lambda victim: measured(
             shop, victim, generator(shop, row, victim, "strong"), eps, steps=STEPS

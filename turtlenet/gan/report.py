@@ -47,7 +47,9 @@ class GeneratorReport:
         clean_accuracy: Share of the images that are right as they are.
         accuracy: Share that is right after the generator.
         success: Of those right as they are, the share at which the model answers as the attacker wants.
-        milliseconds: Of the attack, for each image, in batches; without the first, which compiles.
+        milliseconds: Of the attack, for each image, in batches; without the first, which compiles. It asks the model
+            about the image and the example, to give back what is worse for it.
+        forward_milliseconds: Of the generator alone, likewise: one pass and the projection; None in older reports.
         linf_mean, l2_mean: Mean length over the successes, in input units.
         psnr_mean: In dB, likewise.
         ssim_mean: Structural similarity, likewise, over at most 256; None where images are too small.
@@ -80,6 +82,7 @@ class GeneratorReport:
     beside: tuple[Beside, ...]
     epochs: tuple[Epoch, ...]
     doubts: tuple[Doubt, ...]
+    forward_milliseconds: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings."""

@@ -141,6 +141,8 @@ def _table(report: GeneratorReport) -> list[list[str]]:
         ["clean", fraction(report.clean_accuracy, report.clean_accuracy_interval), ""],
     ]
     rows.append(["generator", fraction(report.accuracy, report.accuracy_interval), number(report.milliseconds)])
+    if report.forward_milliseconds is not None:
+        rows.append(["its pass alone, the model not asked", "", number(report.forward_milliseconds)])
     for other in report.beside:
         rows.append([other.spec, fraction(other.accuracy, other.accuracy_interval), number(other.milliseconds)])
     return rows
