@@ -247,6 +247,11 @@ def test_only_checks_that_could_run_are_claimed():
     ran, missing = words.checks(report(attacks=(attack(),), curve=()))
     assert {"noise against attacks", "one step against many", "accuracy at the widest ball"} <= set(missing)
     assert words.checks(report(**BARE))[0] == []
+    gradients, questions = attack(kind="iterative"), attack(name="square", kind="query")
+    looked = "attacks without a gradient"
+    assert looked in words.checks(report(attacks=(gradients, questions), mode="cascade"))[0]
+    assert looked in words.checks(report(attacks=(questions, gradients), mode="cascade"))[1]
+    assert looked in words.checks(report(attacks=(attack(name="autoattack", kind="ensemble"),)))[0]
 
 
 def test_the_checks_bear_the_names_of_the_checks():

@@ -176,20 +176,24 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
     """
     kinds = {row.kind for row in report.attacks}
     whole, attacked = report.mode == "table", bool(report.attacks)
+    many, guided = kinds & {"iterative", "ensemble"}, kinds - _BLIND - {"random"}
+    # In a cascade what comes last has looked at what the others left; AutoAttack ends so, too.
+    blind = bool(kinds & _BLIND) if whole else attacked and report.attacks[-1].kind in _BLIND
+    asked = any(row.name == "autoattack" for row in report.attacks)
     possible = {
         "zero gradients": attacked,
         "a flat loss": attacked,
         "saturated outputs": attacked,
         "random outputs": attacked,
-        "one step against many": whole and {"one-step", "iterative"} <= kinds,
-        "noise against attacks": whole and "random" in kinds and bool(kinds & {"one-step", "iterative"}),
-        "attacks without a gradient": whole and bool(kinds & _BLIND) and bool(kinds - _BLIND - {"random"}),
+        "one step against many": whole and "one-step" in kinds and bool(many),
+        "noise against attacks": whole and "random" in kinds and bool(many or "one-step" in kinds),
+        "attacks without a gradient": asked or (blind and bool(guided)),
         "convergence": attacked and report.robust_accuracy > 0,
         "luck of a draw": attacked,
         "accuracy at the widest ball": bool(report.curve),
         "accuracy rising with eps": len(report.curve) > 1,
         "strength of the attacks": attacked,
-        "losses and restarts": "iterative" in kinds,
+        "losses and restarts": bool(many),
         "gradients of defences": attacked,
         "labels": attacked,
         "number of images": attacked,

@@ -1,0 +1,79 @@
+"""All that the checks look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from turtlenet.attacks import Attack
+from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.probe import Probe
+from turtlenet.evaluation.report import CurvePoint
+from turtlenet.evaluation.searches import Search, searches_of
+
+__all__ = ["GUIDED", "Evidence"]
+
+GUIDED = ("one-step", "iterative", "ensemble", "other")
+"""Families that have the gradient of the model under attack."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the checks look at.
+
+    Attributes:
+        attacks: The attacks that were run.
+        names: Their names.
+        mode: `table` or `cascade`.
+        labels: `true` or `predicted`.
+        ledger: What they did to each image.
+        num_classes: Classes that the model tells apart.
+        curve: Accuracy against eps; the last point is the widest ball there is.
+        widest: Radius of the ball that holds every image there is, so that no classifier can be right.
+        probe: What the images themselves show, before any attack.
+        probed: Images probed.
+        doubled: An attack with twice the steps and restarts, how many images it broke that all attacks left, and of
+            how many.
+        draws: How many draws of random layers an answer is the mean of.
+        masks: Whether a defence has another gradient than the one that the framework gives.
+        naive: Whether attacks take that one where they do not say otherwise.
+        norm: Of the threat.
+    """
+
+    attacks: Sequence[Attack]
+    names: Sequence[str]
+    mode: str
+    labels: str
+    ledger: Ledger
+    num_classes: int
+    curve: Sequence[CurvePoint]
+    widest: float
+    probe: Probe
+    probed: int
+    doubled: tuple[str, int, int]
+    draws: int = 1
+    masks: bool = False
+    naive: bool = False
+    norm: str = "linf"
+
+    def kind(self, *kinds: str) -> list[int]:
+        """Numbers of the attacks of certain kinds."""
+        return [number for number, attack in enumerate(self.attacks) if attack.family in kinds]
+
+    def searches(self, number: int) -> list[Search]:
+        """The searches that an attack consists of, in their order."""
+        return searches_of(self.attacks[number], self.norm, self.num_classes)
+
+    def climbing(self) -> list[Search]:
+        """All iterative searches with the model's gradient."""
+        guided = self.kind("iterative", "ensemble")
+        return [search for number in guided for search in self.searches(number) if search.family == "iterative"]
+
+    def broken(self, number: int) -> np.ndarray:
+        """Images that an attack broke, bool (n,): in a cascade, of those that came to it."""
+        before = self.ledger.correct[number - 1] if self.mode == "cascade" and number else self.ledger.right
+        return before & ~self.ledger.correct[number]
+
+    def accuracy(self, number: int) -> float:
+        """Accuracy after one attack."""
+        return float(self.ledger.correct[number].mean())

@@ -1,0 +1,99 @@
+"""What the model itself shows: its gradients, its outputs, its draws."""
+
+from turtlenet.evaluation.doubts.evidence import GUIDED, Evidence
+from turtlenet.evaluation.probe import SATURATED
+from turtlenet.evaluation.report import Doubt
+
+__all__ = ["flat", "lucky", "naive_gradient", "saturated", "unsteady", "zero_gradients"]
+
+
+def zero_gradients(seen: Evidence) -> Doubt | None:
+    """Gradients that are 0."""
+    if seen.probe.zero <= 0.01:
+        return None
+    return Doubt(
+        code="zero-gradients",
+        finding=f"The input gradient is exactly 0 on {seen.probe.zero:.1%} of {seen.probed} probed images: "
+        "gradient attacks cannot move there.",
+        advice="Attack with loss=margin or loss=dlr, through a smooth surrogate of the layer that blocks the "
+        "gradient, and without gradients.",
+    )
+
+
+def flat(seen: Evidence) -> Doubt | None:
+    """A loss that does not rise along its gradient."""
+    if seen.probe.flat <= 0.1:
+        return None
+    return Doubt(
+        code="flat-loss",
+        finding=f"A step of a tenth of eps along the gradient does not raise the loss on {seen.probe.flat:.1%} of "
+        f"{seen.probed} probed images: the loss surface is flat or rough where an attack begins.",
+        advice="Begin at random points with several restarts, attack with loss=margin, and without gradients.",
+    )
+
+
+def saturated(seen: Evidence) -> Doubt | None:
+    """Probabilities that are exactly 1."""
+    # Differences of logits do not saturate: an attack that climbed them has answered the question.
+    answered = any(search.attack.judged_by != "cross_entropy" for search in seen.climbing())
+    if seen.probe.saturated <= 0.1 or answered:
+        return None
+    return Doubt(
+        code="saturated-outputs",
+        finding=f"On {seen.probe.saturated:.1%} of {seen.probed} probed images one logit leads by more than "
+        f"{SATURATED:.1f}: float32 probabilities are exactly 1 there.",
+        advice="Do not trust attacks that use probabilities; add one with loss=margin or loss=dlr.",
+    )
+
+
+def unsteady(seen: Evidence) -> Doubt | None:
+    """Answers that change from draw to draw."""
+    if not seen.probe.unsteady:
+        return None
+    return Doubt(
+        code="random-outputs",
+        finding="The same images gave other outputs in other draws: answers and gradients are "
+        + (f"means of {seen.draws} draws." if seen.draws > 1 else "those of one draw."),
+        advice="Raise --draws until the robust accuracy no longer falls, and attack with autoattack:version=rand.",
+    )
+
+
+def lucky(seen: Evidence) -> Doubt | None:
+    """Successes that other draws take back."""
+    found = seen.ledger.reached | seen.ledger.lucky
+    share = float(seen.ledger.lucky.sum() / max(1, found.sum()))
+    if share <= 0.05:
+        return None
+    return Doubt(
+        code="success-on-one-draw",
+        finding=f"{share:.1%} of the successes did not happen again in other draws of the model's random layers; they "
+        "are not counted.",
+        advice="Raise --draws until the share falls: the attack fits its examples to the draws that it saw.",
+    )
+
+
+def naive_gradient(seen: Evidence) -> Doubt | None:
+    """A gradient that a defence hides, and what its surrogate gives."""
+    if not seen.masks:
+        return None
+    way = [attack.gradient or ("naive" if seen.naive else "adaptive") for attack in seen.attacks]
+    guided = seen.kind(*GUIDED)
+    naive = [number for number in guided if way[number] == "naive"]
+    adaptive = [number for number in guided if way[number] == "adaptive"]
+    if guided and not adaptive:
+        return Doubt(
+            code="naive-gradient",
+            finding="Every attack took the gradient that the framework gives, which a defence of this model hides.",
+            advice="Run with --gradient adaptive; these numbers only serve to compare with papers that did the same.",
+        )
+    if not naive or not adaptive or seen.mode == "cascade":
+        return None
+    claimed, left = (float(seen.ledger.correct[group].all(axis=0).mean()) for group in (naive, adaptive))
+    if claimed <= left + 0.01:
+        return None
+    return Doubt(
+        code="masked-by-defence",
+        finding=f"With the gradient that the framework gives, all attacks leave {claimed:.3f}; through the defence's "
+        f"surrogate they leave {left:.3f}. The first is the number of a paper, the second that of an attacker.",
+        advice="Quote the second; train with attacks on the defended model, as `turtlenet train --defence` does.",
+    )

@@ -1,0 +1,118 @@
+"""What stronger attacks must find before weaker ones: more steps, a gradient, a larger ball, twice the effort."""
+
+import numpy as np
+
+from turtlenet.attacks import attacks
+from turtlenet.evaluation.doubts.evidence import GUIDED, Evidence
+from turtlenet.evaluation.report import Doubt
+from turtlenet.evaluation.searches import BLIND
+
+__all__ = ["black_box", "noise", "not_converged", "one_step", "rising", "wide_ball"]
+
+
+def one_step(seen: Evidence) -> Doubt | None:
+    """One step that finds more than many."""
+    single, many = seen.kind("one-step"), seen.kind("iterative", "ensemble")
+    if not single or not many or seen.mode == "cascade":
+        return None
+    best_one = min(single, key=seen.accuracy)
+    best_many = min(many, key=seen.accuracy)
+    missed = seen.ledger.right & ~seen.ledger.correct[single].all(axis=0) & seen.ledger.correct[many].all(axis=0)
+    share = float(missed.mean())
+    if seen.accuracy(best_one) >= seen.accuracy(best_many) and share <= 0.01:
+        return None
+    return Doubt(
+        code="one-step-beats-iterative",
+        finding=f"{seen.names[best_one]} leaves accuracy {seen.accuracy(best_one):.3f}, {seen.names[best_many]} "
+        f"{seen.accuracy(best_many):.3f}; one step broke {share:.1%} of the images that no iterative attack broke.",
+        advice="Gradients are masked or the iterative attack is too weak: more steps, a smaller step_size, restarts, "
+        "and another loss.",
+    )
+
+
+def noise(seen: Evidence) -> Doubt | None:
+    """Noise that finds what gradients missed."""
+    blind, guided = seen.kind("random"), seen.kind("one-step", "iterative", "ensemble")
+    if not blind or not guided or seen.mode == "cascade":
+        return None
+    missed = int(
+        (seen.ledger.right & ~seen.ledger.correct[blind].all(axis=0) & seen.ledger.correct[guided].all(axis=0)).sum()
+    )
+    if missed == 0:
+        return None
+    return Doubt(
+        code="noise-beats-attack",
+        finding=f"Random noise broke {missed} image{'s' if missed > 1 else ''} that no gradient attack broke.",
+        advice="The gradient attacks are too weak or misled: add restarts and steps, and attack without gradients.",
+    )
+
+
+def black_box(seen: Evidence) -> Doubt | None:
+    """An attack without the gradient that breaks what those with it left."""
+    # Only what comes after all that has the gradient has looked at an image in vain before: that is how AutoAttack
+    # raises its flag for Square. In a table every attack looks at every image.
+    order = [seen.searches(number) for number in range(len(seen.attacks))]
+    ends = [1 + max((at for at, each in enumerate(rounds) if each.family in GUIDED), default=-1) for rounds in order]
+    guided = [number for number, end in enumerate(ends) if end]
+    last = guided[-1] if guided and seen.mode == "cascade" else 0
+    found, by = np.zeros_like(seen.ledger.right), []
+    for number, (rounds, end) in enumerate(zip(order, ends, strict=True)):
+        if number < last or not any(each.family in BLIND for each in rounds[end:]):
+            continue
+        mine = seen.broken(number) & ((seen.ledger.part[number] >= end) | (end == 0))
+        for other in guided if seen.mode == "table" else ():
+            mine &= ~(seen.broken(other) & (seen.ledger.part[other] < ends[other]))
+        if mine.any():
+            found |= mine
+            parts = [attacks.name_of(type(each.attack)) for each in rounds[end:]]
+            by.append(f"{', '.join(parts)} in {seen.names[number]}" if end else seen.names[number])
+    missed = int(found.sum())
+    if not guided or not missed:
+        return None
+    return Doubt(
+        code="black-box-beats-white-box",
+        finding=f"Attacks without this model's gradient ({', '.join(by)}) broke {missed} "
+        f"image{'s' if missed > 1 else ''} that no attack with it broke.",
+        advice="Its gradient misleads: attack through a surrogate of the layer that hides it, with more restarts, and "
+        "let the black-box attack ask more often.",
+    )
+
+
+def not_converged(seen: Evidence) -> Doubt | None:
+    """Twice the effort that still finds more."""
+    attack, broken, tried = seen.doubled
+    if not broken:
+        return None
+    return Doubt(
+        code="not-converged",
+        finding=f"{attack} broke {broken} of {tried} images that every attack had left: twice the steps and restarts "
+        "still find more.",
+        advice="Raise steps and restarts until the accuracy stays; run the suite standard.",
+    )
+
+
+def wide_ball(seen: Evidence) -> Doubt | None:
+    """An attack that fails where success is certain."""
+    wide = [point for point in seen.curve if point.eps >= seen.widest]
+    if not wide or wide[-1].accuracy <= 0.02:
+        return None
+    return Doubt(
+        code="accuracy-stays-up",
+        finding=f"At eps {wide[-1].eps:g}, where the ball holds every image there is, accuracy is still "
+        f"{wide[-1].accuracy:.3f} on {wide[-1].examples} images instead of 0.",
+        advice="The attack fails to find what is certainly there: gradients are masked. More steps, a larger "
+        "step_size, another loss, or a surrogate for the layer that blocks the gradient.",
+    )
+
+
+def rising(seen: Evidence) -> Doubt | None:
+    """A larger ball that holds fewer examples."""
+    for before, after in zip(seen.curve, seen.curve[1:], strict=False):
+        if after.accuracy > before.accuracy + 1.5 / max(after.examples, 1):
+            return Doubt(
+                code="accuracy-rises-with-eps",
+                finding=f"A larger ball gave a higher accuracy: {before.accuracy:.3f} at eps {before.eps:g}, "
+                f"{after.accuracy:.3f} at eps {after.eps:g}.",
+                advice="A larger ball holds the smaller one: the attack has not converged. More steps or restarts.",
+            )
+    return None
