@@ -1,7 +1,7 @@
 """Black-box attacks beside the peers': same model, same images, as many queries as the peer took.
 
     python benchmarks/arsenal_blackbox.py --images 50 --out docs/arsenal_blackbox.json
-    python benchmarks/arsenal_blackbox.py --only boundary hopskipjump --images 20
+    python benchmarks/arsenal_blackbox.py --only boundary hopskipjump --peer art --images 500 --as-near
 
 A peer runs with the setting below, and each of its questions is counted. Then ours gets the mean number of them for a
 budget. Success, median distance over the successes of both, seconds on the wall and on the processor, after a call
@@ -131,11 +131,11 @@ _PIXEL = {"th": 5, "es": 0, "max_iter": 5}
 
 PAIRS = (
     Pair("boundary", "l2", "foolbox", _foolbox("BoundaryAttack", steps=1500)),
-    Pair("boundary", "l2", "art", _art("BoundaryAttack", targeted=False, max_iter=60), most=100),
+    Pair("boundary", "l2", "art", _art("BoundaryAttack", targeted=False, max_iter=60), most=500),
     Pair("hopskipjump", "l2", "foolbox", _foolbox("HopSkipJumpAttack", steps=8)),
-    Pair("hopskipjump", "l2", "art", _art("HopSkipJump", max_iter=8), most=100),
+    Pair("hopskipjump", "l2", "art", _art("HopSkipJump", max_iter=8), most=500),
     Pair("hopskipjump", "linf", "foolbox", _foolbox("HopSkipJumpAttack", steps=8, constraint="linf")),
-    Pair("hopskipjump", "linf", "art", _art("HopSkipJump", norm=np.inf, max_iter=8), most=100),
+    Pair("hopskipjump", "linf", "art", _art("HopSkipJump", norm=np.inf, max_iter=8), most=500),
     Pair("pointwise", "l0", "foolbox", _foolbox("PointwiseAttack", l2_binary_search=False)),
     Pair("salt-and-pepper", "l2", "foolbox", _foolbox("SaltAndPepperNoiseAttack", steps=500)),
     Pair("contrast", "l2", "foolbox", _foolbox("LinearSearchContrastReductionAttack", distance=None, steps=200)),
@@ -217,7 +217,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Black-box attacks beside the peers'.")
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="*", default=[], help="attacks or peers")
+    parser.add_argument("--only", nargs="*", default=[], help="those attacks only")
+    parser.add_argument("--peer", nargs="*", default=[], help="those pairs only")
     parser.add_argument("--as-near", action="store_true", help="then with the fewest questions that find as much")
     parser.add_argument("--out", type=Path, help="JSON, written after each pair")
     chosen = parser.parse_args(arguments)
@@ -226,7 +227,8 @@ def main(arguments: list[str] | None = None) -> None:
     columns = ("attack", "norm", "peer", "n", "success", "distance", "queries", "seconds", "ratio", "processor")
     print("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns), flush=True)
     for pair in PAIRS:
-        if chosen.only and not {pair.spec.partition(":")[0], pair.peer} & set(chosen.only):
+        named = not chosen.only or pair.spec.partition(":")[0] in chosen.only
+        if not named or (chosen.peer and pair.peer not in chosen.peer):
             continue
         try:
             found = _compare(pair, chosen.images, chosen.seed, chosen.as_near)
