@@ -161,7 +161,7 @@ def train_generator(
             "access": access,
             "model": [models.weights_sha256(victim.model), head, list(victim.bounds)],
             "pool": [models.weights_sha256(each.model) for each in others],
-            "substitute": [substitute, distillation] if student is not None else [],
+            "substitute": [models.weights_sha256(student.model), distillation] if student is not None else [],
             "data": found.train.sha256(),
             "validation": len(held_out) if held_out else 0,
         }

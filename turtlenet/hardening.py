@@ -191,7 +191,8 @@ def harden_model(
         )
     restore()
     if rivals and checkpoint and number == 0:
-        for path in keep_rivals(plan.attack, {"victims": [], "played": run.steps}):
+        # It has had the gradients of the model as it is now, whatever it was trained on before.
+        for path in keep_rivals(plan.attack, models.weights_sha256(victim.model), played=run.steps):
             tell(f"saved {path}: the generator that learned in turns with the model")
     recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
     recipe |= {"precision": computed, "defences": shields, "validation": len(held_out) if held_out else 0}

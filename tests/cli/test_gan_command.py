@@ -56,6 +56,9 @@ def test_train_writes_a_generator_that_attacks(box, cli, away) -> None:
     for model, code in ((own, "trained-on-the-model"), (other, "trained-elsewhere")):
         told, _ = show_generator("g.h5", model, box / "data.npz")
         assert code in {doubt.code for doubt in told.doubts}
+    many = tuple(np.concatenate([part] * 70) for part in drawn(48, 1))
+    wide, _ = show_generator("g.h5", own, many, limit=None, batch_size=4096)
+    assert wide.data["count"] == 3360 and wide.forward_milliseconds > 0
     shown = cli("gan", "show", "g.h5")
     assert shown.code == 0 and "semi-white-box" in shown.out and "parameters" in shown.out
     attacked = cli(

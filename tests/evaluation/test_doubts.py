@@ -174,12 +174,17 @@ def test_a_black_box_at_the_end_of_an_ensemble(mode) -> None:
         (["apgd-ce:steps=50", "square"], "apgd-ce:steps=100,restarts=2"),
         (["transfer:source=m.h5,attack=(pgd:steps=70)"], "pgd:steps=80,start=uniform,restarts=2,early_stop=true"),
         (["fgsm"], "pgd:steps=80,start=uniform,restarts=2,early_stop=true"),
+        (
+            ["pgd:steps=30", "pgd:steps=90,target=1", "iterative-least-likely"],
+            "pgd:steps=60,restarts=2,early_stop=true",
+        ),
+        (["averaged:attack=(pgd:steps=7),draws=30"], "averaged:attack=(pgd:steps=14,restarts=2),draws=30"),
     ],
 )
 def test_convergence_is_tried_with_twice_of_what_ran(specs, expected) -> None:
     suite = [attacks.build(spec) for spec in specs]
     doubled = twice(Cascade(attacks=suite, ball=balls.get("linf", 0.3)), num_classes=10)
-    assert doubled == attacks.build(expected)
+    assert doubled == attacks.build(expected).under("linf")
 
 
 def test_an_ensemble_is_not_weak() -> None:

@@ -292,14 +292,16 @@ def test_eight_bit_pixels_stay_in_the_ball(small, examples) -> None:
     assert report.threat["pixels"] == "8-bit" and report.robust_accuracy >= plain.robust_accuracy
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_the_smallest_perturbations_survive_rounding(norm, demo, digits) -> None:
+@pytest.mark.parametrize(
+    ("norm", "spec"), [("linf", "deepfool"), ("l2", "deepfool"), ("linf", "worst-of:attacks=(noise:draws=1;deepfool)")]
+)
+def test_the_smallest_perturbations_survive_rounding(norm, spec, demo, digits) -> None:
     """They end on the edge: a little beyond it they stay over it when pixels are rounded."""
     ball = balls.get(norm, {"linf": 0.15, "l2": 2.0}[norm])
     x, y = digits.test.batch(slice(0, 30))
     cascades = [Cascade(attacks=(), ball=ball, quantize_pixels=rounded) for rounded in (False, True)]
     tried = [
-        cascade.tried(attacks.build("deepfool"), demo, x, y, ball=ball, seed=0, index=np.arange(30))[0]
+        cascade.tried(attacks.build(spec), demo, x, y, ball=ball, seed=0, index=np.arange(30))[0]
         for cascade in cascades
     ]
     real, rounded = (each.reached.mean() for each in tried)

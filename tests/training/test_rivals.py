@@ -7,7 +7,7 @@ import pytest
 import turtlenet as tn
 from tests.gan.conftest import TINY, drawn, network, players
 from turtlenet import models
-from turtlenet.attacks.advgan import FACTS, loaded_generator
+from turtlenet.attacks.advgan import FACTS, loaded_generator, trained_on
 from turtlenet.errors import SettingError
 from turtlenet.hardening import harden_model
 
@@ -51,6 +51,8 @@ def test_both_learn_and_the_users_file_stays(whole, generator) -> None:
     then, now = loaded_generator(generator), loaded_generator(str(folder / "hard-rival.h5"))
     assert any(not np.array_equal(a, b) for a, b in zip(values(then.model), values(now.model), strict=True))
     assert now.facts["played"] == run.steps == 6
+    # It has had the gradients of the model that it played against.
+    assert trained_on(now.facts, {models.weights_sha256(models.classifier(model).model)})
     assert any(not np.array_equal(a, b) for a, b in zip(values(network()), values(model), strict=True))
     assert "mixed" in str(run.recipe["objective"]["attack"]["name"])
 
@@ -86,6 +88,12 @@ def test_a_generator_is_not_written_over(whole) -> None:
     settings = {**PLAN, "checkpoint": whole[0] / "hard.h5.resume"}
     with pytest.raises(SettingError, match="Expected a generator elsewhere than at .*hard-rival.h5"):
         harden_model(network(), DATA, attack=f"advgan:generator={whole[0] / 'hard-rival.h5'}", **settings)
+
+
+def test_a_generator_that_is_gone_is_one_clear_line(whole) -> None:
+    settings = {**PLAN, "checkpoint": whole[0] / "hard.h5.resume"}
+    with pytest.raises(tn.errors.ModelError, match="Expected a generator at none.h5"):
+        harden_model(network(), DATA, attack="advgan:generator=none.h5", **settings)
 
 
 def test_a_generator_that_does_not_move_is_an_attack_as_any(generator, tmp_path) -> None:

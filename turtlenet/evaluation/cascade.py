@@ -139,8 +139,9 @@ class Cascade:
             return outcome, found.reached & ~outcome.reached
         outcome = judge(eight_bit(found.x, x, ball), everything)
         # The smallest perturbation ends on the edge, and falls back when it is rounded; a little beyond it does not.
-        for stretch in _STRETCHES if attack.minimal else ():
-            rows = np.flatnonzero(found.reached & ~outcome.reached)
+        smallest = np.array([part.minimal for part, _ in attack.under(ball.norm).rounds(model.num_classes)])
+        for stretch in _STRETCHES if smallest.any() else ():
+            rows = np.flatnonzero(found.reached & ~outcome.reached & smallest[found.part])
             if not len(rows):
                 break
             farther = x[rows] + stretch * (found.x[rows] - x[rows])

@@ -18,11 +18,13 @@ class Search:
 
     Attributes:
         attack: What searches, be it on another model or on a mean over draws.
+        whole: The round itself, around that.
         restarts: How often it begins anew towards each of its targets.
         family: What the round is to the model under attack: `transfer` where it searches on another.
     """
 
     attack: Attack
+    whole: Attack
     restarts: int
     family: str
 
@@ -31,8 +33,8 @@ def searches_of(attack: Attack, norm: str, num_classes: int) -> list[Search]:
     """The searches of an attack under a norm, in the order in which they are made."""
     found = []
     for part, count in attack.under(norm).rounds(num_classes):
-        family, restarts = part.family, max(1, count // sweep_size(part.target, num_classes))
-        while isinstance(part, Elsewhere):
-            part = part.part
-        found.append(Search(part, restarts, family))
+        inner, restarts = part, max(1, count // sweep_size(part.target, num_classes))
+        while isinstance(inner, Elsewhere):
+            inner = inner.part
+        found.append(Search(inner, part, restarts, part.family))
     return found

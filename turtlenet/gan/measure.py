@@ -135,7 +135,7 @@ def forward_milliseconds(
     The least of a few passes over at most 2,048 images, in whole batches.
     """
     plain = replace(attack, samples=1, steps=0)
-    size = min(len(x), batch_size or _TIMED)
+    size = min(len(x), _TIMED, batch_size or _TIMED)
     batches = [ops.convert_to_tensor(x[at : at + size]) for at in range(0, min(len(x), _TIMED) - size + 1, size)]
     labels, keys = ops.zeros((size,), "int32"), random.keys(0, np.arange(size, dtype="int32"))
 

@@ -31,7 +31,7 @@ def with_own_generators(attack: Attack, folder: Path, stem: str, *, resume: bool
     if isinstance(attack, AdvGAN):
         # `turtlenet gan train` writes its own to ...-generator.h5.
         copy = folder / f"{stem}-rival.h5"
-        if copy.is_file() and copy.samefile(attack.generator):
+        if copy.is_file() and Path(attack.generator).is_file() and copy.samefile(attack.generator):
             raise SettingError(
                 f"Expected a generator elsewhere than at {copy}, where this run keeps its own; got that: copy it, or "
                 "write the model to another file."
@@ -64,10 +64,17 @@ def players_of(attack: Attack, ball: Ball, seed: int = 0) -> list[Players]:
     return found
 
 
-def keep_rivals(attack: Attack, facts: dict[str, Any]) -> list[str]:
-    """Writes an attack's generators as they are now, with what else is known of them; gives the paths."""
+def keep_rivals(attack: Attack, victim: str, **facts: Any) -> list[str]:
+    """Writes an attack's generators as they are now; gives the paths.
+
+    Args:
+        attack: With the generators.
+        victim: Hash of the weights that they played against at last.
+        **facts: What else is known of them.
+    """
     paths = generators_in(attack)
     for path in paths:
         source = loaded_generator(path)
-        models.save(source.model, path, {FACTS: {**source.facts, **facts}})
+        known = [*source.facts.get("victims_weights", ()), victim]
+        models.save(source.model, path, {FACTS: {**source.facts, **facts, "victims_weights": known}})
     return paths
