@@ -127,7 +127,7 @@ def _spsa(model: Asked, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 _SIMBA = {"max_iter": 784, "epsilon": 0.2}
 _ZOO = {"max_iter": 150, "use_resize": False, "use_importance": False, "initial_const": 10.0}
-_PIXEL = {"th": 5, "es": 0, "max_iter": 5}
+_PIXEL = {"th": 5, "es": 0, "max_iter": 20}
 
 PAIRS = (
     Pair("boundary", "l2", "foolbox", _foolbox("BoundaryAttack", steps=1500)),
@@ -144,7 +144,7 @@ PAIRS = (
     Pair("simba:basis=dct", "l2", "art", _art("SimBA", attack="dct", freq_dim=7, **_SIMBA), softmax=True, most=20),
     Pair("zoo:searches=1,constant=10", "l2", "art", _art("ZooAttack", **_ZOO), softmax=True, most=5),
     Pair("spsa:samples=128,step=0.01", "linf", "cleverhans", _spsa, eps=0.1, most=10),
-    Pair("one-pixel:population=100,pixels=5", "l0", "art", _art("PixelAttack", **_PIXEL), softmax=True, eps=5, most=5),
+    Pair("one-pixel:population=20,pixels=5", "l0", "art", _art("PixelAttack", **_PIXEL), softmax=True, eps=5, most=5),
 )
 
 
