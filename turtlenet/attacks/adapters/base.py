@@ -2,6 +2,7 @@
 
 import abc
 import importlib
+import warnings
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -148,7 +149,10 @@ class External(Attack):
             SettingError: The library is not installed, or cannot be imported.
         """
         try:
-            return importlib.import_module(path)
+            with warnings.catch_warnings():
+                # What a library imports that is going out of use is nothing that our user can mend.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                return importlib.import_module(path)
         except ImportError as error:
             raise SettingError(
                 f"Expected {self.library} to be installed for {self.library}:{self.method or 'NAME'}; got: {error}: "
