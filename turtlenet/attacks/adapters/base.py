@@ -2,8 +2,8 @@
 
 import abc
 import importlib
-import warnings
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
