@@ -114,17 +114,8 @@ def train_generator(
     Raises:
         TurtlenetError: Anything that does not fit, in one line, before training starts.
     """
-    if access not in ACCESSES:
-        raise SpecError(f"Unknown access {access!r} of a generator.{did_you_mean(access, ACCESSES)}")
     check_alone("to train a generator", TRAIN_FIRST)
-    if access == "dynamic":
-        if resume or checkpoint:
-            raise SettingError("Expected a run from the start for access dynamic; got a state to continue from.")
-        if patience:
-            # Each epoch has another substitute to tell success by.
-            raise SettingError(f"Expected patience=0 for access dynamic; got {patience}.")
-        if epochs < 2:
-            raise SettingError(f"Expected at least 2 epochs for access dynamic; got {epochs}: use static.")
+    _check_access(access, epochs, patience, bool(resume or checkpoint))
     at_least(1, distillation=distillation)
     schedule = Schedule(
         epochs=epochs,
@@ -165,18 +156,16 @@ def train_generator(
             "data": found.train.sha256(),
             "validation": len(held_out) if held_out else 0,
         }
-    queries = 0
     if student is None:
-        run = train_players(players, [victim, *others], examples, schedule, **state, **same)
+        run, queries = train_players(players, [victim, *others], examples, schedule, **state, **same), 0
     else:
         oracle = Oracle(victim, "scores")
         asked: dict[str, Any] = {"dynamic": access == "dynamic", "passes": distillation, "tell": tell}
         run = distill(players, oracle, student, others, examples, schedule, state=state, **asked, **same)
         queries = oracle.queries
     attacked = list(zip([model, *pool], [victim, *others], strict=True))
-    digests = [about_model(one, each)["sha256"] for one, each in attacked]
-    # A model that was trained on as a file may be attacked from memory, and the other way round.
-    weights = [models.weights_sha256(each.model) for _, each in attacked]
+    # A substitute is not the model: nothing of what was trained on has its hash.
+    trained_on = attacked if student is None else attacked[1:]
     facts = {
         "shape": list(victim.input_shape),
         "bounds": list(victim.bounds),
@@ -186,9 +175,9 @@ def train_generator(
         **dataclasses.asdict(game),
         "access": access,
         "queries": queries,
-        # A substitute is not the model: nothing of what was trained on has its hash.
-        "victims": digests if student is None else digests[1:],
-        "victims_weights": weights if student is None else weights[1:],
+        "victims": [about_model(one, each)["sha256"] for one, each in trained_on],
+        # A model that was trained on as a file may be attacked from memory, and the other way round.
+        "victims_weights": [models.weights_sha256(each.model) for _, each in trained_on],
         "substitute": substitute if student is not None else None,
         "data": found.name,
         "schedule": dataclasses.asdict(schedule),
@@ -197,6 +186,21 @@ def train_generator(
         "epochs": [dataclasses.asdict(epoch) for epoch in run.epochs],
     }
     return TrainedGenerator(players.generator, facts, run)
+
+
+def _check_access(access: str, epochs: int, patience: int, kept: bool) -> None:
+    """Refuses an access that is not known, and what does not go with one."""
+    if access not in ACCESSES:
+        raise SpecError(f"Unknown access {access!r} of a generator.{did_you_mean(access, ACCESSES)}")
+    if access != "dynamic":
+        return
+    if kept:
+        raise SettingError("Expected a run from the start for access dynamic; got a state to continue from.")
+    if patience:
+        # Each epoch has another substitute to tell success by.
+        raise SettingError(f"Expected patience=0 for access dynamic; got {patience}.")
+    if epochs < 2:
+        raise SettingError(f"Expected at least 2 epochs for access dynamic; got {epochs}: use static.")
 
 
 def save_generator(generator: TrainedGenerator, path: PathType) -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -105,6 +106,27 @@ def test_a_substitutes_success_is_said_to_be_its_own(box, cli, away) -> None:
     assert made.code == 0 and "success on held-out images against the substitute" in made.out, made.err
     # It learns nothing, so that patience ends it.
     assert len(loaded_generator("g.h5").facts["epochs"]) == 2
+
+
+def test_a_killed_static_run_ends_as_one_that_was_not(box, tmp_path) -> None:
+    class Kill(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    data = box / "data.npz"
+    plan = {"network": TINY, "eps": 0.3, "epochs": 2, "batch_size": 16, "access": "static", "distillation": 1}
+    plan |= {"substitute": str(box / "other.h5"), "tell": lambda line: None}
+    whole = train_generator(box / "quarters.h5", data, **plan)
+    state = {"checkpoint": tmp_path / "state"}
+    with pytest.raises(KeyboardInterrupt):
+        train_generator(box / "quarters.h5", data, callbacks=[Kill()], **plan, **state)
+    with pytest.raises(SettingError, match="got other values of substitute"):
+        train_generator(box / "quarters.h5", data, resume=True, **{**plan, "distillation": 2}, **state)
+    again = train_generator(box / "quarters.h5", data, resume=True, **plan, **state)
+    pairs = zip(whole.model.get_weights(), again.model.get_weights(), strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)
+    assert whole.facts["queries"] == again.facts["queries"] > 0
 
 
 def test_a_cluster_is_told_to_train_it_first(box, digits, tmp_path, monkeypatch) -> None:

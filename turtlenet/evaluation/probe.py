@@ -81,4 +81,6 @@ def _unsteady(model: Classifier, x: np.ndarray) -> bool:
     first = model.predict(x)
     if not np.array_equal(first, model.predict(x)):
         return True
+    if not model.stochastic:
+        return False
     return not np.allclose(first, model.taking(seed=model.seed + 1).predict(x), rtol=0, atol=_STEADY)

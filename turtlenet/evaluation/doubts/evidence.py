@@ -74,6 +74,11 @@ class Evidence:
         before = self.ledger.correct[number - 1] if self.mode == "cascade" and number else self.ledger.right
         return before & ~self.ledger.correct[number]
 
+    def missed(self, weak: Sequence[int], strong: Sequence[int]) -> np.ndarray:
+        """Images that some attack of one group broke and none of another, in a table, bool (n,)."""
+        correct: np.ndarray = self.ledger.correct
+        return self.ledger.right & ~correct[list(weak)].all(axis=0) & correct[list(strong)].all(axis=0)
+
     def accuracy(self, number: int) -> float:
         """Accuracy after one attack."""
         return float(self.ledger.correct[number].mean())

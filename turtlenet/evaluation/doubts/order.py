@@ -17,8 +17,7 @@ def one_step(seen: Evidence) -> Doubt | None:
         return None
     best_one = min(single, key=seen.accuracy)
     best_many = min(many, key=seen.accuracy)
-    missed = seen.ledger.right & ~seen.ledger.correct[single].all(axis=0) & seen.ledger.correct[many].all(axis=0)
-    share = float(missed.mean())
+    share = float(seen.missed(single, many).mean())
     if seen.accuracy(best_one) >= seen.accuracy(best_many) and share <= 0.01:
         return None
     return Doubt(
@@ -35,9 +34,7 @@ def noise(seen: Evidence) -> Doubt | None:
     blind, guided = seen.kind("random"), seen.kind("one-step", "iterative", "ensemble")
     if not blind or not guided or seen.mode == "cascade":
         return None
-    missed = int(
-        (seen.ledger.right & ~seen.ledger.correct[blind].all(axis=0) & seen.ledger.correct[guided].all(axis=0)).sum()
-    )
+    missed = int(seen.missed(blind, guided).sum())
     if missed == 0:
         return None
     return Doubt(
