@@ -49,7 +49,7 @@ def test_the_ratio_does_not_see_the_scale_of_the_logits() -> None:
     assert np.allclose(loss.targeted(Y, TARGET, LOGITS), aimed, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(losses.LOSSES))
+@pytest.mark.parametrize("name", sorted(name for name, loss in losses.LOSSES.items() if not loss.relative))
 def test_a_saturated_model_still_has_a_slope(name) -> None:
     # Probabilities are exactly 1 in float32 here; the usual form of cross-entropy has a gradient of 0 at the label.
     logits = ops.convert_to_tensor(np.array([[60.0, 0.0, -1.0, -2.0]], "float32"))

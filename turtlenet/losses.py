@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from turtlenet.errors import ModelError, SpecError, did_you_mean
+from turtlenet.errors import ModelError, SettingError, SpecError, did_you_mean
 
 __all__ = [
     "LOSSES",
@@ -19,6 +19,7 @@ __all__ = [
     "check_classes",
     "cross_entropy",
     "difference_of_logits_ratio",
+    "divergence",
     "get",
     "margin",
     "squared_error",
@@ -28,11 +29,19 @@ _FAR = -1e30
 
 
 class Loss(NamedTuple):
-    """A loss in both its forms, and how many classes it needs."""
+    """A loss in both its forms, and how many classes it needs.
+
+    Attributes:
+        untargeted: Maps (y, logits) to the loss; (reference logits, logits) where it is relative.
+        targeted: Maps (y, target, logits) to the loss; None where there is no such form.
+        least_classes: How many classes it needs.
+        relative: Whether it compares with the logits of another input, the unattacked one, and not with a label.
+    """
 
     untargeted: Callable[[Any, Any], Any]
-    targeted: Callable[[Any, Any, Any], Any]
+    targeted: Callable[[Any, Any, Any], Any] | None
     least_classes: int = 2
+    relative: bool = False
 
 
 def cross_entropy(y: Any, logits: Any) -> Any:
@@ -60,6 +69,12 @@ def difference_of_logits_ratio(y: Any, logits: Any) -> Any:
     return margin(y, logits) / (best[:, 0] - best[:, 2] + 1e-12)
 
 
+def divergence(reference: Any, logits: Any) -> Any:
+    """KL(softmax(reference) || softmax(logits)), as in TRADES (Zhang et al., 2019, eq. 5); both (batch, classes)."""
+    known, now = ops.log_softmax(reference, axis=-1), ops.log_softmax(logits, axis=-1)
+    return ops.sum(ops.exp(known) * (known - now), axis=-1)
+
+
 def _targeted_cross_entropy(y: Any, target: Any, logits: Any) -> Any:
     return -cross_entropy(target, logits)
 
@@ -79,6 +94,7 @@ LOSSES: dict[str, Loss] = {
     "cross_entropy": Loss(cross_entropy, _targeted_cross_entropy),
     "margin": Loss(margin, _targeted_margin),
     "dlr": Loss(difference_of_logits_ratio, _targeted_ratio, least_classes=3),
+    "kl": Loss(divergence, None, relative=True),
 }
 
 
@@ -102,7 +118,12 @@ def check_classes(name: str, num_classes: int, *, targeted: bool) -> None:
 
     Raises:
         ModelError: The ratio needs three classes, and four when targeted.
+        SettingError: The divergence knows no target.
     """
+    if targeted and get(name).targeted is None:
+        raise SettingError(
+            f"Expected no target for loss {name!r}, which moves away from the model's own answer; got one."
+        )
     least = get(name).least_classes + (1 if targeted and name == "dlr" else 0)
     if num_classes < least:
         raise ModelError(

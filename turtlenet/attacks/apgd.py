@@ -50,7 +50,7 @@ class APGD(Staged):
     Args:
         steps: Number of gradient steps.
         restarts: How often to begin anew, from another random point of the ball's surface.
-        loss: Name of the loss to climb: `cross_entropy`, `margin` or `dlr`.
+        loss: Name of the loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
         momentum: Share of the new step in each move; the rest repeats the move before. In L1 there is none.
         rho: Share of the steps between two looks that must raise the loss, lest the step be halved. Not in L1.
         shrinking: In L1, whether the search begins in balls of three and two times the radius.

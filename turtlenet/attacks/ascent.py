@@ -36,7 +36,7 @@ class Ascent(Attack):
         start_size: Size of the start, as a fraction of the radius.
         restarts: How often to begin anew; the best attempt counts.
         momentum: Decay of the gradients' running sum (Dong et al., 2018); 0 keeps none.
-        loss: Name of the per-example loss to climb: `cross_entropy`, `margin` or `dlr`.
+        loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
         keep: `best` keeps the best point on the way, `last` the last one, which saves a forward pass.
         early_stop: Leaves an example alone once its goal is reached: the verdict is the same, the cost is less.
     """
@@ -72,6 +72,8 @@ class Ascent(Attack):
                 raise SettingError(f"Expected {name} >= 0; got {getattr(self, name)}.")
         if self.restarts > 1 and self.start == "none":
             raise SettingError(f"Expected a random start for {self.restarts} restarts; got start=none.")
+        if losses.get(self.loss).relative and self.start == "none":
+            raise SettingError(f"Expected a random start for loss={self.loss}, flat at the input; got start=none.")
 
     @property
     def family(self) -> str:

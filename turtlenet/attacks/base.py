@@ -175,13 +175,22 @@ class Attack(abc.ABC):
         return lambda scene, _: scene.judged(self.attempted(scene))
 
     @final
-    def craft(self, model: Classifier, x: Any, y: Any, *, ball: Ball, key: Any) -> Any:
+    def craft(self, model: Classifier, x: Any, y: Any, *, ball: Ball, key: Any, reference: Any = None) -> Any:
         """Attacks inside a training step: the budget holds, but nobody asks whether the input itself was better.
 
         That question costs two forward passes, and training does not need the answer.
+
+        Args:
+            model: The classifier under attack.
+            x: Inputs, float32 (batch, ...).
+            y: True labels, int32 (batch,).
+            ball: Where the inputs may move.
+            key: The examples' keys (batch, 2).
+            reference: Logits (batch, classes) that a relative loss (`kl`) moves away from; None takes the model's at
+                `x`.
         """
         x, y = ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, "int32")
-        scene = Scene(self, model, x, y, ball, key, key)
+        scene = Scene(self, model, x, y, ball, key, key, reference=reference)
         return scene.within(self._every(scene).x)
 
     @final
@@ -189,7 +198,7 @@ class Attack(abc.ABC):
         """Refuses what cannot work, before anything is computed.
 
         Raises:
-            SettingError: The attack cannot work in this norm.
+            SettingError: The attack cannot work in this norm, or has a target and a loss that knows none.
             ModelError: The loss needs more classes than the model has.
         """
         if ball.norm not in self.norms:

@@ -73,7 +73,8 @@ def beside(values: Any, like: Any) -> Any:
 def fold(goal: Goal, count: int) -> Goal:
     """The goal of `count` candidates for each example, in the order of `ops.repeat`."""
     target = None if goal.target is None else ops.repeat(goal.target, count, axis=0)
-    return Goal(ops.repeat(goal.y, count, axis=0), target, any_wrong=goal.any_wrong)
+    reference = None if goal.reference is None else ops.repeat(goal.reference, count, axis=0)
+    return Goal(ops.repeat(goal.y, count, axis=0), target, any_wrong=goal.any_wrong, reference=reference)
 
 
 def fold_keys(key: Any, first: Any, count: int) -> tuple[Any, Any]:

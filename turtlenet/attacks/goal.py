@@ -74,17 +74,23 @@ class Goal:
         y: True labels, int32 of shape (batch,).
         target: Classes that the model shall answer, int32 of shape (batch,), or None for any wrong answer.
         any_wrong: Whether any wrong answer will do all the same: the target is a way, not the end.
+        reference: Logits (batch, classes) that a relative loss such as `kl` moves away from; None where none is asked.
     """
 
-    def __init__(self, y: Any, target: Any = None, *, any_wrong: bool = False):
+    def __init__(self, y: Any, target: Any = None, *, any_wrong: bool = False, reference: Any = None):
         self.y = y
         self.target = target
         self.any_wrong = any_wrong
+        self.reference = reference
 
     def loss(self, name: str, logits: Any) -> Any:
         """The per-example loss to climb, of shape (batch,)."""
         loss = losses.get(name)
-        if self.target is None:
+        if loss.relative:
+            if self.reference is None:
+                raise SettingError(f"Expected reference logits in the goal for loss {name!r}; got none.")
+            return loss.untargeted(self.reference, logits)
+        if self.target is None or loss.targeted is None:
             return loss.untargeted(self.y, logits)
         return loss.targeted(self.y, self.target, logits)
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keras import ops
 
-from turtlenet import backend, random
+from turtlenet import backend, losses, random
 from turtlenet.attacks.goal import Goal, Verdict, choose, choose_target, is_sweep
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -54,6 +54,7 @@ class Scene(NamedTuple):
         key: Those of this attempt.
         attempt: The attempt's number, for each example or for all; None for the only one.
         target: Classes to answer (batch,) in place of the attack's own choice, or None.
+        reference: Logits (batch, classes) that a relative loss moves away from; None takes the model's at `x`.
     """
 
     attack: "Attack"
@@ -65,6 +66,7 @@ class Scene(NamedTuple):
     key: Any
     attempt: Any = None
     target: Any = None
+    reference: Any = None
 
     def by(self, attack: "Attack") -> "Scene":
         """The same scene for a part of the attack."""
@@ -78,7 +80,7 @@ class Scene(NamedTuple):
         aims = choose_target(
             policy, self.y, self.model(self.x), self.keys, 0 if self.attempt is None else self.attempt
         )
-        return Goal(self.y, aims, any_wrong=True)
+        return self._goal(aims, any_wrong=True)
 
     def judge(self, logits: Any, point: Any) -> Verdict:
         """What any attempt is judged by: its loss, or how near it is where the smallest perturbation is looked for."""
@@ -110,12 +112,18 @@ class Scene(NamedTuple):
     def end(self) -> Goal:
         """What all attempts are after in the end."""
         if self.target is not None:
-            return Goal(self.y, self.target)
+            return self._goal(self.target)
         if not self.attack.targeted:
-            return Goal(self.y)
+            return self._goal()
         # The input's own keys, not the attempt's: every attempt goes for the same class.
         chosen = choose_target(self.attack.target, self.y, self.model(self.x), random.fold_in(self.keys, 0x7A6))
-        return Goal(self.y, chosen)
+        return self._goal(chosen)
+
+    def _goal(self, target: Any = None, *, any_wrong: bool = False) -> Goal:
+        reference = self.reference
+        if reference is None and losses.get(self.attack.judged_by).relative:
+            reference = ops.stop_gradient(self.model(self.x))
+        return Goal(self.y, target, any_wrong=any_wrong, reference=reference)
 
 
 def nth_keys(keys: Any, number: Any) -> Any:

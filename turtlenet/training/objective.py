@@ -4,9 +4,11 @@ import abc
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
-from turtlenet import losses
+from keras import ops
+
+from turtlenet import losses, random
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -15,10 +17,15 @@ from turtlenet.registry import Registry
 
 __all__ = ["Objective", "objectives"]
 
+_CRAFT_ON = ("ensemble", "self", "static")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Objective(abc.ABC):
     """The two halves of a saddle point: the inner maximum and the outer minimum.
+
+    A subclass is a frozen dataclass with two methods, `craft` and `loss`. Whatever it crafts, the radius grows over
+    the warm-up, the clean share of a batch stays as it is, and the examples are crafted on the models asked for.
 
     Args:
         attack: Looks for the inner maximum.
@@ -26,6 +33,8 @@ class Objective(abc.ABC):
         clean_share: Share of a batch, from 0 to 1, that is not attacked; those examples come first.
         warmup_steps: Training steps over which the radius grows from 0 to the ball's.
         minimize: The loss of an example: `cross_entropy`, or `squared_error` of the probabilities.
+        craft_on: `self` crafts on the model in training; `static` on one fixed other model, drawn for each batch from
+            the sources; `ensemble` on the model in training or a fixed one, drawn likewise (Tramèr et al., 2018).
     """
 
     attack: Attack
@@ -33,6 +42,13 @@ class Objective(abc.ABC):
     clean_share: float = 0.0
     warmup_steps: int = 0
     minimize: str = "cross_entropy"
+    craft_on: str = "self"
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if "perturb" in vars(cls):
+            # Written over, it would leave out the warm-up, the clean share and the sources without a word.
+            raise SpecError(f"Expected objective {cls.__name__} to define craft; got perturb, which is final.")
 
     def __post_init__(self) -> None:
         if not 0 <= self.clean_share <= 1:
@@ -43,6 +59,8 @@ class Objective(abc.ABC):
             raise SpecError(
                 f"Unknown loss {self.minimize!r} to minimize.{did_you_mean(self.minimize, losses.TRAINING)}"
             )
+        if self.craft_on not in _CRAFT_ON:
+            raise SpecError(f"Unknown craft_on {self.craft_on!r}.{did_you_mean(self.craft_on, _CRAFT_ON)}")
 
     def check(self, model: Classifier, sources: Sequence[Classifier]) -> None:
         """Refuses what cannot work, before training starts.
@@ -52,8 +70,12 @@ class Objective(abc.ABC):
             ModelError: The attack's loss needs more classes than the model has.
         """
         self.attack.check(model, self.ball)
+        if self.craft_on != "self" and not sources:
+            raise SettingError(
+                f"Expected at least one other model to craft on for craft_on={self.craft_on}; got none: pass --source."
+            )
 
-    @abc.abstractmethod
+    @final
     def perturb(
         self, model: Classifier, x: Any, y: Any, *, key: Any, step: Any, sources: Sequence[Classifier] = ()
     ) -> Any:
@@ -68,18 +90,73 @@ class Objective(abc.ABC):
             sources: Other, fixed classifiers to craft on.
 
         Returns:
-            Inputs shaped like `x`.
+            Inputs shaped like `x`: the clean share first, as it is, then what was crafted.
+        """
+        if self.clean_share == 1:
+            return x
+        if self.clean_share == 0:
+            return self._crafted(model, x, y, key, step, sources)
+        clean = _first(self.clean_share, x)
+        moved = self._crafted(model, x[clean:], y[clean:], key[clean:], step, sources)
+        return ops.concatenate([x[:clean], moved], axis=0)
+
+    @abc.abstractmethod
+    def craft(self, model: Classifier, x: Any, y: Any, *, ball: Ball, key: Any) -> Any:
+        """Crafts the attacked part of a batch on one model; touches no weight.
+
+        Args:
+            model: The classifier to craft on: the one in training, or a source.
+            x: Inputs, float32 (batch, ...).
+            y: Labels, int32 (batch,).
+            ball: Where they may move at this step of the run; its radius may be a tensor.
+            key: The examples' keys of this step (batch, 2).
+
+        Returns:
+            Inputs shaped like `x`; see `Attack.craft`, which keeps them in the ball.
         """
 
     @abc.abstractmethod
     def loss(self, model: Classifier, x: Any, moved: Any, y: Any) -> tuple[Any, Any]:
-        """Gives the loss of each example (batch,) and the logits at `moved`, in training mode."""
+        """Gives the loss of each example (batch,) and the logits at `moved`, in training mode.
+
+        Args:
+            model: The classifier in training; `model(x, training=True)` gives logits (batch, classes).
+            x: Inputs as they are, float32 (batch, ...).
+            moved: What `perturb` made of them.
+            y: Labels, int32 (batch,).
+        """
+
+    def _crafted(self, model: Classifier, x: Any, y: Any, key: Any, step: Any, sources: Sequence[Classifier]) -> Any:
+        ball = self.ball
+        if self.warmup_steps:
+            grown = (ops.cast(step, "float32") + 1.0) / self.warmup_steps
+            ball = ball.with_eps(ball.eps * ops.minimum(grown, 1.0))
+        victims = self._victims(model, sources)
+        crafts = [lambda victim=victim: self.craft(victim, x, y, ball=ball, key=key) for victim in victims]
+        if len(crafts) == 1:
+            return crafts[0]()
+        # The first example's key draws for the whole batch, from a stream that no attack uses.
+        draw = random.uniform(random.fold_in(key[:1], 0xE45), ())[0]
+        return ops.switch(ops.cast(draw * len(crafts), "int32"), crafts)
+
+    def _victims(self, model: Classifier, sources: Sequence[Classifier]) -> list[Classifier]:
+        if self.craft_on == "self":
+            return [model]
+        return [model, *sources] if self.craft_on == "ensemble" else list(sources)
 
     def to_dict(self) -> dict[str, Any]:
         """The registered name and every setting, for JSON."""
         settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         ball = {"norm": self.ball.norm, "eps": self.ball.eps, "bounds": [self.ball.low, self.ball.high]}
         return {"name": objectives.name_of(type(self)), **settings, "attack": self.attack.to_dict(), "ball": ball}
+
+
+def _first(share: float, x: Any) -> Any:
+    """How many examples of a batch make up a share of it."""
+    size = x.shape[0]
+    if size is not None:
+        return round(share * size)
+    return ops.cast(ops.round(share * ops.cast(ops.shape(x)[0], "float32")), "int32")
 
 
 objectives: Registry[Objective] = Registry("objective", "turtlenet.objectives", base=Objective)

@@ -143,7 +143,7 @@ class Elsewhere(Combined):
         part = self.told(self.part)
         # A certain target is chosen on the model, and is the same there; a sweep goes by what is seen.
         target = scene.end().target if self.targeted else scene.target
-        there = scene._replace(attack=part, model=self.seen(scene.model), target=target)
+        there = scene._replace(attack=part, model=self.seen(scene.model), target=target, reference=None)
         found = part.attempted(there)
         # Without the logits, which are not the model's: it is asked once more.
         return Found(found.x, None, found.gradients, found.queries)

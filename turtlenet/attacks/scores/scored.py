@@ -22,7 +22,7 @@ class Scored(Budgeted):
     """A search that climbs a loss within the ball and keeps the best point; its state begins with that.
 
     Args:
-        loss: Name of the per-example loss to climb: `cross_entropy`, `margin` or `dlr`.
+        loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
     """
 
     loss: str = "cross_entropy"
