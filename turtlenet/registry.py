@@ -1,7 +1,8 @@
 """Names that a user types, and what they stand for.
 
-A spec is `name`, `name:key=value,key=value` or `package.module:Name`. Third-party packages add names through entry
-points (`turtlenet.attacks` and its sisters); an entry point is imported only when its name is asked for.
+A spec is `name` or `package.module:Name`, and either may go on with `:key=value,key=value`. Third-party packages add
+names through entry points (`turtlenet.attacks` and its sisters); an entry point is imported only when its name is asked
+for, but for defences, which Keras must know by the time that it loads a model (see `turtlenet.defences`).
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from turtlenet.errors import SpecError, did_you_mean
 
-__all__ = ["Registry", "Spec", "enclosed", "import_name", "parse_spec", "parse_value", "split"]
+__all__ = ["Registry", "Spec", "enclosed", "import_name", "parse_spec", "parse_value", "split", "takes"]
 
 
 T = TypeVar("T")
@@ -126,12 +127,14 @@ class Registry(Generic[T]):
         kind: What the family is called in messages, in the singular: `attack`.
         group: The entry-point group through which other packages add names.
         base: What a class that is named by its import path must derive from; None takes any factory.
+        made: What a factory must make, of several kinds; None takes anything.
     """
 
-    def __init__(self, kind: str, group: str, base: type | None = None):
+    def __init__(self, kind: str, group: str, base: type | None = None, made: tuple[type, ...] | None = None):
         self.kind = kind
         self.group = group
         self.base = base
+        self.made = made
         self._factories: dict[str, Callable[..., T]] = {}
         self._families: dict[str, Any] = {}
 
@@ -167,6 +170,10 @@ class Registry(Generic[T]):
         """The registered names and those of entry points, sorted."""
         return sorted({*self._factories, *self._entry_points()})
 
+    def installed(self) -> list[str]:
+        """The names that other packages add, sorted."""
+        return sorted(self._entry_points())
+
     def factory(self, name: str) -> Callable[..., T]:
         """What `name` stands for.
 
@@ -178,9 +185,21 @@ class Registry(Generic[T]):
             return known
         entry = self._entry_points().get(name)
         if entry is not None:
-            self._factories[name] = entry.load()
+            try:
+                self._factories[name] = entry.load()
+            except Exception as error:  # Whatever another package does while it is imported.
+                raise SpecError(f"Expected {self.kind} {name!r} of {entry.value} to be imported; got: {error}.") from None
             return self._factories[name]
         raise SpecError(f"Unknown {self.kind} {name!r}.{did_you_mean(name, self.names())}")
+
+    def factory_of(self, spec: str) -> Callable[..., T]:
+        """What makes the thing that a spec describes, whether it is a name or an import path.
+
+        Raises:
+            SpecError: Nothing answers to it.
+        """
+        prefix = spec.partition(":")[0]
+        return self._families[prefix] if prefix in self._families else self._resolve(spec)[1]
 
     def name_of(self, factory: Callable[..., T]) -> str:
         """The name under which a class was registered, or its import path."""
@@ -193,18 +212,20 @@ class Registry(Generic[T]):
         """Makes what a spec describes.
 
         Args:
-            spec: `name`, `name:key=value,...`, `package.module:Name`, or a `Spec`.
+            spec: `name`, `name:key=value,...`, `package.module:Name`, `package.module:Name:key=value,...`, or a `Spec`.
             defaults: Settings that the spec may override; those that the factory does not know are left out.
             **fixed: Settings that are not numbers or strings, so that no spec can name them.
 
         Raises:
-            SpecError: An unknown name or setting, or a value of another type.
+            SpecError: An unknown name or setting, a setting that is lacking, or a value of another type.
         """
+        if not isinstance(spec, str | Spec):
+            raise SpecError(f"Expected {self.kind} as a text such as `name:key=value`; got {type(spec).__name__} {spec!r}.")
         prefix = spec.partition(":")[0] if isinstance(spec, str) else ""
         if prefix in self._families:
             return self._of_family(prefix, str(spec))
         (name, settings, words), factory = self._resolve(spec)
-        known = self._settings_of(factory)
+        known, needed = self._settings_of(factory, name)
         for key, value in settings.items():
             if key not in known or key in fixed:
                 offered = set(known) - set(fixed)
@@ -213,7 +234,14 @@ class Registry(Generic[T]):
             value = words.get(key, value) if _is_text(known[key]) else value
             settings[key] = _fit(value, known[key], f"Setting {key!r} of {self.kind} {name!r}")
         usable = {key: value for key, value in (defaults or {}).items() if key in known}
-        return factory(**{**usable, **settings, **fixed})
+        given = {**usable, **settings, **fixed}
+        if lacking := [key for key in needed if key not in given]:
+            raise SpecError(f"Expected {lacking[0]}=... for {self.kind} {name!r}, which has no default; got none.")
+        made = factory(**given)
+        if self.made is not None and not isinstance(made, self.made):
+            kinds = " or ".join(kind.__name__ for kind in self.made)
+            raise SpecError(f"Expected {name!r} to make a {kinds}; got {type(made).__name__}.")
+        return made
 
     def _of_family(self, prefix: str, spec: str) -> T:
         method, colon, settings = spec.partition(":")[2].partition(":")
@@ -223,15 +251,18 @@ class Registry(Generic[T]):
         return made
 
     def _resolve(self, spec: str | Spec) -> tuple[Spec, Callable[..., T]]:
-        if isinstance(spec, str) and self._is_import_path(spec):
-            return Spec(spec, {}), self._imported(spec)
+        if isinstance(spec, str) and self.is_import_path(spec):
+            module, name, *settings = spec.split(":", 2)
+            path = f"{module}:{name}"
+            said = parse_spec(":".join(["name", *settings]))
+            return said._replace(name=path, settings=dict(said.settings)), self._imported(path)
         found = parse_spec(spec) if isinstance(spec, str) else spec
         return found._replace(settings=dict(found.settings)), self.factory(found.name)
 
-    def _is_import_path(self, spec: str) -> bool:
-        """Whether `module:Name` is meant, and not a registered name whose settings were mistyped."""
-        module, colon, name = spec.partition(":")
-        return bool(colon) and name.isidentifier() and (module not in self.names() or "." in module)
+    def is_import_path(self, spec: str) -> bool:
+        """Whether `module:Name` or `module:Name:key=value` is meant, not a registered name with mistyped settings."""
+        module, colon, rest = spec.strip().partition(":")
+        return bool(colon) and rest.partition(":")[0].isidentifier() and (module not in self.names() or "." in module)
 
     def _imported(self, path: str) -> Callable[..., T]:
         factory = import_name(path)
@@ -245,16 +276,30 @@ class Registry(Generic[T]):
     def _entry_points(self) -> dict[str, metadata.EntryPoint]:
         return {entry.name: entry for entry in metadata.entry_points(group=self.group)}
 
-    @staticmethod
-    def _settings_of(factory: Callable[..., Any]) -> dict[str, Any]:
-        """Names and types of the keyword arguments that a factory takes."""
-        if dataclasses.is_dataclass(factory):
-            hints = typing.get_type_hints(factory)
-            return {field.name: hints[field.name] for field in dataclasses.fields(factory) if field.init}
-        hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
-        parameters = inspect.signature(factory).parameters.values()
+    def _settings_of(self, factory: Callable[..., Any], name: str) -> tuple[dict[str, Any], list[str]]:
+        """Names and types of the keyword arguments that a factory takes, and those that it cannot do without."""
+        try:
+            dataclass = dataclasses.is_dataclass(factory)
+            hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) and not dataclass else factory)
+            parameters = inspect.signature(factory).parameters.values()
+        except (TypeError, ValueError, NameError) as error:
+            # What is written in C tells no arguments, and hints may name what is not there.
+            raise SpecError(f"Expected {self.kind} {name!r} to tell its settings; got: {error}.") from None
         named = [item for item in parameters if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)]
-        return {item.name: hints.get(item.name, Any) for item in named}
+        needed = [item.name for item in named if item.default is item.empty]
+        needed += [item.name for item in parameters if item.kind is item.POSITIONAL_ONLY and item.default is item.empty]
+        return {item.name: hints.get(item.name, Any) for item in named}, needed
+
+
+def takes(factory: Callable[..., Any], *names: str) -> bool:
+    """Whether a factory takes keyword arguments of these names."""
+    try:
+        parameters = inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return False
+    return all(name in parameters for name in names) or any(
+        each.kind is each.VAR_KEYWORD for each in parameters.values()
+    )
 
 
 def _is_text(wanted: Any) -> bool:

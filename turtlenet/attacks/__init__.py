@@ -31,6 +31,7 @@ from turtlenet.attacks.square import Square
 from turtlenet.attacks.staged import Staged
 from turtlenet.attacks.undetected import Undetected
 from turtlenet.attacks.universal import Perturbation, Universal, fit_universal, measure_universal
+from turtlenet.errors import SpecError
 
 __all__ = [
     "APGD",
@@ -120,12 +121,9 @@ def build(spec: "str | Attack", *, training: bool = False) -> Attack:
     """
     if isinstance(spec, Attack):
         return spec
-    name = spec.partition(":")[0]
-    defaults = (
-        getattr(attacks.factory(name), "training_settings", {})
-        if training and "." not in name and name not in attacks.families()
-        else {}
-    )
+    if not isinstance(spec, str):
+        raise SpecError(f"Expected an attack or its spec, such as pgd:steps=40; got {type(spec).__name__} {spec!r}.")
+    defaults = getattr(attacks.factory_of(spec), "training_settings", {}) if training else {}
     return attacks.build(spec, defaults)
 
 

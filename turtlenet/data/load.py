@@ -30,7 +30,7 @@ def load(
             a `.npz`, `.h5` or `.hdf5` file with `x_train`, `y_train`, `x_test`, `y_test`, or with `x` and `y`;
             a folder with such arrays as `.npy` files;
             a folder of images `<class>/*.png`, or `train/<class>/*.png` and `test/<class>/*.png`;
-            `package.module:function`, which gives raw arrays.
+            `package.module:function` or `package.module:function:key=value`, which gives raw arrays.
             A path with a suffix or a separator comes before a name where it exists; a bare word is a name first.
         shape: The model's input shape without the batch; `None` keeps that of the images.
         num_classes: How many classes the model tells apart; `None` takes it from the labels.
@@ -66,6 +66,9 @@ def _is_file_spec(spec: str | os.PathLike[str], text: str, path: Path) -> bool:
     written_as_path = isinstance(spec, os.PathLike) or any(mark in text for mark in {os.sep, os.altsep or os.sep})
     if _exists(path):
         return written_as_path or bool(path.suffix) or text not in names()
+    if not isinstance(spec, os.PathLike) and datasets.is_import_path(text):
+        # `module:function:folder=/data`: the separators are those of a setting.
+        return False
     if written_as_path or path.suffix.lower() in FILE_SUFFIXES:
         raise DataError(f"Expected a data set at {text}; there is no such file or folder.")
     return False

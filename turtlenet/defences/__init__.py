@@ -13,6 +13,7 @@ from turtlenet.defences.binarized import (
     Sign,
 )
 from turtlenet.defences.dropout import InferenceDropout, MonteCarloDropout
+from turtlenet.defences.installed import register_installed
 from turtlenet.defences.keyed import Keyed, Permutation, SignFlip
 from turtlenet.defences.keys import use_key, write_key
 from turtlenet.defences.low_bit import (
@@ -58,7 +59,11 @@ __all__ = [
     "SignFlip",
     "TrainableQuantization",
     "defences",
+    "register_installed",
     "registered",
     "use_key",
     "write_key",
 ]
+
+# Here, where every name of this folder is there for the packages that are imported.
+register_installed()

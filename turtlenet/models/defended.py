@@ -1,12 +1,14 @@
 """Puts defences around a loaded model, and finds them again."""
 
+import inspect
 from collections.abc import Iterator, Sequence
 
 import keras
 
 from turtlenet.defences import Conversion, Defence, Honest, defences
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, SpecError
 from turtlenet.models.classifier import pixel_bounds
+from turtlenet.registry import takes
 
 __all__ = ["defences_of", "wrap"]
 
@@ -47,8 +49,13 @@ def wrap(
 
 def _built(spec: str, low: float, high: float) -> Defence | Conversion:
     """A layer is told the bounds of pixels; what changes layers has no use for them."""
-    name = spec.partition(":")[0]
-    of_layers = name in defences.names() and issubclass(defences.factory(name), Conversion)  # type: ignore[arg-type]
+    if not isinstance(spec, str):
+        raise SpecError(f"Expected a defence or its spec, a text; got {type(spec).__name__} {spec!r}.")
+    factory = defences.factory_of(spec)
+    of_layers = inspect.isclass(factory) and issubclass(factory, Conversion)
+    if not of_layers and not takes(factory, "low", "high"):
+        # Asked before it is called: what is no defence is some other function, which may do anything.
+        raise SpecError(f"Expected a defence at {spec!r}, which takes low and high, the bounds of pixels; got {factory!r}.")
     return defences.build(spec) if of_layers else defences.build(spec, low=low, high=high)
 
 
