@@ -1,6 +1,6 @@
 """What a Keras project calls; the command line calls the same."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -21,9 +21,11 @@ from turtlenet.fitting import (
     at_least,
     ball_for,
     describe_ball,
+    in_memory,
     load_data,
 )
 from turtlenet.hardening import harden_model, train
+from turtlenet.kept import ready
 
 __all__ = [
     "as_classifier",
@@ -74,7 +76,9 @@ def load_model(path: PathType, **settings: Any) -> keras.Model:
     return models.load(path, **settings)
 
 
-def save_model(model: keras.Model, path: PathType, *, provenance: Mapping[str, Any] | None = None) -> None:
+def save_model(
+    model: keras.Model | Classifier, path: PathType, *, provenance: Mapping[str, Any] | None = None
+) -> None:
     """Saves a model with its compiled state as `.h5` or `.keras`, at once or not at all.
 
     Args:
@@ -85,7 +89,7 @@ def save_model(model: keras.Model, path: PathType, *, provenance: Mapping[str, A
     Raises:
         OutputError: The path cannot be written, or has another suffix.
     """
-    models.save(model, path, provenance)
+    models.save(in_memory(model), path, provenance)
 
 
 def wrap(
@@ -100,7 +104,7 @@ def wrap(
     """
     if not defences:
         raise SettingError("Expected at least one defence; got none.")
-    return models.wrap(model if isinstance(model, keras.Model) else load_model(model), defences, bounds)
+    return models.wrap(in_memory(model), defences, bounds)
 
 
 def attack(
@@ -114,35 +118,44 @@ def attack(
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
     precision: str | None = None,
-    gradient: str = "adaptive",
-    draws: int = 10,
+    gradient: str | None = None,
+    draws: int | None = None,
     seed: int = 0,
     target: Any = None,
     batch_size: int | None = 256,
+    tell: Callable[[str], None] = print,
 ) -> np.ndarray:
     """Attacks images with their true labels.
 
+    What is compiled stays with the model: a second call with the same attack, norm and bounds costs its steps alone,
+    whatever its images, radius and seed, and sees the weights of its moment.
+
     Args:
-        model: A classifier, or the path of one.
+        model: A classifier, the path of one, or a `Classifier` (see `as_classifier`).
         x: Images (n, ...): float within the bounds, or integer pixels, which are scaled to them.
         y: True labels, integers (n,) or one-hot (n, classes).
-        spec: The attack.
+        spec: The attack. `advgan` without a generator trains one on the images first, and keeps it for the next time.
         eps: Radius in input units; see `harden_model` for None.
         norm, bounds, head: See `harden_model`.
         precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
-        gradient: How the gradient of defences is taken: `adaptive`, or `naive` as the papers did.
-        draws: How many draws of random defences an answer and its gradient are the mean of.
+        gradient: How the gradient of defences is taken: `adaptive` (the default), or `naive` as the papers did.
+        draws: How many draws of random defences an answer and its gradient are the mean of: 10, or those of a
+            `Classifier`.
         seed: Repeats the draws.
         target: Classes to answer, integers (n,) other than the labels, or one for all: for a targeted attack.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
+        tell: Is given what happens while a generator is trained, a line each.
 
     Returns:
         Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds.
     """
+    draws = 10 if draws is None and not isinstance(model, Classifier) else draws
     victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
-    examples = load_data((x, y), victim).test
+    data = load_data((x, y), victim)
+    how: dict[str, Any] = {"eps": eps, "norm": norm, "head": head, "seed": seed, "tell": tell}
+    made = ready(attack_family.build(spec), model, victim, data, **how)
     return attack_examples(
-        victim, examples, spec, eps=eps, norm=norm, seed=seed, target=target, batch_size=batch_size
+        victim, data.test, made, eps=eps, norm=norm, seed=seed, target=target, batch_size=batch_size
     ).x
 
 

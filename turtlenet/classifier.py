@@ -14,6 +14,9 @@ from turtlenet.errors import SettingError
 
 __all__ = ["Classifier"]
 
+# More than any evaluation uses; a sweep over settings must not fill the memory.
+_GRAPHS = 128
+
 
 class Classifier:
     """Logits, bounds and compiled functions of a model.
@@ -28,6 +31,8 @@ class Classifier:
         draws: How many draws of random defences an answer and its gradient are the mean of (EOT, Athalye et al.,
             2018).
         seed: Repeats those draws: the logits are a pure function of the input and the seed.
+        whole: The model with its own head, where `model` was made of one; it shares every variable.
+        told: What was said of that head: `auto`, `softmax`, `sigmoid` or `logits`.
     """
 
     def __init__(
@@ -39,6 +44,8 @@ class Classifier:
         gradient: str = "adaptive",
         draws: int = 1,
         seed: int = 0,
+        whole: keras.Model | None = None,
+        told: str = "auto",
     ):
         gradients.check_gradient(gradient)
         if draws < 1:
@@ -46,6 +53,7 @@ class Classifier:
         self.model = model
         self.bounds = (float(bounds[0]), float(bounds[1]))
         self.head = head
+        self.whole, self.told = model if whole is None else whole, told
         self.gradient = gradient
         self.draws, self.seed = draws, seed
         self.input_shape: tuple[int, ...] = tuple(model.input_shape[1:])
@@ -53,7 +61,7 @@ class Classifier:
         self.fitting: int | None = None
         """The largest batch that was seen to fit into memory, once one did not."""
         self._graphs: dict[Hashable, Callable[..., Any]] = {}
-        self._others: dict[Hashable, Classifier] = {}
+        self._others: dict[Hashable, Classifier] = {(gradient, draws, seed): self}
 
     def __call__(self, x: Any, *, training: bool = False) -> Any:
         """Gives float32 logits (batch, classes); the weights are those of this moment."""
@@ -156,16 +164,18 @@ class Classifier:
         return any(layer.compute_dtype == "float16" for layer in self.model._flatten_layers(include_self=False))
 
     def compiled(self, name: Hashable, fn: Callable[..., Any], others: Sequence[Any] = ()) -> Callable[..., Any]:
-        """Keeps one graph for each name, for as long as this classifier lives.
+        """Keeps one graph for each name; of very many, those that were used last.
 
         Args:
             name: Tells the graph from others.
             fn: What it computes.
             others: Further classifiers that it reads, or whatever has a `model`.
         """
-        if name not in self._graphs:
-            self._graphs[name] = backend.compiled(fn, lambda: _variables([self, *others]))
-        return self._graphs[name]
+        graph = self._graphs.pop(name, None) or backend.compiled(fn, lambda: _variables([self, *others]))
+        if len(self._graphs) >= _GRAPHS:
+            del self._graphs[next(iter(self._graphs))]
+        self._graphs[name] = graph
+        return graph
 
     def predict(self, x: Any) -> Any:
         """Compiled logits of one batch, as a float32 NumPy array."""

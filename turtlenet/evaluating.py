@@ -54,7 +54,7 @@ def evaluate(
     mode: str | None = None,
     labels: str | None = None,
     gradient: str | None = None,
-    draws: int = 10,
+    draws: int | None = None,
     precision: str | None = None,
     seed: int = 0,
     batch_size: int | None = 256,
@@ -84,7 +84,8 @@ def evaluate(
         labels: `true`, or `predicted`: the attacks are given the model's own answers, as the papers did.
         gradient: How the gradient of defences is taken: `adaptive` as a strong attacker does, `naive` as the papers
             did; None runs each attack in both ways on models where they differ.
-        draws: How many draws of random defences an answer and its gradient are the mean of.
+        draws: How many draws of random defences an answer and its gradient are the mean of: 10, or those of a
+            `Classifier`.
         precision: What the models' layers compute in, attacked and answering; see `turtlenet.models.compute_in`.
         seed: Repeats every draw.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
@@ -118,10 +119,10 @@ def evaluate(
         "bounds": bounds,
         "head": head,
         "precision": precision,
-        "gradient": gradient or "adaptive",
-        "draws": draws,
+        "gradient": gradient,
     }
-    victims = [as_classifier(one, **how) for one in given]
+    drawn = [10 if draws is None and not isinstance(one, Classifier) else draws for one in given]
+    victims = [as_classifier(one, **how, draws=count) for one, count in zip(given, drawn, strict=True)]
     if gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
         specs = [twin for spec in specs for twin in _both_ways(spec)]
     made = [attack_family.build(spec) for spec in specs]

@@ -29,6 +29,7 @@ __all__ = [
     "check_generators",
     "describe_ball",
     "hold_out",
+    "in_memory",
     "load_data",
     "load_for",
     "source_for",
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 PathType: TypeAlias = str | PathLike[str]
-ModelType: TypeAlias = PathType | keras.Model
+ModelType: TypeAlias = PathType | keras.Model | Classifier
 DataType: TypeAlias = PathType | tuple[Any, Any] | Examples | Data
 
 DEFAULT_DATA = "mnist-sample"
@@ -49,25 +50,65 @@ def as_classifier(
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
     precision: str | None = None,
-    gradient: str = "adaptive",
-    draws: int = 1,
+    gradient: str | None = None,
+    draws: int | None = None,
 ) -> Classifier:
-    """The classifier of a model, or of a model's file; one of another precision is that of a copy."""
+    """The classifier of a model, or of a model's file: what attacks work on, with all that was compiled for it.
+
+    A model in memory keeps its classifier: it is the same at the next call, unless something but weights has changed
+    in the model. A file's is made anew each time: to attack it often, hold on to the classifier, which is taken
+    wherever a model is.
+
+    Args:
+        model: A classifier, the path of one, or a `Classifier`.
+        bounds: Smallest and largest value of a pixel; None tells them from the model.
+        head: What the model's outputs are: `auto`, `softmax`, `sigmoid` or `logits`.
+        precision: What the layers compute in; another than the model's own is that of a copy.
+        gradient: How attackers take the gradient of defences, `adaptive` (the default) or `naive`; None keeps that of
+            a `Classifier`.
+        draws: How many draws of random defences an answer is the mean of, 1 by default; None keeps those of a
+            `Classifier`.
+
+    Raises:
+        ModelError: No classifier of one continuous input.
+        SettingError: Bounds, a head or a precision for a `Classifier`, which has its own.
+    """
     models.check_precision(precision)
+    if isinstance(model, Classifier):
+        _check_as_it_is(model, bounds, head, precision)
+        return model.taking(gradient or "", draws=draws or 0)
     if not isinstance(model, keras.Model):
         model = models.load(model)
     elif precision:
         model = models.copy(model)
     models.compute_in(model, precision)
-    return models.classifier(model, bounds=bounds, head=head, gradient=gradient, draws=draws)
+    made = models.classifier_of(model, bounds=bounds, head=head)
+    return made.taking("adaptive" if gradient is None else gradient, draws=1 if draws is None else draws)
+
+
+def in_memory(model: ModelType) -> keras.Model:
+    """The Keras model that was given, with its own head, loaded where it is a file."""
+    if isinstance(model, Classifier):
+        return model.whole
+    return model if isinstance(model, keras.Model) else models.load(model)
+
+
+def _check_as_it_is(model: Classifier, bounds: tuple[float, float] | None, head: str, precision: str | None) -> None:
+    for name, given in (("bounds", bounds), ("head", head), ("precision", precision)):
+        fits = given in (None, "auto") or (name == "bounds" and tuple(given or ()) == model.bounds)
+        if not fits:
+            raise SettingError(
+                f"Expected {name} where the Classifier is made; got {given} beside one that has its own."
+            )
 
 
 def about_model(model: ModelType, victim: Classifier) -> dict[str, Any]:
     """What a report says of a model: its `name`, `path`, `sha256`, `parameters`, `precision` and `defences`."""
     shields = [{"defence": str(each), "adaptive": each.adaptive} for each in models.defences_of(victim.model)]
     common = {"parameters": int(victim.model.count_params()), "precision": victim.precision, "defences": shields}
-    if isinstance(model, keras.Model):
-        return {"name": model.name, "path": None, "sha256": models.weights_sha256(model), **common}
+    if isinstance(model, keras.Model | Classifier):
+        whole = in_memory(model)
+        return {"name": whole.name, "path": None, "sha256": models.weights_sha256(whole), **common}
     path = Path(model)
     digest = models.file_sha256(path)
     return {"name": path.stem, "path": str(model), "sha256": digest, **common}

@@ -13,6 +13,7 @@ from turtlenet import backend, models
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.batches import check_agreement
+from turtlenet.classifier import Classifier
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
 from turtlenet.fitting import (
@@ -23,6 +24,7 @@ from turtlenet.fitting import (
     ball_for,
     describe_ball,
     hold_out,
+    in_memory,
     load_data,
     source_for,
 )
@@ -135,7 +137,9 @@ def harden_model(
     models.check_precision(precision)
     if not 0 <= warmup <= 1:
         raise SettingError(f"Expected warmup from 0 to 1, a share of the run; got {warmup}.")
-    before = models.load(model) if not isinstance(model, keras.Model) else model
+    if isinstance(model, Classifier):
+        bounds, head = bounds or model.bounds, model.told if head == "auto" else head
+    before = in_memory(model)
     hardened = models.wrap(models.copy(before), defences, bounds)
     restore = models.compute_in(hardened, precision)
     victim = models.classifier(hardened, bounds=bounds, head=head)

@@ -59,7 +59,9 @@ def ready(
     digest = about_model(model, victim)["sha256"]
     low, high = victim.bounds
     threat = f"{ball.norm}-{float(ball.eps):g}-{low:g}-{high:g}-{target or 'any'}"
-    stem = f"{digest[:16]}-{head}-{threat}-{data.name}-{seed}"
+    # Arrays have no name: others in their place are trained on anew.
+    known = data.name if data.train is None or data.name != "arrays" else f"arrays-{data.train.sha256()[:12]}"
+    stem = f"{digest[:16]}-{head}-{threat}-{known}-{seed}"
     home = Path(os.environ.get("TURTLENET_HOME", "~/.cache/turtlenet")).expanduser() / "generators"
     path = home / f"{''.join(sign if sign.isalnum() or sign in '.-' else '_' for sign in stem)}.h5"
     if path.is_file():

@@ -1,8 +1,8 @@
 """Names that a user types, and what they stand for.
 
 A spec is `name` or `package.module:Name`, and either may go on with `:key=value,key=value`. Third-party packages add
-names through entry points (`turtlenet.attacks` and its sisters); an entry point is imported only when its name is asked
-for, but for defences, which Keras must know by the time that it loads a model (see `turtlenet.defences`).
+names through entry points (`turtlenet.attacks` and its sisters); an entry point is imported only when its name is
+asked for, but for defences, which Keras must know by the time that it loads a model (see `turtlenet.defences`).
 """
 
 import dataclasses
@@ -188,7 +188,9 @@ class Registry(Generic[T]):
             try:
                 self._factories[name] = entry.load()
             except Exception as error:  # Whatever another package does while it is imported.
-                raise SpecError(f"Expected {self.kind} {name!r} of {entry.value} to be imported; got: {error}.") from None
+                raise SpecError(
+                    f"Expected {self.kind} {name!r} of {entry.value} to be imported; got: {error}."
+                ) from None
             return self._factories[name]
         raise SpecError(f"Unknown {self.kind} {name!r}.{did_you_mean(name, self.names())}")
 
@@ -212,7 +214,7 @@ class Registry(Generic[T]):
         """Makes what a spec describes.
 
         Args:
-            spec: `name`, `name:key=value,...`, `package.module:Name`, `package.module:Name:key=value,...`, or a `Spec`.
+            spec: `name` or `package.module:Name`, either of them also with `:key=value,...`, or a `Spec`.
             defaults: Settings that the spec may override; those that the factory does not know are left out.
             **fixed: Settings that are not numbers or strings, so that no spec can name them.
 
@@ -220,7 +222,9 @@ class Registry(Generic[T]):
             SpecError: An unknown name or setting, a setting that is lacking, or a value of another type.
         """
         if not isinstance(spec, str | Spec):
-            raise SpecError(f"Expected {self.kind} as a text such as `name:key=value`; got {type(spec).__name__} {spec!r}.")
+            raise SpecError(
+                f"Expected {self.kind} as a text such as `name:key=value`; got {type(spec).__name__} {spec!r}."
+            )
         prefix = spec.partition(":")[0] if isinstance(spec, str) else ""
         if prefix in self._families:
             return self._of_family(prefix, str(spec))
@@ -287,7 +291,9 @@ class Registry(Generic[T]):
             raise SpecError(f"Expected {self.kind} {name!r} to tell its settings; got: {error}.") from None
         named = [item for item in parameters if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)]
         needed = [item.name for item in named if item.default is item.empty]
-        needed += [item.name for item in parameters if item.kind is item.POSITIONAL_ONLY and item.default is item.empty]
+        needed += [
+            item.name for item in parameters if item.kind is item.POSITIONAL_ONLY and item.default is item.empty
+        ]
         return {item.name: hints.get(item.name, Any) for item in named}, needed
 
 

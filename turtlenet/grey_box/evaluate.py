@@ -18,7 +18,7 @@ from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.access import Access
 from turtlenet.evaluation.cascade import predict
 from turtlenet.evaluation.report import Doubt
-from turtlenet.fitting import ModelType, at_least, check_alone
+from turtlenet.fitting import ModelType, at_least, check_alone, in_memory
 from turtlenet.grey_box.attackers import check_suite, line_up
 from turtlenet.grey_box.recipe import Training, training_of
 from turtlenet.grey_box.surrogates import Surrogates, Workshop
@@ -74,10 +74,11 @@ def evaluate_grey_box(
     for attack in suite:
         attack.check(victim, attack.own_ball(ball, victim.input_shape))
     check_suite(suite)
-    training = training_of(None if isinstance(model, keras.Model) else models.read_provenance(model))
+    in_hand = isinstance(model, keras.Model | Classifier)
+    training = training_of(None if in_hand else models.read_provenance(model))  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as nowhere:
         workshop = Workshop(
-            model=model if isinstance(model, keras.Model) else models.load(model),
+            model=in_memory(model),
             data=data,
             training=training,
             folder=folder or Path(nowhere),

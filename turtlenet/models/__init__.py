@@ -8,6 +8,7 @@ from turtlenet.models.files.load import Loading, load, loading
 from turtlenet.models.files.save import check_writable, read_provenance, save
 from turtlenet.models.heads import Head, logits_model
 from turtlenet.models.precision import PRECISIONS, check_precision, compute_in
+from turtlenet.models.reuse import classifier_of
 from turtlenet.models.zoo import architectures, build
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "check_precision",
     "check_writable",
     "classifier",
+    "classifier_of",
     "compute_in",
     "copy",
     "defences_of",

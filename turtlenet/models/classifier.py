@@ -33,7 +33,8 @@ def classifier(
     """
     logits, found = logits_model(model, head)
     how = f"{found.kind}: {found.how}"
-    return Classifier(logits, bounds=bounds or pixel_bounds(model), head=how, gradient=gradient, draws=draws)
+    limits = bounds or pixel_bounds(model)
+    return Classifier(logits, bounds=limits, head=how, gradient=gradient, draws=draws, whole=model, told=head)
 
 
 def pixel_bounds(model: keras.Model) -> tuple[float, float]:

@@ -55,7 +55,9 @@ def _built(spec: str, low: float, high: float) -> Defence | Conversion:
     of_layers = inspect.isclass(factory) and issubclass(factory, Conversion)
     if not of_layers and not takes(factory, "low", "high"):
         # Asked before it is called: what is no defence is some other function, which may do anything.
-        raise SpecError(f"Expected a defence at {spec!r}, which takes low and high, the bounds of pixels; got {factory!r}.")
+        raise SpecError(
+            f"Expected a defence at {spec!r}, which takes low and high, the bounds of pixels; got {factory!r}."
+        )
     return defences.build(spec) if of_layers else defences.build(spec, low=low, high=high)
 
 
