@@ -78,8 +78,8 @@ def test_the_recipe_and_what_counts_more(cli, demo_path, tmp_path) -> None:
         (["wrap", "--defence", "quantisation"], "Unknown defence 'quantisation'."),
         (["wrap", "--defence", "constant-quantization:levels=1"], "Expected levels >= 2; got 1."),
         (
-            ["wrap", "--defence", "mc-dropout"],
-            "Expected a model with Dropout layers for mc-dropout; 'wong_mnist' has none.",
+            ["wrap", "--defence", "mc-dropout:where=pool"],
+            "Expected pool layers before the last one for mc-dropout; 'wong_mnist' has none.",
         ),
         (["wrap", "--defence", "mc-dropout:rate=1"], "Expected rate < 1; got 1.0."),
         (["evaluate", "--gradient", "exact"], "Unknown gradient 'exact'. Known: adaptive, naive."),

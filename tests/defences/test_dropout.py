@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from turtlenet import attacks, backend, balls, data, losses, models
+from turtlenet import attacks, backend, balls, data, gradients, losses, models, random
 from turtlenet.defences import InferenceDropout, MonteCarloDropout
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.evaluation.cascade import Cascade
@@ -107,9 +107,124 @@ def test_settings_and_models_that_do_not_fit() -> None:
     assert not models.classifier(converted(rate=0.0), head="logits").stochastic
     with pytest.raises(SettingError, match="Expected rate < 1; got 1.0."):
         MonteCarloDropout(rate=1.0)
-    bare = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)], name="bare")
-    with pytest.raises(ModelError, match="Expected a model with Dropout layers for mc-dropout; 'bare' has none."):
+    bare = keras.Sequential([keras.Input((5,)), keras.layers.Flatten()], name="bare")
+    with pytest.raises(ModelError, match="Expected a model with weights for mc-dropout; 'bare' has none."):
         MonteCarloDropout().convert(bare)
+
+
+L = keras.layers
+
+
+def plain() -> list:
+    """A convolutional net without dropout, as Guan's LeNet before it."""
+    layers = [L.Conv2D(3, 3, activation="relu", name="c1"), L.MaxPooling2D(name="p1"), L.Flatten()]
+    return [*layers, L.Dense(6, activation="relu", name="d1"), L.Dense(5, name="d2"), L.Dense(4, name="out")]
+
+
+def sequential() -> keras.Model:
+    return keras.Sequential([keras.Input((8, 8, 1)), *plain()])
+
+
+def functional() -> keras.Model:
+    source = keras.Input((8, 8, 1))
+    conv, pool, flat, first, second, last = plain()
+    x = first(flat(pool(conv(source))))
+    return keras.Model(source, last(L.Add(name="sum")([x, L.Dense(6, name="side")(second(x))])))
+
+
+def nested() -> keras.Model:
+    front, back = plain()[:3], plain()[3:]
+    return keras.Sequential([keras.Input((8, 8, 1)), keras.Sequential(front, name="front"), *back])
+
+
+PICTURES = np.random.default_rng(5).uniform(size=(5, 8, 8, 1)).astype("float32")
+DEFAULT = ["p1_dropout", "d1_dropout", "d2_dropout"]
+
+
+def dropouts(model: keras.Model) -> list[str]:
+    return [each.name for each in models.defences_of(model)]
+
+
+@pytest.mark.parametrize(("make", "suffix"), [(sequential, ".h5"), (functional, ".keras"), (nested, ".h5")])
+def test_any_model_gets_dropout(make, suffix, tmp_path) -> None:
+    model = make()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = [np.array(value) for value in model.get_weights()]
+    wrapped = models.wrap(model, ["mc-dropout:rate=0.3"])
+    side = ["side_dropout"] if make is functional else []
+    assert sorted(dropouts(wrapped)) == sorted(DEFAULT + side)
+    assert all(each.rate == 0.3 for each in models.defences_of(wrapped))
+    for old, now in zip(before, wrapped.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, now)
+    still = models.wrap(model, ["mc-dropout:rate=0"])
+    np.testing.assert_allclose(ops.convert_to_numpy(still(PICTURES)), ops.convert_to_numpy(model(PICTURES)), atol=1e-6)
+    models.save(wrapped, tmp_path / f"m{suffix}")
+    loaded = models.load(tmp_path / f"m{suffix}")
+    answers = models.classifier(wrapped, draws=3).predict(PICTURES)
+    np.testing.assert_array_equal(models.classifier(loaded, draws=3).predict(PICTURES), answers)
+    assert np.abs(answers - ops.convert_to_numpy(model(PICTURES))).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("pool", ["p1_dropout"]),
+        ("conv", ["c1_dropout"]),
+        ("dense", ["d1_dropout", "d2_dropout"]),
+        ("all", ["c1_dropout", *DEFAULT]),
+        ("last", ["out_dropout"]),
+        ("d1+c1", ["c1_dropout", "d1_dropout"]),
+        ("pool;last", ["p1_dropout", "out_dropout"]),
+    ],
+)
+@pytest.mark.parametrize("make", [sequential, nested])
+def test_it_goes_where_it_is_told_to(where, expected, make) -> None:
+    wrapped = MonteCarloDropout(rate=0.1, where=where).convert(make())
+    assert dropouts(wrapped) == expected
+    if where == "last":
+        names = [layer.name for layer in wrapped.layers]
+        assert names.index("out_dropout") == names.index("out") - 1
+
+
+def test_dropout_that_a_model_has_stays_as_it_is_where_another_place_is_told() -> None:
+    model = keras.Sequential([keras.Input((5,)), L.Dense(4, name="d"), L.Dropout(0.5), L.Dense(3)])
+    assert dropouts(MonteCarloDropout(where="dense").convert(model)) == ["d_dropout"]
+    kept = MonteCarloDropout().convert(model)
+    assert [type(layer) for layer in kept.layers] == [L.Dense, InferenceDropout, L.Dense]
+
+
+def test_the_rate_is_that_of_the_paper() -> None:
+    assert {each.rate for each in models.defences_of(MonteCarloDropout().convert(sequential()))} == {0.5}
+
+
+def test_a_shared_layer_drops_at_each_call() -> None:
+    shared, source = L.Dense(5, name="shared"), keras.Input((5,))
+    model = keras.Model(source, L.Dense(3)(shared(shared(source))))
+    wrapped = MonteCarloDropout().convert(model)
+    assert dropouts(wrapped) == ["shared_dropout", "shared_dropout_2"]
+    assert len(wrapped.trainable_variables) == 4
+
+
+def test_places_that_there_are_not() -> None:
+    with pytest.raises(ModelError, match="Expected pool layers before the last one for mc-dropout; 'flat' has none."):
+        MonteCarloDropout(where="pool").convert(keras.Sequential([keras.Input((5,)), L.Dense(3)], name="flat"))
+    with pytest.raises(SettingError, match="Did you mean 'd2'"):
+        MonteCarloDropout(where="d3x2").convert(sequential())
+    with pytest.raises(SettingError, match="Expected where=pool"):
+        MonteCarloDropout(where="pool++dense")
+
+
+def test_pixels_are_dropped_in_front() -> None:
+    model = models.wrap(sequential(), ["input-dropout:rate=0.4"], bounds=(-1.0, 3.0))
+    layer = model.layers[1]
+    with gradients.taken("adaptive", random.keys(0, np.arange(2))):
+        kept = ops.convert_to_numpy(layer(np.full((2, 40, 40, 1), 2.0, "float32")))
+    # In units of the bounds 2 is 0.75; what is dropped is at the lower bound.
+    assert set(np.round(np.unique(kept), 4)) == {-1.0, 4.0}
+    assert abs((kept == -1.0).mean() - 0.4) < 0.03 and not np.array_equal(kept[0], kept[1])
+    assert not models.classifier(models.wrap(sequential(), ["input-dropout:rate=0"])).stochastic
+    with pytest.raises(SettingError, match="Expected rate from 0 up to below 1; got 1.0."):
+        models.wrap(sequential(), ["input-dropout:rate=1"])
 
 
 def test_layers_inside_layers() -> None:

@@ -12,7 +12,7 @@ from turtlenet.defences.binarized import (
     BinarizedSeparableConv2D,
     Sign,
 )
-from turtlenet.defences.dropout import InferenceDropout, MonteCarloDropout
+from turtlenet.defences.dropout import InferenceDropout, InputDropout, MonteCarloDropout
 from turtlenet.defences.installed import register_installed
 from turtlenet.defences.keyed import Keyed, Permutation, SignFlip
 from turtlenet.defences.keys import use_key, write_key
@@ -43,6 +43,7 @@ __all__ = [
     "Defence",
     "Honest",
     "InferenceDropout",
+    "InputDropout",
     "Keyed",
     "MonteCarloDropout",
     "LowBit",

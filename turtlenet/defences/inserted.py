@@ -1,0 +1,115 @@
+"""Puts further layers between the layers of a model, wherever they stand: sequential, functional, nested."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+
+from turtlenet.errors import ModelError
+
+__all__ = ["between", "layers_of"]
+
+Make = Callable[[str], keras.layers.Layer]
+
+
+def layers_of(model: keras.Model) -> list[Any]:
+    """The layers of a model, from the input on, those of nested models in their place; each once, inputs left out."""
+    found = {id(layer): layer for layer in _within(model) if not isinstance(layer, keras.layers.InputLayer)}
+    return list(found.values())
+
+
+def between(model: keras.Model, places: Mapping[int, str], make: Make) -> keras.Model:
+    """A copy of a model with weights of its own and further layers in it, uncompiled.
+
+    Args:
+        model: Built of layers that Keras can rebuild from their configs; it stays as it is.
+        places: By a layer's `id`, whether a layer comes `after` it or `before` it.
+        make: Makes such a layer of a name that no other one has.
+
+    Raises:
+        ModelError: A model that Keras cannot rebuild.
+    """
+    try:
+        copy = _Copy(model, places, make)
+        made = copy.of(model)
+        copy.weigh()
+        return made
+    except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"Expected a model that Keras can rebuild from its config; got: {reason}") from None
+
+
+class _Copy:
+    """One copying: which layers were made, and the names that are taken."""
+
+    def __init__(self, model: keras.Model, places: Mapping[int, str], make: Make):
+        self.places = places
+        self.make = make
+        self.twins: dict[int, Any] = {}
+        self.pairs: dict[int, tuple[Any, Any]] = {}
+        """Each original and its copy, by the `id` of the copy."""
+        self.taken = {layer.name for layer in _within(model)}
+
+    def of(self, model: Any) -> Any:
+        """The copy of a model, or of a layer; a layer that stands in several places is copied once."""
+        if id(model) not in self.twins:
+            twin = self._model(model) if isinstance(model, keras.Model) else self._layer(model)
+            self.twins[id(model)], self.pairs[id(twin)] = twin, (model, twin)
+        return self.twins[id(model)]
+
+    def weigh(self) -> None:
+        """Gives every copied layer the weights of its original, now that all are built."""
+        for original, twin in self.pairs.values():
+            if not isinstance(original, keras.Model):
+                # By way of NumPy: the two must not share an array, which a training step on JAX gives away.
+                twin.set_weights(original.get_weights())
+
+    def _layer(self, layer: Any) -> Any:
+        return type(layer).from_config(layer.get_config())
+
+    def _model(self, model: Any) -> Any:
+        if isinstance(model, keras.Sequential):
+            return keras.Sequential(list(self._in_a_row(model)), name=model.name, trainable=model.trainable)
+        compiled, model.compiled = model.compiled, False
+        try:
+            return keras.models.clone_model(model, clone_function=self.of, call_function=self._call)
+        finally:
+            # Keras would compile the clone, too.
+            model.compiled = compiled
+
+    def _in_a_row(self, model: Any) -> Iterator[Any]:
+        start = model._layers[0]
+        if isinstance(start, keras.layers.InputLayer):
+            yield keras.layers.InputLayer.from_config(start.get_config())
+        for layer in model.layers:
+            place = self.places.get(id(layer))
+            if place == "before":
+                yield self._further(layer)
+            yield self.of(layer)
+            if place == "after":
+                yield self._further(layer)
+
+    def _call(self, twin: Any, *inputs: Any, **settings: Any) -> Any:
+        layer = self.pairs[id(twin)][0] if id(twin) in self.pairs else None
+        place = self.places.get(id(layer))
+        if place == "before":
+            inputs = (self._further(layer)(inputs[0]), *inputs[1:])
+        outputs = twin(*inputs, **settings)
+        return self._further(layer)(outputs) if place == "after" else outputs
+
+    def _further(self, layer: Any) -> keras.layers.Layer:
+        stem = name = f"{layer.name}_dropout"
+        number = 1
+        while name in self.taken:
+            number += 1
+            name = f"{stem}_{number}"
+        self.taken.add(name)
+        return self.make(name)
+
+
+def _within(model: Any) -> Iterator[Any]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _within(layer)
+        else:
+            yield layer
