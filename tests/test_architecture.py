@@ -15,6 +15,7 @@ FLOORS = {
     "backend": 1,
     "random": 1,
     "balls": 1,
+    "radius": 1,
     "losses": 1,
     "uncertainty": 1,
     "classifier": 2,

@@ -45,7 +45,7 @@ def evaluate(
     *,
     attacks: Sequence[str | Attack] = (),
     suite: str | None = None,
-    eps: float | None = None,
+    eps: float | str | None = None,
     norm: str | None = None,
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
@@ -75,7 +75,7 @@ def evaluate(
         data: What to attack, which the training must not have seen: `(x, y)`, a name or a path (its test part).
         attacks: Specs; nothing takes the suite's.
         suite: The name or path of an attack suite; `quick` if there are neither attacks nor a suite.
-        eps: Radius in input units; None takes the suite's, else see `harden_model`.
+        eps: Radius in input units, or as `"8px"` or `"3%"`; None takes the suite's, else see `harden_model`.
         norm: None takes the suite's, else `linf`.
         bounds, head: See `harden_model`.
         limit: Most images to attack, the first of the data; None for all.
@@ -174,7 +174,7 @@ def tolerance(
     data: DataType | None = None,
     *,
     kinds: Sequence[str] = (),
-    eps: float | None = None,
+    eps: float | str | None = None,
     loss: float = 0.01,
     strengths: int = 25,
     bounds: tuple[float, float] | None = None,

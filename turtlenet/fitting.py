@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import keras
 
-from turtlenet import backend, balls, models
+from turtlenet import backend, balls, models, radius
 from turtlenet import data as data_family
 from turtlenet.attacks import Attack
 from turtlenet.attacks.advgan import generators_in, loaded_generator, trained_on
@@ -34,6 +34,7 @@ __all__ = [
     "source_for",
     "threat_for",
     "to_attack",
+    "why_eps",
 ]
 
 PathType: TypeAlias = str | PathLike[str]
@@ -155,17 +156,30 @@ def _check_sample(victim: Classifier) -> None:
         )
 
 
-def ball_for(victim: Classifier, norm: str, eps: float | None) -> Ball:
-    """The ball in a classifier's bounds; without a radius, the usual one for gray or for color images."""
-    low, high = victim.bounds
+def ball_for(victim: Classifier, norm: str, eps: float | str | None) -> Ball:
+    """The ball in a classifier's bounds.
+
+    Args:
+        victim: The classifier.
+        norm: Name of the norm.
+        eps: The radius, as `turtlenet.radius.parsed` reads it; None takes the usual one for gray or color images.
+
+    Raises:
+        SpecError: No such norm.
+        SettingError: A radius that cannot be read, or is negative, NaN or infinite.
+    """
+    ball = balls.get(norm, 0.0, victim.bounds)
     if eps is None:
-        gray = victim.input_shape[-1] == 1 or len(victim.input_shape) < 3
-        usual = {"linf": (0.3, 8 / 255), "l2": (2.0, 0.5), "l1": (10.0, 12.0)}.get(norm.lower(), (0.3, 8 / 255))
-        eps = (usual[0] if gray else usual[1]) * (high - low)
-    return balls.get(norm, eps, victim.bounds)
+        return ball.with_eps(radius.usual(victim.input_shape, norm, victim.bounds)[0])
+    return ball.with_eps(radius.resolved(eps, norm, victim.bounds))
 
 
-def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | None) -> Ball:
+def why_eps(victim: Classifier, norm: str, eps: float | str | None) -> str:
+    """Where the radius of `ball_for` comes from, in words."""
+    return radius.usual(victim.input_shape, norm, victim.bounds)[1] if eps is None else "given"
+
+
+def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | str | None) -> Ball:
     """How far inputs may move; refuses attacks that cannot work there, or in a ball of their own."""
     ball = ball_for(victim, norm, eps)
     for each in attacks:
@@ -173,9 +187,20 @@ def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: fl
     return ball
 
 
-def describe_ball(ball: Ball) -> str:
-    """`linf, eps 0.3, pixels in [0, 1]`."""
-    return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]"
+def describe_ball(ball: Ball, shape: tuple[int, ...] | None = None, why: str = "") -> str:
+    """`linf, eps 0.3, pixels in [0, 1] (76.5 gray levels of 255, 30 % of the range)`.
+
+    Args:
+        ball: The threat.
+        shape: Of an input, without the batch; None says no more than the ball does.
+        why: Where the radius comes from, if that is worth a word.
+    """
+    words = [] if why in ("", "given") else [why]
+    if shape is not None:
+        share = radius.per_pixel(ball.eps, ball.norm, (ball.low, ball.high), shape)
+        words.insert(0, radius.size_words(ball.norm, share, 255 * share if radius.is_image(shape) else None))
+    more = f" ({'; '.join(words)})" if words else ""
+    return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]{more}"
 
 
 def check_alone(what: str, instead: str = "") -> None:
