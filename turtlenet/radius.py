@@ -115,8 +115,8 @@ def channels(shape: tuple[int, ...]) -> tuple[str, str]:
 
 def is_image(shape: tuple[int, ...]) -> bool:
     """Whether inputs of a shape are laid out as images: two sides or more, or as long as a square image is."""
-    sides = [side for side in shape if side != 1]
-    return len(sides) > 1 or channels(tuple(sides))[1].startswith("flat")
+    sides = tuple(side for side in shape if side != 1)
+    return len(sides) > 1 or (len(sides) == 1 and channels(sides)[1].startswith("flat"))
 
 
 def per_pixel(eps: float, norm: str, bounds: tuple[float, float], shape: tuple[int, ...]) -> float:
