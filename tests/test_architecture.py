@@ -55,6 +55,7 @@ NEIGHBORS = {
     ("attacks", "models"),
     ("detection", "evaluation"),
     ("gan", "evaluation"),
+    ("fitting", "evaluation"),
     ("generators", "black_box"),
     ("evaluating", "black_box"),
     ("evaluating", "kept"),

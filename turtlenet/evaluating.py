@@ -28,6 +28,7 @@ from turtlenet.fitting import (
     load_for,
     threat_for,
     to_attack,
+    why_eps,
 )
 from turtlenet.grey_box import evaluate_grey_box
 from turtlenet.kept import ready
@@ -166,6 +167,10 @@ def evaluate(
             reports.append(evaluate_grey_box(one, victim, found[number], examples, suited, ball, **own))
         else:
             reports.append(evaluate_classifier(victim, examples, suited, ball, **own))
+    reports = [
+        dataclasses.replace(each, threat={**each.threat, "eps_from": why_eps(victim, kind, radius)})
+        for each, victim in zip(reports, victims, strict=True)
+    ]
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
 

@@ -15,6 +15,7 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.errors import DataError, ModelError, SettingError
+from turtlenet.evaluation.cascade import predict
 from turtlenet.training import split
 
 __all__ = [
@@ -42,6 +43,9 @@ ModelType: TypeAlias = PathType | keras.Model
 DataType: TypeAlias = PathType | tuple[Any, Any] | Examples | Data
 
 DEFAULT_DATA = "mnist-sample"
+SAMPLE_ACCURACY = 0.8
+"""Clean accuracy that a model of digits has; one below was made for something else, or is not trained."""
+_SAMPLED = 500
 
 
 def as_classifier(
@@ -86,15 +90,17 @@ def source_for(source: ModelType, victim: Classifier, precision: str | None = No
     return other
 
 
-def load_data(data: DataType | None, victim: Classifier) -> Data:
+def load_data(data: DataType | None, victim: Classifier, *, judge: Classifier | None = None) -> Data:
     """Brings any form of data to the shape, classes and bounds of a classifier.
 
     Args:
-        data: The name of a data set, a path, `(x, y)`, or None for the embedded sample where it fits.
+        data: The name of a data set, a path, `(x, y)`, or None for the embedded sample, where it fits and the model
+            gets it right.
         victim: The classifier that the data are for.
+        judge: The classifier that must get the sample right; the victim itself by default.
 
     Raises:
-        DataError: Data that do not fit, or None where the sample does not.
+        DataError: Data that do not fit, or None where the sample does not, or is not what the model was made for.
         SpecError: An unknown name.
     """
     fit: dict[str, Any] = {
@@ -109,16 +115,29 @@ def load_data(data: DataType | None, victim: Classifier) -> Data:
     if isinstance(data, tuple):
         whole = data_family.from_arrays(*data, **fit)
         return Data(whole.name, train=whole, test=whole, whole=whole)
-    if data is None:
-        _check_sample(victim)
-    return data_family.load(DEFAULT_DATA if data is None else data, **fit)
+    if data is not None:
+        return data_family.load(data, **fit)
+    _check_sample(victim)
+    sample = data_family.load(DEFAULT_DATA, **fit)
+    _check_right([judge or victim], [sample])
+    return sample
 
 
 def load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]:
-    """The data for each classifier; those that take the same images share them."""
+    """The data for each classifier; those that take the same images share them.
+
+    Raises:
+        DataError: See `load_data`; of several classifiers one must get the embedded sample right.
+    """
+    for victim in victims if data is None else ():
+        _check_sample(victim)
     fits = [(victim.input_shape, victim.num_classes, victim.bounds) for victim in victims]
-    loaded = {fit: load_data(data, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
-    return [loaded[fit] for fit in fits]
+    wanted = DEFAULT_DATA if data is None else data
+    loaded = {fit: load_data(wanted, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
+    found = [loaded[fit] for fit in fits]
+    if data is None:
+        _check_right(victims, found)
+    return found
 
 
 def to_attack(data: Data, held_out: bool) -> Examples:
@@ -154,6 +173,22 @@ def _check_sample(victim: Classifier) -> None:
             f"Expected --data NAME|PATH for a model of {shape} images and {victim.num_classes} classes; the embedded "
             "mnist-sample has 28x28x1 images and 10 classes."
         )
+
+
+def _check_right(victims: Sequence[Classifier], samples: Sequence[Data]) -> None:
+    """Refuses the embedded sample for classifiers none of which gets it right."""
+    if backend.process()[1] > 1:
+        return
+    best = 0.0
+    for victim, sample in zip(victims, samples, strict=True):
+        x, y = to_attack(sample, held_out=True).batch(slice(_SAMPLED))
+        best = max(best, float((predict(victim, x, 256).argmax(axis=1) == y).mean()))
+        if best >= SAMPLE_ACCURACY:
+            return
+    raise DataError(
+        f"Expected --data NAME|PATH: the embedded mnist-sample stands in only for a model of its digits, and this one "
+        f"answers {best:.3f} of them right. Pass --data {DEFAULT_DATA} to take it all the same."
+    )
 
 
 def ball_for(victim: Classifier, norm: str, eps: float | str | None) -> Ball:

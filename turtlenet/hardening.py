@@ -15,6 +15,7 @@ from turtlenet.balls import Ball
 from turtlenet.batches import check_agreement
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
+from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import (
     DataType,
     ModelType,
@@ -25,6 +26,7 @@ from turtlenet.fitting import (
     hold_out,
     load_data,
     source_for,
+    why_eps,
 )
 from turtlenet.gan.rivals import keep_rivals
 from turtlenet.pools import check_without_ball, drawn_from, rivals_in, with_generators
@@ -141,7 +143,9 @@ def harden_model(
     restore = models.compute_in(hardened, precision)
     victim = models.classifier(hardened, bounds=bounds, head=head)
     computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
-    found = load_data(data, victim)
+    # What is in front of the model is new to it: the model as it came says whether the data are its own.
+    known = models.classifier(before, bounds=victim.bounds, head=head) if defences else victim
+    found = load_data(data, victim, judge=known)
     if found.train is None:
         raise DataError(f"Expected training images in {found.name}; got test images only.")
     found.train.check()
@@ -166,7 +170,9 @@ def harden_model(
         rivals = [] if isinstance(objective, Objective) else rivals_in(made, ball, generator_moves, seed)
         opening = [
             f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
-            f"threat: {describe_ball(plan.ball)}; attack {plan.attack}",
+            f"threat: {describe_ball(plan.ball, victim.input_shape, why_eps(victim, norm, eps))}; "
+            f"attack {plan.attack}",
+            *misfits(known, examples, plan.ball),
         ]
         if shields:
             opening.append(f"defences: {', '.join(shields)}")

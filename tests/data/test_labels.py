@@ -87,8 +87,8 @@ def test_rows_are_read_in_blocks(monkeypatch, refusal):
         (
             [[0, 1, 0], [1, 1, 0]],
             3,
-            "Expected one class for each input; got label rows with 2 of 3 labels true at example 1 of it: multi-label "
-            "data, of which several may be true at once, are not served yet; ",
+            "Expected one class for each input; got label rows with 2 of 3 labels true at example 1 of it: "
+            "multi-label data, of which several may be true at once, are not served yet; ",
         ),
         (np.zeros((2, 4)), 4, "got label rows with 0 of 4 labels true at example 0 of it: multi-label data"),
         (["cat", "dog"], 2, "got <U3 of shape (2,) in it."),

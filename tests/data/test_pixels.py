@@ -71,8 +71,8 @@ def test_eight_bit_pixels_in_a_wider_type(dtype):
         (
             np.array([[0, 3], [12, 1]]),
             UNIT,
-            "Expected features within [0, 1]; got integer values from 0 to 12 in it, which are no image's pixels: give "
-            "floats within [0, 1], or pass --bounds 0,12 if the model takes them as they are.",
+            "Expected features within [0, 1]; got integer values from 0 to 12 in it, which are no image's pixels: "
+            "give floats within [0, 1], or pass --bounds 0,12 if the model takes them as they are.",
         ),
         (np.full((2, 60), 200, np.uint8), UNIT, "got integer values from 200 to 200 in it, which are no image's"),
         (np.arange(128).reshape(2, 64) % 17, UNIT, "pass --bounds 0,16 if the model takes them as they are"),

@@ -72,7 +72,9 @@ def peak_of(
         raise DataError(f"Expected pixels within {within}; got integers that are all 0 or 1 in {name}: {mend}.")
     flat = sum(side != 1 for side in shape) < 2
     if not is_image(shape) or (flat and span.high <= 127):
-        raise DataError(f"Expected features within {within}; got integer {found}, which are no image's pixels: {mend}.")
+        raise DataError(
+            f"Expected features within {within}; got integer {found}, which are no image's pixels: {mend}."
+        )
     if dtype == np.int8:
         raise DataError(f"Expected uint8 pixels from 0 to 255; got int8 {found}: {mend}.")
     return peak
