@@ -113,7 +113,7 @@ def attack(
     y: Any,
     spec: str | Attack = "pgd",
     *,
-    eps: float | None = None,
+    eps: float | str | None = None,
     norm: str = "linf",
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
@@ -135,7 +135,7 @@ def attack(
         x: Images (n, ...): float within the bounds, or integer pixels, which are scaled to them.
         y: True labels, integers (n,) or one-hot (n, classes).
         spec: The attack. `advgan` without a generator trains one on the images first, and keeps it for the next time.
-        eps: Radius in input units; see `harden_model` for None.
+        eps: Radius; see `harden_model`.
         norm, bounds, head: See `harden_model`.
         precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
         gradient: How the gradient of defences is taken: `adaptive` (the default), or `naive` as the papers did.
@@ -164,7 +164,7 @@ def attack_examples(
     examples: Any,
     spec: str | Attack,
     *,
-    eps: float | None,
+    eps: float | str | None,
     norm: str,
     seed: int,
     target: Any = None,

@@ -23,7 +23,7 @@ def fit_detector(
     attacks: Sequence[str | Attack] = (),
     detector: str = "logistic",
     population: str = "successes",
-    eps: float | None = None,
+    eps: float | str | None = None,
     norm: str = "linf",
     draws: int = 50,
     attack_draws: int = 10,
@@ -45,7 +45,8 @@ def fit_detector(
         detector: `logistic`, `mixture` or another registered one.
         population: `successes` fits on clean images that are classified correctly and on examples that are not;
             `all` on all of both, as the paper did.
-        eps: Radius in input units; None takes 0.3 for gray images and 8/255 for others, times the pixel range.
+        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3 for
+            gray images and 8/255 for others, times the pixel range.
         norm: `linf`, `l2`, `l1` or `l0`.
         draws: Stochastic inferences behind each score.
         attack_draws: Draws that the attacks take the mean of.
@@ -82,7 +83,7 @@ def score_detector(
     *,
     attacks: Sequence[str | Attack] = (),
     adaptive: str = "undetected",
-    eps: float | None = None,
+    eps: float | str | None = None,
     norm: str | None = None,
     attack_draws: int | None = None,
     bounds: tuple[float, float] | None = None,

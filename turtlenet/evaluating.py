@@ -28,6 +28,7 @@ from turtlenet.fitting import (
     load_for,
     threat_for,
     to_attack,
+    why_eps,
 )
 from turtlenet.grey_box import evaluate_grey_box
 from turtlenet.kept import ready
@@ -45,7 +46,7 @@ def evaluate(
     *,
     attacks: Sequence[str | Attack] = (),
     suite: str | None = None,
-    eps: float | None = None,
+    eps: float | str | None = None,
     norm: str | None = None,
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
@@ -75,7 +76,7 @@ def evaluate(
         data: What to attack, which the training must not have seen: `(x, y)`, a name or a path (its test part).
         attacks: Specs; nothing takes the suite's.
         suite: The name or path of an attack suite; `quick` if there are neither attacks nor a suite.
-        eps: Radius in input units; None takes the suite's, else see `harden_model`.
+        eps: Radius in input units, or as `"8px"` or `"3%"`; None takes the suite's, else see `harden_model`.
         norm: None takes the suite's, else `linf`.
         bounds, head: See `harden_model`.
         limit: Most images to attack, the first of the data; None for all.
@@ -167,6 +168,10 @@ def evaluate(
             reports.append(evaluate_grey_box(one, victim, found[number], examples, suited, ball, **own))
         else:
             reports.append(evaluate_classifier(victim, examples, suited, ball, **own))
+    reports = [
+        dataclasses.replace(each, threat={**each.threat, "eps_from": why_eps(victim, kind, radius)})
+        for each, victim in zip(reports, victims, strict=True)
+    ]
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
 
@@ -175,7 +180,7 @@ def tolerance(
     data: DataType | None = None,
     *,
     kinds: Sequence[str] = (),
-    eps: float | None = None,
+    eps: float | str | None = None,
     loss: float = 0.01,
     strengths: int = 25,
     bounds: tuple[float, float] | None = None,

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import keras
 
-from turtlenet import backend, balls, models
+from turtlenet import backend, balls, models, radius
 from turtlenet import data as data_family
 from turtlenet.attacks import Attack
 from turtlenet.attacks.advgan import generators_in, loaded_generator, trained_on
@@ -15,6 +15,7 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.errors import DataError, ModelError, SettingError
+from turtlenet.evaluation.cascade import predict
 from turtlenet.training import split
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "source_for",
     "threat_for",
     "to_attack",
+    "why_eps",
 ]
 
 PathType: TypeAlias = str | PathLike[str]
@@ -42,6 +44,9 @@ ModelType: TypeAlias = PathType | keras.Model | Classifier
 DataType: TypeAlias = PathType | tuple[Any, Any] | Examples | Data
 
 DEFAULT_DATA = "mnist-sample"
+SAMPLE_ACCURACY = 0.8
+"""Clean accuracy that a model of digits has; one below was made for something else, or is not trained."""
+_SAMPLED = 500
 
 
 def as_classifier(
@@ -126,15 +131,17 @@ def source_for(source: ModelType, victim: Classifier, precision: str | None = No
     return other
 
 
-def load_data(data: DataType | None, victim: Classifier) -> Data:
+def load_data(data: DataType | None, victim: Classifier, *, judge: Classifier | None = None) -> Data:
     """Brings any form of data to the shape, classes and bounds of a classifier.
 
     Args:
-        data: The name of a data set, a path, `(x, y)`, or None for the embedded sample where it fits.
+        data: The name of a data set, a path, `(x, y)`, or None for the embedded sample, where it fits and the model
+            gets it right.
         victim: The classifier that the data are for.
+        judge: The classifier that must get the sample right; the victim itself by default.
 
     Raises:
-        DataError: Data that do not fit, or None where the sample does not.
+        DataError: Data that do not fit, or None where the sample does not, or is not what the model was made for.
         SpecError: An unknown name.
     """
     fit: dict[str, Any] = {
@@ -149,16 +156,29 @@ def load_data(data: DataType | None, victim: Classifier) -> Data:
     if isinstance(data, tuple):
         whole = data_family.from_arrays(*data, **fit)
         return Data(whole.name, train=whole, test=whole, whole=whole)
-    if data is None:
-        _check_sample(victim)
-    return data_family.load(DEFAULT_DATA if data is None else data, **fit)
+    if data is not None:
+        return data_family.load(data, **fit)
+    _check_sample(victim)
+    sample = data_family.load(DEFAULT_DATA, **fit)
+    _check_right([judge or victim], [sample])
+    return sample
 
 
 def load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]:
-    """The data for each classifier; those that take the same images share them."""
+    """The data for each classifier; those that take the same images share them.
+
+    Raises:
+        DataError: See `load_data`; of several classifiers one must get the embedded sample right.
+    """
+    for victim in victims if data is None else ():
+        _check_sample(victim)
     fits = [(victim.input_shape, victim.num_classes, victim.bounds) for victim in victims]
-    loaded = {fit: load_data(data, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
-    return [loaded[fit] for fit in fits]
+    wanted = DEFAULT_DATA if data is None else data
+    loaded = {fit: load_data(wanted, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
+    found = [loaded[fit] for fit in fits]
+    if data is None:
+        _check_right(victims, found)
+    return found
 
 
 def to_attack(data: Data, held_out: bool) -> Examples:
@@ -196,17 +216,46 @@ def _check_sample(victim: Classifier) -> None:
         )
 
 
-def ball_for(victim: Classifier, norm: str, eps: float | None) -> Ball:
-    """The ball in a classifier's bounds; without a radius, the usual one for gray or for color images."""
-    low, high = victim.bounds
+def _check_right(victims: Sequence[Classifier], samples: Sequence[Data]) -> None:
+    """Refuses the embedded sample for classifiers none of which gets it right."""
+    if backend.process()[1] > 1:
+        return
+    best = 0.0
+    for victim, sample in zip(victims, samples, strict=True):
+        x, y = to_attack(sample, held_out=True).batch(slice(_SAMPLED))
+        best = max(best, float((predict(victim, x, 256).argmax(axis=1) == y).mean()))
+        if best >= SAMPLE_ACCURACY:
+            return
+    raise DataError(
+        f"Expected --data NAME|PATH: the embedded mnist-sample stands in only for a model of its digits, and this one "
+        f"answers {best:.3f} of them right. Pass --data {DEFAULT_DATA} to take it all the same."
+    )
+
+
+def ball_for(victim: Classifier, norm: str, eps: float | str | None) -> Ball:
+    """The ball in a classifier's bounds.
+
+    Args:
+        victim: The classifier.
+        norm: Name of the norm.
+        eps: The radius, as `turtlenet.radius.parsed` reads it; None takes the usual one for gray or color images.
+
+    Raises:
+        SpecError: No such norm.
+        SettingError: A radius that cannot be read, or is negative, NaN or infinite.
+    """
+    ball = balls.get(norm, 0.0, victim.bounds)
     if eps is None:
-        gray = victim.input_shape[-1] == 1 or len(victim.input_shape) < 3
-        usual = {"linf": (0.3, 8 / 255), "l2": (2.0, 0.5), "l1": (10.0, 12.0)}.get(norm.lower(), (0.3, 8 / 255))
-        eps = (usual[0] if gray else usual[1]) * (high - low)
-    return balls.get(norm, eps, victim.bounds)
+        return ball.with_eps(radius.usual(victim.input_shape, norm, victim.bounds)[0])
+    return ball.with_eps(radius.resolved(eps, norm, victim.bounds))
 
 
-def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | None) -> Ball:
+def why_eps(victim: Classifier, norm: str, eps: float | str | None) -> str:
+    """Where the radius of `ball_for` comes from, in words."""
+    return radius.usual(victim.input_shape, norm, victim.bounds)[1] if eps is None else "given"
+
+
+def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | str | None) -> Ball:
     """How far inputs may move; refuses attacks that cannot work there, or in a ball of their own."""
     ball = ball_for(victim, norm, eps)
     for each in attacks:
@@ -214,9 +263,20 @@ def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: fl
     return ball
 
 
-def describe_ball(ball: Ball) -> str:
-    """`linf, eps 0.3, pixels in [0, 1]`."""
-    return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]"
+def describe_ball(ball: Ball, shape: tuple[int, ...] | None = None, why: str = "") -> str:
+    """`linf, eps 0.3, pixels in [0, 1] (76.5 gray levels of 255, 30 % of the range)`.
+
+    Args:
+        ball: The threat.
+        shape: Of an input, without the batch; None says no more than the ball does.
+        why: Where the radius comes from, if that is worth a word.
+    """
+    words = [] if why in ("", "given") else [why]
+    if shape is not None:
+        share = radius.per_pixel(ball.eps, ball.norm, (ball.low, ball.high), shape)
+        words.insert(0, radius.size_words(ball.norm, share, 255 * share if radius.is_image(shape) else None))
+    more = f" ({'; '.join(words)})" if words else ""
+    return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]{more}"
 
 
 def check_alone(what: str, instead: str = "") -> None:

@@ -16,6 +16,7 @@ from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
+from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import (
     DataType,
     ModelType,
@@ -27,6 +28,7 @@ from turtlenet.fitting import (
     in_memory,
     load_data,
     source_for,
+    why_eps,
 )
 from turtlenet.gan.rivals import keep_rivals
 from turtlenet.pools import check_without_ball, drawn_from, rivals_in, with_generators
@@ -62,7 +64,7 @@ def harden_model(
     attack_weights: Sequence[float] = (),
     attack_drawn: str = "batch",
     generator_moves: int = 1,
-    eps: float | None = None,
+    eps: float | str | None = None,
     norm: str = "linf",
     objective: str | Objective = "madry",
     defences: Sequence[str | Defence | Conversion] = (),
@@ -97,7 +99,8 @@ def harden_model(
         attack_weights: How often each of several attacks is drawn; alike if empty.
         attack_drawn: `batch`: one attack for each batch; `example`: one for each example, at the cost of all.
         generator_moves: Steps of a generator before each step of the model; 0 leaves it as it is.
-        eps: Radius in input units; None takes 0.3 for gray images and 8/255 for others, times the pixel range.
+        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3 for
+            gray images and 8/255 for others, times the pixel range.
         norm: `linf`, `l2` or `l1`.
         objective: `madry`, `natural` or another registered one, as a spec, or an `Objective`, which then has its own
             attack and ball.
@@ -144,7 +147,9 @@ def harden_model(
     restore = models.compute_in(hardened, precision)
     victim = models.classifier(hardened, bounds=bounds, head=head)
     computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
-    found = load_data(data, victim)
+    # What is in front of the model is new to it: the model as it came says whether the data are its own.
+    known = models.classifier(before, bounds=victim.bounds, head=head) if defences else victim
+    found = load_data(data, victim, judge=known)
     if found.train is None:
         raise DataError(f"Expected training images in {found.name}; got test images only.")
     found.train.check()
@@ -169,7 +174,9 @@ def harden_model(
         rivals = [] if isinstance(objective, Objective) else rivals_in(made, ball, generator_moves, seed)
         opening = [
             f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
-            f"threat: {describe_ball(plan.ball)}; attack {plan.attack}",
+            f"threat: {describe_ball(plan.ball, victim.input_shape, why_eps(victim, norm, eps))}; "
+            f"attack {plan.attack}",
+            *misfits(known, examples, plan.ball),
         ]
         if shields:
             opening.append(f"defences: {', '.join(shields)}")

@@ -26,7 +26,7 @@ def ready(
     victim: Classifier,
     data: Data,
     *,
-    eps: float | None,
+    eps: float | str | None,
     norm: str,
     head: str = "auto",
     seed: int = 0,

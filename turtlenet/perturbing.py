@@ -15,7 +15,7 @@ def universal(
     model: ModelType,
     data: DataType | None = None,
     *,
-    eps: float | None = None,
+    eps: float | str | None = None,
     norm: str = "linf",
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
@@ -31,7 +31,7 @@ def universal(
     Args:
         model: A classifier, or the path of one.
         data: What to fit and to try on: a name, a path, or `(x, y)`, of which a sixth is kept for trying.
-        eps: Radius in input units; see `harden_model` for None.
+        eps: Radius; see `harden_model`.
         norm, bounds, head: See `harden_model`.
         epochs: Passes over the training images.
         step_size: Length of a step, as a fraction of the radius.

@@ -50,8 +50,11 @@ THREATS = [
     (f"{DATA} --eps -0.1", "Expected eps >= 0, a finite radius in input units; got -0.1."),
     (f"{DATA} --eps nan", "Expected eps >= 0, a finite radius in input units; got nan."),
     (f"{DATA} --eps inf", "Expected eps >= 0, a finite radius in input units; got inf."),
-    (f"{DATA} --eps much", "'--eps': Expected a number such as 0.3 or 8/255; got 'much'."),
-    (f"{DATA} --eps 8/0", "Expected a number such as 0.3 or 8/255; got '8/0'."),
+    (
+        f"{DATA} --eps much",
+        "'--eps': Expected eps in input units (0.3, 8/255), gray levels of 255 (8px) or",
+    ),
+    (f"{DATA} --eps 8/0", "or a share of the pixel range (3%); got '8/0'."),
     (f"{DATA} --norm linff", "Unknown norm 'linff'. Did you mean 'linf'?"),
     (f"{DATA} --norm ''", "Unknown norm ''."),
     (f"{DATA} --norm l0 --attack pgd", "Expected one of the norms linf, l2, l1 for pgd; got l0."),

@@ -163,9 +163,12 @@ def test_check_doubts_labels_that_were_changed(refusal):
         (X, Y, {"shape": (4, 5, 1), "name": "sample test"}, "sample test: 50 images 4x5x1, 3 classes, "),
         (X, Y, {}, "arrays: 50 images 4x5, 3 classes, pixels 0..255 scaled to [0, 1]"),
         (X > 9, Y, {"bounds": (-1, 1)}, "pixels 0..1 scaled to [-1, 1]"),
-        (X.astype(np.uint16), Y, {}, "pixels 0..65535 scaled to [0, 1]"),
+        (X.astype(np.uint16) * 250, Y, {}, "pixels 0..65535 scaled to [0, 1]"),
+        (X.astype(np.uint16), Y, {}, "pixels 0..255 scaled to [0, 1]"),
+        (X > 9, Y, {}, "pixels 0..1 scaled to [0, 1]"),
+        ((X > 9).astype(int), Y, {}, "pixels within [0, 1]"),
         (np.zeros((1, 4)), [0], {}, "arrays: 1 image 4, 1 class, pixels within [0, 1]"),
-        (np.zeros((2000, 1), "u1"), np.zeros(2000), {}, "arrays: 2,000 images 1, 1 class, pixels 0..255"),
+        (np.zeros((2000, 1), "u1"), np.zeros(2000), {}, "arrays: 2,000 images 1, 1 class, pixels within"),
     ],
 )
 def test_describe(x, y, settings, words):

@@ -84,6 +84,13 @@ def test_rows_are_read_in_blocks(monkeypatch, refusal):
         ([[2.0, -1.0]], 2, "got a row from -1 to 2 that sums to 1 at example 0 of it."),
         ([[np.nan, 1.0]], 2, "sums to nan at example 0 of it."),
         (np.array([[128, 129]], np.uint8), 2, "sums to 257"),
+        (
+            [[0, 1, 0], [1, 1, 0]],
+            3,
+            "Expected one class for each input; got label rows with 2 of 3 labels true at example 1 of it: "
+            "multi-label data, of which several may be true at once, are not served yet; ",
+        ),
+        (np.zeros((2, 4)), 4, "got label rows with 0 of 4 labels true at example 0 of it: multi-label data"),
         (["cat", "dog"], 2, "got <U3 of shape (2,) in it."),
         (np.array([0, None]), 2, "got object of shape (2,) in it."),
         (np.zeros((2, 2, 2)), 2, "got float64 of shape (2, 2, 2) in it."),

@@ -20,10 +20,10 @@ def read(x, **settings):
     ("dtype", "peak"),
     [("?", 1), ("u1", 255), (">u2", 65535), ("u2", 65535), ("i2", 255), ("i4", 255), (">i8", 255), ("u8", 255)],
 )
-def test_the_integer_type_decides_the_scale(dtype, peak):
-    x = np.array([[0], [1], [peak]], dtype)
-    assert read(x)[:, 0].tolist() == [0, np.float32(1) / np.float32(peak), 1]
-    assert read(x, bounds=(-1, 1))[[0, 2], 0].tolist() == [-1, 1]
+def test_integer_pixels_are_scaled_by_their_peak(dtype, peak):
+    x = np.array([[0, 1], [peak, 0]], dtype).reshape(2, 1, 2).repeat(2, axis=1)
+    assert read(x)[:, 0].tolist() == [[0, np.float32(1) / np.float32(peak)], [1, 0]]
+    assert read(x, bounds=(-1, 1))[1, 0].tolist() == [1, -1]
 
 
 def test_bytes_in_byte_bounds_stay_whole():
@@ -31,8 +31,75 @@ def test_bytes_in_byte_bounds_stay_whole():
     assert np.array_equal(read(x, bounds=(0, 255)), x)
 
 
+@pytest.mark.parametrize("dtype", ["?", "u1", "i1", ">u2", "i8", "f4"])
+@pytest.mark.parametrize("shape", [(6,), (2, 3), (2, 3, 1), (1, 2, 3)])
+def test_zeros_and_ones_mean_the_same_in_any_type(dtype, shape):
+    x = np.random.default_rng(0).integers(0, 2, (9, *shape))
+    assert np.array_equal(read(x.astype(dtype)), x)
+
+
+@pytest.mark.parametrize(
+    ("x", "bounds"),
+    [([[0], [12]], (0, 12)), ([[-3], [2]], (-3, 3)), ([[[0, 1], [16, 3]]], (0, 16)), ([[-1], [1]], (-1, 1))],
+)
+def test_integers_within_the_bounds_are_taken_as_they_are(x, bounds):
+    assert np.array_equal(read(x, bounds=bounds), x)
+
+
+def test_dark_images_are_scaled_to_bounds_that_begin_below_zero():
+    x = np.full((1, 2, 2), 51, np.uint8)
+    assert np.allclose(read(x, bounds=(-100, 100)), -60)
+
+
+def test_flat_images_are_scaled_as_images_are():
+    x = np.random.default_rng(0).integers(0, 256, (5, 28, 28)).astype(np.uint8)
+    assert np.array_equal(read(x.reshape(5, 784)), read(x).reshape(5, 784))
+    # Where either the data or the model tell that these are pixels, flat or not.
+    assert np.array_equal(read(x[:, :5, :5], shape=(25,)), read(x[:, :5, :5]).reshape(5, 25))
+    assert np.array_equal(read(x[:, :5, :5].reshape(5, 25), shape=(5, 5, 1))[..., 0], read(x[:, :5, :5]))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint16, np.int64])
+def test_eight_bit_pixels_in_a_wider_type(dtype):
+    x = np.arange(256).reshape(1, 16, 16)
+    assert np.array_equal(read(x.astype(dtype)), read(x.astype(np.uint8)))
+
+
+@pytest.mark.parametrize(
+    ("x", "bounds", "words"),
+    [
+        (
+            np.array([[0, 3], [12, 1]]),
+            UNIT,
+            "Expected features within [0, 1]; got integer values from 0 to 12 in it, which are no image's pixels: "
+            "give floats within [0, 1], or pass --bounds 0,12 if the model takes them as they are.",
+        ),
+        (np.full((2, 60), 200, np.uint8), UNIT, "got integer values from 200 to 200 in it, which are no image's"),
+        (np.arange(128).reshape(2, 64) % 17, UNIT, "pass --bounds 0,16 if the model takes them as they are"),
+        (
+            np.array([[[0, 1], [1, 1]]], np.uint8),
+            (-0.5, 0.5),
+            "Expected pixels within [-0.5, 0.5]; got integers that are all 0 or 1 in it: give floats within",
+        ),
+        (np.full((1, 2, 2), 100, np.int8), UNIT, "Expected uint8 pixels from 0 to 255; got int8 values from 100"),
+    ],
+)
+def test_no_meaning_of_integers_is_guessed(x, bounds, words, refusal):
+    examples = from_arrays(x, np.zeros(len(x)), name="it", bounds=bounds)
+    assert words in refusal(DataError, examples.check)
+    assert words in refusal(DataError, examples.batch, slice(None))
+
+
+def test_a_part_is_scaled_as_the_whole_is():
+    x = np.zeros((4, 3, 3), np.uint8)
+    x[3] = 255
+    x[0, 0] = 1
+    part = from_arrays(x, [0, 1, 2, 3]).subset(slice(2))
+    assert part.batch(slice(None))[0].max() == np.float32(1) / np.float32(255)
+
+
 @given(
-    hnp.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 4))),
+    hnp.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(2, 4), st.just(2)), elements=st.integers(2, 255)),
     st.floats(-300, 300, width=32),
     st.floats(0.01, 600),
     st.integers(0, 5),
@@ -45,8 +112,8 @@ def test_scaling_is_within_bounds_monotone_and_independent_of_the_slice(x, low, 
     order = np.argsort(x, axis=None, kind="stable")
     assert (np.diff(whole.reshape(-1)[order]) >= 0).all()
     assert np.array_equal(examples.batch(slice(start, None))[0], whole[start:])
-    # Half an ulp for each of three steps, at the size of the bounds.
-    exact = low + width * (x / 255)
+    # Half an ulp for each of three steps, at the size of the bounds; bytes that lie within them stay as they are.
+    exact = x if 0 <= low <= x.min() and x.max() <= low + width else low + width * (x / 255)
     assert np.abs(whole - exact).max() <= 4 * np.spacing(np.float32(max(abs(low), abs(low + width), width)))
 
 
@@ -85,7 +152,11 @@ def test_rounding_beyond_the_bounds_is_clipped():
         ([[0.5], [np.nan]], UNIT, "Expected finite pixels; got nan in image 1 of it."),
         ([[-np.inf], [0.5]], UNIT, "Expected finite pixels; got -inf in image 0 of it."),
         ([[1e300], [0.5]], UNIT, "got values from 0.5 to 1e+300 in it"),
-        ([[0], [256]], (-1, 1), "Expected integer pixels from 0 to 255; got values from 0 to 256 in it: give uint8,"),
+        (
+            [[[0, 0]], [[256, 0]]],
+            (-1, 1),
+            "Expected integer pixels from 0 to 255; got values from 0 to 256 in it: give uint8,",
+        ),
         ([[-1], [3]], UNIT, "Expected integer pixels from 0 to 255; got values from -1 to 3 in it"),
     ],
 )

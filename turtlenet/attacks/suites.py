@@ -10,6 +10,7 @@ from typing import Any
 
 from turtlenet.attacks.base import Attack
 from turtlenet.errors import SpecError, did_you_mean
+from turtlenet.radius import check_radius
 from turtlenet.toml_files import Shelf
 
 __all__ = ["Suite", "expand", "find", "names"]
@@ -24,7 +25,7 @@ class Suite:
         title: One line for people.
         source: The paper or page that the settings come from.
         norm: Name of the norm.
-        eps: Radius in input units.
+        eps: Radius, as `turtlenet.radius.parsed` reads it.
         mode: `table` or `cascade`.
         labels: `true` or `predicted`.
     """
@@ -33,7 +34,7 @@ class Suite:
     title: str = ""
     source: str = ""
     norm: str | None = None
-    eps: float | None = None
+    eps: float | str | None = None
     mode: str | None = None
     labels: str | None = None
 
@@ -55,8 +56,9 @@ def find(name: str) -> Suite:
     attacks = data.pop("attacks", None)
     if not _is_specs(attacks):
         raise SpecError(f'Expected `attacks = ["name:key=value", ...]` in suite {path}; got {attacks!r}.')
+    check_radius(data, f"suite {path}")
     for key, value in data.items():
-        wanted = (int, float) if key == "eps" else (str,)
+        wanted = (int, float, str) if key == "eps" else (str,)
         if not isinstance(value, wanted) or isinstance(value, bool):
             kind = "a number" if key == "eps" else "a string"
             raise SpecError(f"Expected {kind} for {key!r} in suite {path}; got {value!r}.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import BatchSize, Count, Number, framework, loading_options, speaks, threat_options
+from turtlenet.cli.options import BatchSize, Count, Number, Radius, framework, loading_options, speaks, threat_options
 from turtlenet.errors import OutputError, did_you_mean
 
 __all__ = ["command"]
@@ -115,7 +115,7 @@ def _train(
 @click.argument("generator", type=click.Path(path_type=Path))
 @click.option("--model", help="A model to try it on.")
 @click.option("--data", help="Name of a data set or path of one; the embedded mnist-sample where it fits.")
-@click.option("--eps", type=Number(), help="Radius in input units, at most the generator's; that by default.")
+@click.option("--eps", type=Radius(), help="Radius, as 0.3, 8px or 3%; at most the generator's, that by default.")
 @click.option("--samples", type=int, default=1, show_default=True, help="Perturbations to try for each image.")
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most test images; 0 for all.")
 @click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")

@@ -14,6 +14,7 @@ import click
 
 from turtlenet.errors import OutputError, SettingError
 from turtlenet.files import check_folder
+from turtlenet.radius import FORMS, parsed
 from turtlenet.registry import import_name, parse_value
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Count",
     "Number",
     "Numbers",
+    "Radius",
     "check_file",
     "device_options",
     "framework",
@@ -45,6 +47,22 @@ class Number(click.ParamType):
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             self.fail(f"Expected a number such as 0.3 or 8/255; got {value!r}.", param, ctx)
         return float(number)
+
+
+class Radius(click.ParamType):
+    """A radius: `0.3`, `8/255`, `8px` or `3%`; it stays a text where only the bounds tell what it is."""
+
+    name = "radius"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        number = parse_value(value) if isinstance(value, str) else value
+        if isinstance(number, (int, float)) and not isinstance(number, bool):
+            return float(number)
+        try:
+            parsed(value)
+        except SettingError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
 
 
 class Count(click.ParamType):
@@ -110,7 +128,7 @@ def pixel_options(command: F, *norm: Any) -> F:
     """Adds the same options without a norm, for a threat to each pixel by itself."""
     options = [
         click.option("--data", help="Name of a data set or path of one; the embedded mnist-sample where it fits."),
-        click.option("--eps", type=Number(), help="Radius of the ball in input units: 0.3 or 8/255."),
+        click.option("--eps", type=Radius(), help=f"Radius of the ball in {FORMS}."),
         *norm,
         click.option("--bounds", type=Bounds(), help="Smallest and largest pixel, e.g. 0,255; told from the model."),
         click.option("--head", default="auto", show_default=True, help="auto, softmax, sigmoid or logits."),

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,33 @@ from turtlenet.data.labels import read_labels
 from turtlenet.data.pixels import Pixels, size_text
 from turtlenet.errors import DataError, SettingError
 
-__all__ = ["Examples", "from_arrays"]
+__all__ = ["Examples", "Span", "from_arrays"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where pixels lie.
+
+    Attributes:
+        stored_low, stored_high: As they are stored.
+        low, high: As the model gets them, in input units.
+        peak: The stored integer that became the upper bound; None where pixels were taken as they are.
+        dtype: As which they are stored.
+        bounds: Lowest and highest pixel value of the model.
+    """
+
+    stored_low: float
+    stored_high: float
+    low: float
+    high: float
+    peak: int | None
+    dtype: str
+    bounds: tuple[float, float]
+
+    @property
+    def fills(self) -> float:
+        """The share of the bounds that they fill."""
+        return (self.high - self.low) / (self.bounds[1] - self.bounds[0])
 
 
 class Examples:
@@ -121,6 +148,19 @@ class Examples:
                 f"Expected labels from 0 to {self.num_classes - 1}; got labels from {low} to {high} in {self.name}."
             )
         self._pixels.check(self._where)
+
+    def span(self, most: int = 1000) -> "Span":
+        """The range of the first examples, as they are stored and as the model gets them; see `Span`.
+
+        Raises:
+            DataError: Pixels that cannot be read or are not finite.
+        """
+        low, high = self._pixels.span(self._where[:most])
+        peak = self._pixels.peak
+        below, above = self.bounds
+        scale = 1.0 if peak is None else (above - below) / peak
+        shift = 0.0 if peak is None else below
+        return Span(low, high, low * scale + shift, high * scale + shift, peak, self._pixels.dtype.name, self.bounds)
 
     def sha256(self) -> str:
         """Hex digest of all float32 pixels, then all int32 labels, little-endian, as `batch` gives them.

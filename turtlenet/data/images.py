@@ -28,6 +28,8 @@ class ImageFiles:
     """
 
     dtype = np.dtype(np.uint8)
+    pictures = True
+    """Whether these are gray levels for certain, whatever their values."""
 
     def __init__(self, files: list[Path], shape: tuple[int, ...] | None):
         if shape is None or len(shape) == 1:

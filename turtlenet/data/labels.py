@@ -11,6 +11,11 @@ __all__ = ["read_labels"]
 
 BLOCK_ROWS = 2**16
 ROW_SUM_TOLERANCE = 1e-3
+MULTI_LABEL = (
+    "multi-label data, of which several may be true at once, are not served yet; where each label is a question of its "
+    "own, give one label at a time, y[:, k], with a model of that output alone, one sigmoid"
+)
+"""What is said of labels that are no classes, and what to do."""
 
 
 def read_labels(y: Any, *, name: str, num_classes: int | None = None) -> tuple[np.ndarray, int]:
@@ -73,6 +78,11 @@ def _from_rows(rows: Any, name: str, num_classes: int | None) -> tuple[np.ndarra
         good = (np.abs(total - 1) <= ROW_SUM_TOLERANCE) & (block >= -ROW_SUM_TOLERANCE).all(axis=1)
         if not good.all():
             row = int(np.flatnonzero(~good)[0])
+            if np.isin(block, (0, 1)).all():
+                raise DataError(
+                    f"Expected one class for each input; got label rows with {total[row]:.0f} of {width} labels true "
+                    f"at example {start + row} of {name}: {MULTI_LABEL}."
+                )
             raise DataError(
                 "Expected label rows of probabilities that sum to 1; "
                 f"got a row from {block[row].min():g} to {block[row].max():g} that sums to {total[row]:g} "

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from turtlenet.data.integers import Whole, decided, peak_of
 from turtlenet.errors import DataError, SettingError
 
 __all__ = ["Pixels", "as_array_like", "one_line", "size_text"]
@@ -20,9 +22,10 @@ USUAL_BOUNDS = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 class Pixels:
     """The images of one part of a data set, wherever they are stored.
 
-    Integers are scaled: `low + (high - low) * v / peak` in float32, with a peak of 1 for booleans, 65535 for uint16
-    and 255 for every other integer type. The type alone decides, so a slice is scaled as the whole is. Floats are
-    taken as they are and must lie within the bounds already.
+    Floats are taken as they are and must lie within the bounds; so are integers that all lie within them, such as
+    features of 0 and 1. Other integers are scaled if they look like the pixels of an image, see
+    `turtlenet.data.integers`: `low + (high - low) * v / peak` in float32. Booleans have a peak of 1. All values of an
+    array decide together, so a slice is scaled as the whole is.
 
     Args:
         x: Images `(N, *own)`: an array, a memory map, an HDF5 data set, or anything with `shape`, `dtype`, `__len__`
@@ -47,16 +50,34 @@ class Pixels:
         if not own or len(self._x) == 0 or 0 in own:
             raise DataError(f"Expected at least one image; got an array of shape {tuple(self._x.shape)} in {name}.")
         self.shape = own if shape is None else _fitted(own, tuple(shape), name)
+        # Laid out as the images are stored, or as the model takes them: whichever says more.
+        self._layout = max(own, self.shape, key=lambda shape: sum(side != 1 for side in shape))
 
     def __len__(self) -> int:
         return len(self._x)
 
-    @property
+    @cached_property
     def peak(self) -> int | None:
-        """The stored integer that becomes the upper bound; `None` for floats."""
-        if self.dtype.kind == "f":
+        """The stored integer that becomes the upper bound; `None` where values are taken as they are.
+
+        Raises:
+            DataError: Integers beyond the bounds that do not look like pixels.
+        """
+        if self.dtype.kind in "fb":
+            return None if self.dtype.kind == "f" else 1
+        # A decoded picture holds gray levels, and would take long to look at.
+        if getattr(self._x, "pictures", False):
+            return 255
+        limits = np.iinfo(self.dtype)
+        if self.bounds[0] == 0 and Whole(limits.min, limits.max).within(self.bounds):
             return None
-        return {np.dtype(bool): 1, np.dtype(np.uint16): 65535}.get(self.dtype.newbyteorder("="), 255)
+        widest = Whole(math.inf, -math.inf)
+        for block in self.blocks(len(self)):
+            raw = self._fetch(np.arange(block.start, block.stop))
+            widest = widest.with_(int(raw.min()), int(raw.max()))
+            if decided(self.dtype, widest, self.bounds, self._layout):
+                break
+        return peak_of(self.dtype, widest, self.bounds, self._layout, self.name)
 
     def blocks(self, count: int) -> Iterator[slice]:
         """Slices of `range(count)`, each about 32 MB of pixels."""
@@ -70,7 +91,7 @@ class Pixels:
             DataError: They cannot be read, are not finite, or lie outside the bounds.
         """
         raw = self._fetch(positions)
-        if raw.size and not self._always_fits:
+        if raw.size and self.dtype.kind == "f":
             self._refuse_outside(*self._span(raw, positions))
         return self._scaled(raw).reshape(len(positions), *self.shape)
 
@@ -80,16 +101,22 @@ class Pixels:
         Raises:
             DataError: As `read` does.
         """
+        _ = self.peak
+        low, high = self.span(positions)
+        if self.dtype.kind == "f":
+            self._refuse_outside(low, high)
+
+    def span(self, positions: np.ndarray) -> tuple[float, float]:
+        """The smallest and the largest stored value of these images.
+
+        Raises:
+            DataError: They cannot be read, or are not finite.
+        """
         low, high = math.inf, -math.inf
         for block in self.blocks(len(positions)):
             below, above = self._span(self._fetch(positions[block]), positions[block])
             low, high = min(low, below), max(high, above)
-        if not self._always_fits:
-            self._refuse_outside(low, high)
-
-    @property
-    def _always_fits(self) -> bool:
-        return self.dtype.kind in "bu" and self.dtype.itemsize <= 2
+        return low, high
 
     def _scaled(self, raw: np.ndarray) -> np.ndarray:
         low, high = np.float32(self.bounds[0]), np.float32(self.bounds[1])
@@ -111,13 +138,6 @@ class Pixels:
 
     def _refuse_outside(self, low: float, high: float) -> None:
         bounds = f"[{self.bounds[0]:g}, {self.bounds[1]:g}]"
-        if self.peak is not None:
-            if low < 0 or high > self.peak:
-                raise DataError(
-                    f"Expected integer pixels from 0 to {self.peak}; got values from {low:g} to {high:g} "
-                    f"in {self.name}: give uint8, uint16, or floats within {bounds}."
-                )
-            return
         slack = TOLERANCE * max(1.0, self.bounds[1] - self.bounds[0])
         if low < self.bounds[0] - slack or high > self.bounds[1] + slack:
             fit = next((pair for pair in USUAL_BOUNDS if pair[0] <= low and high <= pair[1]), (low, high))

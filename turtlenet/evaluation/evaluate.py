@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from turtlenet import backend
+from turtlenet import backend, radius
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.batches import check_agreement
@@ -26,6 +26,7 @@ from turtlenet.evaluation.cascade import MODES, Cascade
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
+from turtlenet.evaluation.fit import fit_of
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.perceptibility import Perceptibility
 from turtlenet.evaluation.pictures import pictures
@@ -115,6 +116,7 @@ def evaluate_classifier(
             "norm": ball.norm,
             "eps": float(ball.eps),
             "bounds": [ball.low, ball.high],
+            **_size(ball, model.input_shape),
             "access": access.name,
             "labels": labels,
             "gradient": model.gradient,
@@ -159,6 +161,13 @@ def evaluate_classifier(
         },
         perceptibility=visible,
     )
+
+
+def _size(ball: Ball, shape: tuple[int, ...]) -> dict[str, Any]:
+    """What the radius means for a pixel; see `turtlenet.radius`."""
+    share = radius.per_pixel(float(ball.eps), ball.norm, (ball.low, ball.high), shape)
+    levels = 255 * share if radius.is_image(shape) and ball.norm != "l0" else None
+    return {"eps_share": round(share, 9), "eps_gray_levels": None if levels is None else round(levels, 6)}
 
 
 def _check(model: Classifier, examples: Examples, suite: Sequence[Attack], ball: Ball, mode: str, labels: str) -> None:
@@ -271,4 +280,12 @@ def _evidence(
         masks=any(shield.masks for shield in defences_of(model.model)),
         naive=model.gradient == "naive",
         norm=cascade.ball.norm,
+        fit=fit_of(
+            model,
+            examples,
+            cascade.ball,
+            labels=ledger.labels,
+            predictions=ledger.clean,
+            batch_size=cascade.batch_size,
+        ),
     )

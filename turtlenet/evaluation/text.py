@@ -4,8 +4,10 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
+from turtlenet.evaluation.doubts.data import FIT_CHECKS
 from turtlenet.evaluation.printed import MISSING, clean, count, fraction, percent, within
 from turtlenet.evaluation.report import AttackRow, Report
+from turtlenet.radius import size_words
 
 __all__ = [
     "CASCADE",
@@ -65,12 +67,16 @@ def shields(report: Report) -> str:
 
 
 def threat(report: Report) -> str:
-    """What an attacker may do, as `Linf eps 0.3 in [0, 1]`."""
+    """What an attacker may do, as `Linf eps 0.3 in [0, 1] (76.5 gray levels of 255, 30 % of the range)`."""
     facts = report.threat
     eps = facts.get("eps")
     line = f"{str(facts.get('norm', '')).capitalize()} eps {eps:g}" if eps is not None else "unknown threat"
     bounds = facts.get("bounds")
-    return clean(f"{line} in [{bounds[0]:g}, {bounds[1]:g}]" if bounds else line)
+    line = f"{line} in [{bounds[0]:g}, {bounds[1]:g}]" if bounds else line
+    words = [size_words(str(facts.get("norm")), facts.get("eps_share"), facts.get("eps_gray_levels"))]
+    words += [str(facts.get("eps_from") or "given").removeprefix("given")]
+    more = "; ".join(filter(None, words))
+    return clean(f"{line} ({more})" if more else line)
 
 
 def names(reports: Sequence[Report]) -> list[str]:
@@ -169,7 +175,8 @@ def change(reports: Sequence[Report]) -> str:
 
 
 def checks(report: Report) -> tuple[list[str], list[str]]:
-    """Which doubts could have been found, by the names of `turtlenet.evaluation.doubts.CHECKS`.
+    """Which doubts could have been found, by the names of `FIT_CHECKS` and `CHECKS` in
+    `turtlenet.evaluation.doubts`.
 
     Returns:
         The checks that ran, and those that what was run left no room for.
@@ -181,6 +188,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
     blind = bool(kinds & _BLIND) if whole else attacked and report.attacks[-1].kind in _BLIND
     asked = any(row.name == "autoattack" for row in report.attacks)
     possible = {
+        **dict.fromkeys(FIT_CHECKS, "eps_share" in report.threat),
         "zero gradients": attacked,
         "a flat loss": attacked,
         "saturated outputs": attacked,

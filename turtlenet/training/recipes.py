@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from turtlenet.errors import SpecError, did_you_mean
+from turtlenet.radius import check_radius
 from turtlenet.toml_files import Shelf
 
 __all__ = ["Recipe", "find", "names"]
@@ -31,7 +32,7 @@ class Recipe:
     objective: str | None = None
     attack: str | None = None
     norm: str | None = None
-    eps: float | None = None
+    eps: float | str | None = None
     epochs: int | None = None
     steps_per_epoch: int | None = None
     batch_size: int | None = None
@@ -62,6 +63,7 @@ def find(name: str) -> Recipe:
         if not _fits(value, known[key]):
             wanted = _words(known[key])
             raise SpecError(f"Expected {wanted} for {key!r} in recipe {path}; got {value!r}.")
+    check_radius(data, f"recipe {path}")
     return Recipe(**data)
 
 

@@ -7,16 +7,18 @@ The signs are those of Carlini et al. (2019), "On evaluating adversarial robustn
 from collections.abc import Callable
 
 from turtlenet.evaluation.doubts import model, order, terms
+from turtlenet.evaluation.doubts.data import FIT_CHECKS, find_misfits
 from turtlenet.evaluation.doubts.evidence import Evidence
 from turtlenet.evaluation.report import Doubt
 
-__all__ = ["CHECKS", "Evidence", "find_doubts"]
+__all__ = ["CHECKS", "FIT_CHECKS", "Evidence", "find_doubts", "find_misfits"]
 
 
 def find_doubts(evidence: Evidence) -> tuple[Doubt, ...]:
     """Runs every check and gives what they found, in their order."""
+    misfits = find_misfits(evidence.fit) if evidence.fit else ()
     found = (check(evidence) for check in CHECKS.values())
-    return tuple(doubt for doubt in found if doubt is not None)
+    return misfits + tuple(doubt for doubt in found if doubt is not None)
 
 
 CHECKS: dict[str, Callable[[Evidence], Doubt | None]] = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from turtlenet.attacks import Attack
+from turtlenet.evaluation.fit import Fit
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.probe import Probe
 from turtlenet.evaluation.report import CurvePoint
@@ -38,6 +39,7 @@ class Evidence:
         masks: Whether a defence has another gradient than the one that the framework gives.
         naive: Whether attacks take that one where they do not say otherwise.
         norm: Of the threat.
+        fit: Whether data, bounds and radius belong to the model; None where nobody looked.
     """
 
     attacks: Sequence[Attack]
@@ -55,6 +57,7 @@ class Evidence:
     masks: bool = False
     naive: bool = False
     norm: str = "linf"
+    fit: Fit | None = None
 
     def kind(self, *kinds: str) -> list[int]:
         """Numbers of the attacks of certain kinds."""

@@ -1,0 +1,159 @@
+"""Whether data, bounds and radius belong to the model."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from turtlenet.evaluation.fit import Fit
+from turtlenet.evaluation.report import Doubt
+from turtlenet.evaluation.statistics import interval
+from turtlenet.radius import is_image, per_pixel, size_words
+
+__all__ = ["FIT_CHECKS", "find_misfits", "guessing", "other_reading", "radius", "range_of_pixels", "relabeled"]
+
+_SLIVER = 0.1
+_DARK = 0.5
+_TINY = 1 / 1000
+
+
+def find_misfits(fit: Fit) -> tuple[Doubt, ...]:
+    """What can be doubted before any attack."""
+    found = (check(fit) for check in FIT_CHECKS.values())
+    return tuple(doubt for doubt in found if doubt is not None)
+
+
+def guessing(fit: Fit) -> Doubt | None:
+    """A clean accuracy that always answering one class would reach."""
+    count, hits = len(fit.labels), int((fit.labels == fit.predictions).sum())
+    if not count or hits == count:
+        return None
+    sizes = np.bincount(fit.labels)
+    largest, several = int(sizes.argmax()), np.count_nonzero(sizes) > 1
+    # Where there are images of one class only, always answering it is no guess.
+    guess = float(sizes.max()) / count if several else 1 / fit.num_classes
+    low, high = interval(hits, count)
+    if low > guess:
+        return None
+    what = f"always answering class {largest}" if several else f"guessing one of {fit.num_classes} classes"
+    how = "cannot be told from" if hits / count > guess else "is no better than"
+    given = np.unique(fit.predictions)
+    constant = f" The model answers class {given[0]} to all of them." if several and len(given) == 1 else ""
+    return Doubt(
+        code="no-better-than-guessing",
+        finding=f"Clean accuracy {hits / count:.3f} [{low:.3f}, {high:.3f}] on {count:,} images {how} {what}, which "
+        f"gives {guess:.3f}.{constant}",
+        advice="The pixel range, the labels or the order of channels do not fit the model, or it is not trained: give "
+        "the data as it was trained on (--bounds LOW,HIGH; floats if they were standardised) before believing any "
+        "number.",
+    )
+
+
+def relabeled(fit: Fit) -> Doubt | None:
+    """Answers that fit the labels in another order."""
+    count, classes = len(fit.labels), fit.num_classes
+    if count < 5 * classes:
+        return None
+    hits = int((fit.labels == fit.predictions).sum())
+    table = np.zeros((classes, classes), int)
+    np.add.at(table, (fit.labels, fit.predictions), 1)
+    theirs = linear_sum_assignment(table, maximize=True)[1]
+    found = int(table[np.arange(classes), theirs].sum())
+    if found < 0.5 * count or interval(found, count)[0] <= interval(hits, count)[1] + 0.05:
+        return None
+    moved = [(int(ours), int(other)) for ours, other in enumerate(theirs) if ours != other and table[ours].any()]
+    steps = {(other - ours) % classes for ours, other in moved}
+    how = (
+        f"shifted by {min(steps)}"
+        if len(steps) == 1 and len(moved) > 2
+        else ", ".join(f"{a} as {b}" for a, b in moved[:4])
+    )
+    return Doubt(
+        code="labels-in-another-order",
+        finding=f"With the labels in another order ({how}{', ...' if 'as' in how and len(moved) > 4 else ''}) "
+        f"{found / count:.3f} of {count:,} images would be right instead of {hits / count:.3f}.",
+        advice="Number the classes as the model was trained on; folders of images are numbered by their sorted names.",
+    )
+
+
+def range_of_pixels(fit: Fit) -> Doubt | None:
+    """Pixels that fill little of the bounds, or one side of them."""
+    span = fit.span
+    low, high = span.bounds
+    inside = f"[{span.low:.4g}, {span.high:.4g}] of [{low:g}, {high:g}]"
+    ends = f"{math.floor(span.stored_low)},{max(math.ceil(span.stored_high), math.floor(span.stored_low) + 1)}"
+    if span.peak is not None and span.peak > 1 and span.stored_high < _DARK * span.peak:
+        return Doubt(
+            code="integers-far-below-their-peak",
+            finding=f"All {span.dtype} pixels lie within {span.stored_low:g} to {span.stored_high:g}; scaled by their "
+            f"peak of {span.peak:,} they fill only {inside}.",
+            advice=f"Unless the images are that dark, give floats scaled as in training, or --bounds {ends} if the "
+            "model takes the integers as they are.",
+        )
+    if span.fills < _SLIVER:
+        return Doubt(
+            code="pixels-fill-a-sliver",
+            finding=f"All pixels lie within {inside}: they fill {span.fills:.2g} of the range.",
+            advice=f"Pass --bounds {ends} if the model takes them so; else scale the data to the bounds"
+            + (f" (times {high / span.high:.4g})." if span.high > 0 and low == 0 else "."),
+        )
+    if low < 0 <= span.low and span.high <= 1 and span.peak is None:
+        return Doubt(
+            code="pixels-on-one-side",
+            finding=f"All pixels lie within {inside}: none is below 0.",
+            advice="Pass --bounds 0,1 if the model takes them so; else bring the data to the bounds, as 2x - 1 does "
+            "from [0, 1] to [-1, 1].",
+        )
+    return None
+
+
+def other_reading(fit: Fit) -> Doubt | None:
+    """Another reading of the same pixels, in which the model is right."""
+    found = fit.reading
+    if found is None:
+        return None
+    return Doubt(
+        code="another-reading-fits",
+        finding=f"With the pixels {found.how}, {found.accuracy:.3f} of {found.count} images are right instead of "
+        f"{found.clean:.3f}.",
+        advice=f"The data are not as the model was trained on: {found.mend}.",
+    )
+
+
+def radius(fit: Fit) -> Doubt | None:
+    """A radius that is nothing, or everything, on the range of the pixels."""
+    ball = fit.ball
+    eps, bounds = float(ball.eps), (ball.low, ball.high)
+    share = per_pixel(eps, ball.norm, bounds, fit.shape)
+    image = is_image(fit.shape)
+    level = (ball.high - ball.low) / 255
+    words = size_words(ball.norm, share, 255 * share if image else None)
+    what = f"eps {eps:g} in {ball.norm} on pixels in [{ball.low:g}, {ball.high:g}]"
+    tiny = eps < 1 if ball.norm == "l0" else share < _TINY or (image and eps < level * (1 - 1e-6))
+    if tiny:
+        meant = f"{eps * (ball.high - ball.low):g}" if ball.high - ball.low > 1 and eps > 0 else ""
+        return Doubt(
+            code="tiny-radius",
+            finding=f"The radius is next to nothing: {what} is {words}.",
+            advice="eps is in input units: "
+            + (f"if it was meant for pixels in [0, 1], pass {meant}; " if meant and ball.norm != "l0" else "")
+            + "8px means gray levels of 255, 3% a share of the range.",
+        )
+    if (ball.norm == "linf" and share >= 0.5) or share > 1:
+        return Doubt(
+            code="vast-radius",
+            finding=f"The radius holds images of every class: {what} is {words}, enough to turn any image gray.",
+            advice="eps is in input units, of the same range as the pixels: 8px means gray levels of 255, 3% a share "
+            "of the range. No model can be robust at this radius.",
+        )
+    return None
+
+
+FIT_CHECKS: dict[str, Callable[[Fit], Doubt | None]] = {
+    "accuracy against guessing": guessing,
+    "order of the labels": relabeled,
+    "range of the pixels": range_of_pixels,
+    "other readings of the pixels": other_reading,
+    "size of the radius": radius,
+}

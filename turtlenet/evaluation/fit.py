@@ -1,0 +1,177 @@
+"""Whether data are what a model was made for: what it answers to them, and to other readings of the same pixels."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from turtlenet import backend, radius
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.data import Examples
+from turtlenet.data.examples import Span
+from turtlenet.evaluation.cascade import predict
+from turtlenet.evaluation.statistics import interval
+
+__all__ = ["Fit", "Reading", "answers", "fit_of"]
+
+_MOST = 256
+_VALUES = 2_000_000
+_GOOD = 0.95
+_IMAGENET = (
+    np.array([103.939, 116.779, 123.68], "float32"),
+    np.array([0.485, 0.456, 0.406], "float32"),
+    np.array([0.229, 0.224, 0.225], "float32"),
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Another way to read the same pixels, in which the model is right more often.
+
+    Attributes:
+        how: What was done to them, in words.
+        mend: What to give or to pass, so that it is done.
+        accuracy, clean, count: Share of the images right in this reading, and as they are; how many were tried.
+    """
+
+    how: str
+    mend: str
+    accuracy: float
+    clean: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What tells whether data, bounds and radius belong to a model.
+
+    Attributes:
+        labels: True classes, int (n,).
+        predictions: The model's answers to the images as they are, int (n,).
+        num_classes: Classes that the model tells apart.
+        span: Where the pixels lie.
+        ball: The threat.
+        shape: Of an input, without the batch.
+        reading: A better one, if one was found.
+    """
+
+    labels: np.ndarray
+    predictions: np.ndarray
+    num_classes: int
+    span: Span
+    ball: Ball
+    shape: tuple[int, ...]
+    reading: Reading | None = None
+
+
+def fit_of(
+    model: Classifier,
+    examples: Examples,
+    ball: Ball,
+    *,
+    labels: np.ndarray | None = None,
+    predictions: np.ndarray | None = None,
+    batch_size: int | None = 256,
+) -> Fit:
+    """Looks at the first examples.
+
+    Args:
+        model: The classifier.
+        examples: What it is given.
+        ball: The threat.
+        labels, predictions: Those of all examples, where they are known, int (n,).
+        batch_size: Images in one compiled call.
+
+    Raises:
+        DataError: Pixels that cannot be read, are not finite, or lie outside the bounds.
+    """
+    count = min(_MOST, max(32, _VALUES // math.prod(model.input_shape)))
+    x, y = examples.batch(slice(count))
+    if labels is None or predictions is None:
+        labels, predictions = y, answers(model, x, batch_size)
+    shape = model.input_shape
+    hits = int((predictions[: len(y)] == y).sum())
+    found = None
+    # Several processes would have to go through the same images together.
+    if hits < _GOOD * len(y) and backend.process()[1] == 1:
+        found = _better(model, x, y, hits, batch_size)
+    return Fit(labels, predictions, model.num_classes, examples.span(), ball, shape, found)
+
+
+def answers(model: Classifier, x: np.ndarray, batch_size: int | None = 256) -> np.ndarray:
+    """The model's answers to images in memory, int (n,)."""
+    found: np.ndarray = predict(model, x, batch_size).argmax(axis=1)
+    return found
+
+
+def _better(model: Classifier, x: np.ndarray, y: np.ndarray, hits: int, batch_size: int | None) -> Reading | None:
+    """The reading in which clearly more images are right; None if there is none."""
+    best: tuple[int, str, str] = (hits, "", "")
+    for how, mend, read in _readings(x, model.bounds):
+        found = int((answers(model, np.ascontiguousarray(read(x), "float32"), batch_size) == y).sum())
+        best = max(best, (found, how, mend), key=lambda each: each[0])
+    if interval(best[0], len(y))[0] <= interval(hits, len(y))[1]:
+        return None
+    return Reading(best[1], best[2], best[0] / len(y), hits / len(y), len(y))
+
+
+def _readings(x: np.ndarray, bounds: tuple[float, float]) -> Iterator[tuple[str, str, Callable[[np.ndarray], Any]]]:
+    """What was done, what to do about it, and how it is done to images (n, ...) within the bounds."""
+    low, high = bounds
+    first, last = float(x.min()), float(x.max())
+
+    def unit(z: np.ndarray) -> np.ndarray:
+        return (z - low) / (high - low)
+
+    if first < last and (last - first) < 0.5 * (high - low):
+        yield (
+            f"stretched from [{first:.4g}, {last:.4g}] to [{low:g}, {high:g}]",
+            f"give the data so, times {(high - low) / (last - first):.4g}",
+            lambda z: (z - first) / (last - first) * (high - low) + low,
+        )
+    for name, below, above in (("0,1", 0, 1), ("0,255", 0, 255), ("-1,1", -1, 1)):
+        if bounds != (below, above):
+            yield (
+                f"within [{below}, {above}]",
+                f"pass --bounds {name}, with floats within them or gray levels as uint8",
+                lambda z, below=below, above=above: unit(z) * (above - below) + below,
+            )
+    place = _channel_axis(x.shape[1:])
+    axes = tuple(axis for axis in range(x.ndim) if axis != place)
+    mean, deviation = x.mean(axis=axes, keepdims=True), x.std(axis=axes, keepdims=True)
+    yield _floats(
+        x,
+        "standardised, each channel less its mean and over its deviation",
+        lambda z: (z - mean) / np.maximum(deviation, 1e-6 * (high - low)),
+    )
+    if place is None or x.ndim != 4:
+        return
+    yield "inverted, dark for bright", "give the images so: highest + lowest - x", lambda z: high + low - z
+    rows, columns = (axis for axis in range(1, 4) if axis != place)
+    if x.shape[rows] == x.shape[columns]:
+        yield "with rows and columns exchanged", "transpose the images", lambda z: np.swapaxes(z, rows, columns)
+    if x.shape[place] != 3:
+        return
+    yield "with the channels in the order BGR", "give them in that order", lambda z: np.flip(z, place)
+    if place == 3:
+        less, center, spread = _IMAGENET
+        yield _floats(x, "in BGR of 0 to 255 less ImageNet's means", lambda z: unit(z)[..., ::-1] * 255 - less)
+        yield _floats(x, "standardised by ImageNet's mean and deviation", lambda z: (unit(z) - center) / spread)
+
+
+def _floats(
+    x: np.ndarray, how: str, read: Callable[[np.ndarray], Any]
+) -> tuple[str, str, Callable[[np.ndarray], Any]]:
+    moved = read(x)
+    low, high = math.floor(moved.min()), math.ceil(moved.max())
+    return how, f"give floats that are prepared as for training, and their range as --bounds (here {low},{high})", read
+
+
+def _channel_axis(shape: tuple[int, ...]) -> int | None:
+    """The axis of the channels in a batch of such images; None for what has none."""
+    if len(shape) < 3 or not radius.is_image(shape):
+        return None
+    return 1 if "channels first" in radius.channels(shape)[1] else len(shape)
