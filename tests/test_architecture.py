@@ -27,6 +27,7 @@ FLOORS = {
     "training": 4,
     "evaluation": 5,
     "fitting": 5,
+    "parts": 5,
     "detection": 5,
     "gan": 5,
     "api": 6,

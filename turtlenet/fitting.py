@@ -18,6 +18,7 @@ from turtlenet.errors import DataError, ModelError, SettingError
 from turtlenet.training import split
 
 __all__ = [
+    "DEFAULT_DATA",
     "DataType",
     "ModelType",
     "PathType",
@@ -33,7 +34,6 @@ __all__ = [
     "load_for",
     "source_for",
     "threat_for",
-    "to_attack",
 ]
 
 PathType: TypeAlias = str | PathLike[str]
@@ -118,19 +118,6 @@ def load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]
     fits = [(victim.input_shape, victim.num_classes, victim.bounds) for victim in victims]
     loaded = {fit: load_data(data, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
     return [loaded[fit] for fit in fits]
-
-
-def to_attack(data: Data, held_out: bool) -> Examples:
-    """The part to attack: all of data without a test part, unless only the held-out sixth is wanted.
-
-    Raises:
-        DataError: There is nothing in it.
-    """
-    whole = None if held_out else data.whole
-    examples = next((part for part in (whole, data.test, data.train) if part is not None and len(part)), None)
-    if examples is None:
-        raise DataError(f"Expected images to attack in {data.name}; got none.")
-    return examples
 
 
 def hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Examples, Examples | None]:
