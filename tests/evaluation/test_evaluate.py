@@ -78,7 +78,7 @@ def test_attacks_with_balls_of_their_own_stand_beside(small, examples, tmp_path)
     assert all(picture.attack == "fgsm" for picture in report.pictures if picture.index in felled)
     assert Report.from_json(report.to_json()) == report
     report.save(tmp_path)
-    said = "counted in “every attack” only where it kept within the threat: deepfool:steps=20,norm=l2,eps=inf (L2 up to 8), jsma"
+    said = "only where it kept within the threat: deepfool:steps=20,norm=l2,eps=inf (L2 up to 8), jsma"
     markdown = (tmp_path / "report.md").read_text().replace("\\", "")
     for page in (str(report).replace("\n  ", " "), markdown, (tmp_path / "report.html").read_text()):
         assert said in page
