@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "turtlenet"
 FLOORS = {
     "errors": 0,
     "version": 0,
+    "bars": 0,
     "files": 0,
     "toml_files": 0,
     "registry": 0,

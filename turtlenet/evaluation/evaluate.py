@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
+from turtlenet.bars import Bar
 from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -200,7 +200,7 @@ def _run(
     total = len(cascade.attacks) * len(examples)
     done = len(cascade.attacks) * ledger.done
     hidden = not (first and sys.stderr.isatty())
-    with tqdm(total=total, initial=done, unit="image", disable=hidden, dynamic_ncols=True) as bar:
+    with Bar(total, done=done, unit="image", hidden=hidden) as bar:
         cascade.run(
             model,
             examples,
