@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "turtlenet"
 FLOORS = {
     "errors": 0,
     "version": 0,
+    "bars": 0,
     "files": 0,
     "toml_files": 0,
     "registry": 0,
@@ -28,6 +29,7 @@ FLOORS = {
     "training": 4,
     "evaluation": 5,
     "fitting": 5,
+    "parts": 5,
     "detection": 5,
     "gan": 5,
     "api": 6,

@@ -26,6 +26,7 @@ from turtlenet.fitting import (
 )
 from turtlenet.hardening import harden_model, train
 from turtlenet.kept import ready
+from turtlenet.parts import TRAINED_ON, remember, trained_on
 
 __all__ = [
     "as_classifier",
@@ -73,7 +74,9 @@ def load_model(path: PathType, **settings: Any) -> keras.Model:
     Raises:
         ModelError: No model file, a damaged one, or one with layers that nobody knows here.
     """
-    return models.load(path, **settings)
+    model = models.load(path, **settings)
+    remember(model, trained_on(path))
+    return model
 
 
 def save_model(
@@ -84,12 +87,14 @@ def save_model(
     Args:
         model: Any model that Keras can write.
         path: Where to.
-        provenance: Where the model comes from, as plain JSON data, kept in the file.
+        provenance: Where the model comes from, as plain JSON data, kept in the file beside what is known of the data
+            that it was trained on.
 
     Raises:
         OutputError: The path cannot be written, or has another suffix.
     """
-    models.save(in_memory(model), path, provenance)
+    seen = trained_on(model)
+    models.save(in_memory(model), path, {**({TRAINED_ON: seen} if seen else {}), **(provenance or {})})
 
 
 def wrap(
@@ -104,7 +109,9 @@ def wrap(
     """
     if not defences:
         raise SettingError("Expected at least one defence; got none.")
-    return models.wrap(in_memory(model), defences, bounds)
+    wrapped = models.wrap(in_memory(model), defences, bounds)
+    remember(wrapped, trained_on(model))
+    return wrapped
 
 
 def attack(

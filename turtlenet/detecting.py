@@ -9,6 +9,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, fit_on, score_on
 from turtlenet.errors import DataError
 from turtlenet.fitting import DataType, ModelType, PathType, about_model, as_classifier, ball_for, load_data
+from turtlenet.parts import choose
 from turtlenet.registry import parse_spec
 
 __all__ = ["fit_detector", "score_detector"]
@@ -89,6 +90,7 @@ def score_detector(
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
     limit: int | None = 1000,
+    split: str | None = None,
     gradient: str | None = None,
     precision: str | None = None,
     seed: int | None = None,
@@ -105,6 +107,7 @@ def score_detector(
         eps, norm, attack_draws, gradient: None takes those of the fit.
         bounds, head, precision: See `fit_detector`.
         limit: Most images, the first of the part; None for all.
+        split: `test` (the usual one), `train` or `all`.
         seed: Repeats every draw; None takes the one after the fit's.
         batch_size: See `fit_detector`.
 
@@ -124,11 +127,11 @@ def score_detector(
     about = about_model(model, victim)
     fitted.check_model(about)
     found = load_data(data, victim)
-    if found.test is None or not len(found.test):
+    if split is None and (found.test is None or not len(found.test)):
         raise DataError(f"Expected test images to score on in {found.name}; got training images only.")
     setting = Setting(
         classifier=victim,
-        examples=found.test.take(limit),
+        examples=choose(found, split, held_out=True).take(limit),
         ball=ball_for(victim, norm or threat["norm"], threat["eps"] if eps is None else eps),
         draws=fitted.draws,
         seed=fitted.seed + 1 if seed is None else seed,

@@ -1,7 +1,9 @@
 """Attacks models as users ask for it, and reports what is left; how much noise they bear."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,13 @@ from turtlenet.balls import Ball
 from turtlenet.black_box import Substitution, evaluate_black_box, substitution
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
-from turtlenet.evaluation import Comparison, Tolerance, evaluate_classifier, measure_tolerance
+from turtlenet.evaluation import Comparison, Report, Tolerance, evaluate_classifier, measure_tolerance
 from turtlenet.evaluation.access import check_access
+from turtlenet.evaluation.again import loading
 from turtlenet.evaluation.injection import KINDS
+from turtlenet.evaluation.report import Doubt
 from turtlenet.fitting import (
+    DEFAULT_DATA,
     DataType,
     ModelType,
     PathType,
@@ -27,11 +32,11 @@ from turtlenet.fitting import (
     load_data,
     load_for,
     threat_for,
-    to_attack,
     why_eps,
 )
 from turtlenet.grey_box import evaluate_grey_box
 from turtlenet.kept import ready
+from turtlenet.parts import Part, choose, saw, trained_on
 
 __all__ = ["PERCEPTIBILITY", "evaluate", "tolerance"]
 
@@ -52,6 +57,7 @@ def evaluate(
     head: str = "auto",
     limit: int | None = 1000,
     held_out: bool = False,
+    split: str | None = None,
     mode: str | None = None,
     labels: str | None = None,
     gradient: str | None = None,
@@ -80,7 +86,10 @@ def evaluate(
         norm: None takes the suite's, else `linf`.
         bounds, head: See `harden_model`.
         limit: Most images to attack, the first of the data; None for all.
-        held_out: Where data have no separate test part, whether to take only the sixth that training never sees.
+        held_out: Where data have no separate test part, whether to take only the sixth that training never sees, as
+            `split="test"` does.
+        split: What to score of a name or a path: `test`, `train` or `all`. None takes the test part; of data without
+            one, all of it, or the sixth that `turtlenet train` held out where the model's file says that it did.
         mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before it.
         labels: `true`, or `predicted`: the attacks are given the model's own answers, as the papers did.
         gradient: How the gradient of defences is taken: `adaptive` as a strong attacker does, `naive` as the papers
@@ -129,7 +138,9 @@ def evaluate(
     made = [attack_family.build(spec) for spec in specs]
     found = load_for(data, victims)
     # What a grey-box attacker trains on is not attacked.
-    wholes = [to_attack(each, held_out or kind_of_access != "white-box") for each in found]
+    seen = [trained_on(one) for one in given]
+    scored = [choose(each, split, seen, held_out=held_out or kind_of_access != "white-box") for each in found]
+    wholes = [part.examples for part in scored]
     parts = [whole.take(limit) for whole in wholes]
     trained: dict[str, Any] = {"eps": radius, "norm": kind, "seed": seed, "access": kind_of_access, "tell": tell}
     trained["head"] = head
@@ -168,6 +179,10 @@ def evaluate(
             reports.append(evaluate_grey_box(one, victim, found[number], examples, suited, ball, **own))
         else:
             reports.append(evaluate_classifier(victim, examples, suited, ball, **own))
+        told = {"data": _named(data), "limit": limit, "gradient": gradient, "draws": draws, "head": head}
+        told |= {"curve": curve, "precision": precision, "access": access, "surrogates": surrogates}
+        told |= {"surrogate_dir": str(folder) if folder else None, "quantize_pixels": quantize_pixels, **loading()}
+        reports[-1] = _scored(reports[-1], scored[number], saw(seen[number], scored[number], found[number]), told)
     reports = [
         dataclasses.replace(each, threat={**each.threat, "eps_from": why_eps(victim, kind, radius)})
         for each, victim in zip(reports, victims, strict=True)
@@ -186,6 +201,7 @@ def tolerance(
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
     limit: int | None = 1000,
+    split: str | None = None,
     precision: str | None = None,
     seed: int = 0,
     batch_size: int | None = 256,
@@ -202,6 +218,7 @@ def tolerance(
         strengths: How many strengths of each kind, at least 2.
         bounds, head: See `harden_model`.
         limit: Most images, the first of the data; None for all.
+        split: See `evaluate`.
         precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
         seed: Repeats every draw.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a result.
@@ -213,7 +230,7 @@ def tolerance(
     victim = as_classifier(model, bounds=bounds, head=head, precision=precision)
     return measure_tolerance(
         victim,
-        to_attack(load_data(data, victim), held_out=False).take(limit),
+        choose(load_data(data, victim), split, [trained_on(model)]).take(limit),
         eps=float(ball_for(victim, "linf", eps).eps),
         about=about_model(model, victim),
         kinds=kinds or KINDS,
@@ -222,6 +239,37 @@ def tolerance(
         seed=seed,
         batch_size=batch_size,
     )
+
+
+def _named(data: DataType | None) -> str | None:
+    """The data as a user gives them on the command line; None for what is in memory."""
+    if data is None:
+        return DEFAULT_DATA
+    if isinstance(data, str):
+        return data
+    if not isinstance(data, PathLike):
+        return None
+    path = str(data)
+    # A bare word would be taken for a name.
+    return path if any(mark in path for mark in {os.sep, os.altsep or os.sep}) else f"{os.curdir}{os.sep}{path}"
+
+
+def _scored(report: Report, part: Part, seen: bool, told: dict[str, Any]) -> Report:
+    """A report that says which part was scored, whether training saw it, and what was asked for."""
+    about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": seen}
+    doubts = report.doubts
+    if seen and not part.asked:
+        doubts = (
+            Doubt(
+                code="seen-in-training",
+                finding=f"The model was trained on {'some of ' if part.split == 'all' else ''}these images "
+                f"({report.data['name']}), as far as is known of its training: both accuracies are too good.",
+                advice="Evaluate on images that training did not see: --split test (split='test'), or data with "
+                "x_test and y_test.",
+            ),
+            *doubts,
+        )
+    return dataclasses.replace(report, data=about, doubts=doubts, asked={**told, "split": part.split or None})
 
 
 def _known(access: str, count: int) -> tuple[str, Substitution | None]:

@@ -16,9 +16,11 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.errors import DataError, ModelError, SettingError
 from turtlenet.evaluation.cascade import predict
+from turtlenet.parts import choose
 from turtlenet.training import split
 
 __all__ = [
+    "DEFAULT_DATA",
     "DataType",
     "ModelType",
     "PathType",
@@ -35,7 +37,6 @@ __all__ = [
     "load_for",
     "source_for",
     "threat_for",
-    "to_attack",
     "why_eps",
 ]
 
@@ -181,19 +182,6 @@ def load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]
     return found
 
 
-def to_attack(data: Data, held_out: bool) -> Examples:
-    """The part to attack: all of data without a test part, unless only the held-out sixth is wanted.
-
-    Raises:
-        DataError: There is nothing in it.
-    """
-    whole = None if held_out else data.whole
-    examples = next((part for part in (whole, data.test, data.train) if part is not None and len(part)), None)
-    if examples is None:
-        raise DataError(f"Expected images to attack in {data.name}; got none.")
-    return examples
-
-
 def hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Examples, Examples | None]:
     """The part to train on and the part for validation; None holds out a tenth, at most 1,000.
 
@@ -222,7 +210,7 @@ def _check_right(victims: Sequence[Classifier], samples: Sequence[Data]) -> None
         return
     best = 0.0
     for victim, sample in zip(victims, samples, strict=True):
-        x, y = to_attack(sample, held_out=True).batch(slice(_SAMPLED))
+        x, y = choose(sample, held_out=True).examples.batch(slice(_SAMPLED))
         best = max(best, float((predict(victim, x, 256).argmax(axis=1) == y).mean()))
         if best >= SAMPLE_ACCURACY:
             return

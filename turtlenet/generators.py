@@ -28,12 +28,12 @@ from turtlenet.fitting import (
     hold_out,
     load_data,
     source_for,
-    to_attack,
 )
 from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
 from turtlenet.gan.measure import measure_generator
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.gan.views import grid
+from turtlenet.parts import choose
 from turtlenet.training import Schedule
 
 __all__ = ["ACCESSES", "TRAIN_FIRST", "TrainedGenerator", "save_generator", "show_generator", "train_generator"]
@@ -221,6 +221,7 @@ def show_generator(
     eps: float | str | None = None,
     samples: int = 1,
     limit: int | None = 1000,
+    split: str | None = None,
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
     seed: int = 0,
@@ -235,6 +236,7 @@ def show_generator(
         eps: Radius in input units, at most the generator's; None takes that.
         samples: How many perturbations to try; see `turtlenet.attacks.AdvGAN`.
         limit: Most images, the first of the part; None for all.
+        split: `test` (the usual one), `train` or `all`.
         bounds, head: See `turtlenet.train`.
         seed: Repeats the draws.
         batch_size: Images in one compiled call.
@@ -250,7 +252,7 @@ def show_generator(
     attack = AdvGAN(generator=str(path), samples=samples)
     ball = ball_for(victim, facts["norm"], facts["eps"] if eps is None else eps)
     attack.check(victim, ball)
-    examples = to_attack(load_data(data, victim), held_out=True).take(limit)
+    examples = choose(load_data(data, victim), split, held_out=True).take(limit)
     about = about_model(model, victim)
     report = measure_generator(
         attack, victim, examples, ball, about=about, facts=facts, seed=seed, batch_size=batch_size

@@ -31,6 +31,7 @@ from turtlenet.fitting import (
     why_eps,
 )
 from turtlenet.gan.rivals import keep_rivals
+from turtlenet.parts import note, remember, trained_on
 from turtlenet.pools import check_without_ball, drawn_from, rivals_in, with_generators
 from turtlenet.training import Objective, Run, Schedule, harden, objectives, recipes
 
@@ -153,6 +154,7 @@ def harden_model(
     if found.train is None:
         raise DataError(f"Expected training images in {found.name}; got test images only.")
     found.train.check()
+    seen = note(found)
     number, processes = backend.process()
     clustered = checkpoint is not None or processes > 1
     identity: dict[str, Any] = {}
@@ -207,6 +209,7 @@ def harden_model(
             tell(f"saved {path}: the generator that learned in turns with the model")
     recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
     recipe |= {"precision": computed, "defences": shields, "validation": len(held_out) if held_out else 0}
+    remember(hardened, [*trained_on(model), seen])
     return hardened, dataclasses.replace(run, recipe=recipe)
 
 

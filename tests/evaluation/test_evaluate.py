@@ -69,7 +69,7 @@ def test_attacks_with_balls_of_their_own_stand_beside(small, examples, tmp_path)
     specs = ("fgsm", "deepfool:steps=20,norm=l2,eps=inf", "jsma:theta=1,norm=l0,eps=inf")
     report = evaluate(small, examples, specs)
     alone = evaluate(small, examples, specs[:1])
-    assert report.robust_accuracy == alone.robust_accuracy > report.attacks[1].accuracy
+    assert alone.attacks[0].accuracy >= report.robust_accuracy > report.attacks[1].accuracy
     assert [(row.norm, row.eps) for row in report.attacks] == [("", None), ("l2", 8.0), ("l0", 64.0)]
     # What kept to the threat is shown before what did not.
     shown = {picture.attack for picture in report.pictures}
@@ -78,7 +78,7 @@ def test_attacks_with_balls_of_their_own_stand_beside(small, examples, tmp_path)
     assert all(picture.attack == "fgsm" for picture in report.pictures if picture.index in felled)
     assert Report.from_json(report.to_json()) == report
     report.save(tmp_path)
-    said = "not counted in “every attack”: deepfool:steps=20,norm=l2,eps=inf (L2 up to 8), jsma"
+    said = "only where it kept within the threat: deepfool:steps=20,norm=l2,eps=inf (L2 up to 8), jsma"
     markdown = (tmp_path / "report.md").read_text().replace("\\", "")
     for page in (str(report).replace("\n  ", " "), markdown, (tmp_path / "report.html").read_text()):
         assert said in page
@@ -88,7 +88,7 @@ def test_attacks_with_balls_of_their_own_stand_beside(small, examples, tmp_path)
 def test_a_cascade_gives_the_verdicts_of_a_table(small, examples) -> None:
     table, cascade = evaluate(small, examples), evaluate(small, examples, mode="cascade")
     assert table.verdicts == cascade.verdicts
-    assert cascade.robust_accuracy == cascade.attacks[-1].accuracy == table.robust_accuracy
+    assert cascade.attacks[-1].accuracy >= cascade.robust_accuracy == table.robust_accuracy
     met = [row.examples for row in cascade.attacks]
     assert met[0] == 81 and met[0] > met[1] > met[2]
     assert sum(row.gradients for row in cascade.attacks) < sum(row.gradients for row in table.attacks)
@@ -235,7 +235,7 @@ def test_a_ball_of_its_own_does_not_count(small, examples) -> None:
         small, examples, [attacks.build("noise"), wide, far], balls.get("linf", 0.01), about=ABOUT, curve=0
     )
     assert [(row.norm, row.eps) for row in found.attacks] == [("", None), ("linf", 0.5), ("l2", 8.0)]
-    assert found.attacks[1].accuracy < 0.5 < found.robust_accuracy == found.attacks[0].accuracy
+    assert found.attacks[1].accuracy < 0.5 < found.robust_accuracy <= found.attacks[0].accuracy
     with pytest.raises(SettingError, match="Expected mode=table"):
         evaluate_classifier(small, examples, [wide], balls.get("linf", 0.01), about=ABOUT, mode="cascade")
 
@@ -265,12 +265,12 @@ def test_one_search_answers_for_every_radius(mode, small, examples) -> None:
         return evaluate_classifier(small, examples, [Least()], balls.get("linf", eps), **about)
 
     once = run(0.02)
-    steps = {eps: run(eps).robust_accuracy for eps in (0.005, 0.01, 0.02)}
+    steps = {eps: run(eps).attacks[0].accuracy for eps in (0.005, 0.01, 0.02)}
     assert 0 < steps[0.02] < steps[0.01] < steps[0.005] <= once.clean_accuracy
     if mode == "table":
         assert steps[0.005] == once.clean_accuracy
         known = {point.eps: point.accuracy for point in once.attacks[0].minimum_curve}
-        assert known[0.01] == steps[0.01] and known[0.02] == steps[0.02] == once.robust_accuracy
+        assert known[0.01] == steps[0.01] and known[0.02] == steps[0.02] >= once.robust_accuracy
         assert once.attacks[0].minimum_median == pytest.approx(0.04, abs=1e-5)
         assert once.attacks[0].queries_median == 6
 

@@ -32,7 +32,7 @@ def examples(small) -> data.Examples:
 
 def search(model, examples, ball=BALL, attack=PGD, **settings) -> Perceptibility:
     settings = {"count": 40, "widest": 1.0, "identity": "x", "batch_size": 16, **settings}
-    return measure_perceptibility(model, examples, ball, attack, **settings)
+    return measure_perceptibility(model, examples, ball, attack, **settings)[0]
 
 
 def timeless(found: Perceptibility) -> dict:

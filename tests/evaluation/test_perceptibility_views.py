@@ -7,12 +7,12 @@ import pytest
 
 from tests.evaluation.test_views import HOSTILE, Page, natural, png, report
 from turtlenet.evaluation import perceptibility_plots, perceptibility_text
+from turtlenet.evaluation.again import command
 from turtlenet.evaluation.html import html
 from turtlenet.evaluation.markdown import markdown
 from turtlenet.evaluation.perceptibility import MEASURES, Fixed, Measure, Perceptibility, Sight, broken_at
 from turtlenet.evaluation.printed import WIDTH
 from turtlenet.evaluation.report import Comparison, Report
-from turtlenet.evaluation.text import command
 
 GRID = (0.15, 0.3, 0.6)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from turtlenet.errors import DataError, OutputError
-from turtlenet.evaluation import plots, printed
+from turtlenet.evaluation import again, plots, printed
 from turtlenet.evaluation import text as words
 from turtlenet.evaluation.html import html
 from turtlenet.evaluation.markdown import markdown
@@ -262,11 +262,11 @@ def test_the_checks_bear_the_names_of_the_checks():
 
 
 def test_the_command_repeats_the_report():
-    line = words.command(report("a model.h5")).replace("\\\n", "")
+    line = again.command(report("a model.h5")).replace("\\\n", "")
     assert line.startswith("turtlenet evaluate 'models/a model.h5'")
     for option in ("--attack pgd:steps=40", "--norm linf", "--eps 0.3", "--bounds 0,1", "--limit 1000", "--seed 4711"):
         assert option in line
-    assert words.command(report(model={"name": "model"})) is None
+    assert again.command(report(model={"name": "model"})) is None
 
 
 @cases

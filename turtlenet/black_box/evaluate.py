@@ -32,8 +32,8 @@ _DISAGREES = 0.8
 class BlackBox(Access):
     """What is known of an attacker who can only ask, beside one who has the model."""
 
-    def _secret(self, ledger: Ledger, mode: str) -> Doubt:
-        without, with_it = (float(self.robust(ledger, mode, everyone=each).mean()) for each in (False, True))
+    def _secret(self, ledger: Ledger, mode: str, besides: np.ndarray | None) -> Doubt:
+        without, with_it = self._both(ledger, mode, besides)
         return Doubt(
             code="only-answers",
             finding=f"An attacker who can only ask leaves {without:.3f}; one who has the model leaves {with_it:.3f}.",

@@ -80,7 +80,7 @@ def main(args: list[str] | None = None) -> None:
     try:
         code = turtlenet.main(args, prog_name="turtlenet", standalone_mode=False)
     except click.ClickException as error:
-        code = _refuse(error.format_message())
+        code = _help(error) if type(error).__name__ == "NoArgsIsHelpError" else _refuse(error.format_message())
     except TurtlenetError as error:
         code = _refuse(str(error))
     except MemoryError:
@@ -104,6 +104,12 @@ def _leave(code: int) -> None:
 def _in_cluster() -> bool:
     backend = sys.modules.get("turtlenet.backend")
     return backend is not None and backend.process()[1] > 1
+
+
+def _help(error: click.ClickException) -> int:
+    """What Click from 8.2 on raises for a group without a command: its help, which is no mistake of the user's."""
+    click.echo(error.format_message())
+    return 0
 
 
 def _refuse(message: str) -> int:

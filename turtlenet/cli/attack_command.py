@@ -13,6 +13,7 @@ from turtlenet.cli.options import (
     framework,
     loading_options,
     speaks,
+    split_option,
     threat_options,
 )
 
@@ -28,6 +29,7 @@ __all__ = ["command"]
 @click.option("--gradient", default="adaptive", show_default=True, help="Of defences: adaptive, or naive.")
 @click.option("--draws", type=int, default=10, show_default=True, help="Of random defences, in an answer's mean.")
 @click.option("--target", type=int, help="Class that the model shall answer to images of the others.")
+@split_option
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npz: x, y, x_adversarial, ...")
@@ -36,6 +38,7 @@ def command(
     spec: str,
     out: Path,
     limit: int,
+    split: str | None,
     data: str | None,
     norm: str | None,
     bounds: tuple[float, float] | None,
@@ -53,10 +56,14 @@ def command(
     from turtlenet import attacks
     from turtlenet.files import write_whole
     from turtlenet.kept import ready
+    from turtlenet.parts import choose, saw, trained_on
 
     victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
     found = api.load_data(data, victim)
-    examples = (found.whole or found.test or found.train).take(limit or None)
+    part = choose(found, split, [trained_on(model)])
+    examples = part.take(limit or None)
+    if not part.asked and saw(trained_on(model), part, found):
+        click.echo(f"{model} was trained on these images: --split test takes others")
     examples = _but(examples, settings["target"])
     norm = "linf" if norm is None else norm
     trained = {"eps": settings["eps"], "norm": norm, "seed": settings["seed"], "tell": click.echo, "head": head}
@@ -67,8 +74,9 @@ def command(
     arrays = {"x": x, "y": y, "x_adversarial": outcome.x, "prediction": prediction, "reached": outcome.reached}
     if speaks():
         write_whole(out, lambda file: np.savez_compressed(file, **arrays))
+    words = f" ({part.words})" if part.words else ""
     click.echo(
-        f"saved {out}: {len(y):,} images, accuracy under attack {(prediction == y).mean():.3f}, "
+        f"saved {out}: {len(y):,} images{words}, accuracy under attack {(prediction == y).mean():.3f}, "
         f"goal reached on {outcome.reached.mean():.3f}"
     )
 

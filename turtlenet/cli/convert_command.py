@@ -17,11 +17,13 @@ def command(old: str, new: Path) -> None:
     """Loads OLD, whatever Keras wrote it, and writes NEW (.keras, .h5 or .hdf5); what was changed is printed."""
     framework()
     from turtlenet import models
+    from turtlenet.parts import TRAINED_ON, trained_on
 
     models.check_writable(new)
     found = models.inspect(old)
     model = models.load(old)
-    models.save(model, new, provenance={"converted_from": found.sha256, "written_by": found.writer})
+    seen = {TRAINED_ON: entries} if (entries := trained_on(old)) else {}
+    models.save(model, new, provenance={"converted_from": found.sha256, "written_by": found.writer, **seen})
     for rule in found.rules:
         click.echo(f"  {rule.line()}")
     state = "with" if model.compiled else "without"

@@ -67,7 +67,8 @@ def _fit(model: str, out: Path | None, limit: int, norm: str | None, **settings:
 @loading_options
 @click.option("--attack-draws", type=int, help="Draws in an attack's mean; as in the fit.")
 @click.option("--gradient", help="Of defences: adaptive, or naive; as in the fit.")
-@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most test images; 0 for all.")
+@click.option("--split", help="Part to score: test (the usual one), train or all.")
+@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--batch-size", type=BatchSize(), default=64, show_default=True, help="Images at a time, or auto.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-detection by default.")
 @click.pass_context

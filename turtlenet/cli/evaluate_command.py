@@ -5,7 +5,16 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import BatchSize, Count, device_options, framework, loading_options, speaks, threat_options
+from turtlenet.cli.options import (
+    BatchSize,
+    Count,
+    device_options,
+    framework,
+    loading_options,
+    speaks,
+    split_option,
+    threat_options,
+)
 
 __all__ = ["command"]
 
@@ -19,6 +28,7 @@ GATE_FAILED = 1
 @threat_options
 @device_options
 @loading_options
+@split_option
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--mode", help="table: every attack on all images; cascade: each on the survivors.")
 @click.option("--gradient", help="Of defences: adaptive, or naive as in the papers; both where they differ.")

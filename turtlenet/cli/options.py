@@ -31,6 +31,7 @@ __all__ = [
     "pixel_options",
     "quiet_start",
     "speaks",
+    "split_option",
     "threat_options",
 ]
 
@@ -137,6 +138,15 @@ def pixel_options(command: F, *norm: Any) -> F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def split_option(command: F) -> F:
+    """Adds the option that says which part of the data is scored."""
+    option = click.option(
+        "--split",
+        help="Part to score: test, train or all; the test part, or what `train` held out, or else all.",
+    )
+    return option(command)
 
 
 def loading_options(command: F) -> F:

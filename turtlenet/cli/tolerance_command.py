@@ -5,7 +5,16 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import BatchSize, Count, device_options, framework, loading_options, pixel_options, speaks
+from turtlenet.cli.options import (
+    BatchSize,
+    Count,
+    device_options,
+    framework,
+    loading_options,
+    pixel_options,
+    speaks,
+    split_option,
+)
 
 __all__ = ["command"]
 
@@ -23,6 +32,7 @@ __all__ = ["command"]
 @pixel_options
 @device_options
 @loading_options
+@split_option
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result; MODEL-tolerance by default.")

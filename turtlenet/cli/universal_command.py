@@ -51,5 +51,11 @@ def command(model: str, out: Path, limit: int, norm: str | None, **settings: Any
         f"with it: {found.fooled:.3f} of the right answers fooled"
     )
     spec = shlex.quote(str(Universal(file=str(out))))
-    threat = f"--norm {found.ball.norm} --eps {found.ball.eps:g}"
-    click.echo(f"to use it: turtlenet evaluate {shlex.quote(model)} --attack {spec} {threat}")
+    given = {name: settings[name] for name in ("data", "head", "precision") if settings[name] not in (None, "auto")}
+    threat = {
+        "norm": found.ball.norm,
+        "eps": float(found.ball.eps),
+        "bounds": f"{found.ball.low:g},{found.ball.high:g}",
+    }
+    more = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in {**given, **threat}.items())
+    click.echo(f"to use it: turtlenet evaluate {shlex.quote(model)} --attack {spec} {more}")

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from keras import ops
-from tqdm import tqdm
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.attacks.batched import attack_all
 from turtlenet.balls import Ball
+from turtlenet.bars import Bar
 from turtlenet.batches import dealt, in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -118,7 +118,7 @@ class Setting:
         def share() -> tuple[np.ndarray, np.ndarray]:
             values, answers = np.empty(count), np.empty(count, "int32")
             hidden = not (backend.process()[0] == 0 and sys.stderr.isatty())
-            with tqdm(total=len(dealt(count)), unit="image", disable=hidden, dynamic_ncols=True, leave=False) as bar:
+            with Bar(len(dealt(count)), unit="image", hidden=hidden, leave=False) as bar:
                 for rows, (spread, answer) in in_batches(judge, dealt(count), self.batch_size, work):
                     values[rows], answers[rows] = spread[: len(rows)], answer[: len(rows)]
                     bar.update(len(rows))

@@ -52,8 +52,20 @@ class Access:
         """Who stands beside, not allowed by the threat; empty for nobody."""
         return next((each.name for each in self.attackers if not each.counted), "")
 
-    def robust(self, ledger: Ledger, mode: str, *, everyone: bool = False) -> np.ndarray:
-        """Images on which every attack of the threat failed, or all attacks of everyone, bool (n,)."""
+    def robust(
+        self, ledger: Ledger, mode: str, *, everyone: bool = False, besides: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Images on which every attack of the threat failed, or all attacks of everyone, bool (n,).
+
+        Args:
+            ledger: What the attacks did.
+            mode: `table` or `cascade`.
+            everyone: Whether those count too whom the threat does not allow.
+            besides: What other parts of the evaluation broke, bool (n,). They have the whole model, so where somebody
+                stands beside they count with that one.
+        """
+        if besides is not None and (everyone or not self.beside):
+            return self.robust(ledger, mode, everyone=everyone) & ~besides
         count = len(ledger.correct)
         counted = [number for number in range(count) if everyone or self.of(number).counted]
         if mode == "cascade":
@@ -62,21 +74,26 @@ class Access:
         whole: np.ndarray = ledger.right & ledger.correct[counted].all(axis=0)
         return whole
 
-    def find_doubts(self, ledger: Ledger, mode: str) -> tuple[Doubt, ...]:
-        """What the threat gives reason to doubt."""
+    def find_doubts(self, ledger: Ledger, mode: str, besides: np.ndarray | None = None) -> tuple[Doubt, ...]:
+        """What the threat gives reason to doubt; `besides` as in `robust`."""
         if not self.beside:
             return self.doubts
-        found = (self._secret(ledger, mode), self._weak(ledger), self._transfer(ledger, mode))
+        found = (self._secret(ledger, mode, besides), self._weak(ledger), self._transfer(ledger, mode))
         return (*(doubt for doubt in found if doubt), *self.doubts)
 
-    def _secret(self, ledger: Ledger, mode: str) -> Doubt:
-        without, with_it = (float(self.robust(ledger, mode, everyone=each).mean()) for each in (False, True))
+    def _secret(self, ledger: Ledger, mode: str, besides: np.ndarray | None) -> Doubt:
+        without, with_it = self._both(ledger, mode, besides)
         return Doubt(
             code="secret-key",
             finding=f"Attackers who do not know the key leave {without:.3f}; one who has it leaves {with_it:.3f}. "
             "Security by a secret falls with the secret.",
             advice="Quote both numbers. Give every copy of the model a key of its own, and train anew when one leaks.",
         )
+
+    def _both(self, ledger: Ledger, mode: str, besides: np.ndarray | None) -> tuple[float, float]:
+        """The accuracy that the threat leaves, and that which everyone leaves."""
+        allowed, everyone = (self.robust(ledger, mode, everyone=each, besides=besides) for each in (False, True))
+        return float(allowed.mean()), float(everyone.mean())
 
     def _weak(self, ledger: Ledger) -> Doubt | None:
         clean = float(ledger.right.mean())

@@ -18,7 +18,7 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.statistics import distances, similarity
 
-__all__ = ["MODES", "Cascade", "eight_bit", "judged", "predict"]
+__all__ = ["MODES", "Cascade", "eight_bit", "inside", "judged", "predict", "slack"]
 
 MODES = ("cascade", "table")
 _BLOCK_BYTES = 64 << 20
@@ -149,6 +149,18 @@ class Cascade:
             outcome.put(rows, judge(eight_bit(inside, x[rows], ball), rows))
         return outcome, found.reached & ~outcome.reached & model.stochastic
 
+    def wrong(self, model: Classifier, x: np.ndarray, y: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """Whether perturbed images count as broken wherever they lie in the ball, bool (n,).
+
+        What is asked for is asked here too: that they survive rounding to 8-bit pixels, and other draws of a random
+        model than those in which they were found.
+        """
+        if self.quantize_pixels:
+            moved = eight_bit(moved, x, self.ball)
+        fresh = model.taking(seed=model.seed + 1) if model.stochastic else model
+        answers: np.ndarray = predict(fresh, moved, self.batch_size).argmax(axis=1)
+        return (answers != y) & inside(self.ball, x, moved)
+
     def searched(self, number: int, model: Classifier) -> Ball:
         """Where an attack looks: in its own ball or the threat's, or everywhere for the smallest perturbation."""
         attack = self.variant(number)
@@ -185,7 +197,8 @@ class Cascade:
         ledger.attacked[number, mine.rows] = True
         length = distances(mine.x, outcome.x, ball.full)[ball.norm]
         ledger.minimum[number, mine.rows] = np.where(outcome.reached, length, np.inf)
-        far = self.attacks[number].minimal & (length > float(ball.eps) * (1 + 1e-6))
+        far = ~inside(ball, mine.x, outcome.x) if self.attacks[number].minimal else np.zeros(len(mine.x), bool)
+        ledger.near[number, mine.rows] = inside(self.ball, mine.x, outcome.x) if ball != self.ball else ~far
         ledger.reached[number, mine.rows] = outcome.reached & ~far
         right = outcome.logits.argmax(axis=1) == mine.y
         ledger.correct[number, mine.rows] = np.where(far, ledger.right[mine.rows], right)
@@ -209,6 +222,30 @@ class _Block:
 
     def only(self, mask: np.ndarray) -> "_Block":
         return _Block(self.rows[mask], self.x[mask], self.y[mask])
+
+
+def inside(ball: Ball, x: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Whether perturbed images are finite and lie in the ball and the bounds, one float32 ulp apart, bool (n,)."""
+    size = int(np.prod(x.shape[1:]))
+    whole = np.isfinite(moved).reshape(len(x), size).all(axis=1)
+    moved = np.where(np.isfinite(moved), moved, x)
+    reach = float(ball.eps) * (1 + 1e-6) + slack(ball, x.shape[1:])
+    near = distances(x, moved, ball.full)[ball.norm] <= reach
+    ulp = _ulp(ball)
+    pixels = moved.reshape(len(x), size)
+    within = ((pixels >= ball.low - ulp) & (pixels <= ball.high + ulp)).all(axis=1)
+    found: np.ndarray = whole & near & within
+    return found
+
+
+def slack(ball: Ball, shape: tuple[int, ...]) -> float:
+    """How much a length in a ball's norm can grow by the rounding of each float32 pixel, in input units."""
+    size = int(np.prod(shape))
+    return _ulp(ball) * {"linf": 1.0, "l2": float(np.sqrt(size)), "l1": float(size), "l0": 0.0}[ball.norm]
+
+
+def _ulp(ball: Ball) -> float:
+    return float(np.spacing(np.float32(max(abs(ball.low), abs(ball.high)))))
 
 
 def judged(

@@ -13,6 +13,7 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.searches import Search, searches_of
+from turtlenet.evaluation.tally import Tally
 
 __all__ = ["doubled", "twice"]
 
@@ -21,8 +22,10 @@ _GRADIENTS = 64_000
 """Spent at most, where that is enough for the fewest images."""
 
 
-def doubled(cascade: Cascade, model: Classifier, examples: Examples, ledger: Ledger) -> tuple[str, int, int]:
-    """Whether twice the steps and twice the restarts break some of what every attack left.
+def doubled(
+    cascade: Cascade, model: Classifier, examples: Examples, ledger: Ledger, tally: Tally
+) -> tuple[str, int, int]:
+    """Whether twice the steps and twice the restarts break some of what every attack left; the tally counts it.
 
     Returns:
         The attack, how many images it broke, and of how many.
@@ -35,6 +38,7 @@ def doubled(cascade: Cascade, model: Classifier, examples: Examples, ledger: Led
         return str(attack), 0, 0
     x, y = examples.batch(left)
     outcome, _ = cascade.tried(attack, model, x, y, ball=cascade.ball, seed=cascade.seed + 1, index=left)
+    tally.add("convergence check", str(attack), left, x, [(outcome.x, outcome.reached)])
     return str(attack), int(outcome.reached.sum()), len(left)
 
 

@@ -4,13 +4,13 @@ import numpy as np
 
 from turtlenet.attacks import FMN, PGD
 from turtlenet.attacks.ascent import Ascent
-from turtlenet.attacks.batched import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade, predict
 from turtlenet.evaluation.report import CurvePoint
 from turtlenet.evaluation.searches import searches_of
 from turtlenet.evaluation.statistics import distances, share, share_interval
+from turtlenet.evaluation.tally import Tally
 
 __all__ = ["accuracy_curve", "sweeping"]
 
@@ -18,10 +18,12 @@ _MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
 def accuracy_curve(
-    cascade: Cascade, model: Classifier, examples: Examples, count: int
+    cascade: Cascade, model: Classifier, examples: Examples, count: int, tally: Tally
 ) -> tuple[tuple[CurvePoint, ...], str]:
     """Accuracy at growing radii under PGD like the suite's last iterative attack; in `l0`, where PGD cannot go, from
     the smallest perturbations that FMN finds.
+
+    What is broken within the threat, at whatever radius it was looked for, goes into the tally.
     """
     if not count or float(cascade.ball.eps) == 0:
         return (), ""
@@ -32,21 +34,17 @@ def accuracy_curve(
     attack: PGD | FMN = sweeping(cascade, model) if cascade.ball.norm in PGD.norms else FMN()
 
     def left_at(eps: float) -> np.ndarray:
-        outcome = attack_all(
-            attack,
-            model,
-            x[right],
-            y[right],
-            ball=cascade.ball.with_eps(eps),
-            seed=cascade.seed,
-            index=np.flatnonzero(right),
-            batch_size=cascade.batch_size,
+        ball = cascade.ball.with_eps(eps)
+        outcome, _ = cascade.tried(
+            attack, model, x[right], y[right], ball=ball, seed=cascade.seed, index=np.flatnonzero(right)
         )
+        tries.append((outcome.x, outcome.reached))
         far = distances(x[right], outcome.x, cascade.ball.full)[cascade.ball.norm]
         left[right] = np.where(outcome.reached, far, np.inf)
         return left
 
     left = np.full(len(x), -1.0)
+    tries: list[tuple[np.ndarray, np.ndarray]] = []
     points = [_point(0.0, right)]
     if isinstance(attack, PGD):
         points += [_point(eps, right & np.isinf(left_at(eps))) for eps in radii]
@@ -55,6 +53,7 @@ def accuracy_curve(
         smallest = left_at(widest)
         points += [_point(eps, right & (smallest > eps * (1 + 1e-6))) for eps in radii]
         named = f"fmn:steps={attack.steps}"
+    tally.add("accuracy curve", named, np.flatnonzero(right), x[right], tries)
     return tuple(sorted(points, key=lambda point: point.eps)), named
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from turtlenet import backend, radius
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
+from turtlenet.bars import Bar
 from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -35,6 +35,7 @@ from turtlenet.evaluation.report import CurvePoint, Report
 from turtlenet.evaluation.rows import attack_row, class_rows
 from turtlenet.evaluation.smallest import measure_perceptibility
 from turtlenet.evaluation.statistics import share, share_interval
+from turtlenet.evaluation.tally import Tally
 from turtlenet.evaluation.versions import versions
 from turtlenet.models import defences_of, file_sha256
 
@@ -104,11 +105,23 @@ def evaluate_classifier(
     ledger = _run(cascade, model, examples, about, digest, progress, resume)
     specs = list(specs) or [str(attack) for attack in suite]
     names = [access.of(number).title(spec) for number, spec in enumerate(specs)]
-    points, curve_attack = accuracy_curve(cascade, model, examples, curve)
-    visible = _perceptibility(cascade, model, examples, perceptibility, about, digest, progress, resume)
+    tally = Tally(len(examples), ball)
+    points, curve_attack = accuracy_curve(cascade, model, examples, curve, tally)
     counted = [attack.own_ball(ball, model.input_shape) == ball for attack in suite]
-    threatening = ledger.but(counted)
-    robust, beside = access.robust(threatening, mode), access.robust(threatening, mode, everyone=True)
+    evidence = _evidence(
+        dataclasses.replace(cascade, attacks=tuple(itertools.compress(suite, counted))),
+        list(itertools.compress(names, counted)),
+        model,
+        examples,
+        ledger.only(counted),
+        points,
+        tally,
+    )
+    visible = _perceptibility(cascade, model, examples, perceptibility, about, digest, progress, resume, tally)
+    threatening, besides = ledger.but(counted), tally.broken
+    attacked = access.robust(threatening, mode, everyone=True)
+    robust = access.robust(threatening, mode, besides=besides)
+    beside = access.robust(threatening, mode, everyone=True, besides=besides)
     return Report(
         model={**about, "head": model.head},
         data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
@@ -139,17 +152,8 @@ def evaluate_classifier(
         attacks=tuple(
             attack_row(cascade, model, number, specs[number], access, ledger) for number in range(len(suite))
         ),
-        doubts=access.find_doubts(threatening, mode)
-        + find_doubts(
-            _evidence(
-                dataclasses.replace(cascade, attacks=tuple(itertools.compress(suite, counted))),
-                list(itertools.compress(names, counted)),
-                model,
-                examples,
-                ledger.only(counted),
-                points,
-            )
-        ),
+        parts=tally.rows(attacked, counted=not access.beside),
+        doubts=access.find_doubts(threatening, mode, besides) + find_doubts(evidence),
         per_class=class_rows(ledger, robust),
         curve=points,
         curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
@@ -158,6 +162,7 @@ def evaluate_classifier(
             "label": ledger.labels.tolist(),
             "clean_prediction": ledger.clean.tolist(),
             "robust": robust.astype(int).tolist(),
+            "part": tally.first(attacked).tolist(),
         },
         perceptibility=visible,
     )
@@ -204,7 +209,7 @@ def _run(
     total = len(cascade.attacks) * len(examples)
     done = len(cascade.attacks) * ledger.done
     hidden = not (first and sys.stderr.isatty())
-    with tqdm(total=total, initial=done, unit="image", disable=hidden, dynamic_ncols=True) as bar:
+    with Bar(total, done=done, unit="image", hidden=hidden) as bar:
         cascade.run(
             model,
             examples,
@@ -235,15 +240,17 @@ def _perceptibility(
     digest: str,
     progress: Path | None,
     resume: bool,
+    tally: Tally,
 ) -> Perceptibility | None:
     """How visible a change must become, by the attack of the curve."""
     if not count or float(cascade.ball.eps) == 0:
         return None
-    return measure_perceptibility(
+    attack = sweeping(cascade, model)
+    found, broken = measure_perceptibility(
         model,
         examples,
         cascade.ball,
-        sweeping(cascade, model),
+        attack,
         count=count,
         widest=cascade.ball.widest(examples.shape),
         identity=_identity(cascade, model, about, digest),
@@ -251,7 +258,13 @@ def _perceptibility(
         batch_size=cascade.batch_size,
         progress=progress.with_name(f"{progress.stem}-perceptibility{progress.suffix}") if progress else None,
         resume=resume,
+        # Only what is rounded has to be answered again.
+        counts=(lambda x, y, moved: cascade.wrong(model, x, y, moved)) if cascade.quantize_pixels else None,
     )
+    everyone = np.zeros(len(examples), bool)
+    everyone[: len(broken)] = broken
+    tally.put("perceptibility search", str(attack), found.right, everyone)
+    return found
 
 
 def _evidence(
@@ -261,9 +274,17 @@ def _evidence(
     examples: Examples,
     ledger: Ledger,
     points: Sequence[CurvePoint],
+    tally: Tally,
 ) -> Evidence:
-    x, y = examples.batch(np.flatnonzero(ledger.right)[:_PROBED])
+    twice = doubled(cascade, model, examples, ledger, tally)
+    rows = np.flatnonzero(ledger.right)[:_PROBED]
+    x, y = examples.batch(rows)
     seen = probe(model, x, y, cascade.ball) if len(x) else Probe()
+    broken = np.zeros(len(examples), bool)
+    if seen.moved is not None:
+        fell = np.array(seen.fell)
+        broken[rows[fell]] = cascade.wrong(model, x[fell], y[fell], seen.moved)
+    tally.put("probe of the gradient", "a step of a tenth of eps", len(x), broken)
     return Evidence(
         attacks=cascade.attacks,
         names=names,
@@ -275,7 +296,7 @@ def _evidence(
         widest=round(cascade.ball.widest(examples.shape), 6),
         probe=seen,
         probed=len(x),
-        doubled=doubled(cascade, model, examples, ledger),
+        doubled=twice,
         draws=model.draws,
         masks=any(shield.masks for shield in defences_of(model.model)),
         naive=model.gradient == "naive",

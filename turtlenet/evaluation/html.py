@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from turtlenet.evaluation import perceptibility_plots, perceptibility_text, plots, printed, text
+from turtlenet.evaluation import again, perceptibility_plots, perceptibility_text, plots, printed, text
 from turtlenet.evaluation.perceptibility import Sight
 from turtlenet.evaluation.report import Picture, Report
 
@@ -32,6 +32,7 @@ class _Section:
     classes: plots.Plot | None
     settings: str
     command: str | None
+    call: str | None
 
 
 def html(reports: Sequence[Report]) -> str:
@@ -81,7 +82,8 @@ def _section(name: str, report: Report) -> _Section:
         report=report,
         classes=plots.per_class(report),
         settings=json.dumps(settings, indent=1),
-        command=text.command(report),
+        command=again.command(report),
+        call=again.call(report),
     )
 
 

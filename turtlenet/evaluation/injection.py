@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from keras import ops
-from tqdm import tqdm
 
 from turtlenet import backend, random
+from turtlenet.bars import Bar
 from turtlenet.batches import dealt, in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -134,7 +134,7 @@ def right_answers(
     def share() -> np.ndarray:
         parts = [np.empty((0, 0), bool)]
         hidden = not (first and sys.stderr.isatty())
-        with tqdm(total=len(dealt(count)), unit="image", disable=hidden, dynamic_ncols=True, leave=False) as bar:
+        with Bar(len(dealt(count)), unit="image", hidden=hidden, leave=False) as bar:
             for rows, found in in_batches(classifier, dealt(count), batch_size, work):
                 parts.append(found[: len(rows)])
                 bar.update(len(rows))

@@ -34,6 +34,7 @@ class Ledger:
             where it was not run. Of an attack that minimizes it: the smallest found, beyond the radius too.
         queries: Forward passes without a gradient for each image, int64.
         part: Number of the attack's round (see `Attack.rounds`) that reached its goal, int64; -1 where none did.
+        near: Whether what it found lies within the threat, wherever it was looked for, bool.
         lucky: Whether a success of a random model did not happen again in other draws, bool.
         cost: Seconds, gradients and queries, float64 (attacks, 3).
         done: Images finished: the next block starts here.
@@ -49,6 +50,7 @@ class Ledger:
     minimum: np.ndarray
     queries: np.ndarray
     part: np.ndarray
+    near: np.ndarray
     lucky: np.ndarray
     cost: np.ndarray
     done: int = 0
@@ -68,6 +70,7 @@ class Ledger:
             minimum=np.full(shape, np.nan),
             queries=np.zeros(shape, "int64"),
             part=np.full(shape, -1, "int64"),
+            near=np.zeros(shape, bool),
             lucky=np.zeros(shape, bool),
             cost=np.zeros((attacks, 3)),
         )
@@ -85,13 +88,14 @@ class Ledger:
     def only(self, counted: Sequence[bool]) -> "Ledger":
         """The same without the attacks that do not count."""
         mine = np.flatnonzero(counted)
-        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "part", "lucky", "cost")
+        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "part", "near", "lucky", "cost")
         distance = {name: values[mine] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[mine] for name in by_attack})
 
     def but(self, counted: Sequence[bool]) -> "Ledger":
-        """The same, as if the attacks that do not count had broken nothing."""
-        correct = np.where(np.asarray(counted, bool)[:, None], self.correct, self.right)
+        """The same, as if the attacks that do not count had broken only what lies within the threat all the same."""
+        elsewhere = self.right & (self.correct | ~self.near)
+        correct = np.where(np.asarray(counted, bool)[:, None], self.correct, elsewhere)
         return dataclasses.replace(self, correct=correct)
 
     def write(self, path: Path, identity: str) -> None:

@@ -6,21 +6,26 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from turtlenet.evaluation import perceptibility_text as visible
+from turtlenet.evaluation.again import call, command
 from turtlenet.evaluation.printed import MISSING, clean, count, fraction, number
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import (
     CASCADE,
     CLEAN,
+    IN_MEMORY,
     ROBUST,
+    also,
     attack_rows,
     attack_title,
     change,
-    command,
     images,
     names,
     own_balls,
+    part,
+    part_rows,
     reassurance,
     robust,
+    robust_title,
     shields,
     size,
     sums,
@@ -61,7 +66,11 @@ def _verdicts(titles: Sequence[str], reports: Sequence[Report]) -> list[str]:
 
 
 def _setting(report: Report) -> str:
-    return f"{plain(report.data.get('name', MISSING))}, {plain(threat(report))}"
+    return f"{plain(_scored(report))}, {plain(threat(report))}"
+
+
+def _scored(report: Report) -> str:
+    return f"{report.data.get('name', MISSING)} {part(report)}".rstrip()
 
 
 def _doubts(titles: Sequence[str], reports: Sequence[Report]) -> list[str]:
@@ -117,8 +126,7 @@ def _figures(report: Report, level: str) -> list[str]:
     parts = [f"{level} Attacks", _attacks(report)]
     if report.mode == "cascade":
         parts.append(CASCADE)
-    if own_balls(report):
-        parts.append(plain(own_balls(report)))
+    parts += [plain(note) for note in (own_balls(report), also(report)) if note]
     if report.attacks:
         parts += [f"{level} How large the changes are", _changes(report)]
     if report.per_class:
@@ -135,6 +143,9 @@ def _attacks(report: Report) -> str:
             cells = [plain(attack_title(row)), fraction(row.accuracy, row.accuracy_interval)]
             cells += [fraction(row.success_rate), count(row.examples), number(row.loss), count(row.gradients)]
             rows.append([*cells, count(row.queries), f"{row.seconds:,.1f}"])
+        for more in part_rows(report, title == robust_title(report)) if attacks else ():
+            cells = [plain(f"+ {more.name}: {more.attack}"), fraction(more.accuracy, more.accuracy_interval)]
+            rows.append([*cells, "", count(more.tried), *[""] * 4])
         rows.append([f"**{plain(title)}**", fraction(share, interval) if attacks else MISSING, *[""] * 6])
     columns = ["accuracy [95 % interval]", "success", "attacked", "loss", "gradients", "queries", "seconds"]
     return table(["attack", *columns], rows)
@@ -182,7 +193,7 @@ def _provenance(report: Report) -> str:
         **({"Surrogates": surrogates(report)} if report.threat.get("surrogates") else {}),
         "Model head": report.model.get("head", MISSING),
         "Model sha256": report.model.get("sha256", MISSING),
-        "Data": f"{report.data.get('name')}, {images(report)}. {report.data.get('description') or ''}",
+        "Data": f"{_scored(report)}, {images(report)}. {report.data.get('description') or ''}",
         "Data sha256": report.data.get("sha256", MISSING),
         "Seed": report.seed,
         "Versions": ", ".join(f"{name} {version}" for name, version in report.versions.items()),
@@ -200,6 +211,8 @@ def _settings(report: Report) -> list[str]:
     again = command(report)
     # No line of JSON or of `command` can start with a fence: neither ends its block early.
     parts = ["To run it again:", f"```sh\n{again}\n```"] if again else []
+    if lines := call(report):
+        parts = [f"{IN_MEMORY}", f"```python\n{lines}\n```"]
     return [*parts, "Exact settings:", f"```json\n{json.dumps(settings, indent=1)}\n```"]
 
 

@@ -14,13 +14,14 @@ _MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 _SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 
 
-def minima(ledger: Ledger, number: int, eps: float) -> dict[str, Any]:
+def minima(ledger: Ledger, number: int, eps: float, slack: float = 0.0) -> dict[str, Any]:
     """The fields of an `AttackRow` that tell of the smallest perturbations.
 
     Args:
         ledger: What every attack found.
         number: The attack's place there.
         eps: The radius that the curve shall have points around.
+        slack: What rounding may add to a length.
     """
     right = ledger.right
     length = np.where(np.isnan(ledger.minimum[number]), np.inf, ledger.minimum[number])
@@ -32,7 +33,9 @@ def minima(ledger: Ledger, number: int, eps: float) -> dict[str, Any]:
     radii |= {round(float(value), 6) for value in np.quantile(found, _SHARES)} if len(found) else set()
     return {
         "minimum_median": round(median, 6) if np.isfinite(median) else None,
-        "minimum_curve": tuple(_point(radius, right & (length > radius * (1 + 1e-6))) for radius in sorted(radii)),
+        "minimum_curve": tuple(
+            _point(radius, right & (length > radius * (1 + 1e-6) + slack)) for radius in sorted(radii)
+        ),
     }
 
 

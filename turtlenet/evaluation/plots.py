@@ -20,7 +20,16 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from turtlenet.evaluation.printed import clean, clip, percent
 from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
-from turtlenet.evaluation.text import CLEAN, ROBUST, attack_rows, attack_title, names, sums
+from turtlenet.evaluation.text import (
+    CLEAN,
+    ROBUST,
+    attack_rows,
+    attack_title,
+    names,
+    part_rows,
+    robust_title,
+    sums,
+)
 
 __all__ = ["Plot", "Theme", "accuracies", "curve", "legend", "look", "new_axes", "new_plot", "per_class", "png"]
 
@@ -282,11 +291,13 @@ def _bars(reports: Sequence[Report]) -> list[tuple[str, list[_Cell | None]]]:
         (name, [(row.accuracy, row.accuracy_interval) if row else None for row in rows])
         for name, rows in attack_rows(reports)
     ]
-    if len(reports) > 1 or not reports[0].beside:
+    if len(reports) > 1:
         return [(CLEAN, clean), *tried, (ROBUST, robust)]
     rows: list[tuple[str, list[_Cell | None]]] = [(CLEAN, clean)]
     for attacks, title, share, interval in sums(reports[0]):
         rows += [(attack_title(row), [(row.accuracy, row.accuracy_interval)]) for row in attacks]
+        more = part_rows(reports[0], title == robust_title(reports[0])) if attacks else []
+        rows += [(f"+ {row.name}", [(row.accuracy, row.accuracy_interval)]) for row in more]
         rows.append((title, [(share, (interval[0], interval[1]))]))
     return rows
 

@@ -29,12 +29,16 @@ class Probe:
         flat: Share of the others on which a step of a tenth of the radius along the gradient does not raise the loss.
         saturated: Share of images whose best logit leads so far that float32 probabilities are exactly 1.
         unsteady: Whether the same input gave two answers, be it in other draws of layers that draw at random.
+        fell: Places of the images that are answered wrongly after that step.
+        moved: Those images after it, float32 (m, ...); None where there is none.
     """
 
     zero: float = 0.0
     flat: float = 0.0
     saturated: float = 0.0
     unsteady: bool = False
+    fell: tuple[int, ...] = ()
+    moved: np.ndarray | None = None
 
 
 def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
@@ -54,8 +58,10 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
 
         before, logits, slope = backend.input_gradient(loss, point)
         moved = ball.inside(point + 0.1 * ball.eps * ball.steepest(slope, point))
-        rise = losses.cross_entropy(label, model(moved)) - before
-        return logits, ops.max(ops.abs(ops.reshape(slope, (ops.shape(slope)[0], -1))), axis=1), rise
+        after = model(moved)
+        rise = losses.cross_entropy(label, after) - before
+        steepest = ops.max(ops.abs(ops.reshape(slope, (ops.shape(slope)[0], -1))), axis=1)
+        return logits, steepest, rise, ops.argmax(after, axis=-1), moved
 
     graph = model.compiled(("probe", ball), look)
 
@@ -65,7 +71,8 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
     parts = [
         [value[: len(rows)] for value in found] for rows, found in in_batches(model, np.arange(len(x)), None, ask)
     ]
-    logits, steepest, rise = (np.concatenate(values) for values in zip(*parts, strict=True))
+    logits, steepest, rise, answers, moved = (np.concatenate(values) for values in zip(*parts, strict=True))
+    fell = np.flatnonzero(answers != y)
     ordered = np.sort(logits, axis=1)
     moving = steepest > 0
     return Probe(
@@ -73,6 +80,8 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
         flat=float((rise[moving] <= 0).mean()) if moving.any() and float(ball.eps) > 0 else 0.0,
         saturated=float((ordered[:, -1] - ordered[:, -2] > SATURATED).mean()),
         unsteady=_unsteady(model, x),
+        fell=tuple(fell.tolist()),
+        moved=moved[fell] if len(fell) else None,
     )
 
 

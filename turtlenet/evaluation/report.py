@@ -10,7 +10,7 @@ from typing import Any
 from turtlenet.evaluation.perceptibility import Perceptibility
 from turtlenet.evaluation.plain import dump, read
 
-__all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "Doubt", "Picture", "Report"]
+__all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "Doubt", "PartRow", "Picture", "Report"]
 
 Interval = tuple[float, float]
 
@@ -112,6 +112,32 @@ class Doubt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartRow:
+    """What a part of an evaluation beside its attacks broke within the threat: the robust accuracy counts it too.
+
+    Attributes:
+        name: The part, in words.
+        attack: What it ran, as a spec or in words.
+        tried: Images that it was run on, of those classified correctly.
+        broken: Images that it broke within the threat.
+        more: Those of them that no attack and no part before had broken.
+        accuracy: Share of all images that are still classified correctly after all attacks and the parts up to here.
+        accuracy_interval: Its 95 % interval.
+        counted: Whether the threat allows it; False where the part has more than an attacker of the threat has, and
+            counts in `Report.beside_accuracy` alone.
+    """
+
+    name: str
+    attack: str
+    tried: int
+    broken: int
+    more: int
+    accuracy: float
+    accuracy_interval: Interval
+    counted: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """One image before and after; the three images are PNG files in base64.
 
@@ -138,19 +164,27 @@ class Report:
 
     Attributes:
         model: `path`, `name`, `sha256` (of the file; of the weights for a model in memory), `parameters`, `head`.
-        data: `name`, `count`, `sha256`, `description`.
+        data: `name`, `count`, `sha256`, `description`; of `turtlenet.evaluate` also `split` (`train`, `test` or
+            `all`, empty for data that are one part), `part` (the same in words) and `seen_in_training`.
         threat: `norm`, `eps` (input units), `bounds`, `eps_share` and `eps_gray_levels` (what that is for a pixel: a
             share of the range, and gray levels of 255, None for inputs that are no images; see
-            `turtlenet.radius.per_pixel`), `eps_from` (`given`, or why it is the usual one), `access`, `labels`, `pixels` (`real`, or `8-bit` where a success
+            `turtlenet.radius.per_pixel`), `eps_from` (`given`, or why it is the usual one), `access`, `labels`,
+            `pixels` (`real`, or `8-bit` where a success
             had to survive rounding); of a grey box also `attacks` (those that everyone ran), `surrogates` (`name`,
             `path`, `sha256`, `clean_accuracy`) and how they were trained.
         mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before.
-        robust_accuracy: Share of the images that every attack failed on, of those that the threat allows.
+        robust_accuracy: Share of the images that every attack failed on, of those that the threat allows, and every
+            part of the evaluation beside them (`parts`).
+        parts: What the evaluation ran beside its attacks, in the order in which it counts.
+        asked: What `turtlenet.evaluate` was asked for, beside what the others tell: `data` as the user named it (None
+            for arrays), `split`, `limit`, ...; see `turtlenet.evaluation.again`.
         beside: Who stands beside, in words: one who knows more than the threat allows; empty for nobody.
         beside_accuracy: Share of the images on which all attacks failed, those beside too.
         curve_attack: The attack behind `curve`.
         perceptibility: How visible a change must become before the model fails; None where nobody asked.
-        verdicts: For each image: its label, the clean prediction, and `robust`, 1 where every attack failed.
+        verdicts: For each image: its label, the clean prediction, `robust`, 1 where every attack and every part of
+            the threat failed, and `part`, the number (from 1) of the part that broke it where all attacks failed,
+            else 0.
     """
 
     model: dict[str, Any]
@@ -176,6 +210,8 @@ class Report:
     beside: str = ""
     beside_accuracy: float | None = None
     beside_accuracy_interval: Interval | None = None
+    parts: tuple[PartRow, ...] = ()
+    asked: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings."""

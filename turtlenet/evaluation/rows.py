@@ -1,11 +1,14 @@
 """The rows of a report, out of what an evaluation wrote down."""
 
+from typing import Any
+
 import numpy as np
 
 from turtlenet.attacks import attacks
+from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation.access import Access
-from turtlenet.evaluation.cascade import Cascade
+from turtlenet.evaluation.cascade import Cascade, slack
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.minimum import minima
 from turtlenet.evaluation.report import AttackRow, ClassRow
@@ -59,8 +62,12 @@ def attack_row(
         norm=own.norm if differs else "",
         eps=round(float(own.eps), 6) if differs else None,
         queries_median=float(np.median(asked)) if len(asked) else None,
-        **(minima(ledger, number, float(own.eps)) if attack.minimal and cascade.mode == "table" else {}),
+        **(_minima(ledger, number, own, model) if attack.minimal and cascade.mode == "table" else {}),
     )
+
+
+def _minima(ledger: Ledger, number: int, own: Ball, model: Classifier) -> dict[str, Any]:
+    return minima(ledger, number, float(own.eps), slack(own, model.input_shape))
 
 
 def class_rows(ledger: Ledger, robust: np.ndarray) -> tuple[ClassRow, ...]:

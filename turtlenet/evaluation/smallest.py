@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from turtlenet.attacks.batched import attack_all
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.evaluation.cascade import judged, predict
+from turtlenet.evaluation.cascade import inside, judged, predict
 from turtlenet.evaluation.perceptibility import MEASURES, Fixed, Perceptibility, Sight, broken_at, measured
 from turtlenet.evaluation.pictures import drawable, png, softmax
 from turtlenet.evaluation.statistics import distances, interval, similarity
@@ -35,13 +35,17 @@ _PICTURES = 5
 
 @dataclass
 class _State:
-    """What is known so far of n images; `done` counts the rounds of the search."""
+    """What is known so far of n images; `done` counts the rounds of the search.
+
+    `within` says which of them some example within the threat broke, at whatever radius it was looked for.
+    """
 
     low: np.ndarray
     high: np.ndarray
     moved: np.ndarray
     logits: np.ndarray
     gradients: np.ndarray
+    within: np.ndarray
     done: int = 0
 
     def write(self, path: Path, identity: str) -> None:
@@ -76,7 +80,8 @@ def measure_perceptibility(
     bisections: int = BISECTIONS,
     progress: Path | None = None,
     resume: bool = False,
-) -> Perceptibility:
+    counts: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None,
+) -> tuple[Perceptibility, np.ndarray]:
     """Finds how far the first images must be changed until the attack breaks them, and what is seen of it.
 
     Radii grow, each tried on the survivors of those before; then the gap between the last that failed and the first
@@ -95,19 +100,26 @@ def measure_perceptibility(
         bisections: How often the gap is halved.
         progress: File that keeps what is known after each round.
         resume: Whether to continue from that file.
+        counts: Is given images, labels and perturbed images that are answered wrongly, and says which of those count
+            within the threat, bool (n,); None for those that lie in the ball.
+
+    Returns:
+        What is seen, and which of the images some example within the threat broke, bool (count,).
 
     Raises:
         SettingError: The attack cannot work in this norm.
     """
     attack.check(model, ball)
     began = time.perf_counter()
-    search = _Search(model, *examples.batch(slice(0, count)), ball, attack, seed, batch_size)
+    counts = counts or (lambda x, y, moved: inside(ball, x, moved))
+    search = _Search(model, *examples.batch(slice(0, count)), ball, attack, seed, batch_size, counts)
     grid = tuple(sorted({round(min(widest, multiple * float(ball.eps)), 9) for multiple in MULTIPLES}))
     settings = [identity, attack.to_dict(), grid, bisections, count]
     state = search.run(grid, bisections, progress, resume, hashlib.sha256(json.dumps(settings).encode()).hexdigest())
     values, right = search.values(state), search.right
     pictures, amplified = search.pictures(state, values)
-    return Perceptibility(
+    fixed = search.fixed(state)
+    found = Perceptibility(
         attack=str(attack),
         norm=ball.norm,
         grid=grid,
@@ -117,12 +129,13 @@ def measure_perceptibility(
         **{name: tuple(map(_plain, values[name])) for name in MEASURES[1:]},
         measures=tuple(measured(name, values[name][right]) for name in MEASURES),
         broken=broken_at(state.high[right], grid),
-        fixed=search.fixed(),
+        fixed=fixed,
         amplified=amplified,
         pictures=pictures,
         gradients=int(state.gradients),
         seconds=round(time.perf_counter() - began, 3),
     )
+    return found, state.within
 
 
 @dataclass
@@ -134,6 +147,7 @@ class _Search:
     attack: PGD
     seed: int
     batch_size: int | None
+    counts: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
     def __post_init__(self) -> None:
         self.before = predict(self.model, self.x, self.batch_size)
@@ -148,6 +162,7 @@ class _Search:
             self.x.copy(),
             self.before.copy(),
             np.zeros((), "int64"),
+            np.zeros(len(self.x), bool),
         )
         for number in range(state.done, len(grid) + bisections):
             for rows, eps in self._tasks(state, grid[number] if number < len(grid) else None):
@@ -172,11 +187,19 @@ class _Search:
             return
         outcome = self._attacked(self.attack, rows, eps)
         state.gradients += int(outcome.gradients.sum())
+        self._count(state, rows, outcome)
         # A failed attempt is shown where none ever succeeds.
         taken = outcome.reached | np.isinf(state.high[rows])
         state.moved[rows[taken]], state.logits[rows[taken]] = outcome.x[taken], outcome.logits[taken]
         state.high[rows[outcome.reached]] = eps
         state.low[rows[~outcome.reached]] = eps
+
+    def _count(self, state: _State, rows: np.ndarray, outcome: Any) -> None:
+        """Remembers what was broken within the threat."""
+        hit = np.flatnonzero(outcome.reached & ~state.within[rows])
+        if len(hit):
+            mine = rows[hit]
+            state.within[mine] = self.counts(self.x[mine], self.y[mine], outcome.x[hit])
 
     def _attacked(self, attack: PGD, rows: np.ndarray, eps: float) -> Any:
         outcome = attack_all(
@@ -193,10 +216,11 @@ class _Search:
             return outcome
         return judged(self.model, outcome, self.y[rows], self.batch_size)
 
-    def fixed(self) -> Fixed:
+    def fixed(self, state: _State) -> Fixed:
         """The attack at the threat's radius on all images that were right at first, spending its whole budget."""
         rows, eps = np.flatnonzero(self.right), float(self.ball.eps)
         outcome = self._attacked(dataclasses.replace(self.attack, early_stop=False), rows, eps)
+        self._count(state, rows, outcome)
         fell, hit = rows[outcome.reached], int(outcome.reached.sum())
         values = self._seen(fell, outcome.x[outcome.reached])
         means = {name: measured(name, value).mean for name, value in values.items()}

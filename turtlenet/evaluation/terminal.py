@@ -8,13 +8,17 @@ from turtlenet.evaluation.text import (
     CASCADE,
     CLEAN,
     ROBUST,
+    also,
     attack_rows,
     attack_title,
     images,
     names,
     own_balls,
+    part,
+    part_rows,
     reassurance,
     robust,
+    robust_title,
     size,
     sums,
     threat,
@@ -41,6 +45,10 @@ def table(reports: Sequence[Report]) -> str:
         lines += wrapped(CASCADE, "  ")
     for note in dict.fromkeys(filter(None, map(own_balls, reports))):
         lines += wrapped(note, "  ")
+    for title, report in zip(titles, reports, strict=True):
+        lines += wrapped((f"{clip(title, 40)}: " if len(reports) > 1 else "") + also(report), "  ") * bool(
+            also(report)
+        )
     lines.append("")
     for title, report in zip(titles, reports, strict=True):
         lines += _doubts(f"{clip(title, 40)}: " if len(reports) > 1 else "", report)
@@ -51,7 +59,7 @@ def _heading(title: str, report: Report) -> list[str]:
     facts = [
         clip(title, 44),
         size(report),
-        f"{clip(report.data.get('name', MISSING), 30)}, {images(report)}",
+        f"{clip(report.data.get('name', MISSING), 30)} {part(report)}".rstrip() + f", {images(report)}",
         threat(report),
     ]
     return wrapped(" | ".join(facts), "    ")
@@ -65,6 +73,8 @@ def _costs(report: Report) -> list[str]:
         for row in attacks:
             cells = [clip(attack_title(row), 36), fraction(row.accuracy, row.accuracy_interval)]
             rows.append([*cells, fraction(row.success_rate), f"{row.seconds:,.1f}", count(row.gradients)])
+        for more in part_rows(report, title == robust_title(report)) if attacks else ():
+            rows.append([clip(f"+ {more.name}", 36), fraction(more.accuracy, more.accuracy_interval), "", "", ""])
         rows += [[title, fraction(share, interval), "", "", ""]] if attacks else []
     return aligned(rows)
 

@@ -1,27 +1,29 @@
 """What is said of a report, in the words that all views share."""
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 
 from turtlenet.evaluation.doubts.data import FIT_CHECKS
 from turtlenet.evaluation.printed import MISSING, clean, count, fraction, percent, within
-from turtlenet.evaluation.report import AttackRow, Report
+from turtlenet.evaluation.report import AttackRow, PartRow, Report
 from turtlenet.radius import size_words
 
 __all__ = [
     "CASCADE",
     "CAVEAT",
     "CLEAN",
+    "IN_MEMORY",
     "ROBUST",
+    "also",
     "attack_rows",
     "attack_title",
     "change",
     "checks",
-    "command",
     "images",
     "names",
     "own_balls",
+    "part",
+    "part_rows",
     "reassurance",
     "robust",
     "robust_title",
@@ -37,6 +39,7 @@ CLEAN = "clean"
 ROBUST = "every attack"
 CAVEAT = "This proves nothing: the robust accuracy is an upper bound, and an attack that was not tried may lower it."
 CASCADE = "A cascade: each attack met only the images left by those before it; its accuracy counts them all."
+IN_MEMORY = "What was in memory has no command. To run it again from Python, with the same model and data at hand:"
 _BLIND = {"query", "decision", "transfer"}
 
 
@@ -117,6 +120,33 @@ def robust_title(report: Report) -> str:
     return f"{ROBUST} in the {clean(report.threat.get('access'))}" if report.beside else ROBUST
 
 
+def part_rows(report: Report, counted: bool) -> list[PartRow]:
+    """The parts of an evaluation that broke more than its attacks: those that the threat allows, or the others."""
+    return [row for row in report.parts if row.more and row.counted == counted]
+
+
+def also(report: Report) -> str:
+    """What the parts of the evaluation broke beside its attacks, in one sentence; empty for nothing."""
+    found = [row for row in report.parts if row.more]
+    if not found:
+        return ""
+    title = sums(report)[-1][1] if not found[0].counted else robust_title(report)
+    each = [
+        f"the {clean(row.name)} ({clean(row.attack)}) broke {count(row.more)} more "
+        f"image{'' if row.more == 1 else 's'} of {count(row.tried)} tried"
+        for row in found
+    ]
+    return f"Counted in “{title}” too: {', '.join(each)}."
+
+
+def part(report: Report) -> str:
+    """Which part of the data was scored, such as `(test part)`; empty where it is not known or there are no parts."""
+    words = report.data.get("part")
+    if not words:
+        return ""
+    return clean(f"({words}{', seen in training' if report.data.get('seen_in_training') else ''})")
+
+
 def own_balls(report: Report) -> str:
     """Which attacks moved in other balls than the threat's, and what that means; empty for none."""
     others = [row for row in report.attacks if row.norm and row.eps is not None]
@@ -126,7 +156,7 @@ def own_balls(report: Report) -> str:
     each = dict.fromkeys(
         f"{clean(row.spec or row.name)} ({row.norm.capitalize()} up to {row.eps:g})" for row in others
     )
-    return f"In a ball of its own, and not counted in “{ROBUST}”: {', '.join(each)}."
+    return f"In a ball of its own, counted in “{ROBUST}” only where it kept within the threat: {', '.join(each)}."
 
 
 def surrogates(report: Report) -> str:
@@ -159,7 +189,7 @@ def verdict(report: Report) -> str:
             f"correctly; of one {clean(report.beside)}, {percent(report.beside_accuracy)} "
             f"({within(report.beside_accuracy_interval)}); {before}."
         )
-    if all(row.norm for row in report.attacks):
+    if all(row.norm for row in report.attacks) and not any(row.tried for row in report.parts):
         return f"No attack was run within the threat, so nothing is known of robustness to it; {before}."
     where = " within the threat" if own_balls(report) else ""
     return (
@@ -196,7 +226,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "one step against many": whole and "one-step" in kinds and bool(many),
         "noise against attacks": whole and "random" in kinds and bool(many or "one-step" in kinds),
         "attacks without a gradient": asked or (blind and bool(guided)),
-        "convergence": attacked and report.robust_accuracy > 0,
+        "convergence": attacked and (report.robust_accuracy > 0 or any(row.more for row in report.parts)),
         "luck of a draw": attacked,
         "accuracy at the widest ball": bool(report.curve),
         "accuracy rising with eps": len(report.curve) > 1,
@@ -216,28 +246,6 @@ def reassurance(report: Report) -> str:
         return f"No check ran. {CAVEAT}"
     left = f" Not checked, for lack of such a run: {', '.join(missing)}." if missing else ""
     return f"No reason to doubt was found by the checks that ran: {', '.join(ran)}.{left} {CAVEAT}"
-
-
-def command(report: Report) -> str | None:
-    """The command line that repeats the report; None for a model that was in memory only."""
-    path = report.model.get("path")
-    if not path:
-        return None
-    specs = report.threat.get("attacks") if report.beside else [row.spec or row.name for row in report.attacks]
-    options = [["--attack", clean(spec)] for spec in specs or ()]
-    facts = {name: report.threat.get(name) for name in ("norm", "eps", "labels")}
-    if report.beside:
-        own = [each for each in report.threat.get("surrogates") or () if str(each.get("name")).startswith("own")]
-        facts |= {"access": report.threat.get("access"), "surrogates": len(own)}
-        facts |= {"surrogate-dir": report.threat.get("surrogate_folder")}
-    facts |= {"bounds": ",".join(f"{bound:g}" for bound in report.threat.get("bounds") or ()) or None}
-    facts |= {"data": report.data.get("name"), "limit": report.data.get("count")}
-    facts |= {"mode": report.mode, "seed": report.seed}
-    if report.perceptibility is not None:
-        facts["perceptibility"] = len(report.perceptibility.label)
-    options += [[f"--{option}", clean(value)] for option, value in facts.items() if value is not None]
-    options += [["--quantize-pixels"]] if report.threat.get("pixels") == "8-bit" else []
-    return " \\\n  ".join(map(shlex.join, [["turtlenet", "evaluate", clean(path)], *options]))
 
 
 def _numbered(attacks: Sequence[AttackRow]) -> dict[tuple[str, int], AttackRow]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from tqdm import tqdm
+
+from turtlenet.bars import Bar
 
 __all__ = ["Best", "BestRobust", "CollapseWatch", "Progress"]
 
@@ -139,7 +140,7 @@ class Progress(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         if self._bar is None:
             hidden = self.hidden or not sys.stderr.isatty()
-            self._bar = tqdm(total=self.steps, initial=self.done, unit="step", disable=hidden, dynamic_ncols=True)
+            self._bar = Bar(self.steps, done=self.done, unit="step", hidden=hidden)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._bar.update(1)
@@ -163,4 +164,4 @@ class Progress(keras.callbacks.Callback):
 
     def _show(self, logs: dict[str, Any]) -> None:
         found = {word: logs.get(name, self._epoch.get(name)) for name, word in self.shown.items()}
-        self._bar.set_postfix({word: f"{float(value):.3f}" for word, value in found.items() if value is not None})
+        self._bar.show({word: f"{float(value):.3f}" for word, value in found.items() if value is not None})

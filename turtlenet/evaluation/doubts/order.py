@@ -83,7 +83,7 @@ def not_converged(seen: Evidence) -> Doubt | None:
     return Doubt(
         code="not-converged",
         finding=f"{attack} broke {broken} of {tried} images that every attack had left: twice the steps and restarts "
-        "still find more.",
+        "still find more. They are counted as broken; the other images were not tried so.",
         advice="Raise steps and restarts until the accuracy stays; run the suite standard.",
     )
 

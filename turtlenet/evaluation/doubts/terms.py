@@ -15,7 +15,7 @@ def weak_suite(seen: Evidence) -> Doubt | None:
         return Doubt(
             code="no-attack-counts",
             finding="Every attack had a ball of its own: none was made within that of the threat, and the robust "
-            "accuracy is the clean one.",
+            "accuracy counts only what happened to be found within it.",
             advice="Give the norm and the eps of the attacks as --norm and --eps, or add attacks without their own.",
         )
     return Doubt(

@@ -1,0 +1,32 @@
+"""The progress bar is whole, however narrow the terminal is."""
+
+import io
+
+import pytest
+
+from turtlenet.bars import Bar
+from turtlenet.gan.run import _SHOWN as GAME
+from turtlenet.training.callbacks import _SHOWN as TRAINING
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100, 200])
+@pytest.mark.parametrize("words", [(), tuple(TRAINING.values()), tuple(GAME.values())])
+@pytest.mark.parametrize(("done", "seconds"), [(0, 0.0), (3, 0.01), (4321, 30_000.0), (46_800, 200_000.0)])
+def test_a_line_is_whole(width, words, done, seconds):
+    with Bar(46_800, unit="step", file=io.StringIO(), dynamic_ncols=False, ncols=width) as bar:
+        bar.n, bar.start_t = done, bar._time() - seconds
+        bar.show(dict.fromkeys(words, "10.123"))
+        line = str(bar)
+    assert len(line) <= width and "|" in line and line.count("=") == line.count("10.123")
+    assert line.endswith("]" if width > 30 else ("]", "|"))
+    if words and width >= 80:
+        # The last is what the best epoch is chosen by.
+        assert f"{words[-1]}=10.123" in line
+    if width == 200:
+        assert all(f"{word}=10.123" in line for word in words)
+
+
+def test_a_terminal_without_a_width_has_all_numbers():
+    with Bar(10, unit="step", file=io.StringIO(), dynamic_ncols=False) as bar:
+        bar.show({"loss": "0.500"})
+        assert "loss=0.500]" in str(bar)

@@ -1,0 +1,118 @@
+"""How to run an evaluation again: the command line where files are enough, else the call from Python."""
+
+import re
+import shlex
+from typing import Any
+
+from turtlenet.evaluation.report import Report
+from turtlenet.models.files.load import current
+
+__all__ = ["call", "command", "loading"]
+
+
+def loading() -> dict[str, Any]:
+    """How model files are loaded now, by the options that say so."""
+    how = current()
+    custom = [f"{name}={_path(found)}" for name, found in how.custom_objects.items()]
+    return {"custom": custom, "trust": how.trust, "architecture": how.architecture, "written-by": how.written_by}
+
+
+def command(report: Report) -> str | None:
+    """The command line that repeats a report; None where the model or the data were in memory only.
+
+    Words are quoted for a POSIX shell; those with characters that no terminal prints for bash and zsh.
+    """
+    path, data = report.model.get("path"), _data(report)
+    if not path or data is None:
+        return None
+    lines = [f"turtlenet evaluate {_quoted(_no_option(str(path)))}"]
+    for name, value in _options(report).items():
+        values = value if isinstance(value, list) else [value]
+        lines += [f"--{name}" if one is True else f"--{name} {_quoted(_text(one))}" for one in values if _said(one)]
+    return " \\\n  ".join(lines)
+
+
+def call(report: Report) -> str | None:
+    """The call from Python that repeats a report for which there is no command; None where nothing tells of it."""
+    if not report.asked or command(report) is not None:
+        return None
+    options = {name.replace("-", "_"): value for name, value in _options(report).items()}
+    data = options.pop("data", None)
+    for name in ("custom", "trust", "architecture", "written_by"):
+        options.pop(name, None)
+    options["attacks"] = options.pop("attack", [])
+    low, high = report.threat["bounds"]
+    options |= {"bounds": (low, high), "limit": report.data.get("count")}
+    options["precision"] = report.asked.get("precision")
+    path = report.model.get("path")
+    arguments = [repr(str(path)) if path else "model", repr(data) if data else "(x, y)"]
+    arguments += [f"{name}={value!r}" for name, value in options.items() if _said(value)]
+    return "turtlenet.evaluate(\n" + "".join(f"    {each},\n" for each in arguments) + ")"
+
+
+def _data(report: Report) -> str | None:
+    """The data as a user gives them."""
+    if report.asked:
+        found = report.asked.get("data")
+        return None if found is None else str(found)
+    # A report of an older version has the name of the part, which ends so where the data had parts.
+    name = report.data.get("name")
+    return re.sub(r" (train|test)$", "", str(name)) if name else ""
+
+
+def _options(report: Report) -> dict[str, Any]:
+    """The options of `turtlenet evaluate`, in their order, with their values."""
+    asked, threat = report.asked, report.threat
+    specs = threat.get("attacks") if report.beside else [row.spec or row.name for row in report.attacks]
+    access = asked.get("access") or (threat.get("access") if report.beside else None)
+    facts: dict[str, Any] = {"attack": list(specs or ())}
+    facts |= {name: threat.get(name) for name in ("norm", "eps", "labels")}
+    if report.beside:
+        own = [each for each in threat.get("surrogates") or () if str(each.get("name")).startswith("own")]
+        facts |= {"access": access, "surrogate-dir": threat.get("surrogate_folder")}
+        facts |= {"surrogates": len(own)} if threat.get("access") == "grey-box" else {}
+    bounds = threat.get("bounds")
+    facts["bounds"] = ",".join(map(_number, bounds)) if bounds else None
+    facts |= {"head": asked.get("head"), "data": _data(report), "split": asked.get("split")}
+    facts |= {"limit": report.data.get("count"), "mode": report.mode, "seed": report.seed}
+    # Without it, each attack of a model that hides its gradient would be run in both ways once more.
+    hides = bool(report.model.get("defences")) or threat.get("gradient") == "naive"
+    facts |= {"gradient": threat.get("gradient") if hides or asked.get("gradient") else None}
+    facts |= {"draws": threat.get("draws"), "precision": asked.get("precision"), "curve": asked.get("curve")}
+    facts["perceptibility"] = len(report.perceptibility.label) if report.perceptibility is not None else None
+    facts["quantize-pixels"] = threat.get("pixels") == "8-bit"
+    return facts | {name: asked.get(name) for name in ("custom", "trust", "architecture", "written-by")}
+
+
+def _said(value: Any) -> bool:
+    return value is not None and value is not False and value not in ("", "auto")
+
+
+def _text(value: Any) -> str:
+    return _number(value) if isinstance(value, float) else str(value)
+
+
+def _number(value: float) -> str:
+    """The shortest text that reads back as the same number."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
+
+
+def _no_option(path: str) -> str:
+    """A path that no command line takes for an option."""
+    return f"./{path}" if path.startswith("-") else path
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    signs = (char if char.isprintable() and char not in "'\\" else _escaped(char) for char in word)
+    return f"$'{''.join(signs)}'"
+
+
+def _escaped(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def _path(found: Any) -> str:
+    return f"{getattr(found, '__module__', '')}:{getattr(found, '__qualname__', '')}"
