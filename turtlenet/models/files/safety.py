@@ -150,9 +150,10 @@ def _called(node: dict[str, Any]) -> str:
 
 
 def _judge_class(node: dict[str, Any], name: str, owner: str) -> Finding | None:
-    reached = [*_registered(node.get("registered_name"), name), *_of_keras(node, name)]
+    registered, of_keras = _registered(node.get("registered_name"), name), list(_of_keras(node, name))
     if name in _MODELS and _root(node) in _KERAS:
-        reached.append(keras.Model)
+        of_keras.append(keras.Model)
+    reached = [*registered.values(), *of_keras]
     # On JAX every layer of Keras descends from a mixin of the backend that is called JaxLayer too.
     bases = {base for cls in reached for base in getattr(cls, "__mro__", ())}
     lineage = {base.__name__ for base in bases if not base.__module__.startswith("keras.src.backend")}
@@ -161,13 +162,18 @@ def _judge_class(node: dict[str, Any], name: str, owner: str) -> Finding | None:
         return Finding(f"{who}, which {danger}", trustable=True)
     if not all(map(_is_known, reached)):
         return Finding(f"{who}, which Keras has, but no model is made of")
-    # Of Keras's own only classes can be asked for by a class's name.
-    if not any(isinstance(each, type) or each in _registered(node.get("registered_name"), name) for each in reached):
+    # What it says to be registered as counts for nothing where that is another thing's name.
+    own = any(_is_name_of(key, thing, name) for key, thing in registered.items())
+    if not own and not any(isinstance(each, type) for each in of_keras):
         phrase = f"{who}, a class that neither Keras nor this program has"
         return Finding(phrase, suppliable=True, harmful=_runs_in_old_keras(node, name))
     if not lineage.isdisjoint(_READ_FILES) and _names_a_file(node.get("config")):
         return Finding(f"{who}, which reads another file", trustable=True)
     return None
+
+
+def _is_name_of(key: str, thing: Any, name: str) -> bool:
+    return name in (key, key.rpartition(">")[2], getattr(thing, "__name__", None))
 
 
 def _judge_function(node: dict[str, Any], owner: str) -> Finding | None:
@@ -176,7 +182,7 @@ def _judge_function(node: dict[str, Any], owner: str) -> Finding | None:
     if not isinstance(name, str):
         return Finding(f"{what}, which is no name")
     # What it says to be registered as counts for nothing: Keras looks at the name.
-    reached = [*_registered(name), *_by_ending(name, module), *_of_keras(node, name)]
+    reached = [*_registered(name).values(), *_by_ending(name, module), *_of_keras(node, name)]
     if not all(map(_is_known, reached)):
         return Finding(f"{what}, which Keras has, but no model calls")
     if not reached or any(isinstance(each, type) for each in reached):
@@ -203,9 +209,9 @@ def _supplied() -> dict[str, Any]:
     return {**keras.saving.get_custom_objects(), **here}
 
 
-def _registered(*names: Any) -> list[Any]:
-    found = (keras.saving.get_registered_object(name) for name in names if isinstance(name, str))
-    return [thing for thing in found if thing is not None]
+def _registered(*names: Any) -> dict[str, Any]:
+    found = {name: keras.saving.get_registered_object(name) for name in names if isinstance(name, str)}
+    return {name: thing for name, thing in found.items() if thing is not None}
 
 
 def _by_ending(name: str, module: str) -> list[Any]:
