@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 from keras.src.backend.common import global_state
+from keras.src.saving.serialization_lib import SafeModeScope
 
 from turtlenet.errors import ModelError
 from turtlenet.models.files.stateful import give_states, take_states
@@ -113,7 +114,9 @@ def put(pairs: list[Pair]) -> None:
 
 def _deserialized(config: Json, custom: Mapping[str, Any], trust: bool) -> Any:
     try:
-        return keras.saving.deserialize_keras_object(config, custom_objects=dict(custom), safe_mode=not trust)
+        # The scope holds for models within models, and against a program that switched Keras's own guard off.
+        with SafeModeScope(not trust):
+            return keras.saving.deserialize_keras_object(config, custom_objects=dict(custom))
     except ModelError:
         raise
     except RecursionError:

@@ -12,13 +12,14 @@ import keras
 from turtlenet.errors import ModelError, printable
 from turtlenet.models.files import description
 from turtlenet.models.files.blueprint import Blueprint, read_blueprint
+from turtlenet.models.files.contents import unread
 from turtlenet.models.files.identity import file_sha256
 from turtlenet.models.files.load import current, era_of, known, load, upgraded_from
-from turtlenet.models.files.safety import findings
+from turtlenet.models.files.safety import findings, judge
 from turtlenet.models.files.save import read_provenance
 from turtlenet.models.heads import Head, logits_model
 from turtlenet.models.legacy.era import Era
-from turtlenet.models.legacy.upgrade import Upgraded
+from turtlenet.models.legacy.upgrade import Upgraded, upgrade
 
 __all__ = ["AppliedRule", "Inspection", "LayerLine", "inspect"]
 
@@ -66,7 +67,9 @@ class Inspection:
         num_classes, head: What `logits_model` finds.
         compiled: Whether `load` brings the compiled state back.
         optimizer, loss, metrics: Their names in the file, even where Keras cannot bring them back.
-        unsafe: What in it would run code; empty if it loads safely.
+        unsafe: What in it runs code or reads files for who loads it without looking, and what was not looked at: all
+            of that is left alone or refused here. Empty if the file holds a model and nothing else.
+        elsewhere: What in it would run code for others, and does not here because the user supplied it.
         attackable, why_not: Whether attacks can climb its logits, and what is in the way.
     """
 
@@ -90,6 +93,7 @@ class Inspection:
     loss: str | None
     metrics: tuple[str, ...]
     unsafe: tuple[str, ...]
+    elsewhere: tuple[str, ...]
     attackable: bool
     why_not: str | None
 
@@ -110,9 +114,14 @@ def inspect(path: str | PathLike[str]) -> Inspection:
         ModelError: No model file, or a damaged one.
     """
     blueprint = read_blueprint(path)
-    upgraded, era, unsafe = _upgraded(blueprint)
-    model, head, why_not = _attempt(path) if not unsafe else (None, None, f"It is refused, unexecuted: {unsafe[0]}.")
+    upgraded, era, refused = _upgraded(blueprint)
+    model, head, why_not = _attempt(path) if not refused else (None, None, f"It is refused, unexecuted: {refused[0]}.")
     training = blueprint.training or {}
+    harmful = tuple(each.phrase for each in judge(training) if each.harmful)
+    elsewhere = _elsewhere(blueprint)
+    # Who trusts a file runs what is in it.
+    trusted = elsewhere if current().trust else ()
+    unsafe = tuple(dict.fromkeys((*refused, *trusted, *harmful, *unread(blueprint))))
     return Inspection(
         path=str(path),
         sha256=file_sha256(Path(path)),
@@ -136,6 +145,7 @@ def inspect(path: str | PathLike[str]) -> Inspection:
         loss=description.label(training.get("loss")),
         metrics=tuple(description.labels(training.get("metrics"))),
         unsafe=unsafe,
+        elsewhere=tuple(each for each in elsewhere if each not in unsafe),
         attackable=head is not None,
         why_not=why_not,
     )
@@ -153,6 +163,15 @@ def _upgraded(blueprint: Blueprint) -> tuple[Upgraded, Era, tuple[str, ...]]:
     except ModelError:
         pass
     return Upgraded({}), era, ()
+
+
+def _elsewhere(blueprint: Blueprint) -> tuple[str, ...]:
+    """What would run code for who supplies nothing and looks at nothing."""
+    try:
+        config = upgrade(blueprint.config, era_of(blueprint, current())).config if blueprint.config else {}
+    except (ModelError, TypeError, KeyError, AttributeError, ValueError, IndexError, RecursionError):
+        config = blueprint.config
+    return tuple(each.phrase for each in judge(config) if each.harmful)
 
 
 def _attempt(path: str | PathLike[str]) -> tuple[keras.Model | None, Head | None, str | None]:
@@ -208,11 +227,17 @@ def _head_lines(it: Inspection) -> list[str]:
             if state
             else ""
         ),
-        f"safe: {'no: ' + '; '.join(it.unsafe) if it.unsafe else 'yes'}",
+        f"safe: {_safety(it)}",
     ]
     if it.head:
         lines.append(f"head: {it.head.kind}, {it.num_classes} classes. {it.head.how}")
     return [*lines, f"can be attacked and hardened: {'yes' if it.attackable else f'no: {it.why_not}'}"]
+
+
+def _safety(it: Inspection) -> str:
+    if it.unsafe:
+        return f"no: {'; '.join(it.unsafe)}"
+    return f"yes, with what you supplied; elsewhere no: {'; '.join(it.elsewhere)}" if it.elsewhere else "yes"
 
 
 def _history(it: Inspection) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Any
 import h5py
 import keras
 from keras.src.backend.common import global_state
+from keras.src.saving.serialization_lib import SafeModeScope
 
 from turtlenet.errors import ModelError, SpecError, TurtlenetError
 from turtlenet.models import zoo
@@ -28,7 +29,7 @@ from turtlenet.models.files.build import build, finish, put, reason
 from turtlenet.models.files.compiled import compile_from
 from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.quiet import quiet
-from turtlenet.models.files.safety import findings
+from turtlenet.models.files.safety import Finding, findings, judge
 from turtlenet.models.files.stored import Stored, attribute_list, check_room, check_whole, layer_arrays
 from turtlenet.models.files.supplied import supplied
 from turtlenet.models.files.weights import Pair, by_name, by_order
@@ -121,7 +122,8 @@ def load(
             upgraded, era = _prepared(blueprint, settings)
             model = _built(blueprint, upgraded, era, settings)
             if compile and blueprint.training and (settings.trust or not findings(blueprint.training)):
-                compile_from(model, blueprint)
+                with SafeModeScope(not settings.trust):
+                    compile_from(model, blueprint)
             return model
     except ModelError as error:
         raise ModelError(_about(blueprint, str(error))) from None
@@ -170,13 +172,23 @@ def upgraded_from(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Er
 def _prepared(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Era]:
     """The same, judged safe."""
     upgraded, era = upgraded_from(blueprint, settings)
-    if not settings.trust and (unsafe := findings(upgraded.config)):
+    if not settings.trust and (unsafe := judge(upgraded.config)):
         more = f" and {len(unsafe) - 1} more" if len(unsafe) > 1 else ""
         raise ModelError(
-            f"Expected a model of known layers; {blueprint.path} has {unsafe[0]}{more}. Nothing of it was executed: "
-            "supply it with --custom [NAME=]package.module:Name (custom_objects=), or --trust the file (trust=True)."
+            f"Expected a model of known layers; {blueprint.path} has {unsafe[0].phrase}{more}. "
+            f"Nothing of it was executed{_cure(unsafe)}."
         )
     return upgraded, era
+
+
+def _cure(unsafe: tuple[Finding, ...]) -> str:
+    """What makes such a file load, where anything does."""
+    cures = []
+    if all(each.suppliable for each in unsafe):
+        cures.append("supply it with --custom [NAME=]package.module:Name (custom_objects=)")
+    if all(each.trustable for each in unsafe):
+        cures.append("--trust the file (trust=True)")
+    return f": {', or '.join(cures)}" if cures else ""
 
 
 def _about(blueprint: Blueprint, line: str) -> str:
