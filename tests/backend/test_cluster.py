@@ -88,6 +88,7 @@ def close(one: dict, other: dict) -> None:
         assert one == other
 
 
+@pytest.mark.slow
 def test_two_processes_evaluate_as_one(shelf, demo_path, report) -> None:
     other = evaluated(shelf, demo_path, "two", processes=2)
     alike(other, report)
