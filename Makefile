@@ -34,7 +34,7 @@ test: $(VENV)/.done
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" $(CONTRACT) \
 		-k "not budget_holds or linf or cw or ddn or boundary or zoo"
 
-# What asks for minutes at a time: clusters that are killed, and several devices.
+# What asks for minutes at a time: clusters, several devices, and networks of hundreds of layers.
 test-slow: $(VENV)/.done
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m slow
 

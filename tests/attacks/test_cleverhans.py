@@ -16,6 +16,7 @@ EPS = 0.1
 @pytest.fixture(scope="module")
 def peers():
     """cleverhans' attacks for TensorFlow 2."""
+    pytest.importorskip("cleverhans")
     from cleverhans.tf2.attacks import fast_gradient_method, momentum_iterative_method, projected_gradient_descent
 
     return {

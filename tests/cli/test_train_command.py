@@ -91,12 +91,11 @@ def test_a_seed_repeats_a_run_in_another_process(line, unbroken, cli, away):
     assert not same(unbroken, away / "other.h5")
 
 
-@pytest.mark.parametrize("epochs", [0, 2])
-def test_a_killed_run_continues_to_the_same_weights(epochs, line, unbroken, cli, away):
+def test_a_killed_run_continues_to_the_same_weights(line, unbroken, cli, away):
     out, state = away / "hardened.h5", away / "hardened.h5.resume"
     out.write_bytes(b"old")
     process = start(*line, "--out", out, cwd=away)
-    for _ in range(epochs):
+    for _ in range(2):
         assert process.stderr.readline().startswith("epoch")
     while not state.exists() and process.poll() is None:
         time.sleep(0.001)

@@ -42,7 +42,13 @@ def enliven(net):
     return net
 
 
-@pytest.mark.parametrize("name", NETS)
+# These two have hundreds of layers, and no kind of layer that the others lack.
+LARGE = {"DenseNet121", "NASNetMobile"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=pytest.mark.slow) if each in LARGE else each for each in NETS]
+)
 def test_application(name, tmp_path):
     make, size, settings = NETS[name]
     net = enliven(make(weights=None, input_shape=(size, size, 3), classes=5, **settings))

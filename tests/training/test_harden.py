@@ -64,7 +64,8 @@ def unbroken():
     return run(whole), whole.model.get_weights()
 
 
-@pytest.mark.parametrize("step", [1, 3, 5, 6, 8, 12])
+# The first step, the first of an epoch, one within, and the last.
+@pytest.mark.parametrize("step", [1, 4, 8, 12])
 def test_a_killed_run_ends_with_the_same_weights(step, unbroken, tmp_path) -> None:
     expected, weights = unbroken
     broken = victim()
@@ -80,12 +81,11 @@ def test_a_killed_run_ends_with_the_same_weights(step, unbroken, tmp_path) -> No
         assert np.array_equal(one, other)
 
 
-def test_the_seed_decides() -> None:
-    first, again, other = victim(), victim(), victim()
-    run(first)
+def test_the_seed_decides(unbroken) -> None:
+    again, other = victim(), victim()
     run(again)
     run(other, schedule=Schedule(epochs=4, batch_size=16, learning_rate=0.01, seed=8))
-    pairs = list(zip(first.model.get_weights(), again.model.get_weights(), other.model.get_weights(), strict=True))
+    pairs = list(zip(unbroken[1], again.model.get_weights(), other.model.get_weights(), strict=True))
     assert all(np.array_equal(one, two) for one, two, _ in pairs)
     assert not all(np.array_equal(one, three) for one, _, three in pairs)
 

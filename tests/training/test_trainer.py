@@ -121,7 +121,7 @@ def deep() -> Classifier:
 @pytest.mark.parametrize(("share", "attack"), [(0.0, "pgd:steps=3,keep=last"), (0.5, "fgsm:keep=last")])
 def test_a_batch_in_parts_is_the_same_step(weight, share, attack) -> None:
     found = []
-    for parts in (1, 2, 4):
+    for parts in (1, 4):
         goal = Madry(attack=attacks.build(attack), ball=balls.get("linf", 0.1), clean_share=share)
         trainer = Trainer(deep(), goal, accumulate=parts)
         trainer.compile(keras.optimizers.SGD(0.5), weighted_metrics=["sparse_categorical_accuracy"])
@@ -236,6 +236,8 @@ assert np.allclose(one, two, atol=1e-5)
 """
 
 
+# Several devices ask for a process of their own.
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_mirrored_strategy_gives_the_weights_of_one_device() -> None:
     done = subprocess.run([sys.executable, "-c", MIRRORED], capture_output=True, text=True, timeout=240, check=False)

@@ -150,8 +150,9 @@ class External(Attack):
         """
         try:
             with warnings.catch_warnings():
-                # What a library imports that is going out of use is nothing that our user can mend.
-                warnings.simplefilter("ignore", DeprecationWarning)
+                # What a library imports that is going out of use, or misses of what it does not need here, is nothing
+                # that our user can mend.
+                warnings.simplefilter("ignore")
                 return importlib.import_module(path)
         except ImportError as error:
             raise SettingError(
