@@ -10,7 +10,7 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade, predict
 from turtlenet.evaluation.report import CurvePoint
 from turtlenet.evaluation.searches import searches_of
-from turtlenet.evaluation.statistics import distances, share, share_interval
+from turtlenet.evaluation.statistics import share, share_interval
 
 __all__ = ["accuracy_curve", "sweeping"]
 
@@ -42,7 +42,7 @@ def accuracy_curve(
             index=np.flatnonzero(right),
             batch_size=cascade.batch_size,
         )
-        far = distances(x[right], outcome.x, cascade.ball.full)[cascade.ball.norm]
+        far = cascade.ball.length(outcome.x, x[right])
         left[right] = np.where(outcome.reached, far, np.inf)
         return left
 
