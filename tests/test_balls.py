@@ -1,5 +1,8 @@
 """Projections, directions and samples of every ball."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +11,9 @@ from hypothesis.extra.numpy import arrays
 from keras import ops
 from scipy.optimize import minimize
 
-from turtlenet import balls, random
+import turtlenet as tn
+from turtlenet import attacks, balls, random
+from turtlenet.balls.base import flat
 from turtlenet.errors import SettingError, SpecError
 
 NORMS = sorted(balls.BALLS)
@@ -123,3 +128,50 @@ def test_names() -> None:
         balls.get("lin", 0.1)
     with pytest.raises(SettingError, match="low < high"):
         balls.get("l2", 0.1, (1.0, 0.0))
+
+
+@pytest.fixture
+def l4() -> Iterator[type[balls.Ball]]:
+    """A ball of another norm: all that turtlenet must be told of one."""
+
+    @balls.register("4")
+    class L4(balls.Ball):
+        norm, order, usual = "l4", 4, (0.6, 0.1)
+
+        def span(self, size: int) -> float:
+            return float(size**0.25)
+
+        def _shrink(self, delta: Any) -> Any:
+            length = ops.reshape(self.distance(delta, 0.0), (-1,) + (1,) * (len(delta.shape) - 1))
+            return delta * ops.minimum(1.0, self.eps / ops.maximum(length, 1e-12))
+
+        def steepest(self, gradient: Any, at: Any) -> Any:
+            steep = ops.sign(gradient) * ops.abs(gradient) ** (1 / 3)
+            length = ops.reshape(self.distance(steep, 0.0), (-1,) + (1,) * (len(steep.shape) - 1))
+            return steep / ops.maximum(length, 1e-12)
+
+        def sample(self, x: Any, key: Any) -> Any:
+            return self.project(x + self.eps * random.uniform(key, x.shape[1:], -1.0, 1.0), x)
+
+        def distance(self, moved: Any, x: Any) -> Any:
+            return ops.sum(ops.abs(flat(moved - x)) ** 4, axis=1) ** 0.25
+
+    yield L4
+    del balls.BALLS["l4"]
+
+
+def test_another_norm_is_one_ball(l4, linear) -> None:
+    x, y = np.full((4, 6), 0.5, "float32"), np.array([0, 1, 2, 0])
+    found = np.asarray(attacks.build("fgsm:restarts=1")(linear, x, y, ball=balls.get("4", 0.1)))
+    assert np.allclose(np.linalg.norm(found - x, ord=4, axis=1), 0.1, atol=1e-6)
+    right = linear.predict(x).argmax(axis=1)
+    report = tn.evaluate(
+        linear.model, (x, right), attacks=["fgsm", "pgd:steps=5", "noise"], norm="l4", eps=0.6, head="logits"
+    )
+    assert report.threat["norm"] == "l4"
+    assert report.robust_accuracy < report.clean_accuracy == 1
+
+
+def test_a_norm_is_taken_once(l4) -> None:
+    with pytest.raises(SpecError, match="Expected a new norm; 'l4' already stands for"):
+        balls.register()(type("Other", (l4,), {}))

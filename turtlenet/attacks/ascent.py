@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import backend, losses, random
-from turtlenet.attacks.base import MOST, Attack
+from turtlenet.attacks.base import MOST, Attack, Norms
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
 from turtlenet.attacks.scene import Found
 from turtlenet.balls import Ball
@@ -53,7 +53,7 @@ class Ascent(Attack):
     keep: str = "best"
     early_stop: bool = False
 
-    norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
+    norms: ClassVar[Any] = Norms(climbing=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,16 +13,30 @@ from keras import ops
 from turtlenet import backend, balls, gradients, losses, random
 from turtlenet.attacks.goal import Best, Goal, check_target, is_sweep, sweep_size
 from turtlenet.attacks.scene import Crafted, Found, Scene, nth_keys
-from turtlenet.balls import BALLS, Ball
+from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.registry import Registry, enclosed
 
-__all__ = ["MOST", "Attack", "attacks"]
+__all__ = ["MOST", "Attack", "Norms", "attacks"]
 
 
 MOST = 1_000_000
 """The most steps, draws or restarts; more is a typing error, and would overflow a loop's counter."""
+
+
+class Norms:
+    """An attack's `norms` that are all registered ones: a new ball needs no change of the attack.
+
+    Args:
+        climbing: Whether only those count in which following gradients leads somewhere.
+    """
+
+    def __init__(self, *, climbing: bool = False):
+        self.climbing = climbing
+
+    def __get__(self, attack: Any, owner: Any = None) -> tuple[str, ...]:
+        return balls.norms(climbing=self.climbing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +61,7 @@ class Attack(abc.ABC):
     norm: str = ""
     eps: float = 0.0
 
-    norms: ClassVar[tuple[str, ...]] = tuple(BALLS)
+    norms: ClassVar[Any] = Norms()
     """The norms that `search` can work in."""
 
     minimal: ClassVar[bool] = False

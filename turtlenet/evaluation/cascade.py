@@ -195,7 +195,7 @@ class Cascade:
 
     def _note(self, number: int, mine: "_Block", outcome: Outcome, ledger: Ledger, ball: Ball) -> None:
         ledger.attacked[number, mine.rows] = True
-        length = distances(mine.x, outcome.x, ball.full)[ball.norm]
+        length = ball.length(outcome.x, mine.x)
         ledger.minimum[number, mine.rows] = np.where(outcome.reached, length, np.inf)
         far = ~inside(ball, mine.x, outcome.x) if self.attacks[number].minimal else np.zeros(len(mine.x), bool)
         ledger.near[number, mine.rows] = inside(self.ball, mine.x, outcome.x) if ball != self.ball else ~far
@@ -284,7 +284,7 @@ def eight_bit(moved: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
     units, origin = (moved.astype("float64") - ball.low) / level, (x.astype("float64") - ball.low) / level
     nearest, nearer = np.rint(units), np.where(units > origin, np.floor(units + 1e-4), np.ceil(units - 1e-4))
     rounded, careful = ((ball.low + level * each).astype("float32") for each in (nearest, nearer))
-    leaves = distances(x, rounded, ball.full)[ball.norm] > float(ball.eps) * (1 + 1e-6)
+    leaves = ball.length(rounded, x) > float(ball.eps) * (1 + 1e-6)
     rounded[leaves] = careful[leaves]
     # What did not move stays as it was, on the grid or not.
     return np.where(moved == x, x, np.clip(rounded, ball.low, ball.high))

@@ -9,7 +9,7 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade, predict
 from turtlenet.evaluation.report import CurvePoint
 from turtlenet.evaluation.searches import searches_of
-from turtlenet.evaluation.statistics import distances, share, share_interval
+from turtlenet.evaluation.statistics import share, share_interval
 from turtlenet.evaluation.tally import Tally
 
 __all__ = ["accuracy_curve", "sweeping"]
@@ -39,7 +39,7 @@ def accuracy_curve(
             attack, model, x[right], y[right], ball=ball, seed=cascade.seed, index=np.flatnonzero(right)
         )
         tries.append((outcome.x, outcome.reached))
-        far = distances(x[right], outcome.x, cascade.ball.full)[cascade.ball.norm]
+        far = cascade.ball.length(outcome.x, x[right])
         left[right] = np.where(outcome.reached, far, np.inf)
         return left
 

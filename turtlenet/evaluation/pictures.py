@@ -16,8 +16,6 @@ from turtlenet.evaluation.report import Picture
 
 __all__ = ["drawable", "pictures", "png", "softmax"]
 
-_ORDER = {"linf": np.inf, "l2": 2, "l1": 1, "l0": 0}
-
 
 def pictures(
     cascade: Cascade, names: list[str], model: Classifier, examples: Examples, ledger: Ledger, most: int = 10
@@ -85,7 +83,7 @@ def _images(x: np.ndarray, moved: np.ndarray, ball: Ball) -> dict[str, str]:
 
 
 def _distance(moved: np.ndarray, x: np.ndarray, ball: Ball) -> float:
-    return round(float(np.linalg.norm((moved - x).ravel().astype("float64"), ord=_ORDER[ball.norm])), 6)
+    return round(float(np.linalg.norm((moved - x).ravel().astype("float64"), ord=ball.order)), 6)
 
 
 def drawable(shape: tuple[int, ...]) -> bool:

@@ -150,7 +150,7 @@ class Players:
 
     def allowed(self, norm: str, values: int) -> float:
         """How long in a norm, `linf` or `l2`, an even perturbation of so many values on the ball's surface is."""
-        each: float = self.ball.eps / {"linf": 1.0, "l2": math.sqrt(values), "l1": float(values)}[self.ball.norm]
+        each: float = self.ball.eps / self.ball.span(values)
         return each * (1.0 if norm == "linf" else math.sqrt(values))
 
     def move(self, victims: Sequence[Classifier], x: Any, y: Any, key: Any) -> tuple[list[Any], dict[str, Any]]:

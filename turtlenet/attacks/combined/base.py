@@ -57,7 +57,7 @@ class Combined(Attack):
         """The attacks that it consists of, as they were given."""
 
     @property
-    def norms(self) -> tuple[str, ...]:  # type: ignore[override]
+    def norms(self) -> tuple[str, ...]:
         """The norms that all parts can work in."""
         first, *rest = self.parts
         return tuple(norm for norm in first.norms if all(norm in part.norms for part in rest))

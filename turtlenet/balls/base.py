@@ -1,0 +1,157 @@
+"""Where an input may move: everything an attack needs to know of geometry.
+
+A ball has a radius `eps` in input units and the pixel bounds `[low, high]`. `eps` may be a float32 scalar tensor, so
+that one compiled attack serves every radius. Tensors are float32 of shape (batch, ...).
+"""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+from keras import ops
+
+from turtlenet.errors import SettingError, SpecError, did_you_mean
+
+__all__ = ["BALLS", "Ball", "column", "euclidean", "flat", "get", "norms", "register"]
+
+B = TypeVar("B", bound="Ball")
+
+
+@dataclass(frozen=True)
+class Ball(abc.ABC):
+    """The points within `eps` of an input, inside the pixel bounds.
+
+    Args:
+        eps: Radius, in input units (for `L0`: the number of values that may change).
+        low: Smallest value of a pixel.
+        high: Largest value of a pixel.
+
+    Raises:
+        SettingError: `eps` is negative, NaN or infinite, or the bounds are not low < high.
+    """
+
+    eps: Any
+    low: float = 0.0
+    high: float = 1.0
+
+    norm: ClassVar[str]
+    order: ClassVar[float]
+    """The order of the norm, as NumPy counts it: the host measures by it."""
+    usual: ClassVar[tuple[float, float]] = (0.3, 8 / 255)
+    """The usual radius for gray and for color images, as a share of the pixel range."""
+    climbs: ClassVar[bool] = True
+    """Whether steps along `steepest` lead somewhere, so that attacks that follow gradients work in it."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.eps, (int, float)) and not 0 <= self.eps < math.inf:
+            raise SettingError(f"Expected eps >= 0, a finite radius in input units; got {self.eps}.")
+        if not -math.inf < self.low < self.high < math.inf:
+            raise SettingError(f"Expected bounds low < high; got {self.low} and {self.high}.")
+
+    def with_eps(self, eps: Any) -> "Ball":
+        """The same kind of ball with another radius."""
+        return dataclasses.replace(self, eps=eps)
+
+    def inside(self, x: Any) -> Any:
+        """Clips pixels to the bounds."""
+        return ops.clip(x, self.low, self.high)
+
+    def project(self, moved: Any, x: Any) -> Any:
+        """Brings `moved` back into the ball around `x` and into the bounds."""
+        # The bounds first: what they cut off must not count as length. The last clip only rounds.
+        return self.inside(x + self._shrink(self.inside(moved) - x))
+
+    @abc.abstractmethod
+    def _shrink(self, delta: Any) -> Any:
+        """The nearest perturbation within the radius."""
+
+    @abc.abstractmethod
+    def steepest(self, gradient: Any, at: Any) -> Any:
+        """The direction of unit length, in this norm, that climbs most from `at`."""
+
+    @abc.abstractmethod
+    def sample(self, x: Any, key: Any) -> Any:
+        """Draws a point of the ball around each `x`, by the examples' keys (see `turtlenet.random`)."""
+
+    @abc.abstractmethod
+    def distance(self, moved: Any, x: Any) -> Any:
+        """The length of each perturbation, of shape (batch,)."""
+
+    def length(self, moved: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """The length of each perturbation on the host, float64 (n,): what a report counts by."""
+        delta = (moved.astype("float64") - x.astype("float64")).reshape(len(x), math.prod(x.shape[1:]))
+        measured: np.ndarray = np.linalg.norm(delta, ord=self.order, axis=1)
+        return measured
+
+    @abc.abstractmethod
+    def span(self, size: int) -> float:
+        """The length of a perturbation that is 1 in each of `size` values."""
+
+    def widest(self, shape: tuple[int, ...]) -> float:
+        """The radius of the ball that holds every image of a shape within the bounds."""
+        return self.full * self.span(math.prod(shape))
+
+    @property
+    def full(self) -> float:
+        """A bound on how far two images within the bounds can be apart, for one pixel."""
+        return self.high - self.low
+
+
+BALLS: dict[str, type[Ball]] = {}
+"""Every registered kind of ball, by the name of its norm."""
+
+_ALIASES: dict[str, str] = {}
+
+
+def register(*aliases: str) -> Callable[[type[B]], type[B]]:
+    """Decorates a kind of ball, so that its `norm`, or another name for it, stands for it wherever a norm is named.
+
+    Raises:
+        SpecError: The name stands for another kind already.
+    """
+
+    def add(ball: type[B]) -> type[B]:
+        if BALLS.setdefault(ball.norm, ball) is not ball:
+            raise SpecError(f"Expected a new norm; {ball.norm!r} already stands for {BALLS[ball.norm]!r}.")
+        _ALIASES.update(dict.fromkeys(aliases, ball.norm))
+        return ball
+
+    return add
+
+
+def get(norm: str, eps: Any, bounds: tuple[float, float] = (0.0, 1.0)) -> Ball:
+    """Makes the ball of a norm's name.
+
+    Raises:
+        SpecError: No such norm.
+        SettingError: See `Ball`.
+    """
+    name = _ALIASES.get(str(norm).lower(), str(norm).lower())
+    if name not in BALLS:
+        raise SpecError(f"Unknown norm {norm!r}.{did_you_mean(name, BALLS)}")
+    return BALLS[name](eps, float(bounds[0]), float(bounds[1]))
+
+
+def norms(*, climbing: bool = False) -> tuple[str, ...]:
+    """The registered norms, those of the highest order first; or only those in which following gradients works."""
+    known = (ball for ball in BALLS.values() if ball.climbs or not climbing)
+    return tuple(ball.norm for ball in sorted(known, key=lambda ball: -ball.order))
+
+
+def flat(x: Any) -> Any:
+    """Shapes (batch, ...) as (batch, values)."""
+    return ops.reshape(x, (-1, math.prod(x.shape[1:])))
+
+
+def column(values: Any, like: Any) -> Any:
+    """Shapes (batch,) so that it multiplies images."""
+    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
+
+
+def euclidean(delta: Any) -> Any:
+    """The Euclidean length of each example, (batch,)."""
+    return ops.sqrt(ops.sum(ops.square(flat(delta)), axis=1))

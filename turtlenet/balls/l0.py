@@ -1,0 +1,44 @@
+"""The ball of the number of values that change."""
+
+from typing import Any
+
+from keras import ops
+
+from turtlenet import random
+from turtlenet.balls.base import Ball, flat, register
+
+__all__ = ["L0"]
+
+
+@register("0")
+class L0(Ball):
+    """At most `eps` values of an image change, each by any amount within the bounds."""
+
+    norm = "l0"
+    order = 0
+    climbs = False
+
+    def span(self, size: int) -> float:
+        return float(size)
+
+    def _shrink(self, delta: Any) -> Any:
+        return delta * ops.cast(_largest(delta, self.eps), "float32")
+
+    def steepest(self, gradient: Any, at: Any) -> Any:
+        return ops.sign(gradient) * ops.cast(_largest(gradient, self.eps), "float32") * self.full
+
+    def sample(self, x: Any, key: Any) -> Any:
+        places = _largest(random.uniform(random.fold_in(key, 0), x.shape[1:]), self.eps)
+        values = random.uniform(random.fold_in(key, 1), x.shape[1:], self.low, self.high)
+        return ops.where(places, values, x)
+
+    def distance(self, moved: Any, x: Any) -> Any:
+        return ops.sum(ops.cast(flat(moved) != flat(x), "float32"), axis=1)
+
+
+def _largest(values: Any, count: Any) -> Any:
+    """Marks the `count` largest magnitudes of each example; ties go to the earlier place."""
+    magnitude = ops.abs(flat(values))
+    order = ops.argsort(-magnitude, axis=1)
+    rank = ops.cast(ops.argsort(order, axis=1), "float32")
+    return ops.reshape(rank < ops.floor(ops.cast(count, "float32")), ops.shape(values))
