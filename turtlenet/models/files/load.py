@@ -35,7 +35,7 @@ from turtlenet.models.files.weights import Pair, by_name, by_order
 from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.generation import generation
 from turtlenet.models.legacy.upgrade import Upgraded, upgrade
-from turtlenet.registry import import_name
+from turtlenet.registry import check_callable, import_name
 
 __all__ = ["Loading", "current", "era_of", "known", "load", "loading", "upgraded_from"]
 
@@ -305,11 +305,13 @@ def _architecture(settings: Loading, pair: Callable[[keras.Model, Upgraded], lis
 
 
 def _made(name: str) -> keras.Model:
-    """What the user's own function makes."""
+    """What the user's own function makes, or a model of the user's."""
     made = import_name(name)
+    if not isinstance(made, keras.Model):
+        check_callable(made, name)
     try:
-        model = made() if callable(made) and not isinstance(made, keras.Model) else made
-    except Exception as error:
+        model = made if isinstance(made, keras.Model) else made()
+    except (Exception, SystemExit) as error:
         raise SpecError(f"Expected {name} to give a Keras model; {reason(error)}.") from None
     if not isinstance(model, keras.Model):
         raise SpecError(f"Expected {name} to give a Keras model; got a {type(model).__name__}.")
