@@ -98,8 +98,8 @@ class Keyed(Defence):
         """
         if config.get("key"):
             raise ModelError(
-                "Expected the seal of a key in a keyed layer's description; got the place of one, which was not looked "
-                "at: a key is given in TURTLENET_KEY_FILE or TURTLENET_KEY."
+                "Expected the seal of a key in a keyed layer's description; got the place of one, which was not "
+                "looked at: a key is given in TURTLENET_KEY_FILE or TURTLENET_KEY."
             )
         # Outside of files a layer may be copied before it has seen an image, and so before it has a seal.
         if not config.get("seal") and serialization_lib.in_safe_mode() is not None:

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -20,6 +20,7 @@ import h5py
 import keras
 from keras.src.backend.common import global_state
 
+from turtlenet import hdf5
 from turtlenet.errors import ModelError, SpecError, TurtlenetError
 from turtlenet.models import zoo
 from turtlenet.models.files import saved_model
@@ -72,7 +73,8 @@ def loading(settings: Loading) -> Iterator[None]:
     global _default
     before, _default = _default, settings
     try:
-        yield
+        with hdf5.trusted() if settings.trust else nullcontext():
+            yield
     finally:
         _default = before
 
@@ -111,6 +113,11 @@ def load(
         settings = replace(settings, trust=trust)
     if architecture is not None:
         settings = replace(settings, architecture=architecture)
+    with hdf5.trusted() if settings.trust else nullcontext():
+        return _loaded(path, compile, settings)
+
+
+def _loaded(path: str | PathLike[str], compile: bool, settings: Loading) -> keras.Model:
     blueprint = read_blueprint(path)
     try:
         with quiet(), known(settings.custom_objects):
@@ -220,7 +227,7 @@ def _held(file: Path) -> int:
             # HDF5 knows of bfloat16 that it has two bytes.
             total += math.prod(item.shape or ()) if item.dtype.kind in "fiub" or item.dtype.str == "|V2" else 0
 
-    with h5py.File(file, "r") as opened:
+    with hdf5.opened(file) as opened:
         check_whole(opened, file)
         opened.visititems(count)
     return total
@@ -247,6 +254,7 @@ def _weights_file(blueprint: Blueprint) -> Iterator[Path]:
                     check_room(archive.getinfo("model.weights.h5").file_size, blueprint.path)
                     with archive.open("model.weights.h5") as source, file.open("wb") as target:
                         shutil.copyfileobj(source, target)
+            hdf5.check(file, of=None if blueprint.path.is_dir() else blueprint.path)
             if not h5py.is_hdf5(file):
                 raise ModelError(f"Expected whole weights in {blueprint.path}; they are damaged.")
             yield file
@@ -264,7 +272,7 @@ def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
             f"{_for_layers(blueprint.path)}: pass --architecture (architecture=)."
         )
     era = Era.of(blueprint.keras_version, blueprint.backend or settings.written_by, otherwise=1)
-    with h5py.File(blueprint.path, "r") as file:
+    with hdf5.opened(blueprint.path) as file:
         old = "layer_names" in file.attrs
     if old:
         with layer_arrays(blueprint.path) as stored:
@@ -283,7 +291,7 @@ def _of_layers(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era)
 
 
 def _for_layers(path: Path) -> str:
-    with h5py.File(path, "r") as file:
+    with hdf5.opened(path) as file:
         names = attribute_list(file, "layer_names") or sorted(file.get("layers", {}))
     return f", for the layers {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
 
