@@ -11,6 +11,9 @@ FLOORS = {
     "version": 0,
     "bars": 0,
     "files": 0,
+    "hdf5": 0,
+    "numpy_files": 0,
+    "hdf5_probe": 0,
     "toml_files": 0,
     "registry": 0,
     "backend": 1,
@@ -50,6 +53,8 @@ FLOORS = {
 NEIGHBORS = {
     ("registry", "errors"),
     ("files", "errors"),
+    ("hdf5", "errors"),
+    ("numpy_files", "errors"),
     ("toml_files", "errors"),
     ("balls", "random"),
     ("balls", "backend"),

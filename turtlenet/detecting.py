@@ -5,12 +5,12 @@ from pathlib import Path
 
 from turtlenet import attacks as attack_family
 from turtlenet.attacks import Attack
+from turtlenet.attacks.told import told
 from turtlenet.classifier import Classifier
 from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, fit_on, score_on
 from turtlenet.errors import DataError
 from turtlenet.fitting import DataType, ModelType, PathType, about_model, as_classifier, ball_for, load_data
 from turtlenet.parts import choose
-from turtlenet.registry import parse_spec
 
 __all__ = ["fit_detector", "score_detector"]
 
@@ -138,9 +138,7 @@ def score_detector(
         batch_size=batch_size,
     )
     # A file's specs are registered names only: reading a file imports nothing.
-    made = [attack_family.build(spec) for spec in attacks] or [
-        attack_family.attacks.build(parse_spec(spec)) for spec in fitted.attacks
-    ]
+    made = [attack_family.build(spec) for spec in attacks] or [told(spec) for spec in fitted.attacks]
     return score_on(setting, fitted, made, about=about, adaptive=adaptive)
 
 

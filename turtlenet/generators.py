@@ -158,7 +158,7 @@ def train_generator(
             "validation": len(held_out) if held_out else 0,
         }
     if student is None:
-        run, queries = train_players(players, [victim, *others], examples, schedule, **state, **same), 0
+        run, queries = train_players(players, [victim, *others], examples, schedule, tell=tell, **state, **same), 0
     else:
         oracle = Oracle(victim, "scores")
         asked: dict[str, Any] = {"dynamic": access == "dynamic", "passes": distillation, "tell": tell}

@@ -5,18 +5,36 @@ names through entry points (`turtlenet.attacks` and its sisters); an entry point
 asked for, but for defences, which Keras must know by the time that it loads a model (see `turtlenet.defences`).
 """
 
+import contextlib
 import dataclasses
 import importlib
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from importlib import metadata
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from turtlenet.errors import SpecError, did_you_mean
 
-__all__ = ["Registry", "Spec", "enclosed", "import_name", "parse_spec", "parse_value", "split", "takes"]
+__all__ = [
+    "Registry",
+    "Spec",
+    "check_callable",
+    "enclosed",
+    "import_name",
+    "parse_spec",
+    "parse_value",
+    "registered_names",
+    "registered_only",
+    "split",
+    "takes",
+]
+
+# Deeper than anybody writes, and far from where Python's own stack ends.
+_DEEPEST = 30
+_registered: ContextVar[bool] = ContextVar("registered_names", default=False)
 
 
 T = TypeVar("T")
@@ -29,6 +47,25 @@ class Spec(NamedTuple):
     name: str
     settings: dict[str, Any]
     words: Mapping[str, str] = MappingProxyType({})
+
+
+@contextlib.contextmanager
+def registered_names() -> Iterator[None]:
+    """Lets specs name registered things alone while it lasts: they come out of a file, which must not import code.
+
+    Entry points are registered: they are installed, and found by their names. The parts of combined attacks are built
+    under the same rule.
+    """
+    token = _registered.set(True)
+    try:
+        yield
+    finally:
+        _registered.reset(token)
+
+
+def registered_only() -> bool:
+    """Whether specs may name registered things alone at this point of the program."""
+    return _registered.get()
 
 
 def parse_value(text: str) -> bool | int | float | str:
@@ -79,13 +116,15 @@ def split(text: str, mark: str) -> list[str]:
     """Splits at each `mark` that stands outside all parentheses.
 
     Raises:
-        SpecError: A parenthesis without its other half.
+        SpecError: A parenthesis without its other half, or parentheses more than 30 deep.
     """
     parts, depth = [""], 0
     for letter in text:
         depth += {"(": 1, ")": -1}.get(letter, 0)
         if depth < 0:
             break
+        if depth > _DEEPEST:
+            raise SpecError(f"Expected parentheses at most {_DEEPEST} deep in a spec; got more: {text[:60]!r}...")
         if letter == mark and not depth:
             parts.append("")
         else:
@@ -107,8 +146,12 @@ def import_name(path: str) -> Any:
     """Imports `package.module:Name`.
 
     Raises:
-        SpecError: There is no such module, or no such name in it.
+        SpecError: There is no such module, or no such name in it, or the name came out of a file.
     """
+    if registered_only():
+        raise SpecError(
+            f"Expected registered names alone in a file; got {path[:80]!r}, which names code: nothing was imported."
+        )
     module_name, _, attribute = path.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -120,21 +163,38 @@ def import_name(path: str) -> Any:
         raise SpecError(f"Expected a name in module {module_name!r}; got {attribute!r}, which it lacks.") from None
 
 
+def check_callable(found: Any, path: str) -> None:
+    """Refuses, before it is called, what cannot be a function of the user's that needs no arguments.
+
+    Raises:
+        SpecError: Nothing that can be called, or a function that needs arguments or does not say which.
+    """
+    if not callable(found):
+        raise SpecError(f"Expected a function at {path!r}; got {type(found).__name__} {str(found)[:60]!r}.")
+    try:
+        needed = inspect.signature(found).parameters.values()
+    except (ValueError, TypeError):
+        raise SpecError(f"Expected a function that needs no arguments at {path!r}; it does not say which.") from None
+    open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    names = [each.name for each in needed if each.default is each.empty and each.kind not in open_ended]
+    if names:
+        raise SpecError(f"Expected a function that needs no arguments at {path!r}; got one of {', '.join(names)}.")
+
+
 class Registry(Generic[T]):
     """A family of named things: attacks, defences, objectives, data sets or models.
 
     Args:
         kind: What the family is called in messages, in the singular: `attack`.
         group: The entry-point group through which other packages add names.
-        base: What a class that is named by its import path must derive from; None takes any factory.
-        made: What a factory must make, of several kinds; None takes anything.
+        base: What a class that is named by its import path must derive from, or several such; None takes any function
+            that can be called without arguments.
     """
 
-    def __init__(self, kind: str, group: str, base: type | None = None, made: tuple[type, ...] | None = None):
+    def __init__(self, kind: str, group: str, base: type | tuple[type, ...] | None = None):
         self.kind = kind
         self.group = group
         self.base = base
-        self.made = made
         self._factories: dict[str, Callable[..., T]] = {}
         self._families: dict[str, Any] = {}
 
@@ -241,11 +301,7 @@ class Registry(Generic[T]):
         given = {**usable, **settings, **fixed}
         if lacking := [key for key in needed if key not in given]:
             raise SpecError(f"Expected {lacking[0]}=... for {self.kind} {name!r}, which has no default; got none.")
-        made = factory(**given)
-        if self.made is not None and not isinstance(made, self.made):
-            kinds = " or ".join(kind.__name__ for kind in self.made)
-            raise SpecError(f"Expected {name!r} to make a {kinds}; got {type(made).__name__}.")
-        return made
+        return factory(**given)
 
     def _of_family(self, prefix: str, spec: str) -> T:
         method, colon, settings = spec.partition(":")[2].partition(":")
@@ -270,9 +326,11 @@ class Registry(Generic[T]):
 
     def _imported(self, path: str) -> Callable[..., T]:
         factory = import_name(path)
-        fits = callable(factory) if self.base is None else inspect.isclass(factory) and issubclass(factory, self.base)
-        if not fits:
-            wanted = "a function" if self.base is None else f"a class derived from {self.base.__name__}"
+        if self.base is None:
+            check_callable(factory, path)
+        elif not (inspect.isclass(factory) and issubclass(factory, self.base)):
+            bases = self.base if isinstance(self.base, tuple) else (self.base,)
+            wanted = "a class derived from " + " or ".join(base.__name__ for base in bases)
             raise SpecError(f"Expected {wanted} at {path!r}; got {type(factory).__name__} {factory!r}.")
         made: Callable[..., T] = factory
         return made

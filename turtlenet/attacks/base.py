@@ -16,7 +16,7 @@ from turtlenet.attacks.scene import Crafted, Found, Scene, nth_keys
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
-from turtlenet.registry import Registry, enclosed
+from turtlenet.registry import Registry, enclosed, registered_names
 
 __all__ = ["MOST", "Attack", "Norms", "attacks"]
 
@@ -290,9 +290,14 @@ class Attack(abc.ABC):
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "Attack":
-        """Reads back what `to_dict` wrote."""
+        """Reads back what `to_dict` wrote; nothing is imported for it.
+
+        Raises:
+            SpecError: An attack, or a part of one, that is not registered by its name.
+        """
         settings: dict[str, Any] = {key: math.inf if value == "inf" else value for key, value in data.items()}
-        return attacks.factory(settings.pop("name"))(**settings)
+        with registered_names():
+            return attacks.factory(settings.pop("name"))(**settings)
 
     def attempted(self, scene: "Scene") -> Found:
         """One attempt at a scene, within a graph."""

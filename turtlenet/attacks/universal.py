@@ -17,6 +17,7 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import write_whole
+from turtlenet.numpy_files import check_arrays
 
 __all__ = ["Perturbation", "Universal", "fit_universal", "measure_universal"]
 
@@ -208,10 +209,12 @@ def _loaded(file: str) -> _Loaded:
 @functools.lru_cache(maxsize=8)
 def _read(file: str, *stamp: int) -> _Loaded:
     """Reads a file, again only where its stamp has changed."""
+    check_arrays(Path(file))
     try:
         delta = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"Expected a perturbation in {file}; got: {str(error).splitlines()[0]}.") from None
+    except Exception as error:  # Whatever NumPy makes of damaged bytes.
+        reason = " ".join(str(error).split())[:150] or type(error).__name__
+        raise DataError(f"Expected a perturbation in {file}; got: {reason}.") from None
     if not isinstance(delta, np.ndarray) or delta.dtype.kind != "f" or not np.isfinite(delta).all():
         raise DataError(f"Expected finite floats in {file}; got {getattr(delta, 'dtype', type(delta).__name__)}.")
     return _Loaded(delta.astype("float32"))

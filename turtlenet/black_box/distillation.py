@@ -52,7 +52,7 @@ def distill(
     fit_answers(student, x, answers, epochs=passes, batch_size=schedule.batch_size, seed=schedule.seed)
     tell(f"substitute: trained on {oracle.queries:,} answers")
     if not dynamic:
-        return train_players(players, [student, *others], examples, schedule, **state, **same)
+        return train_players(players, [student, *others], examples, schedule, tell=tell, **state, **same)
     runs = []
     for number in range(schedule.epochs):
         turn = dataclasses.replace(schedule, epochs=1, seed=schedule.seed + number)

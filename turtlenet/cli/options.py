@@ -269,6 +269,10 @@ def framework(**hardware: Any) -> Any:
     if importlib.util.find_spec(chosen) is None:
         raise SettingError(f"Expected KERAS_BACKEND={chosen} to be installed; it is not: pip install {chosen}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from turtlenet import hdf5
+
+    # Starts beside the framework, which takes longer.
+    hdf5.start()
     with quiet_start():
         from turtlenet import api, backend
 

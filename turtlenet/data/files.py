@@ -6,10 +6,12 @@ from typing import Any
 import h5py
 import numpy as np
 
+from turtlenet import hdf5
 from turtlenet.data.pixels import one_line
 from turtlenet.errors import DataError
+from turtlenet.numpy_files import check_arrays
 
-__all__ = ["ARRAYS", "read_arrays"]
+__all__ = ["ARRAYS", "check_inside", "read_arrays"]
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test", "x", "y")
 
@@ -36,6 +38,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
+    check_arrays(path)
     # Opened here, because NumPy leaves a damaged archive open.
     with path.open("rb") as stream:
         archive = np.load(stream, allow_pickle=False)
@@ -46,6 +49,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
 
 def _read_h5(path: Path) -> dict[str, Any]:
     # Not closed here: the data sets keep the file open for as long as they are in use.
+    hdf5.check(path, DataError)
     file = h5py.File(path, "r")
     found = {key: file[key] if key in ARRAYS else None for key in file}
     for key, item in found.items():
@@ -56,6 +60,28 @@ def _read_h5(path: Path) -> dict[str, Any]:
 
 def _read_folder(path: Path) -> dict[str, Any]:
     files = {file.stem: file for file in sorted(path.glob("*.npy"))}
-    return {
-        key: np.load(file, mmap_mode="r", allow_pickle=False) if key in ARRAYS else None for key, file in files.items()
-    }
+    return {key: _mapped(file) if key in ARRAYS else None for key, file in files.items()}
+
+
+def _mapped(file: Path) -> Any:
+    check_inside(file, file.parent)
+    check_arrays(file)
+    array = np.load(file, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise DataError(f"Expected an array in {file}; got an archive.")
+    return array
+
+
+def check_inside(path: Path, folder: Path) -> None:
+    """Refuses a link in a folder that leads out of it: what lies there is not the folder's to show.
+
+    Raises:
+        DataError: Such a link.
+    """
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"Expected files that can be read in {folder}; got: {one_line(error)}.") from None
+    if not inside:
+        raise DataError(f"Expected files of {folder} itself; {path.name} is a link to somewhere else.")

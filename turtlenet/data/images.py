@@ -1,16 +1,22 @@
 """Folders of images, one folder a class, decoded only when they are asked for."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from turtlenet.data.files import check_inside
 from turtlenet.data.pixels import one_line, size_text
 from turtlenet.errors import DataError
 
 __all__ = ["ImageFiles", "read_image_folder"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm"}
+# Others that Pillow knows are no pictures alone: one is a program for Ghostscript.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -80,6 +86,11 @@ def read_image_folder(
     arrays: dict[str, Any] = {}
     for suffix, part in parts.items():
         found = [(file, label) for label, name in enumerate(classes) for file in _images(part / name)]
+        for file, _ in found:
+            check_inside(file, path)
+            if not file.is_file():
+                # Reading from a pipe would wait for who writes to it.
+                raise DataError(f"Expected an image in {file}; it is no file.")
         if not found:
             raise DataError(
                 f"Expected images in the class folders of {part}; got none ({', '.join(sorted(SUFFIXES))})."
@@ -98,6 +109,14 @@ def _images(path: Path) -> list[Path]:
     return sorted(file for file in path.glob("*") if file.suffix.lower() in SUFFIXES and file.name[0] != ".")
 
 
+@contextmanager
+def _no_bomb(module: Any) -> Iterator[None]:
+    """Refuses an image of more pixels than Pillow takes for sane, of which it only warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", module.DecompressionBombWarning)
+        yield
+
+
 def _decode(file: Path, shape: tuple[int, ...] | None) -> np.ndarray:
     """One image as uint8 of this shape, or of its own in gray or RGB."""
     try:
@@ -105,7 +124,7 @@ def _decode(file: Path, shape: tuple[int, ...] | None) -> np.ndarray:
     except ImportError:
         raise DataError("Expected Pillow for a folder of images; it is not installed: pip install pillow.") from None
     try:
-        with Image.open(file) as opened:
+        with _no_bomb(Image), Image.open(file, formats=FORMATS) as opened:
             image: Image.Image = opened
             if image.mode[0] == "I":
                 # Pillow would cut 16-bit gray off at 255.

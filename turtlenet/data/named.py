@@ -79,7 +79,7 @@ def read_named(spec: str) -> dict[str, Any]:
         made = datasets.build(spec)
     except TurtlenetError:
         raise
-    except Exception as error:  # Anybody's code; the traceback stays in the chain.
+    except (Exception, SystemExit) as error:  # Anybody's code; the traceback stays in the chain.
         raise DataError(f"Expected data set {spec!r} to give arrays; it raised {_named(error)}.") from error
     if isinstance(made, Mapping):
         return dict(made)
@@ -110,5 +110,5 @@ def _from_keras(name: str, **settings: Any) -> Any:
         ) from None
 
 
-def _named(error: Exception) -> str:
+def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {one_line(error)}"

@@ -150,7 +150,7 @@ def _text(value: Any) -> str:
     return ":".join(f"{each:g}" for each in value) if isinstance(value, list) else str(value)
 
 
-defences: Registry[Defence | Conversion] = Registry("defence", "turtlenet.defences", made=(Defence, Conversion))
+defences: Registry[Defence | Conversion] = Registry("defence", "turtlenet.defences", base=(Defence, Conversion))
 
 
 def registered(name: str) -> Any:

@@ -10,10 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from keras.src.saving import serialization_lib
 
 from turtlenet.defences import draws, keys
 from turtlenet.defences.base import Defence, defences, registered
-from turtlenet.errors import SettingError
+from turtlenet.errors import ModelError, SettingError
 
 __all__ = ["Keyed", "Permutation", "SignFlip", "pixels_of"]
 
@@ -87,6 +88,24 @@ class Keyed(Defence):
         """What was drawn for each unit, shaped to be broadcast against an image."""
         unit = (self.depth if self.channels else 1,) if len(self.grid) < len(self.element) else ()
         return drawn.reshape(*self.grid, *unit)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Keyed":
+        """Builds the layer of a description, which has the seal of a key and never says where one is.
+
+        Raises:
+            ModelError: A place of a key, or no seal in a file: whose key is used is for its owner to say.
+        """
+        if config.get("key"):
+            raise ModelError(
+                "Expected the seal of a key in a keyed layer's description; got the place of one, which was not "
+                "looked at: a key is given in TURTLENET_KEY_FILE or TURTLENET_KEY."
+            )
+        # Outside of files a layer may be copied before it has seen an image, and so before it has a seal.
+        if not config.get("seal") and serialization_lib.in_safe_mode() is not None:
+            raise ModelError("Expected the seal of a key in a keyed layer's description; it has none.")
+        made: Keyed = super().from_config({name: value for name, value in config.items() if name != "key"})
+        return made
 
     def get_config(self) -> dict[str, Any]:
         return {

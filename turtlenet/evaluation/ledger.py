@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.errors import OutputError
+from turtlenet.errors import DataError, OutputError
 from turtlenet.files import write_whole
+from turtlenet.numpy_files import check_arrays
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "read_progress"]
 
 _DISTANCES = ("linf", "l2", "l1", "l0", "psnr", "ssim")
 
@@ -115,18 +115,60 @@ class Ledger:
 
     @staticmethod
     def read(path: Path, identity: str) -> "Ledger | None":
-        """What an earlier run of the very same evaluation wrote, if anything."""
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-                arrays = {name: data[name] for name in data.files}
-            whose, done = json.loads(str(arrays.pop("identity")))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        """What an earlier run of the very same evaluation wrote, if anything.
+
+        Raises:
+            DataError: A file that is damaged.
+        """
+        found = read_progress(path)
+        if found is None or found[0] != identity:
             return None
-        if whose != identity:
-            return None
+        _, done, arrays = found
         try:
             distance = {name: arrays.pop(f"distance_{name}") for name in _DISTANCES}
-            return Ledger(distance=distance, done=done, **arrays)
+            ledger = Ledger(distance=distance, done=done, **arrays)
         except (KeyError, TypeError):
             # An older version wrote it, who did not note all of this.
             return None
+        if not ledger.is_whole():
+            raise _damaged(path, "arrays that do not fit each other")
+        return ledger
+
+    def is_whole(self) -> bool:
+        """Whether all arrays are those of as many images and attacks as `labels` and `cost` say."""
+        like = Ledger.empty(self.labels, len(self.cost)) if self.labels.ndim == 1 and self.cost.ndim == 2 else None
+        if like is None or not 0 <= self.done <= len(self.labels):
+            return False
+        mine, theirs = ({**vars(each), **each.distance} for each in (self, like))
+        return all(
+            getattr(mine[name], "shape", None) == value.shape and mine[name].dtype.kind == value.dtype.kind
+            for name, value in theirs.items()
+            if isinstance(value, np.ndarray) and name != "labels"
+        )
+
+
+def read_progress(path: Path) -> tuple[str, int, dict[str, np.ndarray]] | None:
+    """What a run wrote down on its way: whose it is, how much is done, and its arrays; None where there is no file.
+
+    Raises:
+        DataError: A file that is damaged.
+    """
+    if not path.exists():
+        return None
+    check_arrays(path)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
+        whose, done = json.loads(str(arrays.pop("identity")))
+    except Exception as error:  # Damaged bytes fail in as many ways as there are libraries below.
+        raise _damaged(path, " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__) from None
+    if not isinstance(whose, str) or type(done) is not int:
+        raise _damaged(path, "no word of whose it is")
+    return whose, done, arrays
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"Expected what an evaluation wrote on its way in {path}; it is damaged: {reason}: leave out --resume to "
+        "start anew."
+    )

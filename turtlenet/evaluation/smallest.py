@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,9 @@ from turtlenet.attacks.batched import attack_all
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
+from turtlenet.errors import DataError
 from turtlenet.evaluation.cascade import inside, judged, predict
+from turtlenet.evaluation.ledger import read_progress
 from turtlenet.evaluation.perceptibility import MEASURES, Fixed, Perceptibility, Sight, broken_at, measured
 from turtlenet.evaluation.pictures import drawable, png, softmax
 from turtlenet.evaluation.statistics import distances, interval, similarity
@@ -56,14 +57,27 @@ class _State:
 
     @staticmethod
     def read(path: Path, identity: str) -> "_State | None":
-        """What an earlier run of the very same search wrote, if anything."""
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-                arrays = {name: data[name] for name in data.files}
-            whose, done = json.loads(str(arrays.pop("identity")))
-            return _State(**arrays, done=done) if whose == identity else None
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        """What an earlier run of the very same search wrote, if anything.
+
+        Raises:
+            DataError: A file that is damaged.
+        """
+        found = read_progress(path)
+        if found is None or found[0] != identity:
             return None
+        try:
+            return _State(**found[2], done=found[1])
+        except TypeError:
+            return None
+
+    def fits(self, like: "_State") -> bool:
+        """Whether it is of the same images."""
+        mine, theirs = vars(self), vars(like)
+        return self.done >= 0 and all(
+            mine[name].shape == value.shape and mine[name].dtype.kind == value.dtype.kind
+            for name, value in theirs.items()
+            if isinstance(value, np.ndarray)
+        )
 
 
 def measure_perceptibility(
@@ -156,7 +170,7 @@ class _Search:
     def run(self, grid: tuple[float, ...], bisections: int, progress: Path | None, resume: bool, who: str) -> _State:
         """All rounds, from where an earlier run stopped."""
         known = backend.from_first(lambda: _State.read(progress, who)) if resume and progress else None
-        state = known or _State(
+        state = _State(
             np.zeros(len(self.x)),
             np.full(len(self.x), np.inf),
             self.x.copy(),
@@ -164,6 +178,9 @@ class _Search:
             np.zeros((), "int64"),
             np.zeros(len(self.x), bool),
         )
+        if known is not None and not known.fits(state):
+            raise DataError(f"Expected what this search wrote on its way in {progress}; it is damaged: start anew.")
+        state = known or state
         for number in range(state.done, len(grid) + bisections):
             for rows, eps in self._tasks(state, grid[number] if number < len(grid) else None):
                 self._try(state, rows, eps)

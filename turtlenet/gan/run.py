@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,7 @@ def train_players(
     seconds: float = 60.0,
     identity: dict[str, Any] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    tell: Callable[[str], None] = print,
     verbose: bool = False,
 ) -> GanRun:
     """Trains a generator and its discriminator in place, and leaves the generator with its best weights.
@@ -113,6 +114,7 @@ def train_players(
         seconds: Least time between two saves of that state within an epoch.
         identity: What tells this run from another besides (hashes of data and models).
         callbacks: Further Keras callbacks.
+        tell: Is given what is to be known of the state, a line.
         verbose: Whether to print a line for each epoch where no terminal shows the bar.
 
     Raises:
@@ -131,7 +133,7 @@ def train_players(
     trainer.compile(optimizer=schedule.make(total, None), jit_compile=backend.uses_xla())
     trainer.optimizer.build(players.weights)
     best = _BestGenerator(notes)
-    done = take_up(checkpoint, trainer, best, notes) if resume and checkpoint else 0
+    done = take_up(checkpoint, trainer, best, notes, total, tell) if resume and checkpoint else 0
     first = backend.process()[0] == 0
     progress = Progress(total, done, lines=verbose, hidden=not first, shown=_SHOWN)
     watchers = [best, _History(notes, patience), progress, *callbacks]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from turtlenet import balls, models
-from turtlenet.attacks import Attack
+from turtlenet.attacks.told import told
 from turtlenet.errors import TurtlenetError
 from turtlenet.training import Objective, Schedule, objectives
 
@@ -42,7 +42,8 @@ class Training:
 def training_of(provenance: Mapping[str, Any] | None) -> Training:
     """The training that a file's provenance tells; an ordinary one where it tells none.
 
-    Nothing is imported or loaded for it: names are those of registered attacks and objectives.
+    Nothing is imported or read for it: names are those of registered attacks and objectives, and an attack that would
+    read a file is not followed.
     """
     recipe = (provenance or {}).get("recipe")
     if not isinstance(recipe, Mapping):
@@ -59,10 +60,10 @@ def training_of(provenance: Mapping[str, Any] | None) -> Training:
         return Training(_NATURAL, f"its file says what nobody can follow here ({error})")
 
 
-def _objective(told: Mapping[str, Any]) -> tuple[Objective, str]:
-    settings = dict(told)
+def _objective(said: Mapping[str, Any]) -> tuple[Objective, str]:
+    settings = dict(said)
     factory = objectives.factory(settings.pop("name"))
-    attack, ball = Attack.from_dict(settings.pop("attack")), settings.pop("ball")
+    attack, ball = told(settings.pop("attack")), settings.pop("ball")
     missing = ""
     if settings.get("craft_on", "self") != "self":
         missing = f"it was crafted on other models too ({settings['craft_on']}), which are not in its file"

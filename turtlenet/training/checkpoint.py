@@ -1,8 +1,8 @@
 """The whole state of a training run in one file, written at once or not at all."""
 
 import json
+import sys
 import time
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,22 @@ from keras import ops
 from turtlenet import backend
 from turtlenet.errors import OutputError
 from turtlenet.files import write_whole
+from turtlenet.numpy_files import check_arrays
 from turtlenet.training.callbacks import Best
+from turtlenet.version import __version__
 
-__all__ = ["Checkpoint", "load_state", "read_notes", "reseed", "save_state"]
+__all__ = ["Checkpoint", "load_state", "read_notes", "reseed", "save_state", "versions"]
+
+
+_NOTES: dict[str, Any] = {
+    "identity": dict,
+    "best": list,
+    "best_epoch": int,
+    "findings": dict,
+    "history": list,
+    "stopped": bool,
+    "versions": dict,
+}
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -63,7 +76,7 @@ def save_state(path: Path, trainer: Any, best: Sequence[np.ndarray], notes: dict
     """
     values = {f"now{number}": ops.convert_to_numpy(variable) for number, variable in enumerate(trainer.saved())}
     values |= {f"best{number}": value for number, value in enumerate(best)}
-    values["notes"] = np.array(json.dumps(notes))
+    values["notes"] = np.array(json.dumps({**notes, "versions": versions()}))
     write_whole(path, lambda file: np.savez(file, **values))
 
 
@@ -81,10 +94,26 @@ def load_state(path: Path, trainer: Any) -> tuple[dict[str, Any], list[np.ndarra
     now = [values.get(f"now{number}", np.empty(0)) for number in range(len(variables))]
     if [value.shape for value in now] != [tuple(variable.shape) for variable in variables]:
         raise OutputError(f"Expected the training state of this model in {path}; got that of another one.")
+    network = trainer.network.variables
+    best = [values.get(f"best{number}", np.empty(0)) for number in range(len(network))] if "best0" in values else None
+    if best is not None and [value.shape for value in best] != [tuple(variable.shape) for variable in network]:
+        raise OutputError(f"Expected the best weights of this model in {path}; got those of another one.")
+    for value in (*now, *(best or ())):
+        if value.dtype.kind not in "fiubV" or (value.dtype.kind == "f" and not np.isfinite(value).all()):
+            raise OutputError(
+                f"Expected finite numbers in the training state {path}; got others: leave out --resume to start anew."
+            )
     for variable, value in zip(variables, now, strict=True):
         variable.assign(value)
-    count = len(trainer.network.variables)
-    return notes, [values[f"best{number}"] for number in range(count)] if "best0" in values else None
+    return notes, best
+
+
+def versions() -> dict[str, str]:
+    """The versions that a run's numbers depend on: those of turtlenet, Keras and the backend."""
+    engine = keras.backend.backend()
+    # Its package may go by several names.
+    framework = str(getattr(sys.modules.get(engine), "__version__", "unknown"))
+    return {"turtlenet": __version__, "keras": keras.version(), engine: framework}
 
 
 def read_notes(path: Path) -> dict[str, Any]:
@@ -100,10 +129,17 @@ def reseed(model: keras.Model, seed: int) -> None:
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    check_arrays(path, OutputError)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             values = {name: data[name] for name in data.files}
-        return values, json.loads(str(values.pop("notes")))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).partition("\n")[0]
+        notes = json.loads(str(values.pop("notes")))
+        if not isinstance(notes, dict):
+            raise ValueError("no notes of a run")
+        for name, kind in _NOTES.items():
+            if name in notes and not isinstance(notes[name], kind):
+                raise ValueError(f"{name!r} of another type than a run notes")
+        return values, notes
+    except Exception as error:  # Damaged bytes fail in as many ways as there are libraries below.
+        reason = " ".join(str(error).split())[:150].rstrip(". ") or type(error).__name__
         raise OutputError(f"Expected a training state in {path}; got: {reason}.") from None

@@ -161,7 +161,7 @@ def harden(
     trainer.compile(optimizer=schedule.make(total, own_optimizer), jit_compile=backend.uses_xla())
     trainer.optimizer.build(trainer.network.trainable_variables)
     best = BestRobust(notes)
-    done = take_up(checkpoint, trainer, best, notes) if resume and checkpoint else 0
+    done = take_up(checkpoint, trainer, best, notes, total, tell) if resume and checkpoint else 0
     first = backend.process()[0] == 0
     begun = _Begun(trainer, best, notes) if accumulate is None else None
     while True:

@@ -1,19 +1,21 @@
 """What every run has in common: it takes up a saved state and goes on from the step where it stood."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from turtlenet import backend
-from turtlenet.errors import SettingError
+from turtlenet.errors import OutputError, SettingError
 from turtlenet.training.callbacks import Best
-from turtlenet.training.checkpoint import load_state, read_notes
+from turtlenet.training.checkpoint import load_state, read_notes, versions
 from turtlenet.training.stream import Batches, Stream
 
 __all__ = ["fit_from", "take_up"]
 
 
-def take_up(checkpoint: Path, trainer: Any, best: Best, notes: dict[str, Any]) -> int:
+def take_up(
+    checkpoint: Path, trainer: Any, best: Best, notes: dict[str, Any], total: int, tell: Callable[[str], None] = print
+) -> int:
     """Takes up a saved state, if the first of all processes has one; gives the number of steps done.
 
     Args:
@@ -21,23 +23,43 @@ def take_up(checkpoint: Path, trainer: Any, best: Best, notes: dict[str, Any]) -
         trainer: Compiled, with its optimizer built; is given the state.
         best: Is given the best weights so far.
         notes: What tells this run from others under `identity`; is given the others.
+        total: Steps of the whole run.
+        tell: Is given a line where other versions wrote the state.
 
     Raises:
         SettingError: The state is that of a run with other settings.
-        OutputError: It cannot be read.
+        OutputError: It cannot be read, has weights that are not finite, or a step that this run does not have.
     """
     if not backend.from_first(checkpoint.exists):
         return 0
-    then, now = read_notes(checkpoint).get("identity", {}), notes["identity"]
+    read = read_notes(checkpoint)
+    then, now, step = read.get("identity", {}), notes["identity"], read.get("step")
     other = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
     if other:
         raise SettingError(
             f"Expected the settings of the run in {checkpoint}; got other values of {', '.join(other)}: "
             "leave out --resume to start anew."
         )
+    if type(step) is not int or not 0 <= step <= total:
+        raise OutputError(
+            f"Expected a step from 0 to {total:,} in the training state {checkpoint}; got {str(step)[:40]}: leave out "
+            "--resume to start anew."
+        )
+    if changed := _changed(read.get("versions")):
+        tell(f"{checkpoint} was written by {changed}: the run goes on, and may end with other weights")
     saved, best.weights = load_state(checkpoint, trainer)
     notes.update(saved)
+    notes.pop("versions", None)
     return int(notes.pop("step"))
+
+
+def _changed(then: Any) -> str:
+    """What wrote a state where it was something else than what reads it, in words; empty where it was the same."""
+    now = versions()
+    if not isinstance(then, dict):
+        return "an older turtlenet, which did not note its versions"
+    other = [name for name in now if then.get(name) != now[name]]
+    return ", ".join(f"{name} {str(then.get(name, 'unknown'))[:20]} (now {now[name]})" for name in other)
 
 
 def fit_from(

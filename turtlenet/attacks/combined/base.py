@@ -17,7 +17,7 @@ from turtlenet.attacks.scene import Found, Scene
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, TurtlenetError
-from turtlenet.registry import split
+from turtlenet.registry import registered_only, split
 
 __all__ = ["Combined", "Elsewhere", "Part", "built", "texts"]
 
@@ -175,7 +175,12 @@ def _is_said(attack: Attack) -> bool:
         return False
 
 
-@functools.cache
 def built(spec: str) -> Attack:
     """The attack of a spec."""
+    return _built(spec, registered_only())
+
+
+@functools.cache
+def _built(spec: str, registered: bool) -> Attack:
+    # What the user may name by its import path is no known name for a file.
     return attacks.build(spec)

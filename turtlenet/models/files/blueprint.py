@@ -14,6 +14,7 @@ from typing import Any
 
 import h5py
 
+from turtlenet import hdf5
 from turtlenet.errors import ModelError
 from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.saved_model import describe
@@ -81,7 +82,7 @@ def _read(path: Path) -> Blueprint:
 
 def _from_hdf5(path: Path) -> Blueprint:
     try:
-        with h5py.File(path, "r") as file:
+        with hdf5.opened(path) as file:
             held = {key: _text(attribute(file, key)) for key in _HDF5_KEYS}
             weights_only = _holds_weights(file)
             names = ", ".join(sorted(file)[:4]) or "nothing"

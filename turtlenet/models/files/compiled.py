@@ -16,6 +16,7 @@ import h5py
 import keras
 from keras.src.backend.common import global_state
 
+from turtlenet import hdf5
 from turtlenet.errors import ModelError
 from turtlenet.models.files.blueprint import Blueprint
 from turtlenet.models.files.build import begins_with, put
@@ -178,13 +179,16 @@ def _resume(optimizer: Any, weights: list[Any], blueprint: Blueprint) -> None:
 def _optimizer_arrays(blueprint: Blueprint) -> Iterator[list[h5py.Dataset]]:
     """The optimizer's arrays in their order, while the file is open."""
     if blueprint.format == "hdf5":
-        with h5py.File(blueprint.path, "r") as file:
+        with hdf5.opened(blueprint.path) as file:
             group = file.get("optimizer_weights")
             names = attribute_list(group, "weight_names") if group is not None else []
             yield [group[name] for name in names]
     elif blueprint.path.is_dir():
-        with h5py.File(blueprint.path / "model.weights.h5", "r") as file:
+        with hdf5.opened(blueprint.path / "model.weights.h5") as file:
             yield _numbered(file)
+    elif not (hdf5.is_trusted() or hdf5.is_known(blueprint.path)):
+        # Its weights have been looked at before, so it is another file by now.
+        raise ModelError(f"Expected {blueprint.path} to stay as it is while it is loaded; it has changed.")
     else:
         with (
             zipfile.ZipFile(blueprint.path) as archive,

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -21,6 +21,7 @@ import keras
 from keras.src.backend.common import global_state
 from keras.src.saving.serialization_lib import SafeModeScope
 
+from turtlenet import hdf5
 from turtlenet.errors import ModelError, SpecError, TurtlenetError
 from turtlenet.models import zoo
 from turtlenet.models.files import saved_model
@@ -36,7 +37,7 @@ from turtlenet.models.files.weights import Pair, by_name, by_order
 from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.generation import generation
 from turtlenet.models.legacy.upgrade import Upgraded, upgrade
-from turtlenet.registry import import_name
+from turtlenet.registry import check_callable, import_name
 
 __all__ = ["Loading", "current", "era_of", "known", "load", "loading", "upgraded_from"]
 
@@ -73,7 +74,8 @@ def loading(settings: Loading) -> Iterator[None]:
     global _default
     before, _default = _default, settings
     try:
-        yield
+        with hdf5.trusted() if settings.trust else nullcontext():
+            yield
     finally:
         _default = before
 
@@ -112,6 +114,11 @@ def load(
         settings = replace(settings, trust=trust)
     if architecture is not None:
         settings = replace(settings, architecture=architecture)
+    with hdf5.trusted() if settings.trust else nullcontext():
+        return _loaded(path, compile, settings)
+
+
+def _loaded(path: str | PathLike[str], compile: bool, settings: Loading) -> keras.Model:
     blueprint = read_blueprint(path)
     try:
         with quiet(), known(settings.custom_objects):
@@ -232,7 +239,7 @@ def _held(file: Path) -> int:
             # HDF5 knows of bfloat16 that it has two bytes.
             total += math.prod(item.shape or ()) if item.dtype.kind in "fiub" or item.dtype.str == "|V2" else 0
 
-    with h5py.File(file, "r") as opened:
+    with hdf5.opened(file) as opened:
         check_whole(opened, file)
         opened.visititems(count)
     return total
@@ -259,6 +266,7 @@ def _weights_file(blueprint: Blueprint) -> Iterator[Path]:
                     check_room(archive.getinfo("model.weights.h5").file_size, blueprint.path)
                     with archive.open("model.weights.h5") as source, file.open("wb") as target:
                         shutil.copyfileobj(source, target)
+            hdf5.check(file, of=None if blueprint.path.is_dir() else blueprint.path)
             if not h5py.is_hdf5(file):
                 raise ModelError(f"Expected whole weights in {blueprint.path}; they are damaged.")
             yield file
@@ -276,7 +284,7 @@ def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
             f"{_for_layers(blueprint.path)}: pass --architecture (architecture=)."
         )
     era = Era.of(blueprint.keras_version, blueprint.backend or settings.written_by, otherwise=1)
-    with h5py.File(blueprint.path, "r") as file:
+    with hdf5.opened(blueprint.path) as file:
         old = "layer_names" in file.attrs
     if old:
         with layer_arrays(blueprint.path) as stored:
@@ -295,7 +303,7 @@ def _of_layers(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era)
 
 
 def _for_layers(path: Path) -> str:
-    with h5py.File(path, "r") as file:
+    with hdf5.opened(path) as file:
         names = attribute_list(file, "layer_names") or sorted(file.get("layers", {}))
     return f", for the layers {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
 
@@ -317,11 +325,13 @@ def _architecture(settings: Loading, pair: Callable[[keras.Model, Upgraded], lis
 
 
 def _made(name: str) -> keras.Model:
-    """What the user's own function makes."""
+    """What the user's own function makes, or a model of the user's."""
     made = import_name(name)
+    if not isinstance(made, keras.Model):
+        check_callable(made, name)
     try:
-        model = made() if callable(made) and not isinstance(made, keras.Model) else made
-    except Exception as error:
+        model = made if isinstance(made, keras.Model) else made()
+    except (Exception, SystemExit) as error:
         raise SpecError(f"Expected {name} to give a Keras model; {reason(error)}.") from None
     if not isinstance(model, keras.Model):
         raise SpecError(f"Expected {name} to give a Keras model; got a {type(model).__name__}.")

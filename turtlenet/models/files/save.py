@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import keras
 
+from turtlenet import hdf5
 from turtlenet.errors import OutputError
 from turtlenet.models.files.blueprint import starts_as_zip
 from turtlenet.models.files.quiet import quiet
@@ -47,6 +48,7 @@ def save(model: keras.Model, path: str | PathLike[str], provenance: Mapping[str,
             _sign(temporary, {"turtlenet": __version__, "keras": keras.version(), **(provenance or {})})
             _flush(temporary)
             temporary.replace(target)
+            hdf5.vouch(target)
         except Exception as error:
             reason = " ".join(str(error).split())[:200].rstrip(". ") or type(error).__name__
             raise OutputError(f"Expected to write the model to {target}; {reason}.") from None
@@ -60,7 +62,7 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any] | None:
             with zipfile.ZipFile(path) as archive:
                 text = archive.read(f"{_PROVENANCE}.json") if f"{_PROVENANCE}.json" in archive.namelist() else None
         elif h5py.is_hdf5(path):
-            with h5py.File(path, "r") as file:
+            with hdf5.opened(path) as file:
                 text = file.attrs.get(_PROVENANCE)
         found = json.loads(text) if text else None
     except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):

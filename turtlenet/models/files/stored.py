@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 
+from turtlenet import hdf5
 from turtlenet.errors import ModelError
 
 __all__ = ["Stored", "attribute", "attribute_list", "check_room", "check_whole", "layer_arrays"]
@@ -29,7 +30,7 @@ def layer_arrays(path: Path) -> Iterator[Stored]:
         ModelError: A damaged file, or one whose arrays are not its own.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with hdf5.opened(path) as file:
             check_whole(file, path)
             yield _groups(_root(file, path), path)
     except ModelError:
@@ -45,6 +46,9 @@ def check_whole(file: h5py.File, path: Path) -> None:
     Raises:
         ModelError: Such a file.
     """
+    if hdf5.is_known(path):
+        # The process that looked at it first has asked the same.
+        return
     claimed = 0
 
     def look(name: str, link: Any) -> str | None:
