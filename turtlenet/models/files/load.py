@@ -22,14 +22,14 @@ from keras.src.backend.common import global_state
 
 from turtlenet.errors import ModelError, SpecError, TurtlenetError
 from turtlenet.models import zoo
-from turtlenet.models.files import saved_model
+from turtlenet.models.files import layout, saved_model
 from turtlenet.models.files.blueprint import Blueprint, read_blueprint
 from turtlenet.models.files.build import build, finish, put, reason
 from turtlenet.models.files.compiled import compile_from
 from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.quiet import quiet
 from turtlenet.models.files.safety import findings
-from turtlenet.models.files.stored import Stored, attribute_list, check_room, check_whole, layer_arrays
+from turtlenet.models.files.stored import Stored, attribute_list, check_room, layer_arrays
 from turtlenet.models.files.supplied import supplied
 from turtlenet.models.files.weights import Pair, by_name, by_order
 from turtlenet.models.legacy.era import Era
@@ -195,40 +195,30 @@ def _built(blueprint: Blueprint, upgraded: Upgraded, era: Era, settings: Loading
         return build(config, custom, lambda model: by_name(model, arrays, upgraded, era), trust=settings.trust)
     with _weights_file(blueprint) as file:
         model = build(config, custom, lambda model: _sized(model, file), trust=settings.trust)
-        _load_keras_weights(model, file)
+        _load_keras_weights(model, file, upgraded, era)
     return model
 
 
 def _sized(model: keras.Model, file: Path) -> list[Pair]:
     """Refuses a model that is larger than its file, before it has values."""
     wanted = sum(math.prod(variable.shape) for variable in model.weights)
-    held = _held(file)
-    if wanted != held:
-        raise ModelError(f"Expected {wanted:,} numbers for the weights of the model; the file has {held:,}.")
+    found = layout.held(file, model)
+    if wanted != found:
+        raise ModelError(f"Expected {wanted:,} numbers for the weights of the model; the file has {found:,}.")
     return []
 
 
-def _held(file: Path) -> int:
-    """How many numbers the weights in a file of Keras 3 are, those of the optimizer and of random generators aside."""
-    total = 0
-
-    def count(name: str, item: Any) -> None:
-        nonlocal total
-        parts = name.split("/")
-        aside = {"optimizer", "metrics", "seed_generator", "_seed_generators", "state_tracker"} & set(parts)
-        if isinstance(item, h5py.Dataset) and not aside and "vars" in parts:
-            # HDF5 knows of bfloat16 that it has two bytes.
-            total += math.prod(item.shape or ()) if item.dtype.kind in "fiub" or item.dtype.str == "|V2" else 0
-
-    with h5py.File(file, "r") as opened:
-        check_whole(opened, file)
-        opened.visititems(count)
-    return total
-
-
-def _load_keras_weights(model: keras.Model, file: Path) -> None:
+def _load_keras_weights(model: keras.Model, file: Path, upgraded: Upgraded, era: Era) -> None:
     try:
-        model.load_weights(file)
+        if not layout.is_foreign(file, era.major):
+            model.load_weights(file)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / "model.weights.h5"
+            layout.rewrite(file, model, upgraded, target, old=era.major < 3)
+            model.load_weights(target)
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(f"Expected weights that fit the model; {reason(error)}.") from None
 
@@ -272,8 +262,15 @@ def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / "model.weights.h5"
         link.symlink_to(blueprint.path.resolve())
-        model = _architecture(settings, lambda model, _: _sized(model, link))
-        _load_keras_weights(model, link)
+        described = Upgraded({})
+
+        def sized(model: keras.Model, upgraded: Upgraded) -> list[Pair]:
+            nonlocal described
+            described = upgraded
+            return _sized(model, link)
+
+        model = _architecture(settings, sized)
+        _load_keras_weights(model, link, described, era)
     return model
 
 
