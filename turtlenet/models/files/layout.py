@@ -136,7 +136,9 @@ def _placed(
     listed = next((name for name in _LISTS if any(path[: len(old) + 1] == (*old, name) for path in paths)), None)
     if listed is None:
         return
-    here = {path[len(old) + 1] for path in paths if path[: len(old) + 1] == (*old, listed) and len(path) > len(old) + 1}
+    here = {
+        path[len(old) + 1] for path in paths if path[: len(old) + 1] == (*old, listed) and len(path) > len(old) + 1
+    }
     kinds = [type(each).__name__ for each in model.layers]
     # Keras 3 counts a layer here that it has met elsewhere; Keras 2 has no group for it.
     places = {_old_name(each, upgraded): name for each, name in zip(model.layers, _by_class(kinds), strict=True)}
@@ -210,4 +212,3 @@ def _in_file(kinds: list[str], here: set[str]) -> list[str | None]:
 def _number(name: str) -> int:
     told = re.search(r"_(\d+)$", name)
     return int(told[1]) if told else 0
-

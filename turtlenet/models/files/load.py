@@ -32,6 +32,7 @@ from turtlenet.models.files.safety import findings
 from turtlenet.models.files.stored import Stored, attribute_list, check_room, layer_arrays
 from turtlenet.models.files.supplied import supplied
 from turtlenet.models.files.weights import Pair, by_name, by_order
+from turtlenet.models.files.writer import MIXED, contradiction
 from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.generation import generation
 from turtlenet.models.legacy.upgrade import Upgraded, upgrade
@@ -142,8 +143,36 @@ def known(custom: Mapping[str, Any]) -> Iterator[None]:
 
 def era_of(blueprint: Blueprint, settings: Loading) -> Era:
     """Who wrote a file, as far as it or the user tells."""
-    backend = blueprint.backend or settings.written_by
-    return Era.of(blueprint.keras_version, backend, otherwise=generation(blueprint.config))
+    era = Era.of(blueprint.keras_version, None, otherwise=_generation(blueprint))
+    return replace(era, backend=_backend(blueprint, settings, era.major))
+
+
+def _generation(blueprint: Blueprint) -> int:
+    # Keras 2 and 3 say in a file of weights who they are.
+    return 1 if blueprint.format == "weights" else generation(blueprint.config)
+
+
+def _backend(blueprint: Blueprint, settings: Loading, major: int) -> str | None:
+    """The backend that a file names, else the user, else the names of the weights."""
+    told = blueprint.backend or settings.written_by
+    return told or (blueprint.names if major < 3 and blueprint.names != MIXED else None)
+
+
+def _check_names(blueprint: Blueprint, era: Era) -> list[str]:
+    """What the names of the weights say against the backend that was named.
+
+    Raises:
+        ModelError: None was named, and the names are those of two.
+    """
+    if era.major > 2:
+        return []
+    if era.backend is None and blueprint.names == MIXED:
+        raise ModelError(
+            f"Expected weights of one backend in {blueprint.path}: TensorFlow's names end in ':0', Theano's do not; "
+            "got both. Pass --written-by theano or tensorflow."
+        )
+    against = contradiction(era.backend, blueprint.names)
+    return [against] if against else []
 
 
 def upgraded_from(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Era]:
@@ -154,7 +183,9 @@ def upgraded_from(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Er
     """
     try:
         era = era_of(blueprint, settings)
+        doubts = _check_names(blueprint, era)
         upgraded = upgrade(supplied(blueprint.config, settings.custom_objects, settings.trust), era)
+        upgraded.doubts += doubts
     except ModelError as error:
         raise ModelError(_about(blueprint, str(error))) from None
     except RecursionError:
@@ -253,12 +284,13 @@ def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
             f"Expected a whole model, as `model.save` writes it; {blueprint.path} holds weights only"
             f"{_for_layers(blueprint.path)}: pass --architecture (architecture=)."
         )
-    era = Era.of(blueprint.keras_version, blueprint.backend or settings.written_by, otherwise=1)
+    era = era_of(blueprint, settings)
+    _check_names(blueprint, era)
     with h5py.File(blueprint.path, "r") as file:
         old = "layer_names" in file.attrs
     if old:
         with layer_arrays(blueprint.path) as stored:
-            return _architecture(settings, lambda model, upgraded: _of_layers(model, stored, upgraded, era))
+            return _architecture(blueprint, settings, lambda model, upgraded: _of_layers(model, stored, upgraded, era))
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / "model.weights.h5"
         link.symlink_to(blueprint.path.resolve())
@@ -269,7 +301,7 @@ def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
             described = upgraded
             return _sized(model, link)
 
-        model = _architecture(settings, sized)
+        model = _architecture(blueprint, settings, sized)
         _load_keras_weights(model, link, described, era)
     return model
 
@@ -285,7 +317,9 @@ def _for_layers(path: Path) -> str:
     return f", for the layers {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
 
 
-def _architecture(settings: Loading, pair: Callable[[keras.Model, Upgraded], list[Pair]]) -> keras.Model:
+def _architecture(
+    weights: Blueprint, settings: Loading, pair: Callable[[keras.Model, Upgraded], list[Pair]]
+) -> keras.Model:
     """The model that a file of weights is for, with the weights that `pair` finds for it."""
     name = str(settings.architecture)
     if name in zoo.architectures.names():
@@ -294,6 +328,8 @@ def _architecture(settings: Loading, pair: Callable[[keras.Model, Upgraded], lis
         model = _made(name)
     else:
         described = _described(name)
+        # Keras 1 says it nowhere but in the weights.
+        described = replace(described, backend=described.backend or weights.backend, names=weights.names)
         upgraded, _ = _prepared(described, settings)
         custom, trust = settings.custom_objects, settings.trust
         return build(upgraded.config, custom, lambda model: pair(model, upgraded), trust=trust)
