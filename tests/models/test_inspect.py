@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
@@ -122,6 +123,12 @@ def test_a_file_that_names_no_backend_is_doubted(tmp_path):
         for name, value in old.attrs.items():
             if name != "backend":
                 new.attrs[name] = value
+        new["model_weights"].attrs.pop("backend", None)
+    # TensorFlow's names of weights tell.
+    assert not inspect(tmp_path / "m.h5").doubts
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        for group in file["model_weights"].values():
+            group.attrs["weight_names"] = np.array([], dtype="S1")
     found = inspect(tmp_path / "m.h5")
     assert "does not say which backend wrote it" in found.doubts[0] and found.doubts[0] in found.to_text()
     assert not inspect(KERAS2).doubts

@@ -19,6 +19,7 @@ from turtlenet.errors import ModelError
 from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.saved_model import describe
 from turtlenet.models.files.stored import attribute
+from turtlenet.models.files.writer import backend_by_names, names_in
 from turtlenet.models.legacy.rules import dicts
 
 __all__ = ["Blueprint", "read_blueprint", "starts_as_zip"]
@@ -36,6 +37,7 @@ class Blueprint:
         backend: The backend that Keras ran on, where it says so.
         config: The architecture, as Keras wrote it; empty where the file holds weights only.
         training: Optimizer, loss and metrics, as Keras wrote them; None where the model was not compiled.
+        names: The backend by the names of the weights in a file of Keras 1 or 2 (`theano`, `tensorflow`, `mixed`).
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Blueprint:
     backend: str | None
     config: dict[str, Any]
     training: dict[str, Any] | None
+    names: str | None = None
 
 
 def read_blueprint(path: str | PathLike[str]) -> Blueprint:
@@ -84,15 +87,20 @@ def _from_hdf5(path: Path) -> Blueprint:
     try:
         with hdf5.opened(path) as file:
             held = {key: _text(attribute(file, key)) for key in _HDF5_KEYS}
+            # Keras 2 says it beside the weights too; not everyone who rewrites a file copies both.
+            inner = file.get("model_weights")
+            for key in ("keras_version", "backend") if isinstance(inner, h5py.Group) else ():
+                held[key] = held[key] or _text(attribute(inner, key))
             weights_only = _holds_weights(file)
             names = ", ".join(sorted(file)[:4]) or "nothing"
+            by_names = backend_by_names(names_in(file))
     except ModelError:
         raise
     except Exception as error:  # Whatever h5py makes of damaged bytes.
         raise ModelError(f"Expected a whole HDF5 file; {path} is damaged or cut short: {_line(error)}.") from None
     if held["model_config"] is None:
         if weights_only:
-            return Blueprint(path, "weights", _word(held["keras_version"]), _word(held["backend"]), {}, None)
+            return Blueprint(path, "weights", _word(held["keras_version"]), _word(held["backend"]), {}, None, by_names)
         raise ModelError(f"Expected a model file; {path} holds arrays, not a model ({names}).")
     training = held["training_config"]
     return Blueprint(
@@ -102,6 +110,7 @@ def _from_hdf5(path: Path) -> Blueprint:
         _word(held["backend"]),
         _parse(held["model_config"], path),
         _training(_parse(training, path)) if training else None,
+        by_names,
     )
 
 

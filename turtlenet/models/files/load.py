@@ -24,16 +24,17 @@ from keras.src.saving.serialization_lib import SafeModeScope
 from turtlenet import hdf5
 from turtlenet.errors import ModelError, SpecError, TurtlenetError
 from turtlenet.models import zoo
-from turtlenet.models.files import saved_model
+from turtlenet.models.files import layout, saved_model
 from turtlenet.models.files.blueprint import Blueprint, read_blueprint
 from turtlenet.models.files.build import build, finish, put, reason
 from turtlenet.models.files.compiled import compile_from
 from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.quiet import quiet
 from turtlenet.models.files.safety import Finding, findings, judge
-from turtlenet.models.files.stored import Stored, attribute_list, check_room, check_whole, layer_arrays
+from turtlenet.models.files.stored import Stored, attribute_list, check_room, layer_arrays
 from turtlenet.models.files.supplied import supplied
 from turtlenet.models.files.weights import Pair, by_name, by_order
+from turtlenet.models.files.writer import MIXED, contradiction
 from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.generation import generation
 from turtlenet.models.legacy.upgrade import Upgraded, upgrade
@@ -151,8 +152,36 @@ def known(custom: Mapping[str, Any]) -> Iterator[None]:
 
 def era_of(blueprint: Blueprint, settings: Loading) -> Era:
     """Who wrote a file, as far as it or the user tells."""
-    backend = blueprint.backend or settings.written_by
-    return Era.of(blueprint.keras_version, backend, otherwise=generation(blueprint.config))
+    era = Era.of(blueprint.keras_version, None, otherwise=_generation(blueprint))
+    return replace(era, backend=_backend(blueprint, settings, era.major))
+
+
+def _generation(blueprint: Blueprint) -> int:
+    # Keras 2 and 3 say in a file of weights who they are.
+    return 1 if blueprint.format == "weights" else generation(blueprint.config)
+
+
+def _backend(blueprint: Blueprint, settings: Loading, major: int) -> str | None:
+    """The backend that a file names, else the user, else the names of the weights."""
+    told = blueprint.backend or settings.written_by
+    return told or (blueprint.names if major < 3 and blueprint.names != MIXED else None)
+
+
+def _check_names(blueprint: Blueprint, era: Era) -> list[str]:
+    """What the names of the weights say against the backend that was named.
+
+    Raises:
+        ModelError: None was named, and the names are those of two.
+    """
+    if era.major > 2:
+        return []
+    if era.backend is None and blueprint.names == MIXED:
+        raise ModelError(
+            f"Expected weights of one backend in {blueprint.path}: TensorFlow's names end in ':0', Theano's do not; "
+            "got both. Pass --written-by theano or tensorflow."
+        )
+    against = contradiction(era.backend, blueprint.names)
+    return [against] if against else []
 
 
 def upgraded_from(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Era]:
@@ -163,7 +192,9 @@ def upgraded_from(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Er
     """
     try:
         era = era_of(blueprint, settings)
+        doubts = _check_names(blueprint, era)
         upgraded = upgrade(supplied(blueprint.config, settings.custom_objects, settings.trust), era)
+        upgraded.doubts += doubts
     except ModelError as error:
         raise ModelError(_about(blueprint, str(error))) from None
     except RecursionError:
@@ -214,40 +245,30 @@ def _built(blueprint: Blueprint, upgraded: Upgraded, era: Era, settings: Loading
         return build(config, custom, lambda model: by_name(model, arrays, upgraded, era), trust=settings.trust)
     with _weights_file(blueprint) as file:
         model = build(config, custom, lambda model: _sized(model, file), trust=settings.trust)
-        _load_keras_weights(model, file)
+        _load_keras_weights(model, file, upgraded, era)
     return model
 
 
 def _sized(model: keras.Model, file: Path) -> list[Pair]:
     """Refuses a model that is larger than its file, before it has values."""
     wanted = sum(math.prod(variable.shape) for variable in model.weights)
-    held = _held(file)
-    if wanted != held:
-        raise ModelError(f"Expected {wanted:,} numbers for the weights of the model; the file has {held:,}.")
+    found = layout.held(file, model)
+    if wanted != found:
+        raise ModelError(f"Expected {wanted:,} numbers for the weights of the model; the file has {found:,}.")
     return []
 
 
-def _held(file: Path) -> int:
-    """How many numbers the weights in a file of Keras 3 are, those of the optimizer and of random generators aside."""
-    total = 0
-
-    def count(name: str, item: Any) -> None:
-        nonlocal total
-        parts = name.split("/")
-        aside = {"optimizer", "metrics", "seed_generator", "_seed_generators", "state_tracker"} & set(parts)
-        if isinstance(item, h5py.Dataset) and not aside and "vars" in parts:
-            # HDF5 knows of bfloat16 that it has two bytes.
-            total += math.prod(item.shape or ()) if item.dtype.kind in "fiub" or item.dtype.str == "|V2" else 0
-
-    with hdf5.opened(file) as opened:
-        check_whole(opened, file)
-        opened.visititems(count)
-    return total
-
-
-def _load_keras_weights(model: keras.Model, file: Path) -> None:
+def _load_keras_weights(model: keras.Model, file: Path, upgraded: Upgraded, era: Era) -> None:
     try:
-        model.load_weights(file)
+        if not layout.is_foreign(file, era.major):
+            model.load_weights(file)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / "model.weights.h5"
+            layout.rewrite(file, model, upgraded, target, old=era.major < 3)
+            model.load_weights(target)
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(f"Expected weights that fit the model; {reason(error)}.") from None
 
@@ -283,17 +304,25 @@ def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
             f"Expected a whole model, as `model.save` writes it; {blueprint.path} holds weights only"
             f"{_for_layers(blueprint.path)}: pass --architecture (architecture=)."
         )
-    era = Era.of(blueprint.keras_version, blueprint.backend or settings.written_by, otherwise=1)
+    era = era_of(blueprint, settings)
+    _check_names(blueprint, era)
     with hdf5.opened(blueprint.path) as file:
         old = "layer_names" in file.attrs
     if old:
         with layer_arrays(blueprint.path) as stored:
-            return _architecture(settings, lambda model, upgraded: _of_layers(model, stored, upgraded, era))
+            return _architecture(blueprint, settings, lambda model, upgraded: _of_layers(model, stored, upgraded, era))
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / "model.weights.h5"
         link.symlink_to(blueprint.path.resolve())
-        model = _architecture(settings, lambda model, _: _sized(model, link))
-        _load_keras_weights(model, link)
+        described = Upgraded({})
+
+        def sized(model: keras.Model, upgraded: Upgraded) -> list[Pair]:
+            nonlocal described
+            described = upgraded
+            return _sized(model, link)
+
+        model = _architecture(blueprint, settings, sized)
+        _load_keras_weights(model, link, described, era)
     return model
 
 
@@ -308,7 +337,9 @@ def _for_layers(path: Path) -> str:
     return f", for the layers {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
 
 
-def _architecture(settings: Loading, pair: Callable[[keras.Model, Upgraded], list[Pair]]) -> keras.Model:
+def _architecture(
+    weights: Blueprint, settings: Loading, pair: Callable[[keras.Model, Upgraded], list[Pair]]
+) -> keras.Model:
     """The model that a file of weights is for, with the weights that `pair` finds for it."""
     name = str(settings.architecture)
     if name in zoo.architectures.names():
@@ -317,6 +348,8 @@ def _architecture(settings: Loading, pair: Callable[[keras.Model, Upgraded], lis
         model = _made(name)
     else:
         described = _described(name)
+        # Keras 1 says it nowhere but in the weights.
+        described = replace(described, backend=described.backend or weights.backend, names=weights.names)
         upgraded, _ = _prepared(described, settings)
         custom, trust = settings.custom_objects, settings.trust
         return build(upgraded.config, custom, lambda model: pair(model, upgraded), trust=trust)

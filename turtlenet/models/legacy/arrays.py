@@ -89,10 +89,14 @@ def _old_kernel(class_name: str, config: Json, kernel: np.ndarray, era: Era, wan
         # A dimension of one, in the middle since Keras 1.1; (filters, input, length, 1) before.
         length, depth, filters = wanted
         return (kernel if kernel.shape == (length, 1, depth, filters) else _space_first(kernel))[:, 0]
-    if data_format(config, era) == "channels_first":
-        kernel = _space_first(kernel)
     # Keras 1 wrote the kernel of the convolution that a deconvolution undoes the wrong way round: as one of its own.
-    return kernel.swapaxes(-1, -2) if class_name in ("Deconvolution2D", "Deconv2D") else kernel
+    undone = class_name in ("Deconvolution2D", "Deconv2D")
+    last, first = (each.swapaxes(-1, -2) if undone else each for each in (kernel, _space_first(kernel)))
+    leads = data_format(config, era) == "channels_first"
+    if "dim_ordering" not in config and (first.shape == wanted) is not (last.shape == wanted):
+        # The user's own architecture does not say what the file's did.
+        leads = first.shape == wanted
+    return first if leads else last
 
 
 def _space_first(kernel: np.ndarray) -> np.ndarray:
