@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import h5py
 
+from turtlenet import hdf5
 from turtlenet.models.files.blueprint import Blueprint
 from turtlenet.models.files.graph import harmful_operations
 
@@ -82,7 +83,7 @@ def _in_folder(blueprint: Blueprint, expected: frozenset[str]) -> Iterator[str]:
         elif not path.is_file() and not path.is_dir():
             yield f"{name[:80]!r}, which is neither a file nor a folder"
         elif name == "model.weights.h5":
-            with h5py.File(path, "r") as file:
+            with hdf5.opened(path) as file:
                 yield from _no_numbers(file)
 
 
@@ -93,7 +94,7 @@ def _in_saved_model(blueprint: Blueprint) -> Iterator[str]:
 
 
 def _in_hdf5(blueprint: Blueprint) -> Iterator[str]:
-    with h5py.File(blueprint.path, "r") as file:
+    with hdf5.opened(blueprint.path) as file:
         if blueprint.format == "hdf5":
             for name in sorted(set(file) - _HDF5):
                 yield f"{name[:80]!r} beside the model, which was not looked at"

@@ -16,6 +16,7 @@ import h5py
 import keras
 from keras.src.utils.naming import to_snake_case
 
+from turtlenet import hdf5
 from turtlenet.errors import ModelError
 from turtlenet.models.files.stored import check_whole
 from turtlenet.models.legacy.upgrade import Upgraded
@@ -33,7 +34,7 @@ _WRAPPED = {"TimeDistributed": ("layer",), "Bidirectional": ("forward_layer", "b
 
 def is_foreign(file: Path, major: int) -> bool:
     """Whether Keras 3 would look for the arrays in other places than where a file of weights has them."""
-    with h5py.File(file, "r") as opened:
+    with hdf5.opened(file) as opened:
         return major == 2 or _OLD_LIST in opened or any("\\" in name for name in opened)
 
 
@@ -53,7 +54,7 @@ def held(file: Path, model: keras.Model) -> int:
         for name, value in vars(layer).items()
         if isinstance(value, keras.metrics.Metric)
     }
-    with h5py.File(file, "r") as opened:
+    with hdf5.opened(file) as opened:
         check_whole(opened, file)
         return sum(
             _numbers(array)
@@ -76,7 +77,7 @@ def rewrite(file: Path, model: keras.Model, upgraded: Upgraded, target: Path, *,
     Raises:
         ModelError: Two arrays that would come to lie in one place.
     """
-    with h5py.File(file, "r") as source, h5py.File(target, "w") as new:
+    with hdf5.opened(file) as source, h5py.File(target, "w") as new:
         groups = _groups(source)
         places = dict(_placed(model, (), (), (), list(groups), upgraded, set())) if old else {}
         seen: set[Path_] = set()
