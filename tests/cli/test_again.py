@@ -21,9 +21,10 @@ QUICK = ("--attack", "noise:draws=1", "--eps", "0", "--curve", "0")
 
 
 @pytest.fixture(autouse=True)
-def without_plots(monkeypatch):
-    """The HTML page has the same command, and plots that take longer to draw than all the rest."""
+def quick(monkeypatch):
+    """Leaves out what takes longer than all the rest: plots (the page has the same command), and the probe."""
     monkeypatch.setattr("turtlenet.evaluation.save.html", lambda reports: "")
+    monkeypatch.setattr("turtlenet.evaluation.evaluate._PROBED", 0)
 
 
 def printed(folder: Path) -> list[str]:
