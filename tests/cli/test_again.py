@@ -120,17 +120,13 @@ def test_what_was_in_memory_says_how_to_call(shelf):
     x, y = arrays["x_test"][:6], arrays["y_test"][:6]
     settings = {"attacks": ["noise:draws=1"], "curve": 0, "eps": 0}
     model = tn.load_model(shelf / "good.h5")
-    for given in (str(shelf / "good.h5"), model):
-        for data in ((x, y), str(shelf / "data.npz")):
-            report = tn.evaluate(given, data, **settings)
-            if isinstance(given, str) and isinstance(data, str):
-                assert command(report) and call(report) is None
-                continue
-            assert command(report) is None
-            text = call(report)
-            assert text.startswith("turtlenet.evaluate(\n") and f"\n```python\n{text}\n```" in _page(report)
-            again = eval(text, {"turtlenet": tn, "model": model, "x": x, "y": y})
-            assert (again.verdicts, again.data, again.threat) == (report.verdicts, report.data, report.threat)
+    for given, data in ((str(shelf / "good.h5"), (x, y)), (model, str(shelf / "data.npz"))):
+        report = tn.evaluate(given, data, **settings)
+        assert command(report) is None
+        text = call(report)
+        assert text.startswith("turtlenet.evaluate(\n") and f"\n```python\n{text}\n```" in _page(report)
+        again = eval(text, {"turtlenet": tn, "model": model, "x": x, "y": y})
+        assert (again.verdicts, again.data, again.threat) == (report.verdicts, report.data, report.threat)
 
 
 def _page(report) -> str:
