@@ -31,7 +31,9 @@ def test_every_default_is_named_here():
         assert named == {name.rstrip("/") for name in NAMES[path.name.removesuffix("_command.py")]}
 
 
-@pytest.mark.parametrize("name", [*sum(NAMES.values(), []), "MODEL-hardened.h5.resume", ".progress-0.npz"])
+@pytest.mark.parametrize(
+    "name", [*sum(NAMES.values(), []), "MODEL-hardened.h5.resume", "MODEL-hardened-rival.h5", ".progress-0.npz"]
+)
 def test_it_is_ignored(name):
     patterns = Path(ROOT / ".gitignore").read_text("utf-8").splitlines()
     assert any(fnmatch(name, pattern) for pattern in patterns if not pattern.startswith(("#", "/")))
