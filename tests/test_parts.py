@@ -104,6 +104,14 @@ def test_what_a_file_tells_is_read_and_not_trusted(told, tmp_path):
     assert trained_on(tmp_path / "m.h5") == []
 
 
+def test_a_file_of_an_older_version_tells_the_name(tmp_path):
+    models.save(network(), tmp_path / "m.h5", {"recipe": {"data": "pics/mine.npz"}})
+    notes = trained_on(tmp_path / "m.h5")
+    same, other = (assemble({"x": X, "y": Y}, name=name, **FIT) for name in ("/home/pics/mine.npz", "yours.npz"))
+    assert [choose(each, None, [notes]).split for each in (same, other)] == ["test", "all"]
+    assert not saw(notes, choose(other), other)
+
+
 def test_what_cannot_be_split_is_one_line(files):
     folder, _ = files
     arrays = load_data((X, Y), tn.as_classifier(network()))

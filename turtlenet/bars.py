@@ -1,11 +1,11 @@
 """A progress bar that is whole however narrow the terminal is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["Bar"]
+__all__ = ["Bar", "aside"]
 
 _LEAST = 4
 """Columns that the bar itself keeps at least."""
@@ -14,8 +14,8 @@ _LEAST = 4
 class Bar(tqdm):
     """A bar with numbers behind it, as many of the last ones as fit beside it.
 
-    What does not fit is left out whole, where tqdm would cut the line off: first the numbers, the first of them first,
-    then the time that has passed.
+    What does not fit is left out whole, where tqdm would cut the line off: the first of the numbers, then the time
+    that has passed and the speed, then the last of the numbers.
 
     Args:
         total: How many there are to do.
@@ -46,14 +46,23 @@ class Bar(tqdm):
         if not width:
             return {**found, "postfix": _text(self.numbers)}
         items = list(self.numbers.items())
-        for first in range(len(items) + 1):
-            one = {**found, "postfix": _text(dict(items[first:]))}
-            if _length(one) <= width:
-                return one
-        return {**one, "bar_format": _SHORT if _length({**one, "bar_format": _SHORT}) <= width else _SHORTEST}
+        texts = [_text(dict(items[first:])) for first in range(len(items))]
+        ways = [{**found, "bar_format": form, "postfix": text} for form in (None, _SHORT) for text in texts]
+        ways += [{**found, "bar_format": form, "postfix": ""} for form in (None, _SHORT, _SHORTEST)]
+        return next((way for way in ways if _length(way) <= width), ways[-1])
 
 
-_SHORT = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining}]"
+def aside(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Tells lines so that each stands on a line of its own, above the bars that are shown."""
+
+    def told(line: str) -> None:
+        with tqdm.external_write_mode():
+            tell(line)
+
+    return told
+
+
+_SHORT = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining}{postfix}]"
 _SHORTEST = "{percentage:3.0f}%|{bar}|"
 
 

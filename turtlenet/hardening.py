@@ -12,6 +12,7 @@ from turtlenet import attacks as attack_family
 from turtlenet import backend, models
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
+from turtlenet.bars import aside
 from turtlenet.batches import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Conversion, Defence
@@ -165,7 +166,7 @@ def harden_model(
     examples, held_out = hold_out(found.train, validation, seed)
     identity |= {"validation": len(held_out) if held_out else 0, "generator_moves": generator_moves}
     _, total = schedule.steps(len(examples))
-    tell = tell if number == 0 else _silent
+    tell = aside(tell) if number == 0 else _silent
     ball = ball_for(victim, norm, eps)
     made = drawn_from(attack, attack_weights, attack_drawn)
     with tempfile.TemporaryDirectory() as nowhere:

@@ -96,8 +96,11 @@ def _usual(data: Data, seen: Sequence[Sequence[_Note]]) -> str:
     if data.train is None or data.test is None:
         return "all"
     # How many there are decides the split, whatever they were called and wherever they lay then.
-    made = {(each["count"], each["held_out"]) for notes in seen for each in notes}
-    return "test" if (len(data.train), len(data.test)) in made else "all"
+    entries = [each for notes in seen for each in notes]
+    made = {(each["count"], each["held_out"]) for each in entries}
+    # A file of an older version tells no more than what the data were called.
+    called = {Path(each["data"]).name for each in entries if not each["count"]}
+    return "test" if (len(data.train), len(data.test)) in made or Path(data.name).name in called else "all"
 
 
 def _filled(examples: Examples | None, data: Data, split: str) -> Examples:
@@ -144,7 +147,10 @@ def trained_on(model: _Model) -> list[dict[str, Any]]:
         model = model.whole
     if isinstance(model, keras.Model):
         return list(_known.get(model, ()))
-    found = (models.read_provenance(Path(model)) or {}).get(TRAINED_ON)
+    told = models.read_provenance(Path(model)) or {}
+    found, recipe = told.get(TRAINED_ON), told.get("recipe")
+    if found is None and isinstance(recipe, dict) and isinstance(recipe.get("data"), str):
+        return [{"data": recipe["data"], "count": 0, "held_out": 0, "first": 0, "first_sha256": ""}]
     entries = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
     kinds = {"data": str, "count": int, "held_out": int, "first": int, "first_sha256": str}
     return [
@@ -164,5 +170,5 @@ def saw(notes: Sequence[_Note], part: Part, data: Data) -> bool:
         each.take(entry["first"]).sha256() == entry["first_sha256"]
         for entry in notes
         for each in looked_at
-        if len(each) >= entry["first"]
+        if len(each) >= entry["first"] > 0
     )

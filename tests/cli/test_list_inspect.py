@@ -85,3 +85,10 @@ def test_another_backend_is_one_clear_line() -> None:
     assert done.stderr == (
         "turtlenet: Expected the Keras backend tensorflow or jax; got KERAS_BACKEND=torch: unset it.\n"
     )
+
+
+@pytest.mark.parametrize("line", [(), ("gan",), ("detect",)])
+def test_a_bare_group_prints_its_help(line, cli):
+    bare = cli(*line)
+    assert (bare.code, bare.err) == (0, "")
+    assert bare.out == cli(*line, "--help").out and "\n\nCommands:\n  " in bare.out

@@ -36,6 +36,7 @@ def test_it_is_kept_with_what_it_does_to_images_it_was_not_fitted_on(norm, eps, 
     )
     assert f": {fooled:.3f} of the right answers fooled\n" in result.out
     # And what is said to be the way to use it finds the same.
+    assert f" --data {shelf / 'data.npz'} --split test " in result.out
     assert f"--attack universal:file=delta.npy --norm {norm} --eps {eps}\n" in result.out
     found = attack_all(attacks.build("universal:file=delta.npy"), victim, x, y, ball=balls.get(norm, float(eps)))
     assert (~found.reached).mean() == pytest.approx((right & still).mean())

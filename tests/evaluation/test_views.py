@@ -539,3 +539,23 @@ def test_load_names_what_is_not_there(tmp_path):
     (tmp_path / "report.json").write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match="Expected a report that turtlenet wrote"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({}, ""),
+        ({"name": "pics test", "part": "test part"}, ""),
+        ({"name": "pics", "part": "test part"}, "(test part)"),
+        ({"name": "pics test", "part": "the sixth that training holds out"}, "(the sixth that training holds out)"),
+        ({"name": "pics train", "part": "training part", "seen_in_training": True}, "(seen in training)"),
+        ({"name": "pics", "part": "all of it", "seen_in_training": True}, "(all of it, seen in training)"),
+        ({"name": "arrays", "part": "", "seen_in_training": True}, "(seen in training)"),
+    ],
+)
+def test_every_view_says_which_part_was_scored(facts, said):
+    one = report(data={**report().data, **facts})
+    assert words.part(one) == said
+    for page in (" ".join(table([one]).split()), markdown([one]).replace("\\", "")):
+        assert said in page
+    assert "sixth" not in said or said in Page(html([one])).text

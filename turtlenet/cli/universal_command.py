@@ -39,6 +39,7 @@ def command(model: str, out: Path, limit: int, norm: str | None, **settings: Any
     import numpy as np
 
     from turtlenet.attacks import Universal
+    from turtlenet.evaluation.again import exact
     from turtlenet.files import write_whole
     from turtlenet.perturbing import universal
 
@@ -50,12 +51,8 @@ def command(model: str, out: Path, limit: int, norm: str | None, **settings: Any
         f"{found.count:,} test images, accuracy {found.clean_accuracy:.3f} without it and {found.accuracy:.3f} "
         f"with it: {found.fooled:.3f} of the right answers fooled"
     )
-    spec = shlex.quote(str(Universal(file=str(out))))
-    given = {name: settings[name] for name in ("data", "head", "precision") if settings[name] not in (None, "auto")}
-    threat = {
-        "norm": found.ball.norm,
-        "eps": float(found.ball.eps),
-        "bounds": f"{found.ball.low:g},{found.ball.high:g}",
-    }
-    more = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in {**given, **threat}.items())
-    click.echo(f"to use it: turtlenet evaluate {shlex.quote(model)} --attack {spec} {more}")
+    said = {name: settings[name] for name in ("data", "head", "precision") if settings[name] not in (None, "auto")}
+    said |= {"split": "test", "bounds": f"{exact(found.ball.low)},{exact(found.ball.high)}"}
+    said |= {"attack": Universal(file=str(out)), "norm": found.ball.norm, "eps": exact(float(found.ball.eps))}
+    more = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in said.items())
+    click.echo(f"to use it: turtlenet evaluate {shlex.quote(model)} {more}")

@@ -7,7 +7,7 @@ from typing import Any
 from turtlenet.evaluation.report import Report
 from turtlenet.models.files.load import current
 
-__all__ = ["call", "command", "loading"]
+__all__ = ["call", "command", "exact", "loading"]
 
 
 def loading() -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _options(report: Report) -> dict[str, Any]:
         facts |= {"access": access, "surrogate-dir": threat.get("surrogate_folder")}
         facts |= {"surrogates": len(own)} if threat.get("access") == "grey-box" else {}
     bounds = threat.get("bounds")
-    facts["bounds"] = ",".join(map(_number, bounds)) if bounds else None
+    facts["bounds"] = ",".join(map(exact, bounds)) if bounds else None
     facts |= {"head": asked.get("head"), "data": _data(report), "split": asked.get("split")}
     facts |= {"limit": report.data.get("count"), "mode": report.mode, "seed": report.seed}
     # Without it, each attack of a model that hides its gradient would be run in both ways once more.
@@ -89,10 +89,10 @@ def _said(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    return _number(value) if isinstance(value, float) else str(value)
+    return exact(value) if isinstance(value, float) else str(value)
 
 
-def _number(value: float) -> str:
+def exact(value: float) -> str:
     """The shortest text that reads back as the same number."""
     short = f"{value:g}"
     return short if float(short) == value else repr(float(value))

@@ -140,11 +140,13 @@ def also(report: Report) -> str:
 
 
 def part(report: Report) -> str:
-    """Which part of the data was scored, such as `(test part)`; empty where it is not known or there are no parts."""
+    """Which part of the data was scored, such as `(all of it)`; empty where it is not known or the name says it."""
     words = report.data.get("part")
-    if not words:
-        return ""
-    return clean(f"({words}{', seen in training' if report.data.get('seen_in_training') else ''})")
+    # The name of a part of its own says it already.
+    said = {"test part": " test", "training part": " train"}.get(str(words), "\n")
+    facts = [] if not words or str(report.data.get("name")).endswith(said) else [str(words)]
+    facts += ["seen in training"] if report.data.get("seen_in_training") else []
+    return clean(f"({', '.join(facts)})") if facts else ""
 
 
 def own_balls(report: Report) -> str:
