@@ -45,8 +45,8 @@ def fit_detector(
         detector: `logistic`, `mixture` or another registered one.
         population: `successes` fits on clean images that are classified correctly and on examples that are not;
             `all` on all of both, as the paper did.
-        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3 for
-            gray images and 8/255 for others, times the pixel range.
+        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3
+            for gray images and 8/255 for others, times the pixel range.
         norm: `linf`, `l2`, `l1` or `l0`.
         draws: Stochastic inferences behind each score.
         attack_draws: Draws that the attacks take the mean of.

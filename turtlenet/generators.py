@@ -90,8 +90,8 @@ def train_generator(
         model: A classifier, or the path of one.
         data: What to train on: `(x, y)`, or the training part of a name or a path; None for the embedded sample where
             it fits.
-        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3 for
-            gray images and 8/255 for others, times the pixel range.
+        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3
+            for gray images and 8/255 for others, times the pixel range.
         norm: `linf`, `l2` or `l1`.
         name: The variant: `paper`, or `strong`, the best that was found.
         access: `semi-white-box`: the generator's training sees the model's gradients; `static`: those of a substitute

@@ -141,7 +141,8 @@ class Report:
         data: `name`, `count`, `sha256`, `description`.
         threat: `norm`, `eps` (input units), `bounds`, `eps_share` and `eps_gray_levels` (what that is for a pixel: a
             share of the range, and gray levels of 255, None for inputs that are no images; see
-            `turtlenet.radius.per_pixel`), `eps_from` (`given`, or why it is the usual one), `access`, `labels`, `pixels` (`real`, or `8-bit` where a success
+            `turtlenet.radius.per_pixel`), `eps_from` (`given`, or why it is the usual one), `access`,
+            `labels`, `pixels` (`real`, or `8-bit` where a success
             had to survive rounding); of a grey box also `attacks` (those that everyone ran), `surrogates` (`name`,
             `path`, `sha256`, `clean_accuracy`) and how they were trained.
         mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before.
