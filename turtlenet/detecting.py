@@ -1,6 +1,6 @@
 """Detection by uncertainty, as a Keras project calls it; the command line calls the same."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from turtlenet import attacks as attack_family
@@ -8,6 +8,7 @@ from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
 from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, fit_on, score_on
 from turtlenet.errors import DataError
+from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import DataType, ModelType, PathType, about_model, as_classifier, ball_for, load_data
 from turtlenet.registry import parse_spec
 
@@ -34,6 +35,7 @@ def fit_detector(
     precision: str | None = None,
     seed: int = 0,
     batch_size: int | None = 64,
+    tell: Callable[[str], None] = print,
 ) -> FittedDetector:
     """Fits a detector of adversarial inputs on the variance of a model's stochastic inferences (paper 001, eq. 12).
 
@@ -56,6 +58,7 @@ def fit_detector(
         precision: What the model's layers compute in.
         seed: Repeats every draw.
         batch_size: Images in one compiled call, each drawn many times; None for as many as fit.
+        tell: Is given what does not seem to fit, a line each.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
@@ -72,6 +75,8 @@ def fit_detector(
         seed=seed,
         batch_size=batch_size,
     )
+    for line in misfits(victim, setting.examples, setting.ball):
+        tell(line)
     made = [attack_family.build(spec) for spec in attacks or USUAL]
     return fit_on(setting, made, about=about_model(model, victim), detector=detector, population=population)
 

@@ -15,6 +15,7 @@ from turtlenet.errors import SettingError
 from turtlenet.evaluation import Comparison, Tolerance, evaluate_classifier, measure_tolerance
 from turtlenet.evaluation.access import check_access
 from turtlenet.evaluation.injection import KINDS
+from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import (
     DataType,
     ModelType,
@@ -140,8 +141,10 @@ def evaluate(
     if kind_of_access != "white-box":
         check_generators(owns[0], given[0], victims[0], kind_of_access)
     looked_at = _looked_at(perceptibility, victims, threats[0])
-    for examples in parts[1:]:
+    for examples in parts:
         examples.check()
+    for line in dict.fromkeys(line for each in zip(victims, parts, threats, strict=True) for line in misfits(*each)):
+        tell(line)
     same: dict[str, Any] = {
         "specs": [str(spec) for spec in specs],
         "mode": _first(mode, chosen.mode, "table"),

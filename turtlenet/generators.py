@@ -15,6 +15,7 @@ from turtlenet.attacks.batched import attack_all
 from turtlenet.black_box import Oracle, distill, fresh_network
 from turtlenet.data import Examples
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
+from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import (
     DataType,
     ModelType,
@@ -29,6 +30,7 @@ from turtlenet.fitting import (
     load_data,
     source_for,
     to_attack,
+    why_eps,
 )
 from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
 from turtlenet.gan.measure import measure_generator
@@ -144,7 +146,9 @@ def train_generator(
     found.train.check()
     examples, held_out = hold_out(found.train, validation, seed)
     tell(f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation")
-    tell(f"threat: {describe_ball(ball)}; {access}, variant {name}")
+    tell(f"threat: {describe_ball(ball, victim.input_shape, why_eps(victim, norm, eps))}; {access}, variant {name}")
+    for line in misfits(victim, examples, ball):
+        tell(line)
     same: dict[str, Any] = {"validation": held_out, "callbacks": callbacks, "verbose": verbose}
     state: dict[str, Any] = {"patience": patience, "resume": resume}
     if checkpoint:

@@ -19,6 +19,7 @@ from turtlenet.models.files.save import read_provenance
 from turtlenet.models.heads import Head, logits_model
 from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.upgrade import Upgraded
+from turtlenet.models.verdict import multi_label
 
 __all__ = ["AppliedRule", "Inspection", "LayerLine", "inspect"]
 
@@ -113,6 +114,11 @@ def inspect(path: str | PathLike[str]) -> Inspection:
     upgraded, era, unsafe = _upgraded(blueprint)
     model, head, why_not = _attempt(path) if not unsafe else (None, None, f"It is refused, unexecuted: {unsafe[0]}.")
     training = blueprint.training or {}
+    loss, metrics = description.label(training.get("loss")), tuple(description.labels(training.get("metrics")))
+    if head and "several sigmoids" in head.how:
+        several, certain = multi_label(head.kind, head.num_classes, loss, metrics)
+        why_not = several if certain else why_not
+        head = head if certain or not several else dataclasses.replace(head, how=f"{head.how} {several}")
     return Inspection(
         path=str(path),
         sha256=file_sha256(Path(path)),
@@ -133,10 +139,10 @@ def inspect(path: str | PathLike[str]) -> Inspection:
         head=head,
         compiled=model is not None and bool(model.compiled),
         optimizer=description.label(training.get("optimizer") or training.get("optimizer_config")),
-        loss=description.label(training.get("loss")),
-        metrics=tuple(description.labels(training.get("metrics"))),
+        loss=loss,
+        metrics=metrics,
         unsafe=unsafe,
-        attackable=head is not None,
+        attackable=head is not None and not why_not,
         why_not=why_not,
     )
 
