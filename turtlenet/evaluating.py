@@ -191,6 +191,7 @@ def tolerance(
     precision: str | None = None,
     seed: int = 0,
     batch_size: int | None = 256,
+    tell: Callable[[str], None] = print,
 ) -> Tolerance:
     """Finds how much noise a model bears, and proposes how many levels to quantize its input to.
 
@@ -207,16 +208,21 @@ def tolerance(
         precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
         seed: Repeats every draw.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a result.
+        tell: Is given what does not seem to fit, a line each.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
     at_least(1, batch_size=1 if batch_size is None else batch_size)
     victim = as_classifier(model, bounds=bounds, head=head, precision=precision)
+    examples, ball = to_attack(load_data(data, victim), held_out=False).take(limit), ball_for(victim, "linf", eps)
+    examples.check()
+    for line in misfits(victim, examples, ball):
+        tell(line)
     return measure_tolerance(
         victim,
-        to_attack(load_data(data, victim), held_out=False).take(limit),
-        eps=float(ball_for(victim, "linf", eps).eps),
+        examples,
+        eps=float(ball.eps),
         about=about_model(model, victim),
         kinds=kinds or KINDS,
         strengths=strengths,
