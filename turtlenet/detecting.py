@@ -1,6 +1,6 @@
 """Detection by uncertainty, as a Keras project calls it; the command line calls the same."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from turtlenet import attacks as attack_family
@@ -9,6 +9,7 @@ from turtlenet.attacks.told import told
 from turtlenet.classifier import Classifier
 from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, fit_on, score_on
 from turtlenet.errors import DataError
+from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import DataType, ModelType, PathType, about_model, as_classifier, ball_for, load_data
 from turtlenet.parts import choose
 
@@ -35,6 +36,7 @@ def fit_detector(
     precision: str | None = None,
     seed: int = 0,
     batch_size: int | None = 64,
+    tell: Callable[[str], None] = print,
 ) -> FittedDetector:
     """Fits a detector of adversarial inputs on the variance of a model's stochastic inferences (paper 001, eq. 12).
 
@@ -46,8 +48,8 @@ def fit_detector(
         detector: `logistic`, `mixture` or another registered one.
         population: `successes` fits on clean images that are classified correctly and on examples that are not;
             `all` on all of both, as the paper did.
-        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3 for
-            gray images and 8/255 for others, times the pixel range.
+        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3
+            for gray images and 8/255 for others, times the pixel range.
         norm: `linf`, `l2`, `l1` or `l0`.
         draws: Stochastic inferences behind each score.
         attack_draws: Draws that the attacks take the mean of.
@@ -57,6 +59,7 @@ def fit_detector(
         precision: What the model's layers compute in.
         seed: Repeats every draw.
         batch_size: Images in one compiled call, each drawn many times; None for as many as fit.
+        tell: Is given what does not seem to fit, a line each.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
@@ -73,6 +76,8 @@ def fit_detector(
         seed=seed,
         batch_size=batch_size,
     )
+    for line in misfits(victim, setting.examples, setting.ball):
+        tell(line)
     made = [attack_family.build(spec) for spec in attacks or USUAL]
     return fit_on(setting, made, about=about_model(model, victim), detector=detector, population=population)
 

@@ -18,6 +18,7 @@ from turtlenet.evaluation import Comparison, Report, Tolerance, evaluate_classif
 from turtlenet.evaluation.access import check_access
 from turtlenet.evaluation.again import loading
 from turtlenet.evaluation.injection import KINDS
+from turtlenet.evaluation.misfits import misfits
 from turtlenet.evaluation.report import Doubt
 from turtlenet.fitting import (
     DEFAULT_DATA,
@@ -152,8 +153,10 @@ def evaluate(
     if kind_of_access != "white-box":
         check_generators(owns[0], given[0], victims[0], kind_of_access)
     looked_at = _looked_at(perceptibility, victims, threats[0])
-    for examples in parts[1:]:
+    for examples in parts:
         examples.check()
+    for line in dict.fromkeys(line for each in zip(victims, parts, threats, strict=True) for line in misfits(*each)):
+        tell(line)
     same: dict[str, Any] = {
         "specs": [str(spec) for spec in specs],
         "mode": _first(mode, chosen.mode, "table"),
@@ -205,6 +208,7 @@ def tolerance(
     precision: str | None = None,
     seed: int = 0,
     batch_size: int | None = 256,
+    tell: Callable[[str], None] = print,
 ) -> Tolerance:
     """Finds how much noise a model bears, and proposes how many levels to quantize its input to.
 
@@ -222,16 +226,22 @@ def tolerance(
         precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
         seed: Repeats every draw.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a result.
+        tell: Is given what does not seem to fit, a line each.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
     at_least(1, batch_size=1 if batch_size is None else batch_size)
     victim = as_classifier(model, bounds=bounds, head=head, precision=precision)
+    examples = choose(load_data(data, victim), split, [trained_on(model)]).take(limit)
+    ball = ball_for(victim, "linf", eps)
+    examples.check()
+    for line in misfits(victim, examples, ball):
+        tell(line)
     return measure_tolerance(
         victim,
-        choose(load_data(data, victim), split, [trained_on(model)]).take(limit),
-        eps=float(ball_for(victim, "linf", eps).eps),
+        examples,
+        eps=float(ball.eps),
         about=about_model(model, victim),
         kinds=kinds or KINDS,
         strengths=strengths,

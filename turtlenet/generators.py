@@ -15,6 +15,7 @@ from turtlenet.attacks.batched import attack_all
 from turtlenet.black_box import Oracle, distill, fresh_network
 from turtlenet.data import Examples
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
+from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import (
     DataType,
     ModelType,
@@ -28,6 +29,7 @@ from turtlenet.fitting import (
     hold_out,
     load_data,
     source_for,
+    why_eps,
 )
 from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
 from turtlenet.gan.measure import measure_generator
@@ -90,8 +92,8 @@ def train_generator(
         model: A classifier, or the path of one.
         data: What to train on: `(x, y)`, or the training part of a name or a path; None for the embedded sample where
             it fits.
-        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3 for
-            gray images and 8/255 for others, times the pixel range.
+        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3
+            for gray images and 8/255 for others, times the pixel range.
         norm: `linf`, `l2` or `l1`.
         name: The variant: `paper`, or `strong`, the best that was found.
         access: `semi-white-box`: the generator's training sees the model's gradients; `static`: those of a substitute
@@ -144,7 +146,9 @@ def train_generator(
     found.train.check()
     examples, held_out = hold_out(found.train, validation, seed)
     tell(f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation")
-    tell(f"threat: {describe_ball(ball)}; {access}, variant {name}")
+    tell(f"threat: {describe_ball(ball, victim.input_shape, why_eps(victim, norm, eps))}; {access}, variant {name}")
+    for line in misfits(victim, examples, ball):
+        tell(line)
     same: dict[str, Any] = {"validation": held_out, "callbacks": callbacks, "verbose": verbose}
     state: dict[str, Any] = {"patience": patience, "resume": resume}
     if checkpoint:

@@ -101,8 +101,8 @@ def harden_model(
         attack_weights: How often each of several attacks is drawn; alike if empty.
         attack_drawn: `batch`: one attack for each batch; `example`: one for each example, at the cost of all.
         generator_moves: Steps of a generator before each step of the model; 0 leaves it as it is.
-        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3 for
-            gray images and 8/255 for others, times the pixel range.
+        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3
+            for gray images and 8/255 for others, times the pixel range.
         norm: `linf`, `l2` or `l1`.
         objective: `madry`, `natural` or another registered one, as a spec, or an `Objective`, which then has its own
             attack and ball.

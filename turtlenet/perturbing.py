@@ -1,11 +1,13 @@
 """From a user's model and data to one perturbation for all images."""
 
+from collections.abc import Callable
 from typing import Any
 
 from turtlenet import attacks
 from turtlenet.attacks import Perturbation
 from turtlenet.data import Data, Examples
 from turtlenet.errors import DataError
+from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import DataType, ModelType, as_classifier, at_least, ball_for, hold_out, load_data
 
 __all__ = ["universal"]
@@ -25,6 +27,7 @@ def universal(
     precision: str | None = None,
     seed: int = 0,
     batch_size: int = 128,
+    tell: Callable[[str], None] = print,
 ) -> Perturbation:
     """Fits one perturbation on training images, and tries it on test images; see `turtlenet.attacks.fit_universal`.
 
@@ -39,6 +42,7 @@ def universal(
         precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
         seed: Repeats the start and the order of the images.
         batch_size: Images in a step.
+        tell: Is given what does not seem to fit, a line each.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
@@ -47,6 +51,8 @@ def universal(
     victim = as_classifier(model, bounds=bounds, head=head, precision=precision)
     ball = ball_for(victim, norm, eps)
     fitted_on, tried_on = _parts(load_data(data, victim), limit, seed)
+    for line in misfits(victim, fitted_on, ball):
+        tell(line)
     x, y = fitted_on.batch(slice(None))
     how: dict[str, Any] = {"epochs": epochs, "step_size": step_size, "batch_size": batch_size, "seed": seed}
     delta = attacks.fit_universal(victim, x, y, ball=ball, **how)

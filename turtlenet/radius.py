@@ -35,10 +35,10 @@ def parsed(eps: Any) -> tuple[float, str]:
     """
     text = eps.strip() if isinstance(eps, str) else ""
     unit = next((unit for unit in _UNITS if text.endswith(unit)), "")
-    value = parse_value(text.removesuffix(unit)) if isinstance(eps, str) else eps
+    value: Any = parse_value(text.removesuffix(unit)) if isinstance(eps, str) else eps
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise SettingError(f"Expected eps in {FORMS}; got {eps!r}.")
-    if not 0 <= value < math.inf:
+    if not 0 <= float(value) < math.inf:
         raise SettingError(f"Expected eps >= 0, a finite radius in input units; got {eps}.")
     return float(value), unit
 

@@ -54,6 +54,7 @@ def command(
     import numpy as np
 
     from turtlenet import attacks
+    from turtlenet.evaluation.misfits import misfits
     from turtlenet.files import write_whole
     from turtlenet.kept import ready
     from turtlenet.parts import choose, saw, trained_on
@@ -68,6 +69,8 @@ def command(
     norm = "linf" if norm is None else norm
     trained = {"eps": settings["eps"], "norm": norm, "seed": settings["seed"], "tell": click.echo, "head": head}
     made = ready(attacks.build(spec), model, victim, found, **trained)
+    for line in misfits(victim, examples, api.ball_for(victim, norm, settings["eps"])):
+        click.echo(line)
     outcome = api.attack_examples(victim, examples, made, norm=norm, **settings)
     x, y = examples.batch(slice(None))
     prediction = outcome.logits.argmax(axis=1).astype("int32")

@@ -46,7 +46,7 @@ def _fit(model: str, out: Path | None, limit: int, norm: str | None, **settings:
     framework()
     from turtlenet.detecting import fit_detector
 
-    fitted = fit_detector(model, limit=limit or None, norm=norm or "linf", **settings)
+    fitted = fit_detector(model, limit=limit or None, norm=norm or "linf", tell=click.echo, **settings)
     if speaks():
         fitted.save(target)
     click.echo(f"{fitted}\n\nsaved {target}")

@@ -44,7 +44,7 @@ def command(model: str, out: Path | None, limit: int, **settings: Any) -> None:
 
     folder = out or Path(f"{Path(model).stem}-tolerance")
     check_folder(folder)
-    result = api.tolerance(model, limit=limit or None, **settings)
+    result = api.tolerance(model, limit=limit or None, tell=click.echo, **settings)
     if speaks():
         result.save(folder)
     click.echo(f"{result}\n\nplot: {folder / PLOT}")

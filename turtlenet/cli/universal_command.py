@@ -43,11 +43,11 @@ def command(model: str, out: Path, limit: int, norm: str | None, **settings: Any
     from turtlenet.files import write_whole
     from turtlenet.perturbing import universal
 
-    found = universal(model, norm="linf" if norm is None else norm, limit=limit or None, **settings)
+    found = universal(model, norm="linf" if norm is None else norm, limit=limit or None, tell=click.echo, **settings)
     if speaks():
         write_whole(out, lambda file: np.save(file, found.delta))
     click.echo(
-        f"saved {out}: {api.describe_ball(found.ball)}\n"
+        f"saved {out}: {api.describe_ball(found.ball, found.delta.shape)}\n"
         f"{found.count:,} test images, accuracy {found.clean_accuracy:.3f} without it and {found.accuracy:.3f} "
         f"with it: {found.fooled:.3f} of the right answers fooled"
     )

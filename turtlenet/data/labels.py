@@ -12,8 +12,8 @@ __all__ = ["read_labels"]
 BLOCK_ROWS = 2**16
 ROW_SUM_TOLERANCE = 1e-3
 MULTI_LABEL = (
-    "multi-label data, of which several may be true at once, are not served yet; where each label is a question of its "
-    "own, give one label at a time, y[:, k], with a model of that output alone, one sigmoid"
+    "multi-label data, of which several may be true at once, are not served yet; where each label is a question of "
+    "its own, give one label at a time, y[:, k], with a model of that output alone and head=sigmoid"
 )
 """What is said of labels that are no classes, and what to do."""
 

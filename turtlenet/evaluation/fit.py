@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,8 @@ from turtlenet.evaluation.cascade import predict
 from turtlenet.evaluation.statistics import interval
 
 __all__ = ["Fit", "Reading", "answers", "fit_of"]
+
+_Way = tuple[str, str, Callable[[np.ndarray], np.ndarray]]
 
 _MOST = 256
 _VALUES = 2_000_000
@@ -108,37 +109,45 @@ def answers(model: Classifier, x: np.ndarray, batch_size: int | None = 256) -> n
 
 
 def _better(model: Classifier, x: np.ndarray, y: np.ndarray, hits: int, batch_size: int | None) -> Reading | None:
-    """The reading in which clearly more images are right; None if there is none."""
-    best: tuple[int, str, str] = (hits, "", "")
-    for how, mend, read in _readings(x, model.bounds):
-        found = int((answers(model, np.ascontiguousarray(read(x), "float32"), batch_size) == y).sum())
-        best = max(best, (found, how, mend), key=lambda each: each[0])
-    if interval(best[0], len(y))[0] <= interval(hits, len(y))[1]:
+    """The readings in which clearly more images are right; None if there is none."""
+    tried = [
+        (int((answers(model, np.ascontiguousarray(read(x), "float32"), batch_size) == y).sum()), how, mend)
+        for how, mend, read in _readings(x, model.bounds)
+    ]
+    best = max((found for found, _, _ in tried), default=0)
+    if interval(best, len(y))[0] <= interval(hits, len(y))[1]:
         return None
-    return Reading(best[1], best[2], best[0] / len(y), hits / len(y), len(y))
+    likely = [(how, mend) for found, how, mend in tried if found == best][:2]
+    hows, mends = zip(*likely, strict=True)
+    return Reading(", or ".join(hows), "; or ".join(mends), best / len(y), hits / len(y), len(y))
 
 
-def _readings(x: np.ndarray, bounds: tuple[float, float]) -> Iterator[tuple[str, str, Callable[[np.ndarray], Any]]]:
+def _readings(x: np.ndarray, bounds: tuple[float, float]) -> Iterator[_Way]:
     """What was done, what to do about it, and how it is done to images (n, ...) within the bounds."""
     low, high = bounds
     first, last = float(x.min()), float(x.max())
+    if first >= 0 and 0.5 < last <= 1 < high:
+        first, last = 0.0, 1.0
 
     def unit(z: np.ndarray) -> np.ndarray:
         return (z - low) / (high - low)
+
+    def within(below: float, above: float) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda z: unit(z) * (above - below) + below
+
+    def stretched(z: np.ndarray) -> np.ndarray:
+        return (z - first) / (last - first) * (high - low) + low
 
     if first < last and (last - first) < 0.5 * (high - low):
         yield (
             f"stretched from [{first:.4g}, {last:.4g}] to [{low:g}, {high:g}]",
             f"give the data so, times {(high - low) / (last - first):.4g}",
-            lambda z: (z - first) / (last - first) * (high - low) + low,
+            stretched,
         )
     for name, below, above in (("0,1", 0, 1), ("0,255", 0, 255), ("-1,1", -1, 1)):
         if bounds != (below, above):
-            yield (
-                f"within [{below}, {above}]",
-                f"pass --bounds {name}, with floats within them or gray levels as uint8",
-                lambda z, below=below, above=above: unit(z) * (above - below) + below,
-            )
+            how = f"within [{below}, {above}]"
+            yield how, f"pass --bounds {name}, with floats {how} or gray levels as uint8", within(below, above)
     place = _channel_axis(x.shape[1:])
     axes = tuple(axis for axis in range(x.ndim) if axis != place)
     mean, deviation = x.mean(axis=axes, keepdims=True), x.std(axis=axes, keepdims=True)
@@ -162,9 +171,7 @@ def _readings(x: np.ndarray, bounds: tuple[float, float]) -> Iterator[tuple[str,
         yield _floats(x, "standardised by ImageNet's mean and deviation", lambda z: (unit(z) - center) / spread)
 
 
-def _floats(
-    x: np.ndarray, how: str, read: Callable[[np.ndarray], Any]
-) -> tuple[str, str, Callable[[np.ndarray], Any]]:
+def _floats(x: np.ndarray, how: str, read: Callable[[np.ndarray], np.ndarray]) -> _Way:
     moved = read(x)
     low, high = math.floor(moved.min()), math.ceil(moved.max())
     return how, f"give floats that are prepared as for training, and their range as --bounds (here {low},{high})", read

@@ -23,6 +23,6 @@ def misfits(model: Classifier, examples: Examples, ball: Ball) -> list[str]:
     Raises:
         DataError: Pixels that cannot be read, are not finite, or lie outside the bounds.
     """
-    if backend.process()[1] > 1:
+    if not len(examples) or backend.process()[1] > 1:
         return []
     return [f"! {doubt.finding} -> {doubt.advice}" for doubt in find_misfits(fit_of(model, examples, ball))]

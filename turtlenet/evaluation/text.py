@@ -220,7 +220,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
     blind = bool(kinds & _BLIND) if whole else attacked and report.attacks[-1].kind in _BLIND
     asked = any(row.name == "autoattack" for row in report.attacks)
     possible = {
-        **dict.fromkeys(FIT_CHECKS, "eps_share" in report.threat),
+        **dict.fromkeys(FIT_CHECKS if "eps_share" in report.threat else (), True),
         "zero gradients": attacked,
         "a flat loss": attacked,
         "saturated outputs": attacked,

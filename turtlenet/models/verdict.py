@@ -1,5 +1,6 @@
 """Decides what a model's outputs are, from its last activation, its loss and what the user says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import keras
 
 from turtlenet.errors import ModelError
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["Verdict", "judge", "multi_label"]
 
 _REGRESSION = {"mse", "mae", "mape", "msle", "huber", "logcosh", "poisson", "tweedie"}
 
@@ -86,6 +87,34 @@ def _is_regression(loss: str) -> bool:
     return plain in _REGRESSION or plain.endswith("error")
 
 
+def multi_label(kind: str, units: int, loss: str | None, metrics: Sequence[str]) -> tuple[str, bool]:
+    """Whether a model of several sigmoids may answer several questions at once.
+
+    Args:
+        kind: What its outputs are.
+        units: How many.
+        loss, metrics: Names of what it was compiled with.
+
+    Returns:
+        What to say of it, empty for nothing, and whether it is all but certain.
+    """
+    if kind != "sigmoid" or units < 2 or not _plain(loss or "").startswith("binary"):
+        return "", False
+    counted = next((name for name in metrics if _plain(name) in _EACH), None)
+    if counted is None:
+        return "The loss judges each by itself: labels of which several are true at once are not served yet.", False
+    return (
+        f"it was compiled with {loss} and {counted}, so several of its {units} sigmoids may be true at once, and "
+        "multi-label models are not served yet; if just one class is true of each input, give labels that say so, "
+        "else take one label at a time, with a model of that sigmoid alone and head=sigmoid"
+    ), True
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+_EACH = {"binaryaccuracy", "binaryiou", "hammingloss"}
 _RELU = "They end in a ReLU, so an attack sees no slope at a class whose logit is 0."
 _ENDINGS = {"softmax": "a softmax", "sigmoid": "a sigmoid", "logits": "no softmax or sigmoid"}
 

@@ -62,19 +62,21 @@ def relabeled(fit: Fit) -> Doubt | None:
     found = int(table[np.arange(classes), theirs].sum())
     if found < 0.5 * count or interval(found, count)[0] <= interval(hits, count)[1] + 0.05:
         return None
-    moved = [(int(ours), int(other)) for ours, other in enumerate(theirs) if ours != other and table[ours].any()]
-    steps = {(other - ours) % classes for ours, other in moved}
-    how = (
-        f"shifted by {min(steps)}"
-        if len(steps) == 1 and len(moved) > 2
-        else ", ".join(f"{a} as {b}" for a, b in moved[:4])
-    )
     return Doubt(
         code="labels-in-another-order",
-        finding=f"With the labels in another order ({how}{', ...' if 'as' in how and len(moved) > 4 else ''}) "
-        f"{found / count:.3f} of {count:,} images would be right instead of {hits / count:.3f}.",
+        finding=f"With the labels in another order ({_order(table, theirs)}) {found / count:.3f} of {count:,} images "
+        f"would be right instead of {hits / count:.3f}.",
         advice="Number the classes as the model was trained on; folders of images are numbered by their sorted names.",
     )
+
+
+def _order(table: np.ndarray, theirs: np.ndarray) -> str:
+    """Which of the model's classes stands for which label, as `0 as 3, 3 as 0` or `shifted by 1`."""
+    moved = [(int(ours), int(other)) for ours, other in enumerate(theirs) if ours != other and table[ours].any()]
+    steps = {(other - ours) % len(theirs) for ours, other in moved}
+    if len(steps) == 1 and len(moved) > 2:
+        return f"shifted by {min(steps)}"
+    return ", ".join(f"{ours} as {other}" for ours, other in moved[:4]) + (", ..." if len(moved) > 4 else "")
 
 
 def range_of_pixels(fit: Fit) -> Doubt | None:
@@ -92,11 +94,12 @@ def range_of_pixels(fit: Fit) -> Doubt | None:
             "model takes the integers as they are.",
         )
     if span.fills < _SLIVER:
+        unit = low == 0 <= span.low and 0.5 < span.high <= 1
         return Doubt(
             code="pixels-fill-a-sliver",
-            finding=f"All pixels lie within {inside}: they fill {span.fills:.2g} of the range.",
+            finding=f"All pixels lie within {inside}: they fill {100 * span.fills:.2g} % of the range.",
             advice=f"Pass --bounds {ends} if the model takes them so; else scale the data to the bounds"
-            + (f" (times {high / span.high:.4g})." if span.high > 0 and low == 0 else "."),
+            + (f", times {high:g}." if unit else "."),
         )
     if low < 0 <= span.low and span.high <= 1 and span.peak is None:
         return Doubt(

@@ -20,6 +20,7 @@ from turtlenet.models.files.save import read_provenance
 from turtlenet.models.heads import Head, logits_model
 from turtlenet.models.legacy.era import Era
 from turtlenet.models.legacy.upgrade import Upgraded, upgrade
+from turtlenet.models.verdict import multi_label
 
 __all__ = ["AppliedRule", "Inspection", "LayerLine", "inspect"]
 
@@ -122,6 +123,11 @@ def inspect(path: str | PathLike[str]) -> Inspection:
     # Who trusts a file runs what is in it.
     trusted = elsewhere if current().trust else ()
     unsafe = tuple(dict.fromkeys((*refused, *trusted, *harmful, *unread(blueprint))))
+    loss, metrics = description.label(training.get("loss")), tuple(description.labels(training.get("metrics")))
+    if head and "several sigmoids" in head.how:
+        several, certain = multi_label(head.kind, head.num_classes, loss, metrics)
+        why_not = several if certain else why_not
+        head = head if certain or not several else dataclasses.replace(head, how=f"{head.how} {several}")
     return Inspection(
         path=str(path),
         sha256=file_sha256(Path(path)),
@@ -142,11 +148,11 @@ def inspect(path: str | PathLike[str]) -> Inspection:
         head=head,
         compiled=model is not None and bool(model.compiled),
         optimizer=description.label(training.get("optimizer") or training.get("optimizer_config")),
-        loss=description.label(training.get("loss")),
-        metrics=tuple(description.labels(training.get("metrics"))),
+        loss=loss,
+        metrics=metrics,
         unsafe=unsafe,
         elsewhere=tuple(each for each in elsewhere if each not in unsafe),
-        attackable=head is not None,
+        attackable=head is not None and not why_not,
         why_not=why_not,
     )
 
