@@ -10,6 +10,7 @@ FLOORS = {
     "errors": 0,
     "version": 0,
     "files": 0,
+    "formats": 0,
     "toml_files": 0,
     "registry": 0,
     "backend": 1,
