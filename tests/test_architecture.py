@@ -14,6 +14,7 @@ FLOORS = {
     "hdf5": 0,
     "numpy_files": 0,
     "hdf5_probe": 0,
+    "formats": 0,
     "toml_files": 0,
     "registry": 0,
     "backend": 1,

@@ -160,7 +160,7 @@ def loading_options(command: F) -> F:
     )
     @click.option("--trust", is_flag=True, help="Run Python code that a model file carries.")
     @click.option(
-        "--architecture", metavar="NAME|JSON|MODULE:FUNCTION", help="The model of a file that holds weights only."
+        "--architecture", metavar="NAME|JSON|YAML|MODULE:FUNCTION", help="The model of a file that holds weights only."
     )
     @click.option(
         "--written-by", type=click.Choice(["tensorflow", "theano"]), help="Backend of an old file that names none."

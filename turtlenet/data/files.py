@@ -9,6 +9,7 @@ import numpy as np
 from turtlenet import hdf5
 from turtlenet.data.pixels import one_line
 from turtlenet.errors import DataError
+from turtlenet.formats import this_is
 from turtlenet.numpy_files import check_arrays
 
 __all__ = ["ARRAYS", "check_inside", "read_arrays"]
@@ -28,13 +29,14 @@ def read_arrays(path: Path) -> dict[str, Any]:
     readers = {".npz": _read_npz, ".h5": _read_h5, ".hdf5": _read_h5}
     reader = _read_folder if path.is_dir() else readers.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"Expected a .npz, .h5 or .hdf5 file, or a folder; got {path}.")
+        raise DataError(f"Expected a .npz, .h5 or .hdf5 file, or a folder; got {path}{this_is(path)}.")
     try:
         return reader(path)
     except DataError:
         raise
     except Exception as error:  # A damaged file fails in as many ways as there are libraries below.
-        raise DataError(f"Expected arrays that can be read in {path}; got: {one_line(error)}.") from None
+        what = this_is(path) or f": {one_line(error)}"
+        raise DataError(f"Expected arrays that can be read in {path}; got{what}.") from None
 
 
 def _read_npz(path: Path) -> dict[str, Any]:

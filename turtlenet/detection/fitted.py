@@ -18,6 +18,7 @@ from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean
 from turtlenet.evaluation.plain import dump, read
 from turtlenet.evaluation.versions import versions
 from turtlenet.files import write_whole
+from turtlenet.formats import this_is
 
 __all__ = ["POPULATIONS", "FittedDetector", "Point", "Scores", "fit_on"]
 
@@ -168,7 +169,11 @@ class FittedDetector:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             reason = " ".join(str(error).split())[:160].rstrip(". ") or type(error).__name__
-            raise DataError(f"Expected a detector that turtlenet wrote; got {path}: {reason}.") from None
+            what = this_is(Path(path))
+            known = what and not what.endswith("file")
+            raise DataError(
+                f"Expected a detector that turtlenet wrote; got {path}{what if known else f': {reason}'}."
+            ) from None
 
     def __str__(self) -> str:
         from turtlenet.detection.text import fitted

@@ -16,6 +16,7 @@ import h5py
 
 from turtlenet import hdf5
 from turtlenet.errors import ModelError
+from turtlenet.formats import this_is
 from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.saved_model import describe
 from turtlenet.models.files.stored import attribute
@@ -80,7 +81,7 @@ def _read(path: Path) -> Blueprint:
         return _from_zip(path)
     if h5py.is_hdf5(path):
         return _from_hdf5(path)
-    raise ModelError(f"Expected a model file (HDF5 or .keras); {path} is neither.")
+    raise ModelError(f"Expected a model file (HDF5 or .keras); {path} is neither{this_is(path)}.")
 
 
 def _from_hdf5(path: Path) -> Blueprint:
@@ -118,7 +119,9 @@ def _from_zip(path: Path) -> Blueprint:
     try:
         with zipfile.ZipFile(path) as archive:
             if "config.json" not in archive.namelist():
-                raise ModelError(f"Expected a .keras archive with a config.json; {path} is another zip archive.")
+                raise ModelError(
+                    f"Expected a .keras archive with a config.json; {path} is another zip archive{this_is(path)}."
+                )
             if max(part.file_size for part in archive.infolist() if part.filename.endswith(".json")) > _LONGEST:
                 raise _too_long(path)
             text = archive.read("config.json").decode()

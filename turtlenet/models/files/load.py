@@ -4,7 +4,6 @@ The steps: recognize the file, judge its description, bring it to Keras 3, build
 of them found its place, compile.
 """
 
-import json
 import math
 import shutil
 import tempfile
@@ -25,10 +24,10 @@ from turtlenet import hdf5
 from turtlenet.errors import ModelError, SpecError, TurtlenetError
 from turtlenet.models import zoo
 from turtlenet.models.files import layout, saved_model
+from turtlenet.models.files.architecture_text import read_architecture
 from turtlenet.models.files.blueprint import Blueprint, read_blueprint
 from turtlenet.models.files.build import build, finish, put, reason
 from turtlenet.models.files.compiled import compile_from
-from turtlenet.models.files.limits import check_limits
 from turtlenet.models.files.quiet import quiet
 from turtlenet.models.files.safety import Finding, findings, judge
 from turtlenet.models.files.stored import Stored, attribute_list, check_room, layer_arrays
@@ -50,7 +49,7 @@ class Loading:
     Attributes:
         custom_objects: Classes and functions by the name in the file; a `Lambda` goes by its layer's name too.
         trust: Whether Python code in a file may run.
-        architecture: Where a file holds weights only: a registered name, the path of a JSON description, or
+        architecture: Where a file holds weights only: a registered name, the path of a description in JSON or YAML, or
             `package.module:function`, which is called without arguments.
         written_by: The backend that wrote files of Keras 1 and 2 that do not name it: `theano` or `tensorflow`.
     """
@@ -372,19 +371,13 @@ def _made(name: str) -> keras.Model:
 
 
 def _described(name: str) -> Blueprint:
-    """The architecture in a JSON file."""
+    """The architecture in a JSON or YAML file."""
     if not Path(name).is_file():
         raise SpecError(
-            f"Expected a registered architecture ({', '.join(zoo.architectures.names())}), a JSON file or "
+            f"Expected a registered architecture ({', '.join(zoo.architectures.names())}), a JSON or YAML file or "
             f"package.module:function; got {name!r}."
         )
-    try:
-        config = json.loads(Path(name).read_text("utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
-        raise ModelError(f"Expected an architecture in JSON in {name}; {reason(error)}.") from None
-    if not isinstance(config, dict):
-        raise ModelError(f"Expected an architecture in {name}; got a {type(config).__name__}.")
-    check_limits(config)
+    config = read_architecture(Path(name))
     version, backend = (
         each if isinstance(each, str) else None for each in map(config.get, ("keras_version", "backend"))
     )

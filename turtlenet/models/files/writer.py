@@ -1,7 +1,7 @@
 """Which backend wrote a file of Keras 1 or 2, by the names of its weights.
 
-A variable of TensorFlow is called `convolution2d_1_W:0`, one of Theano or CNTK `convolution2d_1_W`. Keras 1 writes down
-nothing else that tells them apart, and their convolutions are each other's mirror image.
+A variable of TensorFlow is called `convolution2d_1_W:0`, one of Theano or CNTK `convolution2d_1_W`. Keras 1 writes
+down nothing else that tells them apart, and their convolutions are each other's mirror image.
 """
 
 import re

@@ -16,6 +16,9 @@ def generation(config: Any) -> int:
         # An Embedding has an `output_dim` in every Keras.
         if words & (_OF_KERAS_1 - ({"output_dim"} if "input_dim" in words else set())):
             return 1
+        if str(node.get("module")).startswith("keras.src.engine"):
+            # The last of Keras 2 were in `keras.src` already.
+            return 2
         inside = "registered_name" in words and str(node.get("module")).startswith("keras.src")
         if "batch_shape" in words or inside:
             return 3
