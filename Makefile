@@ -28,11 +28,15 @@ CONTRACT := tests/defences/test_contract.py tests/defences/test_quantization.py 
 	tests/training/test_objectives.py \
 	tests/test_balls.py tests/test_losses.py tests/test_random.py
 
+# What differs from its like in its settings alone, or costs many graphs; `make test-jax` runs these too.
+ALIKE := additive or likely or bim or madry or rfgsm or fab-t or apgd-ce or apgd-dlr or apgd-t or multi-targeted \
+	or autoattack or sign-flip or orthogonal or plain_keras
+
 # Both name their backend, so that one in the environment decides nothing.
 test: $(VENV)/.done
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" $(CONTRACT) \
-		-k "not budget_holds or linf or cw or ddn or boundary or zoo"
+		-k "(not budget_holds or linf or cw or ddn or boundary or zoo) and not ($(ALIKE))"
 
 # What asks for minutes at a time: clusters, several devices, and networks of hundreds of layers.
 test-slow: $(VENV)/.done

@@ -81,6 +81,7 @@ def test_readings(run, monkeypatch):
     assert cells["cq-2: steps at inference"]["accuracy"] >= cells["cq-2: white-box"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_quantized_networks(run):
     cells = run(guan, "guan/2-bit", "--only", "2-bit")["cells"]
     assert set(cells) == {"clean", "fgsm-naive", "uncertainty-fgsm", "undetected"}
@@ -91,6 +92,7 @@ def test_quantized_networks(run):
     assert cells["undetected"]["attack"].startswith("undetected:threshold=")
 
 
+@pytest.mark.slow
 def test_permutation(run):
     cells = run(taran, "taran/fashion-mnist/permuted", "--fashion", "mnist-sample", "--sets", "fashion-mnist")["cells"]
     made = {f"{attack}-{who}" for attack in ("fgsm", "cw") for who in ("classical", "own-key-1", "mean", "key")}

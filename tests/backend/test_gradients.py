@@ -36,7 +36,7 @@ def gradients(layer: keras.Layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray
     padding=st.sampled_from(["same", "valid"]),
     batch=st.integers(1, 3),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_thin_convolution(size, channels, filters, kernel, strides, padding, batch):
     if padding == "valid" and (kernel[0] > size[0] or kernel[1] > size[1]):
         return

@@ -49,8 +49,8 @@ def test_draws_are_the_same_bits(theirs) -> None:
     mine = parity.draws()
     for name in ("bits", "uniform", "rademacher"):
         assert np.array_equal(mine[name], other[name]), name
-    # The last bit of a logarithm or a cosine belongs to the framework.
-    np.testing.assert_allclose(mine["normal"], other["normal"], rtol=1e-5, atol=1e-6)
+    # How near the inverse of a distribution is approximated belongs to the framework.
+    np.testing.assert_allclose(mine["normal"], other["normal"], rtol=1e-4, atol=1e-5)
 
 
 def test_training_goes_the_same_way(theirs, demo_path, tmp_path) -> None:

@@ -108,6 +108,7 @@ def test_a_substitutes_success_is_said_to_be_its_own(box, cli, away) -> None:
     assert len(loaded_generator("g.h5").facts["epochs"]) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_static_run_ends_as_one_that_was_not(box, tmp_path) -> None:
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
