@@ -115,7 +115,7 @@ def _judge(node: dict[str, Any], owner: str) -> Iterator[Finding]:
             yield verdict
     elif name not in _DATA and (verdict := _judge_class(node, name, owner)) is not None:
         yield verdict
-    elif "module" not in node and (maker := _maker(node.get("config"))):
+    elif not node.get("module") and (maker := _maker(node.get("config"))):
         yield Finding(f"{owner} with {maker!r}, which makes objects of descriptions")
 
 
@@ -234,7 +234,7 @@ def _of_keras(node: Any, name: str) -> Iterator[Any]:
         candidates += [get_symbol_from_name(f"keras.{family}.{name}") for family in _FAMILIES]
     if _root(node) in _PACKAGES and module in sys.modules:
         candidates.append(vars(sys.modules[module]).get(name))
-    if "module" not in node:
+    if not module:
         # The loader of HDF5 files looks among the layers, and at whatever else stands beside them.
         candidates.append(vars(keras_layers).get(name))
     if _root(node) in _KERAS:
