@@ -79,10 +79,8 @@ def test_a_run_says_what_it_works_on(line, cli, away):
     result = cli(*line, "--out", away / "hardened.h5")
     data, threat, saved = result.out.splitlines()
     assert data.endswith("216 images 8x8x1, 4 classes, pixels within [0, 1]; 24 held out for validation")
-    assert (
-        threat
-        == "threat: linf, eps 0.1, pixels in [0, 1] (25.5 gray levels of 255, 10 % of the range); attack pgd:steps=3,step_size=0.25,keep=last"
-    )
+    where = "linf, eps 0.1, pixels in [0, 1] (25.5 gray levels of 255, 10 % of the range)"
+    assert threat == f"threat: {where}; attack pgd:steps=3,step_size=0.25,keep=last"
     assert saved.startswith("saved ")
     assert result.code == 0
 

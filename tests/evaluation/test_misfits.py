@@ -66,6 +66,7 @@ def test_what_is_no_guess(labels, predictions) -> None:
 @pytest.mark.parametrize(
     ("predictions", "words"),
     [
+        ((LABELS + 3) % 4, "(shifted by -1) 1.000 of 200 images would be right instead of 0.000."),
         ((LABELS + 1) % 4, "(shifted by 1) 1.000 of 200 images would be right instead of 0.000."),
         (np.array([0, 3, 2, 1])[LABELS], "(1 as 3, 3 as 1) 1.000 of 200 images would be right instead of 0.500."),
     ],
@@ -90,7 +91,12 @@ def test_an_order_is_not_made_up_of_chance() -> None:
             "All pixels lie within [0, 1] of [0, 255]: they fill 0.39 % of the range. Pass --bounds 0,1 if the model "
             "takes them so; else scale the data to the bounds, times 255.",
         ),
-        (np.linspace(0, 1 / 255, 8).reshape(2, 2, 2), (0.0, 1.0), "pixels-fill-a-sliver", "0.39 % of the range"),
+        (
+            np.linspace(0, 1 / 255, 8).reshape(2, 2, 2),
+            (0.0, 1.0),
+            "pixels-fill-a-sliver",
+            "0.39 % of the range. Scale the",
+        ),
         (np.eye(4, dtype="uint8").reshape(2, 2, 4), (0.0, 255.0), "pixels-fill-a-sliver", "[0, 1] of [0, 255]"),
         (
             np.linspace(0, 16, 8).astype("uint8").reshape(2, 2, 2),

@@ -134,3 +134,26 @@ def test_a_file_that_names_no_backend_is_doubted(tmp_path):
     assert not inspect(KERAS2).doubts
     with loading(Loading(written_by="theano")):
         assert not inspect(tmp_path / "m.h5").doubts
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+@pytest.mark.parametrize(
+    ("units", "metrics", "words"),
+    [
+        (
+            4,
+            ["binary_accuracy"],
+            "no: it was compiled with binary_crossentropy and binary_accuracy, so several of its 4",
+        ),
+        (4, ["accuracy"], "several are true at once are not served yet.\ncan be attacked and hardened: yes"),
+        (1, ["binary_accuracy"], "can be attacked and hardened: yes"),
+    ],
+)
+def test_a_multi_label_model_is_named(units, metrics, words, suffix, tmp_path):
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(units, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy", metrics=metrics)
+    model.fit(np.zeros((2, 6)), np.zeros((2, units)), verbose=0)
+    model.save(tmp_path / f"m{suffix}")
+    found = inspect(tmp_path / f"m{suffix}")
+    assert words in found.to_text()
+    assert found.attackable == ("yes" in words)

@@ -21,6 +21,7 @@ _Way = tuple[str, str, Callable[[np.ndarray], np.ndarray]]
 _MOST = 256
 _VALUES = 2_000_000
 _GOOD = 0.95
+_MEANT = 0.5
 _IMAGENET = (
     np.array([103.939, 116.779, 123.68], "float32"),
     np.array([0.485, 0.456, 0.406], "float32"),
@@ -115,7 +116,7 @@ def _better(model: Classifier, x: np.ndarray, y: np.ndarray, hits: int, batch_si
         for how, mend, read in _readings(x, model.bounds)
     ]
     best = max((found for found, _, _ in tried), default=0)
-    if interval(best, len(y))[0] <= interval(hits, len(y))[1]:
+    if best < _MEANT * len(y) or interval(best, len(y))[0] <= interval(hits, len(y))[1]:
         return None
     likely = [(how, mend) for found, how, mend in tried if found == best][:2]
     hows, mends = zip(*likely, strict=True)

@@ -75,7 +75,8 @@ def _order(table: np.ndarray, theirs: np.ndarray) -> str:
     moved = [(int(ours), int(other)) for ours, other in enumerate(theirs) if ours != other and table[ours].any()]
     steps = {(other - ours) % len(theirs) for ours, other in moved}
     if len(steps) == 1 and len(moved) > 2:
-        return f"shifted by {min(steps)}"
+        step = min(steps)
+        return f"shifted by {step if 2 * step <= len(theirs) else step - len(theirs)}"
     return ", ".join(f"{ours} as {other}" for ours, other in moved[:4]) + (", ..." if len(moved) > 4 else "")
 
 
@@ -98,8 +99,12 @@ def range_of_pixels(fit: Fit) -> Doubt | None:
         return Doubt(
             code="pixels-fill-a-sliver",
             finding=f"All pixels lie within {inside}: they fill {100 * span.fills:.2g} % of the range.",
-            advice=f"Pass --bounds {ends} if the model takes them so; else scale the data to the bounds"
-            + (f", times {high:g}." if unit else "."),
+            advice=(
+                "Scale the data to the bounds: they look as if they were divided twice."
+                if ends == f"{low:g},{high:g}"
+                else f"Pass --bounds {ends} if the model takes them so; else scale the data to the bounds"
+                + (f", times {high:g}." if unit else ".")
+            ),
         )
     if low < 0 <= span.low and span.high <= 1 and span.peak is None:
         return Doubt(
