@@ -16,7 +16,7 @@ DATA = "--data data.npz"
 # One row for each thing that can be wrong with a model, on every command that takes one.
 MODELS = [
     ("absent.h5", "Expected a model file; there is no absent.h5."),
-    ("text.h5", "Expected a model file (HDF5 or .keras); text.h5 is neither."),
+    ("text.h5", "Expected a model file (HDF5 or .keras); text.h5 is neither: this is a text file."),
     ("cut.h5", "Expected a whole HDF5 file; cut.h5 is damaged or cut short"),
     ("folder", "Expected a model file, or a folder of a .keras archive or a SavedModel; folder is neither."),
 ]

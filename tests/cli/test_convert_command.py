@@ -217,7 +217,7 @@ LOADING = [
     ("old.h5 --architecture mymodule:number", "Expected mymodule:number to give a Keras model; got a int."),
     ("old.h5 --architecture mymodule:absent", "Expected a name in module 'mymodule'"),
     ("old.h5 --architecture no.module:made", "Expected a module to import in 'no.module:made'"),
-    ("text.h5 --trust", "text.h5 is neither."),
+    ("text.h5 --trust", "text.h5 is neither: this is a text file."),
     ("cut.h5 --trust", "damaged or cut short"),
 ]
 TARGETS = [

@@ -52,7 +52,16 @@ def normalized():
 
 
 def sequential():
-    listed = [L.Rescaling(0.5), L.Conv2D(2, 3), L.ReLU(), L.Conv2D(2, 3), L.ReLU(), L.Flatten(), L.Dense(4), L.Dense(3)]
+    listed = [
+        L.Rescaling(0.5),
+        L.Conv2D(2, 3),
+        L.ReLU(),
+        L.Conv2D(2, 3),
+        L.ReLU(),
+        L.Flatten(),
+        L.Dense(4),
+        L.Dense(3),
+    ]
     return tf_keras.Sequential([L.Input((8, 8, 1)), *listed])
 
 

@@ -202,9 +202,11 @@ def test_refuses_what_is_no_model(tmp_path):
         f"Expected a model file, or a folder of a .keras archive or a SavedModel; {tmp_path} is neither."
     )
     (tmp_path / "text.h5").write_text("not a model")
-    assert refusal(tmp_path / "text.h5").endswith("text.h5 is neither.")
+    assert refusal(tmp_path / "text.h5").endswith("text.h5 is neither: this is a text file.")
     (tmp_path / "empty.keras").touch()
-    assert refusal(tmp_path / "empty.keras").endswith("empty.keras is neither.")
+    assert refusal(tmp_path / "empty.keras").endswith(
+        "empty.keras is neither: this is an empty file: fetch or copy it again."
+    )
 
 
 def test_refuses_hdf5_without_a_model(trained, tmp_path):
