@@ -68,7 +68,7 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any] | None:
             with hdf5.opened(path) as file:
                 text = file.attrs.get(_PROVENANCE)
         found = json.loads(text) if text else None
-    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
+    except Exception:  # Whatever h5py, zipfile and JSON make of damaged bytes.
         return None
     return found if isinstance(found, dict) else None
 
