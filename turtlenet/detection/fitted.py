@@ -143,6 +143,7 @@ class FittedDetector:
         if not (found.points and found.attacks and float(found.threat["eps"]) >= 0 and found.threat["norm"]):
             raise ValueError("no points, attacks or threat")
         found.score(np.zeros(1))
+        str(found)
         return found
 
     def save(self, path: str | Path) -> None:
@@ -167,7 +168,7 @@ class FittedDetector:
             raise DataError(f"Expected a detector's file; got {path}: {error.strerror or error}.") from None
         except SpecError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
             reason = " ".join(str(error).split())[:160].rstrip(". ") or type(error).__name__
             what = this_is(Path(path))
             known = what and not what.endswith("file")

@@ -61,7 +61,7 @@ def load(path: str | Path) -> Report | Comparison:
     except OSError as error:
         reason = f"{_line(file)}: {error.strerror or type(error).__name__}"
         raise DataError(f"Expected a {_JSON} or the folder of one; got {reason}.") from None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         reason = _line(error)[:200].rstrip(". ") or type(error).__name__
         raise DataError(f"Expected a report that turtlenet wrote; got {_line(file)}: {reason}.") from None
 
@@ -75,8 +75,9 @@ def _read(data: object) -> Report | Comparison:
 
 
 def _sound(report: Report) -> Report:
-    """Lets no NaN in, which JSON proper does not have."""
+    """Lets no NaN in, which JSON proper does not have, and nothing that cannot be shown."""
     report.to_json()
+    str(report)
     return report
 
 

@@ -17,6 +17,7 @@ import keras
 from turtlenet import hdf5
 from turtlenet.errors import OutputError
 from turtlenet.models.files.blueprint import starts_as_zip
+from turtlenet.models.files.full_disk import check_space
 from turtlenet.models.files.quiet import quiet
 from turtlenet.models.legacy.rules import dicts
 from turtlenet.models.legacy.upgrade import operation
@@ -43,6 +44,7 @@ def save(model: keras.Model, path: str | PathLike[str], provenance: Mapping[str,
     target = _target(path)
     with _temporary(target) as temporary:
         try:
+            check_space(temporary, model)
             with quiet(), _kept_compile_config(model):
                 model.save(temporary)
             _sign(temporary, {"turtlenet": __version__, "keras": keras.version(), **(provenance or {})})
@@ -50,7 +52,8 @@ def save(model: keras.Model, path: str | PathLike[str], provenance: Mapping[str,
             temporary.replace(target)
             hdf5.vouch(target)
         except Exception as error:
-            reason = " ".join(str(error).split())[:200].rstrip(". ") or type(error).__name__
+            reason = (getattr(error, "strerror", None) or " ".join(str(error).split()))[:200].rstrip(". ")
+            reason = reason or type(error).__name__
             raise OutputError(f"Expected to write the model to {target}; {reason}.") from None
 
 
@@ -65,7 +68,7 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any] | None:
             with hdf5.opened(path) as file:
                 text = file.attrs.get(_PROVENANCE)
         found = json.loads(text) if text else None
-    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
+    except Exception:  # Whatever h5py, zipfile and JSON make of damaged bytes.
         return None
     return found if isinstance(found, dict) else None
 
