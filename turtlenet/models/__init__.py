@@ -2,7 +2,7 @@
 
 from turtlenet.models.classifier import classifier
 from turtlenet.models.defended import defences_of, wrap
-from turtlenet.models.files.identity import NoTwin, copy, file_sha256, weights_sha256
+from turtlenet.models.files.identity import NoTwinError, copy, file_sha256, weights_sha256
 from turtlenet.models.files.inspect import AppliedRule, Inspection, LayerLine, inspect
 from turtlenet.models.files.live import compile_like, uncompiled
 from turtlenet.models.files.load import Loading, load, loading
@@ -18,7 +18,7 @@ __all__ = [
     "Inspection",
     "LayerLine",
     "Loading",
-    "NoTwin",
+    "NoTwinError",
     "architectures",
     "build",
     "check_precision",

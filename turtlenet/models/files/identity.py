@@ -13,10 +13,10 @@ from turtlenet.errors import ModelError
 from turtlenet.models.files.live import compile_like
 from turtlenet.models.files.quiet import quiet
 
-__all__ = ["NoTwin", "copy", "file_sha256", "weights_sha256"]
+__all__ = ["NoTwinError", "copy", "file_sha256", "weights_sha256"]
 
 
-class NoTwin(ModelError):
+class NoTwinError(ModelError):
     """A model that Keras cannot rebuild from its own description."""
 
 
@@ -27,7 +27,7 @@ def copy(model: keras.Model) -> keras.Model:
     uses need not be registered.
 
     Raises:
-        NoTwin: A model that Keras cannot describe and rebuild, such as a subclass without `get_config`.
+        NoTwinError: A model that Keras cannot describe and rebuild, such as a subclass without `get_config`.
         ModelError: An optimizer that Keras cannot make again.
     """
     try:
@@ -39,7 +39,7 @@ def copy(model: keras.Model) -> keras.Model:
             theirs.assign(keras.ops.convert_to_numpy(mine))
     except Exception as error:  # A class of the user's own raises what it likes.
         reason = " ".join(str(error).partition("\n")[0].split())[:200].rstrip(".") or type(error).__name__
-        raise NoTwin(f"Expected a model that Keras can rebuild from its config; got: {reason}.") from None
+        raise NoTwinError(f"Expected a model that Keras can rebuild from its config; got: {reason}.") from None
     compile_like(twin, model, pairs)
     return twin
 
