@@ -103,7 +103,8 @@ class Trainer(backend.Steps, keras.Model):
         """A step of training: rivals move, then the model: craft, and descend."""
         x, y, weight = self._unpack(data)
         # Batches, not updates: an optimizer that adds up gradients makes one update of several batches.
-        step = getattr(self.optimizer, "inner_optimizer", self.optimizer)._iterations
+        optimizer: Any = self.optimizer
+        step = getattr(optimizer, "inner_optimizer", optimizer)._iterations
         key = random.fold_in(self._keys(x, self.seed), step)
         self._play(x, y, key)
         weights = self.network.trainable_variables

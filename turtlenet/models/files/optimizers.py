@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-__all__ = ["build", "optimizer_like", "steps_of", "take_state"]
+__all__ = ["build", "optimizer_like", "take_state"]
 
 _LISTS = ("_variables", "_trainable_variables", "_optimizer_variables")
 """Attributes that list variables of every role."""
@@ -53,11 +53,6 @@ def take_state(pairs: list[tuple[Any, Any]], twin_of: Mapping[int, Any]) -> None
                 mine.assign(keras.ops.convert_to_numpy(variable))
 
 
-def steps_of(optimizer: Any) -> Any:
-    """How many batches an optimizer was given, a variable; `iterations` leaves out those that it only adds up."""
-    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
-
-
 def _like(optimizer: Any, twin_of: Mapping[int, Any], made: dict[int, tuple[Any, Any]]) -> Any:
     if id(optimizer) not in made:
         made[id(optimizer)] = (optimizer, _made(optimizer, twin_of, made))
@@ -101,7 +96,7 @@ def _plan(optimizer: Any, twin_of: Mapping[int, Any], made: dict[int, tuple[Any,
 
 def _exclude(optimizer: Any, found: Any, twin_of: Mapping[int, Any]) -> None:
     """Leaves out of weight decay what `exclude_from_weight_decay` named, which no configuration holds."""
-    keys = getattr(optimizer, "_exclude_from_weight_decay", set())
+    keys: set[Any] = getattr(optimizer, "_exclude_from_weight_decay", set())
     pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
     if not (keys or pattern):
         return
