@@ -1,6 +1,6 @@
 """Brings what a user gives to a model: the data in its shape and bounds, the ball, the part to train on or attack."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -42,7 +42,7 @@ __all__ = [
 
 PathType: TypeAlias = str | PathLike[str]
 ModelType: TypeAlias = PathType | keras.Model | Classifier
-DataType: TypeAlias = PathType | tuple[Any, Any] | Examples | Data
+DataType: TypeAlias = PathType | tuple[Any, ...] | Examples | Data | Iterable[Any]
 
 DEFAULT_DATA = "mnist-sample"
 SAMPLE_ACCURACY = 0.8
@@ -132,14 +132,18 @@ def source_for(source: ModelType, victim: Classifier, precision: str | None = No
     return other
 
 
-def load_data(data: DataType | None, victim: Classifier, *, judge: Classifier | None = None) -> Data:
+def load_data(
+    data: DataType | None, victim: Classifier, *, judge: Classifier | None = None, weighted: bool = False
+) -> Data:
     """Brings any form of data to the shape, classes and bounds of a classifier.
 
     Args:
-        data: The name of a data set, a path, `(x, y)`, or None for the embedded sample, where it fits and the model
-            gets it right.
+        data: The name of a data set, a path, `(x, y)` of any library, a finite stream of such batches (`tf.data`,
+            `PyDataset`, a generator: read once, at most 1 GiB), or None for the embedded sample, where it fits and the
+            model gets it right.
         victim: The classifier that the data are for.
         judge: The classifier that must get the sample right; the victim itself by default.
+        weighted: Whether examples may have weights: `(x, y, sample_weight)`.
 
     Raises:
         DataError: Data that do not fit, or None where the sample does not, or is not what the model was made for.
@@ -154,8 +158,16 @@ def load_data(data: DataType | None, victim: Classifier, *, judge: Classifier | 
         return data
     if isinstance(data, Examples):
         return Data(data.name, train=data, test=data, whole=data)
-    if isinstance(data, tuple):
-        whole = data_family.from_arrays(*data, **fit)
+    if data is not None and not isinstance(data, (str, PathLike)):
+        x, y, *weights = data_family.parts_of(data, victim.input_shape)
+        if weights and weights[0] is not None and not weighted:
+            raise DataError(
+                "Expected (x, y), where each image counts once; got sample weights: they are for train, and for "
+                "turtlenet.Trainer."
+            )
+        whole = data_family.from_arrays(x, y, **fit)
+        if weights and weights[0] is not None:
+            whole = whole.weighted(weights[0])
         return Data(whole.name, train=whole, test=whole, whole=whole)
     if data is not None:
         return data_family.load(data, **fit)

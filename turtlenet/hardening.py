@@ -1,12 +1,14 @@
 """Hardening runs from what a user gives: a model, data, and the settings of an objective."""
 
 import dataclasses
+import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
@@ -34,7 +36,7 @@ from turtlenet.fitting import (
 from turtlenet.gan.rivals import keep_rivals
 from turtlenet.parts import note, remember, trained_on
 from turtlenet.pools import check_without_ball, drawn_from, rivals_in, with_generators
-from turtlenet.training import Objective, Run, Schedule, harden, objectives, recipes
+from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives, recipes
 
 __all__ = ["harden_model", "train"]
 
@@ -46,7 +48,8 @@ def train(
 
     Args:
         model: A classifier, or the path of one.
-        data: What to train on: `(x, y)`, a name or a path; None for the embedded sample where it fits.
+        data: What to train on: `(x, y)` or `(x, y, sample_weight)`, a name, a path, or a finite stream of batches
+            (`tf.data`, `PyDataset`, a generator: read once); None for the embedded sample where it fits.
         recipe: The name or path of a recipe, whose settings hold where none is given.
         **settings: Those of `harden_model`.
 
@@ -82,10 +85,12 @@ def harden_model(
     warmup: float = 0.25,
     validation: int | None = None,
     validation_attack: str | Attack | None = None,
+    class_weight: Any = None,
     sources: Sequence[ModelType] = (),
     seed: int = 0,
     checkpoint: PathType | None = None,
     resume: bool = False,
+    out: PathType | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     tell: Callable[[str], None] = print,
     verbose: bool = False,
@@ -117,9 +122,14 @@ def harden_model(
         warmup: Share of the run over which the radius grows from 0.
         validation: Images held out of the training data; None takes a tenth, at most 1,000; 0 none.
         validation_attack: The attack of validation; None takes 20 steps of PGD.
+        class_weight: How much examples of each class count in training: `balanced`, each class alike; a dict of
+            classes and weights; or a weight for each class. Weights of examples, `(x, y, sample_weight)`, multiply
+            them; neither counts in validation.
         sources: Other, fixed models to craft on; see the objective's `craft_on`.
         checkpoint: Where the run's state lies.
         resume: Whether to continue from there.
+        out: Where the model will be saved: it is written there once, and taken away, before training starts, so that
+            a model that the file cannot hold is refused then.
         callbacks: Further Keras callbacks.
         tell: Is given what happens, a line each.
         verbose: Whether to print a line for each epoch where no terminal shows the bar.
@@ -145,13 +155,15 @@ def harden_model(
     if isinstance(model, Classifier):
         bounds, head = bounds or model.bounds, model.told if head == "auto" else head
     before = in_memory(model)
-    hardened = models.wrap(models.copy(before), defences, bounds)
+    hardened = models.wrap(_own(before, tell), defences, bounds)
+    if out is not None:
+        models.check_writable(out, hardened)
     restore = models.compute_in(hardened, precision)
     victim = models.classifier(hardened, bounds=bounds, head=head)
     computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
     known = models.classifier(before, bounds=victim.bounds, head=head) if defences else victim
-    found = load_data(data, victim, judge=known)
+    found = load_data(data, victim, judge=known, weighted=True)
     if found.train is None:
         raise DataError(f"Expected training images in {found.name}; got test images only.")
     found.train.check()
@@ -164,6 +176,13 @@ def harden_model(
         check_agreement(**identity)
         identity["defences"] = shields
     examples, held_out = hold_out(found.train, validation, seed)
+    if examples.weights is not None:
+        identity["sample_weight"] = hashlib.sha256(examples.weights.tobytes()).hexdigest()
+    balance = None
+    if class_weight is not None:
+        balance = class_weights(class_weight, examples.labels, victim.num_classes)
+        examples = examples.weighted(np.asarray(balance)[examples.labels])
+        identity["class_weight"] = balance
     identity |= {"validation": len(held_out) if held_out else 0, "generator_moves": generator_moves}
     _, total = schedule.steps(len(examples))
     tell = aside(tell) if number == 0 else _silent
@@ -209,9 +228,20 @@ def harden_model(
         for path in keep_rivals(plan.attack, models.weights_sha256(victim.model), played=run.steps):
             tell(f"saved {path}: the generator that learned in turns with the model")
     recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
+    if balance is not None:
+        recipe["class_weight"] = balance
     recipe |= {"precision": computed, "defences": shields, "validation": len(held_out) if held_out else 0}
     remember(hardened, [*trained_on(model), seen])
     return hardened, dataclasses.replace(run, recipe=recipe)
+
+
+def _own(model: keras.Model, tell: Callable[[str], None]) -> keras.Model:
+    """A model to train that leaves the given one as it is, or that one itself where Keras cannot make another."""
+    try:
+        return models.copy(model)
+    except models.NoTwinError as error:
+        tell(f"{model.name} is trained in place, since it has no twin: {error}")
+        return model
 
 
 def _silent(line: str) -> None:

@@ -20,6 +20,7 @@ from turtlenet.registry import import_name, parse_value
 __all__ = [
     "BatchSize",
     "Bounds",
+    "ClassWeight",
     "Count",
     "Number",
     "Numbers",
@@ -90,6 +91,21 @@ class BatchSize(click.ParamType):
         if isinstance(number, bool) or not isinstance(number, int):
             self.fail(f"Expected a whole number or auto; got {value!r}.", param, ctx)
         return number
+
+
+class ClassWeight(click.ParamType):
+    """`balanced`, or classes and their weights: `0:1,3:2.5`."""
+
+    name = "balanced|class:weight"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str) or value == "balanced":
+            return value
+        pairs = [part.partition(":")[::2] for part in value.split(",")]
+        try:
+            return {int(key): float(weight) for key, weight in pairs}
+        except ValueError:
+            self.fail(f"Expected balanced, or classes and weights such as 0:1,3:2.5; got {value!r}.", param, ctx)
 
 
 class Numbers(click.ParamType):

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from turtlenet.cli.options import (
     BatchSize,
+    ClassWeight,
     Count,
     Numbers,
     device_options,
@@ -52,6 +53,7 @@ __all__ = ["command"]
 @click.option("--warmup", type=float, default=0.25, show_default=True, help="Share of the run in which eps grows.")
 @click.option("--validation", type=int, help="Training images held out to choose the best epoch.")
 @click.option("--validation-attack", help="The attack of validation; 20 steps of pgd by default.")
+@click.option("--class-weight", type=ClassWeight(), help="balanced, or weights of classes: 0:1,3:2.5; 1 by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="The hardened model; MODEL-hardened.h5 by default.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for a report of both models on test images.")
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most test images there; 0 for all.")
@@ -92,6 +94,7 @@ def command(
         before,
         norm="linf" if norm is None else norm,
         checkpoint=checkpoint,
+        out=target,
         resume=resume,
         tell=click.echo,
         **settings,

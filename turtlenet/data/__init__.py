@@ -2,7 +2,8 @@
 
 from turtlenet.data.dataset import Data
 from turtlenet.data.examples import Examples, from_arrays
+from turtlenet.data.given import TAKEN, parts_of
 from turtlenet.data.load import load, names
 from turtlenet.data.named import datasets
 
-__all__ = ["Data", "Examples", "datasets", "from_arrays", "load", "names"]
+__all__ = ["TAKEN", "Data", "Examples", "datasets", "from_arrays", "load", "names", "parts_of"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet.data.labels import read_labels
-from turtlenet.data.pixels import Pixels, size_text
+from turtlenet.data.pixels import Pixels, as_array_like, size_text
 from turtlenet.errors import DataError, SettingError
 
 __all__ = ["Examples", "Span", "from_arrays"]
@@ -79,6 +79,7 @@ class Examples:
                 f"Expected as many labels as images; got {len(self._pixels):,} images and "
                 f"{len(self._labels):,} labels in {name}."
             )
+        self._weights: np.ndarray | None = None
         # Where each example of this view lies in the storage.
         self._where = np.arange(len(self._labels))
 
@@ -96,6 +97,36 @@ class Examples:
     def labels(self) -> np.ndarray:
         """All labels, int32 `(N,)`."""
         return self._labels[self._where]
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """How much each example counts in training, float32 `(N,)`; None where all count alike."""
+        return None if self._weights is None else self._weights[self._where]
+
+    def weighted(self, weights: Any) -> "Examples":
+        """A view whose examples count so much in training, times what they counted before.
+
+        Args:
+            weights: Numbers `(N,)` or `(N, 1)`, 0 or more, not all of them 0.
+
+        Raises:
+            DataError: Weights of another kind.
+        """
+        found = np.asarray(as_array_like(weights, self.name))
+        if found.dtype.kind not in "buif" or found.shape not in ((len(self),), (len(self), 1)):
+            raise DataError(
+                f"Expected a weight for each of {len(self):,} examples of {self.name}; "
+                f"got {found.dtype} of shape {found.shape}."
+            )
+        found = found.reshape(-1).astype(np.float32)
+        if not np.isfinite(found).all() or (found < 0).any() or not found.any():
+            raise DataError(
+                f"Expected finite weights of 0 or more, and one above; got {found.min():g} to {found.max():g}."
+            )
+        view = copy.copy(self)
+        view._weights = np.ones(len(self._labels), np.float32) if self._weights is None else self._weights.copy()
+        view._weights[self._where] *= found
+        return view
 
     def __len__(self) -> int:
         return len(self._where)

@@ -172,12 +172,34 @@ def as_array_like(values: Any, name: str) -> Any:
     Raises:
         DataError: Rows of different lengths, or nothing that is an array.
     """
-    if isinstance(getattr(values, "dtype", None), np.dtype) and hasattr(values, "shape"):
-        return values
     try:
-        return np.asarray(values)
-    except (ValueError, TypeError) as error:
+        values = _on_host(values)
+        if isinstance(getattr(values, "dtype", None), np.dtype) and hasattr(values, "shape"):
+            return values
+        return _known_float(np.asarray(values))
+    except (ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise DataError(f"Expected an array in {name}; got: {one_line(error)}.") from None
+
+
+def _on_host(values: Any) -> Any:
+    """Arrays of other libraries as NumPy's: pandas counts rows by labels, torch and JAX may hold them on a device."""
+    if isinstance(values, np.ndarray):
+        return _known_float(values)
+    if hasattr(values, "detach") and hasattr(values, "cpu"):
+        values = values.detach().cpu()
+        return np.asarray(values.float() if "bfloat16" in str(values.dtype) else values)
+    if hasattr(values, "to_numpy"):
+        found = values.to_numpy()
+        # A column that may lack values comes as objects.
+        return found.astype(np.float64) if found.dtype == object else found
+    if hasattr(values, "addressable_shards"):
+        return _known_float(np.asarray(values))
+    return values
+
+
+def _known_float(values: np.ndarray) -> np.ndarray:
+    """NumPy itself has no bfloat16 and no float8."""
+    return values.astype(np.float32) if values.dtype.kind == "V" and "float" in values.dtype.name else values
 
 
 def one_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ import keras
 
 from turtlenet.defences import Keyed, keys
 from turtlenet.errors import ModelError
-from turtlenet.models import defences_of
+from turtlenet.models import compile_like, defences_of, uncompiled
 
 __all__ = ["architecture", "attackers_key", "keyed_layers", "twin"]
 
@@ -50,13 +50,12 @@ def twin(model: keras.Model, seed: int, key: bytes | None) -> keras.Model:
         return type(layer).from_config({**layer.get_config(), "seal": keys.sealed(key, salt)})
 
     try:
-        with _drawing(seed):
+        with _drawing(seed), uncompiled(model):
             found = keras.models.clone_model(model, clone_function=made, recursive=True)
     except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:160].rstrip(".")
         raise ModelError(f"Expected a model that an attacker can build anew layer by layer; got: {reason}.") from None
-    if model.compiled:
-        found.compile_from_config(model.get_compile_config())
+    compile_like(found, model)
     return found
 
 

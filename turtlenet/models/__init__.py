@@ -2,8 +2,9 @@
 
 from turtlenet.models.classifier import classifier
 from turtlenet.models.defended import defences_of, wrap
-from turtlenet.models.files.identity import copy, file_sha256, weights_sha256
+from turtlenet.models.files.identity import NoTwinError, copy, file_sha256, weights_sha256
 from turtlenet.models.files.inspect import AppliedRule, Inspection, LayerLine, inspect
+from turtlenet.models.files.live import compile_like, uncompiled
 from turtlenet.models.files.load import Loading, load, loading
 from turtlenet.models.files.save import check_writable, read_provenance, save
 from turtlenet.models.heads import Head, logits_model
@@ -18,12 +19,14 @@ __all__ = [
     "Inspection",
     "LayerLine",
     "Loading",
+    "NoTwinError",
     "architectures",
     "build",
     "check_precision",
     "check_writable",
     "classifier",
     "classifier_of",
+    "compile_like",
     "compute_in",
     "copy",
     "defences_of",
@@ -34,6 +37,7 @@ __all__ = [
     "logits_model",
     "read_provenance",
     "save",
+    "uncompiled",
     "weights_sha256",
     "wrap",
 ]

@@ -8,6 +8,7 @@ import keras
 from turtlenet.defences import Conversion, Defence, Honest, defences
 from turtlenet.errors import ModelError, SpecError
 from turtlenet.models.classifier import pixel_bounds
+from turtlenet.models.files.live import compile_like, uncompiled
 from turtlenet.registry import takes
 
 __all__ = ["defences_of", "wrap"]
@@ -38,12 +39,12 @@ def wrap(
     low, high = bounds or pixel_bounds(model)
     made = [each if isinstance(each, Defence | Conversion) else _built(each, low, high) for each in layers]
     inner = model
-    for each in made:
-        inner = each.convert(inner) if isinstance(each, Conversion) else inner
+    with uncompiled(model):
+        for each in made:
+            inner = each.convert(inner) if isinstance(each, Conversion) else inner
     front = [each for each in made if isinstance(each, Defence)]
     defended = _behind(front, inner) if front else inner
-    if model.compiled:
-        defended.compile_from_config(model.get_compile_config())
+    compile_like(defended, model)
     return defended
 
 

@@ -1,5 +1,6 @@
 """Objectives, one Trainer under Keras `fit`, and the run that survives being killed."""
 
+from turtlenet.training.class_weights import class_weights
 from turtlenet.training.harden import OPTIMIZERS, Run, Schedule, harden
 from turtlenet.training.madry import Madry, Natural
 from turtlenet.training.objective import Objective, objectives
@@ -16,6 +17,7 @@ __all__ = [
     "Run",
     "Schedule",
     "Trainer",
+    "class_weights",
     "harden",
     "objectives",
     "split",

@@ -157,9 +157,11 @@ def harden(
         validation_attack=validation_attack,
         accumulate=parts,
         rivals=rivals,
+        by_weight=False,
     )
     trainer.compile(optimizer=schedule.make(total, own_optimizer), jit_compile=backend.uses_xla())
-    trainer.optimizer.build(trainer.network.trainable_variables)
+    if not trainer.optimizer.built:
+        trainer.optimizer.build(trainer.network.trainable_variables)
     best = BestRobust(notes)
     done = take_up(checkpoint, trainer, best, notes, total, tell) if resume and checkpoint else 0
     first = backend.process()[0] == 0

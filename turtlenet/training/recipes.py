@@ -23,7 +23,7 @@ class Recipe:
         source: The paper or page that the settings come from.
         defences: Specs of layers to put around the model, from the input on.
         objective, attack, norm, eps, epochs, steps_per_epoch, batch_size, learning_rate, optimizer, warmup,
-            validation, validation_attack: See `turtlenet.api.harden_model`.
+            validation, validation_attack, class_weight: See `turtlenet.api.harden_model`.
     """
 
     title: str = ""
@@ -41,6 +41,7 @@ class Recipe:
     warmup: float | None = None
     validation: int | None = None
     validation_attack: str | None = None
+    class_weight: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -37,13 +37,15 @@ class Stream(keras.utils.PyDataset):
         """Keras's word for a data set without an end."""
         return None
 
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:
         turn, step = divmod(self.first_step + number, self.steps_per_pass)
         if self._order[0] != turn:
             self._order = (turn, np.random.default_rng([self.seed, turn]).permutation(len(self.examples)))
         start = step * self.batch_size
         rows = self._order[1][start : start + self.batch_size]
-        return self.examples.batch(rows[backend.own(len(rows))])
+        mine = rows[backend.own(len(rows))]
+        weights = self.examples.weights
+        return self.examples.batch(mine) if weights is None else (*self.examples.batch(mine), weights[mine])
 
 
 class Batches(keras.utils.PyDataset):

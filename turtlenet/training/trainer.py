@@ -43,6 +43,8 @@ class Trainer(backend.Steps, keras.Model):
         validation_attack: The attack of validation; 20 steps of PGD if not given.
         rivals: Networks that learn to attack the model as it is, before each of its steps; `generator_success` is
             theirs on the batch they learn from.
+        by_weight: Whether the loss of a weighted batch is divided by the sum of its weights, so that an example of
+            weight 0 is as good as absent; or by the number of its examples, as Keras does.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Trainer(backend.Steps, keras.Model):
         validation_attack: Attack | None = None,
         accumulate: int = 1,
         rivals: Sequence[Turns] = (),
+        by_weight: bool = True,
     ):
         super().__init__(name="trainer", dtype=_policy(classifier.model))
         self.network = classifier.model
@@ -71,6 +74,7 @@ class Trainer(backend.Steps, keras.Model):
         self._robust = keras.metrics.Mean(name="robust_accuracy")
         self._crafted = keras.metrics.Mean(name="crafted_accuracy")
         self.rivals = rivals
+        self.by_weight = by_weight
         self._played = [keras.metrics.Mean(name="generator_success")] if rivals else []
         # Keras must know of every variable that a step changes; what is trained is up to `learn`.
         self._rival_networks = [net for each in rivals for net in (each.rival.generator, each.rival.discriminator)]
@@ -98,11 +102,14 @@ class Trainer(backend.Steps, keras.Model):
     def learn(self, data: Any) -> dict[str, Any]:
         """A step of training: rivals move, then the model: craft, and descend."""
         x, y, weight = self._unpack(data)
-        step = self.optimizer.iterations
+        # Batches, not updates: an optimizer that adds up gradients makes one update of several batches.
+        optimizer: Any = self.optimizer
+        step = getattr(optimizer, "inner_optimizer", optimizer)._iterations
         key = random.fold_in(self._keys(x, self.seed), step)
         self._play(x, y, key)
         weights = self.network.trainable_variables
-        mass = ops.cast(ops.shape(x)[0], "float32") if weight is None else ops.maximum(ops.sum(weight), 1e-12)
+        counted = weight is None or not self.by_weight
+        mass = ops.cast(ops.shape(x)[0], "float32") if counted else ops.maximum(ops.sum(weight), 1e-12)
         if self.accumulate == 1:
             gradients = self._descend(x, y, weight, key, step, mass)
         else:

@@ -19,7 +19,9 @@ from keras.src.backend.common import global_state
 from turtlenet import hdf5
 from turtlenet.errors import ModelError
 from turtlenet.models.files.blueprint import Blueprint
-from turtlenet.models.files.build import begins_with, put
+from turtlenet.models.files.build import put
+from turtlenet.models.files.optimizers import build
+from turtlenet.models.files.save import OPTIMIZER_STATE
 from turtlenet.models.files.stored import attribute_list
 from turtlenet.models.files.weights import Pair
 from turtlenet.models.legacy.era import Era
@@ -96,7 +98,10 @@ def _optimizer(config: Any) -> Any:
     if name == "LossScaleOptimizer":
         inner = settings.get("inner_optimizer") or settings.get("optimizer")
         made = _optimizer(inner)
-        return keras.optimizers.LossScaleOptimizer(made, initial_scale=settings.get("initial_scale") or 2.0**15)
+        scale = {key: settings[key] for key in ("dynamic_growth_steps", "name") if settings.get(key) is not None}
+        return keras.optimizers.LossScaleOptimizer(
+            made, initial_scale=settings.get("initial_scale") or 2.0**15, **scale
+        )
     if "lr" in settings:
         settings["learning_rate"] = settings.pop("lr")
     decay = settings.get("decay") or 0.0
@@ -117,6 +122,10 @@ def _optimizer(config: Any) -> Any:
         described |= {key: config[key] for key in ("module", "registered_name") if key in config}
         if str(described.get("registered_name")).startswith("Custom>"):
             described |= {"registered_name": None, "module": "keras.optimizers"}
+    if hasattr(keras.optimizers, described["class_name"]) and described.get("module") in (None, "keras.optimizers"):
+        # `keras.optimizers.deserialize` does not know all of Keras's own.
+        own = described | {"module": "keras.optimizers", "registered_name": None}
+        return keras.saving.deserialize_keras_object(own)
     return keras.optimizers.deserialize(described)
 
 
@@ -163,26 +172,31 @@ def _metrics(config: Any) -> Any:
 
 def _resume(optimizer: Any, weights: list[Any], blueprint: Blueprint) -> None:
     with _optimizer_arrays(blueprint) as saved:
-        pairs: list[Pair] = []
-        # Within the scope the optimizer's variables have shapes only, and begin with what was saved.
-        with keras.StatelessScope():
-            optimizer.build(weights)
-            variables = optimizer.variables
-            # Nothing is read before all of it is known to fit.
-            if [array.shape for array in saved] == [tuple(variable.shape) for variable in variables]:
-                pairs = list(zip(variables, saved, strict=True))
-                pairs = [pair for pair in pairs if not begins_with(*pair)]
-        put(pairs)
+        # Not within a scope of shapes alone: some optimizers give their variables values as they make them.
+        build(optimizer, weights)
+        # Nothing is read before all of it is known to fit.
+        put(_paired(optimizer.variables, saved))
+
+
+def _paired(variables: list[Any], saved: list[tuple[str, Any]]) -> list[Pair]:
+    """Each variable of an optimizer with its array: by name where the names are the same, else by their order."""
+    arrays, names = dict(saved), [variable.path for variable in variables]
+    if len(arrays) == len(saved) == len(set(names)) == len(names) and arrays.keys() == set(names):
+        pairs = [(variable, arrays[name]) for variable, name in zip(variables, names, strict=True)]
+    else:
+        pairs = list(zip(variables, [array for _, array in saved], strict=len(variables) == len(saved)))
+    fit = len(variables) == len(saved) and all(tuple(variable.shape) == array.shape for variable, array in pairs)
+    return pairs if fit else []
 
 
 @contextmanager
-def _optimizer_arrays(blueprint: Blueprint) -> Iterator[list[h5py.Dataset]]:
-    """The optimizer's arrays in their order, while the file is open."""
+def _optimizer_arrays(blueprint: Blueprint) -> Iterator[list[tuple[str, h5py.Dataset]]]:
+    """The optimizer's arrays in their order, by names or numbers, while the file is open."""
     if blueprint.format == "hdf5":
         with hdf5.opened(blueprint.path) as file:
-            group = file.get("optimizer_weights")
+            group = file.get(OPTIMIZER_STATE, file.get("optimizer_weights"))
             names = attribute_list(group, "weight_names") if group is not None else []
-            yield [group[name] for name in names]
+            yield [(name, group[name]) for name in names]
     elif blueprint.path.is_dir():
         with hdf5.opened(blueprint.path / "model.weights.h5") as file:
             yield _numbered(file)
@@ -198,6 +212,6 @@ def _optimizer_arrays(blueprint: Blueprint) -> Iterator[list[h5py.Dataset]]:
             yield _numbered(file)
 
 
-def _numbered(file: h5py.File) -> list[h5py.Dataset]:
+def _numbered(file: h5py.File) -> list[tuple[str, h5py.Dataset]]:
     group = file.get("optimizer/vars")
-    return [group[str(index)] for index in range(len(group))] if group is not None else []
+    return [(str(index), group[str(index)]) for index in range(len(group))] if group is not None else []

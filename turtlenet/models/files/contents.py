@@ -6,7 +6,9 @@ with other programs. Nothing is unpacked to the disk, unpickled or run to find o
 
 import io
 import pickletools
+import shutil
 import stat
+import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -68,8 +70,12 @@ def _in_archive(path: Path) -> Iterator[str]:
                 with archive.open(part) as stream:
                     yield _told(part.filename, stream)
             elif part.filename == "model.weights.h5":
-                with archive.open(part) as stream, h5py.File(stream, "r") as file:
-                    yield from _no_numbers(file)
+                with tempfile.TemporaryDirectory() as folder:
+                    weights = Path(folder) / part.filename
+                    with archive.open(part) as stream, weights.open("wb") as copy:
+                        shutil.copyfileobj(stream, copy)
+                    with hdf5.opened(weights) as file:
+                        yield from _no_numbers(file)
 
 
 def _in_folder(blueprint: Blueprint, expected: frozenset[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,12 @@ from turtlenet.models.legacy.rules import dicts
 from turtlenet.models.legacy.upgrade import operation
 from turtlenet.version import __version__
 
-__all__ = ["check_writable", "read_provenance", "save"]
+__all__ = ["OPTIMIZER_STATE", "check_writable", "read_provenance", "save"]
 
 _PROVENANCE = "turtlenet_provenance"
+OPTIMIZER_STATE = "turtlenet_optimizer_weights"
+"""Where the optimizer's state lies in an HDF5 file. Keras 3 builds an optimizer for no weights at all if it finds the
+state under its own name, and the loaded model cannot be trained; so it starts the optimizer anew, and can."""
 _SUFFIXES = (".h5", ".hdf5", ".keras")
 
 
@@ -42,19 +45,30 @@ def save(model: keras.Model, path: str | PathLike[str], provenance: Mapping[str,
             cannot hold.
     """
     target = _target(path)
-    with _temporary(target) as temporary:
-        try:
-            check_space(temporary, model)
-            with quiet(), _kept_compile_config(model):
-                model.save(temporary)
-            _sign(temporary, {"turtlenet": __version__, "keras": keras.version(), **(provenance or {})})
-            _flush(temporary)
-            temporary.replace(target)
-            hdf5.vouch(target)
-        except Exception as error:
-            reason = (getattr(error, "strerror", None) or " ".join(str(error).split()))[:200].rstrip(". ")
-            reason = reason or type(error).__name__
-            raise OutputError(f"Expected to write the model to {target}; {reason}.") from None
+    with _temporary(target) as temporary, _told(f"Expected to write the model to {target}"):
+        check_space(temporary, model)
+        _write(model, temporary, provenance or {})
+        _flush(temporary)
+        temporary.replace(target)
+        hdf5.vouch(target)
+
+
+def _write(model: keras.Model, path: Path, provenance: Mapping[str, Any]) -> None:
+    in_hdf5 = path.suffix != ".keras"
+    with quiet(), _whole_compile_config(model), _distinct_paths(model) if in_hdf5 else nullcontext():
+        model.save(path)
+    _sign(path, {"turtlenet": __version__, "keras": keras.version(), **provenance})
+
+
+@contextmanager
+def _told(expected: str) -> Iterator[None]:
+    """Says in one line what could not be done."""
+    try:
+        yield
+    except Exception as error:  # Whatever Keras, h5py and the system raise at what they cannot write.
+        reason = (getattr(error, "strerror", None) or " ".join(str(error).split()))[:200].rstrip(". ")
+        reason = reason or type(error).__name__
+        raise OutputError(f"{expected}; {reason}.") from None
 
 
 def read_provenance(path: str | PathLike[str]) -> dict[str, Any] | None:
@@ -84,6 +98,8 @@ def _sign(path: Path, provenance: dict[str, Any]) -> None:
         described = json.loads(file.attrs["model_config"])
         if _locate_operations(described):
             file.attrs["model_config"] = json.dumps(described)
+        if "optimizer_weights" in file:
+            file.move("optimizer_weights", OPTIMIZER_STATE)
 
 
 def _locate_operations(described: Any) -> bool:
@@ -97,14 +113,22 @@ def _locate_operations(described: Any) -> bool:
     return found
 
 
-def check_writable(path: str | PathLike[str]) -> None:
+def check_writable(path: str | PathLike[str], model: keras.Model | None = None) -> None:
     """Finds out, before hours of work, whether `save` can write to a path; leaves nothing behind.
 
+    Args:
+        path: Where to.
+        model: What will be written, with its optimizer built; it is written once to find out.
+
     Raises:
-        OutputError: Another suffix, a folder that is not there, or one that cannot be written.
+        OutputError: Another suffix, a folder that is not there or cannot be written, or a model that the format
+            cannot hold.
     """
-    with _temporary(_target(path)):
-        pass
+    target = _target(path)
+    with _temporary(target) as temporary:
+        if model is not None:
+            with _told(f"Expected a model that can be saved to {target}"):
+                _write(model, temporary, {})
 
 
 def _target(path: str | PathLike[str]) -> Path:
@@ -136,15 +160,54 @@ def _temporary(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _kept_compile_config(model: keras.Model) -> Iterator[None]:
-    """Undoes what writing HDF5 does in Keras 3.15: the optimizer vanishes from what the next file would say."""
+def _whole_compile_config(model: keras.Model) -> Iterator[None]:
+    """Has a file say what the model is compiled with, which it no longer knows itself where Keras 3.15 wrote HDF5.
+
+    Afterwards the model knows all that it knew, and its optimizer in any case.
+    """
     held = getattr(getattr(model, "_compile_config", None), "config", None)
-    before = dict(held) if isinstance(held, dict) else {}
+    if not isinstance(held, dict):
+        yield
+        return
+    optimizer = getattr(model, "optimizer", None)
+    before = {"optimizer": optimizer, **held}
+    held["optimizer"] = optimizer
     try:
         yield
     finally:
-        if isinstance(held, dict):
-            held.update(before)
+        held.update(before)
+
+
+@contextmanager
+def _distinct_paths(model: keras.Model) -> Iterator[None]:
+    """Gives variables that HDF5 would write under one name, or one within another, names of their own meanwhile."""
+    groups = [layer.weights for layer in getattr(model, "layers", ())]
+    groups.append(getattr(getattr(model, "optimizer", None), "variables", None) or [])
+    before: dict[int, tuple[Any, str]] = {}
+    for group in groups:
+        names: set[str] = set()
+        folders: set[str] = set()
+        for variable in group:
+            own = name = variable.path
+            number = 0
+            while name in names or name in folders or not names.isdisjoint(_folders(name)):
+                number += 1
+                name = f"{own}_{number}"
+            names.add(name)
+            folders |= _folders(name)
+            if name != own:
+                before.setdefault(id(variable), (variable, own))
+                variable._path = name
+    try:
+        yield
+    finally:
+        for variable, path in before.values():
+            variable._path = path
+
+
+def _folders(name: str) -> set[str]:
+    parts = name.split("/")
+    return {"/".join(parts[:end]) for end in range(1, len(parts))}
 
 
 def _flush(path: Path) -> None:
