@@ -236,7 +236,7 @@ def _of_keras(node: Any, name: str) -> Iterator[Any]:
         candidates.append(vars(sys.modules[module]).get(name))
     if not module:
         # The loader of HDF5 files looks among the layers, and at whatever else stands beside them.
-        candidates.append(vars(keras_layers).get(name))
+        candidates += [vars(place).get(name) for place in (keras_layers, keras.layers)]
     if _root(node) in _KERAS:
         # Keras 2 wrote its own optimizers as `Custom>Adam`.
         wanted = types.FunctionType if node.get("class_name") == "function" else type
