@@ -45,7 +45,9 @@ def copy(model: keras.Model) -> keras.Model:
 
 
 def _rebuilt(model: keras.Model) -> keras.Model:
-    twin = type(model).from_config(model.get_config())
+    kind, config = type(model), model.get_config()
+    # Keras gives a class its name, too, whether it takes one or not.
+    twin = kind.from_config(config) if inspect.signature(kind).parameters else kind()
     if model.weights and not twin.weights:
         # A subclass has no variables before it knows the shape of its input.
         with quiet():

@@ -68,11 +68,16 @@ def _made(optimizer: Any, twin_of: Mapping[int, Any], made: dict[int, tuple[Any,
     if multi is not None and type(optimizer) is multi:
         plan = _plan(optimizer, twin_of, made)
         return multi(plan, loss_scale_factor=optimizer.loss_scale_factor, name=optimizer.name)
-    settings = optimizer.get_config()
     rate = optimizer._learning_rate
-    if not isinstance(rate, keras.Variable):
+    if isinstance(rate, keras.Variable):
+        settings = optimizer.get_config()
+    else:
         # A schedule or a function has no state, and may be one that Keras cannot write.
-        settings["learning_rate"] = rate
+        optimizer._learning_rate = 0.0
+        try:
+            settings = {**optimizer.get_config(), "learning_rate": rate}
+        finally:
+            optimizer._learning_rate = rate
     found = type(optimizer).from_config(settings)
     _exclude(optimizer, found, twin_of)
     return found
