@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from turtlenet import attacks as attack_family
+from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
 from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, fit_on, score_on
@@ -16,6 +17,7 @@ __all__ = ["fit_detector", "score_detector"]
 USUAL = ("fgsm", "pgd")
 
 
+@checked()
 def fit_detector(
     model: ModelType,
     data: DataType | None = None,
@@ -75,6 +77,7 @@ def fit_detector(
     return fit_on(setting, made, about=about_model(model, victim), detector=detector, population=population)
 
 
+@checked()
 def score_detector(
     model: ModelType,
     detector: FittedDetector | PathType,

@@ -10,6 +10,7 @@ import keras
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
+from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.batches import check_agreement
@@ -35,6 +36,7 @@ from turtlenet.training import Objective, Run, Schedule, harden, objectives, rec
 __all__ = ["harden_model", "train"]
 
 
+@checked()
 def train(
     model: ModelType, data: DataType | None = None, *, recipe: str | None = None, **settings: Any
 ) -> keras.Model:
@@ -54,6 +56,7 @@ def train(
     return harden_model(model, data, **{**said, **settings})[0]
 
 
+@checked()
 def harden_model(
     model: ModelType,
     data: DataType | None = None,

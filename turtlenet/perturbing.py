@@ -3,6 +3,7 @@
 from typing import Any
 
 from turtlenet import attacks
+from turtlenet.arguments import checked
 from turtlenet.attacks import Perturbation
 from turtlenet.data import Data, Examples
 from turtlenet.errors import DataError
@@ -11,6 +12,7 @@ from turtlenet.fitting import DataType, ModelType, as_classifier, at_least, ball
 __all__ = ["universal"]
 
 
+@checked()
 def universal(
     model: ModelType,
     data: DataType | None = None,
