@@ -127,3 +127,11 @@ def test_a_text_stays_as_it_was_written() -> None:
     assert family.build("holder:key=(a,b.key)").key == "a,b.key"
     assert family.build("holder:size=1/2").size == 0.5
     assert family.build("holder:either=7").either == 7
+
+
+def test_an_import_path_has_settings_too(things) -> None:
+    assert things.build("tests.test_registry:Thing:steps=5,loud=true") == Thing(steps=5, loud=True)
+    assert things.factory_of("tests.test_registry:Thing:steps=5") is Thing
+    assert things.is_import_path("tests.test_registry:Thing:steps=5") and not things.is_import_path("thing:steps")
+    with pytest.raises(SpecError, match="Unknown setting 'step'"):
+        things.build("tests.test_registry:Thing:step=5")

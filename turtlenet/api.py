@@ -8,6 +8,7 @@ import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
+from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
 from turtlenet.attacks.batched import Outcome, attack_all
 from turtlenet.classifier import Classifier
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 
+@checked()
 def configure(*, devices: int | None = None, cluster: bool = False, xla: bool = False) -> None:
     """Chooses what computes in this process; to be called once, before the first model is made.
 
@@ -64,6 +66,7 @@ def configure(*, devices: int | None = None, cluster: bool = False, xla: bool = 
     backend.configure(devices, cluster, xla)
 
 
+@checked()
 def load_model(path: PathType, **settings: Any) -> keras.Model:
     """Loads a model that any Keras wrote (`.h5`, `.hdf5`, `.keras`, a SavedModel's folder), running no code of it.
 
@@ -79,6 +82,7 @@ def load_model(path: PathType, **settings: Any) -> keras.Model:
     return model
 
 
+@checked()
 def save_model(
     model: keras.Model | Classifier, path: PathType, *, provenance: Mapping[str, Any] | None = None
 ) -> None:
@@ -97,6 +101,7 @@ def save_model(
     models.save(in_memory(model), path, {**({TRAINED_ON: seen} if seen else {}), **(provenance or {})})
 
 
+@checked()
 def wrap(
     model: ModelType, *defences: str | Defence | Conversion, bounds: tuple[float, float] | None = None
 ) -> keras.Model:
@@ -114,6 +119,7 @@ def wrap(
     return wrapped
 
 
+@checked()
 def attack(
     model: ModelType,
     x: Any,
@@ -191,7 +197,10 @@ def attack_examples(
 
 def _targets(target: Any, labels: np.ndarray, num_classes: int) -> np.ndarray:
     """Targets as integers (n,), none of which is the label."""
-    given = np.asarray(target)
+    try:
+        given = np.asarray(target)
+    except Exception:  # Rows of unequal length, a set, or what else is no array.
+        given = np.empty((0,), object)
     if given.dtype.kind not in "iu" or given.shape not in ((), labels.shape):
         raise DataError(
             f"Expected one target, or {len(labels)}, as integers; got {given.dtype} of shape {given.shape}."

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, gradients, random
+from turtlenet.arguments import fitted
 from turtlenet.errors import SettingError
 
 __all__ = ["Classifier"]
@@ -47,9 +48,13 @@ class Classifier:
         whole: keras.Model | None = None,
         told: str = "auto",
     ):
-        gradients.check_gradient(gradient)
+        model, bounds = fitted(model, keras.Model, "model"), fitted(bounds, tuple[float, float], "bounds")
+        draws, seed = fitted(draws, int, "draws"), fitted(seed, int, "seed")
+        gradients.check_gradient(fitted(gradient, str, "gradient"))
         if draws < 1:
             raise SettingError(f"Expected draws >= 1; got {draws}.")
+        if not -math.inf < bounds[0] < bounds[1] < math.inf:
+            raise SettingError(f"Expected bounds low < high; got {bounds[0]} and {bounds[1]}.")
         self.model = model
         self.bounds = (float(bounds[0]), float(bounds[1]))
         self.head = head
@@ -141,6 +146,8 @@ class Classifier:
             seed: Of the draws; None for this one's.
         """
         gradient, draws = gradient or self.gradient, draws or self.draws
+        if draws < 1:
+            raise SettingError(f"Expected draws >= 1; got {draws}.")
         seed = self.seed if seed is None else seed
         if (gradient, draws, seed) == (self.gradient, self.draws, self.seed):
             return self

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from turtlenet import attacks as attack_family
+from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
 from turtlenet.attacks.told import told
 from turtlenet.classifier import Classifier
@@ -18,6 +19,7 @@ __all__ = ["fit_detector", "score_detector"]
 USUAL = ("fgsm", "pgd")
 
 
+@checked()
 def fit_detector(
     model: ModelType,
     data: DataType | None = None,
@@ -82,6 +84,7 @@ def fit_detector(
     return fit_on(setting, made, about=about_model(model, victim), detector=detector, population=population)
 
 
+@checked()
 def score_detector(
     model: ModelType,
     detector: FittedDetector | PathType,

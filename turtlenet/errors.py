@@ -35,6 +35,9 @@ def printable(text: str) -> str:
 class TurtlenetError(ValueError):
     """Anything that turtlenet refuses, in one line."""
 
+    ag_pass_through = True
+    """TensorFlow's word for errors that come out of `tf.function` as they are, without pages of its own around."""
+
     def __init__(self, message: object = ""):
         super().__init__(printable(str(message)))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from turtlenet import attacks as attack_family
 from turtlenet import models
+from turtlenet.arguments import checked
 from turtlenet.attacks import Attack, suites
 from turtlenet.balls import Ball
 from turtlenet.black_box import Substitution, evaluate_black_box, substitution
@@ -46,6 +47,7 @@ PERCEPTIBILITY = 100
 _NO_SUITE = suites.Suite(attacks=())
 
 
+@checked()
 def evaluate(
     model: ModelType | Sequence[ModelType],
     data: DataType | None = None,
@@ -117,7 +119,7 @@ def evaluate(
         A `Report`, or a `Comparison` for a list of models.
     """
     at_least(1, batch_size=1 if batch_size is None else batch_size)
-    at_least(0, curve=curve, seed=seed)
+    at_least(0, curve=curve, seed=seed, surrogates=surrogates)
     given = list(model) if isinstance(model, (list, tuple)) else [model]
     if not given:
         raise SettingError("Expected at least one model; got none.")
@@ -193,6 +195,7 @@ def evaluate(
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
 
+@checked()
 def tolerance(
     model: ModelType,
     data: DataType | None = None,

@@ -9,6 +9,7 @@ import keras
 
 from turtlenet import backend, balls, models, radius
 from turtlenet import data as data_family
+from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
 from turtlenet.attacks.advgan import generators_in, loaded_generator, trained_on
 from turtlenet.balls import Ball
@@ -50,6 +51,7 @@ SAMPLE_ACCURACY = 0.8
 _SAMPLED = 500
 
 
+@checked(within_graphs=True)
 def as_classifier(
     model: ModelType,
     *,
@@ -80,6 +82,8 @@ def as_classifier(
         SettingError: Bounds, a head or a precision for a `Classifier`, which has its own.
     """
     models.check_precision(precision)
+    if draws is not None:
+        at_least(1, draws=draws)
     if isinstance(model, Classifier):
         _check_as_it_is(model, bounds, head, precision)
         return model.taking(gradient or "", draws=draws or 0)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from turtlenet import models
+from turtlenet.arguments import checked
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import FACTS, loaded_generator
 from turtlenet.attacks.batched import attack_all
@@ -59,6 +60,7 @@ class TrainedGenerator:
     run: GanRun
 
 
+@checked()
 def train_generator(
     model: ModelType,
     data: DataType | None = None,
@@ -208,6 +210,7 @@ def _check_access(access: str, epochs: int, patience: int, kept: bool) -> None:
         raise SettingError(f"Expected at least 2 epochs for access dynamic; got {epochs}: use static.")
 
 
+@checked()
 def save_generator(generator: TrainedGenerator, path: PathType) -> None:
     """Saves a generator as `.h5` or `.keras` with what it was trained for, at once or not at all.
 
@@ -217,6 +220,7 @@ def save_generator(generator: TrainedGenerator, path: PathType) -> None:
     models.save(generator.model, path, {FACTS: generator.facts})
 
 
+@checked()
 def show_generator(
     path: PathType,
     model: ModelType,

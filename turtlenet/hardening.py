@@ -12,6 +12,7 @@ import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
+from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.bars import aside
@@ -41,6 +42,7 @@ from turtlenet.training import Objective, Run, Schedule, class_weights, harden, 
 __all__ = ["harden_model", "train"]
 
 
+@checked()
 def train(
     model: ModelType, data: DataType | None = None, *, recipe: str | None = None, **settings: Any
 ) -> keras.Model:
@@ -61,6 +63,7 @@ def train(
     return harden_model(model, data, **{**said, **settings})[0]
 
 
+@checked()
 def harden_model(
     model: ModelType,
     data: DataType | None = None,

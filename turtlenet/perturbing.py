@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from turtlenet import attacks
+from turtlenet.arguments import checked
 from turtlenet.attacks import Perturbation
 from turtlenet.data import Data, Examples
 from turtlenet.errors import DataError
@@ -13,6 +14,7 @@ from turtlenet.fitting import DataType, ModelType, as_classifier, at_least, ball
 __all__ = ["universal"]
 
 
+@checked()
 def universal(
     model: ModelType,
     data: DataType | None = None,

@@ -12,13 +12,15 @@ from turtlenet.attacks import AdvGAN, Attack, Mixed
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
-from turtlenet.errors import SettingError
+from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.fitting import PathType, check_alone
 from turtlenet.gan.rivals import players_of, with_own_generators
 from turtlenet.kept import ready
 from turtlenet.training.rival import Turns
 
 __all__ = ["check_without_ball", "drawn_from", "rivals_in", "with_generators"]
+
+_DRAWN = ("batch", "example")
 
 
 def drawn_from(attack: str | Attack | Sequence[str | Attack], weights: Sequence[float], drawn: str) -> Attack:
@@ -30,6 +32,8 @@ def drawn_from(attack: str | Attack | Sequence[str | Attack], weights: Sequence[
     given = [attack] if isinstance(attack, str | Attack) else list(attack)
     if not given:
         raise SettingError("Expected at least one attack; got none.")
+    if drawn not in _DRAWN:
+        raise SpecError(f"Unknown attack_drawn {drawn!r}.{did_you_mean(drawn, _DRAWN)}")
     made = [attack_family.build(each, training=True) for each in given]
     if len(made) == 1:
         if weights:

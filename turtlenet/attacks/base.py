@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, balls, gradients, losses, random
+from turtlenet.arguments import check_fields
 from turtlenet.attacks.goal import Best, Goal, check_target, is_sweep, sweep_size
 from turtlenet.attacks.scene import Crafted, Found, Scene, nth_keys
 from turtlenet.balls import Ball
@@ -72,6 +73,7 @@ class Attack(abc.ABC):
     """Settings that replace the defaults when a model is trained with the attack's bare name."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_target(self.target)
         if self.gradient:
             gradients.check_gradient(self.gradient)

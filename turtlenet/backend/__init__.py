@@ -23,6 +23,7 @@ group takes and gives tensors and can be called inside a compiled function as we
     gather(work), from_first(work) results of all processes, or of the first, in all
     together(variables)            all processes as one machine
     out_of_memory(error)           whether that was the reason
+    in_graph(values)               whether a function of the caller's is being traced
 """
 
 import keras
@@ -38,6 +39,7 @@ __all__ = [
     "devices",
     "from_first",
     "gather",
+    "in_graph",
     "input_gradient",
     "input_gradients",
     "loop",
@@ -73,6 +75,7 @@ if keras.backend.backend() == "tensorflow":
         devices,
         from_first,
         gather,
+        in_graph,
         out_of_memory,
         own,
         process,
@@ -100,6 +103,7 @@ elif keras.backend.backend() == "jax":
         devices,
         from_first,
         gather,
+        in_graph,
         out_of_memory,
         own,
         process,

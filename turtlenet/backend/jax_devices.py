@@ -7,7 +7,7 @@ results are gathered. A training step is one program over all devices of all pro
 import contextlib
 import os
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -24,6 +24,7 @@ __all__ = [
     "devices",
     "from_first",
     "gather",
+    "in_graph",
     "out_of_memory",
     "own",
     "process",
@@ -81,6 +82,11 @@ def _join() -> None:
 
 def _over(devices: Sequence[Any]) -> Any:
     return keras.distribution.DataParallel(devices=list(devices), auto_shard_dataset=False)
+
+
+def in_graph(values: Iterable[Any]) -> bool:
+    """Whether any value stands for one that is not known yet, while a function of the caller's is traced."""
+    return any(isinstance(each, jax.core.Tracer) for each in values)
 
 
 def process() -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -15,6 +15,7 @@ __all__ = [
     "from_first",
     "gather",
     "has_gpu",
+    "in_graph",
     "out_of_memory",
     "own",
     "process",
@@ -54,6 +55,11 @@ def _named(count: int) -> list[str]:
     if count > there:
         raise SettingError(f"Expected at most {there} devices, as there are {kind}s in this process; got {count}.")
     return [f"{kind}:{number}" for number in range(count)]
+
+
+def in_graph(values: Iterable[Any]) -> bool:
+    """Whether a function of the caller's is being traced, in which nothing can be computed now."""
+    return not tf.executing_eagerly() or any(tf.is_symbolic_tensor(each) for each in values)
 
 
 def process() -> tuple[int, int]:

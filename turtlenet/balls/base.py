@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from keras import ops
 
+from turtlenet.arguments import fitted
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
 __all__ = ["BALLS", "Ball", "column", "euclidean", "flat", "get", "norms", "register"]
@@ -47,6 +48,11 @@ class Ball(abc.ABC):
     """Whether steps along `steepest` lead somewhere, so that attacks that follow gradients work in it."""
 
     def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            object.__setattr__(self, name, fitted(getattr(self, name), float, name))
+        # A tensor of the graph that the ball is in, or a number.
+        if not hasattr(self.eps, "dtype") or isinstance(self.eps, np.generic):
+            object.__setattr__(self, "eps", fitted(self.eps, int | float, "eps"))
         if isinstance(self.eps, (int, float)) and not 0 <= self.eps < math.inf:
             raise SettingError(f"Expected eps >= 0, a finite radius in input units; got {self.eps}.")
         if not -math.inf < self.low < self.high < math.inf:

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from turtlenet import backend, random
+from turtlenet.arguments import check_fields
 from turtlenet.attacks import Goal
 from turtlenet.attacks.goal import choose_target, is_class
 from turtlenet.balls import Ball
@@ -55,6 +56,7 @@ class Game:
     target: str = ""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         known = {
             "network": ("auto", *networks.NETWORKS),
             "budget": _BUDGETS,

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from turtlenet import backend
+from turtlenet.arguments import check_fields
 from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -48,6 +49,7 @@ class Schedule:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name, least in (("epochs", 1), ("batch_size", 1), ("steps_per_epoch", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 raise SettingError(f"Expected {name} >= {least}; got {getattr(self, name)}.")

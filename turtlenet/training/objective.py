@@ -9,6 +9,7 @@ from typing import Any, final
 from keras import ops
 
 from turtlenet import losses, random
+from turtlenet.arguments import check_fields
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -51,6 +52,7 @@ class Objective(abc.ABC):
             raise SpecError(f"Expected objective {cls.__name__} to define craft; got perturb, which is final.")
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 <= self.clean_share <= 1:
             raise SettingError(f"Expected clean_share from 0 to 1; got {self.clean_share}.")
         if self.warmup_steps < 0:

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from turtlenet import backend, random
+from turtlenet.arguments import fitted
 from turtlenet.attacks import PGD, Attack
 from turtlenet.classifier import Classifier
 from turtlenet.training.objective import Objective
@@ -59,6 +60,10 @@ class Trainer(backend.Steps, keras.Model):
         rivals: Sequence[Turns] = (),
         by_weight: bool = True,
     ):
+        classifier, objective = fitted(classifier, Classifier, "classifier"), fitted(objective, Objective, "objective")
+        seed, accumulate = fitted(seed, int, "seed"), fitted(accumulate, int, "accumulate")
+        sources = fitted(sources, Sequence[Classifier], "sources")
+        validation_attack = fitted(validation_attack, Attack | None, "validation_attack")
         super().__init__(name="trainer", dtype=_policy(classifier.model))
         self.network = classifier.model
         self.classifier = classifier
