@@ -20,7 +20,8 @@ tn.save_model(tn.wrap(model, "half"), "m.h5")
 """
 LOAD = """
 import turtlenet, keras
-print(type(keras.models.load_model("m.h5").layers[1]).__module__, type(turtlenet.load_model("m.h5").layers[1]).__name__)
+plain, ours = keras.models.load_model("m.h5"), turtlenet.load_model("m.h5")
+print(type(plain.layers[1]).__module__, type(ours.layers[1]).__name__)
 """
 
 
