@@ -76,6 +76,7 @@ NEIGHBORS = {
     ("pools", "kept"),
     ("api", "evaluating"),
     ("api", "hardening"),
+    ("api", "kept"),
     ("grey_box", "hardening"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
