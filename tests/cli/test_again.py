@@ -15,7 +15,7 @@ import turtlenet as tn
 from tests.conftest import ROOT
 from turtlenet import models
 from turtlenet.evaluation.again import call, command
-from turtlenet.evaluation.save import load
+from turtlenet.evaluation.load import load
 
 QUICK = ("--attack", "noise:draws=1", "--eps", "0", "--curve", "0")
 

@@ -17,10 +17,11 @@ from turtlenet.errors import DataError, OutputError
 from turtlenet.evaluation import again, plots, printed
 from turtlenet.evaluation import text as words
 from turtlenet.evaluation.html import html
+from turtlenet.evaluation.load import load
 from turtlenet.evaluation.markdown import markdown
 from turtlenet.evaluation.printed import WIDTH
 from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Doubt, Picture, Report
-from turtlenet.evaluation.save import load, save
+from turtlenet.evaluation.save import save
 from turtlenet.evaluation.terminal import table
 
 HOSTILE = "<script>alert('x')</script>\"|`$\\frac_&\n# \x1b[31m"

@@ -12,8 +12,9 @@ from turtlenet import attacks, balls, data, models
 from turtlenet.attacks import noise
 from turtlenet.defences import keys, use_key
 from turtlenet.errors import DataError, ModelError, OutputError, SettingError, SpecError
+from turtlenet.evaluation.load import load
 from turtlenet.evaluation.report import Report
-from turtlenet.evaluation.save import load, save
+from turtlenet.evaluation.save import save
 from turtlenet.grey_box import attackers, surrogates
 
 PGD = "pgd:steps=3,step=0.1"

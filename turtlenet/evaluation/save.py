@@ -3,7 +3,6 @@
 import csv
 import io
 import itertools
-import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
@@ -14,7 +13,7 @@ from turtlenet.evaluation.html import html
 from turtlenet.evaluation.markdown import markdown
 from turtlenet.evaluation.report import Comparison, Report
 
-__all__ = ["load", "save"]
+__all__ = ["save"]
 
 _JSON = "report.json"
 _COLUMNS = ("label", "clean_prediction", "robust")
@@ -34,7 +33,7 @@ def save(result: Report | Comparison, directory: str | Path) -> tuple[Path, ...]
         OutputError: The directory cannot be written.
         DataError: A comparison of nothing.
     """
-    if isinstance(result, Comparison) and not result.reports:
+    if not result.reports:
         raise DataError("Expected a comparison of at least one report; got none.")
     files = {Path(directory) / name: text for name, text in _files(result).items()}
     try:
@@ -45,47 +44,11 @@ def save(result: Report | Comparison, directory: str | Path) -> tuple[Path, ...]
     return tuple(files)
 
 
-def load(path: str | Path) -> Report | Comparison:
-    """Reads a report back.
-
-    Args:
-        path: A `report.json`, or the folder it is in.
-
-    Raises:
-        DataError: There is no such file, or it is not a report.
-    """
-    path = Path(path)
-    file = path / _JSON if path.is_dir() else path
-    try:
-        return _read(json.loads(file.read_text(encoding="utf-8")))
-    except OSError as error:
-        reason = f"{_line(file)}: {error.strerror or type(error).__name__}"
-        raise DataError(f"Expected a {_JSON} or the folder of one; got {reason}.") from None
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-        reason = _line(error)[:200].rstrip(". ") or type(error).__name__
-        raise DataError(f"Expected a report that turtlenet wrote; got {_line(file)}: {reason}.") from None
-
-
-def _read(data: object) -> Report | Comparison:
-    if not isinstance(data, Mapping):
-        raise TypeError(f"a JSON {type(data).__name__} instead of an object")
-    if "reports" not in data:
-        return _sound(Report.from_dict(data))
-    return Comparison(tuple(_sound(Report.from_dict(one)) for one in data["reports"]))
-
-
-def _sound(report: Report) -> Report:
-    """Lets no NaN in, which JSON proper does not have, and nothing that cannot be shown."""
-    report.to_json()
-    str(report)
-    return report
-
-
 def _files(result: Report | Comparison) -> dict[str, str]:
     """Every file's name and text; all of it is made before any of it is written."""
-    if isinstance(result, Report):
-        return {**_views(result, [result]), "examples.csv": _examples(result)}
     files = _views(result, result.reports)
+    if result.reports[0] is result:
+        return {**files, "examples.csv": _examples(result.reports[0])}
     for folder, report in zip(_folders(result.reports), result.reports, strict=True):
         files |= {f"{folder}/{name}": text for name, text in _files(report).items()}
     return files
