@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from turtlenet import backend, gradients, random
+from turtlenet import backend, gradient_mode, random
 from turtlenet.arguments import fitted
 from turtlenet.errors import SettingError
 
@@ -28,7 +28,7 @@ class Classifier:
         model: A Keras model from float32 images (batch, *input_shape) to logits (batch, classes).
         bounds: Smallest and largest value of a pixel, in the units of the model's input.
         head: What the model's file ends in, in words, for reports.
-        gradient: How attackers take the gradient of its defences; see `turtlenet.gradients`.
+        gradient: How attackers take the gradient of its defences; see `turtlenet.gradient_mode`.
         draws: How many draws of random defences an answer and its gradient are the mean of (EOT, Athalye et al.,
             2018).
         seed: Repeats those draws: the logits are a pure function of the input and the seed.
@@ -50,7 +50,7 @@ class Classifier:
     ):
         model, bounds = fitted(model, keras.Model, "model"), fitted(bounds, tuple[float, float], "bounds")
         draws, seed = fitted(draws, int, "draws"), fitted(seed, int, "seed")
-        gradients.check_gradient(fitted(gradient, str, "gradient"))
+        gradient_mode.check_gradient(fitted(gradient, str, "gradient"))
         if draws < 1:
             raise SettingError(f"Expected draws >= 1; got {draws}.")
         if not -math.inf < bounds[0] < bounds[1] < math.inf:
@@ -100,7 +100,7 @@ class Classifier:
     def _attacked(self, x: Any) -> Any:
         if self.stochastic:
             return self._mean(x)
-        with gradients.taken(self.gradient):
+        with gradient_mode.taken(self.gradient):
             return ops.cast(self.model(x, training=False), "float32")
 
     def _mean(self, x: Any) -> Any:
@@ -114,7 +114,7 @@ class Classifier:
         # All draws at once: a graph of fifty derivations one by one takes longer to build than to run.
         numbers = ops.zeros_like(keys[:, :1]) + ops.cast(np.arange(draws, dtype="int32")[None, :], "uint32")
         spread = ops.reshape(keys[:, None, :] + ops.zeros_like(numbers)[:, :, None], (-1, 2))
-        with gradients.taken(self.gradient, random.fold_in(spread, ops.reshape(numbers, (-1,)))):
+        with gradient_mode.taken(self.gradient, random.fold_in(spread, ops.reshape(numbers, (-1,)))):
             logits = ops.cast(self.model(ops.repeat(x, draws, axis=0), training=False), "float32")
         return ops.reshape(logits, (-1, draws, self.num_classes))
 
@@ -151,7 +151,7 @@ class Classifier:
         seed = self.seed if seed is None else seed
         if (gradient, draws, seed) == (self.gradient, self.draws, self.seed):
             return self
-        gradients.check_gradient(gradient)
+        gradient_mode.check_gradient(gradient)
         if (gradient, draws, seed) not in self._others:
             other = copy.copy(self)
             other.gradient, other.draws, other.seed, other._graphs = gradient, draws, seed, {}

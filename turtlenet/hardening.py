@@ -16,7 +16,7 @@ from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.bars import aside
-from turtlenet.batches import check_agreement
+from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError

@@ -15,7 +15,7 @@ from benchmarks.papers.rows import share
 from benchmarks.papers.workshop import Workshop
 from turtlenet import attacks, balls
 from turtlenet.attacks.batched import attack_all
-from turtlenet.batches import in_batches
+from turtlenet.batching import in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.detection import curves
 from turtlenet.detection.base import seen

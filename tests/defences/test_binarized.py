@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from turtlenet import attacks, backend, balls, gradients, random
+from turtlenet import attacks, backend, balls, gradient_mode, random
 from turtlenet.defences import (
     Binarize,
     BinarizedConv1D,
@@ -56,7 +56,7 @@ def binary(model: keras.Model) -> keras.Model:
 
 def keyed(model, x, seed: int = 7, index=None):
     index = np.arange(len(x)) if index is None else index
-    with gradients.taken("adaptive", random.keys(seed, index)):
+    with gradient_mode.taken("adaptive", random.keys(seed, index)):
         return ops.convert_to_numpy(model(x))
 
 
@@ -128,7 +128,7 @@ def test_a_kernel_for_each_example_is_what_keras_computes_one_by_one(kind, plain
     layer.build(x.shape), other.build(x.shape)
     layer.kernel.assign(DRAW.uniform(-1.2, 1.2, layer.kernel.shape))
     keys = random.keys(5, np.arange(4))
-    with gradients.taken("adaptive", keys):
+    with gradient_mode.taken("adaptive", keys):
         result = ops.convert_to_numpy(layer(x))
         draws = ops.convert_to_numpy(random.uniform(layer.key(), tuple(layer.kernel.shape)))
     chance = np.clip((ops.convert_to_numpy(layer.kernel) + 1) / 2, 0, 1)
@@ -186,8 +186,8 @@ def test_without_keys_each_call_draws_once_for_the_batch() -> None:
 def test_the_gradient_at_the_input_is_exact() -> None:
     made = Binarize().convert(network())
     twin = binary(network())
-    for taken in gradients.GRADIENTS:
-        with gradients.taken(taken):
+    for taken in gradient_mode.GRADIENTS:
+        with gradient_mode.taken(taken):
             found = slope(lambda x: made(x)[:, 0], IMAGES)
         assert np.allclose(found, slope(lambda x: twin(x)[:, 0], IMAGES), atol=1e-6) and np.abs(found).max() > 1e-4
 
@@ -197,9 +197,9 @@ def test_signs_of_activations() -> None:
     layer = Sign()
     assert ops.convert_to_numpy(layer(x))[0].tolist() == [-1, -1, -1, 1, 1, 1, 1, 1]
     assert slope(layer, x)[0].tolist() == [0, 1, 1, 1, 1, 1, 1, 0]
-    with gradients.taken("naive"):
+    with gradient_mode.taken("naive"):
         assert not slope(layer, x).any()
-    with gradients.taken("adaptive"):
+    with gradient_mode.taken("adaptive"):
         assert np.allclose(slope(layer, x), 1 / (1 + np.abs(x)) ** 2)
     assert layer.masks and not BinarizedDense(2).masks and BinarizedDense(2, sign=True).masks
 
@@ -362,7 +362,7 @@ def test_an_attack_on_random_weights_runs() -> None:
 
 def test_the_gradient_through_random_weights_is_that_of_the_draw() -> None:
     made = classifier(Binarize(stochastic=True).convert(network())).model
-    with gradients.taken("adaptive", random.keys(7, np.arange(6))):
+    with gradient_mode.taken("adaptive", random.keys(7, np.arange(6))):
         found = slope(lambda x: made(x)[:, 0], IMAGES)
     step = np.zeros_like(IMAGES)
     step[:, 3, 3, 1] = 1e-2

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from turtlenet import attacks, backend, balls, defences, gradients, models
+from turtlenet import attacks, backend, balls, defences, gradient_mode, models
 from turtlenet.attacks.batched import attack_all
 from turtlenet.defences import Conversion, Defence
 from turtlenet.defences import defences as family
@@ -165,9 +165,9 @@ def test_the_adaptive_gradient_is_none_that_is_blind(made) -> None:
 
 
 def test_who_does_not_attack_gets_the_layers_own_gradient(made) -> None:
-    assert gradients.current() == "own" and gradients.keys() is None
+    assert gradient_mode.current() == "own" and gradient_mode.keys() is None
     assert defended(made)(X, training=False).shape == (10, 4)
-    assert gradients.current() == "own"
+    assert gradient_mode.current() == "own"
 
 
 def test_it_says_what_it_is(made) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from turtlenet import attacks, backend, balls, data, gradients, losses, models, random
+from turtlenet import attacks, backend, balls, data, gradient_mode, losses, models, random
 from turtlenet.defences import InferenceDropout, MonteCarloDropout
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.evaluation.cascade import Cascade
@@ -217,7 +217,7 @@ def test_places_that_there_are_not() -> None:
 def test_pixels_are_dropped_in_front() -> None:
     model = models.wrap(sequential(), ["input-dropout:rate=0.4"], bounds=(-1.0, 3.0))
     layer = model.layers[1]
-    with gradients.taken("adaptive", random.keys(0, np.arange(2))):
+    with gradient_mode.taken("adaptive", random.keys(0, np.arange(2))):
         kept = ops.convert_to_numpy(layer(np.full((2, 40, 40, 1), 2.0, "float32")))
     # In units of the bounds 2 is 0.75; what is dropped is at the lower bound.
     assert set(np.round(np.unique(kept), 4)) == {-1.0, 4.0}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from turtlenet import attacks, backend, balls, gradients, models
+from turtlenet import attacks, backend, balls, gradient_mode, models
 from turtlenet.attacks.batched import attack_all
 from turtlenet.defences import ConstantQuantization, TrainableQuantization
 from turtlenet.defences import defences as family
@@ -113,7 +113,7 @@ def slope(layer, x: np.ndarray, how: str) -> np.ndarray:
         layer.build(x.shape)
 
     def graph(point):
-        with gradients.taken(how):
+        with gradient_mode.taken(how):
             return backend.input_gradient(lambda point: (ops.sum(layer(point), axis=1), 0.0), point)[2]
 
     return ops.convert_to_numpy(backend.compiled(graph)(ops.convert_to_tensor(x)))
@@ -125,7 +125,7 @@ def test_the_naive_gradient_vanishes_and_the_adaptive_one_does_not() -> None:
     assert (slope(layer, far, "naive") == 0).all(), "float32 says exactly 1 there"
     soft = 5 * sigmoid(5 * (far - 0.5)) * (1 - sigmoid(5 * (far - 0.5)))
     np.testing.assert_allclose(slope(layer, far, "adaptive"), soft, rtol=1e-4)
-    with gradients.taken("adaptive"):
+    with gradient_mode.taken("adaptive"):
         adaptive = ops.convert_to_numpy(layer(X))
     np.testing.assert_array_equal(adaptive, ops.convert_to_numpy(layer(X)))
     hard = ConstantQuantization(hard=True)

@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from tests.defences.test_binarized import filled, kernel_slope, keyed, signs
 from turtlenet import defences as family
-from turtlenet import gradients, random
+from turtlenet import gradient_mode, random
 from turtlenet.defences import BinarizedDepthwiseConv2D, BinarizedSeparableConv2D, defences
 from turtlenet.defences.quantized import UnitClip
 from turtlenet.models import classifier, defences_of, load, save
@@ -73,7 +73,7 @@ def test_a_depthwise_convolution_by_hand() -> None:
 def test_kernels_for_each_example_are_what_keras_computes_one_by_one(name, shape, settings) -> None:
     layer, other = pair("Binarized", name, shape, settings, stochastic=True)
     x = DRAW.normal(size=(4, *shape)).astype("float32")
-    with gradients.taken("adaptive", random.keys(5, np.arange(4))):
+    with gradient_mode.taken("adaptive", random.keys(5, np.arange(4))):
         result = ops.convert_to_numpy(layer(x))
         keys = [random.fold_in(layer.key(), number) if number else layer.key() for number in range(2)]
         draws = [

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, final
 import numpy as np
 from keras import ops
 
-from turtlenet import backend, balls, gradients, losses, random
+from turtlenet import backend, balls, losses, random
+from turtlenet import gradient_mode as gradients
 from turtlenet.arguments import check_fields
 from turtlenet.attacks.goal import Best, Goal, check_target, is_sweep, sweep_size
 from turtlenet.attacks.scene import Crafted, Found, Scene, nth_keys

@@ -11,7 +11,7 @@ from turtlenet.attacks.base import Attack
 from turtlenet.attacks.scene import Crafted
 from turtlenet.attacks.work import Work
 from turtlenet.balls import Ball
-from turtlenet.batches import dealt
+from turtlenet.batching import dealt
 from turtlenet.classifier import Classifier
 
 __all__ = ["Outcome", "attack_all"]

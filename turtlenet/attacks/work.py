@@ -12,7 +12,7 @@ from turtlenet.attacks.base import Attack
 from turtlenet.attacks.scene import Crafted, Scene
 from turtlenet.attacks.staged import Staged
 from turtlenet.balls import Ball
-from turtlenet.batches import in_batches
+from turtlenet.batching import in_batches
 from turtlenet.classifier import Classifier
 
 __all__ = ["Work"]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from turtlenet import gradients, random
+from turtlenet import gradient_mode, random
 from turtlenet.errors import SettingError
 from turtlenet.registry import Registry
 
@@ -37,7 +37,7 @@ class Honest:
 
     def key(self: Any) -> Any:
         """The examples' keys (batch, 2) for `turtlenet.random`, this layer's own; None where the caller has none."""
-        keys = gradients.keys()
+        keys = gradient_mode.keys()
         return None if keys is None else random.fold_in(keys, zlib.crc32(self.name.encode()))
 
     @staticmethod
@@ -73,7 +73,7 @@ class Defence(Honest, keras.layers.Layer):
     """A layer in front of a model, which an attacker knows how to differentiate.
 
     A subclass says what it does (`forward`), and what a strong attacker differentiates in its place (`surrogate`).
-    Under `turtlenet.gradients.taken("adaptive")` the layer gives the value of the one with the gradient of the other;
+    Under `turtlenet.gradient_mode.taken("adaptive")` the layer gives the value of the one with the gradient of the other;
     else both are those of `forward`.
 
     Args:
@@ -113,7 +113,7 @@ class Defence(Honest, keras.layers.Layer):
     def call(self, x: Any) -> Any:
         """Keras's word for it."""
         result = self.forward(x)
-        if gradients.current() != "adaptive" or not self.masks:
+        if gradient_mode.current() != "adaptive" or not self.masks:
             return result
         return self.valued(result, self.surrogate(x))
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from turtlenet import gradients, random
+from turtlenet import gradient_mode, random
 from turtlenet.defences.base import Honest, registered
 from turtlenet.defences.products import Convolved, Depthwise, Multiplied, Separable
 from turtlenet.defences.quantized import LayerConversion, Quantized, within
@@ -32,7 +32,7 @@ def _sign(x: Any) -> Any:
     """+1 where x >= 0, else -1 (eq. 1), with the gradient that whoever calls the model takes."""
     one = ops.ones_like(x)
     signs = ops.where(x >= 0, one, -one)
-    taken = gradients.current()
+    taken = gradient_mode.current()
     if taken == "naive":
         return signs
     # In training a unit far from 0 is left alone (eq. 5). For an attacker that would mask the slope of a network

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet.attacks import Attack
-from turtlenet.batches import check_agreement
+from turtlenet.batching import check_agreement
 from turtlenet.detection.base import Detector, detectors, seen
 from turtlenet.detection.scores import Scored, Setting
 from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean

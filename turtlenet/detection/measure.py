@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet.attacks import Attack, attacks
-from turtlenet.batches import check_agreement
+from turtlenet.batching import check_agreement
 from turtlenet.detection import curves
 from turtlenet.detection.doubts import find_doubts
 from turtlenet.detection.fitted import FittedDetector, Scores

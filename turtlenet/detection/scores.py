@@ -13,7 +13,7 @@ from turtlenet.attacks import Attack
 from turtlenet.attacks.batched import attack_all
 from turtlenet.balls import Ball
 from turtlenet.bars import Bar
-from turtlenet.batches import dealt, in_batches
+from turtlenet.batching import dealt, in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError, ModelError, SettingError

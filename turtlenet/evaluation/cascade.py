@@ -12,7 +12,7 @@ from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.attacks.batched import Outcome, attack_all
 from turtlenet.balls import Ball
-from turtlenet.batches import dealt, in_batches, usual
+from turtlenet.batching import dealt, in_batches, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.ledger import Ledger

@@ -17,7 +17,7 @@ from turtlenet import backend, radius
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.bars import Bar
-from turtlenet.batches import check_agreement
+from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean

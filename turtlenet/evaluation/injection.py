@@ -10,7 +10,7 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.bars import Bar
-from turtlenet.batches import dealt, in_batches
+from turtlenet.batching import dealt, in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 

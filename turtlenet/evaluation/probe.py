@@ -8,7 +8,7 @@ from keras import ops
 
 from turtlenet import backend, losses
 from turtlenet.balls import Ball
-from turtlenet.batches import in_batches
+from turtlenet.batching import in_batches
 from turtlenet.classifier import Classifier
 
 __all__ = ["SATURATED", "Probe", "probe"]

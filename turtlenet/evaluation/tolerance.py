@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet import models
-from turtlenet.batches import check_agreement
+from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.defences import ConstantQuantization

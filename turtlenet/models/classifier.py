@@ -25,7 +25,7 @@ def classifier(
         bounds: Smallest and largest value of a pixel; None tells it from a defence or a leading `Rescaling`, else
             [0, 1].
         head: What the model's outputs are; see `logits_model`.
-        gradient: How attackers take the gradient of defences: `adaptive` or `naive`; see `turtlenet.gradients`.
+        gradient: How attackers take the gradient of defences: `adaptive` or `naive`; see `turtlenet.gradient_mode`.
         draws: How many draws of random defences an answer is the mean of.
 
     Raises:

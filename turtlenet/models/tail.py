@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from turtlenet import gradients, random
+from turtlenet import gradient_mode, random
 from turtlenet.models.files.quiet import quiet
 
 __all__ = ["activation_of", "graph_of", "without_activation"]
@@ -134,7 +134,7 @@ def _is_last_step(layer: Any, node: Any) -> bool:
         return False
     # A layer that draws random numbers draws the same ones twice.
     keys = random.keys(0, np.arange(len(parts[0])))
-    with quiet(), gradients.taken("adaptive", keys):
+    with quiet(), gradient_mode.taken("adaptive", keys):
         whole, scores = (keras.ops.cast(each(parts[0], training=False), "float32") for each in (_shadow(layer), bare))
         gap = keras.ops.convert_to_numpy(layer.activation(scores)) - keras.ops.convert_to_numpy(whole)
     return bool(np.max(np.abs(gap)) < (1e-5 if layer.compute_dtype in ("float32", "float64") else 1e-2))

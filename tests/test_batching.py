@@ -6,7 +6,7 @@ from keras import ops
 
 from turtlenet import attacks, backend, balls
 from turtlenet.attacks.batched import attack_all
-from turtlenet.batches import bucket, check_agreement, filled, in_batches
+from turtlenet.batching import bucket, check_agreement, filled, in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.cascade import predict
