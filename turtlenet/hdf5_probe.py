@@ -14,7 +14,7 @@ from typing import Any
 
 __all__: list[str] = []
 
-# As in `turtlenet.models.files.stored`: Keras does not compress; who repacks a file gains little, but for zeros.
+# As in `turtlenet.keras_files.hdf5_arrays`: Keras does not compress; who repacks a file gains little, but for zeros.
 _ROOM, _EXPANSION = 1 << 28, 100
 _MEMORY = 1 << 30
 _MOST_OBJECTS = 1_000_000

@@ -27,7 +27,7 @@ BRIEF = ("--attack", "pgd:steps=3", "--eps", "0.1", "--batch-size", "24", "--epo
 KILL_AT_SAVE = """
 import importlib, os, signal
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-save = importlib.import_module("turtlenet.models.files.save")
+save = importlib.import_module("turtlenet.keras_files.save")
 save._flush = lambda path: os.kill(os.getpid(), signal.SIGKILL)
 """
 

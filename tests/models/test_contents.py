@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tests.models.test_safety import FUNCTION, archive, forge, layer, node, sequential
+from turtlenet.keras_files.graph import harmful_operations
+from turtlenet.keras_files.protobuf import MalformedError
 from turtlenet.models import Loading, inspect, load, loading, save
-from turtlenet.models.files.graph import harmful_operations
-from turtlenet.models.files.wire import MalformedError
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import tf_keras
 from tf_keras import layers as L  # noqa: N812
 
 from turtlenet.errors import ModelError
+from turtlenet.keras_files import layout
 from turtlenet.models import load
-from turtlenet.models.files import layout
 
 from .keras2 import agrees, randomize, save
 

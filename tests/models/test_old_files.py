@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from turtlenet.errors import ModelError
+from turtlenet.keras_files.load import Loading, loading
 from turtlenet.models import load
-from turtlenet.models.files.load import Loading, loading
 
 FOLDER = Path(__file__).parent / "files" / "old"
 COMPUTED = sorted(path.stem for path in FOLDER.glob("*.npz"))

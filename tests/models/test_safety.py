@@ -19,8 +19,8 @@ from keras import layers
 
 from turtlenet import models
 from turtlenet.errors import ModelError, TurtlenetError
+from turtlenet.keras_files.safety import findings
 from turtlenet.models import inspect, load, save
-from turtlenet.models.files.safety import findings
 
 IDENTITY = ["I", 0, 0]
 

@@ -6,8 +6,8 @@ import pytest
 from keras import layers
 
 from turtlenet.errors import OutputError
+from turtlenet.keras_files.save import read_provenance
 from turtlenet.models import build, check_writable, load, save
-from turtlenet.models.files.save import read_provenance
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m.hdf5", "m.keras"])

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from turtlenet.errors import ModelError
+from turtlenet.keras_files.recurrent_state import give_states, take_states
 from turtlenet.models import load
-from turtlenet.models.files.stateful import give_states, take_states
 
 
 def described(class_name, **config):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from turtlenet.errors import ModelError
+from turtlenet.keras_files.load import Loading, loading
+from turtlenet.keras_files.writer import backend_by_names, contradiction
 from turtlenet.models import inspect, load
-from turtlenet.models.files.load import Loading, loading
-from turtlenet.models.files.writer import backend_by_names, contradiction
 
 FOLDER = Path(__file__).parent / "files" / "old"
 THEANO, TENSORFLOW = "keras122-theano-cnn-th", "keras122-tensorflow-cnn-th"

@@ -13,7 +13,7 @@ from turtlenet.data.named import read_named
 from turtlenet.defences import defences
 from turtlenet.errors import DataError, ModelError, SpecError, TurtlenetError
 from turtlenet.grey_box.recipe import training_of
-from turtlenet.models.files.load import _made
+from turtlenet.keras_files.load import _made
 from turtlenet.registry import parse_spec
 from turtlenet.training import objectives
 

@@ -5,7 +5,7 @@ import shlex
 from typing import Any
 
 from turtlenet.evaluation.report import Report
-from turtlenet.models.files.load import current
+from turtlenet.keras_files.load import current
 
 __all__ = ["call", "command", "exact", "loading"]
 

@@ -1,16 +1,16 @@
 """Models: the architectures of the papers; files in and out; the logits of any classifier."""
 
+from turtlenet.architectures.zoo import architectures, build
+from turtlenet.keras_files.hashing import NoTwinError, copy, file_sha256, weights_sha256
+from turtlenet.keras_files.live import compile_like, uncompiled
+from turtlenet.keras_files.load import Loading, load, loading
+from turtlenet.keras_files.save import check_writable, read_provenance, save
 from turtlenet.models.classifier import classifier
 from turtlenet.models.defended import defences_of, wrap
-from turtlenet.models.files.identity import NoTwinError, copy, file_sha256, weights_sha256
-from turtlenet.models.files.inspect import AppliedRule, Inspection, LayerLine, inspect
-from turtlenet.models.files.live import compile_like, uncompiled
-from turtlenet.models.files.load import Loading, load, loading
-from turtlenet.models.files.save import check_writable, read_provenance, save
 from turtlenet.models.heads import Head, logits_model
+from turtlenet.models.inspect import AppliedRule, Inspection, LayerLine, inspect
 from turtlenet.models.precision import PRECISIONS, check_precision, compute_in
 from turtlenet.models.reuse import classifier_of
-from turtlenet.models.zoo import architectures, build
 
 __all__ = [
     "PRECISIONS",

@@ -4,7 +4,7 @@ import keras
 
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Defence
-from turtlenet.models.files.description import input_range
+from turtlenet.keras_files.description import input_range
 from turtlenet.models.heads import logits_model
 
 __all__ = ["classifier", "pixel_bounds"]

@@ -7,8 +7,8 @@ import keras
 
 from turtlenet.defences import Conversion, Defence, Honest, defences
 from turtlenet.errors import ModelError, SpecError
+from turtlenet.keras_files.live import compile_like, uncompiled
 from turtlenet.models.classifier import pixel_bounds
-from turtlenet.models.files.live import compile_like, uncompiled
 from turtlenet.registry import takes
 
 __all__ = ["defences_of", "wrap"]

@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from turtlenet import gradient_mode, random
-from turtlenet.models.files.quiet import quiet
+from turtlenet.keras_files.quiet import quiet
 
 __all__ = ["activation_of", "graph_of", "without_activation"]
 

@@ -9,8 +9,8 @@ import pytest
 from keras import layers, ops
 
 from turtlenet.errors import ModelError
-from turtlenet.models.legacy.arrays import convert
-from turtlenet.models.legacy.era import Era
+from turtlenet.keras_files.legacy.arrays import convert
+from turtlenet.keras_files.legacy.keras_version import Era
 
 KERAS1 = Era.of("1.2.2", None, otherwise=1)
 KERAS1_THEANO = Era.of("1.2.2", "theano", otherwise=1)

@@ -13,10 +13,10 @@ from keras import ops
 from tests.conftest import marked
 from turtlenet import backend
 from turtlenet.errors import ModelError
-from turtlenet.models.legacy.calls import TensorFlowCall, call_of, known
-from turtlenet.models.legacy.calls.layer import TABLE
-from turtlenet.models.legacy.calls.plain import words
-from turtlenet.models.legacy.calls.raw import _PLAIN, RAW
+from turtlenet.keras_files.legacy.calls import TensorFlowCall, call_of, known
+from turtlenet.keras_files.legacy.calls.constants import words
+from turtlenet.keras_files.legacy.calls.layer import TABLE
+from turtlenet.keras_files.legacy.calls.raw import _PLAIN, RAW
 
 tf_keras = pytest.importorskip("tf_keras")
 
@@ -520,7 +520,7 @@ def test_in_a_model(tmp_path):
     kernel, bias = model.get_weights()
     np.testing.assert_allclose(model(values), prepared @ kernel + bias, atol=1e-5)
     for name in ("model.keras", "model.h5"):
-        from turtlenet.models.files.quiet import quiet
+        from turtlenet.keras_files.quiet import quiet
 
         with quiet():
             model.save(tmp_path / name)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from turtlenet.errors import ModelError
-from turtlenet.models.legacy import keras1
-from turtlenet.models.legacy.era import Era
-from turtlenet.models.legacy.rules import RULES
+from turtlenet.keras_files.legacy import keras1
+from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.rules import RULES
 
 OURS = [each for each in RULES if each.apply.__module__ == keras1.__name__]
 KERAS1 = Era.of("1.2.2", None, otherwise=1)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from turtlenet import backend
-from turtlenet.models.legacy import stand_ins
+from turtlenet.keras_files.legacy import removed_layers
 
 tf_keras = pytest.importorskip("tf_keras")
 
@@ -42,7 +42,7 @@ def check_kept(layer, x, tmp_path):
 @pytest.fixture(autouse=True)
 def _no_remarks():
     # Keras advises against .h5, which is what is tested.
-    from turtlenet.models.files.quiet import quiet
+    from turtlenet.keras_files.quiet import quiet
 
     with quiet():
         yield
@@ -65,7 +65,7 @@ def test_locally_connected(name, shape, settings, padding, implementation, data_
     x = drawn(2, *shape) if data_format == "channels_last" else drawn(2, shape[-1], *shape[:-1])
     settings = {"filters": 4, **settings, "padding": padding, "implementation": implementation}
     old = filled(getattr(tf_keras.layers, name)(**settings, data_format=data_format), x)
-    new = getattr(stand_ins, name).from_config({**old.get_config(), "dtype": "float32"})
+    new = getattr(removed_layers, name).from_config({**old.get_config(), "dtype": "float32"})
     new.build(x.shape)
     assert [w.shape for w in new.weights] == [tuple(w.shape) for w in old.weights]
     new.set_weights(old.get_weights())
@@ -75,15 +75,15 @@ def test_locally_connected(name, shape, settings, padding, implementation, data_
 @pytest.mark.parametrize("implementation", [1, 2, 3])
 def test_locally_connected_is_kept(implementation, tmp_path):
     x = drawn(2, 5, 4, 2)
-    layer = stand_ins.LocallyConnected2D(3, 2, implementation=implementation, kernel_regularizer="l2")
+    layer = removed_layers.LocallyConnected2D(3, 2, implementation=implementation, kernel_regularizer="l2")
     check_kept(filled(layer, x), x, tmp_path)
 
 
 def test_locally_connected_refuses():
     with pytest.raises(ValueError, match="Expected implementation 1 with padding 'valid'"):
-        stand_ins.LocallyConnected2D(3, 2, padding="same")
+        removed_layers.LocallyConnected2D(3, 2, padding="same")
     with pytest.raises(ValueError, match="Expected an input of known size"):
-        stand_ins.LocallyConnected2D(3, 2)(keras.Input((None, 4, 2)))
+        removed_layers.LocallyConnected2D(3, 2)(keras.Input((None, 4, 2)))
 
 
 def test_random_fourier_features(tmp_path):
@@ -93,30 +93,30 @@ def test_random_fourier_features(tmp_path):
         settings = {"output_dim": 4, "kernel_initializer": kernel, "scale": None if own else 2.0}
         old = tf_keras.layers.experimental.RandomFourierFeatures(**{**settings, **own})
         expected = old(x)
-        new = stand_ins.RandomFourierFeatures(**settings)
+        new = removed_layers.RandomFourierFeatures(**settings)
         new.build(x.shape)
         new.set_weights(old.get_weights())
         np.testing.assert_allclose(new(x), expected, atol=1e-5)
         assert not new.trainable_weights
     check_kept(new, x, tmp_path)
-    assert len(filled(stand_ins.RandomFourierFeatures(4, trainable=True), x).trainable_weights) == 1
+    assert len(filled(removed_layers.RandomFourierFeatures(4, trainable=True), x).trainable_weights) == 1
 
 
 def test_maxout_dense(tmp_path):
     x, kernel, bias = drawn(3, 5), drawn(4, 5, 2, seed=1), drawn(4, 2, seed=2)
-    layer = stand_ins.MaxoutDense(2)
+    layer = removed_layers.MaxoutDense(2)
     layer(x)
     layer.set_weights([kernel, bias])
     expected = np.max([x @ kernel[k] + bias[k] for k in range(4)], axis=0)
     np.testing.assert_allclose(layer(x), expected, atol=1e-5)
     check_kept(layer, x, tmp_path)
-    bare = stand_ins.MaxoutDense(2, num_features=3, use_bias=False)
+    bare = removed_layers.MaxoutDense(2, num_features=3, use_bias=False)
     assert [w.shape for w in filled(bare, x).weights] == [(3, 5, 2)]
 
 
 def test_highway(tmp_path):
-    x, bare = drawn(3, 4), filled(stand_ins.Highway(use_bias=False), drawn(3, 4))
-    layer = filled(stand_ins.Highway(activation="tanh"), x)
+    x, bare = drawn(3, 4), filled(removed_layers.Highway(use_bias=False), drawn(3, 4))
+    layer = filled(removed_layers.Highway(activation="tanh"), x)
     kernel, carry, bias, carry_bias = layer.get_weights()
     gate = 1 / (1 + np.exp(-(x @ carry + carry_bias)))
     np.testing.assert_allclose(layer(x), gate * np.tanh(x @ kernel + bias) + (1 - gate) * x, atol=1e-5)
@@ -129,7 +129,7 @@ def test_highway(tmp_path):
 @pytest.mark.parametrize(("shared", "shape"), [(None, (3, 4, 2)), ([1, 2], (1, 1, 2)), (3, (3, 4, 1))])
 def test_srelu(shared, shape, tmp_path):
     x = 3 * drawn(5, 3, 4, 2)
-    layer = filled(stand_ins.SReLU(shared_axes=shared), x)
+    layer = filled(removed_layers.SReLU(shared_axes=shared), x)
     assert [(w.name, w.shape) for w in layer.weights] == [
         (name, shape) for name in ("t_left", "a_left", "t_right", "a_right")
     ]
@@ -143,7 +143,7 @@ def test_srelu(shared, shape, tmp_path):
 def test_srelu_of_theano(tmp_path):
     """Where the left line falls towards the bend, it is cut at the height of the right one."""
     x = 3 * drawn(5, 8)
-    layer = filled(stand_ins.SReLU(bounded=True), x)
+    layer = filled(removed_layers.SReLU(bounded=True), x)
     left, left_slope, right, right_slope = layer.get_weights()
     width = np.abs(right)
     past = x - left
@@ -156,19 +156,19 @@ def test_srelu_of_theano(tmp_path):
 def test_cosine():
     a, b = drawn(5, 4), drawn(5, 4, seed=1)
     known = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
-    layer = stand_ins.Cosine()
+    layer = removed_layers.Cosine()
     np.testing.assert_allclose(layer([a, b]), known[:, None, None], atol=1e-6)
     np.testing.assert_array_equal(layer([0 * a, b]), np.zeros((5, 1, 1)))
     assert layer.compute_output_shape([(None, 4), (None, 4)]) == (None, 1, 1)
     with pytest.raises(ValueError, match="Expected two vectors"):
-        stand_ins.Cosine()([a[:, None], b[:, None]])
+        removed_layers.Cosine()([a[:, None], b[:, None]])
 
 
 def test_parametric_softplus(tmp_path):
     x = drawn(5, 3, 2)
-    start = stand_ins.ParametricSoftplus()
+    start = removed_layers.ParametricSoftplus()
     np.testing.assert_allclose(start(x), 0.2 * np.log1p(np.exp(5 * x)), atol=1e-5)
-    layer = filled(stand_ins.ParametricSoftplus(shared_axes=[1]), x)
+    layer = filled(removed_layers.ParametricSoftplus(shared_axes=[1]), x)
     alphas, betas = layer.get_weights()
     assert alphas.shape == (1, 2)
     np.testing.assert_allclose(layer(x), alphas * np.log1p(np.exp(betas * x)), atol=1e-5)
@@ -178,7 +178,7 @@ def test_parametric_softplus(tmp_path):
 def test_hard_sigmoid(tmp_path):
     x = np.linspace(-4, 4, 33, dtype="float32")[None]
     old = tf_keras.layers.Activation("hard_sigmoid")(x)
-    np.testing.assert_allclose(stand_ins.keras2_hard_sigmoid(x), old, atol=1e-6)
+    np.testing.assert_allclose(removed_layers.keras2_hard_sigmoid(x), old, atol=1e-6)
     named = {"module": "builtins", "class_name": "function", "config": "turtlenet>keras2_hard_sigmoid"}
     layer = keras.layers.Activation.from_config({"activation": named})
     np.testing.assert_allclose(layer(x), old, atol=1e-6)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from turtlenet.errors import ModelError
-from turtlenet.models.legacy.era import Era
-from turtlenet.models.legacy.stand_ins.theano import HALF_PADDED
-from turtlenet.models.legacy.upgrade import upgrade
+from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.removed_layers.theano import HALF_PADDED
+from turtlenet.keras_files.legacy.upgrade import upgrade
 
 SAME = {"name": "it", "padding": "same"}
 BIASED = [("Conv2D", 2), ("Conv3D", 2), ("SeparableConv2D", 3), ("DepthwiseConv2D", 2)]

@@ -1,0 +1,384 @@
+"""Loads a model of any Keras, without running anything that came with it.
+
+The steps: recognize the file, judge its description, bring it to Keras 3, build, put the weights in, check that each
+of them found its place, compile.
+"""
+
+import math
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+from keras.src.backend.common import global_state
+from keras.src.saving.serialization_lib import SafeModeScope
+
+from turtlenet import hdf5
+from turtlenet.architectures import zoo
+from turtlenet.errors import ModelError, SpecError, TurtlenetError
+from turtlenet.keras_files import layout, saved_model
+from turtlenet.keras_files.architecture_text import read_architecture
+from turtlenet.keras_files.build import build, finish, put, reason
+from turtlenet.keras_files.compiled import compile_from
+from turtlenet.keras_files.custom_objects import supplied
+from turtlenet.keras_files.hdf5_arrays import Stored, attribute_list, check_room, layer_arrays
+from turtlenet.keras_files.legacy.guess_version import generation
+from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.upgrade import Upgraded, upgrade
+from turtlenet.keras_files.model_description import Blueprint, read_blueprint
+from turtlenet.keras_files.quiet import quiet
+from turtlenet.keras_files.safety import Finding, findings, judge
+from turtlenet.keras_files.weights import Pair, by_name, by_order
+from turtlenet.keras_files.writer import MIXED, contradiction
+from turtlenet.registry import check_callable, import_name
+
+__all__ = ["Loading", "current", "era_of", "known", "load", "loading", "upgraded_from"]
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How files are loaded that need more than themselves.
+
+    Attributes:
+        custom_objects: Classes and functions by the name in the file; a `Lambda` goes by its layer's name too.
+        trust: Whether Python code in a file may run.
+        architecture: Where a file holds weights only: a registered name, the path of a description in JSON or YAML, or
+            `package.module:function`, which is called without arguments.
+        written_by: The backend that wrote files of Keras 1 and 2 that do not name it: `theano` or `tensorflow`.
+    """
+
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    trust: bool = False
+    architecture: str | None = None
+    written_by: str | None = None
+
+
+_default = Loading()
+
+
+def current() -> Loading:
+    """How files are loaded at this point of the program."""
+    return _default
+
+
+@contextmanager
+def loading(settings: Loading) -> Iterator[None]:
+    """Loads every model within in this way, also where a path is given to `evaluate` or `train`."""
+    global _default
+    before, _default = _default, settings
+    try:
+        with hdf5.trusted() if settings.trust else nullcontext():
+            yield
+    finally:
+        _default = before
+
+
+def load(
+    path: str | PathLike[str],
+    *,
+    compile: bool = True,
+    custom_objects: Mapping[str, Any] | None = None,
+    trust: bool | None = None,
+    architecture: str | None = None,
+) -> keras.Model:
+    """Loads a model file of Keras 1, 2 or 3, known by its bytes, with its weights and its compiled state.
+
+    Args:
+        path: An HDF5 file, a `.keras` archive or a folder of what is in one, or a SavedModel's folder.
+        compile: Whether to bring optimizer, loss and metrics back. A compiled state that Keras cannot read, or that
+            names code of its own, is left out: the model comes back uncompiled.
+        custom_objects: Classes and functions by the name in the file; a `Lambda` goes by its layer's name too.
+        trust: Whether Python code in the file may run.
+        architecture: For a file of weights only; see `Loading`.
+
+    Returns:
+        The model. It computes what the saved one did: where an older Keras meant something else by a name, the
+        model has a layer or a function that means the same. Its optimizer continues if Keras 3 wrote the file.
+
+    Raises:
+        ModelError: No model file, a damaged one, one that this Keras cannot build, one whose weights do not fit, or
+            one that would run code: a `Lambda`, or a class that is neither Keras's own nor registered. None of it has
+            run then.
+    """
+    settings = _default
+    if custom_objects is not None:
+        settings = replace(settings, custom_objects={**settings.custom_objects, **custom_objects})
+    if trust is not None:
+        settings = replace(settings, trust=trust)
+    if architecture is not None:
+        settings = replace(settings, architecture=architecture)
+    with hdf5.trusted() if settings.trust else nullcontext():
+        return _loaded(path, compile, settings)
+
+
+def _loaded(path: str | PathLike[str], compile: bool, settings: Loading) -> keras.Model:
+    blueprint = read_blueprint(path)
+    try:
+        with quiet(), known(settings.custom_objects):
+            if blueprint.format == "weights":
+                model = _with_architecture(blueprint, settings)
+                finish(model)
+                return model
+            upgraded, era = _prepared(blueprint, settings)
+            model = _built(blueprint, upgraded, era, settings)
+            if compile and blueprint.training and (settings.trust or not findings(blueprint.training)):
+                with SafeModeScope(not settings.trust):
+                    compile_from(model, blueprint)
+            return model
+    except ModelError as error:
+        raise ModelError(_about(blueprint, str(error))) from None
+    except TurtlenetError:
+        raise
+    except Exception as error:
+        # A file steers Keras, h5py and zipfile, and each of them raises what it likes.
+        raise ModelError(f"Expected a whole model in {blueprint.path}; {reason(error)}.") from None
+
+
+@contextmanager
+def known(custom: Mapping[str, Any]) -> Iterator[None]:
+    """Classes and functions under their names; a scope of Keras alone would hide those of the scope around it."""
+    around = global_state.get_global_attribute("custom_objects_scope_dict", {})
+    with keras.saving.custom_object_scope({**around, **custom}):
+        yield
+
+
+def era_of(blueprint: Blueprint, settings: Loading) -> Era:
+    """Who wrote a file, as far as it or the user tells."""
+    era = Era.of(blueprint.keras_version, None, otherwise=_generation(blueprint))
+    return replace(era, backend=_backend(blueprint, settings, era.major))
+
+
+def _generation(blueprint: Blueprint) -> int:
+    # Keras 2 and 3 say in a file of weights who they are.
+    return 1 if blueprint.format == "weights" else generation(blueprint.config)
+
+
+def _backend(blueprint: Blueprint, settings: Loading, major: int) -> str | None:
+    """The backend that a file names, else the user, else the names of the weights."""
+    told = blueprint.backend or settings.written_by
+    return told or (blueprint.names if major < 3 and blueprint.names != MIXED else None)
+
+
+def _check_names(blueprint: Blueprint, era: Era) -> list[str]:
+    """What the names of the weights say against the backend that was named.
+
+    Raises:
+        ModelError: None was named, and the names are those of two.
+    """
+    if era.major > 2:
+        return []
+    if era.backend is None and blueprint.names == MIXED:
+        raise ModelError(
+            f"Expected weights of one backend in {blueprint.path}: TensorFlow's names end in ':0', Theano's do not; "
+            "got both. Pass --written-by theano or tensorflow."
+        )
+    against = contradiction(era.backend, blueprint.names)
+    return [against] if against else []
+
+
+def upgraded_from(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Era]:
+    """The description in the form of Keras 3, and who wrote it.
+
+    Raises:
+        ModelError: Nothing that can be brought to Keras 3.
+    """
+    try:
+        era = era_of(blueprint, settings)
+        doubts = _check_names(blueprint, era)
+        upgraded = upgrade(supplied(blueprint.config, settings.custom_objects, settings.trust), era)
+        upgraded.doubts += doubts
+    except ModelError as error:
+        raise ModelError(_about(blueprint, str(error))) from None
+    except RecursionError:
+        raise ModelError(f"Expected a model that Keras can build; {blueprint.path} nests too deep.") from None
+    except (TypeError, KeyError, AttributeError, ValueError, IndexError) as error:
+        # A description whose parts are of other types than any Keras ever wrote.
+        raise ModelError(
+            f"Expected a description that Keras wrote; that in {blueprint.path} is not one ({reason(error)})."
+        ) from None
+    return upgraded, era
+
+
+def _prepared(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Era]:
+    """The same, judged safe."""
+    upgraded, era = upgraded_from(blueprint, settings)
+    if not settings.trust and (unsafe := judge(upgraded.config)):
+        more = f" and {len(unsafe) - 1} more" if len(unsafe) > 1 else ""
+        raise ModelError(
+            f"Expected a model of known layers; {blueprint.path} has {unsafe[0].phrase}{more}. "
+            f"Nothing of it was executed{_cure(unsafe)}."
+        )
+    return upgraded, era
+
+
+def _cure(unsafe: tuple[Finding, ...]) -> str:
+    """What makes such a file load, where anything does."""
+    cures = []
+    if all(each.suppliable for each in unsafe):
+        cures.append("supply it with --custom [NAME=]package.module:Name (custom_objects=)")
+    if all(each.trustable for each in unsafe):
+        cures.append("--trust the file (trust=True)")
+    return f": {', or '.join(cures)}" if cures else ""
+
+
+def _about(blueprint: Blueprint, line: str) -> str:
+    # A file may put a whole book where a name belongs.
+    line = line if len(line) < 1000 else f"{line[:1000]}..."
+    return line if str(blueprint.path) in line else f"{line.rstrip('.')} ({blueprint.path})."
+
+
+def _built(blueprint: Blueprint, upgraded: Upgraded, era: Era, settings: Loading) -> keras.Model:
+    config, custom = upgraded.config, settings.custom_objects
+    if blueprint.format == "hdf5":
+        with layer_arrays(blueprint.path) as stored:
+            return build(config, custom, lambda model: by_name(model, stored, upgraded, era), trust=settings.trust)
+    if blueprint.format == "saved-model":
+        arrays = saved_model.arrays(blueprint.path)
+        return build(config, custom, lambda model: by_name(model, arrays, upgraded, era), trust=settings.trust)
+    with _weights_file(blueprint) as file:
+        model = build(config, custom, lambda model: _sized(model, file), trust=settings.trust)
+        _load_keras_weights(model, file, upgraded, era)
+    return model
+
+
+def _sized(model: keras.Model, file: Path) -> list[Pair]:
+    """Refuses a model that is larger than its file, before it has values."""
+    wanted = sum(math.prod(variable.shape) for variable in model.weights)
+    found = layout.held(file, model)
+    if wanted != found:
+        raise ModelError(f"Expected {wanted:,} numbers for the weights of the model; the file has {found:,}.")
+    return []
+
+
+def _load_keras_weights(model: keras.Model, file: Path, upgraded: Upgraded, era: Era) -> None:
+    try:
+        if not layout.is_foreign(file, era.major):
+            model.load_weights(file)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / "model.weights.h5"
+            layout.rewrite(file, model, upgraded, target, old=era.major < 3)
+            model.load_weights(target)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"Expected weights that fit the model; {reason(error)}.") from None
+
+
+@contextmanager
+def _weights_file(blueprint: Blueprint) -> Iterator[Path]:
+    """The weights of a `.keras` archive, or of its folder, under the name that Keras wants."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.weights.h5"
+        try:
+            if blueprint.path.is_dir():
+                file.symlink_to((blueprint.path / "model.weights.h5").resolve())
+            else:
+                with zipfile.ZipFile(blueprint.path) as archive:
+                    # What a part claims is also the most that is read of it.
+                    check_room(archive.getinfo("model.weights.h5").file_size, blueprint.path)
+                    with archive.open("model.weights.h5") as source, file.open("wb") as target:
+                        shutil.copyfileobj(source, target)
+            hdf5.check(file, of=None if blueprint.path.is_dir() else blueprint.path)
+            if not h5py.is_hdf5(file):
+                raise ModelError(f"Expected whole weights in {blueprint.path}; they are damaged.")
+            yield file
+        except ModelError:
+            raise
+        except Exception as error:  # Whatever zipfile and its decompressors make of damaged bytes.
+            raise ModelError(f"Expected whole weights in {blueprint.path}; {reason(error)}.") from None
+
+
+def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
+    """A model whose file holds weights only."""
+    if settings.architecture is None:
+        raise ModelError(
+            f"Expected a whole model, as `model.save` writes it; {blueprint.path} holds weights only"
+            f"{_for_layers(blueprint.path)}: pass --architecture (architecture=)."
+        )
+    era = era_of(blueprint, settings)
+    _check_names(blueprint, era)
+    with hdf5.opened(blueprint.path) as file:
+        old = "layer_names" in file.attrs
+    if old:
+        with layer_arrays(blueprint.path) as stored:
+            return _architecture(blueprint, settings, lambda model, upgraded: _of_layers(model, stored, upgraded, era))
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "model.weights.h5"
+        link.symlink_to(blueprint.path.resolve())
+        described = Upgraded({})
+
+        def sized(model: keras.Model, upgraded: Upgraded) -> list[Pair]:
+            nonlocal described
+            described = upgraded
+            return _sized(model, link)
+
+        model = _architecture(blueprint, settings, sized)
+        _load_keras_weights(model, link, described, era)
+    return model
+
+
+def _of_layers(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era) -> list[Pair]:
+    named = set(stored) == {layer.name for layer in model.layers if layer.weights}
+    return (by_name if named else by_order)(model, stored, upgraded, era)
+
+
+def _for_layers(path: Path) -> str:
+    with hdf5.opened(path) as file:
+        names = attribute_list(file, "layer_names") or sorted(file.get("layers", {}))
+    return f", for the layers {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
+
+
+def _architecture(
+    weights: Blueprint, settings: Loading, pair: Callable[[keras.Model, Upgraded], list[Pair]]
+) -> keras.Model:
+    """The model that a file of weights is for, with the weights that `pair` finds for it."""
+    name = str(settings.architecture)
+    if name in zoo.architectures.names():
+        model = zoo.build(name)
+    elif ":" in name and not Path(name).exists():
+        model = _made(name)
+    else:
+        described = _described(name)
+        # Keras 1 says it nowhere but in the weights.
+        described = replace(described, backend=described.backend or weights.backend, names=weights.names)
+        upgraded, _ = _prepared(described, settings)
+        custom, trust = settings.custom_objects, settings.trust
+        return build(upgraded.config, custom, lambda model: pair(model, upgraded), trust=trust)
+    put(pair(model, Upgraded({})))
+    return model
+
+
+def _made(name: str) -> keras.Model:
+    """What the user's own function makes, or a model of the user's."""
+    made = import_name(name)
+    if not isinstance(made, keras.Model):
+        check_callable(made, name)
+    try:
+        model = made if isinstance(made, keras.Model) else made()
+    except (Exception, SystemExit) as error:
+        raise SpecError(f"Expected {name} to give a Keras model; {reason(error)}.") from None
+    if not isinstance(model, keras.Model):
+        raise SpecError(f"Expected {name} to give a Keras model; got a {type(model).__name__}.")
+    return model
+
+
+def _described(name: str) -> Blueprint:
+    """The architecture in a JSON or YAML file."""
+    if not Path(name).is_file():
+        raise SpecError(
+            f"Expected a registered architecture ({', '.join(zoo.architectures.names())}), a JSON or YAML file or "
+            f"package.module:function; got {name!r}."
+        )
+    config = read_architecture(Path(name))
+    version, backend = (
+        each if isinstance(each, str) else None for each in map(config.get, ("keras_version", "backend"))
+    )
+    return Blueprint(Path(name), "json", version, backend, config, None)
