@@ -6,11 +6,11 @@ from turtlenet.keras_files.live import compile_like, uncompiled
 from turtlenet.keras_files.load import Loading, load, loading
 from turtlenet.keras_files.save import check_writable, read_provenance, save
 from turtlenet.models.classifier import classifier
-from turtlenet.models.defended import defences_of, wrap
 from turtlenet.models.heads import Head, logits_model
 from turtlenet.models.inspect import AppliedRule, Inspection, LayerLine, inspect
 from turtlenet.models.precision import PRECISIONS, check_precision, compute_in
 from turtlenet.models.reuse import classifier_of
+from turtlenet.models.wrap import defences_of, wrap
 
 __all__ = [
     "PRECISIONS",

@@ -11,8 +11,8 @@ import keras
 from keras import layers, ops
 
 from turtlenet.errors import ModelError, SettingError
-from turtlenet.models.tail import activation_of, graph_of, without_activation
-from turtlenet.models.verdict import Verdict, judge
+from turtlenet.models.final_activation import activation_of, graph_of, without_activation
+from turtlenet.models.output_kind import Verdict, judge
 
 __all__ = ["Head", "logits_model"]
 

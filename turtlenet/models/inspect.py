@@ -20,7 +20,7 @@ from turtlenet.keras_files.model_description import Blueprint, read_blueprint
 from turtlenet.keras_files.safety import findings, judge
 from turtlenet.keras_files.save import read_provenance
 from turtlenet.models.heads import Head, logits_model
-from turtlenet.models.verdict import multi_label
+from turtlenet.models.output_kind import multi_label
 
 __all__ = ["AppliedRule", "Inspection", "LayerLine", "inspect"]
 
