@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from turtlenet import attacks, backend, balls
-from turtlenet.attacks.batched import attack_all
+from turtlenet.attacks.runner import attack_all
 from turtlenet.batching import bucket, check_agreement, filled, in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError

@@ -10,7 +10,7 @@ from turtlenet import attacks as attack_family
 from turtlenet import backend, models
 from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
-from turtlenet.attacks.batched import Outcome, attack_all
+from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError

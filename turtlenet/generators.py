@@ -12,7 +12,7 @@ from turtlenet import models
 from turtlenet.arguments import checked
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import FACTS, loaded_generator
-from turtlenet.attacks.batched import attack_all
+from turtlenet.attacks.runner import attack_all
 from turtlenet.black_box import Oracle, distill, fresh_network
 from turtlenet.data import Examples
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean

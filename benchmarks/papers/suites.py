@@ -17,7 +17,7 @@ from benchmarks.papers import advgan, guan, qusecnets
 from benchmarks.papers.workshop import BATCH, Workshop, parser, start
 from turtlenet import attacks, models
 from turtlenet.attacks import Attack, suites
-from turtlenet.attacks.combined.transfer import Transfer
+from turtlenet.attacks.ensembles.transfer import Transfer
 from turtlenet.classifier import Classifier
 from turtlenet.defences.keys import use_key
 from turtlenet.evaluation.versions import versions

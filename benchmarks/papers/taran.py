@@ -19,7 +19,7 @@ import turtlenet as tn
 from benchmarks.papers import qusecnets
 from benchmarks.papers.workshop import Measures, Workshop, parser, start
 from turtlenet import models
-from turtlenet.attacks.combined.sources import Surrogate
+from turtlenet.attacks.ensembles.sources import Surrogate
 from turtlenet.classifier import Classifier
 from turtlenet.defences.draws import bits_of_permutation
 from turtlenet.defences.keys import use_key, write_key

@@ -14,7 +14,7 @@ from keras import ops
 from benchmarks.papers.rows import share
 from benchmarks.papers.workshop import Workshop
 from turtlenet import attacks, balls
-from turtlenet.attacks.batched import attack_all
+from turtlenet.attacks.runner import attack_all
 from turtlenet.batching import in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.detection import curves

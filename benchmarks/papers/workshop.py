@@ -16,7 +16,7 @@ import turtlenet as tn
 from benchmarks.papers.rows import Row, share
 from turtlenet import attacks, balls, models
 from turtlenet.api import harden_model, load_data
-from turtlenet.attacks.batched import attack_all
+from turtlenet.attacks.runner import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean

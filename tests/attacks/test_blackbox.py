@@ -6,8 +6,8 @@ from keras import ops
 from scipy import stats
 
 from turtlenet import attacks, backend, balls, random
-from turtlenet.attacks.budget import cosines, directions
 from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.query_attack import cosines, directions
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 

@@ -15,7 +15,7 @@ from keras.config import backend
 from turtlenet import attacks, balls
 from turtlenet.attacks import Attack, Found
 from turtlenet.attacks import attacks as family
-from turtlenet.attacks.batched import attack_all
+from turtlenet.attacks.runner import attack_all
 from turtlenet.errors import ModelError, SettingError, SpecError
 from turtlenet.gan import networks
 from turtlenet.models import save

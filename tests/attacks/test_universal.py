@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from turtlenet import attacks, balls
-from turtlenet.attacks.batched import attack_all
+from turtlenet.attacks.runner import attack_all
 from turtlenet.errors import DataError, OutputError, SettingError
 
 

@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 from turtlenet import attacks, backend, balls, defences, gradient_mode, models
-from turtlenet.attacks.batched import attack_all
+from turtlenet.attacks.runner import attack_all
 from turtlenet.defences import Conversion, Defence
 from turtlenet.defences import defences as family
 from turtlenet.training import Madry, Trainer

@@ -3,11 +3,10 @@
 from turtlenet.attacks.adapters import Art, Cleverhans, External, Foolbox
 from turtlenet.attacks.advgan import AdvGAN
 from turtlenet.attacks.apgd import APGD, APGDCE, APGDDLR, APGDT
-from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.autoattack import AutoAttack
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.combined import Averaged, Mixed, Restarts, Targets, Transfer, WorstOf
-from turtlenet.attacks.decisions import (
+from turtlenet.attacks.context import Crafted, Found, Scene
+from turtlenet.attacks.decision_based import (
     AdditiveGaussian,
     AdditiveUniform,
     Blur,
@@ -17,19 +16,20 @@ from turtlenet.attacks.decisions import (
     Pointwise,
     SaltAndPepper,
 )
+from turtlenet.attacks.detector_evasion import Undetected
+from turtlenet.attacks.ensembles import Averaged, Mixed, Restarts, Targets, Transfer, WorstOf
 from turtlenet.attacks.fab import FAB, FABT
 from turtlenet.attacks.fgsm import FGSM, RFGSM, LeastLikely
 from turtlenet.attacks.goal import Goal, Verdict
+from turtlenet.attacks.gradient_ascent import Ascent
+from turtlenet.attacks.iterative import Staged
 from turtlenet.attacks.mim import MIM
-from turtlenet.attacks.minimal import CW, CWL0, DDN, EAD, FMN, JSMA, LBFGS, CWLinf, DeepFool, Minimal
+from turtlenet.attacks.minimum_norm import CW, CWL0, DDN, EAD, FMN, JSMA, LBFGS, CWLinf, DeepFool, Minimal
 from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, IterativeLeastLikely, Madry, MultiTargeted
-from turtlenet.attacks.scene import Crafted, Found, Scene
-from turtlenet.attacks.scores import NES, SPSA, ZOO, LocalSearch, OnePixel, SimBA, SinglePixel
+from turtlenet.attacks.score_based import NES, SPSA, ZOO, LocalSearch, OnePixel, SimBA, SinglePixel
 from turtlenet.attacks.spatial import Spatial
 from turtlenet.attacks.square import Square
-from turtlenet.attacks.staged import Staged
-from turtlenet.attacks.undetected import Undetected
 from turtlenet.attacks.universal import Perturbation, Universal, fit_universal, measure_universal
 from turtlenet.errors import SpecError
 

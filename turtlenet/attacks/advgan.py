@@ -9,9 +9,9 @@ import keras
 
 from turtlenet import backend, losses, models, random
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.combined import Combined
+from turtlenet.attacks.context import Found
+from turtlenet.attacks.ensembles import Combined
 from turtlenet.attacks.goal import Best, Goal
-from turtlenet.attacks.scene import Found
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError

@@ -9,11 +9,11 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, losses, random
+from turtlenet.attacks.apgd_l1 import Look, SparseAscent
 from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Found
 from turtlenet.attacks.goal import Best, Goal, choose
-from turtlenet.attacks.scene import Found
-from turtlenet.attacks.sparse import Look, SparseAscent
-from turtlenet.attacks.staged import Staged
+from turtlenet.attacks.iterative import Staged
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -45,7 +45,7 @@ class _State(NamedTuple):
 class APGD(Staged):
     """Auto-PGD (Croce & Hein, 2020, algorithm 1): a step of two radii, halved where the loss no longer rises.
 
-    In L1 its steps are sparse, as Croce & Hein (2021, algorithm 1) have them; see `turtlenet.attacks.sparse`.
+    In L1 its steps are sparse, as Croce & Hein (2021, algorithm 1) have them; see `turtlenet.attacks.apgd_l1`.
 
     Args:
         steps: Number of gradient steps.

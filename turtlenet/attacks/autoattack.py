@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from turtlenet.attacks.apgd import APGD
 from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.context import Found
 from turtlenet.attacks.fab import FAB
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.scene import Found
 from turtlenet.attacks.square import Square
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier

@@ -13,8 +13,8 @@ from keras import ops
 from turtlenet import backend, balls, losses, random
 from turtlenet import gradient_mode as gradients
 from turtlenet.arguments import check_fields
+from turtlenet.attacks.context import Crafted, Found, Scene, nth_keys
 from turtlenet.attacks.goal import Best, Goal, check_target, is_sweep, sweep_size
-from turtlenet.attacks.scene import Crafted, Found, Scene, nth_keys
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError

@@ -9,10 +9,10 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Found
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
+from turtlenet.attacks.iterative import Staged
 from turtlenet.attacks.projections import onto_plane
-from turtlenet.attacks.scene import Found
-from turtlenet.attacks.staged import Staged
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean

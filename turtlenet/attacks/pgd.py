@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.base import attacks
+from turtlenet.attacks.gradient_ascent import Ascent
 
 __all__ = ["BIM", "PGD", "IterativeLeastLikely", "Madry", "MultiTargeted"]
 

@@ -10,8 +10,8 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Found
 from turtlenet.attacks.goal import Best, Goal
-from turtlenet.attacks.scene import Found
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError, SpecError, did_you_mean

@@ -8,12 +8,12 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, losses, random
-from turtlenet.attacks import windows
+from turtlenet.attacks import patches
 from turtlenet.attacks.base import MOST, attacks
+from turtlenet.attacks.context import Found
 from turtlenet.attacks.goal import Best, Goal, choose
+from turtlenet.attacks.iterative import Staged
 from turtlenet.attacks.projections import onto_l1
-from turtlenet.attacks.scene import Found
-from turtlenet.attacks.staged import Staged
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -74,13 +74,13 @@ class Square(Staged):
         return self.restarts * super().attempts(num_classes)
 
     def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        image = windows.as_image(x)
+        image = patches.as_image(x)
         start = random.fold_in(key, _START)
         if ball.norm == "linf":
             # Stripes from top to bottom: of all starts, the one that convolutions dislike most.
             moved = image + ball.eps * random.rademacher(start, (1, *image.shape[2:]))
         else:
-            moved = image + _scaled(windows.tiles(start, image.shape[1:], ball.norm), ball)
+            moved = image + _scaled(patches.tiles(start, image.shape[1:], ball.norm), ball)
         point = _within(ops.reshape(moved, ops.shape(x)), x, ball)
         logits = model(point)
         best = Best.none(x, model.num_classes).or_better(point, logits, goal.judge(self.loss, logits))
@@ -123,7 +123,7 @@ class Square(Staged):
 
     def _draws(self, block: Any, x: Any, key: Any) -> Any:
         """Uniform numbers for a block of queries: two corners, whether to turn, and a sign for each channel."""
-        return random.uniform(random.fold_in(key, block), (_BLOCK, 5 + windows.image_shape(x.shape[1:])[2]))
+        return random.uniform(random.fold_in(key, block), (_BLOCK, 5 + patches.image_shape(x.shape[1:])[2]))
 
     def _query(
         self, step: Any, state: Any, draws: Any, model: Classifier, x: Any, goal: Goal, ball: Ball
@@ -132,7 +132,7 @@ class Square(Staged):
         sizes = self._sizes(x.shape[1:], least=1 if ball.norm == "linf" else 3)
         stage = ops.sum(ops.cast(step >= ops.convert_to_tensor(self._turns()), "int32"))
         move = _squares if ball.norm == "linf" else _bumps
-        point = move(windows.as_image(best.x), windows.as_image(x), draws, sizes, stage, ball)
+        point = move(patches.as_image(best.x), patches.as_image(x), draws, sizes, stage, ball)
         point = _within(ops.reshape(point, ops.shape(x)), x, ball)
         logits = model(point)
         better = best.or_better(point, logits, goal.judge(self.loss, logits))
@@ -147,7 +147,7 @@ class Square(Staged):
 
     def _sizes(self, shape: tuple[int, ...], least: int) -> np.ndarray:
         """Sides of the squares, stage by stage."""
-        height, width, _ = windows.image_shape(shape)
+        height, width, _ = patches.image_shape(shape)
         sides = []
         for stage in range(len(_SCHEDULE) + 1):
             side = max(round(math.sqrt(self.p_init / 2**stage * height * width)), least)
@@ -159,20 +159,20 @@ class Square(Staged):
 def _squares(best: Any, x: Any, draws: Any, sizes: np.ndarray, stage: Any, ball: Ball) -> Any:
     """Moves one square to the ball's edge, each channel up or down."""
     side = ops.take(ops.convert_to_tensor(sizes), stage)
-    within, _ = windows.window(draws[:, :2], side, x.shape[1:])
-    return best + 2.0 * ball.eps * within * windows.signs(draws[:, 5:])
+    within, _ = patches.window(draws[:, :2], side, x.shape[1:])
+    return best + 2.0 * ball.eps * within * patches.signs(draws[:, 5:])
 
 
 def _bumps(best: Any, x: Any, draws: Any, sizes: np.ndarray, stage: Any, ball: Ball) -> Any:
     """Takes the perturbation out of one square and puts it, and what is left of the radius, as a bump into another."""
     side = ops.take(ops.convert_to_tensor(sizes), stage)
-    near, corner = windows.window(draws[:, :2], side, x.shape[1:])
-    far, _ = windows.window(draws[:, 2:4], side, x.shape[1:])
+    near, corner = patches.window(draws[:, :2], side, x.shape[1:])
+    far, _ = patches.window(draws[:, 2:4], side, x.shape[1:])
     delta = best - x
     every, channels = (1, 2, 3), x.shape[-1]
-    bump = windows.placed(windows.bumps(sizes, ball.norm), stage, corner, draws[:, 4] > 0.5, x.shape[1:])
+    bump = patches.placed(patches.bumps(sizes, ball.norm), stage, corner, draws[:, 4] > 0.5, x.shape[1:])
     old = delta * near / (1e-12 + _length(delta * near, ball.norm, (1, 2)))
-    new = (bump * windows.signs(draws[:, 5:]) + old) * near
+    new = (bump * patches.signs(draws[:, 5:]) + old) * near
     both = delta * ops.maximum(near, far)
     if ball.norm == "l2":
         spare = ops.maximum(ball.eps**2 - _length(delta, "l2", every) ** 2, 0.0) / channels

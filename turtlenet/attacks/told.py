@@ -5,7 +5,7 @@ from typing import Any
 
 from turtlenet.attacks.adapters import External
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.combined import Combined
+from turtlenet.attacks.ensembles import Combined
 from turtlenet.errors import SpecError
 from turtlenet.registry import registered_names
 

@@ -11,8 +11,8 @@ from keras import ops
 
 from turtlenet import backend, losses
 from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Found
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.scene import Found
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError

@@ -10,7 +10,7 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
-from turtlenet.attacks.batched import attack_all
+from turtlenet.attacks.runner import attack_all
 from turtlenet.balls import Ball
 from turtlenet.bars import Bar
 from turtlenet.batching import dealt, in_batches

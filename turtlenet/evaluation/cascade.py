@@ -10,7 +10,7 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
-from turtlenet.attacks.batched import Outcome, attack_all
+from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.balls import Ball
 from turtlenet.batching import dealt, in_batches, usual
 from turtlenet.classifier import Classifier

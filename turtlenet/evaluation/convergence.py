@@ -6,8 +6,8 @@ import numpy as np
 
 from turtlenet.attacks import FMN, PGD, Attack, Averaged
 from turtlenet.attacks.apgd import APGD
-from turtlenet.attacks.ascent import Ascent
 from turtlenet.attacks.base import MOST
+from turtlenet.attacks.gradient_ascent import Ascent
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade

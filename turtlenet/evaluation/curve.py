@@ -3,7 +3,7 @@
 import numpy as np
 
 from turtlenet.attacks import FMN, PGD
-from turtlenet.attacks.ascent import Ascent
+from turtlenet.attacks.gradient_ascent import Ascent
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade, predict

@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from turtlenet.attacks.batched import attack_all
+from turtlenet.attacks.runner import attack_all
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from turtlenet.attacks import Attack
-from turtlenet.attacks.combined import Elsewhere
+from turtlenet.attacks.ensembles import Elsewhere
 from turtlenet.attacks.goal import sweep_size
 
 __all__ = ["BLIND", "Search", "searches_of"]

@@ -12,7 +12,7 @@ from turtlenet import attacks as attack_family
 from turtlenet import random
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import trained_on
-from turtlenet.attacks.batched import Outcome, attack_all
+from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples

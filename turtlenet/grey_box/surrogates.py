@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from turtlenet import models
-from turtlenet.attacks.combined.sources import source
+from turtlenet.attacks.ensembles.sources import source
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
 from turtlenet.defences import use_key, write_key

@@ -14,8 +14,8 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.context import Crafted, Found
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.scene import Crafted, Found
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean

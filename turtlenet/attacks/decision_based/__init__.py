@@ -1,0 +1,23 @@
+"""Black-box attacks that see the model's answer, and nothing else."""
+
+from turtlenet.attacks.decision_based.additive_noise import AdditiveGaussian, AdditiveUniform, SaltAndPepper
+from turtlenet.attacks.decision_based.base import Decision, Started
+from turtlenet.attacks.decision_based.blur_contrast import Blur, Contrast
+from turtlenet.attacks.decision_based.boundary import Boundary
+from turtlenet.attacks.decision_based.corruption import Corruption
+from turtlenet.attacks.decision_based.hop_skip_jump import HopSkipJump
+from turtlenet.attacks.decision_based.pointwise import Pointwise
+
+__all__ = [
+    "AdditiveGaussian",
+    "AdditiveUniform",
+    "Blur",
+    "Boundary",
+    "Contrast",
+    "Corruption",
+    "Decision",
+    "HopSkipJump",
+    "Pointwise",
+    "SaltAndPepper",
+    "Started",
+]

@@ -1,0 +1,98 @@
+"""What attacks by decisions have in common: where to start, and how to come back to the boundary."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from turtlenet import backend, random
+from turtlenet.attacks.goal import Goal, choose
+from turtlenet.attacks.query_attack import Budgeted, beside, grid
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+
+__all__ = ["Decision", "Started", "bisect"]
+
+_KINDS = 3
+# Draws of starts, far from the numbers of iterations.
+_START = 0x60000000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision(Budgeted):
+    """Looks for the smallest perturbation by nothing but answers."""
+
+    minimal: ClassVar[bool] = True
+
+    @property
+    def family(self) -> str:
+        return "decision"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started(Decision):
+    """A walk that begins far away, at noise that reaches the goal, and comes nearer; it fails where none does.
+
+    Noise of three kinds in turn, because a model may answer all noise of one kind alike, and alike to an image: one
+    draw a pixel; one draw a block of an eighth of the image; black and white in random shares. A targeted attack needs
+    noise that the model takes for the target, and on many models finds none.
+
+    Args:
+        starts: How many noise images are tried, at most; they are part of the budget.
+    """
+
+    starts: int = 100
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("starts")
+
+    def start(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, Any, Any]:
+        """The first noise that reaches the goal, whether there is one (batch,), and the queries for it (batch,)."""
+
+        def draw(number: Any, state: Any) -> Any:
+            point, found, spent = state
+            noise = _noise(random.fold_in(key, _START + number), number, x, ball)
+            reached = goal.reached(model(noise))
+            spent = spent + ops.where(found, 0, 1)
+            return choose(ops.logical_and(reached, ops.logical_not(found)), noise, point), found | reached, spent
+
+        nobody = goal.y < 0
+        state = (x, nobody, ops.zeros_like(goal.y))
+        return backend.loop(min(self.starts, self.queries), draw, state, lambda state: ops.all(state[1]))[1]
+
+
+def _noise(key: Any, number: Any, x: Any, ball: Ball) -> Any:
+    rows, columns, channels = grid(x.shape[1:])
+    draw = random.uniform(random.fold_in(key, 0), (rows, columns, channels))
+    places = [
+        ops.convert_to_tensor([place * min(count, 8) // count for place in range(count)], "int32")
+        for count in (rows, columns)
+    ]
+    blocks = ops.take(ops.take(draw, places[0], axis=1), places[1], axis=2)
+    share = random.uniform(random.fold_in(key, 1), ())
+    two = ops.cast(draw < beside(share, draw), "float32")
+    kind = ops.mod(number, _KINDS)
+    noise = ops.where(kind == 0, draw, ops.where(kind == 1, blocks, two))
+    return ops.reshape(ball.low + ball.full * noise, ops.shape(x))
+
+
+def bisect(model: Classifier, goal: Goal, blend: Callable[[Any], Any], count: int) -> Any:
+    """Halves an interval `count` times, a query each.
+
+    Args:
+        blend: Maps shares (batch,) to points; at 1 the goal is reached, at 0 it is not.
+
+    Returns:
+        The smallest share that was seen to reach the goal, (batch,).
+    """
+
+    def halve(_: Any, state: Any) -> Any:
+        low, high = state
+        middle = 0.5 * (low + high)
+        reached = goal.reached(model(blend(middle)))
+        return ops.where(reached, low, middle), ops.where(reached, middle, high)
+
+    one = ops.ones_like(ops.cast(goal.y, "float32"))
+    return backend.loop(count, halve, (0.0 * one, one))[1][1]

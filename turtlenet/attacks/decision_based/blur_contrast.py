@@ -1,0 +1,52 @@
+"""Less contrast, less sharpness: no draw."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from turtlenet.attacks.base import attacks
+from turtlenet.attacks.decision_based.corruption import Corruption
+from turtlenet.attacks.query_attack import cosines, grid
+from turtlenet.balls import Ball
+
+__all__ = ["Blur", "Contrast"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fading(Corruption):
+    """Draws nothing, so that one try a strength is all there is."""
+
+    norms: ClassVar[tuple[str, ...]] = ("l2", "linf", "l1")
+
+
+@attacks.register("contrast")
+@dataclass(frozen=True, kw_only=True)
+class Contrast(_Fading):
+    """Fades to mid-gray (Foolbox's LinearSearchContrastReductionAttack; Rauber et al., 2017)."""
+
+    def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
+        return ball.inside(x + strength * (0.5 * (ball.low + ball.high) - x))
+
+
+@attacks.register("blur")
+@dataclass(frozen=True, kw_only=True)
+class Blur(_Fading):
+    """Blurs by a Gaussian, up to a deviation of the image's longer side (Foolbox's GaussianBlurAttack; Rauber et al.,
+    2017). The image goes on as its mirror image beyond its border, where damping waves of cosines is the blur."""
+
+    def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
+        rows, columns, channels = grid(x.shape[1:])
+        deviation = strength * max(rows, columns)
+        image = ops.reshape(x, (-1, rows, columns, channels))
+        for axis, size in ((1, rows), (2, columns)):
+            image = ops.moveaxis(ops.matmul(ops.moveaxis(image, axis, -1), _blurring(size, deviation)), -1, axis)
+        return ball.inside(ops.reshape(image, ops.shape(x)))
+
+
+def _blurring(size: int, deviation: Any) -> Any:
+    """The symmetric matrix (size, size) that blurs a line."""
+    waves = ops.convert_to_tensor(cosines(size))
+    turns = ops.cast(ops.arange(size, dtype="int32"), "float32") * (3.141592653589793 / size)
+    damping = ops.exp(-0.5 * ops.square(deviation * turns))
+    return ops.matmul(ops.transpose(waves) * damping[None, :], waves)

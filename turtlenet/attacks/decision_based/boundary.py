@@ -1,0 +1,146 @@
+"""The boundary attack."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from turtlenet import backend, random
+from turtlenet.attacks.base import attacks
+from turtlenet.attacks.context import Found
+from turtlenet.attacks.decision_based.base import Started, bisect
+from turtlenet.attacks.goal import Goal, choose
+from turtlenet.attacks.query_attack import beside, directions
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+
+__all__ = ["Boundary"]
+
+_BISECTIONS = 10
+_LOOK = 5
+_BLOCK = 30
+_WINDOW = 20
+
+
+@attacks.register("boundary")
+@dataclass(frozen=True, kw_only=True)
+class Boundary(Started):
+    """Walks along the decision boundary towards the input (Brendel et al., 2018, Algorithm 1).
+
+    Each iteration steps around the input on a sphere, then towards it, and stays where the goal is reached. After
+    every fifth one it asks about the step on the sphere alone: where more than half of those succeed, the boundary is
+    flat at this scale and both steps grow; where fewer than a fifth do, both shrink. The step towards the input grows
+    and shrinks by the success of whole steps. Each example has steps of its own.
+
+    Args:
+        spherical_step: First length of the step on the sphere, as a share of the distance to the input.
+        source_step: First length of the step towards the input, likewise.
+        adaptation: By what steps grow and shrink.
+        converged: The step towards the input at which an example is done.
+    """
+
+    queries: int = 25_000
+    spherical_step: float = 0.01
+    source_step: float = 0.01
+    adaptation: float = 1.5
+    converged: float = 1e-7
+
+    norms: ClassVar[tuple[str, ...]] = ("l2",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_positive("spherical_step", "source_step", "converged")
+        if not 1 < self.adaptation < float("inf"):
+            raise SettingError(f"Expected adaptation > 1; got {self.adaptation}.")
+        self._check_budget(_BISECTIONS + 3, "a start and a step")
+
+    @property
+    def length(self) -> int:
+        return -(-self.queries // _BLOCK)
+
+    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        point, found, spent = self.start(model, x, goal, ball=ball, key=key)
+        share = bisect(model, goal, lambda share: x + beside(share, x) * (point - x), _BISECTIONS)
+        nearer = x + beside(share, x) * (point - x)
+        one = ops.ones_like(share)
+        steps = (self.spherical_step * one, self.source_step * one)
+        counts = (0.0 * one,) * 4
+        spent = spent + ops.where(found, _BISECTIONS, 0)
+        over = self._over(found, steps[1], nearer, x, ball, spent)
+        return (choose(found, nearer, x), found, *steps, *counts, over, spent)
+
+    def iterate(
+        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> tuple[Any, ...]:
+        # Drawn for many queries at once: one by one would cost as much as a small model's answer.
+        draws = directions(random.fold_in(key, step), step, 0, _BLOCK, math.prod(x.shape[1:]))[0]
+
+        def ask(number: Any, state: Any) -> Any:
+            draw = ops.reshape(ops.take(draws, number, axis=1), ops.shape(x))
+            after = self._ask(ops.mod(number, _LOOK + 1) == _LOOK, draw, state, model, x, goal, ball)
+            over = self.done(state)
+            return tuple(choose(over, old, new) for old, new in zip(state, after, strict=True))
+
+        return tuple(backend.loop(_BLOCK, ask, tuple(state), lambda state: ops.all(self.done(state)))[1])
+
+    def _ask(
+        self, looking: Any, draw: Any, state: Any, model: Classifier, x: Any, goal: Goal, ball: Ball
+    ) -> tuple[Any, ...]:
+        """One query: about a whole step, or, where it is `looking`, about the step around the input alone."""
+        point, found, spherical, source, round_tries, round_hits, tries, hits, _, spent = state
+        around, inward = self._propose(point, x, spherical, source, draw, ball)
+        candidate = ops.where(looking, around, inward)
+        reached = goal.reached(model(candidate))
+        moved = choose(ops.logical_and(reached, ops.logical_not(looking)), candidate, point)
+        hit, look = ops.cast(reached, "float32"), ops.cast(looking, "float32")
+        round_tries, round_hits = round_tries + look, round_hits + look * hit
+        tries, hits = tries + 1.0 - look, hits + (1.0 - look) * hit
+        both = _factor(round_tries, round_hits, 0.2, 0.5, self.adaptation)
+        alone = _factor(tries, hits, 0.1, 0.25, self.adaptation)
+        spherical, source = spherical * both, source * both * alone
+        round_tries, round_hits = (ops.where(round_tries >= _WINDOW, 0.0, each) for each in (round_tries, round_hits))
+        tries, hits = (ops.where(tries >= _WINDOW, 0.0, each) for each in (tries, hits))
+        over = self._over(found, source, moved, x, ball, spent + 1)
+        return (moved, found, spherical, source, round_tries, round_hits, tries, hits, over, spent + 1)
+
+    def done(self, state: Any) -> Any:
+        return state[-2]
+
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        return Found(state[0], queries=state[-1])
+
+    def _over(self, found: Any, source: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:
+        near = ops.logical_and(ball.distance(point, x) <= ball.eps, self.early_stop)
+        return ops.logical_not(found) | near | (source < self.converged) | (spent >= self.queries)
+
+    @staticmethod
+    def _propose(point: Any, x: Any, spherical: Any, source: Any, draw: Any, ball: Ball) -> tuple[Any, Any]:
+        """The point after a step around the input, and after one towards it as well."""
+        axes = tuple(range(1, len(x.shape)))
+
+        def dot(one: Any, other: Any) -> Any:
+            return ops.sum(one * other, axis=axes)
+
+        outward = point - x
+        far = ops.sqrt(ops.maximum(dot(outward, outward), 1e-24))
+        # The draw less its part along `outward`, as long as the step: written out, so that images are gone through as
+        # seldom as can be.
+        along = dot(draw, outward) / ops.square(far)
+        across = ops.sqrt(ops.maximum(dot(draw, draw) - ops.square(along * far), 1e-24))
+        stretch, shrink = spherical * far / across, 1.0 / ops.sqrt(1.0 + ops.square(spherical))
+        turned = beside(shrink * (1.0 - stretch * along), x) * outward + beside(shrink * stretch, x) * draw
+        around = ball.inside(x + turned)
+        # What the bounds cut off is made up for, as in the authors' code.
+        back = x - around
+        now = ops.sqrt(ops.maximum(dot(back, back), 1e-24))
+        share = ops.clip((source * far + now - far) / now, 0.0, 1.0)
+        return around, around + beside(share, x) * back
+
+
+def _factor(tries: Any, hits: Any, low: float, high: float, step: float) -> Any:
+    """By what a step changes: at the end of a window by its share of successes, else by 1."""
+    share = hits / ops.maximum(tries, 1.0)
+    change = ops.where(share > high, step, ops.where(share < low, 1.0 / step, 1.0))
+    return ops.where(tries >= _WINDOW, change, ops.ones_like(change))

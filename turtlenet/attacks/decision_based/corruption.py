@@ -1,0 +1,65 @@
+"""Corruptions of growing strength: what an image bears before the model errs."""
+
+import abc
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+from turtlenet import random
+from turtlenet.attacks.context import Found
+from turtlenet.attacks.decision_based.base import Decision
+from turtlenet.attacks.goal import Goal
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+
+__all__ = ["Corruption"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corruption(Decision):
+    """Tries strengths from the least to the greatest, in equal steps, and keeps the first that reaches the goal.
+
+    An example is done with its first success within the ball, whatever `early_stop` says.
+
+    Args:
+        draws: Draws at each strength; the budget over these is the number of strengths.
+    """
+
+    queries: int = 1_000
+    draws: int = 1
+    early_stop: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("draws")
+        if self.draws > self.queries:
+            raise SettingError(f"Expected draws <= queries; got {self.draws} and {self.queries}.")
+
+    @property
+    def length(self) -> int:
+        return self.queries // self.draws * self.draws
+
+    @abc.abstractmethod
+    def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
+        """The images at a strength in (0, 1], within the bounds."""
+
+    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        nothing = ops.zeros_like(goal.y)
+        return (x, nothing < 0, nothing)
+
+    def iterate(
+        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> tuple[Any, ...]:
+        strength = ops.cast(step // self.draws + 1, "float32") / float(self.queries // self.draws)
+        candidate = self.corrupted(x, strength, ball=ball, key=random.fold_in(key, step))
+        # A hair wider: a length that was made to be the radius may round above it.
+        within = ball.distance(candidate, x) <= ball.eps * (1.0 + 1e-5)
+        return (candidate, ops.logical_and(goal.reached(model(candidate)), within), state[-1] + 1)
+
+    def done(self, state: Any) -> Any:
+        return state[1]
+
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        return Found(state[0], queries=state[-1])

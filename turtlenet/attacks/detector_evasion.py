@@ -1,0 +1,126 @@
+"""An attack that a detector by uncertainty does not see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from turtlenet import backend, random
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Found
+from turtlenet.attacks.goal import Best, Goal, Verdict
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.uncertainty import LARGEST, uncertainty
+
+__all__ = ["Undetected"]
+
+_SIDES = ("above", "below")
+
+
+@attacks.register("undetected")
+@dataclass(frozen=True, kw_only=True)
+class Undetected(Attack):
+    """Seeks a wrong answer whose uncertainty a detector takes for that of a clean input.
+
+    Climbs min(margin, confidence) - weight * hinge, where the margin is that of the mean answer and the hinge is how
+    far the uncertainty (paper 001, equation 12) is on the detector's side of the threshold, in units of it: Carlini &
+    Wagner (2017), "Adversarial examples are not easily detected". Answer, uncertainty and gradient are those of the
+    classifier's draws (EOT), which are others at each step. On a model without random layers the hinge is always 0.
+
+    Args:
+        threshold: Uncertainty at which the detector begins to see an attack.
+        side: Where it sees nothing: `below` the threshold, or `above` it.
+        aim: How far beyond the threshold to go, as a share of it: the detector judges by other draws.
+        weight: Of the hinge, against the margin.
+        confidence: The margin counts up to here, in logits.
+        steps: Number of gradient steps.
+        step_size: Length of a step, as a fraction of the ball's radius.
+        restarts: How often to begin anew at a random point; the best attempt counts.
+    """
+
+    threshold: float = 0.004
+    side: str = "below"
+    aim: float = 0.5
+    weight: float = 0.2
+    confidence: float = 20.0
+    steps: int = 100
+    step_size: float = 0.05
+    restarts: int = 1
+
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
+    training_settings: ClassVar[Mapping[str, Any]] = {"steps": 10, "step_size": 0.25}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.side not in _SIDES:
+            raise SpecError(f"Unknown side {self.side!r}.{did_you_mean(self.side, _SIDES)}")
+        if not 0 < self.threshold <= LARGEST:
+            raise SettingError(f"Expected threshold within (0, {LARGEST}], a variance; got {self.threshold}.")
+        if not 0 < self.aim <= 1:
+            raise SettingError(f"Expected aim within (0, 1], a share of the threshold; got {self.aim}.")
+        for name in ("steps", "restarts"):
+            if not 1 <= getattr(self, name) <= MOST:
+                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
+        for name in ("weight", "confidence", "step_size"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise SettingError(f"Expected {name} > 0; got {getattr(self, name)}.")
+
+    @property
+    def family(self) -> str:
+        return "iterative"
+
+    @property
+    def judged_by(self) -> str:
+        return "margin"
+
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        if model.stochastic and model.draws < 2:
+            raise SettingError(f"Expected draws >= 2, which can differ, for this attack; got {model.draws}.")
+
+        def again(_: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
+            best, key = state
+            return self._climb(model, x, goal, ball, key, best), random.following(key)
+
+        _, (best, _) = backend.loop(self.restarts, again, (Best.none(x, model.num_classes), key))
+        return Found(best.x, None, self.restarts * self.steps, self.restarts)
+
+    def _climb(self, model: Classifier, x: Any, goal: Goal, ball: Ball, key: Any, best: Best) -> Best:
+        """One ascent from a random point; keeps the best point on the way."""
+
+        def look(point: Any) -> tuple[Any, Any]:
+            each = model.each(point)
+            logits, spread = model.mean(each), uncertainty(ops.softmax(each, axis=-1))
+            height = ops.minimum(goal.loss("margin", logits), self.confidence) - self.weight * self._hinge(spread)
+            return height, (logits, spread)
+
+        def climb(_: Any, state: tuple[Best, Any]) -> tuple[Best, Any]:
+            best, point = state
+            _, (logits, spread), slope = backend.input_gradient(look, point)
+            best = best.or_better(point, logits, self._verdict(goal, logits, spread))
+            return best, ball.project(point + self.step_size * ball.eps * ball.steepest(slope, point), x)
+
+        _, (best, point) = backend.loop(self.steps, climb, (best, ball.sample(x, key)))
+        logits, spread = look(point)[1]
+        return best.or_better(point, logits, self._verdict(goal, logits, spread))
+
+    def _hinge(self, spread: Any) -> Any:
+        """How far the uncertainty is from where the attack wants it, in thresholds."""
+        if self.side == "below":
+            wanted = self.threshold * self.aim
+            return ops.relu(spread - wanted) / wanted
+        wanted = min(self.threshold / self.aim, LARGEST)
+        return ops.relu(wanted - spread) / wanted
+
+    def _verdict(self, goal: Goal, logits: Any, spread: Any) -> Verdict:
+        """Both goals first; then the wrong answer, the farther from the detector the better; then the margin."""
+        fooled, margin = goal.reached(logits), goal.loss("margin", logits)
+        below = self.side == "below"
+        hidden = spread < self.threshold if below else spread > self.threshold
+        distance = 1.0 - spread if below else spread
+        # Margins below -1, so that any wrong answer is better than any right one.
+        return Verdict(
+            ops.logical_and(fooled, hidden), ops.where(fooled, distance, margin / (1.0 + ops.abs(margin)) - 2.0)
+        )

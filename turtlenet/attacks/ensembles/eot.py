@@ -1,0 +1,33 @@
+"""Attacks on the mean over the random draws of a defence."""
+
+from dataclasses import dataclass
+
+from turtlenet.attacks.base import MOST, attacks
+from turtlenet.attacks.ensembles.base import Elsewhere
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+
+__all__ = ["Averaged"]
+
+
+@attacks.register("averaged")
+@dataclass(frozen=True, kw_only=True)
+class Averaged(Elsewhere):
+    """Another attack on the mean over many draws of random defences (EOT, Athalye et al., 2018).
+
+    It is judged on as many draws as the model itself answers with. A model that draws nothing is attacked as it is. A
+    gradient of so many draws is counted as one.
+
+    Args:
+        draws: How many draws an answer and its gradient are the mean of while it searches.
+    """
+
+    draws: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.draws <= MOST:
+            raise SettingError(f"Expected draws from 1 to {MOST:,}; got {self.draws}.")
+
+    def seen(self, model: Classifier) -> Classifier:
+        return model.taking(draws=self.draws)

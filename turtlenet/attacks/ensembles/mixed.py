@@ -1,0 +1,92 @@
+"""One of several attacks, drawn for each example or for each batch."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from keras import ops
+
+from turtlenet import random
+from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.context import Found, Scene
+from turtlenet.attacks.ensembles.base import MARK, Combined, Part, built, texts
+from turtlenet.attacks.goal import choose
+from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.registry import split
+
+__all__ = ["Mixed"]
+
+_DRAWN = ("batch", "example")
+_DRAW = 0x313D
+
+
+@attacks.register("mixed")
+@dataclass(frozen=True, kw_only=True)
+class Mixed(Combined):
+    """Makes one of several attacks on each example: a pool to train against.
+
+    To evaluate, `worst-of` makes them all and keeps the best.
+
+    Args:
+        attacks: Their specs with `;` between them.
+        weights: How often each is drawn, numbers with `;` between them; alike if empty.
+        drawn: `example`: each example draws its own; all attacks are made on all examples, and cost so much. `batch`:
+            one for a whole batch, at the cost of one.
+    """
+
+    attacks: str | Sequence[Part] = "pgd;fgsm"
+    weights: str = ""
+    drawn: str = "example"
+
+    training_settings: ClassVar[dict[str, Any]] = {"drawn": "batch"}
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attacks", texts(self.attacks, "attacks"))
+        super().__post_init__()
+        if self.drawn not in _DRAWN:
+            raise SpecError(f"Unknown drawn {self.drawn!r} of mixed.{did_you_mean(self.drawn, _DRAWN)}")
+        self._shares()
+
+    @property
+    def parts(self) -> tuple[Attack, ...]:
+        return tuple(built(spec.strip()) for spec in split(str(self.attacks), MARK))
+
+    def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
+        yield self, 1
+
+    def attempted(self, scene: Scene) -> Found:
+        makers = [functools.partial(self._made, scene, self.told(part)) for part in self.parts]
+        ends = np.cumsum(self._shares())[:-1].astype("float32")
+        draw = random.uniform(random.fold_in(scene.key, _DRAW), ())
+        # The first example draws for a batch.
+        number = ops.sum(ops.cast(draw[:, None] >= ends[None, :], "int32"), axis=1)
+        if self.drawn == "batch":
+            x, gradients, queries = ops.switch(number[0], makers)
+            return Found(x, None, gradients, queries)
+        made = [make() for make in makers]
+        x = made[0][0]
+        for place, (other, _, _) in enumerate(made[1:], 1):
+            x = choose(number == place, other, x)
+        return Found(x, None, sum(each[1] for each in made), sum(each[2] for each in made))
+
+    def _made(self, scene: Scene, part: Attack) -> tuple[Any, Any, Any]:
+        """Examples of one part and what they cost, in the same form whatever the part."""
+        found = part._every(scene.by(part))
+        nothing = ops.zeros_like(scene.y)
+        costs = [nothing + ops.cast(each, "int32") for each in (found.gradients, found.queries)]
+        return scene.within(found.x), *costs
+
+    def _shares(self) -> np.ndarray:
+        """The probability of each part."""
+        count = len(self.parts)
+        words = [word.strip() for word in str(self.weights).split(MARK)] if self.weights != "" else ["1"] * count
+        try:
+            numbers = np.array([float(word) for word in words])
+        except ValueError:
+            numbers = np.empty(0)
+        if len(numbers) != count or not (np.isfinite(numbers).all() and (numbers > 0).all()):
+            raise SettingError(f"Expected {count} weights above 0 with {MARK!r} between them; got {self.weights!r}.")
+        shares: np.ndarray = numbers / numbers.sum()
+        return shares

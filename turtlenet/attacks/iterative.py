@@ -1,0 +1,90 @@
+"""Long searches that may be put down and taken up: what is finished need not wait for what is not."""
+
+import abc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+from turtlenet import backend
+from turtlenet.attacks.base import Attack
+from turtlenet.attacks.context import Found
+from turtlenet.attacks.goal import Goal
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+
+__all__ = ["Staged"]
+
+_FIRST = 5
+# Iterations after which it is worth looking who is done, however long the search.
+_LARGEST = 160
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged(Attack):
+    """A search of many iterations over a state that belongs to each example.
+
+    Called on a batch it is one graph. Over a data set it stops now and then, and goes on with those examples that are
+    not done. An iteration draws from `random.fold_in(key, step)`, so that stopping changes nothing.
+
+    Args:
+        early_stop: Leaves an example alone once its goal is reached: the verdict is the same, the cost is less.
+    """
+
+    early_stop: bool = False
+
+    @property
+    def in_stages(self) -> bool:
+        """Whether examples are done at different times, so that stopping pays."""
+        return self.early_stop
+
+    @property
+    @abc.abstractmethod
+    def length(self) -> int:
+        """The number of iterations."""
+
+    @abc.abstractmethod
+    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        """The state before the first iteration: tensors, each of shape (batch, ...); see `search`."""
+
+    @abc.abstractmethod
+    def advance(
+        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> tuple[Any, ...]:
+        """One iteration, its number an int32 scalar; the state comes back in the same shapes and dtypes.
+
+        An example that is done must stay as it is: see `turtlenet.attacks.goal.choose`.
+        """
+
+    @abc.abstractmethod
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        """What was found in the end."""
+
+    @abc.abstractmethod
+    def done(self, state: Any) -> Any:
+        """Which examples no further iteration would change, booleans (batch,)."""
+
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        state = self.begin(model, x, goal, ball=ball, key=key)
+        state = self.between(0, self.length, state, model, x, goal, ball=ball, key=key)
+        return self.finish(state, model, x, goal, ball=ball, key=key)
+
+    def between(
+        self, first: Any, last: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> Any:
+        """The iterations from `first` up to `last`, which is not among them."""
+
+        def advance(number: Any, state: Any) -> Any:
+            # A plain tuple: JAX tells a named one from it.
+            return tuple(self.advance(first + number, state, model, x, goal, ball=ball, key=key))
+
+        return backend.loop(last - first, advance, tuple(state), lambda state: ops.all(self.done(state)))[1]
+
+    def stages(self) -> Iterator[tuple[int, int]]:
+        """Where to stop and look who is done: seldom, and ever more seldom."""
+        first, size = 0, _FIRST
+        while first < self.length:
+            last = min(self.length, first + size) if self.in_stages else self.length
+            yield first, last
+            first, size = last, min(size * 2, _LARGEST)

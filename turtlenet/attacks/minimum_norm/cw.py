@@ -1,0 +1,81 @@
+"""The attack of Carlini & Wagner for L2."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from turtlenet.attacks.base import attacks
+from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.minimum_norm.base import check_positive, hinge, tall
+from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, Weighed, adam, to_unit
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SpecError, did_you_mean
+
+__all__ = ["CW", "FORMS", "from_tanh", "to_tanh"]
+
+FORMS = ("projected", "tanh")
+# Keeps pixels at the bounds from lying infinitely far out (nn_robust_attacks).
+_INWARD = 0.999999
+# Further out a pixel would stand at its bound all the same, and take as many steps to come back.
+_OUTERMOST = math.atanh(_INWARD)
+
+
+@attacks.register("cw")
+@dataclass(frozen=True, kw_only=True)
+class CW(Weighed):
+    """The L2 attack of Carlini & Wagner (2017, section V-A), with Adam and a binary search for c.
+
+    Args:
+        form: `tanh` moves the pixels' inverse tanh, which keeps them in their bounds; `projected` moves the pixels
+            themselves and clips.
+        confidence: By how much another logit must lead; the paper's kappa.
+        step_size: Adam's learning rate.
+    """
+
+    form: str = "tanh"
+    confidence: float = 0.0
+    step_size: float = 0.01
+
+    norms: ClassVar[tuple[str, ...]] = ("l2",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "step_size")
+        check_positive(self, "confidence", zero=True)
+        if self.form not in FORMS:
+            raise SpecError(f"Unknown form {self.form!r}.{did_you_mean(self.form, FORMS)}")
+
+    def open(self, unit: Any) -> tuple[Any, ...]:
+        zero = ops.zeros_like(unit)
+        return to_tanh(unit) if self.form == "tanh" else unit, zero, zero
+
+    def explore(
+        self, inner: tuple[Any, ...], bracket: Bracket, model: Classifier, x: Any, goal: Goal, ball: Ball
+    ) -> Explored:
+        place, mean, square = inner
+        bent = self.form == "tanh"
+        unit = from_tanh(place) if bent else place
+        moved = unit - to_unit(x, ball)
+        point = ball.inside(ball.low + ball.full * unit)
+        loss, reached, slope = hinge(model, goal, self.confidence, point)
+        objective = ops.sum(ops.square(moved), axis=tuple(range(1, len(x.shape)))) + bracket.c * loss
+        total = 2 * moved + tall(bracket.c, x) * ball.full * slope
+        # The slope of the tanh, which is not 4 unit (1 - unit): that is 0 where float32 rounds a pixel to its bound.
+        total = total / (2 * ops.square(ops.cosh(place))) if bent else total
+        step, mean, square = adam(total, mean, square, bracket.count)
+        place = place + self.step_size * step
+        place = ops.clip(place, -_OUTERMOST, _OUTERMOST) if bent else ops.clip(place, 0.0, 1.0)
+        return Explored((place, mean, square), point, reached, objective, loss < 0)
+
+
+def to_tanh(unit: Any) -> Any:
+    """Pixels in [0, 1] as what `from_tanh` takes back."""
+    return ops.arctanh((2 * unit - 1) * _INWARD)
+
+
+def from_tanh(place: Any) -> Any:
+    """Pixels in [0, 1]."""
+    return (ops.tanh(place) + 1) / 2

@@ -1,0 +1,52 @@
+"""The attack of Carlini & Wagner for L0."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from turtlenet.attacks.base import attacks
+from turtlenet.attacks.minimum_norm.shrinking_bound import Seen, Tightened
+
+__all__ = ["CWL0"]
+
+# Of nn_robust_attacks: what counts as moved, as useful, and how many values are fixed at once.
+_MOVED = 1e-4
+_USEFUL = 0.01
+_SHARE = 0.3
+
+
+@attacks.register("cw-l0")
+@dataclass(frozen=True, kw_only=True)
+class CWL0(Tightened):
+    """The L0 attack of Carlini & Wagner (2017, section V-B): the L2 attack, at whose successes the values that are of
+    least use are fixed to the input's, until there is no success any more.
+
+    A value's use is its move times the loss's slope there. Values are single channels.
+    """
+
+    largest_c: float = 2e6
+
+    norms: ClassVar[tuple[str, ...]] = ("l0",)
+
+    def widest(self, x: Any) -> Any:
+        return ops.ones_like(x)
+
+    def moved(self, unit: Any, original: Any, limit: Any) -> Any:
+        return ops.where(limit > 0, unit - original, ops.zeros_like(unit))
+
+    def penalty(self, moved: Any, limit: Any) -> tuple[Any, Any]:
+        return ops.sum(ops.square(moved), axis=tuple(range(1, len(moved.shape)))), 2 * moved
+
+    def tighten(self, seen: Seen, limit: Any) -> tuple[Any, Any]:
+        flat = (-1, math.prod(limit.shape[1:]))
+        moved, slope, free = (ops.reshape(part, flat) for part in (seen.moved, seen.slope, limit))
+        moving = ops.logical_and(free > 0, ops.abs(moved) >= _MOVED)
+        use = ops.where(moving, ops.abs(moved * slope), float("inf"))
+        rank = ops.cast(ops.argsort(ops.argsort(use, axis=1), axis=1), "float32")
+        count = ops.sum(ops.cast(moving, "float32"), axis=1, keepdims=True)
+        useless = ops.logical_and(use <= _USEFUL, rank < _SHARE * ops.sqrt(count))
+        fixed = ops.logical_or(ops.logical_not(moving), ops.logical_or(useless, ops.equal(rank, 0)))
+        left = ops.where(fixed, ops.zeros_like(free), free)
+        return ops.reshape(left, ops.shape(limit)), ops.sum(left, axis=1) <= 0

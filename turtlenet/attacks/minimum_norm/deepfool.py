@@ -1,0 +1,96 @@
+"""Steps to the nearest of the planes that the model's decision boundaries look like."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from turtlenet import backend
+from turtlenet.attacks.base import attacks
+from turtlenet.attacks.goal import Goal, choose
+from turtlenet.attacks.minimum_norm.base import Minimal, Record, check_counts, check_positive, tall
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+
+__all__ = ["DeepFool"]
+
+# Planes that are reached to a float32's last digit must still be crossed.
+_LEAST_GAP = 1e-6
+
+
+@attacks.register("deepfool")
+@dataclass(frozen=True, kw_only=True)
+class DeepFool(Minimal):
+    """DeepFool (Moosavi-Dezfooli et al., 2016, Algorithm 2; section 3.3 for Linf).
+
+    One forward pass serves the gradients of all candidates. Towards a target there is one plane: between it and the
+    best of the other classes.
+
+    Args:
+        steps: Most steps.
+        overshoot: How far to go beyond the plane, as a fraction of the way.
+        candidates: How many of the model's likeliest classes count, the label among them.
+    """
+
+    steps: int = 50
+    overshoot: float = 0.02
+    candidates: int = 10
+
+    norms: ClassVar[tuple[str, ...]] = ("l2", "linf")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_counts(self, "steps")
+        check_positive(self, "overshoot", zero=True)
+        if self.candidates < 2:
+            raise SettingError(f"Expected candidates >= 2, the label among them; got {self.candidates}.")
+
+    @property
+    def length(self) -> int:
+        # The last step is looked at too.
+        return self.steps + 1
+
+    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        own = ops.one_hot(goal.y, model.num_classes, dtype="float32")
+        others = ops.top_k(logits - 1e30 * own, min(self.candidates, model.num_classes) - 1)[1]
+        return ops.zeros_like(x), ops.cast(others, "int32")
+
+    def step(
+        self,
+        number: Any,
+        record: Record,
+        rest: tuple[Any, ...],
+        model: Classifier,
+        x: Any,
+        goal: Goal,
+        *,
+        ball: Ball,
+        key: Any,
+    ) -> tuple[Record, tuple[Any, ...]]:
+        total, others = rest
+        size = math.prod(x.shape[1:])
+        point = ball.inside(x + (1 + self.overshoot) * total)
+
+        def look(point: Any) -> tuple[Any, Any]:
+            logits = model(point)
+            if goal.target is not None:
+                return goal.loss("margin", logits)[:, None], goal.reached(logits)
+            own = ops.take_along_axis(logits, goal.y[:, None], axis=1)
+            return ops.take_along_axis(logits, others, axis=1) - own, goal.reached(logits)
+
+        gap, reached, slope = backend.input_gradients(look, point)
+        planes = gap.shape[1]
+        slope = ops.reshape(slope, (-1, *x.shape[1:]))
+        direction = ball.steepest(slope, ops.repeat(point, planes, axis=0))
+        rate = ops.sum(ops.reshape(slope * direction, (-1, planes, size)), axis=2)
+        way = ops.maximum(ops.abs(gap), _LEAST_GAP) / ops.maximum(rate, 1e-30)
+        nearest = ops.one_hot(ops.argmin(way, axis=1), planes, dtype="float32")
+        directions = ops.reshape(direction, (-1, planes, size))
+        # Where nothing slopes, nothing leads anywhere: such a way is infinitely long.
+        length = ops.sum(nearest * ops.where(rate > 0, way, ops.zeros_like(way)), axis=1)
+        move = ops.reshape(ops.sum(nearest[:, :, None] * directions, axis=1), ops.shape(x))
+        record = record.noted(point, reached, self.measure(point, x, ball)).spent(planes)
+        record = record.over(ops.logical_or(reached, length <= 0))
+        return record, (choose(reached, total, total + tall(length, x) * move), others)

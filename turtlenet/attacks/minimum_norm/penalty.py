@@ -1,0 +1,172 @@
+"""A distance and a weighted loss brought down together, and the search for the least weight that succeeds."""
+
+import abc
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from keras import ops
+
+from turtlenet.attacks.goal import Goal, choose
+from turtlenet.attacks.minimum_norm.base import Minimal, Record, check_counts, check_positive, tall
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+
+__all__ = ["Bracket", "Explored", "Weighed", "adam", "to_unit"]
+
+# A weight that has grown this large succeeds nowhere (nn_robust_attacks).
+_LARGEST = 1e10
+# How often a search looks whether it still gets anywhere, and how little counts as nowhere.
+_LOOKS = 10
+_NOWHERE = 0.9999
+
+
+class Bracket(NamedTuple):
+    """Where each example stands in the search for its weight, all of shape (batch,).
+
+    Attributes:
+        low: The largest weight that failed, or 0.
+        high: The smallest that succeeded, or `_LARGEST`.
+        c: The weight now.
+        search: Number of the search, int32.
+        count: Iterations in this search, int32.
+        hit: Whether this search has succeeded.
+        before: The objective when last looked at.
+    """
+
+    low: Any
+    high: Any
+    c: Any
+    search: Any
+    count: Any
+    hit: Any
+    before: Any
+
+    @staticmethod
+    def of(c: float, y: Any) -> "Bracket":
+        """Before the first search."""
+        none = ops.zeros_like(y)
+        zero = ops.cast(none, "float32")
+        return Bracket(zero, zero + _LARGEST, zero + c, none, none, none > 0, zero + float("inf"))
+
+    def next_search(self) -> "Bracket":
+        """The next weight: halfway, or ten times as much as long as none has succeeded."""
+        low = ops.where(self.hit, self.low, ops.maximum(self.low, self.c))
+        high = ops.where(self.hit, ops.minimum(self.high, self.c), self.high)
+        c = ops.where(high < _LARGEST, (low + high) / 2, self.c * 10)
+        none = ops.zeros_like(self.search)
+        return Bracket(low, high, c, self.search + 1, none, none > 0, ops.full_like(c, float("inf")))
+
+
+class Explored(NamedTuple):
+    """What one iteration of a search gives.
+
+    Attributes:
+        inner: The search's own state after it.
+        point: A point that was looked at.
+        reached: Whether it is a success.
+        objective: What is brought down, at that point.
+        over: Whether the search has arrived, bool (batch,).
+        queries: Forward passes beside the one gradient.
+    """
+
+    inner: tuple[Any, ...]
+    point: Any
+    reached: Any
+    objective: Any
+    over: Any
+    queries: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighed(Minimal):
+    """Minimizes distance + c * loss, and looks for the smallest c that succeeds.
+
+    Examples do not wait for each other: one whose search ends goes on to its next weight at once. Pixels are taken to
+    [0, 1], so that weights and steps mean the same in any bounds.
+
+    Args:
+        steps: Most iterations of a search.
+        searches: Weights to try.
+        c: The first weight; times 10 until one succeeds, then halfway between the last failure and success.
+        abort_early: Ends a search that brings the objective down by less than 0.01 % in a tenth of its steps.
+    """
+
+    steps: int = 1000
+    searches: int = 9
+    c: float = 1e-3
+    abort_early: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_counts(self, "steps", "searches")
+        check_positive(self, "c")
+
+    @property
+    def length(self) -> int:
+        return self.steps * self.searches
+
+    @abc.abstractmethod
+    def open(self, unit: Any) -> tuple[Any, ...]:
+        """The state at the beginning of a search; `unit` is the input in [0, 1]."""
+
+    @abc.abstractmethod
+    def explore(
+        self, inner: tuple[Any, ...], bracket: Bracket, model: Classifier, x: Any, goal: Goal, ball: Ball
+    ) -> Explored:
+        """One iteration of a search with the weight `bracket.c`, the `bracket.count`-th."""
+
+    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        return (*Bracket.of(self.c, goal.y), *self.open(to_unit(x, ball)))
+
+    def step(
+        self,
+        number: Any,
+        record: Record,
+        rest: tuple[Any, ...],
+        model: Classifier,
+        x: Any,
+        goal: Goal,
+        *,
+        ball: Ball,
+        key: Any,
+    ) -> tuple[Record, tuple[Any, ...]]:
+        width = len(Bracket._fields)
+        bracket, inner = Bracket(*rest[:width]), tuple(rest[width:])
+        seen = self.explore(inner, bracket, model, x, goal, ball)
+        record = record.noted(seen.point, seen.reached, self.measure(seen.point, x, ball)).spent(1, seen.queries)
+        bracket = bracket._replace(count=bracket.count + 1, hit=ops.logical_or(bracket.hit, seen.reached))
+        ended = ops.logical_or(bracket.count >= self.steps, seen.over)
+        if self.abort_early:
+            look = ops.equal(ops.mod(bracket.count, max(1, self.steps // _LOOKS)), 0)
+            stuck = ops.logical_and(look, seen.objective > _NOWHERE * bracket.before)
+            ended = ops.logical_or(ended, stuck)
+            bracket = bracket._replace(before=ops.where(look, seen.objective, bracket.before))
+        fresh = self.open(to_unit(x, ball))
+        inner = tuple(choose(ended, new, old) for new, old in zip(fresh, seen.inner, strict=True))
+        bracket = Bracket(
+            *(ops.where(ended, new, old) for new, old in zip(bracket.next_search(), bracket, strict=True))
+        )
+        return record.over(bracket.search >= self.searches), (*bracket, *inner)
+
+
+def to_unit(x: Any, ball: Ball) -> Any:
+    """Pixels in [0, 1]."""
+    return (x - ball.low) / ball.full
+
+
+def adam(slope: Any, mean: Any, square: Any, count: Any) -> tuple[Any, Any, Any]:
+    """A step of length about 1 downhill (Kingma & Ba, 2015, Algorithm 1), each example by its own count.
+
+    Args:
+        slope: The gradient.
+        mean: Running mean of the gradients.
+        square: Running mean of their squares.
+        count: Steps before this one, int32 (batch,).
+
+    Returns:
+        The step to add, and both means.
+    """
+    mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * ops.square(slope)
+    times = ops.cast(count + 1, "float32")
+    rate = ops.sqrt(1 - ops.power(0.999, times)) / (1 - ops.power(0.9, times))
+    return -tall(rate, slope) * mean / (ops.sqrt(square) + 1e-8), mean, square

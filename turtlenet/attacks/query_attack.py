@@ -1,0 +1,156 @@
+"""Searches that ask for answers and take no gradient: what an answer costs is what counts."""
+
+import abc
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from turtlenet import random
+from turtlenet.attacks.base import MOST
+from turtlenet.attacks.goal import Best, Goal, Verdict, choose
+from turtlenet.attacks.iterative import Staged
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+
+__all__ = ["Budgeted", "beside", "cosines", "directions", "fold", "fold_keys", "grid", "most_of", "try_all"]
+
+_SIZES = 0x73697A65
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budgeted(Staged):
+    """A search with a budget of forward passes for each example.
+
+    The state ends with the passes so far, int32 (batch,).
+
+    Args:
+        queries: The most forward passes that the search may take for an example, in each attempt. Making sure of what
+            it found takes up to two more.
+    """
+
+    queries: int = 10_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("queries")
+
+    def advance(
+        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> tuple[Any, ...]:
+        after = self.iterate(step, state, model, x, goal, ball=ball, key=key)
+        rest = self.done(state)
+        return tuple(choose(rest, old, new) for old, new in zip(state, after, strict=True))
+
+    @abc.abstractmethod
+    def iterate(
+        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> tuple[Any, ...]:
+        """What `advance` does to an example that is not done."""
+
+    def _check_count(self, name: str, least: int = 1, most: int = MOST) -> None:
+        if not least <= getattr(self, name) <= most:
+            raise SettingError(f"Expected {name} from {least:,} to {most:,}; got {getattr(self, name)}.")
+
+    def _check_positive(self, *names: str) -> None:
+        for name in names:
+            if not 0 < getattr(self, name) < math.inf:
+                raise SettingError(f"Expected {name} > 0; got {getattr(self, name)}.")
+
+    def _check_budget(self, least: int, what: str) -> None:
+        if self.queries < least:
+            raise SettingError(f"Expected queries >= {least:,} for {what}; got {self.queries}.")
+
+
+def beside(values: Any, like: Any) -> Any:
+    """Shapes values (batch,) so that they multiply tensors (batch, ...)."""
+    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
+
+
+def fold(goal: Goal, count: int) -> Goal:
+    """The goal of `count` candidates for each example, in the order of `ops.repeat`."""
+    target = None if goal.target is None else ops.repeat(goal.target, count, axis=0)
+    reference = None if goal.reference is None else ops.repeat(goal.reference, count, axis=0)
+    return Goal(ops.repeat(goal.y, count, axis=0), target, any_wrong=goal.any_wrong, reference=reference)
+
+
+def fold_keys(key: Any, first: Any, count: int) -> tuple[Any, Any]:
+    """Keys of `count` candidates for each example, in the order of `ops.repeat`, and the candidates' numbers."""
+    numbers = ops.cast(ops.zeros_like(key[:, :1]), "int32") + ops.arange(count, dtype="int32")[None, :]
+    return ops.repeat(key, count, axis=0), ops.reshape(first + numbers, (-1,))
+
+
+def directions(key: Any, step: Any, first: Any, count: int, values: int) -> tuple[Any, Any]:
+    """Draws `count` Gaussian directions for each example, at a tenth of what `random.normal` costs.
+
+    The signs are each example's own; the sizes belong to the step and the number, so that all examples share them.
+
+    Args:
+        key: The examples' keys of this step.
+        step: Its number.
+        first: Number of the first direction.
+        count: How many.
+        values: How long each is.
+
+    Returns:
+        Directions (batch, count, values), and their lengths (count,).
+    """
+    keys, numbers = fold_keys(key, first, count)
+    signs = ops.reshape(random.signs(random.fold_in(keys, numbers), (values,)), (-1, count, values))
+    shared = random.fold_in(random.keys(_SIZES, first + ops.arange(count, dtype="int32")), step)
+    sizes = ops.abs(random.normal(shared, (values,)))
+    return signs * sizes[None], ops.sqrt(ops.sum(ops.square(sizes), axis=1))
+
+
+def most_of(total: int, most: int) -> int:
+    """The largest divisor of a number up to `most`: how many candidates go through the model at once."""
+    return max(size for size in range(1, most + 1) if total % size == 0)
+
+
+def grid(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Rows, columns and channels of an input; one that is no image is a column of pixels."""
+    if len(shape) >= 3:
+        return math.prod(shape[:-2]), shape[-2], shape[-1]
+    return (*shape, 1, 1)[:3] if len(shape) == 2 else (math.prod(shape), 1, 1)
+
+
+def cosines(size: int) -> np.ndarray:
+    """The orthonormal discrete cosine transform (DCT-II), float32 (size, size); row k has frequency k."""
+    place = np.arange(size)
+    waves = np.cos(np.pi * (place[None, :] + 0.5) * place[:, None] / size) * math.sqrt(2 / size)
+    waves[0] /= math.sqrt(2)
+    return waves.astype("float32")
+
+
+def try_all(
+    model: Classifier, goal: Goal, loss: str, best: Best, rows: Any, count: int, allowed: Any = True
+) -> tuple[Best, Any]:
+    """Asks for several candidates for each example.
+
+    Args:
+        loss: Which candidate is best.
+        best: The best so far.
+        rows: Candidates (batch * count, ...), in the order of `ops.repeat`.
+        count: Candidates for each example.
+        allowed: Booleans (batch,): where a candidate may become the best.
+
+    Returns:
+        The best of all, and the losses (batch, count).
+    """
+    logits = model(rows)
+    verdict = fold(goal, count).judge(loss, logits)
+    # What reached the goal comes first, then the loss; losses are far below this.
+    merit = verdict.loss + 1e9 * ops.cast(verdict.reached, "float32")
+    first = ops.cast(ops.argmax(ops.reshape(merit, (-1, count)), axis=1), "int32")
+
+    def pick(values: Any) -> Any:
+        folded = ops.reshape(values, (-1, count, math.prod(values.shape[1:])))
+        picked = ops.take_along_axis(folded, first[:, None, None], axis=1)[:, 0]
+        return ops.reshape(picked, (-1, *values.shape[1:]))
+
+    chosen = goal.judge(loss, pick(logits))
+    usable = Verdict(ops.logical_and(chosen.reached, allowed), ops.where(allowed, chosen.loss, -float("inf")))
+    return best.or_better(pick(rows), pick(logits), usable), ops.reshape(verdict.loss, (-1, count))

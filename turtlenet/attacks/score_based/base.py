@@ -1,0 +1,85 @@
+"""What attacks by scores have in common: the best point so far, and slopes from differences."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+from turtlenet import backend, losses
+from turtlenet.attacks.context import Found
+from turtlenet.attacks.goal import Best, Goal
+from turtlenet.attacks.query_attack import Budgeted, fold
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+
+__all__ = ["Scored", "slope"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored(Budgeted):
+    """A search that climbs a loss within the ball and keeps the best point; its state begins with that.
+
+    Args:
+        loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
+    """
+
+    loss: str = "cross_entropy"
+    early_stop: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        losses.get(self.loss)
+
+    @property
+    def family(self) -> str:
+        return "query"
+
+    def done(self, state: Any) -> Any:
+        reached = Best(*state[:4]).reached
+        return reached if self.early_stop else ops.zeros_like(reached)
+
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        best = Best(*state[:4])
+        return Found(best.x, best.logits, queries=state[-1])
+
+
+def slope(
+    model: Classifier,
+    loss: Callable[[Goal, Any], Any],
+    point: Any,
+    goal: Goal,
+    directions: Callable[[Any], Any],
+    *,
+    groups: int,
+    size: int,
+    delta: float,
+    ball: Ball,
+) -> Any:
+    """Estimates a gradient: the mean over directions of the symmetric difference along each, times the direction.
+
+    Args:
+        loss: Maps a goal and logits to what to climb.
+        point: Where, (batch, ...).
+        directions: Maps a group's number to `size` directions for each example, (batch, size, values).
+        groups: Number of groups; one goes through the model at a time.
+        delta: How far to go along a direction, in input units; pixel bounds may stop it short.
+
+    Returns:
+        The estimate, (batch, values).
+    """
+    values = math.prod(point.shape[1:])
+    around = ops.reshape(point, (-1, 1, 1, values))
+    whole = fold(goal, 2 * size)
+
+    def add(number: Any, state: Any) -> Any:
+        ways = directions(number)
+        both = ops.stack([ways, -ways], axis=2)
+        rows = ops.reshape(ball.inside(around + delta * both), (-1, *point.shape[1:]))
+        found = ops.reshape(loss(whole, model(rows)), (-1, size, 2))
+        rise = (found[:, :, 0] - found[:, :, 1]) / (2.0 * delta)
+        return (state[0] + ops.sum(rise[:, :, None] * ways, axis=1),)
+
+    nothing = ops.zeros_like(ops.reshape(point, (-1, values)))
+    return backend.loop(groups, add, (nothing,))[1][0] / float(groups * size)

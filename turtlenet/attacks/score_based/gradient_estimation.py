@@ -1,0 +1,162 @@
+"""Gradients from random differences: SPSA and NES."""
+
+import abc
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from turtlenet import random
+from turtlenet.attacks.base import attacks
+from turtlenet.attacks.context import Found
+from turtlenet.attacks.goal import Best, Goal
+from turtlenet.attacks.query_attack import directions, fold_keys, most_of
+from turtlenet.attacks.score_based.base import Scored, slope
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+
+__all__ = ["NES", "SPSA", "Estimated"]
+
+_GROUP = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimated(Scored):
+    """Climbs an estimated gradient: differences of the loss along random directions, each taken both ways.
+
+    A step costs `samples` queries, and one to look where it is.
+
+    Args:
+        samples: Queries for one estimate, an even number.
+        delta: How far apart points of a difference are from the middle, in input units.
+        step_size: Length of a step, as a fraction of the ball's radius.
+        step: Length of a step in input units; takes the place of `step_size` where it is above 0.
+    """
+
+    samples: int = 128
+    delta: float = 0.01
+    step_size: float = 0.1
+    step: float = 0.0
+
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("samples", 2)
+        self._check_positive("delta", "step_size")
+        if self.samples % 2:
+            raise SettingError(f"Expected an even number of samples: they come in pairs; got {self.samples}.")
+        if not 0 <= self.step < math.inf:
+            raise SettingError(f"Expected step >= 0; got {self.step}.")
+        self._check_budget(self.samples + 2, f"one step of {self.samples} samples")
+
+    @property
+    def length(self) -> int:
+        return (self.queries - 1) // (self.samples + 1)
+
+    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        running = ops.zeros_like(x)
+        return (*Best.none(x, model.num_classes), x, running, running, ops.zeros_like(goal.y))
+
+    def iterate(
+        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> tuple[Any, ...]:
+        *known, point, first, second, spent = state
+        logits = model(point)
+        best = Best(*known).or_better(point, logits, goal.judge(self.loss, logits))
+        estimate = self.estimate(step, model, point, goal, ball=ball, key=random.fold_in(key, step))
+        way, first, second = self.way(estimate, point, first, second, step, ball)
+        length = self.step if self.step > 0 else self.step_size * ball.eps
+        moved = ball.project(point + length * way, x)
+        # Who has just arrived needed no estimate.
+        cost = ops.where(self.done(best), 1, self.samples + 1)
+        return (*best, moved, first, second, spent + cost)
+
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+        best, point = Best(*state[:4]), state[4]
+        logits = model(point)
+        last = best.or_better(point, logits, goal.judge(self.loss, logits))
+        return Found(last.x, last.logits, queries=state[-1] + ops.where(self.done(best), 0, 1))
+
+    def estimate(self, step: Any, model: Classifier, point: Any, goal: Goal, *, ball: Ball, key: Any) -> Any:
+        """The estimated gradient of the loss, shaped like `point`."""
+        pairs, values = self.samples // 2, math.prod(point.shape[1:])
+        size = most_of(pairs, _GROUP)
+
+        found = slope(
+            model,
+            lambda whole, logits: whole.loss(self.loss, logits),
+            point,
+            goal,
+            lambda number: self.draw(key, step, number * size, size, values),
+            groups=pairs // size,
+            size=size,
+            delta=self.delta,
+            ball=ball,
+        )
+        return ops.reshape(found, ops.shape(point))
+
+    @abc.abstractmethod
+    def draw(self, key: Any, step: Any, first: Any, count: int, values: int) -> Any:
+        """Directions (batch, count, values); see `turtlenet.attacks.query_attack.directions`."""
+
+    @abc.abstractmethod
+    def way(self, estimate: Any, at: Any, first: Any, second: Any, step: Any, ball: Ball) -> tuple[Any, Any, Any]:
+        """Where to step, a direction of about unit length in the ball's norm, and the running means after it."""
+
+
+@attacks.register("spsa")
+@dataclass(frozen=True, kw_only=True)
+class SPSA(Estimated):
+    """Simultaneous perturbation stochastic approximation with Adam (Uesato et al., 2018, Algorithm 1).
+
+    Directions of signs; the loss is the margin of logits, as in the paper. Differences of 0.01 and a rate of 0.01 are
+    its own: `spsa:step=0.01`. It takes thousands of samples a step, which `samples` and `queries` can say.
+    """
+
+    loss: str = "margin"
+
+    def draw(self, key: Any, step: Any, first: Any, count: int, values: int) -> Any:
+        keys, numbers = fold_keys(key, first, count)
+        return ops.reshape(random.signs(random.fold_in(keys, numbers), (values,)), (-1, count, values))
+
+    def way(self, estimate: Any, at: Any, first: Any, second: Any, step: Any, ball: Ball) -> tuple[Any, Any, Any]:
+        first = 0.9 * first + 0.1 * estimate
+        second = 0.999 * second + 0.001 * ops.square(estimate)
+        count = ops.cast(step, "float32") + 1.0
+        fair = (first / (1.0 - 0.9**count), second / (1.0 - 0.999**count))
+        # About one in every value, so that its length in the norm is that of the widest ball.
+        unit = ball.full / ball.widest(at.shape[1:])
+        return unit * fair[0] / (ops.sqrt(fair[1]) + 1e-8), first, second
+
+
+@attacks.register("nes")
+@dataclass(frozen=True, kw_only=True)
+class NES(Estimated):
+    """Natural evolution strategies: projected ascent on estimated gradients (Ilyas et al., 2018, Algorithm 1).
+
+    Gaussian directions, antithetic; 50 samples, differences of 0.001 and momentum 0.9 are those of the paper's
+    code, as are steps of 0.01 at a radius of 0.05.
+
+    Args:
+        momentum: Decay of the estimates' running mean; 0 keeps none.
+    """
+
+    samples: int = 50
+    delta: float = 0.001
+    step_size: float = 0.2
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.momentum < 1:
+            raise SettingError(f"Expected 0 <= momentum < 1; got {self.momentum}.")
+
+    def draw(self, key: Any, step: Any, first: Any, count: int, values: int) -> Any:
+        return directions(key, step, first, count, values)[0]
+
+    def way(self, estimate: Any, at: Any, first: Any, second: Any, step: Any, ball: Ball) -> tuple[Any, Any, Any]:
+        first = self.momentum * first + (1.0 - self.momentum) * estimate
+        return ball.steepest(first, at), first, second

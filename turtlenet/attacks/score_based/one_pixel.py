@@ -1,0 +1,114 @@
+"""Differential evolution of a few pixels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+from turtlenet import backend, random
+from turtlenet.attacks.base import attacks
+from turtlenet.attacks.goal import Best, Goal
+from turtlenet.attacks.query_attack import grid, most_of, try_all
+from turtlenet.attacks.score_based.pixels import Pixels, room
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+
+__all__ = ["OnePixel"]
+
+_GROUP = 16
+# Draws of the first generation, far from the numbers of the others.
+_FIRST = 0x60000000
+
+
+@attacks.register("one-pixel")
+@dataclass(frozen=True, kw_only=True)
+class OnePixel(Pixels):
+    """Differential evolution of the places and values of a few pixels (Su et al., 2019, section III.B).
+
+    A child is one member plus `factor` times the difference of two others, without crossover, and takes its parent's
+    place where it is fitter. A generation costs a query for each member.
+
+    Args:
+        pixels: How many pixels may change; the paper tries 1, 3 and 5. The ball may allow fewer.
+        population: Members of a generation.
+        factor: Scale of the differences.
+    """
+
+    queries: int = 40_000
+    pixels: int = 1
+    population: int = 400
+    factor: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("pixels", 1, 100)
+        self._check_count("population", 4)
+        if not 0 < self.factor <= 2:
+            raise SettingError(f"Expected 0 < factor <= 2; got {self.factor}.")
+        self._check_budget(2 * self.population, f"two generations of {self.population}")
+
+    @property
+    def length(self) -> int:
+        return self.queries // self.population - 1
+
+    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        channels = grid(x.shape[1:])[2]
+        places = random.uniform(random.fold_in(key, _FIRST), (self.population, self.pixels, 2))
+        # Values around mid-gray with half the range for a deviation, as the paper's N(128, 127).
+        values = 0.5 + 0.5 * random.normal(random.fold_in(key, _FIRST + 1), (self.population, self.pixels, channels))
+        members = ops.clip(ops.concatenate([places, values], axis=-1), 0.0, 1.0)
+        members = ops.reshape(members, (-1, self.population, self.pixels * (2 + channels)))
+        best, fitness = self._ask(Best.none(x, model.num_classes), members, model, x, goal, ball)
+        return (*best, members, fitness, ops.zeros_like(goal.y) + self.population)
+
+    def iterate(
+        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> tuple[Any, ...]:
+        *known, members, fitness, spent = state
+        draws = random.uniform(random.fold_in(key, step), (3, self.population))
+        one, two, three = (self._others(members, draws[:, number]) for number in range(3))
+        children = ops.clip(one + self.factor * (two - three), 0.0, 1.0)
+        best, theirs = self._ask(Best(*known), children, model, x, goal, ball)
+        fitter = theirs > fitness
+        members = ops.where(fitter[..., None], children, members)
+        return (*best, members, ops.where(fitter, theirs, fitness), spent + self.population)
+
+    def _others(self, members: Any, draw: Any) -> Any:
+        """For each member one of the others."""
+        shift = 1 + ops.cast(ops.floor(draw * (self.population - 1)), "int32")
+        place = ops.mod(ops.arange(self.population, dtype="int32")[None, :] + shift, self.population)
+        return ops.take_along_axis(members, place[..., None], axis=1)
+
+    def _ask(self, best: Best, members: Any, model: Classifier, x: Any, goal: Goal, ball: Ball) -> tuple[Best, Any]:
+        """The fitness (batch, population) of a generation."""
+        size = most_of(self.population, _GROUP)
+        groups = self.population // size
+        folded = ops.reshape(members, (-1, groups, size, members.shape[2]))
+
+        def ask(number: Any, state: Any) -> Any:
+            candidates = self._painted(ops.take(folded, number, axis=1), x, ball)
+            best, found = try_all(model, goal, self.loss, Best(*state[:-1]), candidates, size)
+            here = ops.one_hot(number, groups, dtype="float32")[None, :, None]
+            return (*best, state[-1] + here * found[:, None, :])
+
+        *found, fitness = backend.loop(groups, ask, (*best, 0.0 * folded[..., 0]))[1]
+        return Best(*found), ops.reshape(fitness, (-1, self.population))
+
+    def _painted(self, members: Any, x: Any, ball: Ball) -> Any:
+        """Candidates (batch * size, ...) from members (batch, size, pixels * (2 + channels)) in [0, 1]."""
+        rows, columns, channels = grid(x.shape[1:])
+        size = members.shape[1]
+        genes = ops.reshape(members, (-1, size, self.pixels, 2 + channels))
+        image = ops.repeat(ops.reshape(x, (-1, 1, rows, columns, channels)), size, axis=1)
+        for pixel in range(self.pixels):
+            gene = genes[:, :, pixel]
+            down, across = (
+                ops.one_hot(ops.cast(ops.minimum(gene[..., axis] * count, count - 1), "int32"), count, dtype="float32")
+                for axis, count in enumerate((rows, columns))
+            )
+            mask = down[..., :, None, None] * across[..., None, :, None]
+            value = ball.low + ball.full * gene[..., None, None, 2:]
+            fits = room(ball, channels) > pixel
+            image = ops.where(ops.logical_and(mask > 0, fits), value, image)
+        return ops.reshape(image, (-1, *x.shape[1:]))
