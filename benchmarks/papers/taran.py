@@ -21,7 +21,7 @@ from benchmarks.papers.workshop import Measures, Workshop, parser, start
 from turtlenet import models
 from turtlenet.attacks.ensembles.sources import Surrogate
 from turtlenet.classifier import Classifier
-from turtlenet.defences.draws import bits_of_permutation
+from turtlenet.defences.keyed_draws import bits_of_permutation
 from turtlenet.defences.keys import use_key, write_key
 from turtlenet.grey_box.twins import attackers_key, twin
 

@@ -15,12 +15,12 @@ import scipy.linalg
 from keras import ops
 
 from turtlenet import attacks, balls
-from turtlenet.defences import Orthogonal, Permutation, SignFlip, defences, draws, keys, use_key, write_key
+from turtlenet.defences import Orthogonal, Permutation, SignFlip, defences, keyed_draws, keys, use_key, write_key
 from turtlenet.defences.keyed import Keyed
 from turtlenet.errors import ModelError, SettingError, SpecError
 from turtlenet.models import classifier, compute_in, copy, inspect, load, save, wrap
 
-BITS = draws.bits_of_permutation(3072)
+BITS = keyed_draws.bits_of_permutation(3072)
 SPECS = [
     "permutation",
     "permutation:channels=true",

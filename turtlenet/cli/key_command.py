@@ -19,8 +19,8 @@ def command(path: Path, bits: int | None) -> None:
     or by its digits in TURTLENET_KEY. Without the key the model is lost.
     """
     framework()
-    from turtlenet.defences import draws, write_key
+    from turtlenet.defences import keyed_draws, write_key
 
-    length = draws.bits_of_permutation(4096) if bits is None else bits
+    length = keyed_draws.bits_of_permutation(4096) if bits is None else bits
     write_key(path, length)
     click.echo(f"saved {path}: a key of {8 * ((length + 7) // 8):,} bits; whoever has it has the defence")

@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from turtlenet import gradient_mode, random
 from turtlenet.defences.base import Honest, registered
-from turtlenet.defences.products import Convolved, Depthwise, Multiplied, Separable
+from turtlenet.defences.per_example_kernels import Convolved, Depthwise, Multiplied, Separable
 from turtlenet.defences.quantized import LayerConversion, Quantized, within
 from turtlenet.errors import SettingError
 

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 from keras.src.saving import serialization_lib
 
-from turtlenet.defences import draws, keys
+from turtlenet.defences import keyed_draws, keys
 from turtlenet.defences.base import Defence, defences, registered
 from turtlenet.errors import ModelError, SettingError
 
@@ -136,10 +136,10 @@ class Permutation(Keyed):
         super().__init__(key=key, channels=channels, **settings)
 
     def bits(self) -> int:
-        return draws.bits_of_permutation(self.units)
+        return keyed_draws.bits_of_permutation(self.units)
 
     def draw(self, key: bytes, salt: bytes, label: str) -> None:
-        self.order = draws.permutation(key, salt, label, self.units)
+        self.order = keyed_draws.permutation(key, salt, label, self.units)
 
     def forward(self, x: Any) -> Any:
         return self._taken(x, self.order)
@@ -169,10 +169,10 @@ class SignFlip(Keyed):
         super().__init__(key=key, channels=channels, **settings)
 
     def bits(self) -> int:
-        return draws.bits_of_half(self.units)
+        return keyed_draws.bits_of_half(self.units)
 
     def draw(self, key: bytes, salt: bytes, label: str) -> None:
-        self.mirrored = self.spread(draws.half(key, salt, label, self.units))
+        self.mirrored = self.spread(keyed_draws.half(key, salt, label, self.units))
 
     def forward(self, x: Any) -> Any:
         return ops.where(self.mirrored, ops.cast(self.low + self.high, x.dtype) - x, x)

@@ -8,7 +8,7 @@ import keras
 from keras import layers, ops
 
 from turtlenet.defences.base import registered
-from turtlenet.defences.products import Convolved, Depthwise, Multiplied, Separable
+from turtlenet.defences.per_example_kernels import Convolved, Depthwise, Multiplied, Separable
 from turtlenet.defences.quantized import LayerConversion, Quantized, within
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from turtlenet.defences import draws
+from turtlenet.defences import keyed_draws
 from turtlenet.defences.base import registered
 from turtlenet.defences.keyed import Keyed, pixels_of
 from turtlenet.errors import SettingError, SpecError, did_you_mean
@@ -69,7 +69,7 @@ class Orthogonal(Keyed):
         super().build(input_shape)
 
     def draw(self, key: bytes, salt: bytes, label: str) -> None:
-        self.signs = self.spread(draws.signs(key, salt, label, self.units))
+        self.signs = self.spread(keyed_draws.signs(key, salt, label, self.units))
 
     def forward(self, x: Any) -> Any:
         wide = "float64" if keras.backend.standardize_dtype(x.dtype) == "float64" else "float32"
