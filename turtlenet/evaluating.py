@@ -18,7 +18,6 @@ from turtlenet.errors import SettingError
 from turtlenet.evaluation import Comparison, Report, Tolerance, evaluate_classifier, measure_tolerance
 from turtlenet.evaluation.access import check_access
 from turtlenet.evaluation.again import loading
-from turtlenet.evaluation.injection import KINDS
 from turtlenet.evaluation.misfits import misfits
 from turtlenet.evaluation.report import Doubt
 from turtlenet.fitting import (
@@ -39,6 +38,7 @@ from turtlenet.fitting import (
 from turtlenet.grey_box import evaluate_grey_box
 from turtlenet.kept import ready
 from turtlenet.parts import Part, choose, saw, trained_on
+from turtlenet.tolerance.noise import KINDS
 
 __all__ = ["PERCEPTIBILITY", "evaluate", "tolerance"]
 

@@ -17,7 +17,7 @@ from keras import layers
 from benchmarks.papers.uncertainty import Bench
 from benchmarks.papers.workshop import BATCH, Measures, Workshop, parser, start
 from turtlenet import models
-from turtlenet.evaluation.versions import versions
+from turtlenet.reports.versions import versions
 
 __all__ = ["ROWS", "Topology", "lenet", "main"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from turtlenet.errors import SettingError
-from turtlenet.evaluation.statistics import interval
 from turtlenet.files import write_whole
+from turtlenet.reports.statistics import interval
 
 __all__ = ["Row", "share"]
 

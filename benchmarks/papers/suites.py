@@ -20,7 +20,7 @@ from turtlenet.attacks import Attack, suites
 from turtlenet.attacks.ensembles.transfer import Transfer
 from turtlenet.classifier import Classifier
 from turtlenet.defences.keys import use_key
-from turtlenet.evaluation.versions import versions
+from turtlenet.reports.versions import versions
 
 __all__ = ["Asked", "Plan", "main", "plans"]
 

@@ -21,8 +21,8 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
 from turtlenet.evaluation.cascade import predict
-from turtlenet.evaluation.versions import versions
 from turtlenet.files import write_whole
+from turtlenet.reports.versions import versions
 
 __all__ = ["RESULTS", "Workshop", "parser", "start"]
 

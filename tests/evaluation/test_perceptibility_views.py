@@ -11,8 +11,8 @@ from turtlenet.evaluation.again import command
 from turtlenet.evaluation.html import html
 from turtlenet.evaluation.markdown import markdown
 from turtlenet.evaluation.perceptibility import MEASURES, Fixed, Measure, Perceptibility, Sight, broken_at
-from turtlenet.evaluation.printed import WIDTH
 from turtlenet.evaluation.report import Comparison, Report
+from turtlenet.reports.format import WIDTH
 
 GRID = (0.15, 0.3, 0.6)
 

@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from turtlenet.errors import DataError, OutputError
-from turtlenet.evaluation import again, plots, printed
+from turtlenet.evaluation import again, plots
 from turtlenet.evaluation import text as words
 from turtlenet.evaluation.html import html
 from turtlenet.evaluation.load import load
 from turtlenet.evaluation.markdown import markdown
-from turtlenet.evaluation.printed import WIDTH
 from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Doubt, Picture, Report
 from turtlenet.evaluation.save import save
 from turtlenet.evaluation.terminal import table
+from turtlenet.reports import format
+from turtlenet.reports.format import WIDTH
 
 HOSTILE = "<script>alert('x')</script>\"|`$\\frac_&\n# \x1b[31m"
 
@@ -203,22 +204,22 @@ class Page(HTMLParser):
 
 def figures(one):
     """Every number that a full view shows, as it is written there."""
-    yield printed.fraction(one.clean_accuracy, one.clean_accuracy_interval)
+    yield format.fraction(one.clean_accuracy, one.clean_accuracy_interval)
     yield words.robust(one)
-    yield from (printed.percent(one.clean_accuracy), str(one.seed), one.created)
+    yield from (format.percent(one.clean_accuracy), str(one.seed), one.created)
     if one.attacks:
-        yield printed.percent(one.robust_accuracy)
+        yield format.percent(one.robust_accuracy)
     for row in one.attacks:
-        yield printed.fraction(row.accuracy, row.accuracy_interval)
-        yield from (printed.fraction(row.success_rate), f"{row.seconds:,.1f}")
-        yield from map(printed.count, (row.gradients, row.queries, row.examples))
-        yield from map(printed.number, (row.loss, row.linf_mean, row.linf_max, row.l2_mean, row.l2_max))
-        yield from map(printed.number, (row.l1_mean, row.l0_mean, row.psnr_mean, row.ssim_mean))
+        yield format.fraction(row.accuracy, row.accuracy_interval)
+        yield from (format.fraction(row.success_rate), f"{row.seconds:,.1f}")
+        yield from map(format.count, (row.gradients, row.queries, row.examples))
+        yield from map(format.number, (row.loss, row.linf_mean, row.linf_max, row.l2_mean, row.l2_max))
+        yield from map(format.number, (row.l1_mean, row.l0_mean, row.psnr_mean, row.ssim_mean))
     for row in one.per_class:
-        yield printed.fraction(row.robust_accuracy, row.robust_accuracy_interval)
-        yield from (printed.count(row.count), printed.fraction(row.clean_accuracy))
+        yield format.fraction(row.robust_accuracy, row.robust_accuracy_interval)
+        yield from (format.count(row.count), format.fraction(row.clean_accuracy))
     for at in one.curve:
-        yield from (f"{at.eps:g}", printed.fraction(at.accuracy, at.accuracy_interval), printed.count(at.examples))
+        yield from (f"{at.eps:g}", format.fraction(at.accuracy, at.accuracy_interval), format.count(at.examples))
     yield from (f"{name} {version}" for name, version in one.versions.items())
     yield from (str(one.model.get("sha256", "-")), str(one.data.get("sha256", "-")))
 
@@ -229,8 +230,8 @@ def figures(one):
      (0.0001, "0.0001", "0.01 %")],
 )  # fmt: skip
 def test_a_share_never_rounds_to_all_or_none(value, share, whole):
-    assert printed.fraction(value) == share
-    assert printed.percent(value) == whole
+    assert format.fraction(value) == share
+    assert format.percent(value) == whole
 
 
 def test_the_verdict_is_one_honest_sentence():
@@ -284,8 +285,8 @@ def test_text_has_every_number_it_promises():
     for row in report().attacks:
         line = next(line for line in lines.splitlines() if row.spec in line)
         for cell in (
-            printed.fraction(row.accuracy, row.accuracy_interval),
-            printed.fraction(row.success_rate),
+            format.fraction(row.accuracy, row.accuracy_interval),
+            format.fraction(row.success_rate),
             "40,321",
         ):
             assert cell in line
@@ -315,7 +316,7 @@ def test_text_puts_models_side_by_side():
     lines = table([natural(), report()]).splitlines()
     fgsm = next(line for line in lines if line.split()[:1] == ["fgsm"])
     assert fgsm.split() == ["fgsm", "0.112", "[0.091,", "0.132]", "0.951", "[0.930,", "0.971]"]
-    assert next(line for line in lines if line.split()[:1] == ["mim"]).split()[-1] == printed.MISSING
+    assert next(line for line in lines if line.split()[:1] == ["mim"]).split()[-1] == format.MISSING
     assert any(line.startswith("! natural.h5: Only 12 images.") for line in lines)
 
 

@@ -39,8 +39,8 @@ __all__ = ["command"]
 def command(model: str, out: Path | None, limit: int, **settings: Any) -> None:
     """Injects growing noise into images until MODEL fails, and proposes how many levels to quantize its input to."""
     api = framework()
-    from turtlenet.evaluation.tolerance_views import PLOT
     from turtlenet.files import check_folder
+    from turtlenet.tolerance.views import PLOT
 
     folder = out or Path(f"{Path(model).stem}-tolerance")
     check_folder(folder)

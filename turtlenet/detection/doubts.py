@@ -2,8 +2,8 @@
 
 from turtlenet.detection.report import Detection, Share
 from turtlenet.detection.text import title
-from turtlenet.evaluation.printed import percent, within
 from turtlenet.evaluation.report import Doubt
+from turtlenet.reports.format import percent, within
 
 __all__ = ["find_doubts"]
 

@@ -15,10 +15,10 @@ from turtlenet.batching import check_agreement
 from turtlenet.detection.base import Detector, detectors, seen
 from turtlenet.detection.scores import Scored, Setting
 from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean
-from turtlenet.evaluation.plain import dump, read
-from turtlenet.evaluation.versions import versions
 from turtlenet.files import write_whole
 from turtlenet.formats import this_is
+from turtlenet.reports.codec import dump, read
+from turtlenet.reports.versions import versions
 
 __all__ = ["POPULATIONS", "FittedDetector", "Point", "Scores", "fit_on"]
 

@@ -16,8 +16,8 @@ from turtlenet.detection.doubts import find_doubts
 from turtlenet.detection.fitted import FittedDetector, Scores
 from turtlenet.detection.report import Alarm, AttackedRow, Detection, Histogram, Separation, Share
 from turtlenet.detection.scores import Scored, Setting
-from turtlenet.evaluation.statistics import interval
-from turtlenet.evaluation.versions import versions
+from turtlenet.reports.statistics import interval
+from turtlenet.reports.versions import versions
 
 __all__ = ["adaptive_attacks", "histogram", "score_on"]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from turtlenet.detection.fitted import FittedDetector, Point, Scores
 from turtlenet.detection.report import AttackedRow, Detection, Separation, Share
-from turtlenet.evaluation.printed import MISSING, WIDTH, aligned, clean, clip, count, fraction, percent, within
+from turtlenet.reports.format import MISSING, WIDTH, aligned, clean, clip, count, fraction, percent, within
 
 __all__ = [
     "EQUATION",

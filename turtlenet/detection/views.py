@@ -11,7 +11,7 @@ from turtlenet.detection import text
 from turtlenet.detection.pictures import HISTOGRAM, ROC
 from turtlenet.detection.report import AttackedRow, Detection, Separation
 from turtlenet.evaluation import markdown as md
-from turtlenet.evaluation.printed import MISSING, number, percent, within
+from turtlenet.reports.format import MISSING, number, percent, within
 
 __all__ = ["html", "markdown"]
 

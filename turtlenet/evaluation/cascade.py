@@ -16,7 +16,7 @@ from turtlenet.batching import dealt, in_batches, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.ledger import Ledger
-from turtlenet.evaluation.statistics import distances, similarity
+from turtlenet.reports.statistics import distances, similarity
 
 __all__ = ["MODES", "Cascade", "eight_bit", "inside", "judged", "predict", "slack"]
 

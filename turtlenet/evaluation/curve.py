@@ -9,8 +9,8 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade, predict
 from turtlenet.evaluation.report import CurvePoint
 from turtlenet.evaluation.searches import searches_of
-from turtlenet.evaluation.statistics import share, share_interval
 from turtlenet.evaluation.tally import Tally
+from turtlenet.reports.statistics import share, share_interval
 
 __all__ = ["accuracy_curve", "sweeping"]
 

@@ -34,10 +34,10 @@ from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import CurvePoint, Report
 from turtlenet.evaluation.rows import attack_row, class_rows
 from turtlenet.evaluation.smallest import measure_perceptibility
-from turtlenet.evaluation.statistics import share, share_interval
 from turtlenet.evaluation.tally import Tally
-from turtlenet.evaluation.versions import versions
 from turtlenet.models import defences_of, file_sha256
+from turtlenet.reports.statistics import share, share_interval
+from turtlenet.reports.versions import versions
 
 __all__ = ["LABELS", "evaluate_classifier"]
 

@@ -12,7 +12,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.data.examples import Span
 from turtlenet.evaluation.cascade import predict
-from turtlenet.evaluation.statistics import interval
+from turtlenet.reports.statistics import interval
 
 __all__ = ["Fit", "Reading", "answers", "fit_of"]
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from turtlenet.evaluation import again, perceptibility_plots, perceptibility_text, plots, printed, text
+from turtlenet.evaluation import again, perceptibility_plots, perceptibility_text, plots, text
 from turtlenet.evaluation.perceptibility import Sight
 from turtlenet.evaluation.report import Picture, Report
+from turtlenet.reports import format
 
 __all__ = ["html"]
 
@@ -68,7 +69,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     for room, names in (
-        (printed, ("clean", "count", "fraction", "number", "percent", "within")),
+        (format, ("clean", "count", "fraction", "number", "percent", "within")),
         (text, ("own_balls", "shields", "size")),
     ):
         environment.filters |= {name: getattr(room, name) for name in names}
@@ -92,13 +93,13 @@ def _headline(reports: Sequence[Report]) -> str:
         return "No attack was run"
     if len(reports) == 1:
         left = (
-            f"{printed.percent(reports[0].robust_accuracy)} of {text.images(reports[0])} withstand every attack tried"
+            f"{format.percent(reports[0].robust_accuracy)} of {text.images(reports[0])} withstand every attack tried"
         )
         if reports[0].beside_accuracy is None:
             return left
-        beside = f"{printed.percent(reports[0].beside_accuracy)} one {printed.clean(reports[0].beside)}"
-        return f"{left} in the {printed.clean(reports[0].threat.get('access'))}, {beside}"
-    shares = [printed.percent(one.robust_accuracy) if one.attacks else printed.MISSING for one in reports]
+        beside = f"{format.percent(reports[0].beside_accuracy)} one {format.clean(reports[0].beside)}"
+        return f"{left} in the {format.clean(reports[0].threat.get('access'))}, {beside}"
+    shares = [format.percent(one.robust_accuracy) if one.attacks else format.MISSING for one in reports]
     return "Robust accuracy " + " → ".join(share.replace(" ", "\N{NO-BREAK SPACE}") for share in shares)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from turtlenet.evaluation import perceptibility_text as visible
 from turtlenet.evaluation.again import call, command
-from turtlenet.evaluation.printed import MISSING, clean, count, fraction, number
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import (
     CASCADE,
@@ -33,6 +32,7 @@ from turtlenet.evaluation.text import (
     threat,
     verdict,
 )
+from turtlenet.reports.format import MISSING, clean, count, fraction, number
 
 __all__ = ["markdown", "plain", "table"]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.report import CurvePoint
-from turtlenet.evaluation.statistics import share, share_interval
+from turtlenet.reports.statistics import share, share_interval
 
 __all__ = ["minima"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import quantile_test, t
 
-from turtlenet.evaluation.statistics import interval
+from turtlenet.reports.statistics import interval
 
 __all__ = ["MEASURES", "Broken", "Fixed", "Measure", "Perceptibility", "Sight", "broken_at", "measured"]
 

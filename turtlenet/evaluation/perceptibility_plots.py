@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from turtlenet.evaluation.perceptibility import Perceptibility
 from turtlenet.evaluation.perceptibility_text import finding, median_rows, seen
 from turtlenet.evaluation.plots import Plot, Theme, legend, look, new_axes, new_plot
-from turtlenet.evaluation.printed import percent
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import names
+from turtlenet.reports.format import percent
 
 __all__ = ["drawn"]
 

@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Sequence
 
 from turtlenet.evaluation.perceptibility import MEASURES, Measure, Perceptibility
-from turtlenet.evaluation.printed import MISSING, WIDTH, aligned, clip, count, fraction, number
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import names
+from turtlenet.reports.format import MISSING, WIDTH, aligned, clip, count, fraction, number
 
 __all__ = [
     "CAVEAT",

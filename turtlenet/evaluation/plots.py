@@ -18,7 +18,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from turtlenet.evaluation.printed import clean, clip, percent
 from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
 from turtlenet.evaluation.text import (
     CLEAN,
@@ -30,6 +29,7 @@ from turtlenet.evaluation.text import (
     robust_title,
     sums,
 )
+from turtlenet.reports.format import clean, clip, percent
 
 __all__ = ["Plot", "Theme", "accuracies", "curve", "legend", "look", "new_axes", "new_plot", "per_class", "png"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet.evaluation.perceptibility import Perceptibility
-from turtlenet.evaluation.plain import dump, read
+from turtlenet.reports.codec import dump, read
 
 __all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "Doubt", "PartRow", "Picture", "Report"]
 

@@ -12,7 +12,7 @@ from turtlenet.evaluation.cascade import Cascade, slack
 from turtlenet.evaluation.ledger import Ledger
 from turtlenet.evaluation.minimum import minima
 from turtlenet.evaluation.report import AttackRow, ClassRow
-from turtlenet.evaluation.statistics import share, share_interval
+from turtlenet.reports.statistics import share, share_interval
 
 __all__ = ["attack_row", "class_rows"]
 

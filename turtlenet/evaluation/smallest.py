@@ -22,8 +22,8 @@ from turtlenet.evaluation.cascade import inside, judged, predict
 from turtlenet.evaluation.ledger import read_progress
 from turtlenet.evaluation.perceptibility import MEASURES, Fixed, Perceptibility, Sight, broken_at, measured
 from turtlenet.evaluation.pictures import drawable, png, softmax
-from turtlenet.evaluation.statistics import distances, interval, similarity
 from turtlenet.files import write_whole
+from turtlenet.reports.statistics import distances, interval, similarity
 
 __all__ = ["BISECTIONS", "MULTIPLES", "measure_perceptibility"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from turtlenet.balls import Ball
 from turtlenet.evaluation.cascade import inside
 from turtlenet.evaluation.report import PartRow
-from turtlenet.evaluation.statistics import share, share_interval
+from turtlenet.reports.statistics import share, share_interval
 
 __all__ = ["Part", "Tally"]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from turtlenet.evaluation.printed import MISSING, WIDTH, aligned, clean, clip, count, fraction, wrapped
 from turtlenet.evaluation.report import AttackRow, Report
 from turtlenet.evaluation.text import (
     CASCADE,
@@ -23,6 +22,7 @@ from turtlenet.evaluation.text import (
     sums,
     threat,
 )
+from turtlenet.reports.format import MISSING, WIDTH, aligned, clean, clip, count, fraction, wrapped
 
 __all__ = ["table"]
 

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from turtlenet.evaluation.doubts.data import FIT_CHECKS
-from turtlenet.evaluation.printed import MISSING, clean, count, fraction, percent, within
 from turtlenet.evaluation.report import AttackRow, PartRow, Report
 from turtlenet.radius import size_words
+from turtlenet.reports.format import MISSING, clean, count, fraction, percent, within
 
 __all__ = [
     "CASCADE",

@@ -18,11 +18,11 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import predict
 from turtlenet.evaluation.report import Doubt
-from turtlenet.evaluation.statistics import distances, share, share_interval, similarity
-from turtlenet.evaluation.versions import versions
 from turtlenet.gan.report import Beside, ClassShare, GeneratorReport
 from turtlenet.gan.run import Epoch
 from turtlenet.models import weights_sha256
+from turtlenet.reports.statistics import distances, share, share_interval, similarity
+from turtlenet.reports.versions import versions
 
 __all__ = ["BESIDE", "forward_milliseconds", "measure_generator"]
 

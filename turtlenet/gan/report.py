@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from turtlenet.evaluation.plain import dump, read
 from turtlenet.evaluation.report import Doubt
 from turtlenet.gan.run import Epoch
+from turtlenet.reports.codec import dump, read
 
 __all__ = ["Beside", "ClassShare", "GeneratorReport"]
 

@@ -17,9 +17,9 @@ from turtlenet.errors import OutputError
 from turtlenet.evaluation import markdown as md
 from turtlenet.evaluation import plots
 from turtlenet.evaluation.pictures import drawable
-from turtlenet.evaluation.printed import MISSING, aligned, clean, count, fraction, number, percent, within
 from turtlenet.files import write_whole
 from turtlenet.gan.report import GeneratorReport
+from turtlenet.reports.format import MISSING, aligned, clean, count, fraction, number, percent, within
 
 __all__ = ["TITLE", "grid", "html", "save", "summary"]
 

@@ -8,8 +8,8 @@ from scipy.optimize import linear_sum_assignment
 
 from turtlenet.evaluation.fit import Fit
 from turtlenet.evaluation.report import Doubt
-from turtlenet.evaluation.statistics import interval
 from turtlenet.radius import is_image, per_pixel, size_words
+from turtlenet.reports.statistics import interval
 
 __all__ = ["FIT_CHECKS", "find_misfits", "guessing", "other_reading", "radius", "range_of_pixels", "relabeled"]
 

@@ -17,11 +17,11 @@ from turtlenet.classifier import Classifier
 from turtlenet.defences import ConstantQuantization, defences
 from turtlenet.errors import DataError, OutputError, SettingError, SpecError
 from turtlenet.evaluation import Tolerance, measure_tolerance
-from turtlenet.evaluation.injection import KINDS, noisy, under_noise
-from turtlenet.evaluation.levels import propose, quantizer
-from turtlenet.evaluation.printed import WIDTH
-from turtlenet.evaluation.tolerance import first_crossing
-from turtlenet.evaluation.tolerance_views import markdown, plot, table
+from turtlenet.reports.format import WIDTH
+from turtlenet.tolerance.levels import propose, quantizer
+from turtlenet.tolerance.measure import first_crossing
+from turtlenet.tolerance.noise import KINDS, noisy, under_noise
+from turtlenet.tolerance.views import markdown, plot, table
 
 ABOUT = {"name": "threshold", "path": None, "sha256": "1"}
 ORANGE = (0xD5, 0x5E, 0x00)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from turtlenet.evaluation.statistics import distances, interval, similarity
+from turtlenet.reports.statistics import distances, interval, similarity
 
 
 @pytest.mark.parametrize(

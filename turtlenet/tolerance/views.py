@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from turtlenet.errors import OutputError
 from turtlenet.evaluation import markdown as md
 from turtlenet.evaluation import plots
-from turtlenet.evaluation.injection import SHARES
-from turtlenet.evaluation.levels import quantizer
-from turtlenet.evaluation.printed import MISSING, WIDTH, aligned, clip, count, fraction, number, percent
-from turtlenet.evaluation.tolerance import LevelRow, NoiseCurve, Tolerance
 from turtlenet.files import write_whole
+from turtlenet.reports.format import MISSING, WIDTH, aligned, clip, count, fraction, number, percent
+from turtlenet.tolerance.levels import quantizer
+from turtlenet.tolerance.measure import LevelRow, NoiseCurve, Tolerance
+from turtlenet.tolerance.noise import SHARES
 
 __all__ = ["PLOT", "markdown", "plot", "save", "table"]
 

@@ -1,0 +1,1 @@
+"""What all reports share: statistics, JSON, text, figures, versions."""
