@@ -8,9 +8,9 @@ from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
 from turtlenet.attacks.told import told
 from turtlenet.classifier import Classifier
+from turtlenet.data.misfits import misfits
 from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, fit_on, score_on
 from turtlenet.errors import DataError
-from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import DataType, ModelType, PathType, about_model, as_classifier, ball_for, load_data
 from turtlenet.parts import choose
 

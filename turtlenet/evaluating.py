@@ -14,12 +14,12 @@ from turtlenet.attacks import Attack, suites
 from turtlenet.balls import Ball
 from turtlenet.black_box import Substitution, evaluate_black_box, substitution
 from turtlenet.classifier import Classifier
+from turtlenet.data.misfits import misfits
 from turtlenet.errors import SettingError
 from turtlenet.evaluation import Comparison, Report, Tolerance, evaluate_classifier, measure_tolerance
-from turtlenet.evaluation.access import check_access
 from turtlenet.evaluation.again import loading
-from turtlenet.evaluation.misfits import misfits
 from turtlenet.evaluation.report import Doubt
+from turtlenet.evaluation.threat_model import check_access
 from turtlenet.fitting import (
     DEFAULT_DATA,
     DataType,

@@ -15,8 +15,8 @@ from turtlenet.attacks.advgan import FACTS, loaded_generator
 from turtlenet.attacks.runner import attack_all
 from turtlenet.black_box import Oracle, distill, fresh_network
 from turtlenet.data import Examples
+from turtlenet.data.misfits import misfits
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
-from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import (
     DataType,
     ModelType,

@@ -18,9 +18,9 @@ from turtlenet.balls import Ball
 from turtlenet.bars import aside
 from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
+from turtlenet.data.misfits import misfits
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
-from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import (
     DataType,
     ModelType,

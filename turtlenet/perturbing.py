@@ -7,8 +7,8 @@ from turtlenet import attacks
 from turtlenet.arguments import checked
 from turtlenet.attacks import Perturbation
 from turtlenet.data import Data, Examples
+from turtlenet.data.misfits import misfits
 from turtlenet.errors import DataError
-from turtlenet.evaluation.misfits import misfits
 from turtlenet.fitting import DataType, ModelType, as_classifier, at_least, ball_for, hold_out, load_data
 
 __all__ = ["universal"]

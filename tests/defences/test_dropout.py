@@ -9,7 +9,7 @@ from turtlenet import attacks, backend, balls, data, gradient_mode, losses, mode
 from turtlenet.defences import InferenceDropout, MonteCarloDropout
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.evaluation.cascade import Cascade
-from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.per_image_results import Ledger
 
 X = np.random.default_rng(3).uniform(size=(6, 5)).astype("float32")
 KERNEL = np.random.default_rng(4).normal(size=(5, 3)).astype("float32")

@@ -11,7 +11,7 @@ from turtlenet import attacks, backend, balls, data
 from turtlenet.errors import DataError, SettingError, SpecError
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.cascade import Cascade, eight_bit
-from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.per_image_results import Ledger
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(size=(90, 8, 8, 1)).astype("float32")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from turtlenet.errors import DataError
-from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.per_image_results import Ledger
 
 EMPTY = Ledger.empty(np.arange(4).astype("int32"), 2)
 

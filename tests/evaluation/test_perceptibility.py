@@ -10,9 +10,10 @@ import turtlenet
 from turtlenet import attacks, balls, data, evaluating
 from turtlenet.defences import InferenceDropout
 from turtlenet.errors import SettingError
-from turtlenet.evaluation import Report, evaluate_classifier, smallest
-from turtlenet.evaluation.perceptibility import Perceptibility, broken_at, measured
-from turtlenet.evaluation.smallest import BISECTIONS, measure_perceptibility
+from turtlenet.evaluation import Report, evaluate_classifier
+from turtlenet.evaluation.perceptibility import search as smallest
+from turtlenet.evaluation.perceptibility.result import Perceptibility, broken_at, measured
+from turtlenet.evaluation.perceptibility.search import BISECTIONS, measure_perceptibility
 from turtlenet.models import classifier, wrap
 
 RNG = np.random.default_rng(5)

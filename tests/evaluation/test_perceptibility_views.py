@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from tests.evaluation.test_views import HOSTILE, Page, natural, png, report
-from turtlenet.evaluation import perceptibility_plots, perceptibility_text
 from turtlenet.evaluation.again import command
 from turtlenet.evaluation.html import html
 from turtlenet.evaluation.markdown import markdown
-from turtlenet.evaluation.perceptibility import MEASURES, Fixed, Measure, Perceptibility, Sight, broken_at
+from turtlenet.evaluation.perceptibility import figures
+from turtlenet.evaluation.perceptibility import text as perceptibility_text
+from turtlenet.evaluation.perceptibility.result import MEASURES, Fixed, Measure, Perceptibility, Sight, broken_at
 from turtlenet.evaluation.report import Comparison, Report
 from turtlenet.reports.format import WIDTH
 
@@ -98,17 +99,17 @@ def test_the_page_shows_each_image_once_for_every_model() -> None:
 
 @pytest.mark.parametrize("reports", [[ONE], [ONE, OTHER], [report(), OTHER], [OTHER] * 7])
 def test_the_plots_tell_their_figures(reports) -> None:
-    plots = perceptibility_plots.drawn(reports)
+    plots = figures.drawn(reports)
     assert len(plots) == 2 and all(plot.light.lstrip().startswith("<?xml") for plot in plots)
     assert "eps 0.15 33.3 %, eps 0.3 66.7 %" in plots[0].alt and "median PSNR" in plots[1].alt
-    assert plots == perceptibility_plots.drawn(reports)
+    assert plots == figures.drawn(reports)
 
 
 def test_nothing_broken_is_no_second_plot() -> None:
     empty = [Measure(name=name, count=0, mean=None, mean_interval=None, median=None, median_interval=(None, None))
              for name in MEASURES]  # fmt: skip
     none = report(perceptibility=seen(measures=tuple(empty), smallest=(0.0, 0.0, 0.0, 0.0), pictures=()))
-    assert len(perceptibility_plots.drawn([none])) == 1 and perceptibility_plots.drawn([report()]) == []
+    assert len(figures.drawn([none])) == 1 and figures.drawn([report()]) == []
     assert "The smallest change" not in html([none])
     assert "Half of the images are broken by eps: -" in markdown([none])
 

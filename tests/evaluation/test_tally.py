@@ -7,11 +7,11 @@ import pytest
 
 from turtlenet import attacks, balls, data
 from turtlenet.evaluation import Report, evaluate_classifier
-from turtlenet.evaluation.access import Access, Attacker
 from turtlenet.evaluation.cascade import Cascade, inside
 from turtlenet.evaluation.markdown import markdown
 from turtlenet.evaluation.tally import Tally
 from turtlenet.evaluation.text import also
+from turtlenet.evaluation.threat_model import Access, Attacker
 
 X = np.random.default_rng(5).uniform(0.2, 0.8, size=(60, 8, 8, 1)).astype("float32")
 BALL = balls.get("linf", 0.03)
@@ -155,7 +155,7 @@ def test_where_somebody_stands_beside_the_parts_count_with_that_one(small, examp
 
 
 def test_a_search_that_was_killed_counts_the_same(small, examples, tmp_path, monkeypatch):
-    from turtlenet.evaluation import smallest
+    from turtlenet.evaluation.perceptibility import search as smallest
 
     class CutError(Exception):
         pass

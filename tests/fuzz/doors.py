@@ -16,7 +16,7 @@ from turtlenet.defences import keys
 from turtlenet.detection import FittedDetector
 from turtlenet.detection.fitted import Point, Scores
 from turtlenet.evaluation import save
-from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.grey_box.recipe import training_of
 from turtlenet.training import recipes
 from turtlenet.training.callbacks import Best

@@ -17,10 +17,10 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
 from turtlenet.evaluation import Report, evaluate_classifier
-from turtlenet.evaluation.access import Access, Attacker
 from turtlenet.evaluation.cascade import predict
-from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.evaluation.report import Doubt
+from turtlenet.evaluation.threat_model import Access, Attacker
 from turtlenet.fitting import check_alone
 
 __all__ = ["BlackBox", "evaluate_black_box"]

@@ -54,7 +54,7 @@ def command(
     import numpy as np
 
     from turtlenet import attacks
-    from turtlenet.evaluation.misfits import misfits
+    from turtlenet.data.misfits import misfits
     from turtlenet.files import write_whole
     from turtlenet.kept import ready
     from turtlenet.parts import choose, saw, trained_on

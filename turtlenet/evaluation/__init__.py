@@ -2,7 +2,7 @@
 
 from turtlenet.evaluation.cascade import MODES
 from turtlenet.evaluation.evaluate import LABELS, evaluate_classifier
-from turtlenet.evaluation.perceptibility import Perceptibility
+from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Doubt, Picture, Report
 from turtlenet.tolerance.measure import Tolerance, measure_tolerance
 

@@ -15,7 +15,7 @@ from turtlenet.balls import Ball
 from turtlenet.batching import dealt, in_batches, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.reports.statistics import distances, similarity
 
 __all__ = ["MODES", "Cascade", "eight_bit", "inside", "judged", "predict", "slack"]

@@ -10,9 +10,9 @@ from turtlenet.attacks.base import MOST
 from turtlenet.attacks.gradient_ascent import Ascent
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
+from turtlenet.evaluation.attack_rounds import Search, searches_of
 from turtlenet.evaluation.cascade import Cascade
-from turtlenet.evaluation.ledger import Ledger
-from turtlenet.evaluation.searches import Search, searches_of
+from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.evaluation.tally import Tally
 
 __all__ = ["doubled", "twice"]

@@ -6,9 +6,9 @@ from turtlenet.attacks import FMN, PGD
 from turtlenet.attacks.gradient_ascent import Ascent
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
+from turtlenet.evaluation.attack_rounds import searches_of
 from turtlenet.evaluation.cascade import Cascade, predict
 from turtlenet.evaluation.report import CurvePoint
-from turtlenet.evaluation.searches import searches_of
 from turtlenet.evaluation.tally import Tally
 from turtlenet.reports.statistics import share, share_interval
 

@@ -20,21 +20,21 @@ from turtlenet.bars import Bar
 from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
+from turtlenet.data.fit import fit_of
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
-from turtlenet.evaluation.access import WHITE_BOX, Access
 from turtlenet.evaluation.cascade import MODES, Cascade
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
-from turtlenet.evaluation.fit import fit_of
-from turtlenet.evaluation.ledger import Ledger
-from turtlenet.evaluation.perceptibility import Perceptibility
+from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.perceptibility.result import Perceptibility
+from turtlenet.evaluation.perceptibility.search import measure_perceptibility
 from turtlenet.evaluation.pictures import pictures
 from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import CurvePoint, Report
 from turtlenet.evaluation.rows import attack_row, class_rows
-from turtlenet.evaluation.smallest import measure_perceptibility
 from turtlenet.evaluation.tally import Tally
+from turtlenet.evaluation.threat_model import WHITE_BOX, Access
 from turtlenet.models import defences_of, file_sha256
 from turtlenet.reports.statistics import share, share_interval
 from turtlenet.reports.versions import versions

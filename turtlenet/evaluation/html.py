@@ -10,8 +10,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from turtlenet.evaluation import again, perceptibility_plots, perceptibility_text, plots, text
-from turtlenet.evaluation.perceptibility import Sight
+from turtlenet.evaluation import again, plots, text
+from turtlenet.evaluation.perceptibility import figures
+from turtlenet.evaluation.perceptibility import text as perceptibility_text
+from turtlenet.evaluation.perceptibility.result import Sight
 from turtlenet.evaluation.report import Picture, Report
 from turtlenet.reports import format
 
@@ -54,7 +56,7 @@ def html(reports: Sequence[Report]) -> str:
         small=_small,
         words=text,
         visible=perceptibility_text,
-        sight=perceptibility_plots.drawn(reports),
+        sight=figures.drawn(reports),
         reports=reports,
     )
 

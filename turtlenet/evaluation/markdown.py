@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from turtlenet.evaluation import perceptibility_text as visible
 from turtlenet.evaluation.again import call, command
+from turtlenet.evaluation.perceptibility import text as visible
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import (
     CASCADE,

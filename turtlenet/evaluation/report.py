@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from turtlenet.evaluation.perceptibility import Perceptibility
+from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.reports.codec import dump, read
 
 __all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "Doubt", "PartRow", "Picture", "Report"]
@@ -267,7 +267,7 @@ class Comparison:
 
 
 def _terminal(reports: Sequence[Report]) -> str:
-    from turtlenet.evaluation.perceptibility_text import lines
+    from turtlenet.evaluation.perceptibility.text import lines
     from turtlenet.evaluation.terminal import table
 
     more = lines(reports)

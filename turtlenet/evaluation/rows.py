@@ -7,11 +7,11 @@ import numpy as np
 from turtlenet.attacks import attacks
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.evaluation.access import Access
 from turtlenet.evaluation.cascade import Cascade, slack
-from turtlenet.evaluation.ledger import Ledger
-from turtlenet.evaluation.minimum import minima
+from turtlenet.evaluation.norm_curve import minima
+from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.evaluation.report import AttackRow, ClassRow
+from turtlenet.evaluation.threat_model import Access
 from turtlenet.reports.statistics import share, share_interval
 
 __all__ = ["attack_row", "class_rows"]

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from turtlenet.evaluation.doubts.data import FIT_CHECKS
+from turtlenet.data.doubts import FIT_CHECKS
 from turtlenet.evaluation.report import AttackRow, PartRow, Report
 from turtlenet.radius import size_words
 from turtlenet.reports.format import MISSING, clean, count, fraction, percent, within

@@ -9,7 +9,7 @@ from turtlenet.attacks import Attack, Transfer
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
-from turtlenet.evaluation.access import Attacker
+from turtlenet.evaluation.threat_model import Attacker
 from turtlenet.grey_box.surrogates import Surrogates
 
 __all__ = ["QUERIES", "Lineup", "check_suite", "elsewhere", "line_up"]

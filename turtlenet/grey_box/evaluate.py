@@ -15,9 +15,9 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.errors import ModelError
 from turtlenet.evaluation import Report, evaluate_classifier
-from turtlenet.evaluation.access import Access
 from turtlenet.evaluation.cascade import predict
 from turtlenet.evaluation.report import Doubt
+from turtlenet.evaluation.threat_model import Access
 from turtlenet.fitting import ModelType, at_least, check_alone, in_memory
 from turtlenet.grey_box.attackers import check_suite, line_up
 from turtlenet.grey_box.recipe import Training, training_of

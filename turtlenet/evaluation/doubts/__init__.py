@@ -6,8 +6,8 @@ The signs are those of Carlini et al. (2019), "On evaluating adversarial robustn
 
 from collections.abc import Callable
 
-from turtlenet.evaluation.doubts import model, order, terms
-from turtlenet.evaluation.doubts.data import FIT_CHECKS, find_misfits
+from turtlenet.data.doubts import FIT_CHECKS, find_misfits
+from turtlenet.evaluation.doubts import attack_order, gradient_masking, suite_coverage
 from turtlenet.evaluation.doubts.evidence import Evidence
 from turtlenet.evaluation.report import Doubt
 
@@ -22,20 +22,20 @@ def find_doubts(evidence: Evidence) -> tuple[Doubt, ...]:
 
 
 CHECKS: dict[str, Callable[[Evidence], Doubt | None]] = {
-    "zero gradients": model.zero_gradients,
-    "a flat loss": model.flat,
-    "saturated outputs": model.saturated,
-    "random outputs": model.unsteady,
-    "one step against many": order.one_step,
-    "noise against attacks": order.noise,
-    "attacks without a gradient": order.black_box,
-    "convergence": order.not_converged,
-    "luck of a draw": model.lucky,
-    "accuracy at the widest ball": order.wide_ball,
-    "accuracy rising with eps": order.rising,
-    "strength of the attacks": terms.weak_suite,
-    "losses and restarts": terms.single_loss,
-    "gradients of defences": model.naive_gradient,
-    "labels": terms.naive_labels,
-    "number of images": terms.few,
+    "zero gradients": gradient_masking.zero_gradients,
+    "a flat loss": gradient_masking.flat,
+    "saturated outputs": gradient_masking.saturated,
+    "random outputs": gradient_masking.unsteady,
+    "one step against many": attack_order.one_step,
+    "noise against attacks": attack_order.noise,
+    "attacks without a gradient": attack_order.black_box,
+    "convergence": attack_order.not_converged,
+    "luck of a draw": gradient_masking.lucky,
+    "accuracy at the widest ball": attack_order.wide_ball,
+    "accuracy rising with eps": attack_order.rising,
+    "strength of the attacks": suite_coverage.weak_suite,
+    "losses and restarts": suite_coverage.single_loss,
+    "gradients of defences": gradient_masking.naive_gradient,
+    "labels": suite_coverage.naive_labels,
+    "number of images": suite_coverage.few,
 }

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from turtlenet.attacks import Attack
-from turtlenet.evaluation.fit import Fit
-from turtlenet.evaluation.ledger import Ledger
+from turtlenet.data.fit import Fit
+from turtlenet.evaluation.attack_rounds import Search, searches_of
+from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.evaluation.probe import Probe
 from turtlenet.evaluation.report import CurvePoint
-from turtlenet.evaluation.searches import Search, searches_of
 
 __all__ = ["GUIDED", "Evidence"]
 

@@ -7,10 +7,10 @@ import pytest
 import turtlenet as tn
 from turtlenet import balls, data, fitting
 from turtlenet.classifier import Classifier
+from turtlenet.data.fit import Fit, fit_of
+from turtlenet.data.misfits import misfits
 from turtlenet.errors import DataError
 from turtlenet.evaluation.doubts import find_misfits
-from turtlenet.evaluation.fit import Fit, fit_of
-from turtlenet.evaluation.misfits import misfits
 
 RNG = np.random.default_rng(0)
 BALL = balls.get("linf", 0.1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.evaluation.report import CurvePoint
 from turtlenet.reports.statistics import share, share_interval
 

@@ -6,8 +6,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from turtlenet.evaluation.perceptibility import Perceptibility
-from turtlenet.evaluation.perceptibility_text import finding, median_rows, seen
+from turtlenet.evaluation.perceptibility.result import Perceptibility
+from turtlenet.evaluation.perceptibility.text import finding, median_rows, seen
 from turtlenet.evaluation.plots import Plot, Theme, legend, look, new_axes, new_plot
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import names

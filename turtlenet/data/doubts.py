@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from turtlenet.evaluation.fit import Fit
+from turtlenet.data.fit import Fit
 from turtlenet.evaluation.report import Doubt
 from turtlenet.radius import is_image, per_pixel, size_words
 from turtlenet.reports.statistics import interval

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet.errors import SpecError, did_you_mean
-from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.evaluation.report import Doubt
 
 __all__ = ["ACCESSES", "WHITE_BOX", "Access", "Attacker", "check_access"]

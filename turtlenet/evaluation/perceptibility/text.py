@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
-from turtlenet.evaluation.perceptibility import MEASURES, Measure, Perceptibility
+from turtlenet.evaluation.perceptibility.result import MEASURES, Measure, Perceptibility
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import names
 from turtlenet.reports.format import MISSING, WIDTH, aligned, clip, count, fraction, number

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from turtlenet.errors import SpecError
-from turtlenet.evaluation.access import WHITE_BOX, Access, Attacker, check_access
-from turtlenet.evaluation.ledger import Ledger
+from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.threat_model import WHITE_BOX, Access, Attacker, check_access
 
 CORRECT = [[1, 1, 1, 0, 0], [1, 1, 0, 1, 0], [0, 1, 0, 0, 0]]
 """Three attacks on five images, the last of which is wrong at first."""

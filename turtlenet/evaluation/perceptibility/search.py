@@ -19,8 +19,8 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
 from turtlenet.evaluation.cascade import inside, judged, predict
-from turtlenet.evaluation.ledger import read_progress
-from turtlenet.evaluation.perceptibility import MEASURES, Fixed, Perceptibility, Sight, broken_at, measured
+from turtlenet.evaluation.per_image_results import read_progress
+from turtlenet.evaluation.perceptibility.result import MEASURES, Fixed, Perceptibility, Sight, broken_at, measured
 from turtlenet.evaluation.pictures import drawable, png, softmax
 from turtlenet.files import write_whole
 from turtlenet.reports.statistics import distances, interval, similarity

@@ -1,0 +1,1 @@
+"""How visible a change must become before a model fails."""
