@@ -25,8 +25,8 @@ from turtlenet.fitting import (
     in_memory,
     load_data,
 )
+from turtlenet.gan.cache import ready
 from turtlenet.hardening import harden_model, train
-from turtlenet.kept import ready
 from turtlenet.parts import TRAINED_ON, remember, trained_on
 
 __all__ = [

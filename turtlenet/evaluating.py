@@ -12,12 +12,13 @@ from turtlenet import models
 from turtlenet.arguments import checked
 from turtlenet.attacks import Attack, suites
 from turtlenet.balls import Ball
-from turtlenet.black_box import Substitution, evaluate_black_box, substitution
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.errors import SettingError
 from turtlenet.evaluation import Comparison, Report, Tolerance, evaluate_classifier, measure_tolerance
 from turtlenet.evaluation.again import loading
+from turtlenet.evaluation.black_box import evaluate_black_box
+from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.report import Doubt
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.fitting import (
@@ -35,10 +36,10 @@ from turtlenet.fitting import (
     threat_for,
     why_eps,
 )
-from turtlenet.grey_box import evaluate_grey_box
-from turtlenet.kept import ready
+from turtlenet.gan.cache import ready
 from turtlenet.parts import Part, choose, saw, trained_on
 from turtlenet.tolerance.noise import KINDS
+from turtlenet.training.surrogates.substitute import Substitution, substitution
 
 __all__ = ["PERCEPTIBILITY", "evaluate", "tolerance"]
 
@@ -108,7 +109,7 @@ def evaluate(
             become; None takes 100 where several models, one of them with a defence, stand side by side, else none.
         access: What attackers know: `white-box`, everything; `grey-box`, everything but a keyed model's key: they
             train models of their own and craft on those, and ask; see docs/defences.md. `black-box:substitute=lenet`,
-            nothing but answers: they train a substitute on these; see `turtlenet.black_box.Substitution`.
+            nothing but answers: they train a substitute on these; see `turtlenet.training.surrogates.substitute.Substitution`.
         surrogates: How many models behind keys of its own a grey-box attacker trains, beside one without a key.
         surrogate_dir: Folder where those models are kept and taken from; None forgets them.
         tell: Is given what they are trained with, a line each.

@@ -13,7 +13,6 @@ from turtlenet.arguments import checked
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import FACTS, loaded_generator
 from turtlenet.attacks.runner import attack_all
-from turtlenet.black_box import Oracle, distill, fresh_network
 from turtlenet.data import Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
@@ -33,11 +32,14 @@ from turtlenet.fitting import (
     why_eps,
 )
 from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
+from turtlenet.gan.distillation import distill
 from turtlenet.gan.measure import measure_generator
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.gan.views import grid
 from turtlenet.parts import choose
 from turtlenet.training import Schedule
+from turtlenet.training.surrogates.oracle import Oracle
+from turtlenet.training.surrogates.substitute import fresh_network
 
 __all__ = ["ACCESSES", "TRAIN_FIRST", "TrainedGenerator", "save_generator", "show_generator", "train_generator"]
 

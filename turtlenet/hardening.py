@@ -34,7 +34,7 @@ from turtlenet.fitting import (
     source_for,
     why_eps,
 )
-from turtlenet.gan.rivals import keep_rivals
+from turtlenet.gan.co_training import keep_rivals
 from turtlenet.parts import note, remember, trained_on
 from turtlenet.pools import check_without_ball, drawn_from, rivals_in, with_generators
 from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives, recipes

@@ -14,9 +14,9 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Data
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.fitting import PathType, check_alone
-from turtlenet.gan.rivals import players_of, with_own_generators
-from turtlenet.kept import ready
-from turtlenet.training.rival import Turns
+from turtlenet.gan.cache import ready
+from turtlenet.gan.co_training import players_of, with_own_generators
+from turtlenet.training.co_training import Turns
 
 __all__ = ["check_without_ball", "drawn_from", "rivals_in", "with_generators"]
 

@@ -23,7 +23,7 @@ from turtlenet.attacks.ensembles.sources import Surrogate
 from turtlenet.classifier import Classifier
 from turtlenet.defences.keyed_draws import bits_of_permutation
 from turtlenet.defences.keys import use_key, write_key
-from turtlenet.grey_box.twins import attackers_key, twin
+from turtlenet.training.surrogates.reinitialized import attackers_key, twin
 
 __all__ = ["CW", "FGSM_EPS", "IMAGES", "OWN_EPS", "SIGNS", "SQUARE", "main"]
 

@@ -13,9 +13,9 @@ from turtlenet import backend, models
 from turtlenet import train as train_model
 from turtlenet.attacks.advgan import AdvGAN, loaded_generator
 from turtlenet.errors import SettingError
+from turtlenet.gan.cache import ready
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.generators import show_generator, train_generator
-from turtlenet.kept import ready
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_train_writes_a_generator_that_attacks(box, cli, away) -> None:
 
 
 def test_advgan_without_a_generator_trains_one_and_keeps_it(box, cli, away, monkeypatch) -> None:
-    from turtlenet import kept
+    from turtlenet.gan import cache as kept
 
     monkeypatch.setenv("TURTLENET_HOME", str(away / "home"))
     monkeypatch.setattr(kept, "_TRAINING", {"name": "strong", "epochs": 1, "network": TINY})

@@ -17,11 +17,11 @@ from turtlenet.detection import FittedDetector
 from turtlenet.detection.fitted import Point, Scores
 from turtlenet.evaluation import save
 from turtlenet.evaluation.per_image_results import Ledger
-from turtlenet.grey_box.recipe import training_of
 from turtlenet.training import recipes
 from turtlenet.training.callbacks import Best
 from turtlenet.training.checkpoint import save_state
-from turtlenet.training.running import take_up
+from turtlenet.training.provenance import training_of
+from turtlenet.training.resume import take_up
 
 __all__ = ["DOORS", "make"]
 

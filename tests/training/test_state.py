@@ -10,7 +10,7 @@ import pytest
 from turtlenet.errors import OutputError
 from turtlenet.training import checkpoint
 from turtlenet.training.callbacks import Best
-from turtlenet.training.running import take_up
+from turtlenet.training.resume import take_up
 
 NOTES = {"identity": {"seed": 0}, "step": 3}
 

@@ -12,10 +12,10 @@ from turtlenet.attacks.told import told
 from turtlenet.data.named import read_named
 from turtlenet.defences import defences
 from turtlenet.errors import DataError, ModelError, SpecError, TurtlenetError
-from turtlenet.grey_box.recipe import training_of
 from turtlenet.keras_files.load import _made
 from turtlenet.registry import parse_spec
 from turtlenet.training import objectives
+from turtlenet.training.provenance import training_of
 
 AROUND = [
     "{}",

@@ -56,7 +56,7 @@ def command(
     from turtlenet import attacks
     from turtlenet.data.misfits import misfits
     from turtlenet.files import write_whole
-    from turtlenet.kept import ready
+    from turtlenet.gan.cache import ready
     from turtlenet.parts import choose, saw, trained_on
 
     victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)

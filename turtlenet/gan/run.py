@@ -13,12 +13,12 @@ from turtlenet import backend
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import ModelError, SettingError
-from turtlenet.gan.game import Game, Players
+from turtlenet.gan.objective import Game, Players
 from turtlenet.gan.trainer import GanTrainer
 from turtlenet.training.callbacks import Best, Progress
 from turtlenet.training.checkpoint import Checkpoint
-from turtlenet.training.harden import Schedule
-from turtlenet.training.running import fit_from, take_up
+from turtlenet.training.resume import fit_from, take_up
+from turtlenet.training.run import Schedule
 from turtlenet.training.stream import Batches, Stream
 
 __all__ = ["Epoch", "GanRun", "check_game", "train_players"]

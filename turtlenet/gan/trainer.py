@@ -8,7 +8,7 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.classifier import Classifier
-from turtlenet.gan.game import Players
+from turtlenet.gan.objective import Players
 
 __all__ = ["GanTrainer"]
 

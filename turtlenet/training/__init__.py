@@ -1,10 +1,10 @@
 """Objectives, one Trainer under Keras `fit`, and the run that survives being killed."""
 
 from turtlenet.training.class_weights import class_weights
-from turtlenet.training.harden import OPTIMIZERS, Run, Schedule, harden
 from turtlenet.training.madry import Madry, Natural
 from turtlenet.training.objective import Objective, objectives
 from turtlenet.training.recipes import Recipe
+from turtlenet.training.run import OPTIMIZERS, Run, Schedule, harden
 from turtlenet.training.stream import split
 from turtlenet.training.trainer import Trainer
 

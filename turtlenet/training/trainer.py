@@ -10,8 +10,8 @@ from turtlenet import backend, random
 from turtlenet.arguments import fitted
 from turtlenet.attacks import PGD, Attack
 from turtlenet.classifier import Classifier
+from turtlenet.training.co_training import Turns
 from turtlenet.training.objective import Objective
-from turtlenet.training.rival import Turns
 
 __all__ = ["Trainer"]
 

@@ -12,10 +12,11 @@ from turtlenet import attacks, balls, data, models
 from turtlenet.attacks import noise
 from turtlenet.defences import keys, use_key
 from turtlenet.errors import DataError, ModelError, OutputError, SettingError, SpecError
+from turtlenet.evaluation import lineup as attackers
 from turtlenet.evaluation.load import load
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.save import save
-from turtlenet.grey_box import attackers, surrogates
+from turtlenet.training.surrogates import keyed as surrogates
 
 PGD = "pgd:steps=3,step=0.1"
 SUITE = ["noise:draws=2", PGD]
@@ -179,9 +180,9 @@ def test_an_attack_keeps_its_own_ball_and_target_elsewhere():
 
 
 def test_a_model_that_does_not_say_how_it_was_trained(keyed, kept, monkeypatch):
-    from turtlenet.grey_box import recipe
+    from turtlenet.training import provenance
 
-    monkeypatch.setitem(recipe._NATURAL, "epochs", 1)
+    monkeypatch.setitem(provenance._NATURAL, "epochs", 1)
     report = tn.evaluate(
         models.load(keyed.model),
         keyed.data,
@@ -209,7 +210,7 @@ def test_a_model_that_does_not_say_how_it_was_trained(keyed, kept, monkeypatch):
     ],
 )
 def test_provenance_is_read_and_not_trusted(change, missing, trained):
-    from turtlenet.grey_box.recipe import training_of
+    from turtlenet.training.provenance import training_of
 
     found = training_of({"recipe": {**models.read_provenance(trained.model)["recipe"], **change}})
     assert missing in found.missing and bool(missing) == bool(found.missing)

@@ -10,7 +10,7 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.threat_model import Attacker
-from turtlenet.grey_box.surrogates import Surrogates
+from turtlenet.training.surrogates.keyed import Surrogates
 
 __all__ = ["QUERIES", "Lineup", "check_suite", "elsewhere", "line_up"]
 

@@ -10,10 +10,10 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, models
-from turtlenet.black_box.oracle import ANSWERS, Oracle
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError, SpecError, TurtlenetError, did_you_mean
 from turtlenet.registry import parse_spec
+from turtlenet.training.surrogates.oracle import ANSWERS, Oracle
 
 __all__ = ["Substitution", "fit_answers", "fresh_network", "substitution", "train_substitute"]
 

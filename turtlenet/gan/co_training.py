@@ -10,7 +10,7 @@ from turtlenet.attacks import AdvGAN, Attack, Mixed
 from turtlenet.attacks.advgan import FACTS, generators_in, loaded_generator
 from turtlenet.balls import Ball
 from turtlenet.errors import SettingError
-from turtlenet.gan.game import Game, Players, build_players
+from turtlenet.gan.objective import Game, Players, build_players
 
 __all__ = ["keep_rivals", "players_of", "with_own_generators"]
 

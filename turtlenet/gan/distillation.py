@@ -8,12 +8,12 @@ import keras
 import numpy as np
 
 from turtlenet import random
-from turtlenet.black_box.oracle import Oracle
-from turtlenet.black_box.substitute import fit_answers
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.gan import GanRun, Players, train_players
 from turtlenet.training import Schedule
+from turtlenet.training.surrogates.oracle import Oracle
+from turtlenet.training.surrogates.substitute import fit_answers
 
 __all__ = ["distill"]
 

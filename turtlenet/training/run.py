@@ -16,9 +16,9 @@ from turtlenet.data import Examples
 from turtlenet.errors import SettingError, did_you_mean
 from turtlenet.training.callbacks import BestRobust, CollapseWatch, Progress
 from turtlenet.training.checkpoint import Checkpoint, reseed
+from turtlenet.training.co_training import Turns
 from turtlenet.training.objective import Objective
-from turtlenet.training.rival import Turns
-from turtlenet.training.running import fit_from, take_up
+from turtlenet.training.resume import fit_from, take_up
 from turtlenet.training.stream import Batches, Stream
 from turtlenet.training.trainer import Trainer
 

@@ -16,13 +16,13 @@ from turtlenet.data import Data, Examples
 from turtlenet.errors import ModelError
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.cascade import predict
+from turtlenet.evaluation.lineup import check_suite, line_up
 from turtlenet.evaluation.report import Doubt
 from turtlenet.evaluation.threat_model import Access
 from turtlenet.fitting import ModelType, at_least, check_alone, in_memory
-from turtlenet.grey_box.attackers import check_suite, line_up
-from turtlenet.grey_box.recipe import Training, training_of
-from turtlenet.grey_box.surrogates import Surrogates, Workshop
-from turtlenet.grey_box.twins import keyed_layers
+from turtlenet.training.provenance import Training, training_of
+from turtlenet.training.surrogates.keyed import Surrogates, Workshop
+from turtlenet.training.surrogates.reinitialized import keyed_layers
 
 __all__ = ["evaluate_grey_box"]
 
@@ -50,7 +50,7 @@ def evaluate_grey_box(
         victim: The same, as those see it who have the key.
         data: What the attacker trains on, as the model was: the part to train on.
         examples: What is attacked.
-        suite: Attacks; see `turtlenet.grey_box.attackers.line_up`.
+        suite: Attacks; see `turtlenet.evaluation.lineup.line_up`.
         ball: The threat.
         specs: How the user named the attacks.
         surrogates: Models behind the attacker's own keys.

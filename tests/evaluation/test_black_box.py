@@ -7,10 +7,11 @@ import pytest
 import turtlenet as tn
 from tests.gan.conftest import drawn, network
 from turtlenet import models
-from turtlenet.black_box import Oracle, Substitution, fresh_network, substitution, train_substitute
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, ModelError, SettingError, SpecError
 from turtlenet.evaluation import Report
+from turtlenet.training.surrogates.oracle import Oracle
+from turtlenet.training.surrogates.substitute import Substitution, fresh_network, substitution, train_substitute
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,6 @@ import numpy as np
 from turtlenet import models
 from turtlenet.attacks import Attack, Transfer
 from turtlenet.balls import Ball
-from turtlenet.black_box.oracle import Oracle
-from turtlenet.black_box.substitute import Substitution, fresh_network, train_substitute
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
@@ -22,6 +20,8 @@ from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.evaluation.report import Doubt
 from turtlenet.evaluation.threat_model import Access, Attacker
 from turtlenet.fitting import check_alone
+from turtlenet.training.surrogates.oracle import Oracle
+from turtlenet.training.surrogates.substitute import Substitution, fresh_network, train_substitute
 
 __all__ = ["BlackBox", "evaluate_black_box"]
 

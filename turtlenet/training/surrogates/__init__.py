@@ -1,0 +1,1 @@
+"""Models that an attacker trains: on answers, behind other keys, or anew."""
