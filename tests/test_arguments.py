@@ -62,7 +62,7 @@ def model() -> keras.Model:
 
 def parameters(name: str) -> list[str]:
     """The names of a public function's arguments; those of `train` are those of what it calls."""
-    from turtlenet.hardening import harden_model
+    from turtlenet.workflows.train import harden_model
 
     function = harden_model if name == "train" else getattr(tn, name)
     plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -79,7 +79,7 @@ def one_line(work: Any) -> None:
 
 def is_misfit(name: str, argument: str, value: Any) -> bool:
     """Whether a value is of a wrong type for sure: what may run is tried elsewhere, as it takes long."""
-    from turtlenet.hardening import harden_model
+    from turtlenet.workflows.train import harden_model
 
     hint = typing.get_type_hints(harden_model if name == "train" else getattr(tn, name)).get(argument, Any)
     try:

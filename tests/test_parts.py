@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 import turtlenet as tn
-from turtlenet import data, models, parts
+from turtlenet import data, models
+from turtlenet.data import parts
 from turtlenet.data.dataset import assemble
+from turtlenet.data.parts import choose, note, remember, saw, trained_on
 from turtlenet.errors import DataError, SettingError, SpecError
 from turtlenet.fitting import load_data
-from turtlenet.parts import choose, note, remember, saw, trained_on
 
 RNG = np.random.default_rng(3)
 X = RNG.uniform(size=(60, 4, 4, 1)).astype("float32")

@@ -15,9 +15,9 @@ from turtlenet.attacks.advgan import generators_in, loaded_generator, trained_on
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
+from turtlenet.data.parts import choose
 from turtlenet.errors import DataError, ModelError, SettingError
 from turtlenet.evaluation.cascade import predict
-from turtlenet.parts import choose
 from turtlenet.training import split
 
 __all__ = [

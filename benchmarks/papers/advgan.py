@@ -14,10 +14,11 @@ import keras
 
 import turtlenet as tn
 from benchmarks.papers.workshop import BATCH, Measures, Workshop, parser, start
-from turtlenet import balls, generators, models
+from turtlenet import balls, models
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import loaded_generator
 from turtlenet.classifier import Classifier
+from turtlenet.gan import train
 from turtlenet.gan.measure import forward_milliseconds, measure_generator
 
 __all__ = ["CIFAR", "EPOCHS", "EPS", "HARDENED", "ROWS", "main", "make", "workshop"]
@@ -73,7 +74,7 @@ def generator(shop: Workshop, row: str, victim: Classifier, variant: str) -> str
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         checkpoint = path.with_name(f"{path.name}.resume")
-        made = generators.train_generator(
+        made = train.train_generator(
             victim.model,
             shop.part("train"),
             eps=radius(row),
@@ -86,7 +87,7 @@ def generator(shop: Workshop, row: str, victim: Classifier, variant: str) -> str
             resume=True,
             verbose=True,
         )
-        generators.save_generator(made, path)
+        train.save_generator(made, path)
         checkpoint.unlink(missing_ok=True)
     return str(path)
 

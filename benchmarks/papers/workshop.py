@@ -15,7 +15,6 @@ import numpy as np
 import turtlenet as tn
 from benchmarks.papers.rows import Row, share
 from turtlenet import attacks, balls, models
-from turtlenet.api import harden_model, load_data
 from turtlenet.attacks.runner import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -23,6 +22,7 @@ from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_me
 from turtlenet.evaluation.cascade import predict
 from turtlenet.files import write_whole
 from turtlenet.reports.versions import versions
+from turtlenet.workflows.attack import harden_model, load_data
 
 __all__ = ["RESULTS", "Workshop", "parser", "start"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import turtlenet
-from turtlenet import attacks, balls, data, evaluating
+from turtlenet import attacks, balls, data
 from turtlenet.defences import InferenceDropout
 from turtlenet.errors import SettingError
 from turtlenet.evaluation import Report, evaluate_classifier
@@ -15,6 +15,7 @@ from turtlenet.evaluation.perceptibility import search as smallest
 from turtlenet.evaluation.perceptibility.result import Perceptibility, broken_at, measured
 from turtlenet.evaluation.perceptibility.search import BISECTIONS, measure_perceptibility
 from turtlenet.models import classifier, wrap
+from turtlenet.workflows import evaluate as evaluating
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(size=(40, 8, 8, 1)).astype("float32")

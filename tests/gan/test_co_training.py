@@ -9,7 +9,7 @@ from tests.gan.conftest import TINY, drawn, network, players
 from turtlenet import models
 from turtlenet.attacks.advgan import FACTS, loaded_generator, trained_on
 from turtlenet.errors import SettingError
-from turtlenet.hardening import harden_model
+from turtlenet.workflows.train import harden_model
 
 DATA = drawn(64, 0)
 PLAN = {"eps": 0.3, "epochs": 2, "batch_size": 16, "validation": 16, "warmup": 0.0, "tell": lambda line: None}

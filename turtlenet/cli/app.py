@@ -44,7 +44,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"turtlenet.cli.{name}_command").command
+        command: click.Command = importlib.import_module(f"turtlenet.cli.{name}").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

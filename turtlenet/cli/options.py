@@ -290,12 +290,13 @@ def framework(**hardware: Any) -> Any:
     # Starts beside the framework, which takes longer.
     hdf5.start()
     with quiet_start():
-        from turtlenet import api, backend
+        from turtlenet import backend
+        from turtlenet.workflows import attack
 
         if hardware:
-            api.configure(**hardware)
+            attack.configure(**hardware)
         backend.devices()
         # Keras imports it as soon as it describes a model, on every backend; JAX does without where it is not there.
         if importlib.util.find_spec("tensorflow"):
             importlib.import_module("tensorflow")
-    return api
+    return attack

@@ -13,7 +13,7 @@ from turtlenet.data import Data
 from turtlenet.errors import SettingError
 from turtlenet.files import check_folder
 from turtlenet.fitting import ModelType, about_model, ball_for, check_alone
-from turtlenet.generators import TRAIN_FIRST, save_generator, train_generator
+from turtlenet.gan.train import TRAIN_FIRST, save_generator, train_generator
 
 __all__ = ["ready"]
 

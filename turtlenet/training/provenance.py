@@ -20,7 +20,7 @@ class Training:
     """A way to train.
 
     Attributes:
-        settings: Arguments of `turtlenet.hardening.harden_model`.
+        settings: Arguments of `turtlenet.workflows.train.harden_model`.
         missing: What of the model's own training is not known, in words; empty where all of it is.
     """
 

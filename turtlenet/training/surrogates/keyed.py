@@ -16,9 +16,9 @@ from turtlenet.data import Data
 from turtlenet.defences import use_key, write_key
 from turtlenet.errors import DataError, OutputError
 from turtlenet.files import check_folder
-from turtlenet.hardening import harden_model
 from turtlenet.training.provenance import Training
 from turtlenet.training.surrogates.reinitialized import architecture, attackers_key, twin
+from turtlenet.workflows.train import harden_model
 
 __all__ = ["Surrogates", "Workshop"]
 

@@ -9,10 +9,10 @@ from turtlenet.attacks import Attack
 from turtlenet.attacks.told import told
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
+from turtlenet.data.parts import choose
 from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, fit_on, score_on
 from turtlenet.errors import DataError
 from turtlenet.fitting import DataType, ModelType, PathType, about_model, as_classifier, ball_for, load_data
-from turtlenet.parts import choose
 
 __all__ = ["fit_detector", "score_detector"]
 

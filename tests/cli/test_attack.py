@@ -64,7 +64,7 @@ def test_an_interrupt_writes_nothing(shelf, cli, away, monkeypatch):
     def interrupt(*args, **settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("turtlenet.api.attack_all", interrupt)
+    monkeypatch.setattr("turtlenet.workflows.attack.attack_all", interrupt)
     args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--out", "kept.npz")
     result = cli(*args)
     assert (result.code, result.out) == (130, "")

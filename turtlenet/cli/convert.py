@@ -17,7 +17,7 @@ def command(old: str, new: Path) -> None:
     """Loads OLD, whatever Keras wrote it, and writes NEW (.keras, .h5 or .hdf5); what was changed is printed."""
     framework()
     from turtlenet import models
-    from turtlenet.parts import TRAINED_ON, trained_on
+    from turtlenet.data.parts import TRAINED_ON, trained_on
 
     models.check_writable(new)
     found = models.inspect(old)

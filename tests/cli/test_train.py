@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import environment, finish, listing, start
-from turtlenet import api, models
+from turtlenet import models
+from turtlenet.workflows import attack
 
 # One process prepares the unbroken run that the others are held against.
 pytestmark = pytest.mark.xdist_group("train command")
@@ -52,7 +53,7 @@ def mocker(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
             seen.update(models=models, **settings)
             sys.exit(3)
 
-        monkeypatch.setattr(api, name, note)
+        monkeypatch.setattr(attack, name, note)
         return seen
 
     return replace

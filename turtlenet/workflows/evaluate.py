@@ -14,6 +14,7 @@ from turtlenet.attacks import Attack, suites
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
+from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.errors import SettingError
 from turtlenet.evaluation import Comparison, Report, Tolerance, evaluate_classifier, measure_tolerance
 from turtlenet.evaluation.again import loading
@@ -37,7 +38,6 @@ from turtlenet.fitting import (
     why_eps,
 )
 from turtlenet.gan.cache import ready
-from turtlenet.parts import Part, choose, saw, trained_on
 from turtlenet.tolerance.noise import KINDS
 from turtlenet.training.surrogates.substitute import Substitution, substitution
 

@@ -44,7 +44,7 @@ def _fit(model: str, out: Path | None, limit: int, norm: str | None, **settings:
     target = out or Path(f"{Path(model).stem}-detector.json")
     _check_out(target)
     framework()
-    from turtlenet.detecting import fit_detector
+    from turtlenet.workflows.detect import fit_detector
 
     fitted = fit_detector(model, limit=limit or None, norm=norm or "linf", tell=click.echo, **settings)
     if speaks():
@@ -88,8 +88,8 @@ def _score(
     framework()
     from click.core import ParameterSource
 
-    from turtlenet.detecting import score_detector
     from turtlenet.files import check_folder
+    from turtlenet.workflows.detect import score_detector
 
     check_folder(folder)
     given = context.get_parameter_source("seed") is ParameterSource.COMMANDLINE

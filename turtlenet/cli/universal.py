@@ -41,7 +41,7 @@ def command(model: str, out: Path, limit: int, norm: str | None, **settings: Any
     from turtlenet.attacks import Universal
     from turtlenet.evaluation.again import exact
     from turtlenet.files import write_whole
-    from turtlenet.perturbing import universal
+    from turtlenet.workflows.universal import universal
 
     found = universal(model, norm="linf" if norm is None else norm, limit=limit or None, tell=click.echo, **settings)
     if speaks():

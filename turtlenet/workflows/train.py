@@ -19,6 +19,7 @@ from turtlenet.bars import aside
 from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
+from turtlenet.data.parts import note, remember, trained_on
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
 from turtlenet.fitting import (
@@ -35,7 +36,6 @@ from turtlenet.fitting import (
     why_eps,
 )
 from turtlenet.gan.co_training import keep_rivals
-from turtlenet.parts import note, remember, trained_on
 from turtlenet.pools import check_without_ball, drawn_from, rivals_in, with_generators
 from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives, recipes
 

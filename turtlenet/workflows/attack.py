@@ -12,9 +12,9 @@ from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
 from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.classifier import Classifier
+from turtlenet.data.parts import TRAINED_ON, remember, trained_on
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError
-from turtlenet.evaluating import evaluate, tolerance
 from turtlenet.fitting import (
     ModelType,
     PathType,
@@ -26,8 +26,8 @@ from turtlenet.fitting import (
     load_data,
 )
 from turtlenet.gan.cache import ready
-from turtlenet.hardening import harden_model, train
-from turtlenet.parts import TRAINED_ON, remember, trained_on
+from turtlenet.workflows.evaluate import evaluate, tolerance
+from turtlenet.workflows.train import harden_model, train
 
 __all__ = [
     "as_classifier",

@@ -75,8 +75,9 @@ def _train(
     """Trains a generator against MODEL and saves it as an .h5 for --attack advgan:generator=FILE."""
     target = out or Path(model).with_name(f"{Path(model).stem}-generator.h5")
     framework()
-    from turtlenet import generators, models
+    from turtlenet import models
     from turtlenet.files import check_folder
+    from turtlenet.gan import train
 
     models.check_writable(target)
     for source in (model, *settings["pool"], settings["substitute"]):
@@ -85,7 +86,7 @@ def _train(
     if report:
         check_folder(report)
     checkpoint = None if access == "dynamic" else target.with_name(f"{target.name}.resume")
-    made = generators.train_generator(
+    made = train.train_generator(
         model,
         norm=norm or "linf",
         name=variant,
@@ -97,14 +98,14 @@ def _train(
     )
     if not speaks():
         return
-    generators.save_generator(made, target)
+    train.save_generator(made, target)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
     whom = " against the substitute" if made.facts["substitute"] else ""
     kept = "" if made.run.val_success is None else f", success on held-out images{whom} {made.run.val_success:.3f}"
     click.echo(f"saved {target} after {made.run.steps:,} steps{kept}")
     same = {name: settings[name] for name in ("data", "bounds", "head", "seed")}
-    found, samples = generators.show_generator(target, model, limit=limit or None, **same)
+    found, samples = train.show_generator(target, model, limit=limit or None, **same)
     click.echo(f"\n{found}")
     if report:
         found.save(report, samples)
@@ -126,9 +127,9 @@ def _train(
 def _show(generator: Path, model: str | None, report: Path | None, limit: int, **settings: Any) -> None:
     """Says what GENERATOR was trained for, and with --model what it does to unseen images."""
     framework()
-    from turtlenet import generators
     from turtlenet.attacks.advgan import loaded_generator
     from turtlenet.files import check_folder
+    from turtlenet.gan import train
 
     if report and not model:
         raise click.UsageError("Expected --model for a --report: a generator alone has no success.")
@@ -144,7 +145,7 @@ def _show(generator: Path, model: str | None, report: Path | None, limit: int, *
         "\n".join(f"  {name.ljust(width)}  {value}" for name, value in lines.items() if value not in (None, ""))
     )
     if model:
-        result, samples = generators.show_generator(generator, model, limit=limit or None, **settings)
+        result, samples = train.show_generator(generator, model, limit=limit or None, **settings)
         click.echo(f"\n{result}")
         if report:
             result.save(report, samples)

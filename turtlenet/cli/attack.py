@@ -55,9 +55,9 @@ def command(
 
     from turtlenet import attacks
     from turtlenet.data.misfits import misfits
+    from turtlenet.data.parts import choose, saw, trained_on
     from turtlenet.files import write_whole
     from turtlenet.gan.cache import ready
-    from turtlenet.parts import choose, saw, trained_on
 
     victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
     found = api.load_data(data, victim)

@@ -15,6 +15,7 @@ from turtlenet.attacks.advgan import FACTS, loaded_generator
 from turtlenet.attacks.runner import attack_all
 from turtlenet.data import Examples
 from turtlenet.data.misfits import misfits
+from turtlenet.data.parts import choose
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
 from turtlenet.fitting import (
     DataType,
@@ -36,7 +37,6 @@ from turtlenet.gan.distillation import distill
 from turtlenet.gan.measure import measure_generator
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.gan.views import grid
-from turtlenet.parts import choose
 from turtlenet.training import Schedule
 from turtlenet.training.surrogates.oracle import Oracle
 from turtlenet.training.surrogates.substitute import fresh_network
