@@ -6,10 +6,9 @@ from keras import ops
 
 from turtlenet import attacks, backend, balls
 from turtlenet.attacks.runner import attack_all
-from turtlenet.batching import bucket, check_agreement, filled, in_batches
+from turtlenet.batching import bucket, check_agreement, filled, in_batches, predict
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
-from turtlenet.evaluation.cascade import predict
 
 HUGE = (1 << 30, 1 << 20)
 

@@ -9,7 +9,7 @@ from turtlenet import backend
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
 
-__all__ = ["bucket", "check_agreement", "dealt", "filled", "in_batches", "usual"]
+__all__ = ["bucket", "check_agreement", "dealt", "filled", "in_batches", "predict", "softmax", "usual"]
 
 
 def usual() -> int:
@@ -89,3 +89,25 @@ def check_agreement(model: str, data: str) -> None:
         for name, mine, other in zip(("model", "data"), everyone[0], theirs, strict=True):
             if mine != other:
                 raise DataError(f"Expected the same {name} in every process; process {number} has another than 0.")
+
+
+def predict(model: Classifier, x: np.ndarray, batch_size: int | None) -> np.ndarray:
+    """Logits of n images, float32 (n, classes), in batches of a few sizes, over all processes."""
+
+    def share() -> np.ndarray:
+        logits = np.empty((len(x), model.num_classes), "float32")
+        for rows, found in in_batches(model, dealt(len(x)), batch_size, lambda rows: model.predict(x[rows])):
+            logits[rows] = found[: len(rows)]
+        return logits[dealt(len(x))]
+
+    parts = backend.gather(share)
+    logits = np.empty((len(x), model.num_classes), "float32")
+    for number, part in enumerate(parts):
+        logits[number :: len(parts)] = part
+    return logits
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float64 (n, classes), of logits."""
+    raised = np.exp(logits.astype("float64") - logits.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)

@@ -13,11 +13,11 @@ from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
 from turtlenet.attacks.advgan import generators_in, loaded_generator, trained_on
 from turtlenet.balls import Ball
+from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.parts import choose
 from turtlenet.errors import DataError, ModelError, SettingError
-from turtlenet.evaluation.cascade import predict
 from turtlenet.training import split
 
 __all__ = [

@@ -18,8 +18,8 @@ from benchmarks.papers import qusecnets
 from benchmarks.papers.rows import share
 from benchmarks.papers.workshop import BATCH, Measures, Workshop, parser, start
 from turtlenet import backend, losses, models
+from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
-from turtlenet.evaluation.cascade import predict
 
 __all__ = ["EPS", "fgsm", "groups", "main"]
 

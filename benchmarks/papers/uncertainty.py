@@ -15,12 +15,11 @@ from benchmarks.papers.rows import share
 from benchmarks.papers.workshop import Workshop
 from turtlenet import attacks, balls
 from turtlenet.attacks.runner import attack_all
-from turtlenet.batching import in_batches
+from turtlenet.batching import in_batches, predict
 from turtlenet.classifier import Classifier
 from turtlenet.detection import curves
 from turtlenet.detection.base import seen
 from turtlenet.detection.logistic import Logistic
-from turtlenet.evaluation.cascade import predict
 from turtlenet.uncertainty import uncertainty
 
 __all__ = ["KNOWING", "Bench"]

@@ -16,10 +16,10 @@ import turtlenet as tn
 from benchmarks.papers.rows import Row, share
 from turtlenet import attacks, balls, models
 from turtlenet.attacks.runner import attack_all
+from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
-from turtlenet.evaluation.cascade import predict
 from turtlenet.files import write_whole
 from turtlenet.reports.versions import versions
 from turtlenet.workflows.attack import harden_model, load_data

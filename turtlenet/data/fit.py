@@ -8,10 +8,10 @@ import numpy as np
 
 from turtlenet import backend, radius
 from turtlenet.balls import Ball
+from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.data.examples import Span
-from turtlenet.evaluation.cascade import predict
 from turtlenet.reports.statistics import interval
 
 __all__ = ["Fit", "Reading", "answers", "fit_of"]

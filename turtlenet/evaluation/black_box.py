@@ -11,11 +11,11 @@ import numpy as np
 from turtlenet import models
 from turtlenet.attacks import Attack, Transfer
 from turtlenet.balls import Ball
+from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
 from turtlenet.evaluation import Report, evaluate_classifier
-from turtlenet.evaluation.cascade import predict
 from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.evaluation.report import Doubt
 from turtlenet.evaluation.threat_model import Access, Attacker

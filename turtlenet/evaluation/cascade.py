@@ -12,13 +12,13 @@ from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.balls import Ball
-from turtlenet.batching import dealt, in_batches, usual
+from turtlenet.batching import predict, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.reports.statistics import distances, similarity
 
-__all__ = ["MODES", "Cascade", "eight_bit", "inside", "judged", "predict", "slack"]
+__all__ = ["Cascade", "MODES", "eight_bit", "inside", "judged", "slack"]
 
 MODES = ("cascade", "table")
 _BLOCK_BYTES = 64 << 20
@@ -256,22 +256,6 @@ def judged(
     answer = fresh.argmax(axis=1)
     reached = outcome.reached & (answer == outcome.logits.argmax(axis=1)) if targeted else answer != y
     return dataclasses.replace(outcome, logits=fresh, reached=reached)
-
-
-def predict(model: Classifier, x: np.ndarray, batch_size: int | None) -> np.ndarray:
-    """Logits of n images, float32 (n, classes), in batches of a few sizes, over all processes."""
-
-    def share() -> np.ndarray:
-        logits = np.empty((len(x), model.num_classes), "float32")
-        for rows, found in in_batches(model, dealt(len(x)), batch_size, lambda rows: model.predict(x[rows])):
-            logits[rows] = found[: len(rows)]
-        return logits[dealt(len(x))]
-
-    parts = backend.gather(share)
-    logits = np.empty((len(x), model.num_classes), "float32")
-    for number, part in enumerate(parts):
-        logits[number :: len(parts)] = part
-    return logits
 
 
 def eight_bit(moved: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:

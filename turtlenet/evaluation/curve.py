@@ -4,10 +4,11 @@ import numpy as np
 
 from turtlenet.attacks import FMN, PGD
 from turtlenet.attacks.gradient_ascent import Ascent
+from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import searches_of
-from turtlenet.evaluation.cascade import Cascade, predict
+from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.report import CurvePoint
 from turtlenet.evaluation.tally import Tally
 from turtlenet.reports.statistics import share, share_interval

@@ -11,11 +11,11 @@ import numpy as np
 from turtlenet import models
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
+from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.errors import ModelError
 from turtlenet.evaluation import Report, evaluate_classifier
-from turtlenet.evaluation.cascade import predict
 from turtlenet.evaluation.lineup import check_suite, line_up
 from turtlenet.evaluation.report import Doubt
 from turtlenet.evaluation.threat_model import Access

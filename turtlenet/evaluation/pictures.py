@@ -8,13 +8,14 @@ from PIL import Image
 
 from turtlenet.attacks.runner import attack_all
 from turtlenet.balls import Ball
+from turtlenet.batching import predict, softmax
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.evaluation.cascade import Cascade, predict
+from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.evaluation.report import Picture
 
-__all__ = ["drawable", "pictures", "png", "softmax"]
+__all__ = ["drawable", "pictures", "png"]
 
 
 def pictures(
@@ -97,9 +98,3 @@ def png(unit: np.ndarray) -> str:
     file = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode("ascii")
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, float64 (n, classes), of logits."""
-    raised = np.exp(logits.astype("float64") - logits.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)

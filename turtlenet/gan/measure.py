@@ -14,9 +14,9 @@ from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import trained_on
 from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.balls import Ball
+from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.evaluation.cascade import predict
 from turtlenet.evaluation.report import Doubt
 from turtlenet.gan.report import Beside, ClassShare, GeneratorReport
 from turtlenet.gan.run import Epoch

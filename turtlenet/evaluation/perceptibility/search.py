@@ -15,13 +15,14 @@ from turtlenet import backend
 from turtlenet.attacks import PGD
 from turtlenet.attacks.runner import attack_all
 from turtlenet.balls import Ball
+from turtlenet.batching import predict, softmax
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
-from turtlenet.evaluation.cascade import inside, judged, predict
+from turtlenet.evaluation.cascade import inside, judged
 from turtlenet.evaluation.per_image_results import read_progress
 from turtlenet.evaluation.perceptibility.result import MEASURES, Fixed, Perceptibility, Sight, broken_at, measured
-from turtlenet.evaluation.pictures import drawable, png, softmax
+from turtlenet.evaluation.pictures import drawable, png
 from turtlenet.files import write_whole
 from turtlenet.reports.statistics import distances, interval, similarity
 

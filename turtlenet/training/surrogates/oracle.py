@@ -2,10 +2,9 @@
 
 import numpy as np
 
+from turtlenet.batching import predict, softmax
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SpecError, did_you_mean
-from turtlenet.evaluation.cascade import predict
-from turtlenet.evaluation.pictures import softmax
 
 __all__ = ["ANSWERS", "Oracle"]
 
