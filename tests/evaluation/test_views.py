@@ -19,10 +19,11 @@ from turtlenet.evaluation import text as words
 from turtlenet.evaluation.html import html
 from turtlenet.evaluation.load import load
 from turtlenet.evaluation.markdown import markdown
-from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Doubt, Picture, Report
+from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Picture, Report
 from turtlenet.evaluation.save import save
 from turtlenet.evaluation.terminal import table
 from turtlenet.reports import format
+from turtlenet.reports.base import Doubt
 from turtlenet.reports.format import WIDTH
 
 HOSTILE = "<script>alert('x')</script>\"|`$\\frac_&\n# \x1b[31m"

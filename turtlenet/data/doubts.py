@@ -7,8 +7,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from turtlenet.data.fit import Fit
-from turtlenet.evaluation.report import Doubt
 from turtlenet.radius import is_image, per_pixel, size_words
+from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import interval
 
 __all__ = ["FIT_CHECKS", "find_misfits", "guessing", "other_reading", "radius", "range_of_pixels", "relabeled"]

@@ -2,7 +2,7 @@
 
 from turtlenet.detection.report import Detection, Share
 from turtlenet.detection.text import title
-from turtlenet.evaluation.report import Doubt
+from turtlenet.reports.base import Doubt
 from turtlenet.reports.format import percent, within
 
 __all__ = ["find_doubts"]

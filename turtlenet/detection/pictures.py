@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from turtlenet.detection.report import AttackedRow, Detection
-from turtlenet.evaluation import plots
+from turtlenet.reports import figures
 
 __all__ = ["HISTOGRAM", "ROC", "histogram", "roc"]
 
@@ -18,14 +18,14 @@ _MOST = 6
 def histogram(result: Detection) -> bytes:
     """How uncertain the model is, clean and under each attack, as a PNG."""
     names = ["clean", *(_short(row) for row in result.rows)][:_MOST]
-    return plots.png((6.4, 4.0), names, lambda axes, looks: _draw_bins(axes, looks, result, len(names)))
+    return figures.png((6.4, 4.0), names, lambda axes, looks: _draw_bins(axes, looks, result, len(names)))
 
 
 def roc(result: Detection) -> bytes:
     """The ROC curve of each attack as a PNG, with the detector's points as marks."""
     rows = [row for row in result.rows if row.successes.roc][:_MOST]
     names = [f"{_short(row)}, {row.successes.auc:.3f}" for row in rows]
-    return plots.png((5.2, 5.2), names, lambda axes, looks: _draw_roc(axes, looks, result, rows))
+    return figures.png((5.2, 5.2), names, lambda axes, looks: _draw_roc(axes, looks, result, rows))
 
 
 def _short(row: AttackedRow) -> str:

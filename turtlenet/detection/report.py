@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet.detection.fitted import Point, Scores
-from turtlenet.evaluation.report import Doubt
+from turtlenet.reports.base import Doubt
 from turtlenet.reports.codec import dump, read
 
 __all__ = ["Alarm", "AttackedRow", "Detection", "Histogram", "Separation", "Share"]

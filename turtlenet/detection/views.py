@@ -10,13 +10,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from turtlenet.detection import text
 from turtlenet.detection.pictures import HISTOGRAM, ROC
 from turtlenet.detection.report import AttackedRow, Detection, Separation
-from turtlenet.evaluation import markdown as md
+from turtlenet.reports import markdown as md
+from turtlenet.reports.base import TEMPLATES
 from turtlenet.reports.format import MISSING, number, percent, within
 
 __all__ = ["html", "markdown"]
 
 TITLE = "Detection by uncertainty"
-_STYLES = Path(md.__file__).with_name("templates")
 
 
 def markdown(result: Detection) -> str:
@@ -69,7 +69,7 @@ def html(result: Detection, pictures: dict[str, bytes]) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=FileSystemLoader([Path(__file__).with_name("templates"), _STYLES]),
+        loader=FileSystemLoader([Path(__file__).with_name("templates"), TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

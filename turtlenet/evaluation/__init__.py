@@ -3,7 +3,8 @@
 from turtlenet.evaluation.cascade import MODES
 from turtlenet.evaluation.evaluate import LABELS, evaluate_classifier
 from turtlenet.evaluation.perceptibility.result import Perceptibility
-from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Doubt, Picture, Report
+from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Picture, Report
+from turtlenet.reports.base import Doubt
 from turtlenet.tolerance.measure import Tolerance, measure_tolerance
 
 __all__ = [

@@ -17,9 +17,9 @@ from turtlenet.data import Examples
 from turtlenet.errors import DataError
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.per_image_results import Ledger
-from turtlenet.evaluation.report import Doubt
 from turtlenet.evaluation.threat_model import Access, Attacker
 from turtlenet.fitting import check_alone
+from turtlenet.reports.base import Doubt
 from turtlenet.training.surrogates.oracle import Oracle
 from turtlenet.training.surrogates.substitute import Substitution, fresh_network, train_substitute
 

@@ -17,9 +17,9 @@ from turtlenet.data import Data, Examples
 from turtlenet.errors import ModelError
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.lineup import check_suite, line_up
-from turtlenet.evaluation.report import Doubt
 from turtlenet.evaluation.threat_model import Access
 from turtlenet.fitting import ModelType, at_least, check_alone, in_memory
+from turtlenet.reports.base import Doubt
 from turtlenet.training.provenance import Training, training_of
 from turtlenet.training.surrogates.keyed import Surrogates, Workshop
 from turtlenet.training.surrogates.reinitialized import keyed_layers

@@ -16,6 +16,7 @@ from turtlenet.evaluation.perceptibility import text as perceptibility_text
 from turtlenet.evaluation.perceptibility.result import Sight
 from turtlenet.evaluation.report import Picture, Report
 from turtlenet.reports import format
+from turtlenet.reports.base import TEMPLATES
 
 __all__ = ["html"]
 
@@ -64,7 +65,7 @@ def html(reports: Sequence[Report]) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        loader=FileSystemLoader([Path(__file__).with_name("templates"), TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

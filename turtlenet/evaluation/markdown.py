@@ -1,9 +1,7 @@
 """The report as Markdown: the verdict, the doubts, then the figures."""
 
 import json
-import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from turtlenet.evaluation.again import call, command
 from turtlenet.evaluation.perceptibility import text as visible
@@ -32,9 +30,10 @@ from turtlenet.evaluation.text import (
     threat,
     verdict,
 )
-from turtlenet.reports.format import MISSING, clean, count, fraction, number
+from turtlenet.reports.format import MISSING, count, fraction, number
+from turtlenet.reports.markdown import _code, plain, table
 
-__all__ = ["markdown", "plain", "table"]
+__all__ = ["markdown"]
 
 
 def markdown(reports: Sequence[Report]) -> str:
@@ -214,22 +213,6 @@ def _settings(report: Report) -> list[str]:
     if lines := call(report):
         parts = [f"{IN_MEMORY}", f"```python\n{lines}\n```"]
     return [*parts, "Exact settings:", f"```json\n{json.dumps(settings, indent=1)}\n```"]
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already; the first column of names, the others of numbers."""
-    lines = [head, ["---", *["--:"] * (len(head) - 1)] if head[0] else ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def plain(text: Any) -> str:
-    """Text that Markdown prints as it is, in a table cell as well."""
-    escaped = re.sub(r"([\\`*_\[\]#|~!])", r"\\\1", clean(text).replace("&", "&amp;"))
-    return escaped.replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _code(text: Any) -> str:
-    return clean(text).replace("`", "'").replace("|", "/")
 
 
 def _both(titles: Sequence[str], reports: Sequence[Report]) -> Iterable[tuple[str, Report]]:

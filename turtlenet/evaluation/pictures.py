@@ -1,10 +1,6 @@
 """A few images before and after, for people to look at."""
 
-import base64
-import io
-
 import numpy as np
-from PIL import Image
 
 from turtlenet.attacks.runner import attack_all
 from turtlenet.balls import Ball
@@ -14,8 +10,9 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.evaluation.report import Picture
+from turtlenet.reports.images import drawable, png
 
-__all__ = ["drawable", "pictures", "png"]
+__all__ = ["pictures"]
 
 
 def pictures(
@@ -85,16 +82,3 @@ def _images(x: np.ndarray, moved: np.ndarray, ball: Ball) -> dict[str, str]:
 
 def _distance(moved: np.ndarray, x: np.ndarray, ball: Ball) -> float:
     return round(float(np.linalg.norm((moved - x).ravel().astype("float64"), ord=ball.order)), 6)
-
-
-def drawable(shape: tuple[int, ...]) -> bool:
-    """Whether an input of this shape is a gray or a color image."""
-    return len(shape) == 3 and shape[-1] in (1, 3)
-
-
-def png(unit: np.ndarray) -> str:
-    """A PNG file in base64 of an image in [0, 1]."""
-    pixels = np.rint(np.clip(unit, 0, 1) * 255).astype("uint8")
-    file = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG", optimize=True)
-    return base64.b64encode(file.getvalue()).decode("ascii")

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet.evaluation.perceptibility.result import Perceptibility
+from turtlenet.reports.base import Doubt
 from turtlenet.reports.codec import dump, read
 
-__all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "Doubt", "PartRow", "Picture", "Report"]
+__all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "PartRow", "Picture", "Report"]
 
 Interval = tuple[float, float]
 
@@ -94,21 +95,6 @@ class CurvePoint:
     accuracy: float
     accuracy_interval: Interval
     examples: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Doubt:
-    """A reason not to believe the number, and what to do about it.
-
-    Attributes:
-        code: A stable name for machines.
-        finding: What was seen, with its figures.
-        advice: What to run next.
-    """
-
-    code: str
-    finding: str
-    advice: str
 
 
 @dataclass(frozen=True, kw_only=True)

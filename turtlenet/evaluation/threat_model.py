@@ -7,7 +7,7 @@ import numpy as np
 
 from turtlenet.errors import SpecError, did_you_mean
 from turtlenet.evaluation.per_image_results import Ledger
-from turtlenet.evaluation.report import Doubt
+from turtlenet.reports.base import Doubt
 
 __all__ = ["ACCESSES", "WHITE_BOX", "Access", "Attacker", "check_access"]
 

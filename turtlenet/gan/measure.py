@@ -17,10 +17,10 @@ from turtlenet.balls import Ball
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.evaluation.report import Doubt
 from turtlenet.gan.report import Beside, ClassShare, GeneratorReport
 from turtlenet.gan.run import Epoch
 from turtlenet.models import weights_sha256
+from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import distances, share, share_interval, similarity
 from turtlenet.reports.versions import versions
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from turtlenet.evaluation.report import Doubt
 from turtlenet.gan.run import Epoch
+from turtlenet.reports.base import Doubt
 from turtlenet.reports.codec import dump, read
 
 __all__ = ["Beside", "ClassShare", "GeneratorReport"]

@@ -14,12 +14,13 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from turtlenet.errors import OutputError
-from turtlenet.evaluation import markdown as md
-from turtlenet.evaluation import plots
-from turtlenet.evaluation.pictures import drawable
 from turtlenet.files import write_whole
 from turtlenet.gan.report import GeneratorReport
+from turtlenet.reports import figures
+from turtlenet.reports import markdown as md
+from turtlenet.reports.base import TEMPLATES
 from turtlenet.reports.format import MISSING, aligned, clean, count, fraction, number, percent, within
+from turtlenet.reports.images import drawable
 
 __all__ = ["TITLE", "grid", "html", "save", "summary"]
 
@@ -92,7 +93,7 @@ def html(report: GeneratorReport, pictures: Mapping[str, bytes]) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=FileSystemLoader([Path(__file__).with_name("templates"), Path(md.__file__).with_name("templates")]),
+        loader=FileSystemLoader([Path(__file__).with_name("templates"), TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -197,7 +198,7 @@ def _curve(report: GeneratorReport) -> bytes:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(linewidth=0.8)
 
-    return plots.png((6.4, 3.6), names, draw)
+    return figures.png((6.4, 3.6), names, draw)
 
 
 def _line(doubt: Any) -> str:

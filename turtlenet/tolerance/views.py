@@ -8,9 +8,9 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from turtlenet.errors import OutputError
-from turtlenet.evaluation import markdown as md
-from turtlenet.evaluation import plots
 from turtlenet.files import write_whole
+from turtlenet.reports import figures
+from turtlenet.reports import markdown as md
 from turtlenet.reports.format import MISSING, WIDTH, aligned, clip, count, fraction, number, percent
 from turtlenet.tolerance.levels import quantizer
 from turtlenet.tolerance.measure import LevelRow, NoiseCurve, Tolerance
@@ -81,7 +81,7 @@ def _provenance(result: Tolerance) -> str:
 def plot(result: Tolerance) -> bytes:
     """Accuracy against strength as a PNG, with the interval as a band and a large mark at the tolerable noise."""
     entries = [f"{curve.kind}, to {_share_text(result, curve)}" for curve in result.noises]
-    return plots.png((6.4, 4.0), entries, lambda axes, looks: _draw(axes, looks, result))
+    return figures.png((6.4, 4.0), entries, lambda axes, looks: _draw(axes, looks, result))
 
 
 def save(result: Tolerance, folder: str | Path) -> tuple[Path, ...]:

@@ -20,7 +20,6 @@ from turtlenet.evaluation import Comparison, Report, Tolerance, evaluate_classif
 from turtlenet.evaluation.again import loading
 from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.grey_box import evaluate_grey_box
-from turtlenet.evaluation.report import Doubt
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.fitting import (
     DEFAULT_DATA,
@@ -38,6 +37,7 @@ from turtlenet.fitting import (
     why_eps,
 )
 from turtlenet.gan.cache import ready
+from turtlenet.reports.base import Doubt
 from turtlenet.tolerance.noise import KINDS
 from turtlenet.training.surrogates.substitute import Substitution, substitution
 

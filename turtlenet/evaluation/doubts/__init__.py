@@ -9,7 +9,7 @@ from collections.abc import Callable
 from turtlenet.data.doubts import FIT_CHECKS, find_misfits
 from turtlenet.evaluation.doubts import attack_order, gradient_masking, suite_coverage
 from turtlenet.evaluation.doubts.evidence import Evidence
-from turtlenet.evaluation.report import Doubt
+from turtlenet.reports.base import Doubt
 
 __all__ = ["CHECKS", "FIT_CHECKS", "Evidence", "find_doubts", "find_misfits"]
 

@@ -5,7 +5,7 @@ import numpy as np
 from turtlenet.attacks import attacks
 from turtlenet.evaluation.attack_rounds import BLIND
 from turtlenet.evaluation.doubts.evidence import GUIDED, Evidence
-from turtlenet.evaluation.report import Doubt
+from turtlenet.reports.base import Doubt
 
 __all__ = ["black_box", "noise", "not_converged", "one_step", "rising", "wide_ball"]
 

@@ -2,7 +2,7 @@
 
 from turtlenet.evaluation.doubts.evidence import GUIDED, Evidence
 from turtlenet.evaluation.probe import SATURATED
-from turtlenet.evaluation.report import Doubt
+from turtlenet.reports.base import Doubt
 
 __all__ = ["flat", "lucky", "naive_gradient", "saturated", "unsteady", "zero_gradients"]
 

@@ -2,7 +2,7 @@
 
 from turtlenet.attacks.goal import is_sweep
 from turtlenet.evaluation.doubts.evidence import Evidence
-from turtlenet.evaluation.report import Doubt
+from turtlenet.reports.base import Doubt
 
 __all__ = ["few", "naive_labels", "single_loss", "weak_suite"]
 

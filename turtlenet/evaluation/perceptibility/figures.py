@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.text import finding, median_rows, seen
-from turtlenet.evaluation.plots import Plot, Theme, legend, look, new_axes, new_plot
 from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import names
+from turtlenet.reports.figures import Plot, Theme, legend, look, new_axes, new_plot
 from turtlenet.reports.format import percent
 
 __all__ = ["drawn"]

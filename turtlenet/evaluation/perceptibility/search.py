@@ -22,8 +22,8 @@ from turtlenet.errors import DataError
 from turtlenet.evaluation.cascade import inside, judged
 from turtlenet.evaluation.per_image_results import read_progress
 from turtlenet.evaluation.perceptibility.result import MEASURES, Fixed, Perceptibility, Sight, broken_at, measured
-from turtlenet.evaluation.pictures import drawable, png
 from turtlenet.files import write_whole
+from turtlenet.reports.images import drawable, png
 from turtlenet.reports.statistics import distances, interval, similarity
 
 __all__ = ["BISECTIONS", "MULTIPLES", "measure_perceptibility"]

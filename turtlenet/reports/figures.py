@@ -1,0 +1,157 @@
+"""Figures of reports: small SVG pictures, each for light and for dark paper, and PNG files.
+
+Colors are those of Okabe and Ito, which most color-blind people can tell apart; markers and line styles tell the
+lines apart as well.
+"""
+
+import base64
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from turtlenet.reports.format import clip
+
+__all__ = ["Plot", "Theme", "legend", "look", "new_axes", "new_plot", "png"]
+
+
+_STYLES = ("-", "--", "-.", ":")
+
+
+_MARKERS = "osD^vP"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """One plot, twice.
+
+    Attributes:
+        title: What the plot shows, in a sentence.
+        alt: The figures behind it, for who cannot see it.
+        light: SVG text for light paper.
+        dark: SVG text for dark paper.
+    """
+
+    title: str
+    alt: str
+    light: str
+    dark: str
+
+    @property
+    def light_uri(self) -> str:
+        """The light picture as a data URI."""
+        return _uri(self.light)
+
+    @property
+    def dark_uri(self) -> str:
+        """The dark picture as a data URI."""
+        return _uri(self.dark)
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The colors of light or of dark paper: of words, of lines that guide the eye, and of models."""
+
+    ink: str
+    faint: str
+    colors: tuple[str, ...]
+
+    def color(self, index: int, total: int) -> str:
+        """The last model, the one a reader came for, is always blue."""
+        return self.colors[(total - 1 - index) % len(self.colors)]
+
+
+_LIGHT = Theme("#24292f", "#d5dae0", ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"))
+
+
+_DARK = Theme("#e3e7ec", "#3a424c", ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00"))
+
+
+_Draw = Callable[[Figure, Theme], None]
+
+
+def new_plot(title: str, alt: str, size: tuple[float, float], draw: _Draw) -> Plot:
+    """Draws a plot twice; `draw` is given an empty figure of this size in inches, and the theme."""
+    return Plot(title=title, alt=alt, light=_svg(size, _LIGHT, draw), dark=_svg(size, _DARK, draw))
+
+
+def png(
+    size: tuple[float, float], entries: Sequence[str], draw: Callable[[Axes, Sequence[dict[str, Any]]], None]
+) -> bytes:
+    """A picture on white paper that stands alone.
+
+    Args:
+        size: Width and height in inches.
+        entries: Names of the lines, for the legend above.
+        draw: Is given the axes, and for each line the color, the line style and the marker to draw it with; the
+            first lines with a label are those of the legend.
+    """
+    page = io.BytesIO()
+    with _paper(_LIGHT):
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.08))
+        axes = new_axes(figure)
+        looks = zip(_LIGHT.colors, _STYLES * 2, _MARKERS, strict=False)
+        draw(axes, [{"color": color, "linestyle": style, "marker": marker} for color, style, marker in looks])
+        legend(figure, axes, entries)
+        figure.savefig(page, format="png", dpi=160, metadata={"Software": None})
+    return page.getvalue()
+
+
+def _svg(size: tuple[float, float], theme: Theme, draw: _Draw) -> str:
+    page = io.StringIO()
+    with _paper(theme):
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.08))
+        draw(figure, theme)
+        figure.savefig(page, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return page.getvalue()
+
+
+@contextlib.contextmanager
+def _paper(theme: Theme) -> Iterator[None]:
+    settings: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "turtlenet",
+        "text.parse_math": False,
+        "font.family": "sans-serif",
+        "font.size": 10.5,
+        **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), theme.ink),
+        "axes.edgecolor": theme.faint,
+        "grid.color": theme.faint,
+    }
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        # A name may hold letters that the measuring font lacks; the reader's browser has its own fonts.
+        warnings.filterwarnings("ignore", message="Glyph|Matplotlib currently does not support")
+        yield
+
+
+def _uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def look(theme: Theme, index: int, total: int) -> dict[str, Any]:
+    """Color, line style and marker of one model of several."""
+    style, marker = _STYLES[index % len(_STYLES)], _MARKERS[index % len(_MARKERS)]
+    return {"color": theme.color(index, total), "linestyle": style, "marker": marker}
+
+
+def new_axes(figure: Figure, *place: int) -> Axes:
+    """Axes with few lines, at a place such as `2, 1, 1` of the figure, or all over it."""
+    axes = figure.add_subplot(*place)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(length=0, pad=7)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def legend(figure: Figure, axes: Axes, entries: Sequence[str]) -> None:
+    """A legend above the plot, two names a row; matplotlib would hide a name that starts with an underscore."""
+    handles, _ = axes.get_legend_handles_labels()
+    labels = [f" {clip(entry, 28)}" for entry in entries]
+    figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False, borderpad=0, handlelength=2.2)
