@@ -9,8 +9,8 @@ from turtlenet import data, models
 from turtlenet.data import parts
 from turtlenet.data.dataset import assemble
 from turtlenet.data.parts import choose, note, remember, saw, trained_on
+from turtlenet.data.prepare import load_data
 from turtlenet.errors import DataError, SettingError, SpecError
-from turtlenet.fitting import load_data
 
 RNG = np.random.default_rng(3)
 X = RNG.uniform(size=(60, 4, 4, 1)).astype("float32")

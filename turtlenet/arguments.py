@@ -16,10 +16,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from turtlenet import backend
 from turtlenet.errors import DataError, ModelError, OutputError, SettingError, SpecError, TurtlenetError
 
-__all__ = ["check_fields", "checked", "fitted"]
+__all__ = ["check_fields", "fitted"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,44 +50,6 @@ _WORDS: dict[Any, str] = {
 
 class _MisfitError(Exception):
     """A value of another type; carries what was expected, in words."""
-
-
-def checked(*, within_graphs: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorates a public function so that each argument is of the type that its annotation states.
-
-    Args:
-        within_graphs: Whether the function may be called while a framework traces the caller's function.
-
-    Raises:
-        TurtlenetError: An argument of another type; a call within `tf.function` or `jax.jit`.
-    """
-
-    def around(function: Callable[P, R]) -> Callable[P, R]:
-        signature = inspect.signature(function)
-
-        @functools.wraps(function)
-        def call(*args: P.args, **settings: P.kwargs) -> R:
-            bound = signature.bind(*args, **settings)
-            if not within_graphs and backend.in_graph(bound.arguments.values()):
-                raise SettingError(
-                    f"Expected turtlenet.{function.__name__} outside of tf.function and jax.jit, as it compiles by "
-                    "itself; got a call inside one."
-                )
-            hints = _hints(function)
-            for name, value in bound.arguments.items():
-                hint = hints.get(name, Any)
-                kind = signature.parameters[name].kind
-                if name in _READ_ELSEWHERE or kind is inspect.Parameter.VAR_KEYWORD:
-                    continue
-                if kind is inspect.Parameter.VAR_POSITIONAL:
-                    bound.arguments[name] = tuple(fitted(each, hint, name) for each in value)
-                elif not (name == "eps" and isinstance(value, str)):
-                    bound.arguments[name] = fitted(value, hint, name)
-            return function(*bound.args, **bound.kwargs)
-
-        return call
-
-    return around
 
 
 def check_fields(settings: Any) -> None:

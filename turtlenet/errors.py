@@ -21,6 +21,7 @@ __all__ = [
     "SettingError",
     "SpecError",
     "TurtlenetError",
+    "at_least",
     "did_you_mean",
     "printable",
 ]
@@ -67,3 +68,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known) or 'none'}."
+
+
+def at_least(least: int, **values: int) -> None:
+    """Refuses settings below a number.
+
+    Raises:
+        SettingError: One that is.
+    """
+    for name, value in values.items():
+        if value < least:
+            raise SettingError(f"Expected {name} >= {least}; got {value}.")

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from turtlenet.errors import OutputError
 
-__all__ = ["check_folder", "write_whole"]
+__all__ = ["PathType", "check_folder", "write_whole"]
 
 
 def check_folder(path: Path) -> None:
@@ -44,3 +45,6 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         raise OutputError(f"Expected to write {path}; got: {error.strerror or error}.") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+PathType: TypeAlias = str | PathLike[str]

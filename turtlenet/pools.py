@@ -9,11 +9,12 @@ import keras
 
 from turtlenet import attacks as attack_family
 from turtlenet.attacks import AdvGAN, Attack, Mixed
+from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
 from turtlenet.errors import SettingError, SpecError, did_you_mean
-from turtlenet.fitting import PathType, check_alone
+from turtlenet.files import PathType
 from turtlenet.gan.cache import ready
 from turtlenet.gan.co_training import players_of, with_own_generators
 from turtlenet.training.co_training import Turns

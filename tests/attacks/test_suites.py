@@ -6,8 +6,8 @@ import pytest
 
 from turtlenet import attacks, models
 from turtlenet.attacks import Attack, suites
+from turtlenet.attacks.threat import threat_for
 from turtlenet.errors import SpecError
-from turtlenet.fitting import threat_for
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ import pytest
 
 from turtlenet import attacks, backend, balls, data
 from turtlenet.classifier import Classifier
+from turtlenet.data.prepare import split
 from turtlenet.errors import OutputError, SettingError
 from turtlenet.training import Madry, Schedule, Trainer, harden
 from turtlenet.training.callbacks import BestRobust, CollapseWatch
 from turtlenet.training.checkpoint import read_notes
-from turtlenet.training.stream import Stream, split
+from turtlenet.training.stream import Stream
 from turtlenet.workflows import attack
 
 RNG = np.random.default_rng(0)

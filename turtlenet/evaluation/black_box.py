@@ -10,6 +10,7 @@ import numpy as np
 
 from turtlenet import models
 from turtlenet.attacks import Attack, Transfer
+from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
@@ -18,7 +19,6 @@ from turtlenet.errors import DataError
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.per_image_results import Ledger
 from turtlenet.evaluation.threat_model import Access, Attacker
-from turtlenet.fitting import check_alone
 from turtlenet.reports.base import Doubt
 from turtlenet.training.surrogates.oracle import Oracle
 from turtlenet.training.surrogates.substitute import Substitution, fresh_network, train_substitute

@@ -10,15 +10,16 @@ import numpy as np
 
 from turtlenet import models
 from turtlenet.attacks import Attack
+from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, at_least
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.lineup import check_suite, line_up
 from turtlenet.evaluation.threat_model import Access
-from turtlenet.fitting import ModelType, at_least, check_alone, in_memory
+from turtlenet.models.as_classifier import ModelType, in_memory
 from turtlenet.reports.base import Doubt
 from turtlenet.training.provenance import Training, training_of
 from turtlenet.training.surrogates.keyed import Surrogates, Workshop

@@ -8,12 +8,14 @@ from typing import Any
 
 from turtlenet.attacks import AdvGAN, Attack
 from turtlenet.attacks.goal import is_class
+from turtlenet.attacks.threat import ball_for
+from turtlenet.backend.processes import check_alone
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
 from turtlenet.errors import SettingError
 from turtlenet.files import check_folder
-from turtlenet.fitting import ModelType, about_model, ball_for, check_alone
 from turtlenet.gan.train import TRAIN_FIRST, save_generator, train_generator
+from turtlenet.models.as_classifier import ModelType, about_model
 
 __all__ = ["ready"]
 

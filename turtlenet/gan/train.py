@@ -9,34 +9,24 @@ import keras
 import numpy as np
 
 from turtlenet import models
-from turtlenet.arguments import checked
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import FACTS, loaded_generator
 from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
+from turtlenet.backend.processes import check_alone
+from turtlenet.checked import checked
 from turtlenet.data import Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose
-from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
-from turtlenet.fitting import (
-    DataType,
-    ModelType,
-    PathType,
-    about_model,
-    as_classifier,
-    at_least,
-    ball_for,
-    check_alone,
-    describe_ball,
-    hold_out,
-    load_data,
-    source_for,
-    why_eps,
-)
+from turtlenet.data.prepare import DataType, hold_out, load_data
+from turtlenet.errors import DataError, SettingError, SpecError, at_least, did_you_mean
+from turtlenet.files import PathType
 from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
 from turtlenet.gan.distillation import distill
 from turtlenet.gan.measure import measure_generator
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.gan.views import grid
+from turtlenet.models.as_classifier import ModelType, about_model, as_classifier, source_for
 from turtlenet.training import Schedule
 from turtlenet.training.surrogates.oracle import Oracle
 from turtlenet.training.surrogates.substitute import fresh_network

@@ -5,7 +5,6 @@ from turtlenet.training.madry import Madry, Natural
 from turtlenet.training.objective import Objective, objectives
 from turtlenet.training.recipes import Recipe
 from turtlenet.training.run import OPTIMIZERS, Run, Schedule, harden
-from turtlenet.training.stream import split
 from turtlenet.training.trainer import Trainer
 
 __all__ = [
@@ -20,5 +19,4 @@ __all__ = [
     "class_weights",
     "harden",
     "objectives",
-    "split",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from turtlenet import backend
 from turtlenet.data import Examples
 
-__all__ = ["Batches", "Stream", "split"]
+__all__ = ["Batches", "Stream"]
 
 
 class Stream(keras.utils.PyDataset):
@@ -69,9 +69,3 @@ class Batches(keras.utils.PyDataset):
         places = np.arange(number * self.batch_size, (number + 1) * self.batch_size)[backend.own(self.batch_size)]
         x, y = self.examples.batch(places % len(self.examples))
         return x, y, (places < len(self.examples)).astype("float32")
-
-
-def split(examples: Examples, held_out: int, seed: int) -> tuple[Examples, Examples]:
-    """Holds out a random part for validation; gives the rest and that part."""
-    order = np.random.default_rng([seed, 0x5EED]).permutation(len(examples))
-    return examples.subset(np.sort(order[held_out:])), examples.subset(np.sort(order[:held_out]))

@@ -8,24 +8,18 @@ import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
-from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
 from turtlenet.attacks.runner import Outcome, attack_all
+from turtlenet.attacks.threat import ball_for, describe_ball
+from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.parts import TRAINED_ON, remember, trained_on
+from turtlenet.data.prepare import load_data
 from turtlenet.defences import Conversion, Defence
-from turtlenet.errors import DataError, SettingError
-from turtlenet.fitting import (
-    ModelType,
-    PathType,
-    as_classifier,
-    at_least,
-    ball_for,
-    describe_ball,
-    in_memory,
-    load_data,
-)
+from turtlenet.errors import DataError, SettingError, at_least
+from turtlenet.files import PathType
 from turtlenet.gan.cache import ready
+from turtlenet.models.as_classifier import ModelType, as_classifier, in_memory
 from turtlenet.workflows.evaluate import evaluate, tolerance
 from turtlenet.workflows.train import harden_model, train
 

@@ -4,15 +4,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from turtlenet import attacks as attack_family
-from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
+from turtlenet.attacks.threat import ball_for
 from turtlenet.attacks.told import told
+from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose
+from turtlenet.data.prepare import DataType, load_data
 from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, fit_on, score_on
 from turtlenet.errors import DataError
-from turtlenet.fitting import DataType, ModelType, PathType, about_model, as_classifier, ball_for, load_data
+from turtlenet.files import PathType
+from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 
 __all__ = ["fit_detector", "score_detector"]
 

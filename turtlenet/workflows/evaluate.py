@@ -9,34 +9,23 @@ from typing import Any
 
 from turtlenet import attacks as attack_family
 from turtlenet import models
-from turtlenet.arguments import checked
 from turtlenet.attacks import Attack, suites
+from turtlenet.attacks.threat import ball_for, check_generators, threat_for, why_eps
 from turtlenet.balls import Ball
+from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
-from turtlenet.errors import SettingError
+from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_data, load_for
+from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, Tolerance, evaluate_classifier, measure_tolerance
 from turtlenet.evaluation.again import loading
 from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
-from turtlenet.fitting import (
-    DEFAULT_DATA,
-    DataType,
-    ModelType,
-    PathType,
-    about_model,
-    as_classifier,
-    at_least,
-    ball_for,
-    check_generators,
-    load_data,
-    load_for,
-    threat_for,
-    why_eps,
-)
+from turtlenet.files import PathType
 from turtlenet.gan.cache import ready
+from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 from turtlenet.reports.base import Doubt
 from turtlenet.tolerance.noise import KINDS
 from turtlenet.training.surrogates.substitute import Substitution, substitution

@@ -12,30 +12,21 @@ import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
-from turtlenet.arguments import checked
 from turtlenet.attacks import Attack
+from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
 from turtlenet.balls import Ball
 from turtlenet.bars import aside
 from turtlenet.batching import check_agreement
+from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import note, remember, trained_on
+from turtlenet.data.prepare import DataType, hold_out, load_data
 from turtlenet.defences import Conversion, Defence
-from turtlenet.errors import DataError, SettingError
-from turtlenet.fitting import (
-    DataType,
-    ModelType,
-    PathType,
-    at_least,
-    ball_for,
-    describe_ball,
-    hold_out,
-    in_memory,
-    load_data,
-    source_for,
-    why_eps,
-)
+from turtlenet.errors import DataError, SettingError, at_least
+from turtlenet.files import PathType
 from turtlenet.gan.co_training import keep_rivals
+from turtlenet.models.as_classifier import ModelType, in_memory, source_for
 from turtlenet.pools import check_without_ball, drawn_from, rivals_in, with_generators
 from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives, recipes
 

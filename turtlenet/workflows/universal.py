@@ -4,12 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from turtlenet import attacks
-from turtlenet.arguments import checked
 from turtlenet.attacks import Perturbation
+from turtlenet.attacks.threat import ball_for
+from turtlenet.checked import checked
 from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
-from turtlenet.errors import DataError
-from turtlenet.fitting import DataType, ModelType, as_classifier, at_least, ball_for, hold_out, load_data
+from turtlenet.data.prepare import DataType, hold_out, load_data
+from turtlenet.errors import DataError, at_least
+from turtlenet.models.as_classifier import ModelType, as_classifier
 
 __all__ = ["universal"]
 

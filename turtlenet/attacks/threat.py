@@ -1,0 +1,75 @@
+"""How far inputs may move, and which attacks work there."""
+
+from collections.abc import Sequence
+
+from turtlenet import balls, models, radius
+from turtlenet.attacks import Attack
+from turtlenet.attacks.advgan import generators_in, loaded_generator, trained_on
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
+from turtlenet.models.as_classifier import ModelType, about_model
+
+__all__ = ["ball_for", "check_generators", "describe_ball", "threat_for", "why_eps"]
+
+
+def ball_for(victim: Classifier, norm: str, eps: float | str | None) -> Ball:
+    """The ball in a classifier's bounds.
+
+    Args:
+        victim: The classifier.
+        norm: Name of the norm.
+        eps: The radius, as `turtlenet.radius.parsed` reads it; None takes the usual one for gray or color images.
+
+    Raises:
+        SpecError: No such norm.
+        SettingError: A radius that cannot be read, or is negative, NaN or infinite.
+    """
+    ball = balls.get(norm, 0.0, victim.bounds)
+    if eps is None:
+        return ball.with_eps(radius.usual(victim.input_shape, norm, victim.bounds)[0])
+    return ball.with_eps(radius.resolved(eps, norm, victim.bounds))
+
+
+def why_eps(victim: Classifier, norm: str, eps: float | str | None) -> str:
+    """Where the radius of `ball_for` comes from, in words."""
+    return radius.usual(victim.input_shape, norm, victim.bounds)[1] if eps is None else "given"
+
+
+def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | str | None) -> Ball:
+    """How far inputs may move; refuses attacks that cannot work there, or in a ball of their own."""
+    ball = ball_for(victim, norm, eps)
+    for each in attacks:
+        each.check(victim, each.own_ball(ball, victim.input_shape))
+    return ball
+
+
+def describe_ball(ball: Ball, shape: tuple[int, ...] | None = None, why: str = "") -> str:
+    """`linf, eps 0.3, pixels in [0, 1] (76.5 gray levels of 255, 30 % of the range)`.
+
+    Args:
+        ball: The threat.
+        shape: Of an input, without the batch; None says no more than the ball does.
+        why: Where the radius comes from, if that is worth a word.
+    """
+    words = [] if why in ("", "given") else [why]
+    if shape is not None:
+        share = radius.per_pixel(ball.eps, ball.norm, (ball.low, ball.high), shape)
+        words.insert(0, radius.size_words(ball.norm, share, 255 * share if radius.is_image(shape) else None))
+    more = f" ({'; '.join(words)})" if words else ""
+    return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]{more}"
+
+
+def check_generators(attacks: Sequence[Attack], model: ModelType, victim: Classifier, access: str) -> None:
+    """Refuses generators that were trained on the model itself: whoever did has had its gradients.
+
+    Raises:
+        SettingError: One that was.
+    """
+    digests = {about_model(model, victim)["sha256"], models.weights_sha256(victim.model)}
+    for file in (file for attack in attacks for file in generators_in(attack)):
+        if trained_on(loaded_generator(file).facts, digests):
+            raise SettingError(
+                f"Expected a generator that was not trained on the model for access {access}; got {file}: "
+                "turtlenet gan train --access dynamic, or on another model."
+            )

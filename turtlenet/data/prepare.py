@@ -1,0 +1,137 @@
+"""Brings what a user gives as data to a model: shape, classes, bounds, the part to train on or attack."""
+
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from turtlenet import backend
+from turtlenet import data as data_family
+from turtlenet.batching import predict
+from turtlenet.classifier import Classifier
+from turtlenet.data import Data, Examples
+from turtlenet.data.parts import choose
+from turtlenet.errors import DataError, SettingError
+from turtlenet.files import PathType
+
+__all__ = ["DEFAULT_DATA", "DataType", "SAMPLE_ACCURACY", "hold_out", "load_data", "load_for", "split"]
+
+
+def split(examples: Examples, held_out: int, seed: int) -> tuple[Examples, Examples]:
+    """Holds out a random part for validation; gives the rest and that part."""
+    order = np.random.default_rng([seed, 0x5EED]).permutation(len(examples))
+    return examples.subset(np.sort(order[held_out:])), examples.subset(np.sort(order[:held_out]))
+
+
+DataType: TypeAlias = PathType | tuple[Any, ...] | Examples | Data | Iterable[Any]
+
+
+DEFAULT_DATA = "mnist-sample"
+
+
+SAMPLE_ACCURACY = 0.8
+"""Clean accuracy that a model of digits has; one below was made for something else, or is not trained."""
+
+
+_SAMPLED = 500
+
+
+def load_data(
+    data: DataType | None, victim: Classifier, *, judge: Classifier | None = None, weighted: bool = False
+) -> Data:
+    """Brings any form of data to the shape, classes and bounds of a classifier.
+
+    Args:
+        data: The name of a data set, a path, `(x, y)` of any library, a finite stream of such batches (`tf.data`,
+            `PyDataset`, a generator: read once, at most 1 GiB), or None for the embedded sample, where it fits and the
+            model gets it right.
+        victim: The classifier that the data are for.
+        judge: The classifier that must get the sample right; the victim itself by default.
+        weighted: Whether examples may have weights: `(x, y, sample_weight)`.
+
+    Raises:
+        DataError: Data that do not fit, or None where the sample does not, or is not what the model was made for.
+        SpecError: An unknown name.
+    """
+    fit: dict[str, Any] = {
+        "shape": victim.input_shape,
+        "num_classes": victim.num_classes,
+        "bounds": victim.bounds,
+    }
+    if isinstance(data, Data):
+        return data
+    if isinstance(data, Examples):
+        return Data(data.name, train=data, test=data, whole=data)
+    if data is not None and not isinstance(data, (str, PathLike)):
+        x, y, *weights = data_family.parts_of(data, victim.input_shape)
+        if weights and weights[0] is not None and not weighted:
+            raise DataError(
+                "Expected (x, y), where each image counts once; got sample weights: they are for train, and for "
+                "turtlenet.Trainer."
+            )
+        whole = data_family.from_arrays(x, y, **fit)
+        if weights and weights[0] is not None:
+            whole = whole.weighted(weights[0])
+        return Data(whole.name, train=whole, test=whole, whole=whole)
+    if data is not None:
+        return data_family.load(data, **fit)
+    _check_sample(victim)
+    sample = data_family.load(DEFAULT_DATA, **fit)
+    _check_right([judge or victim], [sample])
+    return sample
+
+
+def load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]:
+    """The data for each classifier; those that take the same images share them.
+
+    Raises:
+        DataError: See `load_data`; of several classifiers one must get the embedded sample right.
+    """
+    for victim in victims if data is None else ():
+        _check_sample(victim)
+    fits = [(victim.input_shape, victim.num_classes, victim.bounds) for victim in victims]
+    wanted = DEFAULT_DATA if data is None else data
+    loaded = {fit: load_data(wanted, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
+    found = [loaded[fit] for fit in fits]
+    if data is None:
+        _check_right(victims, found)
+    return found
+
+
+def hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Examples, Examples | None]:
+    """The part to train on and the part for validation; None holds out a tenth, at most 1,000.
+
+    Raises:
+        SettingError: As many as there are, or less than none.
+    """
+    count = min(1000, len(examples) // 10) if validation is None else validation
+    if not 0 <= count < len(examples):
+        raise SettingError(f"Expected validation from 0 to {len(examples) - 1} images; got {count}.")
+    return split(examples, count, seed) if count else (examples, None)
+
+
+def _check_sample(victim: Classifier) -> None:
+    fits = victim.input_shape in ((28, 28, 1), (28, 28), (784,)) and victim.num_classes == 10
+    if not fits:
+        shape = "x".join(map(str, victim.input_shape))
+        raise DataError(
+            f"Expected --data NAME|PATH for a model of {shape} images and {victim.num_classes} classes; the embedded "
+            "mnist-sample has 28x28x1 images and 10 classes."
+        )
+
+
+def _check_right(victims: Sequence[Classifier], samples: Sequence[Data]) -> None:
+    """Refuses the embedded sample for classifiers none of which gets it right."""
+    if backend.process()[1] > 1:
+        return
+    best = 0.0
+    for victim, sample in zip(victims, samples, strict=True):
+        x, y = choose(sample, held_out=True).examples.batch(slice(_SAMPLED))
+        best = max(best, float((predict(victim, x, 256).argmax(axis=1) == y).mean()))
+        if best >= SAMPLE_ACCURACY:
+            return
+    raise DataError(
+        f"Expected --data NAME|PATH: the embedded mnist-sample stands in only for a model of its digits, and this one "
+        f"answers {best:.3f} of them right. Pass --data {DEFAULT_DATA} to take it all the same."
+    )
