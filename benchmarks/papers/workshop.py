@@ -19,10 +19,11 @@ from turtlenet.attacks.runner import attack_all
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
+from turtlenet.data.prepare import load_data
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
 from turtlenet.files import write_whole
 from turtlenet.reports.versions import versions
-from turtlenet.workflows.attack import harden_model, load_data
+from turtlenet.workflows.train import harden_model
 
 __all__ = ["RESULTS", "Workshop", "parser", "start"]
 

@@ -15,7 +15,8 @@ from turtlenet.attacks.advgan import AdvGAN, loaded_generator
 from turtlenet.errors import SettingError
 from turtlenet.gan.cache import ready
 from turtlenet.gan.report import GeneratorReport
-from turtlenet.gan.train import show_generator, train_generator
+from turtlenet.gan.train import train_generator
+from turtlenet.workflows.gan import show_generator
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from turtlenet import backend, data, random
 from turtlenet.classifier import Classifier
 from turtlenet.defences import ConstantQuantization, defences
 from turtlenet.errors import DataError, OutputError, SettingError, SpecError
-from turtlenet.evaluation import Tolerance, measure_tolerance
 from turtlenet.reports.format import WIDTH
+from turtlenet.tolerance import Tolerance, measure_tolerance
 from turtlenet.tolerance.levels import propose, quantizer
 from turtlenet.tolerance.measure import first_crossing
 from turtlenet.tolerance.noise import KINDS, noisy, under_noise

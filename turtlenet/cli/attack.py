@@ -50,17 +50,21 @@ def command(
 ) -> None:
     """Attacks test images of MODEL and keeps what was found."""
     check_file(out, ".npz")
-    api = framework()
+    framework()
     import numpy as np
 
     from turtlenet import attacks
+    from turtlenet.attacks.threat import ball_for
     from turtlenet.data.misfits import misfits
     from turtlenet.data.parts import choose, saw, trained_on
+    from turtlenet.data.prepare import load_data
     from turtlenet.files import write_whole
     from turtlenet.gan.cache import ready
+    from turtlenet.models.as_classifier import as_classifier
+    from turtlenet.workflows.attack import attack_examples
 
-    victim = api.as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
-    found = api.load_data(data, victim)
+    victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
+    found = load_data(data, victim)
     part = choose(found, split, [trained_on(model)])
     examples = part.take(limit or None)
     if not part.asked and saw(trained_on(model), part, found):
@@ -69,9 +73,9 @@ def command(
     norm = "linf" if norm is None else norm
     trained = {"eps": settings["eps"], "norm": norm, "seed": settings["seed"], "tell": click.echo, "head": head}
     made = ready(attacks.build(spec), model, victim, found, **trained)
-    for line in misfits(victim, examples, api.ball_for(victim, norm, settings["eps"])):
+    for line in misfits(victim, examples, ball_for(victim, norm, settings["eps"])):
         click.echo(line)
-    outcome = api.attack_examples(victim, examples, made, norm=norm, **settings)
+    outcome = attack_examples(victim, examples, made, norm=norm, **settings)
     x, y = examples.batch(slice(None))
     prediction = outcome.logits.argmax(axis=1).astype("int32")
     arrays = {"x": x, "y": y, "x_adversarial": outcome.x, "prediction": prediction, "reached": outcome.reached}

@@ -65,15 +65,16 @@ def command(
     """Attacks MODELS as a strong adversary would, and writes report.json, report.md and report.html."""
     if fail_under is not None and not 0 <= fail_under <= 1:
         raise click.UsageError(f"Expected --fail-under from 0 to 1; got {fail_under}.")
-    api = framework()
+    framework()
     from turtlenet.evaluation import save
     from turtlenet.files import check_folder
+    from turtlenet.workflows.evaluate import evaluate
 
     folder = report or Path(f"{Path(models[0]).stem}-report")
     check_folder(folder)
     grey = {"access": access or "white-box", "tell": click.echo}
     grey["surrogate_dir"] = surrogate_dir or Path(f"{Path(models[0]).stem}-surrogates")
-    result = api.evaluate(list(models), limit=limit or None, progress=folder, **grey, **settings)
+    result = evaluate(list(models), limit=limit or None, progress=folder, **grey, **settings)
     if speaks():
         save.save(result, folder)
         for file in folder.glob(".progress-*.npz"):

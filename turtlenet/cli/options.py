@@ -269,8 +269,8 @@ def quiet_start() -> Iterator[None]:
             os.close(kept)
 
 
-def framework(**hardware: Any) -> Any:
-    """Starts the framework without its chatter and gives the API.
+def framework(**hardware: Any) -> None:
+    """Starts the framework without its chatter.
 
     Args:
         **hardware: What `turtlenet.configure` is given, the first time.
@@ -291,12 +291,11 @@ def framework(**hardware: Any) -> Any:
     hdf5.start()
     with quiet_start():
         from turtlenet import backend
-        from turtlenet.workflows import attack
+        from turtlenet.workflows.configure import configure
 
         if hardware:
-            attack.configure(**hardware)
+            configure(**hardware)
         backend.devices()
         # Keras imports it as soon as it describes a model, on every backend; JAX does without where it is not there.
         if importlib.util.find_spec("tensorflow"):
             importlib.import_module("tensorflow")
-    return attack

@@ -38,13 +38,14 @@ __all__ = ["command"]
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result; MODEL-tolerance by default.")
 def command(model: str, out: Path | None, limit: int, **settings: Any) -> None:
     """Injects growing noise into images until MODEL fails, and proposes how many levels to quantize its input to."""
-    api = framework()
+    framework()
     from turtlenet.files import check_folder
     from turtlenet.tolerance.views import PLOT
+    from turtlenet.workflows.tolerance import tolerance
 
     folder = out or Path(f"{Path(model).stem}-tolerance")
     check_folder(folder)
-    result = api.tolerance(model, limit=limit or None, tell=click.echo, **settings)
+    result = tolerance(model, limit=limit or None, tell=click.echo, **settings)
     if speaks():
         result.save(folder)
     click.echo(f"{result}\n\nplot: {folder / PLOT}")

@@ -72,25 +72,28 @@ def command(
     **settings: Any,
 ) -> None:
     """Hardens MODEL on the saddle point: each batch is attacked on the current weights, then learned."""
-    api = framework()
+    framework()
     from turtlenet import models
     from turtlenet.evaluation import save
     from turtlenet.files import check_folder
     from turtlenet.training import recipes
+    from turtlenet.workflows.evaluate import evaluate
+    from turtlenet.workflows.models import load_model, save_model
+    from turtlenet.workflows.train import harden_model
 
     given = {name for name in settings if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     said = recipes.find(recipe).settings if recipe else {}
     settings |= {name: value for name, value in said.items() if name not in given}
     norm = settings.pop("norm")
     target = out or Path(model).with_name(f"{Path(model).stem}-hardened.h5")
-    before = api.load_model(model)
+    before = load_model(model)
     models.check_writable(target)
     if report:
         check_folder(report)
         if target.exists() and target.samefile(model):
             raise OutputError(f"Expected --out to be another file than {model}: the report compares the two.")
     checkpoint = target.with_name(f"{target.name}.resume")
-    hardened, run = api.harden_model(
+    hardened, run = harden_model(
         before,
         norm="linf" if norm is None else norm,
         checkpoint=checkpoint,
@@ -101,13 +104,13 @@ def command(
     )
     kept = target if speaks() else Path(tempfile.mkdtemp()) / target.name
     source = {"name": Path(model).name, "sha256": models.file_sha256(Path(model))}
-    api.save_model(hardened, kept, provenance={"source": source, "recipe": run.recipe})
+    save_model(hardened, kept, provenance={"source": source, "recipe": run.recipe})
     if speaks():
         checkpoint.unlink(missing_ok=True)
     click.echo(_summary(run, target))
     if report:
         threat = {key: settings[key] for key in ("data", "eps", "bounds", "head", "precision", "seed")}
-        result = api.evaluate([model, kept], norm=norm, limit=limit or None, held_out=True, **threat)
+        result = evaluate([model, kept], norm=norm, limit=limit or None, held_out=True, **threat)
         if speaks():
             save.save(result, report)
         click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")

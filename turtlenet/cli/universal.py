@@ -35,10 +35,11 @@ __all__ = ["command"]
 def command(model: str, out: Path, limit: int, norm: str | None, **settings: Any) -> None:
     """Fits one perturbation on training images of MODEL, tries it on test images, and keeps it."""
     check_file(out, ".npy")
-    api = framework()
+    framework()
     import numpy as np
 
     from turtlenet.attacks import Universal
+    from turtlenet.attacks.threat import describe_ball
     from turtlenet.evaluation.again import exact
     from turtlenet.files import write_whole
     from turtlenet.workflows.universal import universal
@@ -47,7 +48,7 @@ def command(model: str, out: Path, limit: int, norm: str | None, **settings: Any
     if speaks():
         write_whole(out, lambda file: np.save(file, found.delta))
     click.echo(
-        f"saved {out}: {api.describe_ball(found.ball, found.delta.shape)}\n"
+        f"saved {out}: {describe_ball(found.ball, found.delta.shape)}\n"
         f"{found.count:,} test images, accuracy {found.clean_accuracy:.3f} without it and {found.accuracy:.3f} "
         f"with it: {found.fooled:.3f} of the right answers fooled"
     )

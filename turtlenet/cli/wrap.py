@@ -19,13 +19,14 @@ __all__ = ["command"]
 @loading_options
 def command(model: str, defences: tuple[str, ...], bounds: tuple[float, float] | None, out: Path | None) -> None:
     """Puts defences in front of MODEL as they are; most defend little until the model is trained behind them."""
-    api = framework()
+    framework()
     from turtlenet import models
+    from turtlenet.workflows.models import save_model, wrap
 
     target = out or Path(model).with_name(f"{Path(model).stem}-defended.h5")
     models.check_writable(target)
-    wrapped = api.wrap(model, *defences, bounds=bounds)
+    wrapped = wrap(model, *defences, bounds=bounds)
     source = {"name": Path(model).name, "sha256": models.file_sha256(Path(model))}
     shields = [str(each) for each in models.defences_of(wrapped)]
-    api.save_model(wrapped, target, provenance={"source": source, "defences": shields})
+    save_model(wrapped, target, provenance={"source": source, "defences": shields})
     click.echo(f"saved {target}: {' then '.join(shields)}, then {Path(model).name}; it loads after `import turtlenet`")

@@ -1,13 +1,17 @@
 """The histogram of paper 001's Figure 2, and the ROC curves."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from turtlenet.detection.report import AttackedRow, Detection
 from turtlenet.reports import figures
+
+if TYPE_CHECKING:
+    from turtlenet.detection.report import AttackedRow, Detection
 
 __all__ = ["HISTOGRAM", "ROC", "histogram", "roc"]
 

@@ -1,12 +1,17 @@
 """Writes the report of a detector: the JSON, its views and its pictures."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from turtlenet.detection.pictures import HISTOGRAM, ROC, histogram, roc
-from turtlenet.detection.report import Detection
 from turtlenet.detection.views import html, markdown
 from turtlenet.errors import OutputError
 from turtlenet.files import write_whole
+
+if TYPE_CHECKING:
+    from turtlenet.detection.report import Detection
 
 __all__ = ["save"]
 

@@ -1,11 +1,16 @@
 """The terminal's view of a detector, and the words and cells that all views share."""
 
+from __future__ import annotations
+
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from turtlenet.detection.fitted import FittedDetector, Point, Scores
-from turtlenet.detection.report import AttackedRow, Detection, Separation, Share
 from turtlenet.reports.format import MISSING, WIDTH, aligned, clean, clip, count, fraction, percent, within
+
+if TYPE_CHECKING:
+    from turtlenet.detection.fitted import FittedDetector, Point, Scores
+    from turtlenet.detection.report import AttackedRow, Detection, Separation, Share
 
 __all__ = [
     "EQUATION",

@@ -1,18 +1,23 @@
 """The report of a detector as Markdown and as one HTML page."""
 
+from __future__ import annotations
+
 import base64
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from turtlenet.detection import text
 from turtlenet.detection.pictures import HISTOGRAM, ROC
-from turtlenet.detection.report import AttackedRow, Detection, Separation
 from turtlenet.reports import markdown as md
 from turtlenet.reports.base import TEMPLATES
 from turtlenet.reports.format import MISSING, number, percent, within
+
+if TYPE_CHECKING:
+    from turtlenet.detection.report import AttackedRow, Detection, Separation
 
 __all__ = ["html", "markdown"]
 

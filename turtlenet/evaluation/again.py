@@ -1,11 +1,15 @@
 """How to run an evaluation again: the command line where files are enough, else the call from Python."""
 
+from __future__ import annotations
+
 import re
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from turtlenet.evaluation.report import Report
 from turtlenet.keras_files.load import current
+
+if TYPE_CHECKING:
+    from turtlenet.evaluation.report import Report
 
 __all__ = ["call", "command", "exact", "loading"]
 

@@ -1,5 +1,7 @@
 """The report as one HTML page that needs nothing else: no network, no script, no font file."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 import json
@@ -7,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
@@ -14,9 +17,11 @@ from turtlenet.evaluation import again, plots, text
 from turtlenet.evaluation.perceptibility import figures
 from turtlenet.evaluation.perceptibility import text as perceptibility_text
 from turtlenet.evaluation.perceptibility.result import Sight
-from turtlenet.evaluation.report import Picture, Report
 from turtlenet.reports import format
 from turtlenet.reports.base import TEMPLATES
+
+if TYPE_CHECKING:
+    from turtlenet.evaluation.report import Picture, Report
 
 __all__ = ["html"]
 

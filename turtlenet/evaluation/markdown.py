@@ -1,11 +1,13 @@
 """The report as Markdown: the verdict, the doubts, then the figures."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from turtlenet.evaluation.again import call, command
 from turtlenet.evaluation.perceptibility import text as visible
-from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import (
     CASCADE,
     CLEAN,
@@ -32,6 +34,9 @@ from turtlenet.evaluation.text import (
 )
 from turtlenet.reports.format import MISSING, count, fraction, number
 from turtlenet.reports.markdown import _code, plain, table
+
+if TYPE_CHECKING:
+    from turtlenet.evaluation.report import Report
 
 __all__ = ["markdown"]
 

@@ -4,13 +4,15 @@ A plot's title is its conclusion and stands beside the picture, where it can wra
 Okabe and Ito, which most color-blind people can tell apart; markers and line styles tell the models apart as well.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
 from turtlenet.evaluation.text import (
     CLEAN,
     ROBUST,
@@ -23,6 +25,9 @@ from turtlenet.evaluation.text import (
 )
 from turtlenet.reports.figures import _MARKERS, _STYLES, Plot, Theme, legend, new_axes, new_plot
 from turtlenet.reports.format import clean, clip, percent
+
+if TYPE_CHECKING:
+    from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
 
 __all__ = ["accuracies", "curve", "per_class"]
 

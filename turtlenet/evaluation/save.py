@@ -1,5 +1,7 @@
 """Writes a report's files whole or not at all, and reads the JSON back."""
 
+from __future__ import annotations
+
 import csv
 import io
 import itertools
@@ -7,11 +9,14 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from turtlenet.errors import DataError, OutputError
 from turtlenet.evaluation.html import html
 from turtlenet.evaluation.markdown import markdown
-from turtlenet.evaluation.report import Comparison, Report
+
+if TYPE_CHECKING:
+    from turtlenet.evaluation.report import Comparison, Report
 
 __all__ = ["save"]
 

@@ -1,8 +1,10 @@
 """The summary of reports for a terminal."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-from turtlenet.evaluation.report import AttackRow, Report
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from turtlenet.evaluation.text import (
     CASCADE,
     CLEAN,
@@ -23,6 +25,9 @@ from turtlenet.evaluation.text import (
     threat,
 )
 from turtlenet.reports.format import MISSING, WIDTH, aligned, clean, clip, count, fraction, wrapped
+
+if TYPE_CHECKING:
+    from turtlenet.evaluation.report import AttackRow, Report
 
 __all__ = ["table"]
 

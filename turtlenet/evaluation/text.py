@@ -1,12 +1,17 @@
 """What is said of a report, in the words that all views share."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from turtlenet.data.doubts import FIT_CHECKS
-from turtlenet.evaluation.report import AttackRow, PartRow, Report
 from turtlenet.radius import size_words
 from turtlenet.reports.format import MISSING, clean, count, fraction, percent, within
+
+if TYPE_CHECKING:
+    from turtlenet.evaluation.report import AttackRow, PartRow, Report
 
 __all__ = [
     "CASCADE",

@@ -2,17 +2,26 @@
 
 import dataclasses
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import keras
 
 from turtlenet import models
 from turtlenet.attacks import AdvGAN, Attack, Mixed
 from turtlenet.attacks.advgan import FACTS, generators_in, loaded_generator
+from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.data import Data
 from turtlenet.errors import SettingError
+from turtlenet.files import PathType
+from turtlenet.gan.cache import ready
 from turtlenet.gan.objective import Game, Players, build_players
+from turtlenet.training.co_training import Turns
 
-__all__ = ["keep_rivals", "players_of", "with_own_generators"]
+__all__ = ["keep_rivals", "players_of", "rivals_in", "with_generators", "with_own_generators"]
 
 
 def with_own_generators(attack: Attack, folder: Path, stem: str, *, resume: bool = False) -> Attack:
@@ -78,3 +87,61 @@ def keep_rivals(attack: Attack, victim: str, **facts: Any) -> list[str]:
         known = [*source.facts.get("victims_weights", ()), victim]
         models.save(source.model, path, {FACTS: {**source.facts, **facts, "victims_weights": known}})
     return paths
+
+
+def with_generators(
+    attack: Attack,
+    model: keras.Model,
+    victim: Classifier,
+    data: Data,
+    ball: Ball,
+    *,
+    head: str,
+    seed: int,
+    checkpoint: PathType | None,
+    resume: bool,
+    nowhere: Path,
+    tell: Callable[[str], None],
+) -> Attack:
+    """The attack with generators that are its own to train, in files beside the checkpoint.
+
+    Args:
+        attack: The attack, or a mixture.
+        model: The model to harden, which a generator is trained on first where none is given.
+        victim: The same, as attackers see it.
+        data: What to train on.
+        ball: The threat.
+        head: What the model's outputs are.
+        seed: Repeats every draw.
+        checkpoint: The run's state; None puts the files into `nowhere`.
+        resume: Whether files that are there are those of the run to continue.
+        nowhere: A folder that lives as long as the run.
+        tell: Is given what happens, a line each.
+
+    Raises:
+        SettingError: A cluster.
+    """
+    parts = attack.parts if isinstance(attack, Mixed) else (attack,)
+    if not any(isinstance(part, AdvGAN) for part in parts):
+        return attack
+    check_alone("to train against advgan")
+    given: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "head": head, "seed": seed, "tell": tell}
+    done = [ready(part, model, victim, data, **given) for part in parts]
+    whole = dataclasses.replace(attack, attacks=done) if isinstance(attack, Mixed) else done[0]
+    place = Path(checkpoint) if checkpoint else nowhere / "run"
+    stem = place.name.removesuffix(".resume").removesuffix(".h5").removesuffix(".keras")
+    # Without a state to continue from, a file that an earlier run left is nothing to begin with.
+    whole = with_own_generators(whole, place.parent, stem, resume=resume and place.exists())
+    whole.check(victim, ball)
+    return whole
+
+
+def rivals_in(attack: Attack, ball: Ball, moves: int, seed: int) -> list[Turns]:
+    """The generators of an attack, as they take turns with the model; none where they make no move.
+
+    Raises:
+        SettingError: Less than no move.
+    """
+    if moves < 0:
+        raise SettingError(f"Expected generator_moves >= 0; got {moves}.")
+    return [Turns(each, moves=moves) for each in players_of(attack, ball, seed)] if moves else []

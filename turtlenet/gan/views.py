@@ -1,11 +1,13 @@
 """The report of a generator as text, as Markdown, as a page and in pictures."""
 
+from __future__ import annotations
+
 import base64
 import io
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -15,12 +17,14 @@ from PIL import Image
 
 from turtlenet.errors import OutputError
 from turtlenet.files import write_whole
-from turtlenet.gan.report import GeneratorReport
 from turtlenet.reports import figures
 from turtlenet.reports import markdown as md
 from turtlenet.reports.base import TEMPLATES
 from turtlenet.reports.format import MISSING, aligned, clean, count, fraction, number, percent, within
 from turtlenet.reports.images import drawable
+
+if TYPE_CHECKING:
+    from turtlenet.gan.report import GeneratorReport
 
 __all__ = ["TITLE", "grid", "html", "save", "summary"]
 

@@ -1,9 +1,11 @@
 """What noise a model bears: as text, as Markdown and as a plot."""
 
+from __future__ import annotations
+
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 
@@ -13,8 +15,10 @@ from turtlenet.reports import figures
 from turtlenet.reports import markdown as md
 from turtlenet.reports.format import MISSING, WIDTH, aligned, clip, count, fraction, number, percent
 from turtlenet.tolerance.levels import quantizer
-from turtlenet.tolerance.measure import LevelRow, NoiseCurve, Tolerance
 from turtlenet.tolerance.noise import SHARES
+
+if TYPE_CHECKING:
+    from turtlenet.tolerance.measure import LevelRow, NoiseCurve, Tolerance
 
 __all__ = ["PLOT", "markdown", "plot", "save", "table"]
 

@@ -23,7 +23,7 @@ class Recipe:
         source: The paper or page that the settings come from.
         defences: Specs of layers to put around the model, from the input on.
         objective, attack, norm, eps, epochs, steps_per_epoch, batch_size, learning_rate, optimizer, warmup,
-            validation, validation_attack, class_weight: See `turtlenet.workflows.attack.harden_model`.
+            validation, validation_attack, class_weight: See `turtlenet.workflows.train.harden_model`.
     """
 
     title: str = ""
@@ -45,7 +45,7 @@ class Recipe:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the recipe says, as arguments of `turtlenet.workflows.attack.harden_model`."""
+        """What the recipe says, as arguments of `turtlenet.workflows.train.harden_model`."""
         said = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in said.items() if value is not None and name not in ("title", "source")}
 

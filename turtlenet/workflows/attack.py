@@ -1,116 +1,22 @@
 """What a Keras project calls; the command line calls the same."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
 from turtlenet import attacks as attack_family
-from turtlenet import backend, models
 from turtlenet.attacks import Attack
 from turtlenet.attacks.runner import Outcome, attack_all
-from turtlenet.attacks.threat import ball_for, describe_ball
+from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
-from turtlenet.data.parts import TRAINED_ON, remember, trained_on
 from turtlenet.data.prepare import load_data
-from turtlenet.defences import Conversion, Defence
-from turtlenet.errors import DataError, SettingError, at_least
-from turtlenet.files import PathType
+from turtlenet.errors import DataError, at_least
 from turtlenet.gan.cache import ready
-from turtlenet.models.as_classifier import ModelType, as_classifier, in_memory
-from turtlenet.workflows.evaluate import evaluate, tolerance
-from turtlenet.workflows.train import harden_model, train
+from turtlenet.models.as_classifier import ModelType, as_classifier
 
-__all__ = [
-    "as_classifier",
-    "attack",
-    "attack_examples",
-    "configure",
-    "describe_ball",
-    "evaluate",
-    "harden_model",
-    "load_data",
-    "load_model",
-    "save_model",
-    "tolerance",
-    "train",
-    "wrap",
-]
-
-
-@checked()
-def configure(*, devices: int | None = None, cluster: bool = False, xla: bool = False) -> None:
-    """Chooses what computes in this process; to be called once, before the first model is made.
-
-    Args:
-        devices: How many devices of this host share each batch: `keras.distribution.DataParallel` on JAX,
-            `tf.distribute.MirroredStrategy` on TensorFlow. None takes one, or in a cluster all that a process sees. A
-            host without accelerators is cut into so many virtual devices, which is for trying out.
-        cluster: Whether this is one of several processes (JAX only). `KERAS_DISTRIBUTION_JOB_ADDRESSES`,
-            `KERAS_DISTRIBUTION_NUM_PROCESSES` and `KERAS_DISTRIBUTION_PROCESS_ID` say which; see docs/scale.md.
-        xla: Whether TensorFlow compiles with XLA on a CPU too.
-
-    Raises:
-        SettingError: Fewer devices, a cluster that cannot be joined, or one on TensorFlow.
-    """
-    if devices is not None:
-        at_least(1, devices=devices)
-    backend.configure(devices, cluster, xla)
-
-
-@checked()
-def load_model(path: PathType, **settings: Any) -> keras.Model:
-    """Loads a model that any Keras wrote (`.h5`, `.hdf5`, `.keras`, a SavedModel's folder), running no code of it.
-
-    Args:
-        path: The file or folder.
-        **settings: `custom_objects`, `trust`, `architecture` and `compile` of `turtlenet.models.load`.
-
-    Raises:
-        ModelError: No model file, a damaged one, or one with layers that nobody knows here.
-    """
-    model = models.load(path, **settings)
-    remember(model, trained_on(path))
-    return model
-
-
-@checked()
-def save_model(
-    model: keras.Model | Classifier, path: PathType, *, provenance: Mapping[str, Any] | None = None
-) -> None:
-    """Saves a model with its compiled state as `.h5` or `.keras`, at once or not at all.
-
-    Args:
-        model: Any model that Keras can write.
-        path: Where to.
-        provenance: Where the model comes from, as plain JSON data, kept in the file beside what is known of the data
-            that it was trained on.
-
-    Raises:
-        OutputError: The path cannot be written, or has another suffix.
-    """
-    seen = trained_on(model)
-    models.save(in_memory(model), path, {**({TRAINED_ON: seen} if seen else {}), **(provenance or {})})
-
-
-@checked()
-def wrap(
-    model: ModelType, *defences: str | Defence | Conversion, bounds: tuple[float, float] | None = None
-) -> keras.Model:
-    """Puts defences in front of a model, without training; see `turtlenet.models.wrap`.
-
-    Args:
-        model: A model, which shares its variables with what is given back, or the path of one.
-        *defences: Layers or their specs, from the input on: `"constant-quantization:levels=4"`.
-        bounds: Smallest and largest value of a pixel; None tells them from the model.
-    """
-    if not defences:
-        raise SettingError("Expected at least one defence; got none.")
-    wrapped = models.wrap(in_memory(model), defences, bounds)
-    remember(wrapped, trained_on(model))
-    return wrapped
+__all__ = ["attack", "attack_examples"]
 
 
 @checked()

@@ -25,10 +25,10 @@ from turtlenet.data.prepare import DataType, hold_out, load_data
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError, at_least
 from turtlenet.files import PathType
-from turtlenet.gan.co_training import keep_rivals
+from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
-from turtlenet.pools import check_without_ball, drawn_from, rivals_in, with_generators
 from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives, recipes
+from turtlenet.training.attack_pool import check_without_ball, drawn_from
 
 __all__ = ["harden_model", "train"]
 

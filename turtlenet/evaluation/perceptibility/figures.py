@@ -1,17 +1,21 @@
 """The plots of how visible a change must become: shares broken against eps, and PSNR and SSIM against eps."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.text import finding, median_rows, seen
-from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import names
 from turtlenet.reports.figures import Plot, Theme, legend, look, new_axes, new_plot
 from turtlenet.reports.format import percent
+
+if TYPE_CHECKING:
+    from turtlenet.evaluation.report import Report
 
 __all__ = ["drawn"]
 

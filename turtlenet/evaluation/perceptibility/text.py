@@ -1,12 +1,17 @@
 """How visible a change must become, in words and cells that all views share."""
 
+from __future__ import annotations
+
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from turtlenet.evaluation.perceptibility.result import MEASURES, Measure, Perceptibility
-from turtlenet.evaluation.report import Report
 from turtlenet.evaluation.text import names
 from turtlenet.reports.format import MISSING, WIDTH, aligned, clip, count, fraction, number
+
+if TYPE_CHECKING:
+    from turtlenet.evaluation.report import Report
 
 __all__ = [
     "CAVEAT",

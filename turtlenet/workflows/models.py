@@ -1,0 +1,70 @@
+"""Loads, saves and wraps models."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from turtlenet import models
+from turtlenet.checked import checked
+from turtlenet.classifier import Classifier
+from turtlenet.data.parts import TRAINED_ON, remember, trained_on
+from turtlenet.defences import Conversion, Defence
+from turtlenet.errors import SettingError
+from turtlenet.files import PathType
+from turtlenet.models.as_classifier import ModelType, in_memory
+
+__all__ = ["load_model", "save_model", "wrap"]
+
+
+@checked()
+def load_model(path: PathType, **settings: Any) -> keras.Model:
+    """Loads a model that any Keras wrote (`.h5`, `.hdf5`, `.keras`, a SavedModel's folder), running no code of it.
+
+    Args:
+        path: The file or folder.
+        **settings: `custom_objects`, `trust`, `architecture` and `compile` of `turtlenet.models.load`.
+
+    Raises:
+        ModelError: No model file, a damaged one, or one with layers that nobody knows here.
+    """
+    model = models.load(path, **settings)
+    remember(model, trained_on(path))
+    return model
+
+
+@checked()
+def save_model(
+    model: keras.Model | Classifier, path: PathType, *, provenance: Mapping[str, Any] | None = None
+) -> None:
+    """Saves a model with its compiled state as `.h5` or `.keras`, at once or not at all.
+
+    Args:
+        model: Any model that Keras can write.
+        path: Where to.
+        provenance: Where the model comes from, as plain JSON data, kept in the file beside what is known of the data
+            that it was trained on.
+
+    Raises:
+        OutputError: The path cannot be written, or has another suffix.
+    """
+    seen = trained_on(model)
+    models.save(in_memory(model), path, {**({TRAINED_ON: seen} if seen else {}), **(provenance or {})})
+
+
+@checked()
+def wrap(
+    model: ModelType, *defences: str | Defence | Conversion, bounds: tuple[float, float] | None = None
+) -> keras.Model:
+    """Puts defences in front of a model, without training; see `turtlenet.models.wrap`.
+
+    Args:
+        model: A model, which shares its variables with what is given back, or the path of one.
+        *defences: Layers or their specs, from the input on: `"constant-quantization:levels=4"`.
+        bounds: Smallest and largest value of a pixel; None tells them from the model.
+    """
+    if not defences:
+        raise SettingError("Expected at least one defence; got none.")
+    wrapped = models.wrap(in_memory(model), defences, bounds)
+    remember(wrapped, trained_on(model))
+    return wrapped
