@@ -22,7 +22,7 @@ _PUBLISHED = {"a": "97.9", "b": "97.1", "c": "98.3"}
 _ABSENT = "·"
 
 
-class Found(Protocol):
+class SearchResult(Protocol):
     """The rows of a folder."""
 
     def cell(self, row: str, name: str) -> Mapping[str, Any]:
@@ -32,7 +32,7 @@ class Found(Protocol):
         """It in percent, with its interval."""
 
 
-def generators(found: Found) -> str:
+def generators(found: SearchResult) -> str:
     """Accuracy under each attack, and the success of the generators."""
     head = ["model", "clean", "FGSM", "PGD, first 1,000", "`paper`", "`strong`", "`strong`, 10 samples"]
     head += ["`strong`, 2 steps on the model", "AutoAttack, first 1,000"]
@@ -55,7 +55,7 @@ def generators(found: Found) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def transfers(found: Found) -> str:
+def transfers(found: SearchResult) -> str:
     """What generators leave of hardened models that they never saw, beside the models' own."""
     makers = (*advgan.HARDENED, "a")
     head = ["attacked", *(f"generator of the {_TITLES[maker]}" for maker in makers)]
@@ -68,7 +68,7 @@ def transfers(found: Found) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def share(found: Found, row: str, name: str) -> str:
+def share(found: SearchResult, row: str, name: str) -> str:
     """The success of a generator in percent, or a dot."""
     value = found.cell(row, name).get("success")
     return _ABSENT if value is None else f"{100 * value:.1f}"

@@ -33,14 +33,14 @@ _RUNS = {
 _ABSENT = "·"
 
 
-class Found(Protocol):
+class SearchResult(Protocol):
     """The rows of a folder."""
 
     def cell(self, row: str, name: str) -> Mapping[str, Any]:
         """A figure with what belongs to it; empty if it was not measured."""
 
 
-def longer(found: Found, kind: str) -> str:
+def longer(found: SearchResult, kind: str) -> str:
     """One line for each attack of each run on the nets of a paper."""
     head = ["net", "run", "images", "attack", "paper", "accuracy left", "doubts of the report"]
     lines = [head, ["---", "---", "--:", "---", "--:", "--:", "---"]]
@@ -58,7 +58,7 @@ def longer(found: Found, kind: str) -> str:
     return _joined(lines)
 
 
-def gano(found: Found) -> str:
+def gano(found: SearchResult) -> str:
     """Paper 003's Figure 6 beside the same suite on the natural and on the hardened net."""
     nets = {row: found.cell(f"suites/{row}", "paper") for row in ("gano-turtlenet", "gano-turtlenet-hardened")}
     head = ["attack", "accuracy, paper", "ours", "loss, paper", "ours", "seconds, paper", "ours", "trained on PGD"]

@@ -13,7 +13,7 @@ from keras import ops
 from keras.config import backend
 
 from turtlenet import attacks, balls
-from turtlenet.attacks import Attack, Found
+from turtlenet.attacks import Attack, SearchResult
 from turtlenet.attacks import attacks as family
 from turtlenet.attacks.runner import attack_all
 from turtlenet.errors import ModelError, SettingError, SpecError
@@ -276,7 +276,7 @@ class Wild(Attack):
 
     def search(self, model, x, goal, *, ball, key):
         wild = ops.where(ops.arange(8) < 2, float("nan"), ops.where(ops.arange(8) < 4, float("inf"), 1e9))
-        return Found(x * 0 + ops.reshape(wild, (1, 8, 1, 1)))
+        return SearchResult(x * 0 + ops.reshape(wild, (1, 8, 1, 1)))
 
 
 @pytest.mark.parametrize("norm", sorted(RADII))

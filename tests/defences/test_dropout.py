@@ -9,7 +9,7 @@ from turtlenet import attacks, backend, balls, data, gradient_mode, losses, mode
 from turtlenet.defences import InferenceDropout, MonteCarloDropout
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.evaluation.cascade import Cascade
-from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.per_image_results import PerImageResults
 
 X = np.random.default_rng(3).uniform(size=(6, 5)).astype("float32")
 KERNEL = np.random.default_rng(4).normal(size=(5, 3)).astype("float32")
@@ -94,7 +94,7 @@ def test_success_is_judged_on_fresh_draws() -> None:
     victim = models.classifier(converted(0.6), head="logits", draws=1)
     y = (x @ KERNEL).argmax(axis=1).astype("int32")
     cascade = Cascade(attacks=[attacks.build("noise:draws=20")], ball=balls.get("linf", 0.02))
-    ledger = Ledger.empty(y, 1)
+    ledger = PerImageResults.empty(y, 1)
     cascade.run(victim, data.from_arrays(x, y, num_classes=3), ledger)
     attacked, reached = ledger.attacked[0], ledger.reached[0]
     # Twenty tries find a lucky draw for nearly every image; noise of this size does nothing else.

@@ -11,7 +11,7 @@ from keras import ops
 
 import turtlenet as tn
 from turtlenet import attacks, balls, data
-from turtlenet.attacks import Attack, Found
+from turtlenet.attacks import Attack, SearchResult
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation import evaluate_classifier
 from turtlenet.evaluation.cascade import Cascade
@@ -105,11 +105,11 @@ def test_randomness() -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Weak(attacks.Ascent):
+class Weak(attacks.GradientAscent):
     """Many steps that lead nowhere."""
 
     def search(self, model, x, goal, *, ball, key):
-        return Found(x)
+        return SearchResult(x)
 
 
 def test_one_step_that_beats_many() -> None:

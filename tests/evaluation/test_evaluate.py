@@ -11,7 +11,7 @@ from turtlenet import attacks, backend, balls, data
 from turtlenet.errors import DataError, SettingError, SpecError
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.cascade import Cascade, eight_bit
-from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.per_image_results import PerImageResults
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(size=(90, 8, 8, 1)).astype("float32")
@@ -111,7 +111,7 @@ class KilledError(Exception):
 def test_a_killed_evaluation_ends_with_the_same_report(blocks, small, examples, tmp_path, monkeypatch) -> None:
     expected = evaluate(small, examples, curve=30)
     monkeypatch.setattr(Cascade, "block_size", lambda self, shape: 16)
-    path, write, count = tmp_path / "progress.npz", Ledger.write, [0]
+    path, write, count = tmp_path / "progress.npz", PerImageResults.write, [0]
 
     def failing(self, *args):
         write(self, *args)
@@ -119,10 +119,10 @@ def test_a_killed_evaluation_ends_with_the_same_report(blocks, small, examples, 
         if count[0] == blocks:
             raise KilledError
 
-    monkeypatch.setattr(Ledger, "write", failing)
+    monkeypatch.setattr(PerImageResults, "write", failing)
     with pytest.raises(KilledError):
         evaluate(small, examples, progress=path)
-    monkeypatch.setattr(Ledger, "write", write)
+    monkeypatch.setattr(PerImageResults, "write", write)
     met = []
     predict = type(small).predict
     monkeypatch.setattr(type(small), "predict", lambda self, x: met.append(len(x)) or predict(self, x))
@@ -255,7 +255,7 @@ class Least(attacks.Attack):
             wrong = goal.reached(model(moved))
             best = attacks.goal.choose(ops.logical_and(wrong, ops.logical_not(found)), moved, best)
             found = ops.logical_or(found, wrong)
-        return attacks.Found(best, queries=4)
+        return attacks.SearchResult(best, queries=4)
 
 
 @pytest.mark.parametrize("mode", ["table", "cascade"])

@@ -6,22 +6,25 @@ import numpy as np
 import pytest
 
 from turtlenet.errors import DataError
-from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.per_image_results import PerImageResults
 
-EMPTY = Ledger.empty(np.arange(4).astype("int32"), 2)
+EMPTY = PerImageResults.empty(np.arange(4).astype("int32"), 2)
 
 
 def test_it_comes_back_to_whom_it_belongs(tmp_path) -> None:
     dataclasses.replace(EMPTY, done=2).write(tmp_path / "l", "mine")
-    assert Ledger.read(tmp_path / "l", "mine").done == 2
-    assert Ledger.read(tmp_path / "l", "another") is None and Ledger.read(tmp_path / "none", "mine") is None
+    assert PerImageResults.read(tmp_path / "l", "mine").done == 2
+    assert (
+        PerImageResults.read(tmp_path / "l", "another") is None
+        and PerImageResults.read(tmp_path / "none", "mine") is None
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY", b"no ledger", b"\x80\x04\x95"])
 def test_what_is_no_ledger(content, tmp_path) -> None:
     (tmp_path / "l").write_bytes(content)
     with pytest.raises(DataError, match="it is damaged: .*: leave out --resume to start anew") as caught:
-        Ledger.read(tmp_path / "l", "mine")
+        PerImageResults.read(tmp_path / "l", "mine")
     assert "\n" not in str(caught.value)
 
 
@@ -38,4 +41,4 @@ def test_what_is_no_ledger(content, tmp_path) -> None:
 def test_arrays_that_do_not_fit(change, tmp_path) -> None:
     dataclasses.replace(EMPTY, **change).write(tmp_path / "l", "mine")
     with pytest.raises(DataError, match="it is damaged"):
-        Ledger.read(tmp_path / "l", "mine")
+        PerImageResults.read(tmp_path / "l", "mine")

@@ -11,7 +11,7 @@ from turtlenet.evaluation.cascade import Cascade, inside
 from turtlenet.evaluation.markdown import markdown
 from turtlenet.evaluation.tally import Tally
 from turtlenet.evaluation.text import also
-from turtlenet.evaluation.threat_model import Access, Attacker
+from turtlenet.evaluation.threat_model import Attacker, ThreatModel
 
 X = np.random.default_rng(5).uniform(0.2, 0.8, size=(60, 8, 8, 1)).astype("float32")
 BALL = balls.get("linf", 0.03)
@@ -143,7 +143,7 @@ def test_another_image_is_no_example(small):
 def test_where_somebody_stands_beside_the_parts_count_with_that_one(small, examples):
     """The parts have the whole model: what they break is not held against one who can only ask."""
     who = (Attacker("asks"), Attacker("with the model", counted=False))
-    access = Access(name="black-box", attackers=who)
+    access = ThreatModel(name="black-box", attackers=who)
     report = evaluate(small, examples, Idle(), Idle(), access=access, curve=60)
     assert report.robust_accuracy == 1.0 > report.beside_accuracy == report.parts[-1].accuracy
     assert not any(row.counted for row in report.parts)

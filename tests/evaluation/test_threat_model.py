@@ -4,24 +4,24 @@ import numpy as np
 import pytest
 
 from turtlenet.errors import SpecError
-from turtlenet.evaluation.per_image_results import Ledger
-from turtlenet.evaluation.threat_model import WHITE_BOX, Access, Attacker, check_access
+from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.evaluation.threat_model import WHITE_BOX, Attacker, ThreatModel, check_access
 
 CORRECT = [[1, 1, 1, 0, 0], [1, 1, 0, 1, 0], [0, 1, 0, 0, 0]]
 """Three attacks on five images, the last of which is wrong at first."""
 
 
-def ledger(correct=CORRECT) -> Ledger:
-    found = Ledger.empty(np.zeros(5, "int32"), len(correct))
+def ledger(correct=CORRECT) -> PerImageResults:
+    found = PerImageResults.empty(np.zeros(5, "int32"), len(correct))
     found.clean[:] = [0, 0, 0, 0, 1]
     found.correct[:] = np.array(correct, bool)
     return found
 
 
-def grey(*surrogates: tuple[str, float]) -> Access:
+def grey(*surrogates: tuple[str, float]) -> ThreatModel:
     facts = [{"name": name, "clean_accuracy": share} for name, share in surrogates]
     who = (Attacker("no key"), Attacker("queries"), Attacker("with the key", counted=False))
-    return Access(name="grey-box", attackers=who, facts={"surrogates": facts})
+    return ThreatModel(name="grey-box", attackers=who, facts={"surrogates": facts})
 
 
 def test_one_who_stands_beside_does_not_count():

@@ -5,7 +5,7 @@ from turtlenet.attacks.advgan import AdvGAN
 from turtlenet.attacks.apgd import APGD, APGDCE, APGDDLR, APGDT
 from turtlenet.attacks.autoattack import AutoAttack
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.context import Crafted, Found, Scene
+from turtlenet.attacks.context import AttackResult, Context, SearchResult
 from turtlenet.attacks.decision_based import (
     AdditiveGaussian,
     AdditiveUniform,
@@ -16,15 +16,15 @@ from turtlenet.attacks.decision_based import (
     Pointwise,
     SaltAndPepper,
 )
-from turtlenet.attacks.detector_evasion import Undetected
+from turtlenet.attacks.detector_evasion import DetectorEvasion
 from turtlenet.attacks.ensembles import Averaged, Mixed, Restarts, Targets, Transfer, WorstOf
 from turtlenet.attacks.fab import FAB, FABT
 from turtlenet.attacks.fgsm import FGSM, RFGSM, LeastLikely
 from turtlenet.attacks.goal import Goal, Verdict
-from turtlenet.attacks.gradient_ascent import Ascent
-from turtlenet.attacks.iterative import Staged
+from turtlenet.attacks.gradient_ascent import GradientAscent
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.mim import MIM
-from turtlenet.attacks.minimum_norm import CW, CWL0, DDN, EAD, FMN, JSMA, LBFGS, CWLinf, DeepFool, Minimal
+from turtlenet.attacks.minimum_norm import CW, CWL0, DDN, EAD, FMN, JSMA, LBFGS, CWLinf, DeepFool, MinimumNorm
 from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, IterativeLeastLikely, Madry, MultiTargeted
 from turtlenet.attacks.score_based import NES, SPSA, ZOO, LocalSearch, OnePixel, SimBA, SinglePixel
@@ -55,7 +55,7 @@ __all__ = [
     "RFGSM",
     "AdvGAN",
     "Art",
-    "Ascent",
+    "GradientAscent",
     "Attack",
     "Cleverhans",
     "AutoAttack",
@@ -67,19 +67,19 @@ __all__ = [
     "Boundary",
     "Contrast",
     "Averaged",
-    "Crafted",
+    "AttackResult",
     "External",
     "Foolbox",
     "CWLinf",
     "DeepFool",
-    "Found",
+    "SearchResult",
     "Goal",
     "IterativeLeastLikely",
     "LeastLikely",
     "HopSkipJump",
     "LocalSearch",
     "Madry",
-    "Minimal",
+    "MinimumNorm",
     "Mixed",
     "Noise",
     "OnePixel",
@@ -87,14 +87,14 @@ __all__ = [
     "Pointwise",
     "SaltAndPepper",
     "Restarts",
-    "Scene",
+    "Context",
     "Spatial",
     "MultiTargeted",
     "SimBA",
     "SinglePixel",
     "Square",
-    "Staged",
-    "Undetected",
+    "Iterative",
+    "DetectorEvasion",
     "Universal",
     "Targets",
     "Transfer",

@@ -9,7 +9,7 @@ import keras
 
 from turtlenet import backend, losses, models, random
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.ensembles import Combined
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
@@ -127,13 +127,13 @@ class AdvGAN(Attack):
                 f"Expected samples=1, as {self.generator} depends on the image alone; got {self.samples}."
             )
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         source = loaded_generator(self.generator)
         noise = source.facts["noise"]
         given = [x, random.normal(key, (noise,))] if noise else x
         moved = ball.project(x + source.model(given, training=False), x)
         if not self.steps:
-            return Found(moved)
+            return SearchResult(moved)
 
         def look(point: Any) -> tuple[Any, Any]:
             logits = model(point)
@@ -148,7 +148,7 @@ class AdvGAN(Attack):
         _, (best, point) = backend.loop(self.steps, climb, (Best.none(x, model.num_classes), moved))
         logits = model(point)
         best = best.or_better(point, logits, goal.judge(self.loss, logits))
-        return Found(best.x, best.logits, self.steps, 1)
+        return SearchResult(best.x, best.logits, self.steps, 1)
 
 
 def generators_in(attack: Attack) -> list[str]:

@@ -11,9 +11,9 @@ from keras import ops
 from turtlenet import backend, losses, random
 from turtlenet.attacks.apgd_l1 import Look, SparseAscent
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal, choose
-from turtlenet.attacks.iterative import Staged
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -42,7 +42,7 @@ class _State(NamedTuple):
 
 @attacks.register("apgd")
 @dataclass(frozen=True, kw_only=True)
-class APGD(Staged):
+class APGD(Iterative):
     """Auto-PGD (Croce & Hein, 2020, algorithm 1): a step of two radii, halved where the loss no longer rises.
 
     In L1 its steps are sparse, as Croce & Hein (2021, algorithm 1) have them; see `turtlenet.attacks.apgd_l1`.
@@ -139,10 +139,12 @@ class APGD(Staged):
         )
         return self._checked(step, moved)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         best, gradients = Best(*state[:4]), state[-1]
         # The mean of other draws than the classifier's own is no answer of it.
-        return Found(best.x, None if self.draws and model.stochastic else best.logits, gradients * max(self.draws, 1))
+        return SearchResult(
+            best.x, None if self.draws and model.stochastic else best.logits, gradients * max(self.draws, 1)
+        )
 
     def done(self, state: Any) -> Any:
         reached = state[2]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from turtlenet.attacks.apgd import APGD
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.fab import FAB
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.square import Square
@@ -72,7 +72,7 @@ class AutoAttack(Attack):
         for part in self._parts(num_classes):
             yield from part.rounds(num_classes)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         raise NotImplementedError("Expected the parts to search; see `rounds`.")
 
     def _parts(self, num_classes: int) -> list[Attack]:

@@ -13,7 +13,7 @@ from keras import ops
 from turtlenet import backend, balls, losses, random
 from turtlenet import gradient_mode as gradients
 from turtlenet.arguments import check_fields
-from turtlenet.attacks.context import Crafted, Found, Scene, nth_keys
+from turtlenet.attacks.context import AttackResult, Context, SearchResult, nth_keys
 from turtlenet.attacks.goal import Best, Goal, check_target, is_sweep, sweep_size
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -84,7 +84,7 @@ class Attack(abc.ABC):
             raise SettingError(f"Expected eps >= 0, in input units; got {self.eps}.")
 
     @abc.abstractmethod
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found | Any:
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult | Any:
         """Looks for adversarial examples, once; called while a graph is built, so all is `keras.ops`.
 
         Args:
@@ -95,7 +95,7 @@ class Attack(abc.ABC):
             key: The examples' keys (batch, 2) for `turtlenet.random`, those of this attempt.
 
         Returns:
-            `Found`, or just the candidates, shaped like `x`.
+            `SearchResult`, or just the candidates, shaped like `x`.
         """
 
     @final
@@ -133,7 +133,7 @@ class Attack(abc.ABC):
         index: Any = None,
         target: Any = None,
         attempt: Any = None,
-    ) -> Crafted:
+    ) -> AttackResult:
         """Like a call, and tells the logits at the examples and what it cost; see `__call__`.
 
         Args:
@@ -148,7 +148,7 @@ class Attack(abc.ABC):
         y: Any,
         ball: Ball,
         name: str,
-        work: "Callable[[Scene, tuple[Any, ...]], Any]",
+        work: "Callable[[Context, tuple[Any, ...]], Any]",
         seed: int = 0,
         index: Any = None,
         target: Any = None,
@@ -159,7 +159,7 @@ class Attack(abc.ABC):
 
         Args:
             name: Tells this work from the attack's other graphs.
-            work: Is given the `Scene` of the graph, and `more` as tensors.
+            work: Is given the `Context` of the graph, and `more` as tensors.
             *more: Further arguments of the graph.
 
         Returns:
@@ -179,17 +179,17 @@ class Attack(abc.ABC):
             number = None if attempt is None else rest.pop(0)
             keys = random.keys(words, index)
             own = keys if number is None else nth_keys(keys, number)
-            return work(Scene(self, model, x, y, ball.with_eps(eps), keys, own, number, wanted), tuple(rest))
+            return work(Context(self, model, x, y, ball.with_eps(eps), keys, own, number, wanted), tuple(rest))
 
         # Seed, attempt and radius are arguments of the graph: one graph serves all restarts and a whole curve.
         sources = self.sources(model)
         place = (self, name, type(ball), ball.low, ball.high, target is None, attempt is None, sources)
         return model.compiled(place, graph, sources)(*shared[:3], words, eps, *shared[3:], *more)
 
-    def _attempt_or_all(self, attempt: Any) -> "Callable[[Scene, tuple[Any, ...]], Crafted]":
+    def _attempt_or_all(self, attempt: Any) -> "Callable[[Context, tuple[Any, ...]], AttackResult]":
         if attempt is None:
-            return lambda scene, _: scene.judged(self._every(scene))
-        return lambda scene, _: scene.judged(self.attempted(scene))
+            return lambda context, _: context.judged(self._every(context))
+        return lambda context, _: context.judged(self.attempted(context))
 
     @final
     def craft(self, model: Classifier, x: Any, y: Any, *, ball: Ball, key: Any, reference: Any = None) -> Any:
@@ -207,8 +207,8 @@ class Attack(abc.ABC):
                 `x`.
         """
         x, y = ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, "int32")
-        scene = Scene(self, model, x, y, ball, key, key, reference=reference)
-        return scene.within(self._every(scene).x)
+        context = Context(self, model, x, y, ball, key, key, reference=reference)
+        return context.within(self._every(context).x)
 
     @final
     def check(self, model: Classifier, ball: Ball) -> None:
@@ -302,36 +302,36 @@ class Attack(abc.ABC):
         with registered_names():
             return attacks.factory(settings.pop("name"))(**settings)
 
-    def attempted(self, scene: "Scene") -> Found:
+    def attempted(self, context: "Context") -> SearchResult:
         """One attempt at a scene, within a graph."""
-        model = scene.model.taking(self.gradient)
-        found = self.search(model, scene.x, scene.goal(), ball=scene.ball, key=scene.key)
-        return found if isinstance(found, Found) else Found(found)
+        model = context.model.taking(self.gradient)
+        found = self.search(model, context.x, context.goal(), ball=context.ball, key=context.key)
+        return found if isinstance(found, SearchResult) else SearchResult(found)
 
-    def _every(self, scene: "Scene") -> Found:
+    def _every(self, context: "Context") -> SearchResult:
         """All attempts of all rounds in turn, within a graph; the best counts."""
-        rounds = list(self.under(scene.ball.norm).rounds(scene.model.num_classes))
+        rounds = list(self.under(context.ball.norm).rounds(context.model.num_classes))
         if len(rounds) == 1 and rounds[0][1] == 1:
             part = rounds[0][0]
-            return part.attempted(scene.by(part))
-        nothing = ops.zeros_like(scene.y)
+            return part.attempted(context.by(part))
+        nothing = ops.zeros_like(context.y)
         until = (lambda state: ops.all(state[0].reached)) if getattr(self, "early_stop", False) else None
-        best, gradients, queries = Best.none(scene.x, scene.model.num_classes), nothing, nothing
+        best, gradients, queries = Best.none(context.x, context.model.num_classes), nothing, nothing
         for part, count in rounds:
-            mine = scene.by(part)
+            mine = context.by(part)
 
-            def attempt(number: Any, state: Any, mine: Scene = mine) -> Any:
+            def attempt(number: Any, state: Any, mine: Context = mine) -> Any:
                 best, gradients, queries, key = state
                 found = mine.attack.attempted(mine._replace(key=key, attempt=number))
                 point = mine.within(found.x) if found.logits is None else found.x
                 logits = mine.model(point) if found.logits is None else found.logits
-                better = best.or_better(point, logits, scene.judge(logits, point))
+                better = best.or_better(point, logits, context.judge(logits, point))
                 return better, gradients + found.gradients, queries + 1 + found.queries, random.following(key)
 
             _, (best, gradients, queries, _) = backend.loop(
-                count, attempt, (best, gradients, queries, scene.key), until
+                count, attempt, (best, gradients, queries, context.key), until
             )
-        return Found(best.x, best.logits, gradients, queries)
+        return SearchResult(best.x, best.logits, gradients, queries)
 
 
 attacks: Registry[Attack] = Registry("attack", "turtlenet.attacks", base=Attack)

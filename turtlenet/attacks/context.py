@@ -12,10 +12,10 @@ from turtlenet.classifier import Classifier
 if TYPE_CHECKING:
     from turtlenet.attacks.base import Attack
 
-__all__ = ["Crafted", "Found", "Scene", "nth_keys"]
+__all__ = ["AttackResult", "SearchResult", "Context", "nth_keys"]
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """What a search gives back.
 
     Attributes:
@@ -31,7 +31,7 @@ class Found(NamedTuple):
     queries: Any = 0
 
 
-class Crafted(NamedTuple):
+class AttackResult(NamedTuple):
     """What an attack gives back, with what it cost each example: int32 of shape (batch,)."""
 
     x: Any
@@ -41,7 +41,7 @@ class Crafted(NamedTuple):
     queries: Any
 
 
-class Scene(NamedTuple):
+class Context(NamedTuple):
     """A batch under attack, within a graph.
 
     Attributes:
@@ -68,7 +68,7 @@ class Scene(NamedTuple):
     target: Any = None
     reference: Any = None
 
-    def by(self, attack: "Attack") -> "Scene":
+    def by(self, attack: "Attack") -> "Context":
         """The same scene for a part of the attack."""
         return self._replace(attack=attack)
 
@@ -94,14 +94,14 @@ class Scene(NamedTuple):
         finite = ops.where(ops.isfinite(moved), moved, self.x)
         return ops.where(ops.convert_to_tensor(self.ball.eps) > 0, self.ball.project(finite, self.x), self.x)
 
-    def judged(self, found: Found) -> Crafted:
+    def judged(self, found: SearchResult) -> AttackResult:
         """Keeps the promise: within the ball, and the input itself where nothing better was found."""
         moved = self.within(found.x)
         before, after = self.model(self.x), self.model(moved) if found.logits is None else found.logits
         old, new = self.judge(before, self.x), self.judge(after, moved)
         better = new.better_than(old)
         nothing = ops.zeros_like(self.y)
-        return Crafted(
+        return AttackResult(
             choose(better, moved, self.x),
             choose(better, after, before),
             ops.where(better, new.reached, old.reached),

@@ -8,21 +8,21 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal, Verdict
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.uncertainty import LARGEST, uncertainty
 
-__all__ = ["Undetected"]
+__all__ = ["DetectorEvasion"]
 
 _SIDES = ("above", "below")
 
 
 @attacks.register("undetected")
 @dataclass(frozen=True, kw_only=True)
-class Undetected(Attack):
+class DetectorEvasion(Attack):
     """Seeks a wrong answer whose uncertainty a detector takes for that of a clean input.
 
     Climbs min(margin, confidence) - weight * hinge, where the margin is that of the mean answer and the hinge is how
@@ -76,7 +76,7 @@ class Undetected(Attack):
     def judged_by(self) -> str:
         return "margin"
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         if model.stochastic and model.draws < 2:
             raise SettingError(f"Expected draws >= 2, which can differ, for this attack; got {model.draws}.")
 
@@ -85,7 +85,7 @@ class Undetected(Attack):
             return self._climb(model, x, goal, ball, key, best), random.following(key)
 
         _, (best, _) = backend.loop(self.restarts, again, (Best.none(x, model.num_classes), key))
-        return Found(best.x, None, self.restarts * self.steps, self.restarts)
+        return SearchResult(best.x, None, self.restarts * self.steps, self.restarts)
 
     def _climb(self, model: Classifier, x: Any, goal: Goal, ball: Ball, key: Any, best: Best) -> Best:
         """One ascent from a random point; keeps the best point on the way."""

@@ -9,9 +9,9 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
-from turtlenet.attacks.iterative import Staged
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.projections import onto_plane
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -26,7 +26,7 @@ _AROUND = {"linf": 0.3, "l2": 1.0, "l1": 5.0}
 
 @attacks.register("fab")
 @dataclass(frozen=True, kw_only=True)
-class FAB(Staged):
+class FAB(Iterative):
     """Fast Adaptive Boundary attack (Croce & Hein, 2020b, algorithm 1).
 
     Each step goes to the nearest plane on which the model, made linear, changes its answer: from where it is, and a
@@ -109,10 +109,10 @@ class FAB(Staged):
         enough = ops.logical_and(best.reached, -best.loss <= ball.eps) if self.early_stop else done
         return *best, choose(done, point, moved), enough, gradients + cost * asked, queries + asked
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         best, (gradients, queries) = Best(*state[:4]), state[6:]
         if not self.final_steps:
-            return Found(best.x, None, gradients, queries)
+            return SearchResult(best.x, None, gradients, queries)
 
         def nearer(_: Any, state: Any) -> Any:
             # Between a point on either side of it the boundary is where a linear loss would have it (equation 10).
@@ -126,7 +126,7 @@ class FAB(Staged):
 
         heights = goal.loss("margin", model(x)), goal.loss("margin", best.logits)
         near = backend.loop(self.final_steps, nearer, (x, best.x, *heights, best))[1][-1]
-        return Found(choose(best.reached, near.x, best.x), None, gradients, queries + self.final_steps + 1)
+        return SearchResult(choose(best.reached, near.x, best.x), None, gradients, queries + self.final_steps + 1)
 
     def done(self, state: Any) -> Any:
         return state[5]

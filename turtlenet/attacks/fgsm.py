@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.gradient_ascent import Ascent
+from turtlenet.attacks.gradient_ascent import GradientAscent
 
 __all__ = ["FGSM", "RFGSM", "LeastLikely"]
 
 
 @attacks.register("fgsm")
 @dataclass(frozen=True, kw_only=True)
-class FGSM(Ascent):
+class FGSM(GradientAscent):
     """One step to the edge of the ball (Goodfellow et al., 2015; paper 003, section 4.1)."""
 
     steps: int = 1
@@ -23,7 +23,7 @@ class FGSM(Ascent):
 
 @attacks.register("rfgsm")
 @dataclass(frozen=True, kw_only=True)
-class RFGSM(Ascent):
+class RFGSM(GradientAscent):
     """A random start, then one step of 1.25 radii (Wong et al., 2020, "Fast is better than free").
 
     R+FGSM of Tramèr et al. (2018) is `rfgsm:start=sign,start_size=0.5,step_size=0.5`.

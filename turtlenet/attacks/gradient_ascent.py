@@ -7,13 +7,13 @@ from keras import ops
 
 from turtlenet import backend, losses, random
 from turtlenet.attacks.base import MOST, Attack, Norms
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
-__all__ = ["Ascent"]
+__all__ = ["GradientAscent"]
 
 _STARTS = ("none", "odi", "sign", "uniform")
 _KEEPS = ("best", "last")
@@ -22,7 +22,7 @@ _ODI = 0x0D1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ascent(Attack):
+class GradientAscent(Attack):
     """Climbs the loss step by step inside the ball.
 
     Args:
@@ -82,7 +82,7 @@ class Ascent(Attack):
     def attempts(self, num_classes: int) -> int:
         return self.restarts * super().attempts(num_classes)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         length = self.step if self.step > 0 else self.step_size * ball.eps
 
         def look(point: Any) -> tuple[Any, Any]:
@@ -105,10 +105,10 @@ class Ascent(Attack):
         taken, (best, point, _) = backend.loop(self.steps, climb, state, self._until())
         taken = taken + self.odi_steps if self.start == "odi" else taken
         if self.keep == "last":
-            return Found(point, None, taken)
+            return SearchResult(point, None, taken)
         logits = model(point)
         best = best.or_better(point, logits, goal.judge(self.loss, logits))
-        return Found(best.x, best.logits, taken, 1)
+        return SearchResult(best.x, best.logits, taken, 1)
 
     def _until(self) -> Any:
         """When a loop whose state begins with the best so far may end before its time."""

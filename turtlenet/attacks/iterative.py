@@ -9,12 +9,12 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import Attack
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 
-__all__ = ["Staged"]
+__all__ = ["Iterative"]
 
 _FIRST = 5
 # Iterations after which it is worth looking who is done, however long the search.
@@ -22,7 +22,7 @@ _LARGEST = 160
 
 
 @dataclass(frozen=True, kw_only=True)
-class Staged(Attack):
+class Iterative(Attack):
     """A search of many iterations over a state that belongs to each example.
 
     Called on a batch it is one graph. Over a data set it stops now and then, and goes on with those examples that are
@@ -58,14 +58,14 @@ class Staged(Attack):
         """
 
     @abc.abstractmethod
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         """What was found in the end."""
 
     @abc.abstractmethod
     def done(self, state: Any) -> Any:
         """Which examples no further iteration would change, booleans (batch,)."""
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         state = self.begin(model, x, goal, ball=ball, key=key)
         state = self.between(0, self.length, state, model, x, goal, ball=ball, key=key)
         return self.finish(state, model, x, goal, ball=ball, key=key)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.gradient_ascent import Ascent
+from turtlenet.attacks.gradient_ascent import GradientAscent
 
 __all__ = ["MIM"]
 
 
 @attacks.register("mim")
 @dataclass(frozen=True, kw_only=True)
-class MIM(Ascent):
+class MIM(GradientAscent):
     """The momentum iterative method (Dong et al., 2018): gradients add up, each divided by its mean size."""
 
     momentum: float = 1.0

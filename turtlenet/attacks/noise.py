@@ -5,7 +5,7 @@ from typing import Any
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -46,14 +46,14 @@ class Noise(Attack):
     def family(self) -> str:
         return "random"
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         def draw(number: Any, state: tuple[Best]) -> tuple[Best]:
             point = self._point(x, ball, random.fold_in(key, number))
             logits = model(point)
             return (state[0].or_better(point, logits, goal.judge(self.loss, logits)),)
 
         _, (best,) = backend.loop(self.draws, draw, (Best.none(x, model.num_classes),))
-        return Found(best.x, best.logits, queries=self.draws)
+        return SearchResult(best.x, best.logits, queries=self.draws)
 
     def _point(self, x: Any, ball: Ball, key: Any) -> Any:
         if self.kind == "uniform":

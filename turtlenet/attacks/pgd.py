@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.gradient_ascent import Ascent
+from turtlenet.attacks.gradient_ascent import GradientAscent
 
 __all__ = ["BIM", "PGD", "IterativeLeastLikely", "Madry", "MultiTargeted"]
 
@@ -15,7 +15,7 @@ _TRAINING = {"steps": 10, "step_size": 0.25, "keep": "last"}
 
 @attacks.register("pgd")
 @dataclass(frozen=True, kw_only=True)
-class PGD(Ascent):
+class PGD(GradientAscent):
     """Projected gradient descent from a random start (Madry et al., 2018; paper 003, section 4.3).
 
     `pgd:start=odi` is ODI-PGD (Tashiro et al., 2020).
@@ -30,7 +30,7 @@ class PGD(Ascent):
 
 @attacks.register("madry")
 @dataclass(frozen=True, kw_only=True)
-class Madry(Ascent):
+class Madry(GradientAscent):
     """PGD under the name, and with the defaults, that paper 003 and cleverhans know as MadryEtAl."""
 
     steps: int = 10
@@ -42,7 +42,7 @@ class Madry(Ascent):
 
 @attacks.register("bim")
 @dataclass(frozen=True, kw_only=True)
-class BIM(Ascent):
+class BIM(GradientAscent):
     """The basic iterative method: no random start (Kurakin et al., 2017; paper 003, section 4.2)."""
 
     training_settings: ClassVar[Mapping[str, Any]] = _TRAINING
@@ -58,7 +58,7 @@ class IterativeLeastLikely(BIM):
 
 @attacks.register("multi-targeted")
 @dataclass(frozen=True, kw_only=True)
-class MultiTargeted(Ascent):
+class MultiTargeted(GradientAscent):
     """PGD on the margin of every wrong class in turn (Gowal et al., 2019, "An alternative surrogate loss")."""
 
     start: str = "uniform"

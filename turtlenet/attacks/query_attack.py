@@ -11,18 +11,18 @@ from keras import ops
 from turtlenet import random
 from turtlenet.attacks.base import MOST
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
-from turtlenet.attacks.iterative import Staged
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
-__all__ = ["Budgeted", "beside", "cosines", "directions", "fold", "fold_keys", "grid", "most_of", "try_all"]
+__all__ = ["QueryAttack", "beside", "cosines", "directions", "fold", "fold_keys", "grid", "most_of", "try_all"]
 
 _SIZES = 0x73697A65
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budgeted(Staged):
+class QueryAttack(Iterative):
     """A search with a budget of forward passes for each example.
 
     The state ends with the passes so far, int32 (batch,).

@@ -1,20 +1,22 @@
 """An attack on any number of images: in batches, over all processes, with restarts that see only the survivors."""
 
 import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import Attack
-from turtlenet.attacks.context import Crafted
-from turtlenet.attacks.pending import Work
+from turtlenet.attacks.context import AttackResult, Context
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
-from turtlenet.batching import dealt
+from turtlenet.batching import dealt, in_batches
 from turtlenet.classifier import Classifier
 
-__all__ = ["Outcome", "attack_all"]
+__all__ = ["Outcome", "Work", "attack_all"]
 
 
 @dataclass
@@ -155,7 +157,7 @@ def _stops(attack: Attack) -> bool:
     return bool(getattr(attack, "early_stop", False))
 
 
-def _confirmed(model: Classifier, crafted: Crafted, y: np.ndarray, strict: bool) -> Crafted:
+def _confirmed(model: Classifier, crafted: AttackResult, y: np.ndarray, strict: bool) -> AttackResult:
     """Takes for reached what a random model confirms in other draws: else the luck of one would end the search."""
     count = len(y)
     answer = model.taking(seed=model.seed + 2).predict(crafted.x).argmax(axis=1)[:count]
@@ -165,7 +167,9 @@ def _confirmed(model: Classifier, crafted: Crafted, y: np.ndarray, strict: bool)
     return crafted._replace(reached=reached)
 
 
-def _take(outcome: Outcome, rows: np.ndarray, crafted: Crafted, seen: np.ndarray, judge: Any, whole: bool) -> None:
+def _take(
+    outcome: Outcome, rows: np.ndarray, crafted: AttackResult, seen: np.ndarray, judge: Any, whole: bool
+) -> None:
     """Keeps what an attempt found where it beats what was found before; an image may come several times."""
     count = len(rows)
     moved, logits, reached = crafted.x[:count], crafted.logits[:count], crafted.reached[:count]
@@ -201,3 +205,84 @@ def _nearness(x: np.ndarray, ball: Ball) -> Any:
         return -np.asarray(ball.distance(moved, x[rows]))
 
     return nearness
+
+
+@dataclass
+class Work:
+    """Attempts of one attack at many images, each of which may come several times."""
+
+    attack: Attack
+    model: Classifier
+    x: np.ndarray
+    y: np.ndarray
+    ball: Ball
+    seed: int
+    index: np.ndarray
+    target: np.ndarray | None
+    tries: np.ndarray | None
+
+    def run(self, batch_size: int | None) -> Iterator[tuple[np.ndarray, AttackResult]]:
+        """Gives places of images, and what was crafted there."""
+        if isinstance(self.attack, Iterative) and self.attack.in_stages:
+            return self._in_stages(self.attack, batch_size)
+        whole = in_batches(self.model, np.arange(len(self.x)), batch_size, self._whole)
+        return ((at, AttackResult(*crafted)) for at, crafted in whole)
+
+    def _whole(self, at: np.ndarray) -> list[np.ndarray]:
+        where = {"ball": self.ball, "seed": self.seed, "index": self.index[at], "target": self._of(self.target, at)}
+        found = self.attack.run(self.model, self.x[at], self.y[at], **where, attempt=self._of(self.tries, at))
+        return list(map(ops.convert_to_numpy, found))
+
+    def _in_stages(self, attack: Iterative, batch_size: int | None) -> Iterator[tuple[np.ndarray, AttackResult]]:
+        """Between two stages, batches are made anew of the images that are not done."""
+        everything = np.arange(len(self.x))
+        state: list[np.ndarray] = []
+        left = everything
+        for first, last in attack.stages():
+            finished = np.zeros(len(self.x), bool)
+            for at, (done, *values) in in_batches(
+                self.model, left, batch_size, self._stage(attack, first, last, state)
+            ):
+                finished[at] = done[: len(at)]
+                state = state or [np.empty((len(self.x), *value.shape[1:]), value.dtype) for value in values]
+                for kept, value in zip(state, values, strict=True):
+                    kept[at] = value[: len(at)]
+            left = left[~finished[left]]
+            if not len(left):
+                break
+        for at, crafted in in_batches(self.model, everything, batch_size, self._end(attack, state)):
+            yield at, AttackResult(*crafted)
+
+    def _stage(
+        self, attack: Iterative, first: int, last: int, state: list[np.ndarray]
+    ) -> Callable[[np.ndarray], list[np.ndarray]]:
+        def begin(context: Context, rest: tuple[Any, ...]) -> list[Any]:
+            place = (context.model.taking(attack.gradient), context.x, context.goal())
+            where = {"ball": context.ball, "key": context.key}
+            begun = rest[2:] or attack.begin(*place, **where)
+            now = attack.between(rest[0], rest[1], begun, *place, **where)
+            return [attack.done(now), *now]
+
+        # Every batch of the first stage begins: what its first one left in `state` is not its own.
+        span = [ops.convert_to_tensor(number, "int32") for number in (first, last)]
+        name, kept = ("stage", state) if first else ("begin", [])
+        return lambda at: self._graph(attack, name, begin, at, *span, *kept)
+
+    def _end(self, attack: Iterative, state: list[np.ndarray]) -> Callable[[np.ndarray], list[np.ndarray]]:
+        def finish(context: Context, rest: tuple[Any, ...]) -> AttackResult:
+            model = context.model.taking(attack.gradient)
+            return context.judged(
+                attack.finish(rest, model, context.x, context.goal(), ball=context.ball, key=context.key)
+            )
+
+        return lambda at: self._graph(attack, "finish", finish, at, *state)
+
+    def _graph(self, attack: Iterative, name: str, work: Any, at: np.ndarray, *more: Any) -> list[np.ndarray]:
+        rows = [backend.shard(ops.convert_to_tensor(each[at])) if np.ndim(each) else each for each in more]
+        place = (self.seed, self.index[at], self._of(self.target, at), self._of(self.tries, at))
+        found = attack.within_graph(self.model, self.x[at], self.y[at], self.ball, name, work, *place, *rows)
+        return list(map(ops.convert_to_numpy, found))
+
+    @staticmethod
+    def _of(values: np.ndarray | None, at: np.ndarray) -> np.ndarray | None:
+        return None if values is None else values[at]

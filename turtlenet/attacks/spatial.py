@@ -10,7 +10,7 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -68,7 +68,7 @@ class Spatial(Attack):
                 f"Expected a grid of at most {MOST:,}; got {self.angles} x {self.shifts} x {self.shifts}."
             )
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         if len(x.shape) != 4:
             raise ModelError(f"Expected images of height, width and channels; got inputs of shape {x.shape[1:]}.")
         most = (math.radians(self.angle), self.shift * x.shape[1], self.shift * x.shape[2])
@@ -86,7 +86,7 @@ class Spatial(Attack):
 
         until = (lambda state: ops.all(state[0].reached)) if self.early_stop else None
         taken, (best,) = backend.loop(count, attempt, (Best.none(x, model.num_classes),), until)
-        return Found(best.x, best.logits, queries=taken)
+        return SearchResult(best.x, best.logits, queries=taken)
 
     def _grid(self) -> np.ndarray:
         """Fractions of the largest angle and shifts, float32 (choices, 3)."""

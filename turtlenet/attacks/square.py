@@ -10,9 +10,9 @@ from keras import ops
 from turtlenet import backend, losses, random
 from turtlenet.attacks import patches
 from turtlenet.attacks.base import MOST, attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal, choose
-from turtlenet.attacks.iterative import Staged
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.projections import onto_l1
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -29,7 +29,7 @@ _SCHEDULE = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 @attacks.register("square")
 @dataclass(frozen=True, kw_only=True)
-class Square(Staged):
+class Square(Iterative):
     """Square Attack (Andriushchenko et al., 2020, algorithms 1 to 3; in L1 as Croce & Hein, 2021, have it).
 
     Changes a random square of the perturbation and keeps what raises the loss: a black-box attack that needs scores.
@@ -111,9 +111,9 @@ class Square(Staged):
         draws = ops.take(self._draws(step // _BLOCK, x, key), step % _BLOCK, axis=1)
         return self._query(step, state, draws, model, x, goal, ball)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         best = Best(*state[:4])
-        return Found(best.x, best.logits, queries=state[4])
+        return SearchResult(best.x, best.logits, queries=state[4])
 
     def done(self, state: Any) -> Any:
         return state[2]

@@ -11,7 +11,7 @@ from keras import ops
 
 from turtlenet import backend, losses
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -57,8 +57,8 @@ class Universal(Attack):
         # A graph holds the numbers themselves: those of a file that has changed are another graph's.
         return (_loaded(self.file),)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
-        return Found(x + ops.convert_to_tensor(_loaded(self.file).delta)[None])
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+        return SearchResult(x + ops.convert_to_tensor(_loaded(self.file).delta)[None])
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,10 @@ from turtlenet import gradient_mode, random
 from turtlenet.errors import SettingError
 from turtlenet.registry import Registry
 
-__all__ = ["Conversion", "Defence", "Honest", "defences", "registered"]
+__all__ = ["Conversion", "Defence", "Differentiable", "defences", "registered"]
 
 
-class Honest:
+class Differentiable:
     """A layer that an attacker knows how to differentiate, and that says where it draws random numbers.
 
     Random layers take their draws from `key`, so that a classifier is a pure function of its input and a seed.
@@ -41,7 +41,7 @@ class Honest:
         return None if keys is None else random.fold_in(keys, zlib.crc32(self.name.encode()))
 
     @staticmethod
-    def valued(result: Any, smooth: Any) -> Any:
+    def straight_through(result: Any, smooth: Any) -> Any:
         """The value of the one with the gradient of the other (BPDA, Athalye et al., 2018)."""
         # The difference is exactly 0: the value is that of the result, to the last bit.
         return ops.stop_gradient(result) + (smooth - ops.stop_gradient(smooth))
@@ -51,7 +51,7 @@ class Conversion(abc.ABC):
     """A defence that changes the layers of a model instead of standing in front of it.
 
     A subclass is a frozen keyword-only dataclass of numbers, strings and booleans. The layers that it puts in are
-    `Honest`.
+    `Differentiable`.
     """
 
     @abc.abstractmethod
@@ -69,7 +69,7 @@ class Conversion(abc.ABC):
         return defences.name_of(type(self)) + (f":{settings}" if settings else "")
 
 
-class Defence(Honest, keras.layers.Layer):
+class Defence(Differentiable, keras.layers.Layer):
     """A layer in front of a model, which an attacker knows how to differentiate.
 
     A subclass says what it does (`forward`), and what a strong attacker differentiates in its place (`surrogate`).
@@ -115,7 +115,7 @@ class Defence(Honest, keras.layers.Layer):
         result = self.forward(x)
         if gradient_mode.current() != "adaptive" or not self.masks:
             return result
-        return self.valued(result, self.surrogate(x))
+        return self.straight_through(result, self.surrogate(x))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """A defence gives an image of the same shape."""

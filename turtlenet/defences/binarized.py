@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 
 from turtlenet import gradient_mode, random
-from turtlenet.defences.base import Honest, registered
+from turtlenet.defences.base import Differentiable, registered
 from turtlenet.defences.per_example_kernels import Convolved, Depthwise, Multiplied, Separable
 from turtlenet.defences.quantized import LayerConversion, Quantized, within
 from turtlenet.errors import SettingError
@@ -37,10 +37,10 @@ def _sign(x: Any) -> Any:
         return signs
     # In training a unit far from 0 is left alone (eq. 5). For an attacker that would mask the slope of a network
     # without batch normalization, and the identity would hide which units can be turned.
-    return Honest.valued(signs, ops.softsign(x) if taken == "adaptive" else within(x))
+    return Differentiable.straight_through(signs, ops.softsign(x) if taken == "adaptive" else within(x))
 
 
-class _Signed(Honest):
+class _Signed(Differentiable):
     """A layer that may give signs."""
 
     adaptive = "that of x / (1 + |x|) in the place of each sign's"
@@ -101,7 +101,7 @@ class _Binarized(_Signed, Quantized):
             chance = ops.clip((ops.cast(kernel, "float32") + 1.0) / 2.0, 0.0, 1.0)
             positive = ops.cast(draw, "float32") < chance
         signs = 2.0 * ops.cast(positive, kernel.dtype) - 1.0
-        return self.valued(signs, within(kernel))
+        return self.straight_through(signs, within(kernel))
 
     def call(self, inputs: Any) -> Any:
         """Keras's word for it."""

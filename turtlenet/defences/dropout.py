@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from turtlenet import random
-from turtlenet.defences.base import Conversion, Defence, Honest, registered
+from turtlenet.defences.base import Conversion, Defence, Differentiable, registered
 from turtlenet.defences.inserted import between, layers_of
 from turtlenet.errors import ModelError, SettingError, did_you_mean
 
@@ -32,7 +32,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 @keras.saving.register_keras_serializable("turtlenet")
-class InferenceDropout(Honest, keras.layers.Dropout):
+class InferenceDropout(Differentiable, keras.layers.Dropout):
     """Dropout whatever `training` says; Keras 3 switches `Dropout(...)(x, training=True)` off in `model.predict`.
 
     Attacked by a classifier, each example has draws of its own, and the gradient is that of the mean over draws.

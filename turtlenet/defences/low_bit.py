@@ -67,7 +67,7 @@ class _LowBit(Quantized):
         high = 1.0 if self.form == "clip" else 1.0 - 1.0 / fine
         scale = self.scales[number] if self.scales else 1.0
         unit = kernel / scale
-        return self.valued(scale * ops.clip(ops.round(unit * fine) / fine, -1.0, high), scale * within(unit))
+        return self.straight_through(scale * ops.clip(ops.round(unit * fine) / fine, -1.0, high), scale * within(unit))
 
     def get_config(self: Any) -> dict[str, Any]:
         """Everything that builds the layer anew."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import keras
 from keras import layers, ops
 
-from turtlenet.defences.base import Conversion, Honest, defences
+from turtlenet.defences.base import Conversion, Differentiable, defences
 from turtlenet.errors import ModelError
 
 __all__ = ["LayerConversion", "Quantized", "UnitClip", "within"]
@@ -36,7 +36,7 @@ class UnitClip(keras.constraints.Constraint):
         return {"limit": self.limit}
 
 
-class Quantized(Honest):
+class Quantized(Differentiable):
     """The common part of layers with kernels that are seen quantized, in training and out of it.
 
     Comes before one of the classes of `turtlenet.defences.per_example_kernels` and a layer of Keras, whose settings it takes.

@@ -17,8 +17,8 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
 from turtlenet.evaluation import Report, evaluate_classifier
-from turtlenet.evaluation.per_image_results import Ledger
-from turtlenet.evaluation.threat_model import Access, Attacker
+from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.evaluation.threat_model import Attacker, ThreatModel
 from turtlenet.reports.base import Doubt
 from turtlenet.training.surrogates.oracle import Oracle
 from turtlenet.training.surrogates.substitute import Substitution, fresh_network, train_substitute
@@ -29,10 +29,10 @@ _DISAGREES = 0.8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BlackBox(Access):
+class BlackBox(ThreatModel):
     """What is known of an attacker who can only ask, beside one who has the model."""
 
-    def _secret(self, ledger: Ledger, mode: str, besides: np.ndarray | None) -> Doubt:
+    def _secret(self, ledger: PerImageResults, mode: str, besides: np.ndarray | None) -> Doubt:
         without, with_it = self._both(ledger, mode, besides)
         return Doubt(
             code="only-answers",
@@ -40,7 +40,7 @@ class BlackBox(Access):
             advice="Quote both: weights leak, and another substitute or more queries may do better.",
         )
 
-    def _transfer(self, ledger: Ledger, mode: str) -> Doubt | None:
+    def _transfer(self, ledger: PerImageResults, mode: str) -> Doubt | None:
         found = super()._transfer(ledger, mode)
         return found and dataclasses.replace(
             found,

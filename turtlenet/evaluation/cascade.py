@@ -15,7 +15,7 @@ from turtlenet.balls import Ball
 from turtlenet.batching import predict, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.reports.statistics import distances, similarity
 
 __all__ = ["Cascade", "MODES", "eight_bit", "inside", "judged", "slack"]
@@ -67,9 +67,9 @@ class Cascade:
         self,
         model: Classifier,
         examples: Examples,
-        ledger: Ledger,
+        ledger: PerImageResults,
         *,
-        after_block: Callable[[Ledger], Any] = lambda ledger: None,
+        after_block: Callable[[PerImageResults], Any] = lambda ledger: None,
         tick: Callable[[int], Any] = lambda count: None,
     ) -> None:
         """Fills the ledger from where it stands.
@@ -172,7 +172,7 @@ class Cascade:
         return ball.with_eps(ball.widest(model.input_shape)) if everywhere else ball
 
     def _attack(
-        self, number: int, model: Classifier, block: "_Block", standing: np.ndarray, ledger: Ledger
+        self, number: int, model: Classifier, block: "_Block", standing: np.ndarray, ledger: PerImageResults
     ) -> np.ndarray:
         """Runs one attack on one block; gives the images of the block that it broke."""
         naive = self.labels == "predicted"
@@ -193,7 +193,7 @@ class Cascade:
         self._note(number, mine, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
 
-    def _note(self, number: int, mine: "_Block", outcome: Outcome, ledger: Ledger, ball: Ball) -> None:
+    def _note(self, number: int, mine: "_Block", outcome: Outcome, ledger: PerImageResults, ball: Ball) -> None:
         ledger.attacked[number, mine.rows] = True
         length = ball.length(outcome.x, mine.x)
         ledger.minimum[number, mine.rows] = np.where(outcome.reached, length, np.inf)

@@ -7,12 +7,12 @@ import numpy as np
 from turtlenet.attacks import FMN, PGD, Attack, Averaged
 from turtlenet.attacks.apgd import APGD
 from turtlenet.attacks.base import MOST
-from turtlenet.attacks.gradient_ascent import Ascent
+from turtlenet.attacks.gradient_ascent import GradientAscent
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import Search, searches_of
 from turtlenet.evaluation.cascade import Cascade
-from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.tally import Tally
 
 __all__ = ["doubled", "twice"]
@@ -23,7 +23,7 @@ _GRADIENTS = 64_000
 
 
 def doubled(
-    cascade: Cascade, model: Classifier, examples: Examples, ledger: Ledger, tally: Tally
+    cascade: Cascade, model: Classifier, examples: Examples, ledger: PerImageResults, tally: Tally
 ) -> tuple[str, int, int]:
     """Whether twice the steps and twice the restarts break some of what every attack left; the tally counts it.
 
@@ -52,12 +52,14 @@ def twice(cascade: Cascade, num_classes: int) -> Attack:
         return FMN(steps=2 * FMN.steps)
     found = [search for attack in cascade.attacks for search in searches_of(attack, norm, num_classes)]
     found = [search for search in found if search.family == "iterative" and not search.attack.targeted]
-    climbs = [search for search in found if isinstance(search.attack, Ascent | APGD) and norm in search.attack.norms]
+    climbs = [
+        search for search in found if isinstance(search.attack, GradientAscent | APGD) and norm in search.attack.norms
+    ]
     last = climbs[-1] if climbs else Search(PGD(), PGD(), 1, "iterative")
     base, whole = last.attack, last.whole
     # What fools the mean over many draws may not fool the model yet.
     alone = not isinstance(whole, Averaged)
     more = {"steps": min(2 * base.steps, MOST), "restarts": min(2 * last.restarts, MOST), "early_stop": alone}  # type: ignore[attr-defined]
-    start = {"start": "uniform"} if isinstance(base, Ascent) and base.start == "none" else {}
+    start = {"start": "uniform"} if isinstance(base, GradientAscent) and base.start == "none" else {}
     again: Attack = dataclasses.replace(base, **more, **start)  # type: ignore[arg-type]
     return again if alone else dataclasses.replace(whole, attack=again)  # type: ignore[call-arg]

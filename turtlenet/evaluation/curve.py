@@ -3,7 +3,7 @@
 import numpy as np
 
 from turtlenet.attacks import FMN, PGD
-from turtlenet.attacks.gradient_ascent import Ascent
+from turtlenet.attacks.gradient_ascent import GradientAscent
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -62,7 +62,7 @@ def sweeping(cascade: Cascade, model: Classifier) -> PGD:
     """An attack that suits every radius, like the suite's last iterative one of those that climb a loss, or PGD."""
     norm, classes = cascade.ball.norm, model.num_classes
     searches = [search.attack for attack in cascade.attacks for search in searches_of(attack, norm, classes)]
-    found = [attack for attack in searches if isinstance(attack, Ascent) and attack.steps > 1]
+    found = [attack for attack in searches if isinstance(attack, GradientAscent) and attack.steps > 1]
     base = found[-1] if found else PGD()
     # Relative steps: an absolute one would be too long for a small ball and too short for a large one.
     return PGD(steps=max(base.steps, 20), loss=base.loss, early_stop=True)

@@ -26,7 +26,7 @@ from turtlenet.evaluation.cascade import MODES, Cascade
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
-from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
 from turtlenet.evaluation.pictures import pictures
@@ -34,7 +34,7 @@ from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import CurvePoint, Report
 from turtlenet.evaluation.rows import attack_row, class_rows
 from turtlenet.evaluation.tally import Tally
-from turtlenet.evaluation.threat_model import WHITE_BOX, Access
+from turtlenet.evaluation.threat_model import WHITE_BOX, ThreatModel
 from turtlenet.models import defences_of, file_sha256
 from turtlenet.reports.statistics import share, share_interval
 from turtlenet.reports.versions import versions
@@ -53,7 +53,7 @@ def evaluate_classifier(
     *,
     about: dict[str, Any],
     specs: Sequence[str] = (),
-    access: Access = WHITE_BOX,
+    access: ThreatModel = WHITE_BOX,
     mode: str = "table",
     labels: str = "true",
     seed: int = 0,
@@ -200,12 +200,12 @@ def _run(
     digest: str,
     progress: Path | None,
     resume: bool,
-) -> Ledger:
+) -> PerImageResults:
     """The ledger of all attacks, continued from a file where one fits."""
     identity = _identity(cascade, model, about, digest)
     first = backend.process()[0] == 0
-    known = backend.from_first(lambda: Ledger.read(progress, identity)) if resume and progress else None
-    ledger = known or Ledger.empty(examples.labels, len(cascade.attacks))
+    known = backend.from_first(lambda: PerImageResults.read(progress, identity)) if resume and progress else None
+    ledger = known or PerImageResults.empty(examples.labels, len(cascade.attacks))
     total = len(cascade.attacks) * len(examples)
     done = len(cascade.attacks) * ledger.done
     hidden = not (first and sys.stderr.isatty())
@@ -272,7 +272,7 @@ def _evidence(
     names: Sequence[str],
     model: Classifier,
     examples: Examples,
-    ledger: Ledger,
+    ledger: PerImageResults,
     points: Sequence[CurvePoint],
     tally: Tally,
 ) -> Evidence:

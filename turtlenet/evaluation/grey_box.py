@@ -18,7 +18,7 @@ from turtlenet.data import Data, Examples
 from turtlenet.errors import ModelError, at_least
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.lineup import check_suite, line_up
-from turtlenet.evaluation.threat_model import Access
+from turtlenet.evaluation.threat_model import ThreatModel
 from turtlenet.models.as_classifier import ModelType, in_memory
 from turtlenet.reports.base import Doubt
 from turtlenet.training.provenance import Training, training_of
@@ -90,7 +90,7 @@ def evaluate_grey_box(
         )
         found = workshop.make(surrogates)
         lineup = line_up(suite, specs, found, victim, ball, head)
-        access = Access(
+        access = ThreatModel(
             name="grey-box",
             attackers=lineup.attackers,
             facts={

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.report import CurvePoint
 from turtlenet.reports.statistics import share, share_interval
 
@@ -14,7 +14,7 @@ _MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 _SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 
 
-def minima(ledger: Ledger, number: int, eps: float, slack: float = 0.0) -> dict[str, Any]:
+def minima(ledger: PerImageResults, number: int, eps: float, slack: float = 0.0) -> dict[str, Any]:
     """The fields of an `AttackRow` that tell of the smallest perturbations.
 
     Args:

@@ -13,13 +13,13 @@ from turtlenet.errors import DataError, OutputError
 from turtlenet.files import write_whole
 from turtlenet.numpy_files import check_arrays
 
-__all__ = ["Ledger", "read_progress"]
+__all__ = ["PerImageResults", "read_progress"]
 
 _DISTANCES = ("linf", "l2", "l1", "l0", "psnr", "ssim")
 
 
 @dataclass
-class Ledger:
+class PerImageResults:
     """Per-image results of all attacks.
 
     Attributes:
@@ -56,10 +56,10 @@ class Ledger:
     done: int = 0
 
     @staticmethod
-    def empty(labels: np.ndarray, attacks: int) -> "Ledger":
+    def empty(labels: np.ndarray, attacks: int) -> "PerImageResults":
         """Nothing known yet."""
         shape = (attacks, len(labels))
-        return Ledger(
+        return PerImageResults(
             labels=labels,
             clean=np.full(len(labels), -1, "int32"),
             attacked=np.zeros(shape, bool),
@@ -85,14 +85,14 @@ class Ledger:
         """Images on which every attack failed, bool (n,)."""
         return self.right & self.correct.all(axis=0)
 
-    def only(self, counted: Sequence[bool]) -> "Ledger":
+    def only(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same without the attacks that do not count."""
         mine = np.flatnonzero(counted)
         by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "part", "near", "lucky", "cost")
         distance = {name: values[mine] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[mine] for name in by_attack})
 
-    def but(self, counted: Sequence[bool]) -> "Ledger":
+    def but(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same, as if the attacks that do not count had broken only what lies within the threat all the same."""
         elsewhere = self.right & (self.correct | ~self.near)
         correct = np.where(np.asarray(counted, bool)[:, None], self.correct, elsewhere)
@@ -114,7 +114,7 @@ class Ledger:
         write_whole(path, lambda file: np.savez(file, **arrays))
 
     @staticmethod
-    def read(path: Path, identity: str) -> "Ledger | None":
+    def read(path: Path, identity: str) -> "PerImageResults | None":
         """What an earlier run of the very same evaluation wrote, if anything.
 
         Raises:
@@ -126,7 +126,7 @@ class Ledger:
         _, done, arrays = found
         try:
             distance = {name: arrays.pop(f"distance_{name}") for name in _DISTANCES}
-            ledger = Ledger(distance=distance, done=done, **arrays)
+            ledger = PerImageResults(distance=distance, done=done, **arrays)
         except (KeyError, TypeError):
             # An older version wrote it, who did not note all of this.
             return None
@@ -136,7 +136,11 @@ class Ledger:
 
     def is_whole(self) -> bool:
         """Whether all arrays are those of as many images and attacks as `labels` and `cost` say."""
-        like = Ledger.empty(self.labels, len(self.cost)) if self.labels.ndim == 1 and self.cost.ndim == 2 else None
+        like = (
+            PerImageResults.empty(self.labels, len(self.cost))
+            if self.labels.ndim == 1 and self.cost.ndim == 2
+            else None
+        )
         if like is None or not 0 <= self.done <= len(self.labels):
             return False
         mine, theirs = ({**vars(each), **each.distance} for each in (self, like))

@@ -8,7 +8,7 @@ from turtlenet.batching import predict, softmax
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade
-from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.report import Picture
 from turtlenet.reports.images import drawable, png
 
@@ -16,7 +16,7 @@ __all__ = ["pictures"]
 
 
 def pictures(
-    cascade: Cascade, names: list[str], model: Classifier, examples: Examples, ledger: Ledger, most: int = 10
+    cascade: Cascade, names: list[str], model: Classifier, examples: Examples, ledger: PerImageResults, most: int = 10
 ) -> tuple[Picture, ...]:
     """Shows the first image of each class that fell, after the last attack that felled it.
 

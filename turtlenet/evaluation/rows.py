@@ -9,16 +9,16 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation.cascade import Cascade, slack
 from turtlenet.evaluation.norm_curve import minima
-from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.report import AttackRow, ClassRow
-from turtlenet.evaluation.threat_model import Access
+from turtlenet.evaluation.threat_model import ThreatModel
 from turtlenet.reports.statistics import share, share_interval
 
 __all__ = ["attack_row", "class_rows"]
 
 
 def attack_row(
-    cascade: Cascade, model: Classifier, number: int, spec: str, access: Access, ledger: Ledger
+    cascade: Cascade, model: Classifier, number: int, spec: str, access: ThreatModel, ledger: PerImageResults
 ) -> AttackRow:
     """What one attack did.
 
@@ -66,11 +66,11 @@ def attack_row(
     )
 
 
-def _minima(ledger: Ledger, number: int, own: Ball, model: Classifier) -> dict[str, Any]:
+def _minima(ledger: PerImageResults, number: int, own: Ball, model: Classifier) -> dict[str, Any]:
     return minima(ledger, number, float(own.eps), slack(own, model.input_shape))
 
 
-def class_rows(ledger: Ledger, robust: np.ndarray) -> tuple[ClassRow, ...]:
+def class_rows(ledger: PerImageResults, robust: np.ndarray) -> tuple[ClassRow, ...]:
     """Accuracy by class, before and after all attacks; `robust` (n,) says which images withstood."""
     rows = []
     for label in np.unique(ledger.labels):

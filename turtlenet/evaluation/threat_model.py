@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from turtlenet.errors import SpecError, did_you_mean
-from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.reports.base import Doubt
 
-__all__ = ["ACCESSES", "WHITE_BOX", "Access", "Attacker", "check_access"]
+__all__ = ["ACCESSES", "WHITE_BOX", "ThreatModel", "Attacker", "check_access"]
 
 ACCESSES = ("black-box", "grey-box", "white-box")
 _WEAK = 0.05
@@ -28,7 +28,7 @@ class Attacker:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Access:
+class ThreatModel:
     """What attackers know.
 
     Attributes:
@@ -53,7 +53,7 @@ class Access:
         return next((each.name for each in self.attackers if not each.counted), "")
 
     def robust(
-        self, ledger: Ledger, mode: str, *, everyone: bool = False, besides: np.ndarray | None = None
+        self, ledger: PerImageResults, mode: str, *, everyone: bool = False, besides: np.ndarray | None = None
     ) -> np.ndarray:
         """Images on which every attack of the threat failed, or all attacks of everyone, bool (n,).
 
@@ -74,14 +74,14 @@ class Access:
         whole: np.ndarray = ledger.right & ledger.correct[counted].all(axis=0)
         return whole
 
-    def find_doubts(self, ledger: Ledger, mode: str, besides: np.ndarray | None = None) -> tuple[Doubt, ...]:
+    def find_doubts(self, ledger: PerImageResults, mode: str, besides: np.ndarray | None = None) -> tuple[Doubt, ...]:
         """What the threat gives reason to doubt; `besides` as in `robust`."""
         if not self.beside:
             return self.doubts
         found = (self._secret(ledger, mode, besides), self._weak(ledger), self._transfer(ledger, mode))
         return (*(doubt for doubt in found if doubt), *self.doubts)
 
-    def _secret(self, ledger: Ledger, mode: str, besides: np.ndarray | None) -> Doubt:
+    def _secret(self, ledger: PerImageResults, mode: str, besides: np.ndarray | None) -> Doubt:
         without, with_it = self._both(ledger, mode, besides)
         return Doubt(
             code="secret-key",
@@ -90,12 +90,12 @@ class Access:
             advice="Quote both numbers. Give every copy of the model a key of its own, and train anew when one leaks.",
         )
 
-    def _both(self, ledger: Ledger, mode: str, besides: np.ndarray | None) -> tuple[float, float]:
+    def _both(self, ledger: PerImageResults, mode: str, besides: np.ndarray | None) -> tuple[float, float]:
         """The accuracy that the threat leaves, and that which everyone leaves."""
         allowed, everyone = (self.robust(ledger, mode, everyone=each, besides=besides) for each in (False, True))
         return float(allowed.mean()), float(everyone.mean())
 
-    def _weak(self, ledger: Ledger) -> Doubt | None:
+    def _weak(self, ledger: PerImageResults) -> Doubt | None:
         clean = float(ledger.right.mean())
         weak = [each for each in self.facts.get("surrogates", ()) if each["clean_accuracy"] < clean - _WEAK]
         if not weak:
@@ -107,7 +107,7 @@ class Access:
             advice="What is crafted on them says little: train longer, or on more data.",
         )
 
-    def _transfer(self, ledger: Ledger, mode: str) -> Doubt | None:
+    def _transfer(self, ledger: PerImageResults, mode: str) -> Doubt | None:
         if mode == "cascade":
             return None
         inside = [number for number in range(len(ledger.correct)) if not self.of(number).counted]
@@ -122,7 +122,7 @@ class Access:
         )
 
 
-WHITE_BOX = Access()
+WHITE_BOX = ThreatModel()
 
 
 def check_access(name: str) -> None:

@@ -1,7 +1,7 @@
 """AdvGAN: a generator of adversarial perturbations, the game it is trained in, and what it was found to do."""
 
 from turtlenet.gan.networks import NETWORKS
-from turtlenet.gan.objective import VARIANTS, Game, Players, build_players, variant
+from turtlenet.gan.objective import VARIANTS, GeneratorObjective, Players, build_players, variant
 from turtlenet.gan.run import Epoch, GanRun, check_game, train_players
 from turtlenet.gan.trainer import GanTrainer
 
@@ -9,7 +9,7 @@ __all__ = [
     "NETWORKS",
     "VARIANTS",
     "Epoch",
-    "Game",
+    "GeneratorObjective",
     "GanRun",
     "GanTrainer",
     "Players",

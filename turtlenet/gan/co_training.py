@@ -18,7 +18,7 @@ from turtlenet.data import Data
 from turtlenet.errors import SettingError
 from turtlenet.files import PathType
 from turtlenet.gan.cache import ready
-from turtlenet.gan.objective import Game, Players, build_players
+from turtlenet.gan.objective import GeneratorObjective, Players, build_players
 from turtlenet.training.co_training import Turns
 
 __all__ = ["keep_rivals", "players_of", "rivals_in", "with_generators", "with_own_generators"]
@@ -66,9 +66,11 @@ def players_of(attack: Attack, ball: Ball, seed: int = 0) -> list[Players]:
     for path in generators_in(attack):
         source = loaded_generator(path)
         known = {
-            field.name: source.facts[field.name] for field in dataclasses.fields(Game) if field.name in source.facts
+            field.name: source.facts[field.name]
+            for field in dataclasses.fields(GeneratorObjective)
+            if field.name in source.facts
         }
-        fresh = build_players(Game(**known), ball, source.facts["shape"], seed)
+        fresh = build_players(GeneratorObjective(**known), ball, source.facts["shape"], seed)
         found.append(dataclasses.replace(fresh, generator=source.model))
     return found
 

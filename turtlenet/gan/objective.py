@@ -18,13 +18,13 @@ from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.gan import networks
 from turtlenet.gan.losses import ADVERSARIAL, GAN_LOSSES, HINGES, adversarial, gan_loss, hinge
 
-__all__ = ["VARIANTS", "Game", "Players", "build_players", "variant"]
+__all__ = ["VARIANTS", "GeneratorObjective", "Players", "build_players", "variant"]
 
 _BUDGETS = ("hinge", "network")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Game:
+class GeneratorObjective:
     """The rules: L = L_adv + alpha L_GAN + beta L_hinge (paper 003, eq. 10), and what the networks are.
 
     Args:
@@ -79,16 +79,16 @@ class Game:
             raise SettingError(f"Expected a class number as the generator's target; got {self.target!r}.")
 
 
-VARIANTS: dict[str, Game] = {
-    "paper": Game(adversarial="margin"),
-    "strong": Game(
+VARIANTS: dict[str, GeneratorObjective] = {
+    "paper": GeneratorObjective(adversarial="margin"),
+    "strong": GeneratorObjective(
         budget="network", adversarial="margin", kappa=1.0, gan="non-saturating", alpha=0.01, beta=0.0, noise=8
     ),
 }
 """The rules by name: those of paper 003, and the best that was found."""
 
 
-def variant(name: str, **settings: Any) -> Game:
+def variant(name: str, **settings: Any) -> GeneratorObjective:
     """The rules of that name, with other settings where any are given.
 
     Raises:
@@ -113,7 +113,7 @@ class Players:
 
     generator: keras.Model
     discriminator: keras.Model
-    game: Game
+    game: GeneratorObjective
     ball: Ball
 
     @property
@@ -201,7 +201,7 @@ class Players:
         return self.discriminator(images, training=True)[:, 0]
 
 
-def build_players(game: Game, ball: Ball, shape: Sequence[int], seed: int = 0) -> Players:
+def build_players(game: GeneratorObjective, ball: Ball, shape: Sequence[int], seed: int = 0) -> Players:
     """Both networks with fresh weights that belong to a seed.
 
     Raises:

@@ -13,7 +13,7 @@ from turtlenet import backend
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import ModelError, SettingError
-from turtlenet.gan.objective import Game, Players
+from turtlenet.gan.objective import GeneratorObjective, Players
 from turtlenet.gan.trainer import GanTrainer
 from turtlenet.training.callbacks import Best, Progress
 from turtlenet.training.checkpoint import Checkpoint
@@ -71,7 +71,7 @@ class GanRun:
     stopped_early: bool
 
 
-def check_game(game: Game, victim: Classifier, patience: int) -> None:
+def check_game(game: GeneratorObjective, victim: Classifier, patience: int) -> None:
     """Refuses what a run cannot work with.
 
     Raises:

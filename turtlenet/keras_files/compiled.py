@@ -20,9 +20,9 @@ from turtlenet import hdf5
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.build import put
 from turtlenet.keras_files.hdf5_arrays import attribute_list
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.rules import Json
-from turtlenet.keras_files.model_description import Blueprint
+from turtlenet.keras_files.model_description import ModelDescription
 from turtlenet.keras_files.optimizers import build
 from turtlenet.keras_files.save import OPTIMIZER_STATE
 from turtlenet.keras_files.weights import Pair
@@ -45,7 +45,7 @@ _CLASSES = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adag
 _CLASSES |= {"adamax": "Adamax", "nadam": "Nadam", "ftrl": "Ftrl"}
 
 
-def compile_from(model: keras.Model, blueprint: Blueprint) -> None:
+def compile_from(model: keras.Model, blueprint: ModelDescription) -> None:
     """Compiles a model as its file says, and continues its optimizer where Keras 3 wrote the file.
 
     What cannot be read is left out: metrics alone, or the whole state; the model stays uncompiled then.
@@ -79,7 +79,7 @@ def compile_from(model: keras.Model, blueprint: Blueprint) -> None:
         model.compiled = False
 
 
-def _meant_another_loss(blueprint: Blueprint) -> bool:
+def _meant_another_loss(blueprint: ModelDescription) -> bool:
     """Whether the loss had another scale or sign: the cosine, averaged over features up to Keras 2.0.8, and positive
     in TensorFlow 1.14 and 1.15 alone, which gave their version as their neighbors did.
     """
@@ -87,7 +87,7 @@ def _meant_another_loss(blueprint: Blueprint) -> bool:
     if not any(f'"{name}"' in told for name in ("cosine_proximity", "cosine")):
         return False
     version = blueprint.keras_version
-    return version == "2.2.4-tf" or Era.of(version, None, otherwise=1).version < (2, 0, 9)
+    return version == "2.2.4-tf" or KerasVersion.of(version, None, otherwise=1).version < (2, 0, 9)
 
 
 def _optimizer(config: Any) -> Any:
@@ -170,7 +170,7 @@ def _metrics(config: Any) -> Any:
     return found
 
 
-def _resume(optimizer: Any, weights: list[Any], blueprint: Blueprint) -> None:
+def _resume(optimizer: Any, weights: list[Any], blueprint: ModelDescription) -> None:
     with _optimizer_arrays(blueprint) as saved:
         # Not within a scope of shapes alone: some optimizers give their variables values as they make them.
         build(optimizer, weights)
@@ -190,7 +190,7 @@ def _paired(variables: list[Any], saved: list[tuple[str, Any]]) -> list[Pair]:
 
 
 @contextmanager
-def _optimizer_arrays(blueprint: Blueprint) -> Iterator[list[tuple[str, h5py.Dataset]]]:
+def _optimizer_arrays(blueprint: ModelDescription) -> Iterator[list[tuple[str, h5py.Dataset]]]:
     """The optimizer's arrays in their order, by names or numbers, while the file is open."""
     if blueprint.format == "hdf5":
         with hdf5.opened(blueprint.path) as file:

@@ -20,7 +20,7 @@ import h5py
 
 from turtlenet import hdf5
 from turtlenet.keras_files.graph import harmful_operations
-from turtlenet.keras_files.model_description import Blueprint
+from turtlenet.keras_files.model_description import ModelDescription
 
 __all__ = ["unread"]
 
@@ -34,7 +34,7 @@ _CODE = "which is Python code for who unpickles it"
 _HEAD, _NAMED, _READ = 1 << 16, 5, 10_000
 
 
-def unread(blueprint: Blueprint) -> tuple[str, ...]:
+def unread(blueprint: ModelDescription) -> tuple[str, ...]:
     """What a file holds beside its model, one phrase each; empty where it holds a model and nothing else.
 
     Args:
@@ -51,7 +51,7 @@ def unread(blueprint: Blueprint) -> tuple[str, ...]:
     return (*found[:_NAMED], *more)
 
 
-def _in_keras(blueprint: Blueprint) -> Iterator[str]:
+def _in_keras(blueprint: ModelDescription) -> Iterator[str]:
     yield from _in_folder(blueprint, _ARCHIVE) if blueprint.path.is_dir() else _in_archive(blueprint.path)
 
 
@@ -78,7 +78,7 @@ def _in_archive(path: Path) -> Iterator[str]:
                         yield from _no_numbers(file)
 
 
-def _in_folder(blueprint: Blueprint, expected: frozenset[str]) -> Iterator[str]:
+def _in_folder(blueprint: ModelDescription, expected: frozenset[str]) -> Iterator[str]:
     for path in sorted(blueprint.path.rglob("*")):
         name = path.relative_to(blueprint.path).as_posix()
         if path.is_symlink():
@@ -93,13 +93,13 @@ def _in_folder(blueprint: Blueprint, expected: frozenset[str]) -> Iterator[str]:
                 yield from _no_numbers(file)
 
 
-def _in_saved_model(blueprint: Blueprint) -> Iterator[str]:
+def _in_saved_model(blueprint: ModelDescription) -> Iterator[str]:
     if names := harmful_operations(blueprint.path):
         yield f"a graph that reads or writes files, or runs code, for who loads it ({', '.join(names)})"
     yield from _in_folder(blueprint, _SAVED_MODEL)
 
 
-def _in_hdf5(blueprint: Blueprint) -> Iterator[str]:
+def _in_hdf5(blueprint: ModelDescription) -> Iterator[str]:
     with hdf5.opened(blueprint.path) as file:
         if blueprint.format == "hdf5":
             for name in sorted(set(file) - _HDF5):

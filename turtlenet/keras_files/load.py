@@ -30,9 +30,9 @@ from turtlenet.keras_files.compiled import compile_from
 from turtlenet.keras_files.custom_objects import supplied
 from turtlenet.keras_files.hdf5_arrays import Stored, attribute_list, check_room, layer_arrays
 from turtlenet.keras_files.legacy.guess_version import generation
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.upgrade import Upgraded, upgrade
-from turtlenet.keras_files.model_description import Blueprint, read_blueprint
+from turtlenet.keras_files.model_description import ModelDescription, read_blueprint
 from turtlenet.keras_files.quiet import quiet
 from turtlenet.keras_files.safety import Finding, findings, judge
 from turtlenet.keras_files.weights import Pair, by_name, by_order
@@ -149,24 +149,24 @@ def known(custom: Mapping[str, Any]) -> Iterator[None]:
         yield
 
 
-def era_of(blueprint: Blueprint, settings: Loading) -> Era:
+def era_of(blueprint: ModelDescription, settings: Loading) -> KerasVersion:
     """Who wrote a file, as far as it or the user tells."""
-    era = Era.of(blueprint.keras_version, None, otherwise=_generation(blueprint))
+    era = KerasVersion.of(blueprint.keras_version, None, otherwise=_generation(blueprint))
     return replace(era, backend=_backend(blueprint, settings, era.major))
 
 
-def _generation(blueprint: Blueprint) -> int:
+def _generation(blueprint: ModelDescription) -> int:
     # Keras 2 and 3 say in a file of weights who they are.
     return 1 if blueprint.format == "weights" else generation(blueprint.config)
 
 
-def _backend(blueprint: Blueprint, settings: Loading, major: int) -> str | None:
+def _backend(blueprint: ModelDescription, settings: Loading, major: int) -> str | None:
     """The backend that a file names, else the user, else the names of the weights."""
     told = blueprint.backend or settings.written_by
     return told or (blueprint.names if major < 3 and blueprint.names != MIXED else None)
 
 
-def _check_names(blueprint: Blueprint, era: Era) -> list[str]:
+def _check_names(blueprint: ModelDescription, era: KerasVersion) -> list[str]:
     """What the names of the weights say against the backend that was named.
 
     Raises:
@@ -183,7 +183,7 @@ def _check_names(blueprint: Blueprint, era: Era) -> list[str]:
     return [against] if against else []
 
 
-def upgraded_from(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Era]:
+def upgraded_from(blueprint: ModelDescription, settings: Loading) -> tuple[Upgraded, KerasVersion]:
     """The description in the form of Keras 3, and who wrote it.
 
     Raises:
@@ -206,7 +206,7 @@ def upgraded_from(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Er
     return upgraded, era
 
 
-def _prepared(blueprint: Blueprint, settings: Loading) -> tuple[Upgraded, Era]:
+def _prepared(blueprint: ModelDescription, settings: Loading) -> tuple[Upgraded, KerasVersion]:
     """The same, judged safe."""
     upgraded, era = upgraded_from(blueprint, settings)
     if not settings.trust and (unsafe := judge(upgraded.config)):
@@ -228,13 +228,13 @@ def _cure(unsafe: tuple[Finding, ...]) -> str:
     return f": {', or '.join(cures)}" if cures else ""
 
 
-def _about(blueprint: Blueprint, line: str) -> str:
+def _about(blueprint: ModelDescription, line: str) -> str:
     # A file may put a whole book where a name belongs.
     line = line if len(line) < 1000 else f"{line[:1000]}..."
     return line if str(blueprint.path) in line else f"{line.rstrip('.')} ({blueprint.path})."
 
 
-def _built(blueprint: Blueprint, upgraded: Upgraded, era: Era, settings: Loading) -> keras.Model:
+def _built(blueprint: ModelDescription, upgraded: Upgraded, era: KerasVersion, settings: Loading) -> keras.Model:
     config, custom = upgraded.config, settings.custom_objects
     if blueprint.format == "hdf5":
         with layer_arrays(blueprint.path) as stored:
@@ -257,7 +257,7 @@ def _sized(model: keras.Model, file: Path) -> list[Pair]:
     return []
 
 
-def _load_keras_weights(model: keras.Model, file: Path, upgraded: Upgraded, era: Era) -> None:
+def _load_keras_weights(model: keras.Model, file: Path, upgraded: Upgraded, era: KerasVersion) -> None:
     try:
         if not layout.is_foreign(file, era.major):
             model.load_weights(file)
@@ -273,7 +273,7 @@ def _load_keras_weights(model: keras.Model, file: Path, upgraded: Upgraded, era:
 
 
 @contextmanager
-def _weights_file(blueprint: Blueprint) -> Iterator[Path]:
+def _weights_file(blueprint: ModelDescription) -> Iterator[Path]:
     """The weights of a `.keras` archive, or of its folder, under the name that Keras wants."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.weights.h5"
@@ -296,7 +296,7 @@ def _weights_file(blueprint: Blueprint) -> Iterator[Path]:
             raise ModelError(f"Expected whole weights in {blueprint.path}; {reason(error)}.") from None
 
 
-def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
+def _with_architecture(blueprint: ModelDescription, settings: Loading) -> keras.Model:
     """A model whose file holds weights only."""
     if settings.architecture is None:
         raise ModelError(
@@ -325,7 +325,7 @@ def _with_architecture(blueprint: Blueprint, settings: Loading) -> keras.Model:
     return model
 
 
-def _of_layers(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era) -> list[Pair]:
+def _of_layers(model: keras.Model, stored: Stored, upgraded: Upgraded, era: KerasVersion) -> list[Pair]:
     named = set(stored) == {layer.name for layer in model.layers if layer.weights}
     return (by_name if named else by_order)(model, stored, upgraded, era)
 
@@ -337,7 +337,7 @@ def _for_layers(path: Path) -> str:
 
 
 def _architecture(
-    weights: Blueprint, settings: Loading, pair: Callable[[keras.Model, Upgraded], list[Pair]]
+    weights: ModelDescription, settings: Loading, pair: Callable[[keras.Model, Upgraded], list[Pair]]
 ) -> keras.Model:
     """The model that a file of weights is for, with the weights that `pair` finds for it."""
     name = str(settings.architecture)
@@ -370,7 +370,7 @@ def _made(name: str) -> keras.Model:
     return model
 
 
-def _described(name: str) -> Blueprint:
+def _described(name: str) -> ModelDescription:
     """The architecture in a JSON or YAML file."""
     if not Path(name).is_file():
         raise SpecError(
@@ -381,4 +381,4 @@ def _described(name: str) -> Blueprint:
     version, backend = (
         each if isinstance(each, str) else None for each in map(config.get, ("keras_version", "backend"))
     )
-    return Blueprint(Path(name), "json", version, backend, config, None)
+    return ModelDescription(Path(name), "json", version, backend, config, None)

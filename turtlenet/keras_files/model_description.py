@@ -23,11 +23,11 @@ from turtlenet.keras_files.limits import check_limits
 from turtlenet.keras_files.saved_model import describe
 from turtlenet.keras_files.writer import backend_by_names, names_in
 
-__all__ = ["Blueprint", "read_blueprint", "starts_as_zip"]
+__all__ = ["ModelDescription", "read_blueprint", "starts_as_zip"]
 
 
 @dataclass(frozen=True)
-class Blueprint:
+class ModelDescription:
     """The description in a model file.
 
     Attributes:
@@ -50,7 +50,7 @@ class Blueprint:
     names: str | None = None
 
 
-def read_blueprint(path: str | PathLike[str]) -> Blueprint:
+def read_blueprint(path: str | PathLike[str]) -> ModelDescription:
     """Reads a file's description of its model.
 
     Raises:
@@ -68,7 +68,7 @@ def read_blueprint(path: str | PathLike[str]) -> Blueprint:
     return found
 
 
-def _read(path: Path) -> Blueprint:
+def _read(path: Path) -> ModelDescription:
     if path.is_dir():
         return _from_folder(path)
     if not path.exists():
@@ -84,7 +84,7 @@ def _read(path: Path) -> Blueprint:
     raise ModelError(f"Expected a model file (HDF5 or .keras); {path} is neither{this_is(path)}.")
 
 
-def _from_hdf5(path: Path) -> Blueprint:
+def _from_hdf5(path: Path) -> ModelDescription:
     try:
         with hdf5.opened(path) as file:
             held = {key: _text(attribute(file, key)) for key in _HDF5_KEYS}
@@ -101,10 +101,12 @@ def _from_hdf5(path: Path) -> Blueprint:
         raise ModelError(f"Expected a whole HDF5 file; {path} is damaged or cut short: {_line(error)}.") from None
     if held["model_config"] is None:
         if weights_only:
-            return Blueprint(path, "weights", _word(held["keras_version"]), _word(held["backend"]), {}, None, by_names)
+            return ModelDescription(
+                path, "weights", _word(held["keras_version"]), _word(held["backend"]), {}, None, by_names
+            )
         raise ModelError(f"Expected a model file; {path} holds arrays, not a model ({names}).")
     training = held["training_config"]
-    return Blueprint(
+    return ModelDescription(
         path,
         "hdf5",
         _word(held["keras_version"]),
@@ -115,7 +117,7 @@ def _from_hdf5(path: Path) -> Blueprint:
     )
 
 
-def _from_zip(path: Path) -> Blueprint:
+def _from_zip(path: Path) -> ModelDescription:
     try:
         with zipfile.ZipFile(path) as archive:
             if "config.json" not in archive.namelist():
@@ -135,14 +137,14 @@ def _from_zip(path: Path) -> Blueprint:
     config = _parse(text, path)
     training = _training(_compiled_as(config))
     version = _word(_parse(about, path).get("keras_version"))
-    return Blueprint(path, "keras", version, None, config, training)
+    return ModelDescription(path, "keras", version, None, config, training)
 
 
-def _from_folder(path: Path) -> Blueprint:
+def _from_folder(path: Path) -> ModelDescription:
     if (path / "saved_model.pb").is_file():
         found = describe(path)
         version, backend = _word(found.keras_version), _word(found.backend)
-        return Blueprint(path, "saved-model", version, backend, found.config, found.training)
+        return ModelDescription(path, "saved-model", version, backend, found.config, found.training)
     if not (path / "config.json").is_file():
         raise ModelError(f"Expected a model file, or a folder of a .keras archive or a SavedModel; {path} is neither.")
     if not any(path.glob("model.weights.*")):
@@ -156,7 +158,7 @@ def _from_folder(path: Path) -> Blueprint:
     config = _parse(texts["config.json"], path)
     training = _training(_compiled_as(config))
     version = _word(_parse(texts["metadata.json"], path).get("keras_version"))
-    return Blueprint(path, "keras", version, None, config, training)
+    return ModelDescription(path, "keras", version, None, config, training)
 
 
 def _compiled_as(config: dict[str, Any]) -> Any:

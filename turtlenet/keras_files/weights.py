@@ -15,7 +15,7 @@ import numpy as np
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.hdf5_arrays import Stored
 from turtlenet.keras_files.legacy.arrays import convert
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.upgrade import Upgraded
 
 __all__ = ["Pair", "by_name", "by_order"]
@@ -56,7 +56,7 @@ class _Leaf:
     others: int
 
 
-def by_name(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era) -> list[Pair]:
+def by_name(model: keras.Model, stored: Stored, upgraded: Upgraded, era: KerasVersion) -> list[Pair]:
     """Pairs each variable of a model with its array, top-level layers by their names.
 
     Raises:
@@ -100,7 +100,7 @@ def _with_lost_names(named: dict[str, Any], stored: Stored, upgraded: Upgraded) 
     return {found.get(name, name): unit for name, unit in named.items()}
 
 
-def by_order(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era) -> list[Pair]:
+def by_order(model: keras.Model, stored: Stored, upgraded: Upgraded, era: KerasVersion) -> list[Pair]:
     """Pairs layers with groups of arrays in their order, as Keras does with a file of weights only.
 
     Raises:
@@ -115,7 +115,7 @@ def by_order(model: keras.Model, stored: Stored, upgraded: Upgraded, era: Era) -
     return pairs
 
 
-def _layer(layer: Any, entries: Entries, path: tuple[str, ...], upgraded: Upgraded, era: Era) -> list[Pair]:
+def _layer(layer: Any, entries: Entries, path: tuple[str, ...], upgraded: Upgraded, era: KerasVersion) -> list[Pair]:
     leaves = list(_leaves(layer, path, upgraded, era, set()))
     expected = sum(leaf.trainable + leaf.others for leaf in leaves)
     if expected != len(entries):
@@ -133,7 +133,9 @@ def _layer(layer: Any, entries: Entries, path: tuple[str, ...], upgraded: Upgrad
     raise refusal or ModelError(f"Expected arrays that fit layer {path[0]!r}; these do not.")
 
 
-def _leaves(layer: Any, path: tuple[str, ...], upgraded: Upgraded, era: Era, seen: set[int]) -> Iterator[_Leaf]:
+def _leaves(
+    layer: Any, path: tuple[str, ...], upgraded: Upgraded, era: KerasVersion, seen: set[int]
+) -> Iterator[_Leaf]:
     if id(layer) in seen:
         return
     seen.add(id(layer))
@@ -206,7 +208,7 @@ def _one_by_one(leaves: list[_Leaf], entries: Entries) -> list[Entries]:
     return [[next(rest) for _ in range(leaf.trainable + leaf.others)] for leaf in leaves]
 
 
-def _fitted(leaf: _Leaf, entries: Entries, era: Era) -> list[Pair]:
+def _fitted(leaf: _Leaf, entries: Entries, era: KerasVersion) -> list[Pair]:
     """Each variable of a leaf with its array, brought to the form of Keras 3."""
     variables = [*leaf.layer.trainable_weights, *leaf.layer.non_trainable_weights]
     shapes = [tuple(variable.shape) for variable in variables]
@@ -234,7 +236,7 @@ def _fitted(leaf: _Leaf, entries: Entries, era: Era) -> list[Pair]:
     return _paired(leaf, variables, arrays)
 
 
-def _converts(kind: str, era: Era) -> bool:
+def _converts(kind: str, era: KerasVersion) -> bool:
     return era.major == 1 or era.backend == "theano" or kind.startswith("CuDNN") or kind in ("LSTM", "GRU")
 
 

@@ -13,10 +13,10 @@ from turtlenet.errors import ModelError, printable
 from turtlenet.keras_files import description
 from turtlenet.keras_files.contents import unread
 from turtlenet.keras_files.hashing import file_sha256
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.upgrade import Upgraded, upgrade
 from turtlenet.keras_files.load import current, era_of, known, load, upgraded_from
-from turtlenet.keras_files.model_description import Blueprint, read_blueprint
+from turtlenet.keras_files.model_description import ModelDescription, read_blueprint
 from turtlenet.keras_files.safety import findings, judge
 from turtlenet.keras_files.save import read_provenance
 from turtlenet.models.heads import Head, logits_model
@@ -157,7 +157,7 @@ def inspect(path: str | PathLike[str]) -> Inspection:
     )
 
 
-def _upgraded(blueprint: Blueprint) -> tuple[Upgraded, Era, tuple[str, ...]]:
+def _upgraded(blueprint: ModelDescription) -> tuple[Upgraded, KerasVersion, tuple[str, ...]]:
     """The description in the form of Keras 3, as far as it can be brought there; who wrote it; what would run code."""
     settings = current()
     era = era_of(blueprint, settings)
@@ -171,7 +171,7 @@ def _upgraded(blueprint: Blueprint) -> tuple[Upgraded, Era, tuple[str, ...]]:
     return Upgraded({}), era, ()
 
 
-def _elsewhere(blueprint: Blueprint) -> tuple[str, ...]:
+def _elsewhere(blueprint: ModelDescription) -> tuple[str, ...]:
     """What would run code for who supplies nothing and looks at nothing."""
     try:
         config = upgrade(blueprint.config, era_of(blueprint, current())).config if blueprint.config else {}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import keras
 
-from turtlenet.defences import Conversion, Defence, Honest, defences
+from turtlenet.defences import Conversion, Defence, Differentiable, defences
 from turtlenet.errors import ModelError, SpecError
 from turtlenet.keras_files.live import compile_like, uncompiled
 from turtlenet.models.classifier import pixel_bounds
@@ -70,9 +70,9 @@ def _behind(front: Sequence[Defence], model: keras.Model) -> keras.Model:
     return keras.Model(source, model(x), name=f"{model.name}_defended")
 
 
-def defences_of(model: keras.Model) -> list[Honest]:
+def defences_of(model: keras.Model) -> list[Differentiable]:
     """The layers of defences in a model, from the input on."""
-    return [layer for layer in _in_order(model) if isinstance(layer, Honest)]
+    return [layer for layer in _in_order(model) if isinstance(layer, Differentiable)]
 
 
 def _in_order(model: keras.Model) -> Iterator[keras.layers.Layer]:

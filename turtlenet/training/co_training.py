@@ -7,10 +7,10 @@ import keras
 
 from turtlenet.classifier import Classifier
 
-__all__ = ["Rival", "Turns"]
+__all__ = ["CoTrained", "Turns"]
 
 
-class Rival(Protocol):
+class CoTrained(Protocol):
     """What a trainer must know of it; `turtlenet.gan.Players` is one."""
 
     @property
@@ -38,7 +38,7 @@ class Turns:
         moves: How often, at least once.
     """
 
-    def __init__(self, rival: Rival, learning_rate: float = 1e-3, moves: int = 1):
+    def __init__(self, rival: CoTrained, learning_rate: float = 1e-3, moves: int = 1):
         self.rival = rival
         self.moves = moves
         self.optimizer = keras.optimizers.Adam(learning_rate)

@@ -10,13 +10,13 @@ from keras import layers, ops
 
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.legacy.arrays import convert
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 
-KERAS1 = Era.of("1.2.2", None, otherwise=1)
-KERAS1_THEANO = Era.of("1.2.2", "theano", otherwise=1)
-KERAS2 = Era.of("2.2.4", "tensorflow", otherwise=2)
-KERAS2_THEANO = Era.of("2.2.4", "theano", otherwise=2)
-KERAS3 = Era.of("3.0.0", "theano", otherwise=3)
+KERAS1 = KerasVersion.of("1.2.2", None, otherwise=1)
+KERAS1_THEANO = KerasVersion.of("1.2.2", "theano", otherwise=1)
+KERAS2 = KerasVersion.of("2.2.4", "tensorflow", otherwise=2)
+KERAS2_THEANO = KerasVersion.of("2.2.4", "theano", otherwise=2)
+KERAS3 = KerasVersion.of("3.0.0", "theano", otherwise=3)
 
 
 def drawn(*shapes):

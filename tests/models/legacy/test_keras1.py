@@ -8,12 +8,12 @@ import pytest
 
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.legacy import keras1
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.rules import RULES
 
 OURS = [each for each in RULES if each.apply.__module__ == keras1.__name__]
-KERAS1 = Era.of("1.2.2", None, otherwise=1)
-THEANO = Era.of("1.2.2", "theano", otherwise=1)
+KERAS1 = KerasVersion.of("1.2.2", None, otherwise=1)
+THEANO = KerasVersion.of("1.2.2", "theano", otherwise=1)
 L2_OLD = {"name": "WeightRegularizer", "l1": 0.0, "l2": 0.01}
 L2_NEW = {"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.01}}
 NORM_OLD = {"name": "MaxNorm", "m": 2, "axis": 0}
@@ -465,7 +465,7 @@ def test_full_padding(class_name):
 
 @pytest.mark.parametrize("version", ["2.2.4", "2.15.0-tf", "3.0.0"])
 def test_later_files_are_left_alone(version):
-    era = Era.of(version, "theano", otherwise=2)
+    era = KerasVersion.of(version, "theano", otherwise=2)
     for name, (old, new) in LAYERS.items():
         if old["class_name"] not in ("Merge", "MaxoutDense", "Highway"):
             assert upgraded(old, era) == old, name
@@ -475,8 +475,8 @@ def test_later_files_are_left_alone(version):
 @pytest.mark.parametrize("class_name", ["Merge", "MaxoutDense", "Highway"])
 def test_keras_2_kept_some_for_a_while(class_name):
     old, new = next(pair for pair in LAYERS.values() if pair[0]["class_name"] == class_name)
-    assert upgraded(old, Era.of("2.0.9", None, otherwise=2))["config"].keys() == new["config"].keys()
-    assert upgraded(old, Era.of("3.0.0", None, otherwise=3)) == old
+    assert upgraded(old, KerasVersion.of("2.0.9", None, otherwise=2))["config"].keys() == new["config"].keys()
+    assert upgraded(old, KerasVersion.of("3.0.0", None, otherwise=3)) == old
 
 
 @pytest.mark.parametrize(
@@ -498,7 +498,7 @@ def test_order_of_dimensions(dim_ordering, era, expected):
 
 def test_cosine_of_keras_2_has_no_axis_more():
     old = described("Merge", name="m", mode="cos", mode_type="raw", dot_axes=-1)
-    new = upgraded(old, Era.of("2.0.8", None, otherwise=2))
+    new = upgraded(old, KerasVersion.of("2.0.8", None, otherwise=2))
     assert new == described("Dot", name="m", axes=-1, normalize=True)
 
 
@@ -578,7 +578,7 @@ def test_deconvolution_keeps_its_output_shape(tf_keras, mode, kernel, stride, si
 @pytest.mark.parametrize("version", ["1.0.8", "1.1.1", None])
 def test_deconvolution_whose_shape_was_not_written(version):
     config = {"name": "it", "nb_filter": 2, "nb_row": 3, "nb_col": 3, "subsample": [2, 2], "border_mode": "same"}
-    era = Era.of(version, None, otherwise=1)
+    era = KerasVersion.of(version, None, otherwise=1)
     with pytest.raises(ModelError) as caught:
         upgraded(described("Deconvolution2D", output_shape=[None, 13, 15, 2], dim_ordering="tf", **config), era)
     assert str(caught.value) == f"Expected stride 1 in Deconvolution2D 'it' of {era}; got [2, 2]."

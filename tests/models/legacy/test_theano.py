@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from turtlenet.errors import ModelError
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.removed_layers.theano import HALF_PADDED
 from turtlenet.keras_files.legacy.upgrade import upgrade
 
@@ -20,7 +20,7 @@ def upgraded(class_name, version="2.2.4", backend="theano", **config):
     """One layer after the upgrade of a model that has it alone."""
     layer = {"class_name": class_name, "config": SAME | {"batch_input_shape": [None, 7, 8, 9, 2]} | config}
     model = {"class_name": "Sequential", "config": {"name": "m", "layers": [layer]}}
-    return upgrade(model, Era.of(version, backend, otherwise=2)).config["config"]["layers"][1]
+    return upgrade(model, KerasVersion.of(version, backend, otherwise=2)).config["config"]["layers"][1]
 
 
 def name_of(layer):

@@ -14,7 +14,7 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.context import Crafted, Found
+from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -99,12 +99,14 @@ class External(Attack):
         index: Any = None,
         target: Any = None,
         attempt: Any = None,
-    ) -> Crafted:
+    ) -> AttackResult:
         self.check(model, ball)
         x, y = np.asarray(x, "float32"), np.asarray(y, "int32")
         aims = None if target is None else np.asarray(target, "int32")
         if aims is None and self.targeted:
-            chosen = self.within_graph(model, x, y, ball, "aims", lambda scene, _: scene.goal().target, seed, index)
+            chosen = self.within_graph(
+                model, x, y, ball, "aims", lambda context, _: context.goal().target, seed, index
+            )
             aims = ops.convert_to_numpy(chosen)
         first = int(np.asarray(index).reshape(-1)[0]) if index is not None and len(x) else 0
         state = np.random.get_state()
@@ -124,15 +126,17 @@ class External(Attack):
             np.random.set_state(state)
         candidates = backend.shard(ops.convert_to_tensor(np.asarray(found, "float32").reshape(x.shape)))
 
-        def judge(scene: Any, rest: tuple[Any, ...]) -> Crafted:
-            judged: Crafted = scene.judged(Found(rest[0]))
+        def judge(context: Any, rest: tuple[Any, ...]) -> AttackResult:
+            judged: AttackResult = context.judged(SearchResult(rest[0]))
             return judged
 
         crafted = self.within_graph(model, x, y, ball, "outside", judge, seed, index, aims, None, candidates)
-        made: Crafted = crafted._replace(gradients=crafted.gradients + gradients, queries=crafted.queries + queries)
+        made: AttackResult = crafted._replace(
+            gradients=crafted.gradients + gradients, queries=crafted.queries + queries
+        )
         return made
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         raise SettingError(
             f"Expected an attack of turtlenet's own within a training step or another attack; got {self}."
         )

@@ -8,11 +8,11 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.query_attack import Budgeted, beside, grid
+from turtlenet.attacks.query_attack import QueryAttack, beside, grid
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 
-__all__ = ["Decision", "Started", "bisect"]
+__all__ = ["DecisionBased", "Started", "bisect"]
 
 _KINDS = 3
 # Draws of starts, far from the numbers of iterations.
@@ -20,7 +20,7 @@ _START = 0x60000000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision(Budgeted):
+class DecisionBased(QueryAttack):
     """Looks for the smallest perturbation by nothing but answers."""
 
     minimal: ClassVar[bool] = True
@@ -31,7 +31,7 @@ class Decision(Budgeted):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Started(Decision):
+class Started(DecisionBased):
     """A walk that begins far away, at noise that reaches the goal, and comes nearer; it fails where none does.
 
     Noise of three kinds in turn, because a model may answer all noise of one kind alike, and alike to an image: one

@@ -14,7 +14,7 @@ __all__ = ["Blur", "Contrast"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Fading(Corruption):
+class _BlurContrast(Corruption):
     """Draws nothing, so that one try a strength is all there is."""
 
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf", "l1")
@@ -22,7 +22,7 @@ class _Fading(Corruption):
 
 @attacks.register("contrast")
 @dataclass(frozen=True, kw_only=True)
-class Contrast(_Fading):
+class Contrast(_BlurContrast):
     """Fades to mid-gray (Foolbox's LinearSearchContrastReductionAttack; Rauber et al., 2017)."""
 
     def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
@@ -31,7 +31,7 @@ class Contrast(_Fading):
 
 @attacks.register("blur")
 @dataclass(frozen=True, kw_only=True)
-class Blur(_Fading):
+class Blur(_BlurContrast):
     """Blurs by a Gaussian, up to a deviation of the image's longer side (Foolbox's GaussianBlurAttack; Rauber et al.,
     2017). The image goes on as its mirror image beyond its border, where damping waves of cosines is the blur."""
 

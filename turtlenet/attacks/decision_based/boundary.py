@@ -8,7 +8,7 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.decision_based.base import Started, bisect
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.attacks.query_attack import beside, directions
@@ -108,8 +108,8 @@ class Boundary(Started):
     def done(self, state: Any) -> Any:
         return state[-2]
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
-        return Found(state[0], queries=state[-1])
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+        return SearchResult(state[0], queries=state[-1])
 
     def _over(self, found: Any, source: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:
         near = ops.logical_and(ball.distance(point, x) <= ball.eps, self.early_stop)

@@ -7,8 +7,8 @@ from typing import Any
 from keras import ops
 
 from turtlenet import random
-from turtlenet.attacks.context import Found
-from turtlenet.attacks.decision_based.base import Decision
+from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.decision_based.base import DecisionBased
 from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -18,7 +18,7 @@ __all__ = ["Corruption"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Corruption(Decision):
+class Corruption(DecisionBased):
     """Tries strengths from the least to the greatest, in equal steps, and keeps the first that reaches the goal.
 
     An example is done with its first success within the ball, whatever `early_stop` says.
@@ -61,5 +61,5 @@ class Corruption(Decision):
     def done(self, state: Any) -> Any:
         return state[1]
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
-        return Found(state[0], queries=state[-1])
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+        return SearchResult(state[0], queries=state[-1])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.context import Found, Scene
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -95,7 +95,7 @@ class Combined(Attack):
     def under(self, norm: str) -> "Combined":
         return dataclasses.replace(self, norm=self.norm or norm)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         raise NotImplementedError("An attack that consists of others is run round by round; see `rounds`.")
 
 
@@ -139,14 +139,14 @@ class Elsewhere(Combined):
         """The same around another attack, whose aim and gradient are its own."""
         return dataclasses.replace(self, attack=part, target=part.target, gradient=part.gradient)
 
-    def attempted(self, scene: Scene) -> Found:
+    def attempted(self, context: Context) -> SearchResult:
         part = self.told(self.part)
         # A certain target is chosen on the model, and is the same there; a sweep goes by what is seen.
-        target = scene.end().target if self.targeted else scene.target
-        there = scene._replace(attack=part, model=self.seen(scene.model), target=target, reference=None)
+        target = context.end().target if self.targeted else context.target
+        there = context._replace(attack=part, model=self.seen(context.model), target=target, reference=None)
         found = part.attempted(there)
         # Without the logits, which are not the model's: it is asked once more.
-        return Found(found.x, None, found.gradients, found.queries)
+        return SearchResult(found.x, None, found.gradients, found.queries)
 
 
 def texts(given: Part | Sequence[Part], setting: str) -> str:

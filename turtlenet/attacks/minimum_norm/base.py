@@ -8,14 +8,14 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import MOST
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.iterative import Staged
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
-__all__ = ["Minimal", "Record", "check_counts", "check_positive", "hinge", "tall"]
+__all__ = ["MinimumNorm", "Record", "check_counts", "check_positive", "hinge", "tall"]
 
 
 class Record(NamedTuple):
@@ -50,7 +50,7 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Minimal(Staged):
+class MinimumNorm(Iterative):
     """Looks for the smallest perturbation and keeps the smallest success on its way.
 
     The ball gives the norm and the bounds; its radius only tells `early_stop` when to be content. An input that is no
@@ -111,9 +111,9 @@ class Minimal(Staged):
             new = new.over(ops.logical_and(found, ball.distance(new.x, x) <= ball.eps))
         return tuple(choose(record.done, old, now) for old, now in zip(state, (*new, *after), strict=True))
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         record = Record(*state[:5])
-        return Found(record.x, None, record.gradients, record.queries)
+        return SearchResult(record.x, None, record.gradients, record.queries)
 
     def done(self, state: Any) -> Any:
         return state[4]

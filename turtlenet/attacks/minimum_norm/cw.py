@@ -9,7 +9,7 @@ from keras import ops
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.minimum_norm.base import check_positive, hinge, tall
-from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, Weighed, adam, to_unit
+from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, adam, to_unit
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SpecError, did_you_mean
@@ -25,7 +25,7 @@ _OUTERMOST = math.atanh(_INWARD)
 
 @attacks.register("cw")
 @dataclass(frozen=True, kw_only=True)
-class CW(Weighed):
+class CW(PenaltyMethod):
     """The L2 attack of Carlini & Wagner (2017, section V-A), with Adam and a binary search for c.
 
     Args:

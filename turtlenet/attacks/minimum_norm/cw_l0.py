@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.minimum_norm.shrinking_bound import Seen, Tightened
+from turtlenet.attacks.minimum_norm.shrinking_bound import Seen, ShrinkingBound
 
 __all__ = ["CWL0"]
 
@@ -19,7 +19,7 @@ _SHARE = 0.3
 
 @attacks.register("cw-l0")
 @dataclass(frozen=True, kw_only=True)
-class CWL0(Tightened):
+class CWL0(ShrinkingBound):
     """The L0 attack of Carlini & Wagner (2017, section V-B): the L2 attack, at whose successes the values that are of
     least use are fixed to the input's, until there is no success any more.
 

@@ -7,7 +7,7 @@ from keras import ops
 
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.minimum_norm.base import check_positive, tall
-from turtlenet.attacks.minimum_norm.shrinking_bound import Seen, Tightened
+from turtlenet.attacks.minimum_norm.shrinking_bound import Seen, ShrinkingBound
 
 __all__ = ["CWLinf"]
 
@@ -17,7 +17,7 @@ _TIGHTEST = 1 / 256
 
 @attacks.register("cw-linf")
 @dataclass(frozen=True, kw_only=True)
-class CWLinf(Tightened):
+class CWLinf(ShrinkingBound):
     """The Linf attack of Carlini & Wagner (2017, section V-C): pixels pay for what they move beyond a limit tau.
 
     Args:

@@ -9,7 +9,7 @@ from keras import ops
 from turtlenet import backend
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.minimum_norm.base import Minimal, Record, check_counts, check_positive, tall
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive, tall
 from turtlenet.balls import L2, Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -19,7 +19,7 @@ __all__ = ["DDN"]
 
 @attacks.register("ddn")
 @dataclass(frozen=True, kw_only=True)
-class DDN(Minimal):
+class DDN(MinimumNorm):
     """Decoupled direction and norm (Rony et al., 2019, Algorithm 1).
 
     Args:

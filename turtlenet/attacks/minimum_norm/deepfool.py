@@ -9,7 +9,7 @@ from keras import ops
 from turtlenet import backend
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.minimum_norm.base import Minimal, Record, check_counts, check_positive, tall
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive, tall
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -22,7 +22,7 @@ _LEAST_GAP = 1e-6
 
 @attacks.register("deepfool")
 @dataclass(frozen=True, kw_only=True)
-class DeepFool(Minimal):
+class DeepFool(MinimumNorm):
     """DeepFool (Moosavi-Dezfooli et al., 2016, Algorithm 2; section 3.3 for Linf).
 
     One forward pass serves the gradients of all candidates. Towards a target there is one plane: between it and the

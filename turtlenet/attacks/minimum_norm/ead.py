@@ -8,7 +8,7 @@ from keras import ops
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.minimum_norm.base import check_positive, hinge, tall
-from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, Weighed, to_unit
+from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, to_unit
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SpecError, did_you_mean
@@ -20,7 +20,7 @@ _RULES = ("en", "l1")
 
 @attacks.register("ead")
 @dataclass(frozen=True, kw_only=True)
-class EAD(Weighed):
+class EAD(PenaltyMethod):
     """Elastic-net attack on deep networks (Chen et al., 2018, Algorithm 1), with the authors' FISTA.
 
     Minimizes c * loss + beta * L1 + L2 squared, in pixels of [0, 1].

@@ -9,7 +9,7 @@ from keras import ops
 from turtlenet import backend
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.minimum_norm.base import Minimal, Record, check_counts, check_positive
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive
 from turtlenet.balls import L2, Ball
 from turtlenet.classifier import Classifier
 
@@ -18,7 +18,7 @@ __all__ = ["FMN"]
 
 @attacks.register("fmn")
 @dataclass(frozen=True, kw_only=True)
-class FMN(Minimal):
+class FMN(MinimumNorm):
     """The fast minimum-norm attack (Pintor et al., 2021, Algorithm 1).
 
     Args:

@@ -9,7 +9,7 @@ from keras import ops
 from turtlenet import backend
 from turtlenet.attacks.base import MOST, attacks
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.minimum_norm.base import Minimal, Record
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
@@ -23,7 +23,7 @@ _BLOCK = 1 << 21
 
 @attacks.register("jsma")
 @dataclass(frozen=True, kw_only=True)
-class JSMA(Minimal):
+class JSMA(MinimumNorm):
     """The Jacobian-based saliency map attack (Papernot et al., 2016, Algorithms 2 and 3; paper 001).
 
     In each iteration, the pair of values moves that raises the target most at the others' expense. Without a target it

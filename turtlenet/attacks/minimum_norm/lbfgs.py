@@ -10,7 +10,7 @@ from turtlenet import backend
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.attacks.minimum_norm.base import tall
-from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, Weighed, to_unit
+from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, to_unit
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -24,7 +24,7 @@ _SMALL = 1e-6
 
 @attacks.register("lbfgs")
 @dataclass(frozen=True, kw_only=True)
-class LBFGS(Weighed):
+class LBFGS(PenaltyMethod):
     """Box-constrained L-BFGS (Szegedy et al., 2014, section 4.1): the smallest L2 squared + c * cross-entropy.
 
     A projected L-BFGS: values at a bound that would leave it stay, the two-loop recursion (Nocedal, 1980) turns the

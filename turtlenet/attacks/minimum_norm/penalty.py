@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.minimum_norm.base import Minimal, Record, check_counts, check_positive, tall
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive, tall
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 
-__all__ = ["Bracket", "Explored", "Weighed", "adam", "to_unit"]
+__all__ = ["Bracket", "Explored", "PenaltyMethod", "adam", "to_unit"]
 
 # A weight that has grown this large succeeds nowhere (nn_robust_attacks).
 _LARGEST = 1e10
@@ -78,7 +78,7 @@ class Explored(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weighed(Minimal):
+class PenaltyMethod(MinimumNorm):
     """Minimizes distance + c * loss, and looks for the smallest c that succeeds.
 
     Examples do not wait for each other: one whose search ends goes on to its next weight at once. Pixels are taken to

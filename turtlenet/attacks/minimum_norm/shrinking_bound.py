@@ -8,14 +8,14 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.minimum_norm.base import Minimal, Record, check_counts, check_positive, tall
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive, tall
 from turtlenet.attacks.minimum_norm.cw import FORMS, from_tanh, to_tanh
 from turtlenet.attacks.minimum_norm.penalty import adam, to_unit
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
-__all__ = ["Seen", "Tightened"]
+__all__ = ["Seen", "ShrinkingBound"]
 
 _LOOKS = 10
 _NOWHERE = 0.9999
@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tightened(Minimal):
+class ShrinkingBound(MinimumNorm):
     """Minimizes c * loss + a penalty under a limit, and tightens the limit at each success (nn_robust_attacks).
 
     Examples do not wait for each other. Pixels are taken to [0, 1].

@@ -8,17 +8,17 @@ from typing import Any
 from keras import ops
 
 from turtlenet import backend, losses
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal
-from turtlenet.attacks.query_attack import Budgeted, fold
+from turtlenet.attacks.query_attack import QueryAttack, fold
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 
-__all__ = ["Scored", "slope"]
+__all__ = ["ScoreBased", "slope"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored(Budgeted):
+class ScoreBased(QueryAttack):
     """A search that climbs a loss within the ball and keeps the best point; its state begins with that.
 
     Args:
@@ -40,9 +40,9 @@ class Scored(Budgeted):
         reached = Best(*state[:4]).reached
         return reached if self.early_stop else ops.zeros_like(reached)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         best = Best(*state[:4])
-        return Found(best.x, best.logits, queries=state[-1])
+        return SearchResult(best.x, best.logits, queries=state[-1])
 
 
 def slope(

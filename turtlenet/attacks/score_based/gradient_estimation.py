@@ -9,21 +9,21 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.attacks.query_attack import directions, fold_keys, most_of
-from turtlenet.attacks.score_based.base import Scored, slope
+from turtlenet.attacks.score_based.base import ScoreBased, slope
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
-__all__ = ["NES", "SPSA", "Estimated"]
+__all__ = ["NES", "SPSA", "GradientEstimation"]
 
 _GROUP = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimated(Scored):
+class GradientEstimation(ScoreBased):
     """Climbs an estimated gradient: differences of the loss along random directions, each taken both ways.
 
     A step costs `samples` queries, and one to look where it is.
@@ -74,11 +74,11 @@ class Estimated(Scored):
         cost = ops.where(self.done(best), 1, self.samples + 1)
         return (*best, moved, first, second, spent + cost)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         best, point = Best(*state[:4]), state[4]
         logits = model(point)
         last = best.or_better(point, logits, goal.judge(self.loss, logits))
-        return Found(last.x, last.logits, queries=state[-1] + ops.where(self.done(best), 0, 1))
+        return SearchResult(last.x, last.logits, queries=state[-1] + ops.where(self.done(best), 0, 1))
 
     def estimate(self, step: Any, model: Classifier, point: Any, goal: Goal, *, ball: Ball, key: Any) -> Any:
         """The estimated gradient of the loss, shaped like `point`."""
@@ -109,7 +109,7 @@ class Estimated(Scored):
 
 @attacks.register("spsa")
 @dataclass(frozen=True, kw_only=True)
-class SPSA(Estimated):
+class SPSA(GradientEstimation):
     """Simultaneous perturbation stochastic approximation with Adam (Uesato et al., 2018, Algorithm 1).
 
     Directions of signs; the loss is the margin of logits, as in the paper. Differences of 0.01 and a rate of 0.01 are
@@ -134,7 +134,7 @@ class SPSA(Estimated):
 
 @attacks.register("nes")
 @dataclass(frozen=True, kw_only=True)
-class NES(Estimated):
+class NES(GradientEstimation):
     """Natural evolution strategies: projected ascent on estimated gradients (Ilyas et al., 2018, Algorithm 1).
 
     Gaussian directions, antithetic; 50 samples, differences of 0.001 and momentum 0.9 are those of the paper's

@@ -9,7 +9,7 @@ from turtlenet import random
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.attacks.query_attack import grid, try_all
-from turtlenet.attacks.score_based.base import Scored
+from turtlenet.attacks.score_based.base import ScoreBased
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 
@@ -17,7 +17,7 @@ __all__ = ["Pixels", "SinglePixel", "room"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pixels(Scored):
+class Pixels(ScoreBased):
     """Changes pixels, all channels of each; the radius of `l0` counts values, of which a pixel has one a channel."""
 
     norms: ClassVar[tuple[str, ...]] = ("l0",)

@@ -10,7 +10,7 @@ from turtlenet import random
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.attacks.query_attack import beside, cosines, grid
-from turtlenet.attacks.score_based.base import Scored
+from turtlenet.attacks.score_based.base import ScoreBased
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
@@ -22,7 +22,7 @@ _BASES = ("pixel", "dct")
 
 @attacks.register("simba")
 @dataclass(frozen=True, kw_only=True)
-class SimBA(Scored):
+class SimBA(ScoreBased):
     """Walks along orthonormal directions in random order, this way or that, where the score falls (Guo et al., 2019,
     Algorithm 1).
 

@@ -8,9 +8,9 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import Found
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.query_attack import Budgeted, most_of
+from turtlenet.attacks.query_attack import QueryAttack, most_of
 from turtlenet.attacks.score_based.base import slope
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -23,7 +23,7 @@ _GROUP = 16
 
 @attacks.register("zoo")
 @dataclass(frozen=True, kw_only=True)
-class ZOO(Budgeted):
+class ZOO(QueryAttack):
     """Descends distance^2 + c * max(0, -margin + confidence) with Adam, a few coordinates at a time (Chen et al.,
     2017, Algorithm 2), and looks for the best c.
 
@@ -112,9 +112,9 @@ class ZOO(Budgeted):
     def done(self, state: Any) -> Any:
         return state[-2]
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> Found:
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         found = ops.isfinite(state[1])
-        return Found(choose(found, state[0], state[2]), queries=state[-1])
+        return SearchResult(choose(found, state[0], state[2]), queries=state[-1])
 
     @staticmethod
     def _next_weight(turn: Any, weight: Any, low: Any, high: Any, hit: Any) -> tuple[Any, Any, Any, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from turtlenet.attacks import Attack
 from turtlenet.data.fit import Fit
 from turtlenet.evaluation.attack_rounds import Search, searches_of
-from turtlenet.evaluation.per_image_results import Ledger
+from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.probe import Probe
 from turtlenet.evaluation.report import CurvePoint
 
@@ -46,7 +46,7 @@ class Evidence:
     names: Sequence[str]
     mode: str
     labels: str
-    ledger: Ledger
+    ledger: PerImageResults
     num_classes: int
     curve: Sequence[CurvePoint]
     widest: float

@@ -7,7 +7,7 @@ import numpy as np
 
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.legacy.keras1 import data_format
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.rules import Json
 
 __all__ = ["convert"]
@@ -28,7 +28,7 @@ _CONVOLVED = frozenset(
 )
 
 
-def convert(class_name: str, config: Json, arrays: Sequence[np.ndarray], era: Era, shapes: Shapes) -> Arrays:
+def convert(class_name: str, config: Json, arrays: Sequence[np.ndarray], era: KerasVersion, shapes: Shapes) -> Arrays:
     """Brings a layer's arrays to the layer that Keras 3 builds in its place.
 
     Args:
@@ -66,7 +66,7 @@ def _listed(shapes: Shapes) -> str:
     return ", ".join(str(tuple(shape)) for shape in shapes) or "none"
 
 
-def _wrapped(class_name: str, inner: Json, arrays: Arrays, era: Era, shapes: Shapes) -> Arrays:
+def _wrapped(class_name: str, inner: Json, arrays: Arrays, era: KerasVersion, shapes: Shapes) -> Arrays:
     """The arrays of a wrapped layer; those of the backward layer follow those of the forward layer."""
     name, config = str(inner.get("class_name")), inner.get("config")
     config = config if isinstance(config, dict) else {}
@@ -77,14 +77,16 @@ def _wrapped(class_name: str, inner: Json, arrays: Arrays, era: Era, shapes: Sha
     return forward + convert(name, config, arrays[held:], era, shapes[wanted:])
 
 
-def _convolution(class_name: str, config: Json, arrays: Arrays, era: Era, shapes: Shapes) -> Arrays:
+def _convolution(class_name: str, config: Json, arrays: Arrays, era: KerasVersion, shapes: Shapes) -> Arrays:
     kernel, *rest = arrays
     if era.major == 1:
         kernel = _old_kernel(class_name, config, kernel, era, shapes[0])
     return [_turned(kernel) if era.backend == "theano" and era.major < 3 else kernel, *rest]
 
 
-def _old_kernel(class_name: str, config: Json, kernel: np.ndarray, era: Era, wanted: tuple[int, ...]) -> np.ndarray:
+def _old_kernel(
+    class_name: str, config: Json, kernel: np.ndarray, era: KerasVersion, wanted: tuple[int, ...]
+) -> np.ndarray:
     if len(wanted) == 3:
         # A dimension of one, in the middle since Keras 1.1; (filters, input, length, 1) before.
         length, depth, filters = wanted
@@ -108,13 +110,13 @@ def _turned(kernel: np.ndarray) -> np.ndarray:
     return np.flip(kernel, tuple(range(kernel.ndim - 2)))
 
 
-def _separable(class_name: str, config: Json, arrays: Arrays, era: Era, shapes: Shapes) -> Arrays:
+def _separable(class_name: str, config: Json, arrays: Arrays, era: KerasVersion, shapes: Shapes) -> Arrays:
     if era.major == 1 and data_format(config, era) == "channels_first":
         return [_space_first(array) for array in arrays[:2]] + arrays[2:]
     return arrays
 
 
-def _conv_lstm(class_name: str, config: Json, arrays: Arrays, era: Era, shapes: Shapes) -> Arrays:
+def _conv_lstm(class_name: str, config: Json, arrays: Arrays, era: KerasVersion, shapes: Shapes) -> Arrays:
     if era.major == 1 and data_format(config, era) == "channels_first":
         # Before the gates are joined: Keras 2 joined them first, along the wrong axis.
         arrays = [_space_first(array) if array.ndim == 4 else array for array in arrays]
@@ -124,7 +126,7 @@ def _conv_lstm(class_name: str, config: Json, arrays: Arrays, era: Era, shapes: 
     return [kernel, recurrent, *rest]
 
 
-def _lstm(class_name: str, config: Json, arrays: Arrays, era: Era, shapes: Shapes) -> Arrays:
+def _lstm(class_name: str, config: Json, arrays: Arrays, era: KerasVersion, shapes: Shapes) -> Arrays:
     arrays = _joined(arrays, "icfo", "ifco")
     if _is_cudnn(arrays, 4):
         kernel, recurrent, bias = arrays
@@ -132,7 +134,7 @@ def _lstm(class_name: str, config: Json, arrays: Arrays, era: Era, shapes: Shape
     return arrays
 
 
-def _gru(class_name: str, config: Json, arrays: Arrays, era: Era, shapes: Shapes) -> Arrays:
+def _gru(class_name: str, config: Json, arrays: Arrays, era: KerasVersion, shapes: Shapes) -> Arrays:
     arrays = _joined(arrays, "zrh", "zrh")
     if _is_cudnn(arrays, 3):
         kernel, recurrent, bias = arrays
@@ -159,14 +161,14 @@ def _from_cudnn(kernel: np.ndarray, recurrent: np.ndarray, gates: int) -> Arrays
     return [np.concatenate(kernels, axis=1), np.concatenate(recurrents, axis=1)]
 
 
-def _highway(class_name: str, config: Json, arrays: Arrays, era: Era, shapes: Shapes) -> Arrays:
+def _highway(class_name: str, config: Json, arrays: Arrays, era: KerasVersion, shapes: Shapes) -> Arrays:
     """Gives W, W_carry, b, b_carry; before Keras 1.2, each bias followed its kernel."""
     if len(arrays) == 4 and arrays[1].ndim == 1:
         return [arrays[0], arrays[2], arrays[1], arrays[3]]
     return arrays
 
 
-def _spread(class_name: str, config: Json, arrays: Arrays, era: Era, shapes: Shapes) -> Arrays:
+def _spread(class_name: str, config: Json, arrays: Arrays, era: KerasVersion, shapes: Shapes) -> Arrays:
     """Keras 1 did not write down `shared_axes`; arrays with ones along them are repeated there instead."""
     return [
         np.broadcast_to(array, shape).copy() if array.ndim == len(shape) else array
@@ -174,7 +176,7 @@ def _spread(class_name: str, config: Json, arrays: Arrays, era: Era, shapes: Sha
     ]
 
 
-Change = Callable[[str, Json, Arrays, Era, Shapes], Arrays]
+Change = Callable[[str, Json, Arrays, KerasVersion, Shapes], Arrays]
 _CHANGES: dict[str, Change] = {
     **dict.fromkeys(_CONVOLVED, _convolution),
     **dict.fromkeys(("SeparableConvolution2D", "SeparableConv2D"), _separable),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from turtlenet.errors import ModelError
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.rules import Json, rule
 
 __all__ = ["data_format"]
@@ -79,10 +79,10 @@ _CONSTRAINTS = {
     "minmaxnorm": ("MinMaxNorm", {"low": "min_value", "high": "max_value"}),
 }
 
-Edit = Callable[[Json, Json, Era], bool | None]
+Edit = Callable[[Json, Json, KerasVersion], bool | None]
 
 
-def data_format(config: Json, era: Era) -> str:
+def data_format(config: Json, era: KerasVersion) -> str:
     """The order of a Keras 1 layer's dimensions, as Keras 2 names it; the backend decides where the layer does not."""
     told = config.get("dim_ordering")
     return _ORDERS.get(told if isinstance(told, str) else "") or (
@@ -95,7 +95,7 @@ def _edits(name: str, reason: str, *classes: str, before: int = 2) -> Callable[[
 
     def register(edit: Edit) -> Edit:
         @rule(name, reason, before=before, classes=classes)
-        def apply(layer: Json, era: Era) -> Json | None:
+        def apply(layer: Json, era: KerasVersion) -> Json | None:
             if not isinstance(layer.get("config"), dict):
                 return None
             kept = copy.deepcopy(layer)
@@ -114,7 +114,7 @@ def _rename(config: Json, names: dict[str, str], *drop: str) -> None:
         config.pop(key, None)
 
 
-def _order(config: Json, era: Era, *, flat: bool = False) -> None:
+def _order(config: Json, era: KerasVersion, *, flat: bool = False) -> None:
     """Sets `data_format`; a `flat` layer, with one dimension in space, always had its channels last."""
     order = "channels_last" if flat else data_format(config, era)
     config.pop("dim_ordering", None)
@@ -130,7 +130,7 @@ def _order(config: Json, era: Era, *, flat: bool = False) -> None:
     before=2,
     classes=_BOXES,
 )
-def _untold_order(layer: Json, era: Era) -> Json | None:
+def _untold_order(layer: Json, era: KerasVersion) -> Json | None:
     """Gives these layers the order in which the rest of their model works: it was one setting for all."""
     configs = [(item["class_name"], item["config"]) for item in _descriptions(layer)]
     told = {config.get("dim_ordering") for _, config in configs if config.get("dim_ordering") in ("th", "tf")}
@@ -165,7 +165,7 @@ def _descriptions(node: Any) -> Iterator[Json]:
     before=3,
     classes=("Sequential",),
 )
-def _merged_branches(layer: Json, era: Era) -> Json | None:
+def _merged_branches(layer: Json, era: KerasVersion) -> Json | None:
     listed = _listed(layer)
     if not listed or listed[0]["class_name"] != "Merge" or not isinstance(listed[0]["config"], dict):
         return None
@@ -266,7 +266,7 @@ def _entries(item: Any) -> list[tuple[list, str]] | None:
 
 
 @_edits("keras1-merge", "one Merge layer had a mode for what are layers of their own now", "Merge", before=3)
-def _merge(layer: Json, config: Json, era: Era) -> bool | None:
+def _merge(layer: Json, config: Json, era: KerasVersion) -> bool | None:
     mode = config.get("mode")
     if config.get("mode_type", "raw") != "raw" or not isinstance(mode, str) or config.get("layers"):
         return False
@@ -291,7 +291,7 @@ def _merge(layer: Json, config: Json, era: Era) -> bool | None:
 
 
 @_edits("keras1-values", "initializers, regularizers and constraints were written another way")
-def _values(layer: Json, config: Json, era: Era) -> None:
+def _values(layer: Json, config: Json, era: KerasVersion) -> None:
     if layer.get("class_name") in (*_BOXES, "Lambda", "Merge"):
         return
     for key, value in config.items():
@@ -326,7 +326,7 @@ def _constraint(value: Any) -> Any:
 
 
 @_edits("keras1-input", "the dtype of the input was an argument of the first layer")
-def _input_dtype(layer: Json, config: Json, era: Era) -> None:
+def _input_dtype(layer: Json, config: Json, era: KerasVersion) -> None:
     dtype = config.pop("input_dtype", None)
     # On another layer than this, `dtype` would be that of its weights.
     if dtype and layer.get("class_name") == "InputLayer":
@@ -339,20 +339,20 @@ def _input_dtype(layer: Json, config: Json, era: Era) -> None:
 
 
 @_edits("keras1-dense", "Dense had output_dim, init, bias, W_ and b_ arguments", "Dense", "TimeDistributedDense")
-def _dense(layer: Json, config: Json, era: Era) -> None:
+def _dense(layer: Json, config: Json, era: KerasVersion) -> None:
     layer["class_name"] = "Dense"
     # Keras 1 wrote the width of the input into every Dense; only `batch_input_shape` makes it the first layer.
     _rename(config, _WEIGHTS | {"output_dim": "units"}, "input_dim", "input_length")
 
 
 @_edits("keras1-maxout", "they had output_dim, nb_feature, init, W_ arguments", "MaxoutDense", "Highway", before=3)
-def _maxout(layer: Json, config: Json, era: Era) -> None:
+def _maxout(layer: Json, config: Json, era: KerasVersion) -> None:
     # Keras 2 had them for a while, as Keras 1 wrote them.
     _rename(config, _WEIGHTS | {"output_dim": "units", "nb_feature": "num_features"}, "input_dim")
 
 
 @_edits("keras1-softplus", "SReLU had t_left_init, ParametricSoftplus alpha_init", "SReLU", "ParametricSoftplus")
-def _learned(layer: Json, config: Json, era: Era) -> None:
+def _learned(layer: Json, config: Json, era: KerasVersion) -> None:
     _rename(
         config, {f"{side}_{part}_init": f"{side}_{part}_initializer" for side in "ta" for part in ("left", "right")}
     )
@@ -366,7 +366,7 @@ def _learned(layer: Json, config: Json, era: Era) -> None:
 @_edits(
     "keras1-convolution", "convolutions had nb_filter, nb_row, subsample, border_mode, dim_ordering", *_CONVOLUTIONS
 )
-def _convolution(layer: Json, config: Json, era: Era) -> bool | None:
+def _convolution(layer: Json, config: Json, era: KerasVersion) -> bool | None:
     _check_padding(layer, config)
     name = _CONVOLUTIONS[layer["class_name"]]
     _size(config)
@@ -391,7 +391,7 @@ def _size(config: Json) -> None:
             config["kernel_size"] = [config.pop(key) for key in keys]
 
 
-def _output_padding(config: Json, era: Era) -> bool | None:
+def _output_padding(config: Json, era: KerasVersion) -> bool | None:
     """Says a transposed convolution's `output_shape` as `output_padding`, which Keras 2 wants where strides allow more
     than one shape; False where that cannot say it.
     """
@@ -423,7 +423,7 @@ def _output_padding(config: Json, era: Era) -> bool | None:
 
 
 @_edits("keras1-recurrent", "recurrent layers had output_dim, inner_init, U_ arguments", "SimpleRNN", "GRU", "LSTM")
-def _recurrent(layer: Json, config: Json, era: Era) -> None:
+def _recurrent(layer: Json, config: Json, era: KerasVersion) -> None:
     _rename(config, _RECURRENT, "consume_less", "input_dim", "input_length")
     _forget_bias(config)
     if layer["class_name"] == "GRU":
@@ -431,7 +431,7 @@ def _recurrent(layer: Json, config: Json, era: Era) -> None:
 
 
 @_edits("keras1-conv-lstm", "ConvLSTM2D had nb_filter, inner_init, dim_ordering", "ConvLSTM2D")
-def _conv_lstm(layer: Json, config: Json, era: Era) -> None:
+def _conv_lstm(layer: Json, config: Json, era: KerasVersion) -> None:
     _check_padding(layer, config)
     _size(config)
     _rename(config, _CONVOLUTION | _RECURRENT, "consume_less", "input_dim", "input_length")
@@ -453,14 +453,14 @@ def _forget_bias(config: Json) -> None:
 
 
 @_edits("keras1-embedding", "Embedding had init, W_ arguments and a dropout", "Embedding")
-def _embedding(layer: Json, config: Json, era: Era) -> None:
+def _embedding(layer: Json, config: Json, era: KerasVersion) -> None:
     names = {"init": "embeddings_initializer"}
     names |= {f"W_{kind}": f"embeddings_{kind}" for kind in ("regularizer", "constraint")}
     _rename(config, names, "dropout")
 
 
 @_edits("keras1-normalization", "BatchNormalization had modes, of which 0 is left", "BatchNormalization")
-def _normalization(layer: Json, config: Json, era: Era) -> None:
+def _normalization(layer: Json, config: Json, era: KerasVersion) -> None:
     if config.get("mode", 0) != 0:
         # Left as it is, it would lose its mode to a later rule and compute something else.
         raise ModelError(f"Expected mode 0 in BatchNormalization {config.get('name')!r}; got {config['mode']}.")
@@ -472,13 +472,13 @@ def _normalization(layer: Json, config: Json, era: Era) -> None:
     "pooling had pool_length, stride, border_mode, dim_ordering",
     *(f"{reach}{kind}Pooling{n}D" for reach in ("", "Global") for kind in ("Max", "Average") for n in (1, 2, 3)),
 )
-def _pooling(layer: Json, config: Json, era: Era) -> None:
+def _pooling(layer: Json, config: Json, era: KerasVersion) -> None:
     _rename(config, {"pool_length": "pool_size", "stride": "strides", "border_mode": "padding"})
     _order(config, era, flat=layer["class_name"].endswith("1D"))
 
 
 @_edits("keras1-upsampling", "upsampling had length and dim_ordering", *(f"UpSampling{n}D" for n in (1, 2, 3)))
-def _upsampling(layer: Json, config: Json, era: Era) -> None:
+def _upsampling(layer: Json, config: Json, era: KerasVersion) -> None:
     if layer["class_name"] == "UpSampling1D":
         _rename(config, {"length": "size"})
     else:
@@ -490,7 +490,7 @@ def _upsampling(layer: Json, config: Json, era: Era) -> None:
     "padding and cropping had dim_ordering, and named their sides",
     *(f"{kind}{n}D" for kind in ("ZeroPadding", "Cropping") for n in (1, 2, 3)),
 )
-def _padding(layer: Json, config: Json, era: Era) -> bool | None:
+def _padding(layer: Json, config: Json, era: KerasVersion) -> bool | None:
     padding = config.get("padding")
     if isinstance(padding, dict):
         names = ["left_pad", "right_pad"] if layer["class_name"] == "ZeroPadding1D" else list(_SIDES)
@@ -514,14 +514,14 @@ _SIDES = ("top_pad", "bottom_pad", "left_pad", "right_pad")
     "dropout had p, noise had sigma",
     *("Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
 )
-def _noise(layer: Json, config: Json, era: Era) -> None:
+def _noise(layer: Json, config: Json, era: KerasVersion) -> None:
     _rename(config, {"p": "rate", "sigma": "stddev"})
     if layer["class_name"] in _UNTOLD:
         _order(config, era)
 
 
 @_edits("keras1-prelu", "PReLU had init", "PReLU")
-def _prelu(layer: Json, config: Json, era: Era) -> None:
+def _prelu(layer: Json, config: Json, era: KerasVersion) -> None:
     _rename(config, {"init": "alpha_initializer"})
     _shared(config)
 
@@ -532,6 +532,6 @@ def _shared(config: Json) -> None:
 
 
 @_edits("keras1-flatten", "Flatten took the numbers as they lay, wherever the channels were", "Flatten")
-def _flatten(layer: Json, config: Json, era: Era) -> None:
+def _flatten(layer: Json, config: Json, era: KerasVersion) -> None:
     # With `channels_first`, later Kerases bring the channels to the end first.
     config.setdefault("data_format", "channels_last")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from turtlenet.errors import ModelError
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.removed_layers.bias import CHANNELS_FIRST
 from turtlenet.keras_files.legacy.removed_layers.masks import ATTENDING, DROPPING, MERGING
 from turtlenet.keras_files.legacy.rules import Json, rule
@@ -88,12 +88,12 @@ _AUGMENTING = ("RandomHeight", "RandomWidth")
 
 
 @rule("class-name", "the class went by another name", classes=tuple(_RENAMED))
-def _class_name(layer: Json, _: Era) -> Json | None:
+def _class_name(layer: Json, _: KerasVersion) -> Json | None:
     return _renamed(layer, _RENAMED[layer["class_name"]])
 
 
 @rule("hard-sigmoid", "hard_sigmoid(x) was clip(0.2 x + 0.5, 0, 1); Keras 3 has relu6(x + 3) / 6")
-def _hard_sigmoid(layer: Json, _: Era) -> Json | None:
+def _hard_sigmoid(layer: Json, _: KerasVersion) -> Json | None:
     config, found = layer["config"], False
     for key in ("activation", "recurrent_activation", "transform_activation"):
         value = config.get(key)
@@ -105,7 +105,7 @@ def _hard_sigmoid(layer: Json, _: Era) -> Json | None:
 
 
 @rule("activation-name", "an activation went by another name")
-def _activation_name(layer: Json, _: Era) -> Json | None:
+def _activation_name(layer: Json, _: KerasVersion) -> Json | None:
     names = {"softmax_v2": "softmax", "log_softmax_v2": "log_softmax", "relu_v2": "relu", "swish_v2": "swish"}
     config, found = layer["config"], False
     for key in ("activation", "recurrent_activation"):
@@ -115,7 +115,7 @@ def _activation_name(layer: Json, _: Era) -> Json | None:
 
 
 @rule("input-layer", "an input's shape was called batch_input_shape", classes=("InputLayer",))
-def _input_layer(layer: Json, _: Era) -> Json | None:
+def _input_layer(layer: Json, _: KerasVersion) -> Json | None:
     config = layer["config"]
     if "batch_shape" in config:
         return None
@@ -130,7 +130,7 @@ def _input_layer(layer: Json, _: Era) -> Json | None:
 
 
 @rule("number", "a number was written as an array of one")
-def _number(layer: Json, _: Era) -> Json | None:
+def _number(layer: Json, _: KerasVersion) -> Json | None:
     config, found = layer["config"], False
     for key, value in config.items():
         if isinstance(value, dict) and value.get("type") == "ndarray" and "value" in value:
@@ -139,7 +139,7 @@ def _number(layer: Json, _: Era) -> Json | None:
 
 
 @rule("initializer-dtype", "initializers, regularizers and constraints named a dtype, which Keras 3 does not take")
-def _initializer_dtype(layer: Json, _: Era) -> Json | None:
+def _initializer_dtype(layer: Json, _: KerasVersion) -> Json | None:
     found = False
     for key, value in layer["config"].items():
         if key.endswith(("_initializer", "_regularizer", "_constraint")) and isinstance(value, dict):
@@ -151,7 +151,7 @@ def _initializer_dtype(layer: Json, _: Era) -> Json | None:
 
 
 @rule("radial-constraint", "the RadialConstraint acts in training only; Keras 3 has none")
-def _radial_constraint(layer: Json, _: Era) -> Json | None:
+def _radial_constraint(layer: Json, _: KerasVersion) -> Json | None:
     config, found = layer["config"], False
     for key, value in config.items():
         if isinstance(value, dict) and value.get("class_name") in ("RadialConstraint", "radial_constraint"):
@@ -160,7 +160,7 @@ def _radial_constraint(layer: Json, _: Era) -> Json | None:
 
 
 @rule("policy", "a dtype policy was described in another way")
-def _policy(layer: Json, _: Era) -> Json | None:
+def _policy(layer: Json, _: KerasVersion) -> Json | None:
     dtype = layer["config"].get("dtype")
     if not isinstance(dtype, dict) or dtype.get("class_name") not in ("Policy", "PolicyV1", "DTypePolicy"):
         return None
@@ -170,7 +170,7 @@ def _policy(layer: Json, _: Era) -> Json | None:
 
 
 @rule("own-shape", "a layer that is not the first carried the shape of an input")
-def _own_shape(layer: Json, _: Era) -> Json | None:
+def _own_shape(layer: Json, _: KerasVersion) -> Json | None:
     # The model's rule has put the first layer's shape into an input layer by now.
     if layer["class_name"] == "InputLayer":
         return None
@@ -181,7 +181,7 @@ def _own_shape(layer: Json, _: Era) -> Json | None:
 
 
 @rule("silent-argument", "an argument that said nothing is gone")
-def _silent_argument(layer: Json, _: Era) -> Json | None:
+def _silent_argument(layer: Json, _: KerasVersion) -> Json | None:
     config = layer["config"]
     for key in ("time_major", "ragged"):
         if config.get(key) is True:
@@ -199,12 +199,12 @@ def _silent_argument(layer: Json, _: Era) -> Json | None:
     "how a recurrent layer computes was an argument of every one",
     classes=("SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "RNN", "SimpleRNNCell", "LSTMCell", "GRUCell"),
 )
-def _implementation(layer: Json, _: Era) -> Json | None:
+def _implementation(layer: Json, _: KerasVersion) -> Json | None:
     return layer if layer["config"].pop("implementation", None) is not None else None
 
 
 @rule("gru-reset-before", "a GRU without reset_after reset its state before the product", classes=("GRU", "GRUCell"))
-def _gru(layer: Json, _: Era) -> Json | None:
+def _gru(layer: Json, _: KerasVersion) -> Json | None:
     if "reset_after" in layer["config"]:
         return None
     layer["config"]["reset_after"] = False
@@ -212,7 +212,7 @@ def _gru(layer: Json, _: Era) -> Json | None:
 
 
 @rule("cudnn", "layers for cuDNN had a class and an order of weights of their own", classes=tuple(_CUDNN))
-def _cudnn(layer: Json, _: Era) -> Json | None:
+def _cudnn(layer: Json, _: KerasVersion) -> Json | None:
     extra: Json = {"activation": "tanh", "recurrent_activation": "sigmoid"}
     if layer["class_name"] == "CuDNNGRU":
         extra["reset_after"] = True
@@ -220,7 +220,7 @@ def _cudnn(layer: Json, _: Era) -> Json | None:
 
 
 @rule("base-arguments", "a convolution carried the arguments of its base class", classes=_CONVOLUTIONS)
-def _base_arguments(layer: Json, _: Era) -> Json | None:
+def _base_arguments(layer: Json, _: KerasVersion) -> Json | None:
     config = layer["config"]
     groups = config.get("groups")
     if groups not in (None, 1):
@@ -241,7 +241,7 @@ def _base_arguments(layer: Json, _: Era) -> Json | None:
     "its axis could be a list, and it had ways of TensorFlow 1",
     classes=("BatchNormalization", "SyncBatchNormalization"),
 )
-def _batch_normalization(layer: Json, _: Era) -> Json | None:
+def _batch_normalization(layer: Json, _: KerasVersion) -> Json | None:
     config, before = layer["config"], dict(layer["config"])
     if isinstance(config.get("axis"), list):
         if len(config["axis"]) != 1:
@@ -258,7 +258,7 @@ def _batch_normalization(layer: Json, _: Era) -> Json | None:
 
 
 @rule("leaky-relu", "the slope of a LeakyReLU was called alpha", classes=("LeakyReLU",))
-def _leaky_relu(layer: Json, _: Era) -> Json | None:
+def _leaky_relu(layer: Json, _: KerasVersion) -> Json | None:
     if "alpha" not in layer["config"]:
         return None
     layer["config"]["negative_slope"] = layer["config"].pop("alpha")
@@ -266,13 +266,13 @@ def _leaky_relu(layer: Json, _: Era) -> Json | None:
 
 
 @rule("thresholded-relu", "ThresholdedReLU is ReLU with a threshold", classes=("ThresholdedReLU",))
-def _thresholded_relu(layer: Json, _: Era) -> Json | None:
+def _thresholded_relu(layer: Json, _: KerasVersion) -> Json | None:
     config = layer["config"]
     return _renamed(layer, "ReLU", config | {"threshold": config.pop("theta", 1.0)})
 
 
 @rule("spatial-dropout", "arguments of Dropout that it does not use", classes=_PADDED)
-def _spatial_dropout(layer: Json, _: Era) -> Json | None:
+def _spatial_dropout(layer: Json, _: KerasVersion) -> Json | None:
     config = layer["config"]
     unused = [key for key in ("noise_shape", "trainable") if key in config]
     for key in unused:
@@ -281,7 +281,7 @@ def _spatial_dropout(layer: Json, _: Era) -> Json | None:
 
 
 @rule("embedding", "an Embedding told the length of its sequences", classes=("Embedding",))
-def _embedding(layer: Json, _: Era) -> Json | None:
+def _embedding(layer: Json, _: KerasVersion) -> Json | None:
     unused = [key for key in ("input_length", "activity_regularizer", "dropout") if key in layer["config"]]
     for key in unused:
         if layer["config"].pop(key) and key == "dropout":
@@ -290,7 +290,7 @@ def _embedding(layer: Json, _: Era) -> Json | None:
 
 
 @rule("attention-shapes", "it wrote the shapes of its inputs down", classes=("MultiHeadAttention",))
-def _attention_shapes(layer: Json, _: Era) -> Json | None:
+def _attention_shapes(layer: Json, _: KerasVersion) -> Json | None:
     unused = [key for key in ("query_shape", "key_shape", "value_shape") if key in layer["config"]]
     for key in unused:
         del layer["config"][key]
@@ -298,7 +298,7 @@ def _attention_shapes(layer: Json, _: Era) -> Json | None:
 
 
 @rule("causal", "causal attention was asked for at its making", classes=("Attention", "AdditiveAttention"))
-def _causal(layer: Json, _: Era) -> Json | None:
+def _causal(layer: Json, _: KerasVersion) -> Json | None:
     if not layer["config"].pop("causal", False):
         return None
     for node in layer.get("inbound_nodes") or []:
@@ -309,35 +309,35 @@ def _causal(layer: Json, _: Era) -> Json | None:
 
 
 @rule("random-generator", "the way to draw random numbers was an argument")
-def _random_generator(layer: Json, _: Era) -> Json | None:
+def _random_generator(layer: Json, _: KerasVersion) -> Json | None:
     return layer if "rng_type" in layer["config"] and (layer["config"].pop("rng_type"), True) else None
 
 
 @rule("augmentation", "it acted in training only, and Keras 3 has none", classes=_AUGMENTING)
-def _augmentation(layer: Json, _: Era) -> Json | None:
+def _augmentation(layer: Json, _: KerasVersion) -> Json | None:
     return _renamed(layer, "Identity", {"name": layer["config"].get("name")})
 
 
 @rule("random-crop", "a RandomCrop resized and cut the middle out, outside training", classes=("RandomCrop",))
-def _random_crop(layer: Json, _: Era) -> Json | None:
+def _random_crop(layer: Json, _: KerasVersion) -> Json | None:
     kept = {key: layer["config"][key] for key in ("name", "dtype", "height", "width") if key in layer["config"]}
     return _renamed(layer, "Resizing", kept | {"crop_to_aspect_ratio": True})
 
 
 @rule("interpolation", "images could be resized in ways that Keras 3 lacks", classes=("Resizing", "UpSampling2D"))
-def _interpolation(layer: Json, _: Era) -> Json | None:
+def _interpolation(layer: Json, _: KerasVersion) -> Json | None:
     if layer["config"].get("interpolation") in ("gaussian", "mitchellcubic"):
         raise ModelError(f"Expected another interpolation in {_name(layer)}; Keras 3 has none of that name.")
     return None
 
 
 @rule("discretization", "every layer said whether it is trained", classes=("Discretization",))
-def _discretization(layer: Json, _: Era) -> Json | None:
+def _discretization(layer: Json, _: KerasVersion) -> Json | None:
     return layer if layer["config"].pop("trainable", None) is not None else None
 
 
 @rule("backward-layer", "a layer that runs backward was turned around by Bidirectional", classes=("Bidirectional",))
-def _backward_layer(layer: Json, _: Era) -> Json | None:
+def _backward_layer(layer: Json, _: KerasVersion) -> Json | None:
     config = layer["config"]
     inner = config.get("layer")
     if not isinstance(inner, dict) or config.get("backward_layer") or not inner["config"].get("go_backwards"):
@@ -352,7 +352,7 @@ def _backward_layer(layer: Json, _: Era) -> Json | None:
     "a bias went to the channels; Keras 3 takes the last axis for them where that is as long",
     classes=tuple(CHANNELS_FIRST),
 )
-def _channels_first_bias(layer: Json, _: Era) -> Json | None:
+def _channels_first_bias(layer: Json, _: KerasVersion) -> Json | None:
     config = layer["config"]
     if config.get("data_format") != "channels_first" or config.get("use_bias") is False:
         return None
@@ -360,17 +360,17 @@ def _channels_first_bias(layer: Json, _: Era) -> Json | None:
 
 
 @rule("merged-masks", "masks were merged by a logical and, and values stayed as they are", classes=tuple(MERGING))
-def _merged_masks(layer: Json, _: Era) -> Json | None:
+def _merged_masks(layer: Json, _: KerasVersion) -> Json | None:
     return _renamed(layer, MERGING[layer["class_name"]]) if layer.get("masks") else None
 
 
 @rule("dropped-mask", "a layer dropped the mask that Keras 3 passes on", classes=tuple(DROPPING))
-def _dropped_mask(layer: Json, _: Era) -> Json | None:
+def _dropped_mask(layer: Json, _: KerasVersion) -> Json | None:
     return _renamed(layer, DROPPING[layer["class_name"]]) if layer.get("masks") else None
 
 
 @rule("attention-masks", "multi-head attention ignored masks before TensorFlow 2.10", classes=("MultiHeadAttention",))
-def _attention_masks(layer: Json, era: Era) -> Json | None:
+def _attention_masks(layer: Json, era: KerasVersion) -> Json | None:
     if not layer.get("masks"):
         return None
     ignores = era.told and era.version < (2, 10, 0)
@@ -383,14 +383,14 @@ def _attention_masks(layer: Json, era: Era) -> Json | None:
     before=4,
     classes=("StringLookup", "IntegerLookup", "TextVectorization"),
 )
-def _vocabulary(layer: Json, _: Era) -> Json | None:
+def _vocabulary(layer: Json, _: KerasVersion) -> Json | None:
     if layer["config"].get("vocabulary") is None:
         raise ModelError(f"Expected the vocabulary of {_name(layer)} in the model's description; it is not there.")
     return None
 
 
 @rule("stand-in", "Keras 3 has no such layer; turtlenet has one that computes the same", classes=_STAND_INS)
-def _stand_in(layer: Json, _: Era) -> Json | None:
+def _stand_in(layer: Json, _: KerasVersion) -> Json | None:
     return _renamed(layer, f"turtlenet>{layer['class_name']}")
 
 

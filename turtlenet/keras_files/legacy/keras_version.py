@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass
 
-__all__ = ["Era"]
+__all__ = ["KerasVersion"]
 
 
 @dataclass(frozen=True)
-class Era:
+class KerasVersion:
     """The writer of a file.
 
     Attributes:
@@ -27,7 +27,7 @@ class Era:
         return self.version[0]
 
     @classmethod
-    def of(cls, version: str | None, backend: str | None, *, otherwise: int) -> "Era":
+    def of(cls, version: str | None, backend: str | None, *, otherwise: int) -> "KerasVersion":
         """Reads a version as Keras writes it (`2.2.4-tf`); `otherwise` is the generation to assume without one."""
         found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version or "")
         if not found:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 
 __all__ = ["RULES", "Json", "Rule", "dicts", "rule"]
 
@@ -45,9 +45,9 @@ class Rule:
     reason: str
     before: int
     classes: frozenset[str]
-    apply: Callable[[Json, Era], Json | None]
+    apply: Callable[[Json, KerasVersion], Json | None]
 
-    def __call__(self, layer: Json, era: Era) -> Json | None:
+    def __call__(self, layer: Json, era: KerasVersion) -> Json | None:
         if era.major >= self.before or (self.classes and layer.get("class_name") not in self.classes):
             return None
         return self.apply(copy.deepcopy(layer), era)
@@ -59,7 +59,7 @@ RULES: list[Rule] = []
 def rule(name: str, reason: str, *, before: int = 3, classes: tuple[str, ...] = ()) -> Any:
     """Registers a rule; rules apply in the order in which they were registered, those of Keras 1 first."""
 
-    def register(apply: Callable[[Json, Era], Json | None]) -> Callable[[Json, Era], Json | None]:
+    def register(apply: Callable[[Json, KerasVersion], Json | None]) -> Callable[[Json, KerasVersion], Json | None]:
         RULES.append(Rule(name, reason, before, frozenset(classes), apply))
         return apply
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from turtlenet.errors import ModelError
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.removed_layers.theano import HALF_PADDED
 from turtlenet.keras_files.legacy.rules import Json, rule
 
@@ -17,7 +17,7 @@ _UNCERTAIN = ("Conv2DTranspose", "Conv3DTranspose", "SeparableConv1D", "Separabl
     "Theano pads by half a kernel, whatever the stride; TensorFlow by what the stride leaves over",
     classes=(*HALF_PADDED, "ConvLSTM2D"),
 )
-def _same(layer: Json, era: Era) -> Json | None:
+def _same(layer: Json, era: KerasVersion) -> Json | None:
     config, name = layer["config"], layer["class_name"]
     recurrent = name == "ConvLSTM2D"
     if era.backend != "theano" or (config.get("padding") != "same" and not recurrent):
@@ -43,7 +43,7 @@ def _same(layer: Json, era: Era) -> Json | None:
 
 
 @rule("theano-srelu", "Theano bounded an SReLU on its left side too", classes=("turtlenet>SReLU",))
-def _srelu(layer: Json, era: Era) -> Json | None:
+def _srelu(layer: Json, era: KerasVersion) -> Json | None:
     if era.backend != "theano":
         return None
     layer["config"]["bounded"] = True

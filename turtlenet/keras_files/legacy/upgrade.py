@@ -11,7 +11,7 @@ import keras
 
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.legacy import calls, keras1, keras2, removed_layers, theano
-from turtlenet.keras_files.legacy.keras_version import Era
+from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.nodes import modern_graph
 from turtlenet.keras_files.legacy.rules import RULES, Json, dicts
 
@@ -46,7 +46,7 @@ class Upgraded:
     written: dict[tuple[str, ...], Json] = field(default_factory=dict)
 
 
-def upgrade(config: Json, era: Era) -> Upgraded:
+def upgrade(config: Json, era: KerasVersion) -> Upgraded:
     """Upgrades a whole model.
 
     Args:
@@ -69,7 +69,7 @@ def upgrade(config: Json, era: Era) -> Upgraded:
 class _Walk:
     """One pass over a description, from the model down."""
 
-    def __init__(self, era: Era, result: Upgraded, masks: bool):
+    def __init__(self, era: KerasVersion, result: Upgraded, masks: bool):
         self.era = era
         self.result = result
         self.masks = masks
@@ -210,7 +210,7 @@ def _convolves(config: Any) -> bool:
 _KEPT = ("name", "trainable", "layers", "input_layers", "output_layers", "build_input_shape")
 
 
-def _located(node: Json, era: Era) -> Json:
+def _located(node: Json, era: KerasVersion) -> Json:
     """Says where Keras 3 finds the class."""
     name = node["class_name"]
     if era.major >= 3 and "module" in node:
@@ -269,7 +269,7 @@ def _has_masks(config: Any) -> bool:
     return False
 
 
-def _is_layer(name: Any, era: Era) -> bool:
+def _is_layer(name: Any, era: KerasVersion) -> bool:
     """Whether a class inside a layer's settings is a layer, and not an initializer or the like."""
     if not isinstance(name, str):
         return False
