@@ -27,7 +27,7 @@ from turtlenet.attacks import PGD  # noqa: E402
 from turtlenet.balls import Linf  # noqa: E402
 from turtlenet.data import Examples  # noqa: E402
 from turtlenet.data.prepare import split  # noqa: E402
-from turtlenet.training import Madry, Schedule, harden
+from turtlenet.training import Madry, Schedule, harden  # noqa: E402
 
 EPS = 8 / 255
 # Keras adds the square itself to the loss: half of the usual weight decay of 5e-4.

@@ -72,7 +72,7 @@ def command(
 
     folder = report or Path(f"{Path(models[0]).stem}-report")
     check_folder(folder)
-    grey = {"access": access or "white-box", "tell": click.echo}
+    grey: dict[str, Any] = {"access": access or "white-box", "tell": click.echo}
     grey["surrogate_dir"] = surrogate_dir or Path(f"{Path(models[0]).stem}-surrogates")
     result = evaluate(list(models), limit=limit or None, progress=folder, **grey, **settings)
     if speaks():

@@ -77,7 +77,7 @@ def _train(
     framework()
     from turtlenet import models
     from turtlenet.files import check_folder
-    from turtlenet.gan import train
+    from turtlenet.workflows import gan
 
     models.check_writable(target)
     for source in (model, *settings["pool"], settings["substitute"]):
@@ -86,7 +86,7 @@ def _train(
     if report:
         check_folder(report)
     checkpoint = None if access == "dynamic" else target.with_name(f"{target.name}.resume")
-    made = train.train_generator(
+    made = gan.train_generator(
         model,
         norm=norm or "linf",
         name=variant,
@@ -98,14 +98,14 @@ def _train(
     )
     if not speaks():
         return
-    train.save_generator(made, target)
+    gan.save_generator(made, target)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
     whom = " against the substitute" if made.facts["substitute"] else ""
     kept = "" if made.run.val_success is None else f", success on held-out images{whom} {made.run.val_success:.3f}"
     click.echo(f"saved {target} after {made.run.steps:,} steps{kept}")
     same = {name: settings[name] for name in ("data", "bounds", "head", "seed")}
-    found, samples = train.show_generator(target, model, limit=limit or None, **same)
+    found, samples = gan.show_generator(target, model, limit=limit or None, **same)
     click.echo(f"\n{found}")
     if report:
         found.save(report, samples)
@@ -129,7 +129,7 @@ def _show(generator: Path, model: str | None, report: Path | None, limit: int, *
     framework()
     from turtlenet.attacks.advgan import loaded_generator
     from turtlenet.files import check_folder
-    from turtlenet.gan import train
+    from turtlenet.workflows import gan
 
     if report and not model:
         raise click.UsageError("Expected --model for a --report: a generator alone has no success.")
@@ -145,7 +145,7 @@ def _show(generator: Path, model: str | None, report: Path | None, limit: int, *
         "\n".join(f"  {name.ljust(width)}  {value}" for name, value in lines.items() if value not in (None, ""))
     )
     if model:
-        result, samples = train.show_generator(generator, model, limit=limit or None, **settings)
+        result, samples = gan.show_generator(generator, model, limit=limit or None, **settings)
         click.echo(f"\n{result}")
         if report:
             result.save(report, samples)

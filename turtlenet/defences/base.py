@@ -73,7 +73,8 @@ class Defence(Differentiable, keras.layers.Layer):
     """A layer in front of a model, which an attacker knows how to differentiate.
 
     A subclass says what it does (`forward`), and what a strong attacker differentiates in its place (`surrogate`).
-    Under `turtlenet.gradient_mode.taken("adaptive")` the layer gives the value of the one with the gradient of the other;
+    Under `turtlenet.gradient_mode.taken("adaptive")` the layer gives the value of the one with the gradient of the
+    other;
     else both are those of `forward`.
 
     Args:

@@ -39,7 +39,8 @@ class UnitClip(keras.constraints.Constraint):
 class Quantized(Differentiable):
     """The common part of layers with kernels that are seen quantized, in training and out of it.
 
-    Comes before one of the classes of `turtlenet.defences.per_example_kernels` and a layer of Keras, whose settings it takes.
+    Comes before one of the classes of `turtlenet.defences.per_example_kernels` and a layer of Keras, whose settings it
+    takes.
     Kernels without a constraint of the caller's are clipped to [-1, 1] in training, or to `limits`, one for each.
 
     An attacker's gradient at the input is exact: to him, quantized weights are constants.

@@ -19,6 +19,7 @@ from turtlenet.evaluation.perceptibility import text as perceptibility_text
 from turtlenet.evaluation.perceptibility.result import Sight
 from turtlenet.reports import format
 from turtlenet.reports.base import TEMPLATES
+from turtlenet.reports.figures import Plot
 
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import Picture, Report
@@ -38,7 +39,7 @@ class _Section:
 
     name: str
     report: Report
-    classes: plots.Plot | None
+    classes: Plot | None
     settings: str
     command: str | None
     call: str | None

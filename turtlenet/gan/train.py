@@ -99,7 +99,7 @@ def train_generator(
         callbacks: Further Keras callbacks.
         tell: Is given what happens, a line each.
         verbose: Whether to print a line for each epoch where no terminal shows the bar.
-        **rules: Settings of `turtlenet.gan.GeneratorObjective` in place of the variant's: `target`, `alpha`, `beta`, ...
+        **rules: Settings of `turtlenet.gan.GeneratorObjective` in place of the variant's: `target`, `alpha`, ...
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line, before training starts.

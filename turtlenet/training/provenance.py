@@ -3,12 +3,20 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from turtlenet import balls, models
+import keras
+
+from turtlenet import attacks, balls
+from turtlenet.attacks.threat import ball_for
 from turtlenet.attacks.told import told
+from turtlenet.data import Examples
+from turtlenet.data.prepare import hold_out
 from turtlenet.errors import TurtlenetError
-from turtlenet.training import Objective, Schedule, objectives
+from turtlenet.models import PRECISIONS, classifier, compute_in, defences_of, weights_sha256
+from turtlenet.training.objective import Objective, objectives
+from turtlenet.training.run import Schedule, harden
 
 __all__ = ["Training", "training_of"]
 
@@ -20,7 +28,8 @@ class Training:
     """A way to train.
 
     Attributes:
-        settings: Arguments of `turtlenet.workflows.train.harden_model`.
+        settings: Those of a `Schedule`, and `objective` (an `Objective`, or the name of one), `validation` (images
+            held out) and, where it is known, `precision`.
         missing: What of the model's own training is not known, in words; empty where all of it is.
     """
 
@@ -31,6 +40,65 @@ class Training:
         """The settings as plain data."""
         plain = self.settings.get("objective")
         return {**self.settings, "objective": plain.to_dict() if isinstance(plain, Objective) else plain}
+
+    def harden(
+        self,
+        network: keras.Model,
+        train: Examples,
+        *,
+        bounds: tuple[float, float],
+        head: str,
+        seed: int,
+        checkpoint: Path,
+        resume: bool,
+    ) -> dict[str, Any]:
+        """Trains a network in place in this way.
+
+        Args:
+            network: With fresh weights.
+            train: What to train on, and to hold out for validation.
+            bounds: Smallest and largest value of a pixel, in input units.
+            head: What the network's outputs are.
+            seed: Repeats every draw.
+            checkpoint: Where the run's state lies.
+            resume: Whether to continue from there.
+
+        Returns:
+            The recipe, as plain data, for the file that the network is saved in.
+
+        Raises:
+            TurtlenetError: Anything that does not fit, in one line, before training starts.
+        """
+        settings = dict(self.settings)
+        objective, validation = settings.pop("objective"), settings.pop("validation")
+        identity = {
+            "model": weights_sha256(network),
+            "data": train.sha256(),
+            "defences": [str(each) for each in defences_of(network)],
+        }
+        restore = compute_in(network, settings.pop("precision", None))
+        victim = classifier(network, bounds=bounds, head=head)
+        schedule = Schedule(**settings, seed=seed)
+        examples, held_out = hold_out(train, validation, seed)
+        if not isinstance(objective, Objective):
+            attack = attacks.build("pgd", training=True)
+            objective = objectives.build(objective, attack=attack, ball=ball_for(victim, "linf", None))
+        count = len(held_out) if held_out else 0
+        harden(
+            victim,
+            examples,
+            objective,
+            schedule,
+            validation=held_out,
+            own_optimizer=getattr(network, "optimizer", None),
+            checkpoint=checkpoint,
+            resume=resume,
+            identity={**identity, "validation": count},
+            tell=lambda line: None,
+        )
+        restore()
+        more = {"objective": objective.to_dict(), "precision": victim.precision}
+        return {**dataclasses.asdict(schedule), **more, "defences": identity["defences"], "validation": count}
 
     def __str__(self) -> str:
         objective = self.settings["objective"]
@@ -55,7 +123,7 @@ def training_of(provenance: Mapping[str, Any] | None) -> Training:
         objective, missing = _objective(recipe["objective"])
         precision = recipe.get("precision")
         settings = {**schedule, "objective": objective, "validation": recipe.get("validation")}
-        return Training(settings | ({"precision": precision} if precision in models.PRECISIONS else {}), missing)
+        return Training(settings | ({"precision": precision} if precision in PRECISIONS else {}), missing)
     except (TurtlenetError, TypeError, KeyError, ValueError, AttributeError) as error:
         return Training(_NATURAL, f"its file says what nobody can follow here ({error})")
 

@@ -97,7 +97,7 @@ def evaluate(
             become; None takes 100 where several models, one of them with a defence, stand side by side, else none.
         access: What attackers know: `white-box`, everything; `grey-box`, everything but a keyed model's key: they
             train models of their own and craft on those, and ask; see docs/defences.md. `black-box:substitute=lenet`,
-            nothing but answers: they train a substitute on these; see `turtlenet.training.surrogates.substitute.Substitution`.
+            nothing but answers: they train a substitute on these; see `turtlenet.training.surrogates.substitute`.
         surrogates: How many models behind keys of its own a grey-box attacker trains, beside one without a key.
         surrogate_dir: Folder where those models are kept and taken from; None forgets them.
         tell: Is given what they are trained with, a line each.

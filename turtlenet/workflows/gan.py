@@ -1,4 +1,4 @@
-"""Measures a generator of adversarial examples on images that its training did not see."""
+"""Generators of adversarial examples: trained against a model, saved, and measured on images they have not seen."""
 
 import numpy as np
 
@@ -13,10 +13,11 @@ from turtlenet.data.prepare import DataType, load_data
 from turtlenet.files import PathType
 from turtlenet.gan.measure import measure_generator
 from turtlenet.gan.report import GeneratorReport
+from turtlenet.gan.train import TrainedGenerator, save_generator, train_generator
 from turtlenet.gan.views import grid
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 
-__all__ = ["show_generator"]
+__all__ = ["TrainedGenerator", "save_generator", "show_generator", "train_generator"]
 
 
 @checked()

@@ -12,13 +12,12 @@ import keras
 from turtlenet import models
 from turtlenet.attacks.ensembles.sources import source
 from turtlenet.classifier import Classifier
-from turtlenet.data import Data
+from turtlenet.data import Data, Examples
 from turtlenet.defences import use_key, write_key
 from turtlenet.errors import DataError, OutputError
 from turtlenet.files import check_folder
 from turtlenet.training.provenance import Training
 from turtlenet.training.surrogates.reinitialized import architecture, attackers_key, twin
-from turtlenet.workflows.train import harden_model
 
 __all__ = ["Surrogates", "Workshop"]
 
@@ -83,11 +82,11 @@ class Workshop:
             self._check_place(self._path(stem))
         train.check()
         digest = train.sha256()
-        found = [self._made(stem, number, digest) for number, stem in enumerate(stems)]
+        found = [self._made(stem, train, number, digest) for number, stem in enumerate(stems)]
         names = tuple(stem.replace("-", " ") for stem in stems)
         return Surrogates(names, tuple(self._path(stem) for stem in stems), tuple(found))
 
-    def _made(self, stem: str, number: int, digest: str) -> Classifier:
+    def _made(self, stem: str, train: Examples, number: int, digest: str) -> Classifier:
         path = self._path(stem)
         identity = self._identity(number, digest)
         key = attackers_key(self.model, self.seed, number) if number else None
@@ -95,31 +94,30 @@ class Workshop:
             if self._kept(path) == identity:
                 self.tell(f"surrogate {stem}: kept in {path}")
             else:
-                self._train(path, number, key, identity)
+                self._train(path, train, number, key, identity)
             # Loaded while its key is at hand: whoever crafts on it later finds it loaded.
             return source(str(path), self.head)
 
-    def _train(self, path: Path, number: int, key: bytes | None, identity: str) -> None:
+    def _train(self, path: Path, train: Examples, number: int, key: bytes | None, identity: str) -> None:
         checkpoint = path.with_name(f".{path.stem}-{identity[:12]}.resume")
         again = ", continued" if checkpoint.exists() else ""
         self.tell(f"surrogate {path.stem}: training it for {path} ({self.training}{again})")
         seed = 1000 * (self.seed + 1) + number
-        trained, run = harden_model(
-            twin(self.model, seed, key),
-            self.data,
+        trained = twin(self.model, seed, key)
+        recipe = self.training.harden(
+            trained,
+            train,
             bounds=self.bounds,
             head=self.head,
             seed=seed,
             checkpoint=checkpoint,
             resume=checkpoint.exists(),
-            tell=lambda line: None,
-            **self.training.settings,
         )
         if key is not None:
             place = path.with_suffix(".key")
             place.unlink(missing_ok=True)
             write_key(place, 8 * len(key), key)
-        models.save(trained, path, {"surrogate": identity, "recipe": run.recipe})
+        models.save(trained, path, {"surrogate": identity, "recipe": {**recipe, "data": self.data.name}})
         checkpoint.unlink(missing_ok=True)
 
     def _path(self, stem: str) -> Path:
