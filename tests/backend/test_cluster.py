@@ -8,7 +8,7 @@ import pytest
 
 import turtlenet
 from tests.backend.cluster import apart, run
-from turtlenet.evaluation import Report, save
+from turtlenet.evaluation import Report, load
 
 # Steps that do not multiply what is rounded: see `tests.backend.parity.trained`.
 STEADY = ("--attack", "pgd:steps=3,loss=margin", "--norm", "l2", "--optimizer", "sgd", "--learning-rate", "0.005")
@@ -21,7 +21,7 @@ def evaluated(folder: Path, model: Path, name: str, **how) -> Report:
     extra = how.pop("extra", ())
     ended = run(folder, "evaluate", str(model), *ATTACKS, "--report", name, *extra, **how)
     assert [code for code, _, _ in ended] == [0] * len(ended), ended[-1][2][-2000:]
-    return save.load(folder / name)
+    return load.load(folder / name)
 
 
 def trained(folder: Path, model: Path, name: str, **how) -> Path:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import turtlenet as tn
-from turtlenet import balls, data, fitting
+from turtlenet import balls, data
 from turtlenet.classifier import Classifier
+from turtlenet.data import prepare
 from turtlenet.data.fit import Fit, fit_of
 from turtlenet.data.misfits import misfits
 from turtlenet.errors import DataError
@@ -219,13 +220,13 @@ def test_training_says_so_before_it_starts(pictures) -> None:
 
 
 def test_the_sample_stands_in_only_for_a_model_of_its_digits(demo) -> None:
-    assert fitting.load_data(None, demo).name == "mnist-sample"
+    assert prepare.load_data(None, demo).name == "mnist-sample"
     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
     other = Classifier(model)
-    for load in (lambda: fitting.load_data(None, other), lambda: fitting.load_for(None, [other, other])):
+    for load in (lambda: prepare.load_data(None, other), lambda: prepare.load_for(None, [other, other])):
         with pytest.raises(DataError, match=r"Expected --data NAME\|PATH: the embedded mnist-sample stands in"):
             load()
-    assert fitting.load_data("mnist-sample", other).name == "mnist-sample"
+    assert prepare.load_data("mnist-sample", other).name == "mnist-sample"
     # Of models side by side one must know the digits, and layers in front of a model are new to it.
-    assert len(fitting.load_for(None, [other, demo])) == 2
-    assert fitting.load_data(None, other, judge=demo).name == "mnist-sample"
+    assert len(prepare.load_for(None, [other, demo])) == 2
+    assert prepare.load_data(None, other, judge=demo).name == "mnist-sample"

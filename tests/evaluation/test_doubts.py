@@ -203,7 +203,7 @@ def test_a_threat_that_gradient_ascent_cannot_serve() -> None:
 
 def test_the_guide_explains_every_doubt_of_an_evaluation() -> None:
     root = Path(__file__).parents[2]
-    rooms = ("evaluation", "black_box", "grey_box")
+    rooms = ("evaluation", "data")
     sources = "".join(path.read_text() for room in rooms for path in (root / "turtlenet" / room).rglob("*.py"))
     found = set(re.findall(r'code="([a-z-]+)"', sources))
     guide = (root / "docs" / "guide.md").read_text()

@@ -15,7 +15,7 @@ from turtlenet.attacks.told import told
 from turtlenet.defences import keys
 from turtlenet.detection import FittedDetector
 from turtlenet.detection.fitted import Point, Scores
-from turtlenet.evaluation import save
+from turtlenet.evaluation import load
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.training import recipes
 from turtlenet.training.callbacks import Best
@@ -57,7 +57,7 @@ def _detector(path):
 
 
 def _report(path):
-    str(save.load(path))
+    str(load.load(path))
 
 
 def _state(path):

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+import turtlenet as tn
 from turtlenet.errors import DataError, SettingError
 from turtlenet.training import class_weights
-from turtlenet.workflows import attack
 
 X = np.random.default_rng(0).random((8, 4)).astype("float32")
 Y = np.array([0, 0, 0, 0, 0, 1, 1, 2])
@@ -42,7 +42,7 @@ def model():
 def test_a_step_is_that_of_keras() -> None:
     """Not divided by the weights' sum: in small batches of one class they would cancel out."""
     weights, rows = {0: 3.0, 2: 0.5}, np.linspace(0.5, 2, 8)
-    mine = attack.train(
+    mine = tn.train(
         model(),
         (X, Y, rows),
         attack="fgsm",
@@ -63,4 +63,4 @@ def test_a_step_is_that_of_keras() -> None:
 
 def test_weights_are_for_training() -> None:
     with pytest.raises(DataError, match="sample weights: they are for train"):
-        attack.evaluate(model(), (X, Y, np.ones(8)), attacks=["fgsm"])
+        tn.evaluate(model(), (X, Y, np.ones(8)), attacks=["fgsm"])

@@ -12,7 +12,7 @@ from turtlenet.training import Madry, Schedule, Trainer, harden
 from turtlenet.training.callbacks import BestRobust, CollapseWatch
 from turtlenet.training.checkpoint import read_notes
 from turtlenet.training.stream import Stream
-from turtlenet.workflows import attack
+from turtlenet.workflows import train
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(size=(60, 8, 8, 1)).astype("float32")
@@ -231,7 +231,7 @@ def test_parts_and_devices_share_a_batch_evenly(monkeypatch) -> None:
 
 def test_mixed_precision_is_for_the_run_only(tmp_path) -> None:
     model = victim().model
-    kept, notes = attack.harden_model(
+    kept, notes = train.harden_model(
         model, (X, Y), eps=0.05, epochs=1, batch_size=16, precision="bfloat16", tell=lambda line: None
     )
     assert notes.recipe["precision"] == "bfloat16, float32"
@@ -242,4 +242,4 @@ def test_mixed_precision_is_for_the_run_only(tmp_path) -> None:
 def test_an_attack_with_a_ball_of_its_own_is_refused() -> None:
     for spec in ("pgd:eps=0.1", "pgd:norm=l2"):
         with pytest.raises(SettingError, match="Expected norm and eps of the threat, not of the attack"):
-            attack.harden_model(victim().model, (X, Y), attack=spec, eps=0.1, epochs=1, **QUIET)
+            train.harden_model(victim().model, (X, Y), attack=spec, eps=0.1, epochs=1, **QUIET)

@@ -38,7 +38,7 @@ def trap(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path / "imported"
     sys.modules.pop("trap_module", None)
-    attacks.combined.base._built.cache_clear()
+    attacks.ensembles.base._built.cache_clear()
 
 
 def recipe(attack):

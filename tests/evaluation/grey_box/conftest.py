@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import away, cli  # noqa: F401
 from turtlenet.defences import keys, write_key
 from turtlenet.models import save
-from turtlenet.workflows import attack
+from turtlenet.workflows import train
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Keyed:
     (x, y), (x_test, y_test) = drawn(240, 1), drawn(60, 2)
     np.savez(files.data, x_train=x, y_train=y, x_test=x_test, y_test=y_test)
     write_key(files.key, 320)
-    model, run = attack.harden_model(
+    model, run = train.harden_model(
         network(),
         files.data,
         objective="natural",
