@@ -68,8 +68,8 @@ def what_is(path: Path) -> str | None:
         if head[offset : offset + len(mark)] == mark:
             return words
     for look in _LOOKS:
-        if words := look(path, head, tail):
-            return words
+        if found := look(path, head, tail):
+            return found
     return None
 
 
