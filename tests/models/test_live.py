@@ -32,7 +32,8 @@ def stepped(optimizer, loss="sparse_categorical_crossentropy"):
     model.optimizer.build(model.trainable_variables)
     for _ in range(2):
         slopes = [keras.ops.convert_to_tensor(draw.normal(size=w.shape), "float32") for w in model.trainable_variables]
-        model.optimizer.apply(slopes, model.trainable_variables)
+        # Outside a step of training JAX cannot choose between the two ways of an optimizer that scales.
+        getattr(model.optimizer, "inner_optimizer", model.optimizer).apply(slopes, model.trainable_variables)
     return model
 
 
