@@ -35,7 +35,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
     except DataError:
         raise
     except Exception as error:  # A damaged file fails in as many ways as there are libraries below.
-        what = this_is(path) or f": {one_line(error)}"
+        what = this_is(path) or f": {one_line(error)[:200]}"
         raise DataError(f"Expected arrays that can be read in {path}; got{what}.") from None
 
 
@@ -57,6 +57,8 @@ def _read_h5(path: Path) -> dict[str, Any]:
     for key, item in found.items():
         if item is not None and not isinstance(item, h5py.Dataset):
             raise DataError(f"Expected an array {key} in {path}; got a {type(item).__name__.lower()}.")
+        # A type that NumPy does not have is said here, and not at the first image.
+        _ = item is None or item.dtype
     return found
 
 
