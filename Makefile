@@ -46,8 +46,8 @@ test-jax: $(VENV)/.done
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # The least versions that setup.cfg takes, in an environment of their own, on a part of the suite.
-FLOOR := tests/models/test_allowed.py tests/models/test_inspect.py tests/models/test_save.py tests/test_balls.py \
-	tests/backend/test_gradients.py tests/attacks/test_closed_forms.py tests/cli/test_evaluate_command.py
+FLOOR := tests/keras_files/test_allowed.py tests/models/test_inspect.py tests/keras_files/test_save.py tests/test_balls.py \
+	tests/backend/test_gradients.py tests/attacks/test_closed_forms.py tests/cli/test_evaluate.py
 test-floor: build/floor/.done
 	KERAS_BACKEND=tensorflow build/floor/bin/python -m pytest $(FLOOR) -W ignore::DeprecationWarning
 

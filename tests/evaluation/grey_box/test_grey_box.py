@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import turtlenet as tn
-from tests.attacks.test_combined import dense
+from tests.attacks.test_ensembles import dense
 from turtlenet import attacks, balls, data, models
 from turtlenet.attacks import noise
 from turtlenet.defences import keys, use_key

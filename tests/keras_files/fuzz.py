@@ -296,7 +296,7 @@ def _keras1(folder):
 
 
 def hunt(folder, seconds, first):
-    """Damages files with ever new numbers, and prints what is found: `python -m tests.models.fuzz SECONDS FIRST`."""
+    """Damages files with ever new numbers; prints finds: `python -m tests.keras_files.fuzz SECONDS FIRST`."""
     import collections
     import time
     import traceback

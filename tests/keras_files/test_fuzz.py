@@ -1,6 +1,6 @@
 """Whatever stands in a file: a model with the numbers of the file comes out, or one line that says why not.
 
-`python -m tests.models.fuzz 600 0` looks for longer.
+`python -m tests.keras_files.fuzz 600 0` looks for longer.
 """
 
 import json
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.models.fuzz import broken, judge, seeds
+from tests.keras_files.fuzz import broken, judge, seeds
 from turtlenet.models import load
 
 DRAWS = st.randoms(use_true_random=False)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.models.test_safety import FUNCTION, archive, forge, layer, node, sequential
+from tests.keras_files.test_safety import FUNCTION, archive, forge, layer, node, sequential
 from turtlenet.keras_files.graph import harmful_operations
 from turtlenet.keras_files.protobuf import MalformedError
 from turtlenet.models import Loading, inspect, load, loading, save
