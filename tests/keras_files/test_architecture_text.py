@@ -1,9 +1,9 @@
 """Descriptions in JSON and YAML: plain data only, of a size that a model has."""
 
 import pytest
-from turtlenet.models.files.architecture_text import read_architecture
 
 from turtlenet.errors import ModelError
+from turtlenet.keras_files.architecture_text import read_architecture
 
 TEXT = """class_name: Sequential
 config:
