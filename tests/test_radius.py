@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from turtlenet import radius
+from turtlenet import balls, radius
 from turtlenet.attacks import suites
 from turtlenet.errors import SettingError, SpecError
 from turtlenet.training import recipes
@@ -81,9 +81,9 @@ def test_numbers_of_values_have_no_unit(refusal):
     ],
 )
 def test_the_usual_radius_belongs_to_what_an_image_is(shape, linf, why):
-    assert radius.usual(shape, "linf", UNIT) == (linf, f"the usual one for {why}")
-    assert radius.usual(shape, "inf", BYTES)[0] == linf * 255
-    assert radius.usual(shape, "l2", UNIT)[0] == (2.0 if linf == 0.3 else 0.5)
+    assert radius.usual(shape, balls.Linf.usual, UNIT) == (linf, f"the usual one for {why}")
+    assert radius.usual(shape, balls.Linf.usual, BYTES)[0] == linf * 255
+    assert radius.usual(shape, balls.L2.usual, UNIT)[0] == (2.0 if linf == 0.3 else 0.5)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_usual_radius_belongs_to_what_an_image_is(shape, linf, why):
     ],
 )
 def test_what_a_radius_is_for_a_pixel(norm, eps, words):
-    share = radius.per_pixel(eps, norm, BYTES, (20, 20, 1))
+    share = balls.get(norm, eps, BYTES).per_pixel((20, 20, 1))
     assert radius.size_words(norm, share, 255 * share) == words
     assert "gray" not in radius.size_words(norm, share, None)
 

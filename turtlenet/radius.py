@@ -12,11 +12,10 @@ from typing import Any
 from turtlenet.errors import SettingError, SpecError
 from turtlenet.registry import parse_value
 
-__all__ = ["FORMS", "channels", "check_radius", "is_image", "parsed", "per_pixel", "resolved", "size_words", "usual"]
+__all__ = ["FORMS", "channels", "check_radius", "is_image", "parsed", "resolved", "size_words", "usual"]
 
 FORMS = "input units (0.3, 8/255), gray levels of 255 (8px) or a share of the pixel range (3%)"
 
-_USUAL = {"linf": (0.3, 8 / 255), "l2": (2.0, 0.5), "l1": (10.0, 12.0)}
 _UNITS = {"px": 1 / 255, "%": 1 / 100}
 _NORMS = {"inf": "linf", "2": "l2", "1": "l1", "0": "l0"}
 
@@ -73,16 +72,16 @@ def resolved(eps: Any, norm: str, bounds: tuple[float, float]) -> float:
     return value * _UNITS[unit] * (bounds[1] - bounds[0]) if unit else value
 
 
-def usual(shape: tuple[int, ...], norm: str, bounds: tuple[float, float]) -> tuple[float, str]:
+def usual(shape: tuple[int, ...], shares: tuple[float, float], bounds: tuple[float, float]) -> tuple[float, str]:
     """The radius where none is given, in input units, and why it is that one.
 
     Args:
         shape: Of an input, without the batch.
-        norm: Name of the norm.
+        shares: That of gray and that of color images, as a share of the pixel range; see `Ball.usual`.
         bounds: Smallest and largest value of a pixel, in input units.
     """
     kind, how = channels(shape)
-    gray, color = _USUAL.get(_name(norm), _USUAL["linf"])
+    gray, color = shares
     return (gray if kind == "gray" else color) * (bounds[1] - bounds[0]), f"the usual one for {how}"
 
 
@@ -119,27 +118,12 @@ def is_image(shape: tuple[int, ...]) -> bool:
     return len(sides) > 1 or (len(sides) == 1 and channels(sides)[1].startswith("flat"))
 
 
-def per_pixel(eps: float, norm: str, bounds: tuple[float, float], shape: tuple[int, ...]) -> float:
-    """The change of a pixel that a radius allows, as a share of the pixel range.
-
-    Args:
-        eps: Radius in input units.
-        norm: `linf`: of every pixel; `l2`: the root mean square over all; `l1`: the mean over all; `l0`: the share of
-            the values that may change.
-        bounds: Smallest and largest value of a pixel, in input units.
-        shape: Of an input, without the batch.
-    """
-    size, full = math.prod(shape), bounds[1] - bounds[0]
-    over = {"linf": full, "l2": full * math.sqrt(size), "l1": full * size, "l0": size}
-    return float(eps) / over[_name(norm)]
-
-
 def size_words(norm: str, share: float | None, levels: float | None) -> str:
     """What a radius means for a pixel, as `76.5 gray levels of 255, 30 % of the range`; empty where nothing is known.
 
     Args:
         norm: Name of the norm.
-        share: See `per_pixel`.
+        share: See `Ball.per_pixel`.
         levels: The same in gray levels of 255; None for inputs that are no images.
     """
     if share is None:

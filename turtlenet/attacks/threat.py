@@ -27,13 +27,14 @@ def ball_for(victim: Classifier, norm: str, eps: float | str | None) -> Ball:
     """
     ball = balls.get(norm, 0.0, victim.bounds)
     if eps is None:
-        return ball.with_eps(radius.usual(victim.input_shape, norm, victim.bounds)[0])
+        return ball.with_eps(radius.usual(victim.input_shape, ball.usual, victim.bounds)[0])
     return ball.with_eps(radius.resolved(eps, norm, victim.bounds))
 
 
 def why_eps(victim: Classifier, norm: str, eps: float | str | None) -> str:
     """Where the radius of `ball_for` comes from, in words."""
-    return radius.usual(victim.input_shape, norm, victim.bounds)[1] if eps is None else "given"
+    ball = balls.get(norm, 0.0, victim.bounds)
+    return radius.usual(victim.input_shape, ball.usual, victim.bounds)[1] if eps is None else "given"
 
 
 def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | str | None) -> Ball:
@@ -54,7 +55,7 @@ def describe_ball(ball: Ball, shape: tuple[int, ...] | None = None, why: str = "
     """
     words = [] if why in ("", "given") else [why]
     if shape is not None:
-        share = radius.per_pixel(ball.eps, ball.norm, (ball.low, ball.high), shape)
+        share = ball.per_pixel(shape)
         words.insert(0, radius.size_words(ball.norm, share, 255 * share if radius.is_image(shape) else None))
     more = f" ({'; '.join(words)})" if words else ""
     return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]{more}"

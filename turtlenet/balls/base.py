@@ -97,6 +97,17 @@ class Ball(abc.ABC):
     def span(self, size: int) -> float:
         """The length of a perturbation that is 1 in each of `size` values."""
 
+    def per_pixel(self, shape: tuple[int, ...]) -> float:
+        """The change of a pixel that the radius allows, as a share of the pixel range.
+
+        Of every pixel for `linf`, in the root mean square over all for `l2`, on average for `l1`; for `l0` the share of
+        the values that may change.
+
+        Args:
+            shape: Of an input, without the batch.
+        """
+        return float(self.eps) / self.widest(shape)
+
     def widest(self, shape: tuple[int, ...]) -> float:
         """The radius of the ball that holds every image of a shape within the bounds."""
         return self.full * self.span(math.prod(shape))

@@ -1,5 +1,6 @@
 """The ball of the number of values that change."""
 
+import math
 from typing import Any
 
 from keras import ops
@@ -17,6 +18,9 @@ class L0(Ball):
     norm = "l0"
     order = 0
     climbs = False
+
+    def per_pixel(self, shape: tuple[int, ...]) -> float:
+        return float(self.eps) / math.prod(shape)
 
     def span(self, size: int) -> float:
         return float(size)

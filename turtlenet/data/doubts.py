@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from turtlenet.data.fit import Fit
-from turtlenet.radius import is_image, per_pixel, size_words
+from turtlenet.radius import is_image, size_words
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import interval
 
@@ -132,8 +132,7 @@ def other_reading(fit: Fit) -> Doubt | None:
 def radius(fit: Fit) -> Doubt | None:
     """A radius that is nothing, or everything, on the range of the pixels."""
     ball = fit.ball
-    eps, bounds = float(ball.eps), (ball.low, ball.high)
-    share = per_pixel(eps, ball.norm, bounds, fit.shape)
+    eps, share = float(ball.eps), ball.per_pixel(fit.shape)
     image = is_image(fit.shape)
     level = (ball.high - ball.low) / 255
     words = size_words(ball.norm, share, 255 * share if image else None)

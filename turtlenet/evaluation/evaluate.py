@@ -170,7 +170,7 @@ def evaluate_classifier(
 
 def _size(ball: Ball, shape: tuple[int, ...]) -> dict[str, Any]:
     """What the radius means for a pixel; see `turtlenet.radius`."""
-    share = radius.per_pixel(float(ball.eps), ball.norm, (ball.low, ball.high), shape)
+    share = ball.per_pixel(shape)
     levels = 255 * share if radius.is_image(shape) and ball.norm != "l0" else None
     return {"eps_share": round(share, 9), "eps_gray_levels": None if levels is None else round(levels, 6)}
 

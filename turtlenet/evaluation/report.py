@@ -154,7 +154,7 @@ class Report:
             `all`, empty for data that are one part), `part` (the same in words) and `seen_in_training`.
         threat: `norm`, `eps` (input units), `bounds`, `eps_share` and `eps_gray_levels` (what that is for a pixel: a
             share of the range, and gray levels of 255, None for inputs that are no images; see
-            `turtlenet.radius.per_pixel`), `eps_from` (`given`, or why it is the usual one), `access`, `labels`,
+            `turtlenet.balls.Ball.per_pixel`), `eps_from` (`given`, or why it is the usual one), `access`, `labels`,
             `pixels` (`real`, or `8-bit` where a success
             had to survive rounding); of a grey box also `attacks` (those that everyone ran), `surrogates` (`name`,
             `path`, `sha256`, `clean_accuracy`) and how they were trained.
