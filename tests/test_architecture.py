@@ -28,7 +28,7 @@ FLOORS = (
     ("batching", "keras_files"),
     ("models",),
     ("attacks", "data"),
-    ("detection", "tolerance", "training"),
+    ("detection", "noise_tolerance", "training"),
     ("evaluation", "gan"),
     ("workflows",),
     ("cli",),

@@ -29,7 +29,7 @@ _HOMES = {
     "GeneratorReport": "turtlenet.gan.report",
     "Objective": "turtlenet.training",
     "Report": "turtlenet.evaluation",
-    "Tolerance": "turtlenet.tolerance",
+    "Tolerance": "turtlenet.noise_tolerance",
     "Trainer": "turtlenet.training",
     "as_classifier": "turtlenet.models.as_classifier",
     "attack": "turtlenet.workflows.attack",

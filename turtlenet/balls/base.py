@@ -100,8 +100,8 @@ class Ball(abc.ABC):
     def per_pixel(self, shape: tuple[int, ...]) -> float:
         """The change of a pixel that the radius allows, as a share of the pixel range.
 
-        Of every pixel for `linf`, in the root mean square over all for `l2`, on average for `l1`; for `l0` the share of
-        the values that may change.
+        Of every pixel for `linf`, in the root mean square over all for `l2`, on average for `l1`; for `l0` the share
+        of the values that may change.
 
         Args:
             shape: Of an input, without the batch.

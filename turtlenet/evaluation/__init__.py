@@ -4,8 +4,8 @@ from turtlenet.evaluation.cascade import MODES
 from turtlenet.evaluation.evaluate import LABELS, evaluate_classifier
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Picture, Report
+from turtlenet.noise_tolerance.measure import Tolerance, measure_tolerance
 from turtlenet.reports.base import Doubt
-from turtlenet.tolerance.measure import Tolerance, measure_tolerance
 
 __all__ = [
     "LABELS",

@@ -230,7 +230,7 @@ def inside(ball: Ball, x: np.ndarray, moved: np.ndarray) -> np.ndarray:
     whole = np.isfinite(moved).reshape(len(x), size).all(axis=1)
     moved = np.where(np.isfinite(moved), moved, x)
     reach = float(ball.eps) * (1 + 1e-6) + slack(ball, x.shape[1:])
-    near = distances(x, moved, ball.full)[ball.norm] <= reach
+    near = ball.length(moved, x) <= reach
     ulp = _ulp(ball)
     pixels = moved.reshape(len(x), size)
     within = ((pixels >= ball.low - ulp) & (pixels <= ball.high + ulp)).all(axis=1)
@@ -240,8 +240,8 @@ def inside(ball: Ball, x: np.ndarray, moved: np.ndarray) -> np.ndarray:
 
 def slack(ball: Ball, shape: tuple[int, ...]) -> float:
     """How much a length in a ball's norm can grow by the rounding of each float32 pixel, in input units."""
-    size = int(np.prod(shape))
-    return _ulp(ball) * {"linf": 1.0, "l2": float(np.sqrt(size)), "l1": float(size), "l0": 0.0}[ball.norm]
+    # A number of values that change does not round.
+    return _ulp(ball) * ball.span(int(np.prod(shape))) if ball.order else 0.0
 
 
 def _ulp(ball: Ball) -> float:

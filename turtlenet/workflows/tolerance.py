@@ -9,8 +9,8 @@ from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
 from turtlenet.errors import at_least
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
-from turtlenet.tolerance import Tolerance, measure_tolerance
-from turtlenet.tolerance.noise import KINDS
+from turtlenet.noise_tolerance import Tolerance, measure_tolerance
+from turtlenet.noise_tolerance.noise import KINDS
 
 __all__ = ["tolerance"]
 

@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 
 from turtlenet.errors import OutputError
 from turtlenet.files import write_whole
+from turtlenet.noise_tolerance.levels import quantizer
+from turtlenet.noise_tolerance.noise import SHARES
 from turtlenet.reports import figures
 from turtlenet.reports import markdown as md
 from turtlenet.reports.format import MISSING, WIDTH, aligned, clip, count, fraction, number, percent
-from turtlenet.tolerance.levels import quantizer
-from turtlenet.tolerance.noise import SHARES
 
 if TYPE_CHECKING:
-    from turtlenet.tolerance.measure import LevelRow, NoiseCurve, Tolerance
+    from turtlenet.noise_tolerance.measure import LevelRow, NoiseCurve, Tolerance
 
 __all__ = ["PLOT", "markdown", "plot", "save", "table"]
 

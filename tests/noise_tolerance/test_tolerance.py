@@ -16,12 +16,12 @@ from turtlenet import backend, data, random
 from turtlenet.classifier import Classifier
 from turtlenet.defences import ConstantQuantization, defences
 from turtlenet.errors import DataError, OutputError, SettingError, SpecError
+from turtlenet.noise_tolerance import Tolerance, measure_tolerance
+from turtlenet.noise_tolerance.levels import propose, quantizer
+from turtlenet.noise_tolerance.measure import first_crossing
+from turtlenet.noise_tolerance.noise import KINDS, noisy, under_noise
+from turtlenet.noise_tolerance.views import markdown, plot, table
 from turtlenet.reports.format import WIDTH
-from turtlenet.tolerance import Tolerance, measure_tolerance
-from turtlenet.tolerance.levels import propose, quantizer
-from turtlenet.tolerance.measure import first_crossing
-from turtlenet.tolerance.noise import KINDS, noisy, under_noise
-from turtlenet.tolerance.views import markdown, plot, table
 
 ABOUT = {"name": "threshold", "path": None, "sha256": "1"}
 ORANGE = (0xD5, 0x5E, 0x00)

@@ -16,11 +16,11 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.defences import ConstantQuantization
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
+from turtlenet.noise_tolerance.levels import FINEST, Proposal, propose
+from turtlenet.noise_tolerance.noise import KINDS, SHARES, right_answers, under_noise
 from turtlenet.reports.codec import dump, read
 from turtlenet.reports.statistics import interval
 from turtlenet.reports.versions import versions
-from turtlenet.tolerance.levels import FINEST, Proposal, propose
-from turtlenet.tolerance.noise import KINDS, SHARES, right_answers, under_noise
 
 __all__ = ["LevelRow", "NoiseCurve", "Tolerance", "first_crossing", "measure_tolerance"]
 
@@ -121,13 +121,13 @@ class Tolerance:
         return Tolerance.from_dict(json.loads(text))
 
     def __str__(self) -> str:
-        from turtlenet.tolerance.views import table
+        from turtlenet.noise_tolerance.views import table
 
         return table(self)
 
     def save(self, folder: str | Path) -> tuple[Path, ...]:
-        """Writes `tolerance.json`, `tolerance.md` and `tolerance.png`; see `turtlenet.tolerance.views`."""
-        from turtlenet.tolerance.views import save
+        """Writes `tolerance.json`, `tolerance.md` and `tolerance.png`; see `turtlenet.noise_tolerance.views`."""
+        from turtlenet.noise_tolerance.views import save
 
         return save(self, folder)
 
