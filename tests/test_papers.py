@@ -115,7 +115,7 @@ def test_suites(run, monkeypatch):
     found = run(suites, "suites/guan-bnn")
     paper = found["cells"]["paper"]
     assert paper["n"] == 8 and [row["attack"] for row in paper["attacks"]] == ["fgsm:gradient=naive", own]
-    assert paper["accuracy"] == paper["attacks"][0]["accuracy"], "C&W has a ball of its own"
+    assert paper["accuracy"] <= paper["attacks"][0]["accuracy"], "C&W counts where it ends within the threat"
     assert "few-images" in paper["doubts"] and found["cells"]["adaptive"]["suite"] == "quick"
     page = tables.render(run.folder / "rows")
     assert "| BNN | as the paper did | 8 | none | 92.0 |" in page

@@ -111,10 +111,11 @@ def test_bad_settings(spec, words):
 
 
 def test_an_attack_that_no_spec_can_say_is_refused():
-    from tests.attacks.test_contract import Wild
+    class Local(PGD):
+        """No import path leads to it."""
 
     with pytest.raises(SettingError, match="Expected attack that can be written as a spec"):
-        Restarts(attack=Wild(target="next"))
+        Restarts(attack=Local(steps=3))
 
 
 def test_a_transfer_crafts_on_the_other_model_and_is_judged_on_the_model(path, known, small, images):

@@ -60,7 +60,7 @@ def test_a_users_own_folder_comes_first(tmp_path, monkeypatch) -> None:
         ("eps = 0.3", "Expected `attacks ="),
         ("attacks = 'fgsm'", "Expected `attacks ="),
         ("attacks = []", "Expected `attacks ="),
-        ("attacks = ['fgsm']\neps = 'big'", "Expected a number for 'eps'"),
+        ("attacks = ['fgsm']\neps = 'big'", "Expected eps in input units"),
         ("attacks = ['fgsm']\nnorm = 3", "Expected a string for 'norm'"),
     ],
 )

@@ -142,7 +142,8 @@ def test_progress_of_another_run_is_not_taken_up(small, examples, tmp_path) -> N
     other = evaluate(small, examples, progress=path, resume=True, seed=9)
     assert timeless(other) == timeless(evaluate(small, examples, seed=9))
     path.write_bytes(path.read_bytes()[:200])
-    assert timeless(evaluate(small, examples, progress=path, resume=True)) == timeless(evaluate(small, examples))
+    with pytest.raises(DataError, match="Expected what an evaluation wrote on its way .* leave out --resume"):
+        evaluate(small, examples, progress=path, resume=True)
 
 
 def test_predicted_labels_attack_every_image(small, examples) -> None:

@@ -108,7 +108,7 @@ def test_a_generator_that_does_not_move_is_an_attack_as_any(generator, tmp_path)
     [
         ({"attack": "pgd", "attack_weights": [1]}, "Expected several attacks for attack_weights"),
         ({"attack": ["pgd", "fgsm"], "attack_weights": [1, 2, 3]}, "Expected 2 weights above 0"),
-        ({"attack": ["pgd", "fgsm"], "attack_drawn": "step"}, "Unknown drawn 'step'"),
+        ({"attack": ["pgd", "fgsm"], "attack_drawn": "step"}, "Unknown attack_drawn 'step'"),
         ({"attack": ["pgd", "fgsm:eps=0.2"]}, "Expected norm and eps of the threat"),
         ({"attack": []}, "Expected at least one attack"),
     ],

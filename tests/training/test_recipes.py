@@ -64,7 +64,7 @@ def test_the_working_directory_comes_first(tmp_path, monkeypatch) -> None:
         ("epoch = 3", "Unknown key 'epoch' in recipe .*bad.toml. Did you mean 'epochs'?"),
         ("epochs = 2.5", "Expected a whole number for 'epochs' in recipe .*bad.toml; got 2.5."),
         ("epochs = true", "Expected a whole number for 'epochs' in recipe .*bad.toml; got True."),
-        ("eps = '0.3'", "Expected a number for 'eps' in recipe .*bad.toml; got '0.3'."),
+        ("eps = 'big'", "Expected eps in input units .*; got 'big' in recipe .*bad.toml."),
         (
             "defences = 'mc-dropout'",
             "Expected a list of strings for 'defences' in recipe .*; got 'mc-dropout'.",
