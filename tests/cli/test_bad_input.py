@@ -58,7 +58,7 @@ THREATS = [
     (f"{DATA} --norm linff", "Unknown norm 'linff'. Did you mean 'linf'?"),
     (f"{DATA} --norm ''", "Unknown norm ''."),
     (f"{DATA} --norm l0 --attack pgd", "Expected one of the norms linf, l2, l1 for pgd; got l0."),
-    (f"{DATA} --bounds 1,0", "Expected finite bounds with low < high; got 1 and 0."),
+    (f"{DATA} --bounds 1,0", "Expected bounds low < high; got 1.0 and 0.0."),
     (f"{DATA} --bounds 0", "Expected the smallest and the largest pixel, such as 0,1 or 0,255; got '0'."),
     (f"{DATA} --head sofmax", "Expected a head of auto, softmax, sigmoid or logits; got 'sofmax'."),
     (f"{DATA} --attack pdg", "Unknown attack 'pdg'. Did you mean 'pgd'?"),

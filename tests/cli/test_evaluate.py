@@ -15,15 +15,15 @@ TWO = ("--attack", "fgsm", "--attack", "pgd:steps=5", "--curve", "0")
 KILL_AT_BLOCK = """
 import os, signal
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-from turtlenet.evaluation import cascade, ledger
+from turtlenet.evaluation import cascade, per_image_results
 cascade.Cascade.block_size = lambda self, shape: 16
-write, blocks = ledger.Ledger.write, []
+write, blocks = per_image_results.PerImageResults.write, []
 def count(self, path, identity):
     write(self, path, identity)
     blocks.append(path)
     if len(blocks) == {blocks}:
         os.kill(os.getpid(), signal.SIGKILL)
-ledger.Ledger.write = count
+per_image_results.PerImageResults.write = count
 """
 
 

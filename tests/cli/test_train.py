@@ -17,7 +17,6 @@ import pytest
 
 from tests.cli.conftest import environment, finish, listing, start
 from turtlenet import models
-from turtlenet.workflows import attack
 
 # One process prepares the unbroken run that the others are held against.
 pytestmark = pytest.mark.xdist_group("train command")
@@ -53,7 +52,7 @@ def mocker(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
             seen.update(models=models, **settings)
             sys.exit(3)
 
-        monkeypatch.setattr(attack, name, note)
+        monkeypatch.setattr(f"turtlenet.workflows.{name}.{name}", note)
         return seen
 
     return replace

@@ -73,7 +73,9 @@ def command(
     norm = "linf" if norm is None else norm
     trained = {"eps": settings["eps"], "norm": norm, "seed": settings["seed"], "tell": click.echo, "head": head}
     made = ready(attacks.build(spec), model, victim, found, **trained)
-    for line in misfits(victim, examples, ball_for(victim, norm, settings["eps"])):
+    ball = ball_for(victim, norm, settings["eps"])
+    made.check(victim, made.own_ball(ball, victim.input_shape))
+    for line in misfits(victim, examples, ball):
         click.echo(line)
     outcome = attack_examples(victim, examples, made, norm=norm, **settings)
     x, y = examples.batch(slice(None))

@@ -1,5 +1,6 @@
 """Arrays from files: `.npz`, `.h5` and folders of `.npy`, without ever running what is in them."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ def read_arrays(path: Path) -> dict[str, Any]:
     except DataError:
         raise
     except Exception as error:  # A damaged file fails in as many ways as there are libraries below.
-        what = this_is(path) or f": {one_line(error)[:200]}"
+        # Of a file of the right kind the reader knows more.
+        right = path.suffix.lower() == ".npz" and zipfile.is_zipfile(path)
+        what = "" if right else this_is(path)
+        what = what or f": {one_line(error)[:200]}"
         raise DataError(f"Expected arrays that can be read in {path}; got{what}.") from None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from turtlenet.errors import SettingError
 
-__all__ = ["FINEST", "Proposal", "propose", "quantizer"]
+__all__ = ["FINEST", "Proposal", "check_eps", "propose", "quantizer"]
 
 FINEST = 256
 """Levels of an 8-bit pixel: a quantizer of that many leaves such an image as it is."""
@@ -38,6 +38,16 @@ class Proposal:
     finding: str
 
 
+def check_eps(eps: float) -> None:
+    """Refuses a perturbation that no levels can be chosen for, in input units.
+
+    Raises:
+        SettingError: One that is not above 0.
+    """
+    if not 0 < eps < math.inf:
+        raise SettingError(f"Expected eps > 0 to choose levels for; got {eps:g}.")
+
+
 def propose(tolerable: float | None, eps: float, full: float) -> Proposal:
     """Weighs what a quantizer takes from a clean image against what it takes from a perturbation.
 
@@ -62,8 +72,7 @@ def propose(tolerable: float | None, eps: float, full: float) -> Proposal:
     Raises:
         SettingError: An eps that is not above 0.
     """
-    if not 0 < eps < math.inf:
-        raise SettingError(f"Expected eps > 0 to choose levels for; got {eps:g}.")
+    check_eps(eps)
     least = max(2, math.ceil(1 + full / (2 * tolerable) - _SLACK)) if tolerable else None
     most = math.floor(1 + min(full / (2 * eps), 1e9) + _SLACK)
     compatible = None if tolerable is None else least is not None and least <= most

@@ -10,6 +10,7 @@ from turtlenet.data.prepare import DataType, load_data
 from turtlenet.errors import at_least
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 from turtlenet.noise_tolerance import Tolerance, measure_tolerance
+from turtlenet.noise_tolerance.levels import check_eps
 from turtlenet.noise_tolerance.noise import KINDS
 
 __all__ = ["tolerance"]
@@ -58,6 +59,7 @@ def tolerance(
     victim = as_classifier(model, bounds=bounds, head=head, precision=precision)
     examples = choose(load_data(data, victim), split, [trained_on(model)]).take(limit)
     ball = ball_for(victim, "linf", eps)
+    check_eps(float(ball.eps))
     examples.check()
     for line in misfits(victim, examples, ball):
         tell(line)
