@@ -214,7 +214,7 @@ LOADING = [
     ("new.weights.h5 --architecture huge.json", "numbers for the weights of the model; the file has 260"),
     ("old.h5 --architecture code.json", "Nothing of it was executed"),
     ("old.h5 --architecture mymodule:fails", "Expected mymodule:fails to give a Keras model; it said: no luck."),
-    ("old.h5 --architecture mymodule:number", "Expected mymodule:number to give a Keras model; got a int."),
+    ("old.h5 --architecture mymodule:number", "Expected a function at 'mymodule:number'; got int"),
     ("old.h5 --architecture mymodule:absent", "Expected a name in module 'mymodule'"),
     ("old.h5 --architecture no.module:made", "Expected a module to import in 'no.module:made'"),
     ("text.h5 --trust", "text.h5 is neither: this is a text file."),

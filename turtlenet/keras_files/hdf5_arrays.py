@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 
 from turtlenet import hdf5
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, TurtlenetError
 
 __all__ = ["Stored", "attribute", "attribute_list", "check_room", "check_whole", "layer_arrays"]
 
@@ -33,7 +33,7 @@ def layer_arrays(path: Path) -> Iterator[Stored]:
         with hdf5.opened(path) as file:
             check_whole(file, path)
             yield _groups(_root(file, path), path)
-    except ModelError:
+    except TurtlenetError:
         raise
     except Exception as error:  # Whatever h5py makes of damaged bytes.
         line = " ".join(str(error).split())[:150] or type(error).__name__
