@@ -57,7 +57,15 @@ OF_BASE = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in S
 # How a target is chosen is the base class's business: all ways of it on two, one on some of each kind.
 AIMED = {*SOME, "deepfool", "ead", "hopskipjump", "lbfgs", "nes", "transfer"}
 POLICIES = [
-    pytest.param(name, policy, marks=pytest.mark.xdist_group(name))
+    pytest.param(
+        name,
+        policy,
+        # All ways on one, and one on some of each kind; the rest is for `make test-slow`.
+        marks=[
+            pytest.mark.xdist_group(name),
+            *[pytest.mark.slow] * (name not in ("fgsm", "deepfool", *SOME) or (name == "pgd" and policy != "next")),
+        ],
+    )
     for name in NAMES
     for policy in ("least_likely", "runner_up", "next", "random", "2")
     if name in ("fgsm", "pgd") or (policy == "next" and name in AIMED)

@@ -91,11 +91,15 @@ def test_they_are_used_again_and_a_seed_repeats(kept, keyed, tmp_path):
     assert [(row.accuracy, row.loss) for row in again.attacks] == [(row.accuracy, row.loss) for row in report.attacks]
 
 
-def test_other_settings_train_them_anew_and_files_of_others_stay(kept, keyed, tmp_path):
+def test_files_of_others_stay(kept, keyed, tmp_path):
     with pytest.raises(OutputError, match="Expected a model that an earlier evaluation trained at .*no-key.h5"):
         (tmp_path / "no-key.h5").write_text("mine")
         grey(keyed, tmp_path)
     assert (tmp_path / "no-key.h5").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_other_settings_train_them_anew(keyed, tmp_path):
     folder = tmp_path / "seeds"
     grey(keyed, folder, surrogates=0)
     _, lines = grey(keyed, folder, surrogates=0, seed=1)
