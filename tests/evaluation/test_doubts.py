@@ -230,13 +230,14 @@ def test_luck_of_a_draw() -> None:
     assert "success-on-one-draw" in codes(once, "noise:draws=30", eps=0.05)
 
 
+@pytest.mark.slow
 def test_a_random_model_is_climbed_to_the_end() -> None:
     inputs = keras.Input((6,))
     model = tn.wrap(keras.Model(inputs, victim().model(keras.layers.Dropout(0.3)(inputs))), "mc-dropout")
     examples, ball = data.from_arrays(X, Y), balls.get("linf", 0.3)
     suite = [attacks.build("pgd:steps=20")]
     table, cascade = (
-        evaluate_classifier(Classifier(model, draws=4), examples, suite, ball, about=ABOUT, mode=mode, curve=0)
+        evaluate_classifier(Classifier(model, draws=10), examples, suite, ball, about=ABOUT, mode=mode, curve=0)
         for mode in ("table", "cascade")
     )
     # A cascade stops at an image's success; were the first draw's enough, other draws would take it back.
