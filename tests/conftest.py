@@ -10,7 +10,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """
     random.seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def undrawn() -> Iterator[None]:
+    """Leaves the pictures of reports blank, whose drawing takes longer than many a test.
+
+    A file that looks at pictures has a fixture of this name that does nothing.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("turtlenet.reports.figures._svg", lambda *_: "<svg/>")
+        yield
 
 
 @pytest.fixture(scope="session")

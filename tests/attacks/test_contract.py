@@ -27,21 +27,45 @@ RADII = {"linf": 0.1, "l2": 0.5, "l1": 2.0, "l0": 3.0}
 NAMES = [name for name in family.names() if name != "universal"]
 # One process tests all of an attack: its graphs are made once.
 EACH = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES]
+# What differs from its like in its settings alone: its graphs are for `make test-slow`.
+ALIKE = {
+    *("additive-gaussian", "additive-uniform", "apgd-ce", "apgd-dlr", "apgd-t", "autoattack", "bim", "fab-t"),
+    *("iterative-least-likely", "least-likely", "madry", "multi-targeted", "rfgsm"),
+}
+GRAPHS = [
+    pytest.param(name, marks=[pytest.mark.xdist_group(name), *[pytest.mark.slow] * (name in ALIKE)]) for name in NAMES
+]
 # What the base class sees to is tested on some of each kind.
 SOME = ("fgsm", "noise", "pgd", "apgd", "fab", "cw", "jsma", "square", "boundary", "worst-of")
 # Every graph takes a second to build: one norm tells, and all that there are of some.
 _MOST = {name: 4 if name in SOME and backend() == "tensorflow" else 1 for name in NAMES}
 # A norm is the business of the parts.
 PAIRS = [
-    pytest.param(name, norm, marks=pytest.mark.xdist_group(name))
+    pytest.param(
+        name,
+        norm,
+        # Every norm on these three, the first on all others.
+        marks=[
+            pytest.mark.xdist_group(name),
+            *[pytest.mark.slow] * (name in ALIKE or (at > 0 and name not in ("pgd", "noise", "square"))),
+        ],
+    )
     for name in NAMES
-    for norm in (["linf"] if name in COMBINED else family.factory(name).norms[: _MOST[name]])
+    for at, norm in enumerate(["linf"] if name in COMBINED else family.factory(name).norms[: _MOST[name]])
 ]
 OF_BASE = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SOME]
 # How a target is chosen is the base class's business: all ways of it on two, one on some of each kind.
 AIMED = {*SOME, "deepfool", "ead", "hopskipjump", "lbfgs", "nes", "transfer"}
 POLICIES = [
-    pytest.param(name, policy, marks=pytest.mark.xdist_group(name))
+    pytest.param(
+        name,
+        policy,
+        # All ways on one, and one on some of each kind; the rest is for `make test-slow`.
+        marks=[
+            pytest.mark.xdist_group(name),
+            *[pytest.mark.slow] * (name not in ("fgsm", "deepfool", *SOME) or (name == "pgd" and policy != "next")),
+        ],
+    )
     for name in NAMES
     for policy in ("least_likely", "runner_up", "next", "random", "2")
     if name in ("fgsm", "pgd") or (policy == "next" and name in AIMED)
@@ -175,7 +199,7 @@ def test_a_radius_of_nothing_is_the_identity(name, norm, small, images) -> None:
     assert np.array_equal(np.asarray(build(name)(small, x, y, ball=balls.get(norm, 0.0))), x)
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_a_seed_repeats_and_another_does_not(name, small, images) -> None:
     x, y = images
     attack, ball = build(name), threat(name)
@@ -185,7 +209,7 @@ def test_a_seed_repeats_and_another_does_not(name, small, images) -> None:
         assert not np.array_equal(np.asarray(first), np.asarray(attack(small, x, y, ball=ball, seed=6)))
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_an_example_does_not_depend_on_its_batch(name, small, images) -> None:
     x, y = images
     attack, ball = build(name), threat(name)

@@ -14,6 +14,9 @@ import pytest
 from tests.backend import parity
 from tests.conftest import ROOT
 
+# Two backends, each with a training of its own: `tests/test_random.py` holds either to the published draws.
+pytestmark = pytest.mark.slow
+
 HERE = keras.backend.backend()
 OTHER = "jax" if HERE == "tensorflow" else "tensorflow"
 

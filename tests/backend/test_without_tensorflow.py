@@ -27,13 +27,11 @@ random = np.random.default_rng(0)
 x, y = random.uniform(size=(16, 6, 6, 1)).astype("float32"), random.integers(0, 4, 16)
 moved = tn.attack(model, x, y, "pgd:steps=2", eps=0.1)
 hardened = tn.train(model, (x, y), attack="pgd:steps=1", eps=0.1, epochs=1, batch_size=8, tell=lambda line: None)
-paths = ["model.h5", "model.keras"]
-for path in paths:
-    tn.save_model(hardened, path)
-compared = tn.evaluate(paths, (x, y), attacks=["fgsm"], eps=0.1, curve=0)
+tn.save_model(hardened, "model.keras")
+report = tn.evaluate("model.keras", (x, y), attacks=["fgsm"], eps=0.1, curve=0)
 change = max(abs(a - b).max() for a, b in zip(model.get_weights(), hardened.get_weights()))
 names = [name for name in sys.modules if name.partition(".")[0] == "tensorflow"]
-robust = [report.robust_accuracy for report in compared.reports]
+robust = [row.accuracy for row in report.attacks]
 print(json.dumps({"moved": float(abs(moved - x).max()), "change": float(change), "robust": robust, "names": names}))
 """
 
@@ -48,4 +46,4 @@ def test_attack_train_save_load_and_evaluate(tmp_path):
     assert found["names"] == []
     assert found["moved"] == pytest.approx(0.1, abs=1e-5)
     assert found["change"] > 0
-    assert found["robust"][0] == found["robust"][1]
+    assert len(found["robust"]) == 1 and 0 <= found["robust"][0] <= 1

@@ -243,6 +243,7 @@ def test_the_hardened_file_is_a_plain_keras_file_compiled_as_the_original_was(un
         assert json.loads(file.attrs["training_config"])["metrics"] == ["accuracy"]
 
 
+@pytest.mark.slow
 def test_the_demo_model_needs_nothing_else(demo_path, cli, away):
     args = ("--attack", "pgd", "--epochs", 1, "--steps-per-epoch", 3, "--limit", 32)
     result = cli("train", demo_path, *args, "--out", "new.h5", "--report", "report")

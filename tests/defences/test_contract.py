@@ -57,14 +57,14 @@ def defended(name: str, shape: tuple[int, ...] = (8, 8, 1), policy: str = "float
     return models.wrap(net(shape, policy), [name])
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [pytest.param(SHAPES[0], marks=pytest.mark.slow), *SHAPES[1:]])
 def test_any_image_size(made, shape) -> None:
     x = np.random.default_rng(0).uniform(size=(3, *shape)).astype("float32")
     answer = models.classifier(defended(made, shape)).predict(x)
     assert answer.shape == (3, 4) and np.isfinite(answer).all()
 
 
-@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+@pytest.mark.parametrize("name", ["m.h5", pytest.param("m.keras", marks=pytest.mark.slow)])
 def test_files(made, name, tmp_path) -> None:
     model = defended(made)
     before = models.classifier(model, draws=3).predict(X)
@@ -136,7 +136,7 @@ def test_it_trains(made) -> None:
         assert not np.array_equal(ops.convert_to_numpy(new), old)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)])
 def test_mixed_precision(made, policy) -> None:
     answer = models.classifier(defended(made, policy=policy), draws=2).predict(X)
     assert answer.dtype == np.float32 and np.isfinite(answer).all()

@@ -18,6 +18,11 @@ from turtlenet.reports.format import WIDTH
 GRID = (0.15, 0.3, 0.6)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def undrawn() -> None:
+    """Here pictures are drawn."""
+
+
 def sight(index=0, state="broken", eps=0.123, **values) -> Sight:
     measured = {"psnr": None, "ssim": None} if state == "wrong" else {"psnr": 17.77, "ssim": 0.543}
     images = {"original": png(0), "adversarial": png(1), "difference": png(2)}

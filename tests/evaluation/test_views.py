@@ -31,6 +31,17 @@ HOSTILE = "<script>alert('x')</script>\"|`$\\frac_&\n# \x1b[31m"
 quick = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def undrawn() -> None:
+    """Here pictures are drawn."""
+
+
+@pytest.fixture
+def blank(monkeypatch):
+    """Except where only the files matter."""
+    monkeypatch.setattr("turtlenet.reports.figures._svg", lambda *_: "<svg/>")
+
+
 def png(value=128):
     page = io.BytesIO()
     Image.new("L", (28, 28), value).save(page, "PNG")
@@ -471,6 +482,7 @@ def report_from_json(one):
     return Report.from_json(one.to_json())
 
 
+@pytest.mark.usefixtures("blank")
 def test_save_gives_each_model_a_folder_of_its_own(tmp_path):
     names = ["a.h5", "A.keras", "../../etc/passwd", "", "report.html"]
     pair = Comparison(tuple(report(name) for name in names))
@@ -489,6 +501,7 @@ def test_wild_reports_survive_the_disk(tmp_path_factory, one):
     assert load(folder).to_json() == one.to_json()
 
 
+@pytest.mark.usefixtures("blank")
 @pytest.mark.parametrize("broken_at", range(8))
 def test_a_failure_leaves_whole_files_only(tmp_path, monkeypatch, broken_at):
     before = {path.name: path.read_bytes() for path in save(natural(), tmp_path)}

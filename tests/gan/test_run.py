@@ -49,7 +49,7 @@ def test_it_learns_to_turn_images_it_never_saw(whole) -> None:
     assert run.epochs[-1].adversarial < run.epochs[0].adversarial
 
 
-@pytest.mark.parametrize("step", [6, 11])
+@pytest.mark.parametrize("step", [pytest.param(6, marks=pytest.mark.slow), 11])
 def test_a_killed_run_ends_as_one_that_was_not(step, whole, quarters, pictures, unseen, tmp_path) -> None:
     place = tmp_path / "run.resume"
     same = {"validation": unseen, "checkpoint": place, "seconds": 0.0}

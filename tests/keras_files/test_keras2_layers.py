@@ -712,15 +712,34 @@ TENSORFLOW_ONLY = {
 }
 
 
+# A layer is described alike in both formats: these few are read out of both in `make test`, all in `make test-slow`.
+BOTH = ("Conv2D", "BatchNormalization", "shared layer", "nested deep", "Masking")
+
+
+def check_layer(name, path):
+    model = randomize(CASES[name]())
+    agrees(save(model, path), model, INPUTS.get(name), TOLERANCE.get(name, 1e-5))
+
+
 @pytest.mark.parametrize("name", marked(CASES, TENSORFLOW_ONLY))
 def test_layer(name, tmp_path):
-    model = randomize(CASES[name]())
-    for ending in ("h5",) if name in HDF5_ONLY else ("h5", "keras"):
-        path = save(model, tmp_path / f"model.{ending}")
-        agrees(path, model, INPUTS.get(name), TOLERANCE.get(name, 1e-5))
+    check_layer(name, tmp_path / "model.h5")
 
 
-@pytest.mark.parametrize("name", ["Conv2D", "BatchNormalization", "shared layer", "nested deep", "Masking"])
+@pytest.mark.parametrize("name", BOTH)
+def test_layer_in_the_keras_format(name, tmp_path):
+    check_layer(name, tmp_path / "model.keras")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", marked([each for each in CASES if each not in HDF5_ONLY and each not in BOTH], TENSORFLOW_ONLY)
+)
+def test_every_layer_in_the_keras_format(name, tmp_path):
+    check_layer(name, tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("name", BOTH)
 def test_saved_model(name, tmp_path):
     model = randomize(CASES[name]())
     agrees(save(model, tmp_path / "folder"), model)

@@ -67,7 +67,9 @@ def unbroken():
 
 
 # The first step, the first of an epoch, one within, and the last.
-@pytest.mark.parametrize("step", [1, 4, 8, 12])
+@pytest.mark.parametrize(
+    "step", [pytest.param(1, marks=pytest.mark.slow), 4, 8, pytest.param(12, marks=pytest.mark.slow)]
+)
 def test_a_killed_run_ends_with_the_same_weights(step, unbroken, tmp_path) -> None:
     expected, weights = unbroken
     broken = victim()
