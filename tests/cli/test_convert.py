@@ -65,7 +65,7 @@ def desk(shelf, tmp_path_factory):
         (folder / name).write_bytes((shelf / name).read_bytes())
     (folder / "mymodule.py").write_text(MINE)
     (folder / "failing.py").write_text("raise RuntimeError('while it is imported')\n")
-    (folder / KERAS2).write_bytes((ROOT / "tests" / "models" / "files" / KERAS2).read_bytes())
+    (folder / KERAS2).write_bytes((ROOT / "tests" / "keras_files" / "files" / KERAS2).read_bytes())
 
     class Twice(layers.Layer):
         def call(self, x):

@@ -13,7 +13,7 @@ from keras import layers
 from turtlenet.errors import ModelError
 from turtlenet.models import Loading, inspect, loading, save
 
-KERAS2 = Path(__file__).parent / "files" / "keras2.h5"
+KERAS2 = Path(__file__).parents[1] / "keras_files" / "files" / "keras2.h5"
 
 
 @pytest.mark.parametrize(("name", "kind"), [("m.h5", "hdf5"), ("m.keras", "keras")])
