@@ -19,13 +19,15 @@ def masked(text: str) -> str:
     return re.sub(r"[ \-]*#[ \-]*", "#", text)
 
 
-def shape(value: Any) -> Any:
-    """The keys of a JSON value, and the types below them."""
-    if isinstance(value, dict):
-        return {key: shape(each) for key, each in sorted(value.items())}
-    if isinstance(value, list):
-        return [shape(value[0])] if value else []
-    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+def keys(report: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a report, and of its rows of attacks; of a comparison those of its first report."""
+    if "reports" in report:
+        return {"reports": keys(report["reports"][0])}
+    found: dict[str, Any] = {"": sorted(report)}
+    rows = report.get("attacks")
+    if isinstance(rows, list) and rows and isinstance(rows[0], dict):
+        found["attacks"] = sorted(rows[0])
+    return found
 
 
 def outcome(folder: Path, said: dict[str, str]) -> dict[str, Any]:
@@ -35,10 +37,10 @@ def outcome(folder: Path, said: dict[str, str]) -> dict[str, Any]:
     found["files"] = [masked(str(path)) for path in files if not path.name.startswith(".")]
     for path in files:
         if path.name == "report.json":
-            found[str(path)] = shape(json.loads((folder / path).read_text()))
+            found[str(path)] = keys(json.loads((folder / path).read_text()))
         elif path.name == "report.md":
             lines = (folder / path).read_text().splitlines()
-            found[str(path)] = [masked(line) for line in lines if line.startswith(("#", "|"))][:40]
+            found[str(path)] = [masked(line) for line in lines if line.startswith("#")]
     return found
 
 
