@@ -23,14 +23,14 @@ demo: $(VENV)/.done
 
 # What every backend promises; TensorFlow runs it with all the rest.
 CONTRACT := tests/defences/test_contract.py tests/defences/test_quantization.py \
-	tests/attacks/test_contract.py::test_the_budget_holds tests/gan/test_run.py \
+	tests/attacks/test_contract.py::test_the_budget_holds \
 	tests/backend/test_gradients.py tests/backend/test_loops.py \
 	tests/training/test_objectives.py \
 	tests/test_balls.py tests/test_losses.py tests/test_random.py
 
 # What differs from its like in its settings alone, or costs many graphs; `make test-jax` runs these too.
 ALIKE := additive or likely or bim or madry or rfgsm or fab-t or apgd-ce or apgd-dlr or apgd-t or multi-targeted \
-	or autoattack or sign-flip or orthogonal or plain_keras
+	or autoattack or sign-flip or orthogonal or input-dropout or plain_keras
 
 # Both name their backend, so that one in the environment decides nothing.
 test: $(VENV)/.done

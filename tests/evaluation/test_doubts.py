@@ -100,7 +100,6 @@ def test_randomness() -> None:
     inputs = keras.Input((6,))
     dropped = tn.wrap(keras.Model(inputs, victim().model(keras.layers.Dropout(0.5)(inputs))), "mc-dropout")
     # Its draws belong to the seed: asked twice in the same way it answers the same.
-    assert "those of one draw" in codes(Classifier(dropped, draws=1), "fgsm")["random-outputs"]
     assert "means of 2 draws" in codes(Classifier(dropped, draws=2), "fgsm")["random-outputs"]
 
 
@@ -227,7 +226,8 @@ def test_luck_of_a_draw() -> None:
     dropped = keras.layers.Dropout(0.5)(inputs)
     model = tn.wrap(keras.Model(inputs, victim().model(dropped)), "mc-dropout")
     once = Classifier(model, draws=1)
-    assert "success-on-one-draw" in codes(once, "noise:draws=30", eps=0.05)
+    found = codes(once, "noise:draws=30", eps=0.05, curve=60)
+    assert "success-on-one-draw" in found and "those of one draw" in found["random-outputs"]
 
 
 @pytest.mark.slow

@@ -483,7 +483,9 @@ SIZES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "million" else ()) for name in SIZES]
+)
 def test_what_asks_for_too_much_is_refused_before_anything_is_spent(name, tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for path in both(tmp_path, SIZES[name]):
