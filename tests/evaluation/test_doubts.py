@@ -98,7 +98,9 @@ def test_saturated_outputs() -> None:
 def test_randomness() -> None:
     assert "random-outputs" in codes(victim(Jitter()), "fgsm")
     inputs = keras.Input((6,))
-    dropped = tn.wrap(keras.Model(inputs, victim().model(keras.layers.Dropout(0.5)(inputs))), "mc-dropout")
+    dropped = tn.wrap(
+        keras.Model(inputs, victim().model(keras.layers.Dropout(0.5, name="dropped")(inputs))), "mc-dropout"
+    )
     # Its draws belong to the seed: asked twice in the same way it answers the same.
     assert "means of 2 draws" in codes(Classifier(dropped, draws=2), "fgsm")["random-outputs"]
 
@@ -223,7 +225,8 @@ def test_a_loss_that_does_not_rise() -> None:
 
 def test_luck_of_a_draw() -> None:
     inputs = keras.Input((6,))
-    dropped = keras.layers.Dropout(0.5)(inputs)
+    # A layer draws by its name, which Keras would number by the layers made before.
+    dropped = keras.layers.Dropout(0.5, name="dropped")(inputs)
     model = tn.wrap(keras.Model(inputs, victim().model(dropped)), "mc-dropout")
     once = Classifier(model, draws=1)
     found = codes(once, "noise:draws=30", eps=0.05, curve=60)

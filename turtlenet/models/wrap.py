@@ -1,7 +1,10 @@
 """Puts defences around a loaded model, and finds them again."""
 
 import inspect
+import itertools
+import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 
@@ -37,7 +40,8 @@ def wrap(
     if len(getattr(model, "inputs", None) or [None]) != 1:
         raise ModelError(f"Expected a model with one input to put a defence in front of; {model.name!r} has more.")
     low, high = bounds or pixel_bounds(model)
-    made = [each if isinstance(each, Defence | Conversion) else _built(each, low, high) for each in layers]
+    taken = {each.name for each in [*_in_order(model), *layers] if isinstance(each, Defence)}
+    made = [each if isinstance(each, Defence | Conversion) else _built(each, low, high, taken) for each in layers]
     inner = model
     with uncompiled(model):
         for each in made:
@@ -48,8 +52,12 @@ def wrap(
     return defended
 
 
-def _built(spec: str, low: float, high: float) -> Defence | Conversion:
-    """A layer is told the bounds of pixels; what changes layers has no use for them."""
+def _built(spec: str, low: float, high: float, taken: set[str]) -> Defence | Conversion:
+    """A layer is told the bounds of pixels, and its name; what changes layers has no use for them.
+
+    A random layer draws by its name. Keras would number it by the layers that a session made before, and the same
+    model would draw otherwise in the next session; so it is numbered within its model.
+    """
     if not isinstance(spec, str):
         raise SpecError(f"Expected a defence or its spec, a text; got {type(spec).__name__} {spec!r}.")
     factory = defences.factory_of(spec)
@@ -59,7 +67,19 @@ def _built(spec: str, low: float, high: float) -> Defence | Conversion:
         raise SpecError(
             f"Expected a defence at {spec!r}, which takes low and high, the bounds of pixels; got {factory!r}."
         )
-    return defences.build(spec) if of_layers else defences.build(spec, low=low, high=high)
+    if of_layers:
+        return defences.build(spec)
+    named: dict[str, Any] = {"name": _free(factory.__name__, taken)} if inspect.isclass(factory) and takes(factory, "name") else {}
+    return defences.build(spec, low=low, high=high, **named)
+
+
+def _free(kind: str, taken: set[str]) -> str:
+    """A layer's name as Keras makes it of a class's, with a number where the model has that name already."""
+    stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
+    numbered = itertools.chain([stem], (f"{stem}_{number}" for number in itertools.count(1)))
+    name = next(each for each in numbered if each not in taken)
+    taken.add(name)
+    return name
 
 
 def _behind(front: Sequence[Defence], model: keras.Model) -> keras.Model:
