@@ -24,7 +24,7 @@ demo: $(VENV)/.done
 # What every backend promises; TensorFlow runs it with all the rest.
 CONTRACT := tests/defences/test_contract.py tests/defences/test_quantization.py \
 	tests/attacks/test_contract.py::test_the_budget_holds \
-	tests/backend/test_gradients.py tests/backend/test_loops.py \
+	tests/backend/test_gradients.py tests/backend/test_loops.py tests/backend/test_same_numbers.py \
 	tests/training/test_objectives.py \
 	tests/test_balls.py tests/test_losses.py tests/test_random.py
 
