@@ -69,7 +69,9 @@ def _built(spec: str, low: float, high: float, taken: set[str]) -> Defence | Con
         )
     if of_layers:
         return defences.build(spec)
-    named: dict[str, Any] = {"name": _free(factory.__name__, taken)} if inspect.isclass(factory) and takes(factory, "name") else {}
+    named: dict[str, Any] = {}
+    if inspect.isclass(factory) and takes(factory, "name"):
+        named["name"] = _free(factory.__name__, taken)
     return defences.build(spec, low=low, high=high, **named)
 
 
