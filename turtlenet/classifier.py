@@ -63,6 +63,8 @@ class Classifier:
         self.draws, self.seed = draws, seed
         self.input_shape: tuple[int, ...] = tuple(model.input_shape[1:])
         self.num_classes = int(model.output_shape[-1])
+        self.excess: Callable[[Classifier, Any, Any], Any] | None = None
+        """What a detector says; see `beside`."""
         self.fitting: int | None = None
         """The largest batch that was seen to fit into memory, once one did not."""
         self._graphs: dict[Hashable, Callable[..., Any]] = {}
@@ -157,6 +159,18 @@ class Classifier:
             other.gradient, other.draws, other.seed, other._graphs = gradient, draws, seed, {}
             self._others[gradient, draws, seed] = other
         return self._others[gradient, draws, seed]
+
+    def beside(self, excess: Callable[["Classifier", Any, Any], Any]) -> "Classifier":
+        """The same classifier with a detector beside it, for an attack that must get past both.
+
+        Args:
+            excess: A function of a classifier, inputs (batch, ...) and the logits of each draw, (batch, draws,
+                classes). It gives (batch,), how far the detector's log odds are above those of what it lets pass.
+        """
+        other = copy.copy(self)
+        other.excess, other._graphs = excess, {}
+        other._others = {(self.gradient, self.draws, self.seed): other}
+        return other
 
     @property
     def precision(self) -> str:

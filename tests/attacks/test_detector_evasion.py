@@ -70,11 +70,11 @@ def test_the_hinge_by_hand() -> None:
     np.testing.assert_allclose(ops.convert_to_numpy(above), [1, 0.75, 0.5, 0], atol=1e-5)
 
 
-def test_what_counts_as_better() -> None:
+def test_what_counts_as_better(victim) -> None:
     """Wrong and hidden, then wrong, then right by little, then right by much."""
     logits = ops.convert_to_tensor(np.array([[0, 3], [0, 3], [1, 0], [5, 0]], "float32"))
     values = ops.convert_to_tensor(np.array([0.001, 0.05, 0.0, 0.0], "float32"))
-    verdict = attacks.build("undetected")._verdict(Goal(ops.zeros(4, "int32")), logits, values)
+    verdict = attacks.build("undetected")._verdict(victim, Goal(ops.zeros(4, "int32")), logits, values)
     assert ops.convert_to_numpy(verdict.reached).tolist() == [True, False, False, False]
     loss = ops.convert_to_numpy(verdict.loss)
     assert loss[0] > loss[1] > loss[2] > loss[3]

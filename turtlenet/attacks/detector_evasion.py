@@ -23,17 +23,19 @@ _SIDES = ("above", "below")
 @attacks.register("undetected")
 @dataclass(frozen=True, kw_only=True)
 class DetectorEvasion(Attack):
-    """Seeks a wrong answer whose uncertainty a detector takes for that of a clean input.
+    """Seeks a wrong answer that a detector takes for that to a clean input.
 
     Climbs min(margin, confidence) - weight * hinge, where the margin is that of the mean answer and the hinge is how
     far the uncertainty (paper 001, equation 12) is on the detector's side of the threshold, in units of it: Carlini &
     Wagner (2017), "Adversarial examples are not easily detected". Answer, uncertainty and gradient are those of the
     classifier's draws (EOT), which are others at each step. On a model without random layers the hinge is always 0.
+    Of a classifier beside a detector that looks at something else (`Classifier.beside`), the hinge is how far that
+    detector's log odds are above those at which it sees an attack.
 
     Args:
         threshold: Uncertainty at which the detector begins to see an attack.
         side: Where it sees nothing: `below` the threshold, or `above` it.
-        aim: How far beyond the threshold to go, as a share of it: the detector judges by other draws.
+        aim: How far beyond the threshold to go, as a share of it, or in log odds: the detector judges by other draws.
         weight: Of the hinge, against the margin.
         confidence: The margin counts up to here, in logits.
         steps: Number of gradient steps.
@@ -77,7 +79,7 @@ class DetectorEvasion(Attack):
         return "margin"
 
     def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
-        if model.stochastic and model.draws < 2:
+        if model.excess is None and model.stochastic and model.draws < 2:
             raise SettingError(f"Expected draws >= 2, which can differ, for this attack; got {model.draws}.")
 
         def again(_: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -92,19 +94,25 @@ class DetectorEvasion(Attack):
 
         def look(point: Any) -> tuple[Any, Any]:
             each = model.each(point)
-            logits, spread = model.mean(each), uncertainty(ops.softmax(each, axis=-1))
-            height = ops.minimum(goal.loss("margin", logits), self.confidence) - self.weight * self._hinge(spread)
-            return height, (logits, spread)
+            logits = model.mean(each)
+            if model.excess is None:
+                reading = uncertainty(ops.softmax(each, axis=-1))
+                hinge = self._hinge(reading)
+            else:
+                reading = model.excess(model, point, each)
+                hinge = ops.relu(reading + self.aim)
+            height = ops.minimum(goal.loss("margin", logits), self.confidence) - self.weight * hinge
+            return height, (logits, reading)
 
         def climb(_: Any, state: tuple[Best, Any]) -> tuple[Best, Any]:
             best, point = state
-            _, (logits, spread), slope = backend.input_gradient(look, point)
-            best = best.or_better(point, logits, self._verdict(goal, logits, spread))
+            _, (logits, reading), slope = backend.input_gradient(look, point)
+            best = best.or_better(point, logits, self._verdict(model, goal, logits, reading))
             return best, ball.project(point + self.step_size * ball.eps * ball.steepest(slope, point), x)
 
         _, (best, point) = backend.loop(self.steps, climb, (best, ball.sample(x, key)))
-        logits, spread = look(point)[1]
-        return best.or_better(point, logits, self._verdict(goal, logits, spread))
+        logits, reading = look(point)[1]
+        return best.or_better(point, logits, self._verdict(model, goal, logits, reading))
 
     def _hinge(self, spread: Any) -> Any:
         """How far the uncertainty is from where the attack wants it, in thresholds."""
@@ -114,12 +122,22 @@ class DetectorEvasion(Attack):
         wanted = min(self.threshold / self.aim, LARGEST)
         return ops.relu(wanted - spread) / wanted
 
-    def _verdict(self, goal: Goal, logits: Any, spread: Any) -> Verdict:
-        """Both goals first; then the wrong answer, the farther from the detector the better; then the margin."""
+    def _verdict(self, model: Classifier, goal: Goal, logits: Any, reading: Any) -> Verdict:
+        """Both goals first; then the wrong answer, the farther from the detector the better; then the margin.
+
+        Args:
+            model: The classifier, perhaps beside a detector.
+            goal: What is to be reached.
+            logits: The mean answer (batch, classes).
+            reading: Uncertainty, or log odds above those of the detector's cut (batch,).
+        """
         fooled, margin = goal.reached(logits), goal.loss("margin", logits)
-        below = self.side == "below"
-        hidden = spread < self.threshold if below else spread > self.threshold
-        distance = 1.0 - spread if below else spread
+        if model.excess is not None:
+            hidden, distance = reading < 0, -reading / (1.0 + ops.abs(reading))
+        elif self.side == "below":
+            hidden, distance = reading < self.threshold, 1.0 - reading
+        else:
+            hidden, distance = reading > self.threshold, reading
         # Margins below -1, so that any wrong answer is better than any right one.
         return Verdict(
             ops.logical_and(fooled, hidden), ops.where(fooled, distance, margin / (1.0 + ops.abs(margin)) - 2.0)

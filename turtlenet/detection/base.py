@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from keras import ops
+from scipy.special import expit
 
+from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError
 from turtlenet.registry import Registry
-from turtlenet.uncertainty import LARGEST
+from turtlenet.uncertainty import LARGEST, uncertainty
 
 __all__ = ["Detector", "detectors", "seen", "spread_of"]
 
@@ -20,15 +23,18 @@ _HALVINGS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Detector(abc.ABC):
-    """Tells adversarial inputs from clean ones by one number each, the uncertainty of paper 001, equation 12.
+    """Tells adversarial inputs from clean ones by statistics of the model's answers to them.
 
-    A subclass is a frozen dataclass of numbers with a way to be fitted and a way to score. It goes to JSON and back.
-    Fitting weighs the clean and the adversarial side alike, however many there are of each: nobody knows how often
-    attacks will come, so probabilities are those for even odds.
+    A subclass is a frozen dataclass of numbers, or tuples of them, with a way to be fitted and a way to score. It goes
+    to JSON and back. Fitting weighs the clean and the adversarial side alike, however many there are of each: nobody
+    knows how often attacks will come, so probabilities are those for even odds.
+
+    The statistic of an input is its uncertainty (paper 001, equation 12) unless a subclass defines `statistics`; such
+    a subclass defines `log_odds` in place of `score`, through which an attack that knows of the detector climbs.
     """
 
-    needs: ClassVar[str] = "clean and adversarial scores"
-    """What it is fitted on, in words."""
+    statistic: ClassVar[str] = "uncertainty"
+    """What it looks at, in words."""
 
     @classmethod
     @abc.abstractmethod
@@ -36,16 +42,51 @@ class Detector(abc.ABC):
         """Fits a detector.
 
         Args:
-            clean: Uncertainties of clean inputs, float64 (n,), each within [0, 0.25].
-            adversarial: Those of adversarial inputs, float64 (m,).
+            clean: Statistics of clean inputs, float64: uncertainties (n,), each within [0, 0.25]; or (n, k).
+            adversarial: Those of adversarial inputs, (m,) or (m, k).
 
         Raises:
-            DataError: Scores that it cannot be fitted on.
+            DataError: Statistics that it cannot be fitted on.
         """
 
-    @abc.abstractmethod
+    @classmethod
+    def statistics(cls, model: Classifier, x: Any, logits: Any) -> Any:
+        """Computes what the detector looks at, within a compiled graph.
+
+        Args:
+            model: The model, for a detector that asks it more, such as about a squeezed `x`.
+            x: Inputs, float32 (batch, ...).
+            logits: The model's answers to them, float32 (batch, draws, classes); one draw of a model without random
+                layers.
+
+        Returns:
+            float32 (batch,) or (batch, k).
+        """
+        return uncertainty(ops.softmax(logits, axis=-1))
+
+    @classmethod
+    def by_uncertainty(cls) -> bool:
+        """Whether it looks at the uncertainty, which only a model with random layers has."""
+        return cls.statistics.__func__ is Detector.statistics.__func__  # type: ignore[attr-defined]
+
     def score(self, values: Any) -> np.ndarray:
-        """Gives the probability that an input is adversarial, at even odds, float64 shaped like `values`."""
+        """Gives the probability that an input is adversarial, at even odds.
+
+        Args:
+            values: Uncertainties of any shape; or statistics (n, k).
+
+        Returns:
+            float64, shaped like the uncertainties; or (n,).
+        """
+        return np.asarray(expit(np.asarray(ops.convert_to_numpy(self.log_odds(values)), "float64")))
+
+    def log_odds(self, values: Any) -> Any:
+        """Gives log(p / (1 - p)) of the probability p of `score`, (batch,), written in `keras.ops`.
+
+        Args:
+            values: What `statistics` gives, (batch,) or (batch, k).
+        """
+        raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
         """The registered name and every number, for JSON."""
@@ -58,8 +99,13 @@ class Detector(abc.ABC):
         Raises:
             SpecError: No detector of that name.
         """
-        settings = dict(data)
+        settings = {name: _frozen(value) for name, value in data.items()}
         return detectors.factory(settings.pop("name"))(**settings)
+
+
+def _frozen(value: Any) -> Any:
+    """A value with tuples for the lists of JSON, as a frozen dataclass has them."""
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 detectors: Registry[Detector] = Registry("detector", "turtlenet.detectors", base=Detector)

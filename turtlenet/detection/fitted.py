@@ -3,15 +3,17 @@
 import datetime
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import logit
 
 from turtlenet.attacks import Attack
 from turtlenet.batching import check_agreement
+from turtlenet.classifier import Classifier
 from turtlenet.detection.base import Detector, detectors, seen
 from turtlenet.detection.scores import Scored, Setting
 from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean
@@ -35,7 +37,7 @@ class Point:
         name: `even-odds`, a probability above 0.5; or `5%-of-clean`, one that few of the clean inputs that it was
             fitted on had.
         cut: It sees an attack where the probability is above this.
-        edge: The uncertainty at which that begins.
+        edge: The uncertainty at which that begins; the cut itself for a detector that looks at something else.
         side: Where it sees nothing: `below` the edge, or `above` it.
     """
 
@@ -47,7 +49,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """The uncertainties of some inputs, as in Tables 3 and 4 of paper 001.
+    """The readings of some inputs: their uncertainties, as in Tables 3 and 4 of paper 001; or their probabilities.
 
     Attributes:
         name: `clean`, or the attack's spec.
@@ -63,7 +65,7 @@ class Scores:
 
     @staticmethod
     def of(name: str, values: np.ndarray) -> "Scores":
-        """The summary of uncertainties (n,)."""
+        """The summary of readings (n,)."""
         if not len(values):
             return Scores(name=name, count=0, mu=None, sigma=None)
         mu, sigma = (float(f"{value:.6g}") for value in (values.mean(), values.var()))
@@ -102,9 +104,33 @@ class FittedDetector:
     versions: dict[str, str]
     created: str
 
+    @property
+    def fitted(self) -> Detector:
+        """The detector itself."""
+        return Detector.from_dict(self.detector)
+
     def score(self, values: Any) -> np.ndarray:
-        """Gives the probability that an input is adversarial, at even odds, float64 shaped like `values`."""
-        return Detector.from_dict(self.detector).score(values)
+        """Gives the probability that an input is adversarial, at even odds; see `Detector.score`."""
+        return self.fitted.score(values)
+
+    def reading(self, values: np.ndarray) -> np.ndarray:
+        """The one number of each input that a report shows, float64 (n,): its uncertainty, or else its probability."""
+        return values if self.fitted.by_uncertainty() else self.score(values)
+
+    def excess(self, point: str) -> Callable[[Classifier, Any, Any], Any] | None:
+        """How far the log odds of inputs are above a point's cut, for an attack; None where their uncertainty tells.
+
+        Args:
+            point: The name of one of the points.
+
+        Returns:
+            A function of a classifier, inputs (batch, ...) and logits (batch, draws, classes); it gives (batch,).
+        """
+        detector = self.fitted
+        if detector.by_uncertainty():
+            return None
+        cut = float(logit(min(max(next(each.cut for each in self.points if each.name == point), 1e-9), 1 - 1e-9)))
+        return lambda model, x, logits: detector.log_odds(detector.statistics(model, x, logits)) - cut
 
     def check_model(self, about: Mapping[str, Any]) -> None:
         """Refuses another model than the detector's own: uncertainties of two models are not alike.
@@ -135,14 +161,15 @@ class FittedDetector:
             TypeError, ValueError, KeyError: No such text.
         """
         found: FittedDetector = read(FittedDetector, json.loads(text))
-        numbers = [value for value in found.detector.values() if not isinstance(value, str)]
+        numbers = [value for value in _flat(list(found.detector.values())) if not isinstance(value, str)]
         if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in numbers):
             raise ValueError("numbers of the detector that are not finite")
         if not all(isinstance(found.model[key], str) for key in ("sha256", "name")):
             raise TypeError("no name or sha256 of the model")
         if not (found.points and found.attacks and float(found.threat["eps"]) >= 0 and found.threat["norm"]):
             raise ValueError("no points, attacks or threat")
-        found.score(np.zeros(1))
+        if found.fitted.by_uncertainty():
+            found.score(np.zeros(1))
         str(found)
         return found
 
@@ -212,6 +239,7 @@ def fit_on(
     setting.examples.check()
     digest = setting.examples.sha256()
     check_agreement(about["sha256"], digest)
+    setting = replace(setting, kind=kind)
     clean, labels = setting.clean(), setting.examples.labels
     right = clean.answers == labels if population == "successes" else np.ones(len(labels), bool)
     parts = {str(attack): _counting(setting.attacked(attack), labels, right, population) for attack in attacks}
@@ -237,10 +265,18 @@ def fit_on(
         attack_draws=setting.classifier.draws,
         seed=setting.seed,
         points=tuple(_point(made, name, cut) for name, cut in (("even-odds", 0.5), ("5%-of-clean", few))),
-        scores=(Scores.of("clean", sides[0]), *(Scores.of(spec, values) for spec, values in parts.items())),
+        scores=tuple(
+            Scores.of(name, values if kind.by_uncertainty() else made.score(values))
+            for name, values in (("clean", sides[0]), *parts.items())
+        ),
         versions=versions(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _flat(value: Any) -> list[Any]:
+    """The numbers of lists of lists."""
+    return [each for part in value for each in _flat(part)] if isinstance(value, list | tuple) else [value]
 
 
 def _counting(found: Scored, labels: np.ndarray, right: np.ndarray, population: str) -> np.ndarray:
@@ -248,7 +284,7 @@ def _counting(found: Scored, labels: np.ndarray, right: np.ndarray, population: 
 
 
 def _point(detector: Detector, name: str, cut: float) -> Point:
-    edge, side = seen(detector, cut)
+    edge, side = seen(detector, cut) if detector.by_uncertainty() else (cut, "below")
     return Point(name=name, cut=cut, edge=float(f"{edge:.4g}"), side=side)
 
 

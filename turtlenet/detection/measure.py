@@ -48,6 +48,7 @@ def score_on(
         TurtlenetError: An attack that cannot work on this model or in this norm.
     """
     fitted.check_model(about)
+    setting = replace(setting, kind=type(fitted.fitted))
     knowing = adaptive_attacks(fitted, adaptive)
     for attack in (*plain, *(attack for attack, _ in knowing)):
         attack.check(setting.classifier, setting.ball)
@@ -58,7 +59,7 @@ def score_on(
     trial = _Trial(fitted, examples.labels, setting.clean(), setting.seed)
     tried: list[tuple[Attack, tuple[str, ...], Scored]]
     tried = [(attack, (), setting.attacked(attack)) for attack in plain]
-    tried += [(attack, names, setting.attacked(attack)) for attack, names in knowing]
+    tried += [(attack, names, setting.attacked(attack, fitted.excess(names[0]))) for attack, names in knowing]
     rows = tuple(trial.row(*each) for each in tried)
     clean = [found for _, names, found in tried if not names]
     ball = setting.ball
@@ -94,6 +95,9 @@ def score_on(
 
 def adaptive_attacks(fitted: FittedDetector, spec: str) -> list[tuple[Attack, tuple[str, ...]]]:
     """The attack of a spec, told each edge of a detector in turn, with the points that it was told of."""
+    if spec and not fitted.fitted.by_uncertainty():
+        # It is told through the classifier that it attacks.
+        return [(attacks.build(spec), (point.name,)) for point in fitted.points]
     made: dict[Attack, tuple[str, ...]] = {}
     for point in fitted.points if spec else ():
         attack = attacks.build(spec, {"threshold": point.edge, "side": point.side})
@@ -158,8 +162,8 @@ class _Trial:
         within = curves.bootstrap(pair, {"auc": curves.area, "accuracy": curves.accuracy}, self.seed)
         auc, accuracy = curves.area(clean, adversarial), curves.accuracy(clean, adversarial)
         return Separation(
-            clean=Scores.of("clean", self.clean.values[is_clean]),
-            adversarial=Scores.of(spec, found.values[is_attacked]),
+            clean=Scores.of("clean", self.fitted.reading(self.clean.values[is_clean])),
+            adversarial=Scores.of(spec, self.fitted.reading(found.values[is_attacked])),
             auc=None if auc is None else round(auc, 6),
             auc_interval=within["auc"],
             accuracy=None if accuracy is None else round(accuracy, 6),
@@ -184,13 +188,13 @@ class _Trial:
         )
 
     def histogram(self, tried: Sequence[tuple[str, Scored]]) -> Histogram:
-        attacked = [(spec, found.values[self.fooled(found)]) for spec, found in tried]
-        return histogram([("clean", self.clean.values[self.right]), *attacked])
+        attacked = [(spec, self.fitted.reading(found.values[self.fooled(found)])) for spec, found in tried]
+        return histogram([("clean", self.fitted.reading(self.clean.values[self.right])), *attacked])
 
     def listed(self, tried: Sequence[Scored]) -> dict[str, list[float]]:
         lists: dict[str, list[float]] = {"label": self.labels.tolist()}
         for name, found in (("clean", self.clean), *((str(number), one) for number, one in enumerate(tried))):
-            lists[name] = [float(f"{value:.6g}") for value in found.values]
+            lists[name] = [float(f"{value:.6g}") for value in self.fitted.reading(found.values)]
             lists[f"{name}_answer"] = found.answers.tolist()
         return lists
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,8 @@ from turtlenet.bars import Bar
 from turtlenet.batching import dealt, in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
+from turtlenet.detection.base import Detector
 from turtlenet.errors import DataError, ModelError, SettingError
-from turtlenet.uncertainty import uncertainty
 
 __all__ = ["Scored", "Setting", "check_stochastic"]
 
@@ -27,7 +28,7 @@ class Scored:
     """What a model answers to n images and how sure it is; arrays on the host.
 
     Attributes:
-        values: Uncertainties (paper 001, equation 12), float64 (n,).
+        values: What the detector looks at: uncertainties (paper 001, equation 12), float64 (n,); or (n, k).
         answers: Classes with the largest mean probability, int (n,).
         seconds: What crafting and scoring took.
         linf: Largest change of a pixel, over all images, in input units.
@@ -50,9 +51,10 @@ class Setting:
         draws: Stochastic inferences behind each uncertainty, at least 2.
         seed: Repeats every draw; those behind an uncertainty are others than the attacker's.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a result.
+        kind: The detector's class, which says what is looked at.
 
     Raises:
-        ModelError: A model that draws nothing.
+        ModelError: A model that draws nothing, where the detector looks at its uncertainty.
         SettingError: A number out of its range.
         DataError: Labels that the model does not have.
     """
@@ -63,11 +65,17 @@ class Setting:
     draws: int = 50
     seed: int = 0
     batch_size: int | None = 64
+    kind: type[Detector] = Detector  # type: ignore[type-abstract]
 
     def __post_init__(self) -> None:
-        if self.draws < 2:
-            raise SettingError(f"Expected draws >= 2, whose answers can differ; got {self.draws}.")
-        if self.classifier.draws < 2:
+        uncertain = self.kind.by_uncertainty()
+        if self.draws < (2 if uncertain else 1):
+            raise SettingError(
+                f"Expected draws >= 2, whose answers can differ; got {self.draws}."
+                if uncertain
+                else f"Expected draws >= 1; got {self.draws}."
+            )
+        if uncertain and self.classifier.draws < 2:
             raise SettingError(f"Expected attack_draws >= 2, whose answers can differ; got {self.classifier.draws}.")
         if self.seed < 0:
             raise SettingError(f"Expected seed >= 0; got {self.seed}.")
@@ -78,7 +86,8 @@ class Setting:
                 f"Expected labels of {self.classifier.num_classes} classes; got {self.examples.num_classes} in "
                 f"{self.examples.name}."
             )
-        check_stochastic(self.classifier)
+        if uncertain:
+            check_stochastic(self.classifier)
 
     @property
     def judge(self) -> Classifier:
@@ -94,11 +103,17 @@ class Setting:
         """The images as they are."""
         return self._scored(self.examples.batch(slice(None))[0])
 
-    def attacked(self, attack: Attack) -> Scored:
-        """The images after an attack, judged on draws that it has not seen."""
+    def attacked(self, attack: Attack, excess: Callable[[Classifier, Any, Any], Any] | None = None) -> Scored:
+        """The images after an attack, judged on draws that it has not seen.
+
+        Args:
+            attack: Any attack.
+            excess: What the detector adds to the model for an attack that knows of it; see `FittedDetector.excess`.
+        """
         x, y = self.examples.batch(slice(None))
         began = time.perf_counter()
-        moved = attack_all(attack, self.victim, x, y, ball=self.ball, seed=self.seed, batch_size=self.batch_size).x
+        victim = self.victim if excess is None else self.victim.beside(excess)
+        moved = attack_all(attack, victim, x, y, ball=self.ball, seed=self.seed, batch_size=self.batch_size).x
         found = self._scored(moved)
         linf = float(np.abs(moved - x).max())
         return Scored(found.values, found.answers, round(time.perf_counter() - began, 3), linf)
@@ -107,27 +122,32 @@ class Setting:
         judge, count = self.judge, len(x)
 
         def graph(x: Any) -> Any:
-            each = judge.each(x)
-            answers = ops.argmax(ops.mean(ops.softmax(each, axis=-1), axis=1), axis=-1)
-            return uncertainty(ops.softmax(each, axis=-1)), ops.cast(answers, "int32")
+            logits = judge.each(x)
+            answers = ops.argmax(ops.mean(ops.softmax(logits, axis=-1), axis=1), axis=-1)
+            return self.kind.statistics(judge, x, logits), ops.cast(answers, "int32")
 
         def work(rows: np.ndarray) -> list[np.ndarray]:
             pixels = backend.shard(ops.convert_to_tensor(x[rows], "float32"))
-            return [ops.convert_to_numpy(part) for part in judge.compiled("uncertainty", graph)(pixels)]
+            named = f"statistics of {self.kind.__qualname__}"
+            return [ops.convert_to_numpy(part) for part in judge.compiled(named, graph)(pixels)]
 
         def share() -> tuple[np.ndarray, np.ndarray]:
-            values, answers = np.empty(count), np.empty(count, "int32")
+            values, answers = np.empty(0), np.empty(count, "int32")
             hidden = not (backend.process()[0] == 0 and sys.stderr.isatty())
             with Bar(len(dealt(count)), unit="image", hidden=hidden, leave=False) as bar:
-                for rows, (spread, answer) in in_batches(judge, dealt(count), self.batch_size, work):
-                    values[rows], answers[rows] = spread[: len(rows)], answer[: len(rows)]
+                for rows, (statistics, answer) in in_batches(judge, dealt(count), self.batch_size, work):
+                    if not len(values):
+                        values = np.empty((count, *statistics.shape[1:]))
+                    values[rows], answers[rows] = statistics[: len(rows)], answer[: len(rows)]
                     bar.update(len(rows))
-            return values[dealt(count)], answers[dealt(count)]
+            # Of a process that was dealt no image, nobody knows how many numbers an image has.
+            return values[dealt(count)] if len(values) else values, answers[dealt(count)]
 
         parts = backend.gather(share)
-        values, answers = np.empty(count), np.empty(count, "int32")
-        for number, part in enumerate(parts):
-            values[number :: len(parts)], answers[number :: len(parts)] = part
+        shape = max((part[0].shape[1:] for part in parts), key=len)
+        values, answers = np.empty((count, *shape)), np.empty(count, "int32")
+        for number, (statistics, answer) in enumerate(parts):
+            values[number :: len(parts)], answers[number :: len(parts)] = statistics.reshape(-1, *shape), answer
         return Scored(values, answers)
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from turtlenet.detection.report import AttackedRow, Detection, Separation, Share
 
 __all__ = [
-    "EQUATION",
     "SEPARATION_HEAD",
+    "equation",
     "facts",
     "fitted",
     "headline",
@@ -33,6 +33,9 @@ __all__ = [
 EQUATION = (
     "The score is the variance of each class's softmax output over the draws (1/N), averaged over the classes: "
     "paper 001, equation 12. Sigma is the variance of the scores, as the paper's must be."
+)
+OWN_PROBABILITY = (
+    "The score is the probability that the detector itself gives; mu and sigma are the mean and the variance of these."
 )
 SEPARATION_HEAD = ("attack", "clean", "adversarial", "mu", "sigma", "AUC [95 % interval]", "accuracy [95 % interval]")
 
@@ -84,6 +87,11 @@ def headline(result: Detection) -> str:
 def title(row: AttackedRow) -> str:
     """An attack as the user named it; an adaptive one by the points that it was told of."""
     return f"{row.name}, told {' and '.join(row.aims_at)}" if row.adaptive else clean(row.spec)
+
+
+def equation(result: Detection) -> str:
+    """What the scores are."""
+    return OWN_PROBABILITY if all(each.point.edge == each.point.cut for each in result.alarms) else EQUATION
 
 
 def populations(result: Detection) -> list[tuple[str, list[tuple[AttackedRow, Separation]]]]:
@@ -141,6 +149,8 @@ def legend(result: Detection) -> list[str]:
 
 def point_words(point: Point) -> str:
     """Where a detector says that it sees an attack."""
+    if point.edge == point.cut:
+        return f"{point.name}: seen at a probability above {point.cut:.3g}"
     beyond = "above" if point.side == "below" else "below"
     return f"{point.name}: seen at a probability above {point.cut:.3g}, an uncertainty {beyond} {point.edge:.3g}"
 

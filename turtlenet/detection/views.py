@@ -29,7 +29,7 @@ def markdown(result: Detection) -> str:
     parts = [
         f"# {TITLE}",
         f"**{md.plain(text.headline(result))}**",
-        f"{md.plain(', '.join(text.facts(result)))}. {md.plain(text.EQUATION)}",
+        f"{md.plain(', '.join(text.facts(result)))}. {md.plain(text.equation(result))}",
         "## Reasons to doubt",
         "\n".join(f"- **{md.plain(one.finding)}** → {md.plain(one.advice)} (`{one.code}`)" for one in result.doubts),
         "## Misclassified and not seen, of the images that were right",
@@ -57,7 +57,7 @@ def html(result: Detection, pictures: dict[str, bytes]) -> str:
         result=result,
         headline=text.headline(result),
         facts=text.facts(result),
-        equation=text.EQUATION,
+        equation=text.equation(result),
         slip_head=text.slip_head(result),
         slip_rows=text.slip_rows(result),
         points=_points(result),

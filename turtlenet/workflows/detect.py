@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from turtlenet import attacks as attack_family
 from turtlenet.attacks import Attack
 from turtlenet.attacks.threat import ball_for
 from turtlenet.attacks.told import told
 from turtlenet.checked import checked
-from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose
 from turtlenet.data.prepare import DataType, load_data
-from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, fit_on, score_on
+from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, detectors, fit_on, score_on
 from turtlenet.errors import DataError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
@@ -69,7 +69,10 @@ def fit_detector(
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
-    victim = _victim(model, bounds, head, precision, gradient, attack_draws)
+    victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=attack_draws)
+    kind: Any = detectors.factory(detector)
+    if kind.by_uncertainty():
+        check_stochastic(victim)
     found = load_data(data, victim)
     if found.train is None or not len(found.train):
         raise DataError(f"Expected a part of {found.name} to fit on that is not the test part; got test images only.")
@@ -80,6 +83,7 @@ def fit_detector(
         draws=draws,
         seed=seed,
         batch_size=batch_size,
+        kind=kind,
     )
     for line in misfits(victim, setting.examples, setting.ball):
         tell(line)
@@ -127,13 +131,13 @@ def score_detector(
     """
     fitted = detector if isinstance(detector, FittedDetector) else FittedDetector.load(Path(detector))
     threat = fitted.threat
-    victim = _victim(
+    victim = as_classifier(
         model,
-        bounds,
-        head,
-        precision,
-        threat["gradient"] if gradient is None else gradient,
-        fitted.attack_draws if attack_draws is None else attack_draws,
+        bounds=bounds,
+        head=head,
+        precision=precision,
+        gradient=threat["gradient"] if gradient is None else gradient,
+        draws=fitted.attack_draws if attack_draws is None else attack_draws,
     )
     about = about_model(model, victim)
     fitted.check_model(about)
@@ -147,20 +151,8 @@ def score_detector(
         draws=fitted.draws,
         seed=fitted.seed + 1 if seed is None else seed,
         batch_size=batch_size,
+        kind=type(fitted.fitted),
     )
     # A file's specs are registered names only: reading a file imports nothing.
     made = [attack_family.build(spec) for spec in attacks] or [told(spec) for spec in fitted.attacks]
     return score_on(setting, fitted, made, about=about, adaptive=adaptive)
-
-
-def _victim(
-    model: ModelType,
-    bounds: tuple[float, float] | None,
-    head: str,
-    precision: str | None,
-    gradient: str,
-    draws: int,
-) -> Classifier:
-    victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
-    check_stochastic(victim)
-    return victim
