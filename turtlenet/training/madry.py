@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from turtlenet import losses
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.training.objective import Objective, objectives
@@ -21,7 +20,7 @@ class Madry(Objective):
 
     def loss(self, model: Classifier, x: Any, moved: Any, y: Any) -> tuple[Any, Any]:
         logits = model(moved, training=True)
-        return losses.TRAINING[self.minimize](y, logits), logits
+        return self.fit(y, logits), logits
 
 
 @objectives.register("natural")
@@ -38,4 +37,4 @@ class Natural(Objective):
 
     def loss(self, model: Classifier, x: Any, moved: Any, y: Any) -> tuple[Any, Any]:
         logits = model(moved, training=True)
-        return losses.TRAINING[self.minimize](y, logits), logits
+        return self.fit(y, logits), logits

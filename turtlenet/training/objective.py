@@ -4,7 +4,7 @@ import abc
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from keras import ops
 
@@ -13,12 +13,16 @@ from turtlenet.arguments import check_fields
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.errors import ModelError, SettingError, SpecError, did_you_mean
+from turtlenet.ranges import check_ranges, count, number, one_of, share
 from turtlenet.registry import Registry
+from turtlenet.training.gradalign import misalignment
 
 __all__ = ["Objective", "objectives"]
 
 _CRAFT_ON = ("ensemble", "self", "static")
+# The random points of gradient alignment come from a stream that no attack uses.
+_ALIGN = 0xA116
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,7 @@ class Objective(abc.ABC):
 
     A subclass is a frozen dataclass with two methods, `craft` and `loss`. Whatever it crafts, the radius grows over
     the warm-up, the clean share of a batch stays as it is, and the examples are crafted on the models asked for.
+    Whatever its loss is, the regularizers here are added to it.
 
     Args:
         attack: Looks for the inner maximum.
@@ -34,35 +39,43 @@ class Objective(abc.ABC):
         clean_share: Share of a batch, from 0 to 1, that is not attacked; those examples come first.
         warmup_steps: Training steps over which the radius grows from 0 to the ball's.
         minimize: The loss of an example: `cross_entropy`, or `squared_error` of the probabilities.
+        label_smoothing: Share of a label that is spread over all classes, from 0 to below 1 (Szegedy et al., 2016).
+        logit_pairing: Weight of the mean squared difference of the logits at an input and at what was crafted of it
+            (Kannan et al., 2018, "Adversarial logit pairing"); costs a pass more.
+        gradalign: Weight of 1 - cos of the input gradients at an input and at a random point of the ball around it
+            (Andriushchenko & Flammarion, 2020, eq. 6), which keeps training with one step from catastrophic
+            overfitting; costs two input gradients and their derivatives. 0.2 is the paper's for 8/255.
         craft_on: `self` crafts on the model in training; `static` on one fixed other model, drawn for each batch from
             the sources; `ensemble` on the model in training or a fixed one, drawn likewise (Tramèr et al., 2018).
     """
 
     attack: Attack
     ball: Ball
-    clean_share: float = 0.0
-    warmup_steps: int = 0
+    clean_share: float = share(0.0)
+    warmup_steps: int = count(0)
     minimize: str = "cross_entropy"
-    craft_on: str = "self"
+    craft_on: str = one_of("self", _CRAFT_ON)
+    label_smoothing: float = number(0.0, low=0, below=1)
+    logit_pairing: float = number(0.0, low=0)
+    gradalign: float = number(0.0, low=0)
+
+    replays: ClassVar[int] = 1
+    """How often a batch is descended on in turn; see `turtlenet.training.free`."""
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
-        if "perturb" in vars(cls):
-            # Written over, it would leave out the warm-up, the clean share and the sources without a word.
-            raise SpecError(f"Expected objective {cls.__name__} to define craft; got perturb, which is final.")
+        for name, own in (("perturb", "craft"), ("total", "loss")):
+            if name in vars(cls):
+                # Written over, it would leave out the warm-up, the clean share, the sources and the regularizers.
+                raise SpecError(f"Expected objective {cls.__name__} to define {own}; got {name}, which is final.")
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if not 0 <= self.clean_share <= 1:
-            raise SettingError(f"Expected clean_share from 0 to 1; got {self.clean_share}.")
-        if self.warmup_steps < 0:
-            raise SettingError(f"Expected warmup_steps >= 0; got {self.warmup_steps}.")
+        check_ranges(self)
         if self.minimize not in losses.TRAINING:
             raise SpecError(
                 f"Unknown loss {self.minimize!r} to minimize.{did_you_mean(self.minimize, losses.TRAINING)}"
             )
-        if self.craft_on not in _CRAFT_ON:
-            raise SpecError(f"Unknown craft_on {self.craft_on!r}.{did_you_mean(self.craft_on, _CRAFT_ON)}")
 
     def check(self, model: Classifier, sources: Sequence[Classifier]) -> None:
         """Refuses what cannot work, before training starts.
@@ -72,7 +85,19 @@ class Objective(abc.ABC):
             ModelError: The attack's loss needs more classes than the model has.
         """
         self.attack.check(model, self.ball)
-        if self.craft_on != "self" and not sources:
+        if len(sources) < self.helpers:
+            raise SettingError(
+                f"Expected a helper for objective {objectives.name_of(type(self))}, a model that was trained as "
+                "usual; got none: pass --source."
+            )
+        for helper in sources[: self.helpers]:
+            ours, theirs = (model.input_shape, model.num_classes), (helper.input_shape, helper.num_classes)
+            if ours != theirs:
+                raise ModelError(
+                    f"Expected a helper with inputs of {ours[0]} and {ours[1]} classes, as the model has; got inputs "
+                    f"of {theirs[0]} and {theirs[1]} classes."
+                )
+        if self.craft_on != "self" and len(sources) <= self.helpers:
             raise SettingError(
                 f"Expected at least one other model to craft on for craft_on={self.craft_on}; got none: pass --source."
             )
@@ -117,6 +142,16 @@ class Objective(abc.ABC):
             Inputs shaped like `x`; see `Attack.craft`, which keeps them in the ball.
         """
 
+    @property
+    def helpers(self) -> int:
+        """How many of the sources serve the loss and not the crafting; they come first."""
+        return 0
+
+    @property
+    def passes(self) -> float:
+        """Weight gradients of a batch that a step costs, beside what the attack costs; a forward pass is a third."""
+        return 1.0 + bool(self.logit_pairing) + 4.0 * bool(self.gradalign)
+
     @abc.abstractmethod
     def loss(self, model: Classifier, x: Any, moved: Any, y: Any) -> tuple[Any, Any]:
         """Gives the loss of each example (batch,) and the logits at `moved`, in training mode.
@@ -127,6 +162,46 @@ class Objective(abc.ABC):
             moved: What `perturb` made of them.
             y: Labels, int32 (batch,).
         """
+
+    @final
+    def total(
+        self, model: Classifier, x: Any, adversarial: Any, y: Any, *, key: Any, sources: Sequence[Classifier] = ()
+    ) -> tuple[Any, Any]:
+        """Gives what is minimized for each example (batch,), its loss and the regularizers, and the logits.
+
+        Args:
+            model: The classifier in training.
+            x: Inputs as they are, float32 (batch, ...).
+            adversarial: What `perturb` made of them.
+            y: Labels, int32 (batch,).
+            key: The examples' keys of this step (batch, 2).
+            sources: Those of `perturb`.
+        """
+        if self.helpers:
+            total, logits = self.loss_beside(model, x, adversarial, y, sources[: self.helpers])
+        else:
+            total, logits = self.loss(model, x, adversarial, y)
+        if self.logit_pairing:
+            total += self.logit_pairing * ops.mean(ops.square(model(x, training=True) - logits), axis=-1)
+        if self.gradalign:
+            total += self.gradalign * misalignment(model, x, y, self.ball, random.fold_in(key, _ALIGN))
+        return total, logits
+
+    def loss_beside(
+        self, model: Classifier, x: Any, adversarial: Any, y: Any, helpers: Sequence[Classifier]
+    ) -> tuple[Any, Any]:
+        """The loss of an objective that has helpers, fixed classifiers; see `loss`."""
+        raise NotImplementedError
+
+    def fit(self, y: Any, logits: Any) -> Any:
+        """What `minimize` names, of labels (batch,) and logits (batch, classes), with smoothed labels if asked for."""
+        if not self.label_smoothing:
+            return losses.TRAINING[self.minimize](y, logits)
+        classes, share = logits.shape[-1], self.label_smoothing
+        targets = (1 - share) * ops.one_hot(y, classes, dtype="float32") + share / classes
+        if self.minimize == "squared_error":
+            return ops.mean(ops.square(ops.softmax(logits, axis=-1) - targets), axis=-1)
+        return -ops.sum(targets * ops.log_softmax(logits, axis=-1), axis=-1)
 
     def _crafted(self, model: Classifier, x: Any, y: Any, key: Any, step: Any, sources: Sequence[Classifier]) -> Any:
         ball = self.ball
@@ -144,7 +219,8 @@ class Objective(abc.ABC):
     def _victims(self, model: Classifier, sources: Sequence[Classifier]) -> list[Classifier]:
         if self.craft_on == "self":
             return [model]
-        return [model, *sources] if self.craft_on == "ensemble" else list(sources)
+        others = sources[self.helpers :]
+        return [model, *others] if self.craft_on == "ensemble" else list(others)
 
     def to_dict(self) -> dict[str, Any]:
         """The registered name and every setting, for JSON."""

@@ -147,7 +147,7 @@ class Trainer(backend.Steps, keras.Model):
         _, replicas = backend.replica()
 
         def loss() -> tuple[Any, Any]:
-            losses, logits = self.objective.loss(self.classifier, x, moved, y)
+            losses, logits = self.objective.total(self.classifier, x, moved, y, key=key, sources=self.sources)
             total = ops.sum(losses if weight is None else losses * weight) / mass
             others = ops.sum([0.0, *self.network.losses]) / self.accumulate
             return self.optimizer.scale_loss((total + others) / replicas), (losses, logits)
@@ -161,7 +161,8 @@ class Trainer(backend.Steps, keras.Model):
         x, y, weight = self._unpack(data)
         key = self._keys(x, self.seed + _VALIDATION)
         moved = self.validation_attack.craft(self.classifier, x, y, ball=self.objective.ball, key=key)
-        losses, logits = self.objective.loss(_Still(self.classifier), x, moved, y)
+        still, sources = _Still(self.classifier), self.sources
+        losses, logits = self.objective.total(still, x, moved, y, key=key, sources=sources)
         self._loss.update_state(losses, weight)
         self._clean.update_state(_hits(y, self.classifier(x)), weight)
         self._robust.update_state(_hits(y, logits), weight)
