@@ -147,9 +147,50 @@ def test_a_helper_must_be_there_and_fit() -> None:
     Trainer(MODEL, build("hat"), sources=[HELPER])
 
 
+def test_free_moves_weights_and_inputs_by_one_gradient() -> None:
+    """Two replays of one batch against the same by hand, with plain gradient descent."""
+    model, objective = net(7), build("free:replays=2")
+    trainer = Trainer(model, objective, batch_size=6)
+    trainer.compile(optimizer=keras.optimizers.SGD(0.1))
+    twin, delta, point = net(7), np.zeros_like(X), keras.Variable(X)
+    variables = [*twin.model.trainable_variables, point]
+
+    def loss():
+        return ops.mean(build("madry").fit(Y, twin(point))), ()
+
+    graph = backend.compiled(lambda: backend.weight_gradients(loss, variables)[2], lambda: variables)
+    for _ in range(2):
+        point.assign(np.clip(X + delta, 0, 1))
+        *gradients, ascent = (ops.convert_to_numpy(each) for each in graph())
+        for variable, gradient in zip(variables, gradients, strict=False):
+            variable.assign(variable - 0.1 * gradient)
+        delta = np.clip(delta + 0.1 * np.sign(ascent), -0.1, 0.1)
+    trainer.fit(X, Y, batch_size=6, epochs=1, shuffle=False, verbose=0)
+    np.testing.assert_allclose(ops.convert_to_numpy(trainer.carried), delta, atol=1e-6)
+    for one, other in zip(model.model.get_weights(), twin.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_free_refuses_what_it_cannot_do() -> None:
+    with pytest.raises(SettingError, match="Expected batch_size of a trainer on objective free"):
+        Trainer(MODEL, build("free"))
+    with pytest.raises(SettingError, match="a batch in one part"):
+        Trainer(MODEL, build("free"), batch_size=6, accumulate=2)
+    with pytest.raises(SettingError, match="which crafts nothing"):
+        build("free:clean_share=0.5")
+
+
 @pytest.mark.parametrize(
     ("spec", "passes"),
-    [("madry", 1), ("fast", 1), ("mart", 2), ("trades", 2 + 1 / 3), ("madry:gradalign=0.2", 5), ("hat", 3 + 2 / 3)],
+    [
+        ("madry", 1),
+        ("free:replays=4", 4),
+        ("fast", 1),
+        ("mart", 2),
+        ("trades", 2 + 1 / 3),
+        ("madry:gradalign=0.2", 5),
+        ("hat", 3 + 2 / 3),
+    ],
 )
 def test_the_count_of_passes(spec, passes) -> None:
     assert build(spec).passes == pytest.approx(passes)

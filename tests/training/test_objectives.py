@@ -59,7 +59,8 @@ def test_the_crafted_batch_lies_in_the_ball(name, victim) -> None:
     # N-FGSM does not project: two radii of noise and one of a step, within the bounds.
     reach = 0.3 if name == "n-fgsm" else 0.1
     assert moved.shape == X.shape and np.abs(moved - X).max() <= reach + 1e-7 and 0 <= moved.min() <= moved.max() <= 1
-    assert (np.abs(moved - X).max() > 0) == (name != "natural")
+    # The trainer moves what `free` trains on.
+    assert (np.abs(moved - X).max() > 0) == (name not in ("free", "natural"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -73,7 +74,7 @@ def test_the_loss_is_one_number_for_each_example(name, victim) -> None:
 def test_settings_are_json_and_frozen(name) -> None:
     objective = build(name)
     data = json.loads(json.dumps(objective.to_dict()))
-    own = "rfgsm" if name in ("fast", "n-fgsm") else "pgd"
+    own = {"fast": "rfgsm", "n-fgsm": "rfgsm", "free": "fgsm"}.get(name, "pgd")
     assert data["name"] == name and data["attack"]["name"] == own and data["ball"]["eps"] == 0.1
     with pytest.raises(dataclasses.FrozenInstanceError):
         objective.clean_share = 0.3
@@ -132,6 +133,7 @@ def test_a_static_model_and_an_ensemble(victim, small) -> None:
         ("trades:beta=-1", "Expected beta >= 0; got -1.0."),
         ("mart:beta=nan", "Expected beta >= 0; got nan."),
         ("hat:gamma=-1", "Expected gamma >= 0; got -1.0."),
+        ("free:replays=1", "Expected replays >= 2; got 1."),
         ("fast:step_size=0", "Expected step_size > 0; got 0.0."),
         ("n-fgsm:noise=-1", "Expected noise >= 0; got -1.0."),
     ],

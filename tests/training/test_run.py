@@ -8,7 +8,7 @@ from turtlenet import attacks, backend, balls, data
 from turtlenet.classifier import Classifier
 from turtlenet.data.prepare import split
 from turtlenet.errors import OutputError, SettingError
-from turtlenet.training import Madry, Schedule, Trainer, harden
+from turtlenet.training import Madry, Schedule, Trainer, harden, objectives
 from turtlenet.training.callbacks import BestRobust, CollapseWatch
 from turtlenet.training.checkpoint import read_notes
 from turtlenet.training.stream import Stream
@@ -82,6 +82,27 @@ def test_a_killed_run_ends_with_the_same_weights(step, unbroken, tmp_path) -> No
     found = run(again, checkpoint=path, seconds=0.0, resume=True)
     assert found == expected
     for one, other in zip(weights, again.model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+# What carries a state of its own from batch to batch, and one with regularizers; the rest goes the same way.
+SPECS = ["free:replays=2", "trades:gradalign=0.2,logit_pairing=0.1", *(f"{name}" for name in objectives.names())]
+
+
+@pytest.mark.parametrize("spec", [pytest.param(spec, marks=[pytest.mark.slow] * (":" not in spec)) for spec in SPECS])
+def test_a_killed_run_of_any_objective_ends_with_the_same_weights(spec, tmp_path) -> None:
+    plan = objectives.build(spec, attack=attacks.build("pgd:steps=2,keep=last"), ball=balls.get("linf", 0.05))
+
+    def short(model: Classifier, **settings) -> None:
+        schedule = Schedule(epochs=2, batch_size=10, learning_rate=0.01, seed=7)
+        harden(model, EXAMPLES, plan, schedule, sources=[victim()] * plan.helpers, **QUIET, **settings)
+
+    whole, broken, again = victim(), victim(), victim()
+    short(whole)
+    with pytest.raises(KeyboardInterrupt):
+        short(broken, checkpoint=tmp_path / "state", seconds=0.0, callbacks=[Kill(4)])
+    short(again, checkpoint=tmp_path / "state", seconds=0.0, resume=True)
+    for one, other in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
         assert np.array_equal(one, other)
 
 

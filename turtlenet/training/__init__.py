@@ -2,6 +2,7 @@
 
 from turtlenet.training.class_weights import class_weights
 from turtlenet.training.fast import Fast, NoisyFGSM
+from turtlenet.training.free import Free
 from turtlenet.training.hat import Hat
 from turtlenet.training.madry import Madry, Natural
 from turtlenet.training.mart import Mart
@@ -14,6 +15,7 @@ from turtlenet.training.trainer import Trainer
 __all__ = [
     "OPTIMIZERS",
     "Fast",
+    "Free",
     "Hat",
     "Madry",
     "Mart",

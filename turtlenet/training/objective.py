@@ -60,7 +60,7 @@ class Objective(abc.ABC):
     gradalign: float = number(0.0, low=0)
 
     replays: ClassVar[int] = 1
-    """How often a batch is descended on in turn; see `turtlenet.training.free`."""
+    """How often a batch is descended on in turn, each time from where the last one left it; see `Free`."""
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
@@ -204,10 +204,7 @@ class Objective(abc.ABC):
         return -ops.sum(targets * ops.log_softmax(logits, axis=-1), axis=-1)
 
     def _crafted(self, model: Classifier, x: Any, y: Any, key: Any, step: Any, sources: Sequence[Classifier]) -> Any:
-        ball = self.ball
-        if self.warmup_steps:
-            grown = (ops.cast(step, "float32") + 1.0) / self.warmup_steps
-            ball = ball.with_eps(ball.eps * ops.minimum(grown, 1.0))
+        ball = self.ball_at(step)
         victims = self._victims(model, sources)
         crafts = [lambda victim=victim: self.craft(victim, x, y, ball=ball, key=key) for victim in victims]
         if len(crafts) == 1:
@@ -215,6 +212,13 @@ class Objective(abc.ABC):
         # The first example's key draws for the whole batch, from a stream that no attack uses.
         draw = random.uniform(random.fold_in(key[:1], 0xE45), ())[0]
         return ops.switch(ops.cast(draw * len(crafts), "int32"), crafts)
+
+    def ball_at(self, step: Any) -> Ball:
+        """The ball at a step of the run, an integer scalar: its radius grows over the warm-up."""
+        if not self.warmup_steps:
+            return self.ball
+        grown = (ops.cast(step, "float32") + 1.0) / self.warmup_steps
+        return self.ball.with_eps(self.ball.eps * ops.minimum(grown, 1.0))
 
     def _victims(self, model: Classifier, sources: Sequence[Classifier]) -> list[Classifier]:
         if self.craft_on == "self":

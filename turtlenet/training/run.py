@@ -58,9 +58,14 @@ class Schedule:
         if self.optimizer not in OPTIMIZERS:
             raise SettingError(f"Unknown optimizer {self.optimizer!r}.{did_you_mean(self.optimizer, OPTIMIZERS)}")
 
-    def steps(self, examples: int) -> tuple[int, int]:
-        """Steps of an epoch, and of the whole run, for a number of training examples."""
-        each = self.steps_per_epoch or max(1, examples // self.batch_size)
+    def steps(self, examples: int, replays: int = 1) -> tuple[int, int]:
+        """Steps of an epoch, and of the whole run, for a number of training examples.
+
+        Args:
+            examples: How many there are.
+            replays: How often a batch is descended on; an epoch has as many descents for any number.
+        """
+        each = max(1, (self.steps_per_epoch or max(1, examples // self.batch_size)) // replays)
         return each, each * self.epochs
 
     def make(self, steps: int, own: Any) -> Any:
@@ -147,7 +152,7 @@ def harden(
     _check_shares(stream.batch_size, parts)
     if rivals and backend.shares() > 1:
         raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
-    each, total = schedule.steps(len(examples))
+    each, total = schedule.steps(len(examples), objective.replays)
     who = {**(identity or {}), **dataclasses.asdict(schedule), "objective": objective.to_dict()}
     notes: dict[str, Any] = {"identity": who}
     reseed(classifier.model, schedule.seed)
@@ -160,8 +165,9 @@ def harden(
         accumulate=parts,
         rivals=rivals,
         by_weight=False,
+        batch_size=stream.batch_size,
     )
-    trainer.compile(optimizer=schedule.make(total, own_optimizer), jit_compile=backend.uses_xla())
+    trainer.compile(optimizer=schedule.make(total * objective.replays, own_optimizer), jit_compile=backend.uses_xla())
     if not trainer.optimizer.built:
         trainer.optimizer.build(trainer.network.trainable_variables)
     best = BestRobust(notes)

@@ -10,8 +10,9 @@ from turtlenet import backend, random
 from turtlenet.arguments import fitted
 from turtlenet.attacks import PGD, Attack
 from turtlenet.classifier import Classifier
+from turtlenet.errors import SettingError
 from turtlenet.training.co_training import Turns
-from turtlenet.training.objective import Objective
+from turtlenet.training.objective import Objective, objectives
 
 __all__ = ["Trainer"]
 
@@ -46,6 +47,7 @@ class Trainer(backend.Steps, keras.Model):
             theirs on the batch they learn from.
         by_weight: Whether the loss of a weighted batch is divided by the sum of its weights, so that an example of
             weight 0 is as good as absent; or by the number of its examples, as Keras does.
+        batch_size: Examples of every batch, which an objective that replays batches must know.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Trainer(backend.Steps, keras.Model):
         accumulate: int = 1,
         rivals: Sequence[Turns] = (),
         by_weight: bool = True,
+        batch_size: int | None = None,
     ):
         classifier, objective = fitted(classifier, Classifier, "classifier"), fitted(objective, Objective, "objective")
         seed, accumulate = fitted(seed, int, "seed"), fitted(accumulate, int, "accumulate")
@@ -84,7 +87,20 @@ class Trainer(backend.Steps, keras.Model):
         # Keras must know of every variable that a step changes; what is trained is up to `learn`.
         self._rival_networks = [net for each in rivals for net in (each.rival.generator, each.rival.discriminator)]
         self._rival_states = [list(each.optimizer.variables) for each in rivals]
+        self.carried: Any = None
+        if objective.replays > 1:
+            self._check_replays(batch_size)
+            self.carried = self.add_weight(
+                (batch_size, *classifier.input_shape), "zeros", "float32", trainable=False, name="perturbation"
+            )
         self.built = True
+
+    def _check_replays(self, batch_size: int | None) -> None:
+        name = objectives.name_of(type(self.objective))
+        if batch_size is None:
+            raise SettingError(f"Expected batch_size of a trainer on objective {name}; got none.")
+        if backend.shares() > 1 or self.accumulate > 1:
+            raise SettingError(f"Expected one device, and a batch in one part, for objective {name}; got more.")
 
     @property
     def metrics(self) -> list[Any]:
@@ -94,7 +110,7 @@ class Trainer(backend.Steps, keras.Model):
 
     def saved(self) -> list[Any]:
         """Weights, statistics, seeds and optimizer state; not the metrics, which start anew with each epoch."""
-        mine = [*self.network.variables, *self.optimizer.variables]
+        mine = [*self.network.variables, *self.optimizer.variables, *([] if self.carried is None else [self.carried])]
         return [*mine, *(variable for each in self.rivals for variable in each.variables)]
 
     def everything(self) -> list[Any]:
@@ -113,9 +129,12 @@ class Trainer(backend.Steps, keras.Model):
         key = random.fold_in(self._keys(x, self.seed), step)
         self._play(x, y, key)
         weights = self.network.trainable_variables
+        replayed = self.objective.replays > 1
         counted = weight is None or not self.by_weight
         mass = ops.cast(ops.shape(x)[0], "float32") if counted else ops.maximum(ops.sum(weight), 1e-12)
-        if self.accumulate == 1:
+        if replayed:
+            self._replay(x, y, weight, key, step, mass)
+        elif self.accumulate == 1:
             gradients = self._descend(x, y, weight, key, step, mass)
         else:
             parts = [None if each is None else self._folded(each) for each in (x, y, weight, key)]
@@ -126,7 +145,8 @@ class Trainer(backend.Steps, keras.Model):
 
             changing = [*self.network.non_trainable_variables, *self.metrics_variables]
             gradients = backend.sum_over(self.accumulate, part, weights, changing)
-        backend.apply_gradients(self.optimizer, gradients, weights)
+        if not replayed:
+            backend.apply_gradients(self.optimizer, gradients, weights)
         played = _OWN[4:] if self.rivals else ()
         return self._own_results((*_OWN[:3], *played), but=_empty(self.objective.clean_share))
 
@@ -156,6 +176,25 @@ class Trainer(backend.Steps, keras.Model):
         self._track_training(x, y, logits, losses, weight)
         return gradients
 
+    def _replay(self, x: Any, y: Any, weight: Any, key: Any, step: Any, mass: Any) -> None:
+        """Moves the weights and the perturbation by the same gradient, several times (Shafahi et al., 2019)."""
+        weights, ball = self.network.trainable_variables, self.objective.ball_at(step)
+        for replay in range(self.objective.replays):
+            own = random.fold_in(key, replay)
+
+            def loss(own: Any = own) -> tuple[Any, Any]:
+                adversarial = ops.clip(x + self.carried.value, ball.low, ball.high)
+                losses, logits = self.objective.total(self.classifier, x, adversarial, y, key=own)
+                total = ops.sum(losses if weight is None else losses * weight) / mass
+                return self.optimizer.scale_loss(total + ops.sum([0.0, *self.network.losses])), (losses, logits)
+
+            _, (losses, logits), gradients = backend.weight_gradients(loss, [*weights, self.carried])
+            # TensorFlow forgets the shape of a gradient at a variable.
+            slope = ops.reshape(gradients.pop(), self.carried.shape)
+            backend.apply_gradients(self.optimizer, gradients, weights)
+            self.carried.assign(ball.project(x + self.carried + ball.eps * ball.steepest(slope, x), x) - x)
+        self._track_training(x, y, logits, losses, weight)
+
     def judge(self, data: Any) -> dict[str, Any]:
         """A step of validation: clean images, and the same after the validation attack."""
         x, y, weight = self._unpack(data)
@@ -180,10 +219,10 @@ class Trainer(backend.Steps, keras.Model):
         return super().compute_metrics(x, self._labels(y), y_pred, sample_weight)
 
     def _track_training(self, x: Any, y: Any, logits: Any, losses: Any, weight: Any) -> None:
-        size = ops.shape(x)[0]
+        hits = _hits(y, logits)
+        size = ops.shape(hits)[0]
         clean = ops.cast(ops.round(self.objective.clean_share * ops.cast(size, "float32")), "int32")
         is_clean = ops.cast(ops.arange(size, dtype="int32") < clean, "float32")
-        hits = _hits(y, logits)
         self._loss.update_state(losses, weight)
         self._clean.update_state(hits, is_clean)
         self._robust.update_state(hits, 1.0 - is_clean)
