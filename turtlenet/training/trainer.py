@@ -179,6 +179,8 @@ class Trainer(backend.Steps, keras.Model):
     def _replay(self, x: Any, y: Any, weight: Any, key: Any, step: Any, mass: Any) -> None:
         """Moves the weights and the perturbation by the same gradient, several times (Shafahi et al., 2019)."""
         weights, ball = self.network.trainable_variables, self.objective.ball_at(step)
+        # TensorFlow compares no labels of a batch of unknown size with answers to one of a known size.
+        x, y = ops.reshape(x, self.carried.shape), ops.reshape(y, self.carried.shape[:1])
         for replay in range(self.objective.replays):
             own = random.fold_in(key, replay)
 
@@ -219,10 +221,10 @@ class Trainer(backend.Steps, keras.Model):
         return super().compute_metrics(x, self._labels(y), y_pred, sample_weight)
 
     def _track_training(self, x: Any, y: Any, logits: Any, losses: Any, weight: Any) -> None:
-        hits = _hits(y, logits)
-        size = ops.shape(hits)[0]
+        size = ops.shape(x)[0]
         clean = ops.cast(ops.round(self.objective.clean_share * ops.cast(size, "float32")), "int32")
         is_clean = ops.cast(ops.arange(size, dtype="int32") < clean, "float32")
+        hits = _hits(y, logits)
         self._loss.update_state(losses, weight)
         self._clean.update_state(hits, is_clean)
         self._robust.update_state(hits, 1.0 - is_clean)
