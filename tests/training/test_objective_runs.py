@@ -1,4 +1,4 @@
-"""What a run promises, kept on every registered objective: a kill, parts of a batch, and a recipe that is read back."""
+"""What a run keeps on every registered objective: a kill, parts of a batch, and a recipe that is read back."""
 
 import dataclasses
 import json
