@@ -1,6 +1,7 @@
 """Training on an objective, as a Keras model."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from turtlenet.attacks import PGD, Attack
 from turtlenet.classifier import Classifier
 from turtlenet.training.co_training import Turns
 from turtlenet.training.objective import Objective
+from turtlenet.training.wrappers import Plan, Wrapper, check_wrappers
 
 __all__ = ["Trainer"]
 
@@ -44,6 +46,8 @@ class Trainer(backend.Steps, keras.Model):
         validation_attack: The attack of validation; 20 steps of PGD if not given.
         rivals: Networks that learn to attack the model as it is, before each of its steps; `generator_success` is
             theirs on the batch they learn from.
+        wrappers: What is put around the objective; see `turtlenet.training.wrappers`. `harden` begins their stages.
+        plan: What they may know of the run.
         by_weight: Whether the loss of a weighted batch is divided by the sum of its weights, so that an example of
             weight 0 is as good as absent; or by the number of its examples, as Keras does.
     """
@@ -59,9 +63,12 @@ class Trainer(backend.Steps, keras.Model):
         accumulate: int = 1,
         rivals: Sequence[Turns] = (),
         by_weight: bool = True,
+        wrappers: Sequence[Wrapper] = (),
+        plan: Plan | None = None,
     ):
         classifier, objective = fitted(classifier, Classifier, "classifier"), fitted(objective, Objective, "objective")
         seed, accumulate = fitted(seed, int, "seed"), fitted(accumulate, int, "accumulate")
+        wrappers = fitted(wrappers, Sequence[Wrapper], "wrappers")
         sources = fitted(sources, Sequence[Classifier], "sources")
         validation_attack = fitted(validation_attack, Attack | None, "validation_attack")
         super().__init__(name="trainer", dtype=_policy(classifier.model))
@@ -74,6 +81,15 @@ class Trainer(backend.Steps, keras.Model):
         self.validation_attack = validation_attack or PGD(steps=20, early_stop=True)
         objective.check(classifier, self.sources)
         self.validation_attack.check(classifier, objective.ball)
+        self.wrappers = tuple(wrappers)
+        self.plan = plan or Plan()
+        check_wrappers(self.wrappers, objective, self.plan)
+        self.stage = 0
+        """The first step of the stage that the step of training is compiled for."""
+        # One flat list, of which Keras tracks every variable.
+        states = [wrapper.init(self.network) for wrapper in self.wrappers]
+        self._wrapper_variables = [variable for state in states for variable in state]
+        self._wrapper_sizes = tuple(map(len, states))
         self._loss = keras.metrics.Mean(name="loss")
         self._clean = keras.metrics.Mean(name="accuracy")
         self._robust = keras.metrics.Mean(name="robust_accuracy")
@@ -94,7 +110,7 @@ class Trainer(backend.Steps, keras.Model):
 
     def saved(self) -> list[Any]:
         """Weights, statistics, seeds and optimizer state; not the metrics, which start anew with each epoch."""
-        mine = [*self.network.variables, *self.optimizer.variables]
+        mine = [*self.network.variables, *self.optimizer.variables, *self._wrapper_variables]
         return [*mine, *(variable for each in self.rivals for variable in each.variables)]
 
     def everything(self) -> list[Any]:
@@ -127,6 +143,8 @@ class Trainer(backend.Steps, keras.Model):
             changing = [*self.network.non_trainable_variables, *self.metrics_variables]
             gradients = backend.sum_over(self.accumulate, part, weights, changing)
         backend.apply_gradients(self.optimizer, gradients, weights)
+        for wrapper, state in zip(self.wrappers, self._wrapper_states(), strict=True):
+            wrapper.update(state, self.network, self.plan)
         played = _OWN[4:] if self.rivals else ()
         return self._own_results((*_OWN[:3], *played), but=_empty(self.objective.clean_share))
 
@@ -141,20 +159,53 @@ class Trainer(backend.Steps, keras.Model):
 
     def _descend(self, x: Any, y: Any, weight: Any, key: Any, step: Any, mass: Any) -> list[Any]:
         """Crafts examples and gives their part of the gradients; `mass` is the whole batch's sum of weights."""
-        moved = ops.stop_gradient(
-            self.objective.perturb(self.classifier, x, y, key=key, step=step, sources=self.sources)
-        )
+        objective = self.objective_at(step)
+        moved = ops.stop_gradient(objective.perturb(self.classifier, x, y, key=key, step=step, sources=self.sources))
         _, replicas = backend.replica()
+        weights = self.network.trainable_variables
 
-        def loss() -> tuple[Any, Any]:
-            losses, logits = self.objective.loss(self.classifier, x, moved, y)
-            total = ops.sum(losses if weight is None else losses * weight) / mass
-            others = ops.sum([0.0, *self.network.losses]) / self.accumulate
-            return self.optimizer.scale_loss((total + others) / replicas), (losses, logits)
+        def compute(at: Any = None, probe: bool = False) -> Any:
+            def loss() -> tuple[Any, Any]:
+                losses, logits = objective.loss(self.classifier, x, moved, y)
+                total = ops.sum(losses if weight is None else losses * weight) / mass
+                others = 0.0 if probe else ops.sum([0.0, *self.network.losses]) / self.accumulate
+                return self.optimizer.scale_loss((total + others) / replicas), (losses, logits)
 
-        _, (losses, logits), gradients = backend.weight_gradients(loss, self.network.trainable_variables)
+            return backend.weight_gradients(loss, weights, at, keep=not probe)[1:]
+
+        for wrapper in self.wrappers:
+            compute = self._around(wrapper, compute)
+        (losses, logits), gradients = compute(None)
         self._track_training(x, y, logits, losses, weight)
         return gradients
+
+    def objective_at(self, step: Any) -> Objective:
+        """The objective of a step, with the changes that the wrappers make to it."""
+        objective = self.objective
+        for wrapper in self.wrappers:
+            objective = wrapper.objective(objective, self.plan, step=step, stage=self.stage)
+        return objective
+
+    def judged(self) -> list[Any] | None:
+        """Values of the network's variables that a wrapper keeps to be judged in their place; None if none does."""
+        for wrapper, state in zip(self.wrappers, self._wrapper_states(), strict=True):
+            values = wrapper.judged(state, self.network)
+            if values is not None:
+                return values
+        return None
+
+    def _around(self, wrapper: Wrapper, compute: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(at: Any = None, probe: bool = False) -> Any:
+            if probe:
+                return compute(at, probe=True)
+            weights = self.network.trainable_variables
+            return wrapper.gradients(compute, weights, at, self.plan, stage=self.stage)
+
+        return wrapped
+
+    def _wrapper_states(self) -> list[list[Any]]:
+        rest = iter(self._wrapper_variables)
+        return [list(itertools.islice(rest, size)) for size in self._wrapper_sizes]
 
     def judge(self, data: Any) -> dict[str, Any]:
         """A step of validation: clean images, and the same after the validation attack."""
