@@ -19,7 +19,7 @@ _FAMILIES = ("attacks", "datasets", "defences", "detectors", "models", "objectiv
 @click.argument("family", default="attacks")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(family: str, as_json: bool) -> None:
-    """Lists attacks, datasets, defences, detectors, models, objectives, recipes, suites or wrappers, with a line on each."""
+    """Lists attacks, datasets, defences, detectors, models, objectives, recipes, suites or wrappers, a line each."""
     if family not in _FAMILIES:
         raise SpecError(f"Unknown family {family!r}.{did_you_mean(family, _FAMILIES)}")
     framework()

@@ -255,7 +255,9 @@ def halved(objective: Objective, times: int = 1) -> Objective:
     if isinstance(step, int | float) and step > 0:
         return changed(objective, step_size=step * part)
     lengths = {name: getattr(objective.attack, name, 0) for name in ("step", "step_size")}
-    known = {name: value * part for name, value in lengths.items() if isinstance(value, int | float) and value > 0}
+    known: dict[str, Any] = {
+        name: value * part for name, value in lengths.items() if isinstance(value, int | float) and value > 0
+    }
     if not known:
         raise SettingError(f"Expected an attack with a step_size for on_collapse=recover; got {objective.attack}.")
     return changed(objective, attack=dataclasses.replace(objective.attack, **known))

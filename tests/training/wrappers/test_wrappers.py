@@ -162,9 +162,9 @@ def test_perturbed_weights(accumulate) -> None:
     trainer.train_on_batch(x, y)
     slopes = []
     # Each part of a batch has a perturbation of its own.
-    for x, y in zip(np.split(x, accumulate), np.split(y, accumulate), strict=True):
-        truth = np.eye(3)[y]
-        moved = x + 0.05 * np.sign((share(x, kernel, bias) - truth) @ kernel.T)
+    for part, labels in zip(np.split(x, accumulate), np.split(y, accumulate), strict=True):
+        truth = np.eye(3)[labels]
+        moved = part + 0.05 * np.sign((share(part, kernel, bias) - truth) @ kernel.T)
         uphill = moved.T @ (share(moved, kernel, bias) - truth)
         v = 0.1 * np.linalg.norm(kernel) * uphill / np.linalg.norm(uphill)
         np.testing.assert_allclose(AWP(gamma=0.1)._moved(kernel, uphill) - kernel, v, atol=1e-5)
@@ -241,7 +241,7 @@ def test_the_steps_and_their_stages() -> None:
 def unbroken() -> Any:
     """A run with everything around TRADES that nothing stops, with its weights."""
     model = victim(normalized=True)
-    objective = Trades(attack=attacks.build("pgd:steps=3,loss=kl,keep=last"), ball=BALL)
+    objective = Trades(attack=attacks.build("pgd:steps=2,loss=kl,keep=last"), ball=BALL)
     return run(model, [*ALL, "swa:start=0.4,batches=2"], objective), model.model.get_weights(), objective
 
 
@@ -307,19 +307,18 @@ def test_a_collapse_stops() -> None:
     assert watch.model.stop_training and notes["stopped"] and "The run stops" in told[0]
 
 
-class Collapse(keras.callbacks.Callback):
-    """Has the watch see a collapse after some epochs."""
+class Lengths(keras.callbacks.Callback):
+    """Writes down how long the attack's step is in each epoch."""
 
-    def __init__(self, epochs: tuple[int, ...]):
+    def __init__(self) -> None:
         super().__init__()
-        self.epochs = epochs
         self.steps: list[float] = []
 
     def on_test_end(self, logs: Any = None) -> None:
         self.steps.append(self.model.objective.attack.step_size)
 
 
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("killed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_collapse_is_recovered_from(killed, monkeypatch, tmp_path) -> None:
     watched = CollapseWatch.on_epoch_end
     goods, told = [], []
@@ -330,7 +329,7 @@ def test_a_collapse_is_recovered_from(killed, monkeypatch, tmp_path) -> None:
         goods.append(all(map(np.array_equal, self.good[:2], self.model.network.get_weights())))
 
     monkeypatch.setattr(CollapseWatch, "on_epoch_end", bad)
-    steps = Collapse(())
+    steps = Lengths()
     settings = {"on_collapse": "recover", "objective": madry(), "epochs": 6, "tell": told.append}
     settings |= {"checkpoint": tmp_path / "state", "seconds": 0.0}
     if killed:
