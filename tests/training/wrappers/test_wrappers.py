@@ -189,15 +189,16 @@ def test_gradients_elsewhere_leave_the_variables_alone() -> None:
     probed = compute(keep=False, at=elsewhere)
     assert all(map(np.array_equal, before, model.get_weights()))
     kept = compute(keep=True, at=elsewhere)
+    # Sums of 40 terms of up to 100 that cancel out, in float32.
     for one, two in zip(probed, kept, strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=5e-3)
     now = model.get_weights()
     assert [np.array_equal(old, new) for old, new in zip(before, now, strict=True)].count(False) == 2
     model.set_weights(before)
     for weight, value in zip(weights, elsewhere, strict=True):
         weight.assign(value)
     for one, two in zip(probed, compute(keep=False), strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=5e-3)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ __all__ = ["AWP"]
 @wrappers.register("awp")
 @dataclass(frozen=True, kw_only=True)
 class AWP(Wrapper):
-    """Descends on the gradients at weights that were moved uphill: min over w of max over v of L(w + v).
+    """Descends on the gradients at weights that were moved uphill (Wu et al., 2020).
 
-    One step of ascent on the loss at the crafted examples, layer by layer (Wu et al., 2020, "Adversarial weight
+    Solved is min over w of max over v of L(w + v). One step of ascent on the loss at the crafted examples, layer by layer (Wu et al., 2020, "Adversarial weight
     perturbation helps robust generalization", eq. 8 to 10): v = gamma ||w|| g / ||g||, g the gradient at w; the step
     of the optimizer is that of the gradient at w + v, applied to w. As in the authors' code, kernels are moved and
     biases and scales are not. The variables themselves are never moved. It costs one more forward and backward pass.
