@@ -18,12 +18,12 @@ __all__ = ["AWP"]
 class AWP(Wrapper):
     """Descends on the gradients at weights that were moved uphill (Wu et al., 2020).
 
-    Solved is min over w of max over v of L(w + v). One step of ascent on the loss at the crafted examples, layer by layer (Wu et al., 2020, "Adversarial weight
-    perturbation helps robust generalization", eq. 8 to 10): v = gamma ||w|| g / ||g||, g the gradient at w; the step
-    of the optimizer is that of the gradient at w + v, applied to w. As in the authors' code, kernels are moved and
-    biases and scales are not. The variables themselves are never moved. It costs one more forward and backward pass.
-    Where a batch is worked on in parts or by several devices of TensorFlow, each part has a v of its own, as in the
-    m-sharpness of Foret et al. (2021, section 4.1).
+    Solved is min over w of max over v of L(w + v). One step of ascent on the loss at the crafted examples, layer by
+    layer ("Adversarial weight perturbation helps robust generalization"): v = gamma ||w|| g / ||g||, g the gradient
+    at w; the step of the optimizer is that of the gradient at w + v, applied to w. As in the authors' code, kernels
+    are moved and biases and scales are not. The variables themselves are never moved. It costs one more forward and
+    backward pass. Where a batch is worked on in parts or by several devices of TensorFlow, each part has a v of its
+    own, as in the m-sharpness of Foret et al. (2021, section 4.1).
 
     Args:
         gamma: Length of v, as a fraction of the length of the layer's weights.

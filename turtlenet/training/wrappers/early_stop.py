@@ -15,7 +15,7 @@ __all__ = ["EarlyStop"]
 @wrappers.register("early-stop")
 @dataclass(frozen=True, kw_only=True)
 class EarlyStop(Wrapper):
-    """Stops after some epochs without a better robust validation accuracy (Rice et al., 2020, section 3.1).
+    """Stops after some epochs without a better robust validation accuracy (Rice et al., 2020).
 
     The best weights are kept in any case; this saves the time after them. Epochs count from the best one on, by the
     weights that are judged; clean accuracy breaks a tie.

@@ -17,11 +17,12 @@ __all__ = ["EMA"]
 class EMA(Average):
     """The exponential average of the weights is validated, chosen by and saved (Gowal et al., 2020).
 
-    a_t = d_t a_(t-1) + (1 - d_t) w_t with d_t = min(decay, (1 + t) / (10 + t)), t = 0, 1, ... steps before. Model weight averaging as in Gowal et al. (2020, "Uncovering the limits of adversarial training", section 4.5);
-    the decay that grows at first is that of their code, and of TensorFlow's: a short run is not an average of its
-    first weights. Validation judges the average, the best epoch is chosen by it, and it is what is saved. The moving
-    statistics of batch normalization are averaged alike: they lag as the weights do, which costs nothing. It costs one
-    pass over the weights a step, and their size in memory.
+    a_t = d_t a_(t-1) + (1 - d_t) w_t with d_t = min(decay, (1 + t) / (10 + t)), t = 0, 1, ... steps before. Model
+    weight averaging as in Gowal et al. (2020, "Uncovering the limits of adversarial training"); the decay that grows
+    at first is that of their code, and of TensorFlow's: a short run is not an average of its first weights.
+    Validation judges the average, the best epoch is chosen by it, and it is what is saved. The moving statistics of
+    batch normalization are averaged alike: they lag as the weights do, which costs nothing. It costs one pass over
+    the weights a step, and their size in memory.
 
     Args:
         decay: How much of the average stays at each step, from 0 to less than 1.

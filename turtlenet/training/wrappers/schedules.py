@@ -23,9 +23,9 @@ class EpsSchedule(Wrapper):
     """The radius grows from `first` to `last` times the threat's while the run goes from `start` to `end`.
 
     eps(t) = eps (first + (last - first) s(u)), u the part of the way from 0 to 1; s(u) = u, or (1 - cos(pi u)) / 2.
-    It takes the place of the objective's warm-up. A `last` above 1 ends beyond the threat, which helps at the threat's
-    radius (Gowal et al., 2018, section 3.2, for bounds; Addepalli et al., 2022, section 4, for attacks). Validation
-    keeps the threat's radius.
+    It takes the place of the objective's warm-up. A `last` above 1 ends beyond the threat, which helps at the
+    threat's radius (Gowal et al., 2018, for bounds; Addepalli et al., 2022, for attacks). Validation keeps the
+    threat's radius.
 
     Args:
         shape: `linear` or `cosine`.
@@ -67,9 +67,9 @@ class EpsSchedule(Wrapper):
 class StepsSchedule(Wrapper):
     """The attack takes few steps at first and all of its own in the end, in stages of equal length.
 
-    A curriculum over the attack's strength (Cai et al., 2018, "Curriculum adversarial training", section 3): of n
-    stages the k-th takes first + k (steps - first) / (n - 1) steps, k = 0, ..., n - 1, each as long as ever. The step
-    of training is compiled once for each stage.
+    A curriculum over the attack's strength (Cai et al., 2018, "Curriculum adversarial training"): of n stages the
+    k-th takes first + k (steps - first) / (n - 1) steps, k = 0, ..., n - 1, each as long as ever. The step of
+    training is compiled once for each stage.
 
     Args:
         first: Steps of the attack at first; the last stage takes the attack's own number.

@@ -17,12 +17,13 @@ __all__ = ["SWA"]
 class SWA(Average):
     """The equal average of the weights is validated, chosen by and saved (Izmailov et al., 2018).
 
-    a = (w_1 + ... + w_n) / n over the weights from a share of the run on; the weights themselves before it. Stochastic weight averaging (Izmailov et al., 2018, Algorithm 1); for adversarial training Chen et al. (2021,
-    "Robust overfitting may be mitigated by properly learned smoothening", section 3.2). Validation judges the average,
-    the best epoch is chosen by it, and it is what is saved. Weights far apart have an average whose batch statistics
-    are none of theirs: those of batch normalization are computed anew, before each validation and at the end, as the
-    mean over some training batches, crafted as the run does. That costs as much as their share of an epoch, where the
-    network has such layers.
+    a = (w_1 + ... + w_n) / n over the weights from a share of the run on; the weights themselves before it.
+    Stochastic weight averaging (Izmailov et al., 2018, Algorithm 1); for adversarial training Chen et al. (2021,
+    "Robust overfitting may be mitigated by properly learned smoothening"). Validation judges the average, the best
+    epoch is chosen by it, and it is what is saved. Weights far apart have an average whose batch statistics are none
+    of theirs: those of batch normalization are computed anew, before each validation and at the end, as the mean over
+    some training batches, crafted as the run does. That costs as much as their share of an epoch, where the network
+    has such layers.
 
     Args:
         start: Share of the run after which weights are averaged.
