@@ -49,7 +49,9 @@ def input_gradients(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, 
     return outputs, rest, slopes
 
 
-def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
+def weight_gradients(
+    fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any], at: Sequence[Any] | None = None, keep: bool = True
+) -> tuple[Any, Any, list[Any]]:
     """Differentiates a scalar loss with respect to Keras variables; see the TensorFlow seam.
 
     What `fn` changes besides, such as moving statistics, is changed in the scope around, if there is one.
@@ -65,8 +67,9 @@ def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) 
         changed = {key: value for key, value in scope.state_mapping.items() if begun.get(key) is not value}
         return loss, (rest, changed)
 
-    (loss, (rest, changed)), slopes = jax.value_and_grad(total, has_aux=True)([weight.value for weight in weights])
-    if in_stateless_scope():
+    values = [weight.value for weight in weights] if at is None else list(at)
+    (loss, (rest, changed)), slopes = jax.value_and_grad(total, has_aux=True)(values)
+    if keep and in_stateless_scope():
         get_stateless_scope().state_mapping.update(changed)
     return loss, rest, slopes
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -83,12 +84,22 @@ def input_gradients(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, 
     return outputs, rest, tf.stack(slopes, axis=1)
 
 
-def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
+def weight_gradients(
+    fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any], at: Sequence[Any] | None = None, keep: bool = True
+) -> tuple[Any, Any, list[Any]]:
     """Differentiates a scalar loss with respect to Keras variables.
+
+    Args:
+        fn: Gives the loss, and anything else worth keeping.
+        weights: The variables.
+        at: Values of theirs to differentiate at, in place of those that they have; they keep those.
+        keep: Whether what `fn` changes besides, such as moving statistics, stays changed.
 
     Returns:
         The loss, the rest of what `fn` gave, and one gradient for each variable.
     """
+    if at is not None or not keep:
+        return _gradients_at(fn, weights, at, keep)
     values = [weight.value for weight in weights]
     if tf.executing_eagerly() or has_gpu() or replica()[1] > 1:
         with tf.GradientTape() as tape:
@@ -97,6 +108,36 @@ def weight_gradients(fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any]) 
     with own_convolutions():
         loss, rest = fn()
     return loss, rest, tf.gradients(loss, values)
+
+
+def _gradients_at(
+    fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any], at: Sequence[Any] | None, keep: bool
+) -> tuple[Any, Any, list[Any]]:
+    values = [tf.identity(value) for value in (at or [weight.value for weight in weights])]
+    graph = not (tf.executing_eagerly() or has_gpu() or replica()[1] > 1)
+    changes: dict[Any, Any] = {}
+    scope = _Overlay(list(zip(weights, values, strict=True)), changes)
+    with own_convolutions() if graph else tf.GradientTape() as tape:
+        for value in () if graph else values:
+            tape.watch(value)
+        with scope:
+            loss, rest = fn()
+    for variable, value in changes.values() if keep else ():
+        variable.assign(value)
+    return loss, rest, tf.gradients(loss, values) if graph else tape.gradient(loss, values)
+
+
+class _Overlay(keras.StatelessScope):
+    """Values in place of variables, and what is assigned meanwhile, with the variables that it is assigned to."""
+
+    def __init__(self, pairs: list[tuple[Any, Any]], changes: dict[Any, Any]):
+        super().__init__(pairs, collect_losses=True, initialize_variables=False)
+        self.changes = changes
+
+    def add_update(self, update: tuple[Any, Any]) -> None:
+        """Keras's word for an assignment."""
+        super().add_update(update)
+        self.changes[id(update[0])] = update
 
 
 def apply_gradients(optimizer: Any, gradients: Sequence[Any], weights: Sequence[Any]) -> None:

@@ -12,14 +12,14 @@ from turtlenet.errors import SpecError, did_you_mean
 
 __all__ = ["command"]
 
-_FAMILIES = ("attacks", "datasets", "defences", "detectors", "models", "objectives", "recipes", "suites")
+_FAMILIES = ("attacks", "datasets", "defences", "detectors", "models", "objectives", "recipes", "suites", "wrappers")
 
 
 @click.command("list")
 @click.argument("family", default="attacks")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(family: str, as_json: bool) -> None:
-    """Lists attacks, datasets, defences, detectors, models, objectives, recipes or suites, with a line on each."""
+    """Lists attacks, datasets, defences, detectors, models, objectives, recipes, suites or wrappers, a line each."""
     if family not in _FAMILIES:
         raise SpecError(f"Unknown family {family!r}.{did_you_mean(family, _FAMILIES)}")
     framework()
@@ -47,6 +47,7 @@ def _entries(family: str) -> dict[str, str]:
         "detectors": detection.detectors,
         "models": models.architectures,
         "objectives": training.objectives,
+        "wrappers": training.wrappers,
     }[family]
     others = {f"{name}:NAME": _first_line(registry.factory(name)) for name in registry.families()}
     return {name: _first_line(registry.factory(name)) for name in registry.names()} | others

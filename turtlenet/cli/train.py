@@ -44,6 +44,10 @@ __all__ = ["command"]
 @click.option("--objective", default="madry", show_default=True, help="madry, madry:clean_share=0.5, natural, ...")
 @click.option("--defence", "defences", multiple=True, help="A layer to put in front: trainable-quantization, ...")
 @click.option("--source", "sources", multiple=True, help="Another model to craft on (objective craft_on=...).")
+@click.option("--wrapper", "wrappers", multiple=True, help="Around the objective: awp:gamma=0.005, ema, swa, ...")
+@click.option(
+    "--on-collapse", default="tell", show_default=True, help="tell, stop or recover, with a one-step attack."
+)
 @click.option("--epochs", type=int, default=20, show_default=True)
 @click.option("--steps-per-epoch", type=int, default=0, help="Steps that count as an epoch; a pass by default.")
 @click.option("--batch-size", type=BatchSize(), default=128, show_default=True, help="auto: 128, as memory allows.")

@@ -11,6 +11,7 @@ from turtlenet.training.recipes import Recipe
 from turtlenet.training.run import OPTIMIZERS, Run, Schedule, harden
 from turtlenet.training.trades import Trades
 from turtlenet.training.trainer import Trainer
+from turtlenet.training.wrappers import Plan, Wrapper, wrappers
 
 __all__ = [
     "OPTIMIZERS",
@@ -22,12 +23,15 @@ __all__ = [
     "Natural",
     "NoisyFGSM",
     "Objective",
+    "Plan",
     "Recipe",
     "Run",
     "Schedule",
     "Trades",
     "Trainer",
+    "Wrapper",
     "class_weights",
     "harden",
     "objectives",
+    "wrappers",
 ]

@@ -1,19 +1,26 @@
 """What watches a training run: progress, the best weights, and a collapse."""
 
+import dataclasses
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from turtlenet.bars import Bar
+from turtlenet.errors import SettingError, did_you_mean
+from turtlenet.training.objective import Objective
+from turtlenet.training.wrappers.base import changed
 
-__all__ = ["Best", "BestRobust", "CollapseWatch", "Progress"]
+__all__ = ["ON_COLLAPSE", "Best", "BestRobust", "CollapseWatch", "Judged", "Progress", "Stages", "halved"]
 
 _COLLAPSE = 0.3
 """A lead of one step over many that a model which resists does not show; the usual one is below 0.1."""
+_MOST_HALVINGS = 3
+ON_COLLAPSE = ("recover", "stop", "tell")
+"""What may be done about a collapse."""
 _LEAK = 0.02
 """A lead of crafted over clean images that chance does not explain on a thousand images."""
 _PAUSE = 0.2
@@ -46,7 +53,11 @@ class Best(keras.callbacks.Callback):
         rank = self.rank(logs or {})
         if rank is not None and rank > self.notes.get("best", [-float("inf")]):
             self.notes.update(best=rank, best_epoch=epoch + 1)
-            self.weights = [keras.ops.convert_to_numpy(variable) for variable in self.model.network.variables]
+            self.weights = self.now()
+
+    def now(self) -> list[np.ndarray]:
+        """The weights that were validated last."""
+        return _values(self.model.network.variables)
 
     def restore(self, network: keras.Model) -> None:
         """Puts the best weights back."""
@@ -56,7 +67,21 @@ class Best(keras.callbacks.Callback):
 
 
 class BestRobust(Best):
-    """Keeps the weights of the epoch with the best robust validation accuracy: robust overfitting is real."""
+    """Keeps the weights of the epoch with the best robust validation accuracy: robust overfitting is real.
+
+    Args:
+        notes: See `Best`.
+        judged: Puts other weights in place for validation, such as an average; those are kept then.
+    """
+
+    def __init__(self, notes: dict[str, Any], judged: "Judged | None" = None):
+        super().__init__(notes)
+        self.judged = judged
+
+    def now(self) -> list[np.ndarray]:
+        """The weights that were validated last."""
+        values = self.judged.values if self.judged is not None else None
+        return super().now() if values is None else values
 
     def rank(self, logs: dict[str, Any]) -> list[float] | None:
         robust = logs.get("val_robust_accuracy")
@@ -64,21 +89,98 @@ class BestRobust(Best):
         return None if robust is None else [round(float(robust), 6), round(float(logs["val_accuracy"]), 6)]
 
 
+class Judged(keras.callbacks.Callback):
+    """Puts the weights that a wrapper wants to be judged in place for validation, and takes them away after it.
+
+    Args:
+        trainer: Whose.
+        recalibrate: Computes the statistics of batch normalization anew for the weights in place.
+    """
+
+    def __init__(self, trainer: Any, recalibrate: Callable[[], None]):
+        super().__init__()
+        self.trainer = trainer
+        self.recalibrate = recalibrate
+        self.values: list[np.ndarray] | None = None
+        """What was in place last."""
+        self._trained: list[np.ndarray] | None = None
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._trained = _values(self.trainer.network.variables)
+        self.place()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        if self._trained is not None:
+            _assign(self.trainer.network.variables, self._trained)
+            self._trained = None
+
+    def place(self) -> None:
+        """Leaves those weights in place."""
+        values = self.trainer.judged()
+        if values is not None:
+            trained = _values(self.trainer.network.variables)
+            _assign(self.trainer.network.variables, values)
+            # An average that has not begun is the weights themselves, whose statistics are their own.
+            if not all(map(np.array_equal, values, trained)):
+                self.recalibrate()
+            self.values = _values(self.trainer.network.variables)
+
+
+class Stages(keras.callbacks.Callback):
+    """Has the step of training compiled anew where a stage of a wrapper begins.
+
+    Args:
+        trainer: Whose.
+        firsts: The first steps of all stages.
+        done: Steps done before, for a run that continues.
+    """
+
+    def __init__(self, trainer: Any, firsts: Sequence[int], done: int = 0):
+        super().__init__()
+        self.trainer = trainer
+        self.firsts = sorted({0, *firsts})
+        self.step = done
+        trainer.stage = self._stage()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        # Not by `self.model`, which fetches all variables from the device under JAX.
+        if self._stage() != self.trainer.stage:
+            self.trainer.stage = self._stage()
+            self.trainer.make_train_function(force=True)
+        self.step += 1
+
+    def _stage(self) -> int:
+        return max(first for first in self.firsts if first <= self.step)
+
+
 class CollapseWatch(keras.callbacks.Callback):
     """Notices when a model learns to defeat a one-step attack instead of resisting it.
 
     Catastrophic overfitting (Wong et al., 2020): validation images withstand the training attack and not the many
     steps of the validation attack. Label leaking (Kurakin et al., 2017): crafted images are easier than clean ones.
+    It watches where the training attack takes one step.
 
     Args:
         tell: Is given one line for each finding.
-        notes: Carries the findings through a killed run.
+        notes: Carries the findings, and how often the step was halved, through a killed run.
+        on_collapse: After catastrophic overfitting: `tell` goes on; `stop` ends the run; `recover` goes back to
+            the weights and the optimizer's state of the last epoch without it, halves the attack's step and goes on,
+            three times, and then stops. The optimizer's clock, and with it the learning rate, never goes back.
     """
 
-    def __init__(self, tell: Callable[[str], None], notes: dict[str, Any]):
+    def __init__(self, tell: Callable[[str], None], notes: dict[str, Any], on_collapse: str = "tell"):
         super().__init__()
+        if on_collapse not in ON_COLLAPSE:
+            raise SettingError(f"Unknown on_collapse {on_collapse!r}.{did_you_mean(on_collapse, ON_COLLAPSE)}")
         self.tell = tell
         self.notes = notes
+        self.on_collapse = on_collapse
+        self.good: list[np.ndarray] | None = None
+        """All that the trainer was when it was well last, for `recover`."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self.on_collapse == "recover" and self.good is None:
+            self.good = _values(self.model.saved())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = logs or {}
@@ -93,18 +195,81 @@ class CollapseWatch(keras.callbacks.Callback):
                 f"clean ones ({clean:.3f}): label leaking. Train with pgd or rfgsm.",
             )
         if crafted > robust + _COLLAPSE:
+            line = (
+                f"Epoch {epoch + 1}: accuracy {crafted:.3f} under the training attack, but {robust:.3f} under the "
+                "validation attack: catastrophic overfitting. "
+            )
+            self._collapsed(epoch, line)
+        elif self.on_collapse == "recover":
+            self.good = _values(self.model.saved())
+
+    def _collapsed(self, epoch: int, line: str) -> None:
+        times = self.notes.get("halvings", 0)
+        if self.on_collapse == "recover" and times < _MOST_HALVINGS:
+            self.notes["halvings"] = times + 1
+            self._recover(times + 1)
+            self._say(
+                f"recovered {times + 1}",
+                f"{line}Back to the last good weights, with the attack's step halved ({times + 1} of at most "
+                f"{_MOST_HALVINGS} times).",
+            )
+        elif self.on_collapse == "tell":
             self._say(
                 "collapse",
-                f"Epoch {epoch + 1}: accuracy {crafted:.3f} under the training attack, but {robust:.3f} under the "
-                "validation attack: catastrophic overfitting. Train with pgd, or with rfgsm and a smaller step_size; "
-                "the best weights so far are kept.",
+                f"{line}Train with pgd, or with rfgsm and a smaller step_size; the best weights so far are kept.",
             )
+        else:
+            self._say("collapse", f"{line}The run stops; the best weights so far are kept.")
+            self.notes["stopped"] = True
+            self.model.stop_training = True
+
+    def _recover(self, times: int) -> None:
+        trainer = self.model
+        clock = getattr(trainer.optimizer, "inner_optimizer", trainer.optimizer)._iterations
+        now = keras.ops.convert_to_numpy(clock)
+        _assign(trainer.saved(), self.good or [])
+        clock.assign(now)
+        trainer.objective = halved(trainer.objective)
+        trainer.make_train_function(force=True)
+        trainer.make_test_function(force=True)
 
     def _say(self, code: str, line: str) -> None:
         found = self.notes.setdefault("findings", {})
         if code not in found:
             found[code] = line
             self.tell(line)
+
+
+def halved(objective: Objective, times: int = 1) -> Objective:
+    """The same objective, whose attack takes steps of half the length.
+
+    Args:
+        objective: One with a `step_size` of its own, or with an attack that has one.
+        times: How often to halve it.
+
+    Raises:
+        SettingError: There is no step to halve.
+    """
+    part = 0.5**times
+    step = getattr(objective, "step_size", None)
+    if isinstance(step, int | float) and step > 0:
+        return changed(objective, step_size=step * part)
+    lengths = {name: getattr(objective.attack, name, 0) for name in ("step", "step_size")}
+    known: dict[str, Any] = {
+        name: value * part for name, value in lengths.items() if isinstance(value, int | float) and value > 0
+    }
+    if not known:
+        raise SettingError(f"Expected an attack with a step_size for on_collapse=recover; got {objective.attack}.")
+    return changed(objective, attack=dataclasses.replace(objective.attack, **known))
+
+
+def _values(variables: Sequence[Any]) -> list[np.ndarray]:
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 class Progress(keras.callbacks.Callback):

@@ -15,7 +15,7 @@ from turtlenet import backend
 from turtlenet.errors import OutputError
 from turtlenet.files import write_whole
 from turtlenet.numpy_files import check_arrays
-from turtlenet.training.callbacks import Best
+from turtlenet.training.callbacks import Best, CollapseWatch
 from turtlenet.version import __version__
 
 __all__ = ["Checkpoint", "load_state", "read_notes", "reseed", "save_state", "versions"]
@@ -28,6 +28,7 @@ _NOTES: dict[str, Any] = {
     "findings": dict,
     "history": list,
     "stopped": bool,
+    "halvings": int,
     "versions": dict,
 }
 
@@ -41,14 +42,24 @@ class Checkpoint(keras.callbacks.Callback):
         notes: What else it must know; read at every save.
         seconds: Least time between two saves within an epoch.
         done: Steps done before, for a run that continues.
+        watch: Holds the state to go back to after a collapse, if there is one.
     """
 
-    def __init__(self, path: Path, best: Best, notes: dict[str, Any], seconds: float = 60.0, done: int = 0):
+    def __init__(
+        self,
+        path: Path,
+        best: Best,
+        notes: dict[str, Any],
+        seconds: float = 60.0,
+        done: int = 0,
+        watch: CollapseWatch | None = None,
+    ):
         super().__init__()
         self.path = path
         self.best = best
         self.notes = notes
         self.seconds = seconds
+        self.watch = watch
         # Batches, not the optimizer's iterations: where a scaled loss overflows, it leaves out a step.
         self.step = done
         self._saved = time.monotonic()
@@ -64,27 +75,38 @@ class Checkpoint(keras.callbacks.Callback):
         self._save()
 
     def _save(self) -> None:
-        save_state(self.path, self.model, self.best.weights or [], {**self.notes, "step": self.step})
+        good = (self.watch and self.watch.good) or []
+        save_state(self.path, self.model, self.best.weights or [], {**self.notes, "step": self.step}, good)
         self._saved = time.monotonic()
 
 
-def save_state(path: Path, trainer: Any, best: Sequence[np.ndarray], notes: dict[str, Any]) -> None:
+def save_state(
+    path: Path, trainer: Any, best: Sequence[np.ndarray], notes: dict[str, Any], good: Sequence[np.ndarray] = ()
+) -> None:
     """Writes what a trainer says it is (`saved`), best weights and notes, at once or not at all.
+
+    Args:
+        path: The file.
+        trainer: Says what it is.
+        best: Values of its network's variables.
+        notes: What else a continued run must know.
+        good: An earlier value of all that it is, to go back to after a collapse.
 
     Raises:
         OutputError: The file cannot be written.
     """
     values = {f"now{number}": ops.convert_to_numpy(variable) for number, variable in enumerate(trainer.saved())}
     values |= {f"best{number}": value for number, value in enumerate(best)}
+    values |= {f"good{number}": value for number, value in enumerate(good)}
     values["notes"] = np.array(json.dumps({**notes, "versions": versions()}))
     write_whole(path, lambda file: np.savez(file, **values))
 
 
-def load_state(path: Path, trainer: Any) -> tuple[dict[str, Any], list[np.ndarray] | None]:
+def load_state(path: Path, trainer: Any) -> tuple[dict[str, Any], list[np.ndarray] | None, list[np.ndarray] | None]:
     """Puts a saved state into a compiled trainer with a built optimizer; of several processes the first one reads it.
 
     Returns:
-        The notes, and the best weights if there were any.
+        The notes, the best weights if there were any, and a good state to go back to, likewise.
 
     Raises:
         OutputError: The file is not a training state, or that of another model.
@@ -98,14 +120,17 @@ def load_state(path: Path, trainer: Any) -> tuple[dict[str, Any], list[np.ndarra
     best = [values.get(f"best{number}", np.empty(0)) for number in range(len(network))] if "best0" in values else None
     if best is not None and [value.shape for value in best] != [tuple(variable.shape) for variable in network]:
         raise OutputError(f"Expected the best weights of this model in {path}; got those of another one.")
-    for value in (*now, *(best or ())):
+    good = [values.get(f"good{number}", np.empty(0)) for number in range(len(now))] if "good0" in values else None
+    if good is not None and [value.shape for value in good] != [value.shape for value in now]:
+        raise OutputError(f"Expected the good weights of this model in {path}; got those of another one.")
+    for value in (*now, *(best or ()), *(good or ())):
         if value.dtype.kind not in "fiubV" or (value.dtype.kind == "f" and not np.isfinite(value).all()):
             raise OutputError(
                 f"Expected finite numbers in the training state {path}; got others: leave out --resume to start anew."
             )
     for variable, value in zip(variables, now, strict=True):
         variable.assign(value)
-    return notes, best
+    return notes, best, good
 
 
 def versions() -> dict[str, str]:

@@ -17,6 +17,7 @@ from turtlenet.errors import TurtlenetError
 from turtlenet.models import PRECISIONS, classifier, compute_in, defences_of, weights_sha256
 from turtlenet.training.objective import Objective, objectives
 from turtlenet.training.run import Schedule, harden
+from turtlenet.training.wrappers import make_wrappers
 
 __all__ = ["Training", "training_of"]
 
@@ -29,7 +30,7 @@ class Training:
 
     Attributes:
         settings: Those of a `Schedule`, and `objective` (an `Objective`, or the name of one), `validation` (images
-            held out) and, where it is known, `precision`.
+            held out) and, where it is known, `precision`, and `wrappers` as plain data if there were any.
         missing: What of the model's own training is not known, in words; empty where all of it is.
     """
 
@@ -71,6 +72,7 @@ class Training:
         """
         settings = dict(self.settings)
         objective, validation = settings.pop("objective"), settings.pop("validation")
+        around = settings.pop("wrappers", [])
         identity = {
             "model": weights_sha256(network),
             "data": train.sha256(),
@@ -94,10 +96,12 @@ class Training:
             checkpoint=checkpoint,
             resume=resume,
             identity={**identity, "validation": count},
+            wrappers=make_wrappers(around),
             tell=lambda line: None,
         )
         restore()
         more = {"objective": objective.to_dict(), "precision": victim.precision}
+        more |= {"wrappers": around} if around else {}
         return {**dataclasses.asdict(schedule), **more, "defences": identity["defences"], "validation": count}
 
     def __str__(self) -> str:
@@ -122,7 +126,9 @@ def training_of(provenance: Mapping[str, Any] | None) -> Training:
         Schedule(**schedule)
         objective, missing = _objective(recipe["objective"])
         precision = recipe.get("precision")
+        around = [wrapper.to_dict() for wrapper in make_wrappers([dict(each) for each in recipe.get("wrappers", [])])]
         settings = {**schedule, "objective": objective, "validation": recipe.get("validation")}
+        settings |= {"wrappers": around} if around else {}
         return Training(settings | ({"precision": precision} if precision in PRECISIONS else {}), missing)
     except (TurtlenetError, TypeError, KeyError, ValueError, AttributeError) as error:
         return Training(_NATURAL, f"its file says what nobody can follow here ({error})")

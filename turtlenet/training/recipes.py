@@ -23,7 +23,8 @@ class Recipe:
         source: The paper or page that the settings come from.
         defences: Specs of layers to put around the model, from the input on.
         objective, attack, norm, eps, epochs, steps_per_epoch, batch_size, learning_rate, optimizer, warmup,
-            validation, validation_attack, class_weight: See `turtlenet.workflows.train.harden_model`.
+            validation, validation_attack, class_weight, wrappers, on_collapse: See
+            `turtlenet.workflows.train.harden_model`.
     """
 
     title: str = ""
@@ -42,6 +43,8 @@ class Recipe:
     validation: int | None = None
     validation_attack: str | None = None
     class_weight: str | None = None
+    wrappers: list[str] | None = None
+    on_collapse: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from turtlenet import backend
 from turtlenet.errors import OutputError, SettingError
-from turtlenet.training.callbacks import Best
+from turtlenet.training.callbacks import Best, CollapseWatch
 from turtlenet.training.checkpoint import load_state, read_notes, versions
 from turtlenet.training.stream import Batches, Stream
 
@@ -14,7 +14,13 @@ __all__ = ["fit_from", "take_up"]
 
 
 def take_up(
-    checkpoint: Path, trainer: Any, best: Best, notes: dict[str, Any], total: int, tell: Callable[[str], None] = print
+    checkpoint: Path,
+    trainer: Any,
+    best: Best,
+    notes: dict[str, Any],
+    total: int,
+    tell: Callable[[str], None] = print,
+    watch: CollapseWatch | None = None,
 ) -> int:
     """Takes up a saved state, if the first of all processes has one; gives the number of steps done.
 
@@ -25,6 +31,7 @@ def take_up(
         notes: What tells this run from others under `identity`; is given the others.
         total: Steps of the whole run.
         tell: Is given a line where other versions wrote the state.
+        watch: Is given the state to go back to after a collapse.
 
     Raises:
         SettingError: The state is that of a run with other settings.
@@ -47,7 +54,9 @@ def take_up(
         )
     if changed := _changed(read.get("versions")):
         tell(f"{checkpoint} was written by {changed}: the run goes on, and may end with other weights")
-    saved, best.weights = load_state(checkpoint, trainer)
+    saved, best.weights, good = load_state(checkpoint, trainer)
+    if watch is not None:
+        watch.good = good
     notes.update(saved)
     notes.pop("versions", None)
     return int(notes.pop("step"))

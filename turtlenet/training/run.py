@@ -14,13 +14,15 @@ from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import SettingError, did_you_mean
-from turtlenet.training.callbacks import BestRobust, CollapseWatch, Progress
+from turtlenet.training.batch_statistics import recalibrate
+from turtlenet.training.callbacks import BestRobust, CollapseWatch, Judged, Progress, Stages, halved
 from turtlenet.training.checkpoint import Checkpoint, reseed
 from turtlenet.training.co_training import Turns
 from turtlenet.training.objective import Objective
 from turtlenet.training.resume import fit_from, take_up
 from turtlenet.training.stream import Batches, Stream
 from turtlenet.training.trainer import Trainer
+from turtlenet.training.wrappers import Plan, Wrapper, make_wrappers
 
 __all__ = ["OPTIMIZERS", "Run", "Schedule", "harden"]
 
@@ -119,6 +121,8 @@ def harden(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     accumulate: int | None = 1,
     rivals: Sequence[Turns] = (),
+    wrappers: Sequence[str | Wrapper] = (),
+    on_collapse: str = "tell",
     tell: Callable[[str], None] = print,
     verbose: bool = False,
 ) -> Run:
@@ -140,6 +144,8 @@ def harden(
         callbacks: Further Keras callbacks.
         accumulate: Parts that a batch is worked on in; see `Trainer`. None for as few as fit into memory.
         rivals: Networks that learn to attack the model meanwhile; they are trained in place.
+        wrappers: What is put around the objective, as specs or as they are; see `turtlenet.training.wrappers`.
+        on_collapse: What to do about catastrophic overfitting: `tell`, `stop` or `recover`; see `CollapseWatch`.
         tell: Is given findings, a line each.
         verbose: Whether to print a line for each epoch where no terminal shows the bar.
 
@@ -153,8 +159,18 @@ def harden(
     if rivals and backend.shares() > 1:
         raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
     each, total = schedule.steps(len(examples), objective.replays)
+    made = make_wrappers(wrappers)
+    plan = Plan(steps=total, epoch=each, validated=validation is not None)
     who = {**(identity or {}), **dataclasses.asdict(schedule), "objective": objective.to_dict()}
+    who |= {"wrappers": [wrapper.to_dict() for wrapper in made]} if made else {}
     notes: dict[str, Any] = {"identity": who}
+    watch = CollapseWatch(tell, notes, on_collapse)
+    if on_collapse != "tell":
+        who["on_collapse"] = on_collapse
+        if validation is None:
+            raise SettingError(f"Expected validation images for on_collapse={on_collapse}; got none.")
+        if on_collapse == "recover":
+            halved(objective)
     reseed(classifier.model, schedule.seed)
     trainer = Trainer(
         classifier,
@@ -166,23 +182,32 @@ def harden(
         rivals=rivals,
         by_weight=False,
         batch_size=stream.batch_size,
+        wrappers=made,
+        plan=plan,
     )
     trainer.compile(optimizer=schedule.make(total * objective.replays, own_optimizer), jit_compile=backend.uses_xla())
     if not trainer.optimizer.built:
         trainer.optimizer.build(trainer.network.trainable_variables)
-    best = BestRobust(notes)
-    done = take_up(checkpoint, trainer, best, notes, total, tell) if resume and checkpoint else 0
+    judged = Judged(trainer, lambda: recalibrate(trainer, stream, max([0, *(each.recalibration for each in made)])))
+    best = BestRobust(notes, judged)
+    done = take_up(checkpoint, trainer, best, notes, total, tell, watch) if resume and checkpoint else 0
+    if notes.get("halvings"):
+        trainer.objective = halved(objective, notes["halvings"])
+    firsts = [first for wrapper in made for first in wrapper.stages(objective, plan)]
     first = backend.process()[0] == 0
     begun = _Begun(trainer, best, notes) if accumulate is None else None
     while True:
         progress = Progress(total, done, lines=verbose, hidden=not first)
-        watchers = [best, CollapseWatch(tell, notes), progress, *callbacks]
+        stages = Stages(trainer, firsts, done)
+        watchers = [*([judged] if trainer.judged() else []), best, watch, stages]
+        watchers += [*(each for wrapper in made for each in wrapper.callbacks(notes, plan)), progress, *callbacks]
         if checkpoint and first:
-            watchers.append(Checkpoint(checkpoint, best, notes, seconds, done))
+            watchers.append(Checkpoint(checkpoint, best, notes, seconds, done, watch))
         held_out = None if validation is None else Batches(validation, max(stream.batch_size, 128) // parts)
         try:
-            with backend.together(trainer.everything):
-                fit_from(trainer, stream, done, (each, schedule.epochs), held_out, watchers)
+            if not notes.get("stopped"):
+                with backend.together(trainer.everything):
+                    fit_from(trainer, stream, done, (each, schedule.epochs), held_out, watchers)
             break
         except Exception as error:
             if not backend.out_of_memory(error):
@@ -192,9 +217,11 @@ def harden(
             progress.close()
         if begun is not None:
             begun.again(trainer, best, notes, parts)
+    if best.weights is None:
+        judged.place()
     best.restore(classifier.model)
     kept = dict(zip(("robust_accuracy", "accuracy"), notes.get("best", ()), strict=False))
-    return Run(total, notes.get("best_epoch"), kept, tuple(notes.get("findings", {}).values()))
+    return Run(stages.step, notes.get("best_epoch"), kept, tuple(notes.get("findings", {}).values()))
 
 
 class _Begun:

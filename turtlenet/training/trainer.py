@@ -1,6 +1,7 @@
 """Training on an objective, as a Keras model."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.training.co_training import Turns
 from turtlenet.training.objective import Objective, objectives
+from turtlenet.training.wrappers import Plan, Wrapper, check_wrappers
 
 __all__ = ["Trainer"]
 
@@ -45,6 +47,8 @@ class Trainer(backend.Steps, keras.Model):
         validation_attack: The attack of validation; 20 steps of PGD if not given.
         rivals: Networks that learn to attack the model as it is, before each of its steps; `generator_success` is
             theirs on the batch they learn from.
+        wrappers: What is put around the objective; see `turtlenet.training.wrappers`. `harden` begins their stages.
+        plan: What they may know of the run.
         by_weight: Whether the loss of a weighted batch is divided by the sum of its weights, so that an example of
             weight 0 is as good as absent; or by the number of its examples, as Keras does.
         batch_size: Examples of every batch, which an objective that replays batches must know.
@@ -62,9 +66,12 @@ class Trainer(backend.Steps, keras.Model):
         rivals: Sequence[Turns] = (),
         by_weight: bool = True,
         batch_size: int | None = None,
+        wrappers: Sequence[Wrapper] = (),
+        plan: Plan | None = None,
     ):
         classifier, objective = fitted(classifier, Classifier, "classifier"), fitted(objective, Objective, "objective")
         seed, accumulate = fitted(seed, int, "seed"), fitted(accumulate, int, "accumulate")
+        wrappers = fitted(wrappers, Sequence[Wrapper], "wrappers")
         sources = fitted(sources, Sequence[Classifier], "sources")
         validation_attack = fitted(validation_attack, Attack | None, "validation_attack")
         super().__init__(name="trainer", dtype=_policy(classifier.model))
@@ -77,6 +84,15 @@ class Trainer(backend.Steps, keras.Model):
         self.validation_attack = validation_attack or PGD(steps=20, early_stop=True)
         objective.check(classifier, self.sources)
         self.validation_attack.check(classifier, objective.ball)
+        self.wrappers = tuple(wrappers)
+        self.plan = plan or Plan()
+        check_wrappers(self.wrappers, objective, self.plan)
+        self.stage = 0
+        """The first step of the stage that the step of training is compiled for."""
+        # One flat list, of which Keras tracks every variable.
+        states = [wrapper.init(self.network) for wrapper in self.wrappers]
+        self._wrapper_variables = [variable for state in states for variable in state]
+        self._wrapper_sizes = tuple(map(len, states))
         self._loss = keras.metrics.Mean(name="loss")
         self._clean = keras.metrics.Mean(name="accuracy")
         self._robust = keras.metrics.Mean(name="robust_accuracy")
@@ -101,6 +117,8 @@ class Trainer(backend.Steps, keras.Model):
             raise SettingError(f"Expected batch_size of a trainer on objective {name}; got none.")
         if backend.shares() > 1 or self.accumulate > 1:
             raise SettingError(f"Expected one device, and a batch in one part, for objective {name}; got more.")
+        if any(type(each).gradients is not Wrapper.gradients for each in self.wrappers):
+            raise SettingError(f"Expected no wrapper that changes gradients (awp) for objective {name}; got one.")
 
     @property
     def metrics(self) -> list[Any]:
@@ -110,7 +128,8 @@ class Trainer(backend.Steps, keras.Model):
 
     def saved(self) -> list[Any]:
         """Weights, statistics, seeds and optimizer state; not the metrics, which start anew with each epoch."""
-        mine = [*self.network.variables, *self.optimizer.variables, *([] if self.carried is None else [self.carried])]
+        mine = [*self.network.variables, *self.optimizer.variables, *self._wrapper_variables]
+        mine += [] if self.carried is None else [self.carried]
         return [*mine, *(variable for each in self.rivals for variable in each.variables)]
 
     def everything(self) -> list[Any]:
@@ -147,6 +166,8 @@ class Trainer(backend.Steps, keras.Model):
             gradients = backend.sum_over(self.accumulate, part, weights, changing)
         if not replayed:
             backend.apply_gradients(self.optimizer, gradients, weights)
+        for wrapper, state in zip(self.wrappers, self._wrapper_states(), strict=True):
+            wrapper.update(state, self.network, self.plan)
         played = _OWN[4:] if self.rivals else ()
         return self._own_results((*_OWN[:3], *played), but=_empty(self.objective.clean_share))
 
@@ -161,32 +182,39 @@ class Trainer(backend.Steps, keras.Model):
 
     def _descend(self, x: Any, y: Any, weight: Any, key: Any, step: Any, mass: Any) -> list[Any]:
         """Crafts examples and gives their part of the gradients; `mass` is the whole batch's sum of weights."""
-        moved = ops.stop_gradient(
-            self.objective.perturb(self.classifier, x, y, key=key, step=step, sources=self.sources)
-        )
+        objective = self.objective_at(step)
+        moved = ops.stop_gradient(objective.perturb(self.classifier, x, y, key=key, step=step, sources=self.sources))
         _, replicas = backend.replica()
+        weights = self.network.trainable_variables
 
-        def loss() -> tuple[Any, Any]:
-            losses, logits = self.objective.total(self.classifier, x, moved, y, key=key, sources=self.sources)
-            total = ops.sum(losses if weight is None else losses * weight) / mass
-            others = ops.sum([0.0, *self.network.losses]) / self.accumulate
-            return self.optimizer.scale_loss((total + others) / replicas), (losses, logits)
+        def compute(at: Any = None, probe: bool = False) -> Any:
+            def loss() -> tuple[Any, Any]:
+                losses, logits = objective.total(self.classifier, x, moved, y, key=key, sources=self.sources)
+                total = ops.sum(losses if weight is None else losses * weight) / mass
+                others = 0.0 if probe else ops.sum([0.0, *self.network.losses]) / self.accumulate
+                return self.optimizer.scale_loss((total + others) / replicas), (losses, logits)
 
-        _, (losses, logits), gradients = backend.weight_gradients(loss, self.network.trainable_variables)
+            return backend.weight_gradients(loss, weights, at, keep=not probe)[1:]
+
+        for wrapper in self.wrappers:
+            compute = self._around(wrapper, compute)
+        (losses, logits), gradients = compute(None)
         self._track_training(x, y, logits, losses, weight)
         return gradients
 
     def _replay(self, x: Any, y: Any, weight: Any, key: Any, step: Any, mass: Any) -> None:
         """Moves the weights and the perturbation by the same gradient, several times (Shafahi et al., 2019)."""
-        weights, ball = self.network.trainable_variables, self.objective.ball_at(step)
+        weights = self.network.trainable_variables
+        objective = self.objective_at(step // self.objective.replays)
+        ball = objective.ball_at(step)
         # TensorFlow compares no labels of a batch of unknown size with answers to one of a known size.
         x, y = ops.reshape(x, self.carried.shape), ops.reshape(y, self.carried.shape[:1])
-        for replay in range(self.objective.replays):
+        for replay in range(objective.replays):
             own = random.fold_in(key, replay)
 
             def loss(own: Any = own) -> tuple[Any, Any]:
                 adversarial = ops.clip(x + self.carried.value, ball.low, ball.high)
-                losses, logits = self.objective.total(self.classifier, x, adversarial, y, key=own)
+                losses, logits = objective.total(self.classifier, x, adversarial, y, key=own)
                 total = ops.sum(losses if weight is None else losses * weight) / mass
                 return self.optimizer.scale_loss(total + ops.sum([0.0, *self.network.losses])), (losses, logits)
 
@@ -196,6 +224,34 @@ class Trainer(backend.Steps, keras.Model):
             backend.apply_gradients(self.optimizer, gradients, weights)
             self.carried.assign(ball.project(x + self.carried + ball.eps * ball.steepest(slope, x), x) - x)
         self._track_training(x, y, logits, losses, weight)
+
+    def objective_at(self, step: Any) -> Objective:
+        """The objective of a step, with the changes that the wrappers make to it."""
+        objective = self.objective
+        for wrapper in self.wrappers:
+            objective = wrapper.objective(objective, self.plan, step=step, stage=self.stage)
+        return objective
+
+    def judged(self) -> list[Any] | None:
+        """Values of the network's variables that a wrapper keeps to be judged in their place; None if none does."""
+        for wrapper, state in zip(self.wrappers, self._wrapper_states(), strict=True):
+            values = wrapper.judged(state, self.network)
+            if values is not None:
+                return values
+        return None
+
+    def _around(self, wrapper: Wrapper, compute: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(at: Any = None, probe: bool = False) -> Any:
+            if probe:
+                return compute(at, probe=True)
+            weights = self.network.trainable_variables
+            return wrapper.gradients(compute, weights, at, self.plan, stage=self.stage)
+
+        return wrapped
+
+    def _wrapper_states(self) -> list[list[Any]]:
+        rest = iter(self._wrapper_variables)
+        return [list(itertools.islice(rest, size)) for size in self._wrapper_sizes]
 
     def judge(self, data: Any) -> dict[str, Any]:
         """A step of validation: clean images, and the same after the validation attack."""

@@ -29,6 +29,7 @@ from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
 from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives, recipes
 from turtlenet.training.attack_pool import check_without_ball, drawn_from
+from turtlenet.training.wrappers import Wrapper, make_wrappers
 
 __all__ = ["harden_model", "train"]
 
@@ -81,6 +82,8 @@ def harden_model(
     validation_attack: str | Attack | None = None,
     class_weight: Any = None,
     sources: Sequence[ModelType] = (),
+    wrappers: Sequence[str | Wrapper] = (),
+    on_collapse: str = "tell",
     seed: int = 0,
     checkpoint: PathType | None = None,
     resume: bool = False,
@@ -120,6 +123,8 @@ def harden_model(
             classes and weights; or a weight for each class. Weights of examples, `(x, y, sample_weight)`, multiply
             them; neither counts in validation.
         sources: Other, fixed models to craft on; see the objective's `craft_on`.
+        wrappers: What is put around the objective: `awp:gamma=0.005`, `ema`, ...; see `turtlenet.training.wrappers`.
+        on_collapse: What to do about catastrophic overfitting to a one-step attack: `tell`, `stop` or `recover`.
         checkpoint: Where the run's state lies.
         resume: Whether to continue from there.
         out: Where the model will be saved: it is written there once, and taken away, before training starts, so that
@@ -143,6 +148,7 @@ def harden_model(
         seed=seed,
     )
     at_least(1, accumulate=accumulate)
+    around = make_wrappers(wrappers)
     models.check_precision(precision)
     if not 0 <= warmup <= 1:
         raise SettingError(f"Expected warmup from 0 to 1, a share of the run; got {warmup}.")
@@ -213,6 +219,8 @@ def harden_model(
             callbacks=[_Opening(tell, opening), *callbacks],
             accumulate=None if batch_size is None else accumulate,
             rivals=rivals,
+            wrappers=around,
+            on_collapse=on_collapse,
             tell=tell,
             verbose=verbose,
         )
@@ -224,6 +232,8 @@ def harden_model(
     recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
     if balance is not None:
         recipe["class_weight"] = balance
+    if around:
+        recipe["wrappers"] = [wrapper.to_dict() for wrapper in around]
     recipe |= {"precision": computed, "defences": shields, "validation": len(held_out) if held_out else 0}
     remember(hardened, [*trained_on(model), seen])
     return hardened, dataclasses.replace(run, recipe=recipe)
