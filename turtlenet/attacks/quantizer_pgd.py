@@ -1,0 +1,128 @@
+"""Gradient ascent on what a quantizing defence can give."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras import ops
+
+from turtlenet import backend, losses, random
+from turtlenet.attacks.base import MOST, attacks
+from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.goal import Best, Goal, choose
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.balls import Ball
+from turtlenet.classifier import Classifier
+from turtlenet.defences import Reachable
+from turtlenet.errors import SettingError
+
+__all__ = ["QuantizerPGD"]
+
+
+@attacks.register("quantizer-pgd")
+@dataclass(frozen=True, kw_only=True)
+class QuantizerPGD(Iterative):
+    """Projected gradient descent at the outputs of a defence at the input, relaxed between its levels, then rounded.
+
+    In place of a surrogate's slope it takes that of the network behind the layer. A point moves between the lowest and
+    the highest output that each element can have within the ball (`Defence.reachable`); at every step it is also
+    rounded to the nearest outputs that can be reached, and the best of those counts. In the end they are mapped back
+    to the nearest input of the ball. Discretized inputs were relaxed so by Buckman et al. (2018, "Thermometer
+    encoding", LS-PGA), whose logits over the levels and temperature are a line here.
+
+    On a model without such a layer it is projected gradient descent with momentum within the ball itself.
+
+    Args:
+        steps: Number of gradient steps.
+        step_size: Length of the first step, as a share of what each element's output can move; it falls to 0 evenly.
+        momentum: Decay of the gradients' running sum (Dong et al., 2018); 0 keeps none.
+        restarts: How often to begin anew at a random point; the best attempt counts.
+        loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
+    """
+
+    steps: int = 25
+    step_size: float = 0.5
+    momentum: float = 0.75
+    restarts: int = 8
+    loss: str = "cross_entropy"
+    early_stop: bool = True
+
+    norms: ClassVar[tuple[str, ...]] = ("linf",)
+    training_settings: ClassVar[Mapping[str, Any]] = {"steps": 10, "restarts": 1, "early_stop": False}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        losses.get(self.loss)
+        for name in ("steps", "restarts"):
+            if not 1 <= getattr(self, name) <= MOST:
+                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
+        if not 0 < self.step_size <= 1:
+            raise SettingError(f"Expected step_size in (0, 1], a share of an element's range; got {self.step_size}.")
+        if not 0 <= self.momentum < 1:
+            raise SettingError(f"Expected momentum in [0, 1); got {self.momentum}.")
+
+    @property
+    def family(self) -> str:
+        return "iterative"
+
+    @property
+    def length(self) -> int:
+        return self.steps
+
+    def attempts(self, num_classes: int) -> int:
+        return self.restarts * super().attempts(num_classes)
+
+    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+        known = _reachable(model, x, ball)
+        point = known.lowest + random.uniform(key, x.shape[1:]) * (known.highest - known.lowest)
+        nothing = ops.zeros_like(goal.y)
+        return *Best.none(x, model.num_classes), point, ops.zeros_like(x), nothing, nothing
+
+    def advance(
+        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
+    ) -> tuple[Any, ...]:
+        *old, point, running, gradients, queries = state
+        known, rest = _reachable(model, x, ball), _rest(model)
+
+        def look(outputs: Any) -> tuple[Any, Any]:
+            return goal.loss(self.loss, rest(outputs)), ()
+
+        width = known.highest - known.lowest
+        slope = backend.input_gradient(look, point)[2] * width
+        size = ops.sum(ops.abs(slope), axis=tuple(range(1, len(slope.shape))), keepdims=True)
+        running = self.momentum * running + slope / ops.maximum(size, 1e-30)
+        length = self.step_size * (1.0 - ops.cast(step, "float32") / self.steps)
+        moved = ops.clip(point + length * width * ops.sign(running), known.lowest, known.highest)
+        rounded = known.nearest(moved)
+        logits = rest(rounded)
+        best = Best(*old).or_better(rounded, logits, goal.judge(self.loss, logits))
+        after = *best, moved, running, gradients + 1, queries + 1
+        return tuple(choose(self.done(state), kept, new) for kept, new in zip(state, after, strict=True))
+
+    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+        best, (gradients, queries) = Best(*state[:4]), state[-2:]
+        layer = model.entrance
+        moved = best.x if layer is None else layer.preimage(best.x, x, *_box(x, ball))
+        return SearchResult(moved, None, gradients, queries)
+
+    def done(self, state: Any) -> Any:
+        reached = state[2]
+        return reached if self.early_stop else ops.zeros_like(reached)
+
+
+def _box(x: Any, ball: Ball) -> tuple[Any, Any]:
+    """The lower and upper ends of the ball around each input, cut to the bounds."""
+    return ball.project(ops.full_like(x, ball.low), x), ball.project(ops.full_like(x, ball.high), x)
+
+
+def _reachable(model: Classifier, x: Any, ball: Ball) -> Reachable:
+    """What the layer at the model's input can give within the ball; the ball itself where there is none."""
+    low, high = _box(x, ball)
+    layer = model.entrance
+    return Reachable(low, high) if layer is None else layer.reachable(low, high)
+
+
+def _rest(model: Classifier) -> Classifier:
+    """The model behind that layer; all of it where there is none."""
+    layer = model.entrance
+    return model if layer is None else model.behind(layer)
