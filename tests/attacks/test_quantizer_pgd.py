@@ -6,12 +6,15 @@ import keras
 import numpy as np
 import pytest
 
+import turtlenet as tn
 from turtlenet import attacks, balls, models
+from turtlenet.attacks import suites
 from turtlenet.attacks.ensembles.sources import Surrogate
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.models import classifier
 from turtlenet.training import Madry, Trainer
+from turtlenet.workflows.evaluate import _at_levels
 
 X = np.random.default_rng(3).uniform(size=(10, 9)).astype("float32")
 BALL = balls.get("linf", 0.2)
@@ -140,6 +143,26 @@ def test_training_attacks_the_levels() -> None:
     trainer.compile(keras.optimizers.Adam(0.05))
     history = trainer.fit(X, np.arange(10, dtype="int32") % 3, batch_size=10, epochs=10, verbose=0).history
     assert history["loss"][-1] < history["loss"][0]
+
+
+def test_an_evaluation_attacks_the_levels_by_itself(monkeypatch) -> None:
+    asked = suites.Suite(attacks=("fgsm:gradient=adaptive",))
+    monkeypatch.setattr(suites, "find", lambda name: asked)
+    model = models.wrap(net(4, hidden=8), ["constant-quantization:hard=true"])
+    y = classifier(model).predict(X).argmax(axis=1)
+    report = tn.evaluate(model, (X, y), eps=0.2, curve=0, tell=lambda line: None)
+    assert [row.spec for row in report.attacks] == ["fgsm:gradient=adaptive", "quantizer-pgd"]
+    assert "levels-not-attacked" not in {doubt.code for doubt in report.doubts}
+    victims = [classifier(model)]
+    assert _at_levels("adaptive", ["pgd"], "inf", victims)
+    # What a paper or the user chose stays as it is; other norms have no such attack.
+    for suite, given, norm, several in (
+        ("standard", [], "linf", victims),
+        (None, ["pgd"], "linf", victims),
+        (None, [], "l2", victims),
+        (None, [], "linf", [classifier(net(1))]),
+    ):
+        assert not _at_levels(suite, given, norm, several)
 
 
 @pytest.mark.parametrize("setting", ["step_size=0", "step_size=1.5", "momentum=1", "steps=0", "restarts=0"])

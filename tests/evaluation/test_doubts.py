@@ -13,6 +13,7 @@ import turtlenet as tn
 from turtlenet import attacks, balls, data
 from turtlenet.attacks import Attack, SearchResult
 from turtlenet.classifier import Classifier
+from turtlenet.defences import ConstantQuantization
 from turtlenet.evaluation import evaluate_classifier
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.convergence import twice
@@ -242,6 +243,13 @@ def test_a_random_model_is_climbed_to_the_end() -> None:
     )
     # A cascade stops at an image's success; were the first draw's enough, other draws would take it back.
     assert cascade.robust_accuracy == table.robust_accuracy
+
+
+def test_levels_that_nobody_searched() -> None:
+    model = victim(ConstantQuantization(levels=5, hard=True))
+    said = codes(model, "pgd:steps=20", eps=0.05)["levels-not-attacked"]
+    assert said.startswith("constant-quantization:levels=5,hard=True at the input") and "Add quantizer-pgd" in said
+    assert "levels-not-attacked" not in codes(model, "pgd:steps=20", "quantizer-pgd:restarts=1", eps=0.05)
 
 
 def test_attacks_that_all_have_balls_of_their_own() -> None:
