@@ -48,7 +48,7 @@ def margins(logits: np.ndarray, label: int) -> np.ndarray:
     return np.delete(logits, label, axis=1).max(axis=1) - logits[:, label]
 
 
-@pytest.mark.parametrize("levels", [2, 4])
+@pytest.mark.parametrize("levels", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_a_linear_model_behind_a_quantizer_is_attacked_as_well_as_can_be(levels) -> None:
     # Towards one class the margin is linear in the levels: each element's best level is known by itself.
     victim = classifier(models.wrap(net(1), [f"constant-quantization:levels={levels},hard=true"]))
@@ -61,7 +61,13 @@ def test_a_linear_model_behind_a_quantizer_is_attacked_as_well_as_can_be(levels)
         assert reached == pytest.approx(best, abs=1e-5)
 
 
-@pytest.mark.parametrize("spec", ["constant-quantization:hard=true", "constant-quantization:levels=3,hard=true"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "constant-quantization:hard=true",
+        pytest.param("constant-quantization:levels=3,hard=true", marks=pytest.mark.slow),
+    ],
+)
 def test_it_leaves_what_the_whole_set_leaves(spec) -> None:
     victim = classifier(models.wrap(net(4, hidden=8), [spec]))
     y = victim.predict(X).argmax(axis=1).astype("int32")
@@ -138,13 +144,14 @@ def test_behind_the_entrance_is_the_rest_of_the_model() -> None:
 def test_training_attacks_the_levels() -> None:
     model = models.wrap(net(4, hidden=8), ["constant-quantization:hard=true"])
     attack = attacks.build("quantizer-pgd", training=True)
-    assert (attack.steps, attack.restarts) == (10, 1)
+    assert (attack.steps, attack.restarts, attack.early_stop) == (10, 1, False)
     trainer = Trainer(classifier(model), Madry(attack=attack, ball=balls.get("linf", 0.05)))
     trainer.compile(keras.optimizers.Adam(0.05))
-    history = trainer.fit(X, np.arange(10, dtype="int32") % 3, batch_size=10, epochs=10, verbose=0).history
+    history = trainer.fit(X, np.arange(10, dtype="int32") % 3, batch_size=10, epochs=4, verbose=0).history
     assert history["loss"][-1] < history["loss"][0]
 
 
+@pytest.mark.slow
 def test_an_evaluation_attacks_the_levels_by_itself(monkeypatch) -> None:
     asked = suites.Suite(attacks=("fgsm:gradient=adaptive",))
     monkeypatch.setattr(suites, "find", lambda name: asked)
@@ -153,8 +160,11 @@ def test_an_evaluation_attacks_the_levels_by_itself(monkeypatch) -> None:
     report = tn.evaluate(model, (X, y), eps=0.2, curve=0, tell=lambda line: None)
     assert [row.spec for row in report.attacks] == ["fgsm:gradient=adaptive", "quantizer-pgd"]
     assert "levels-not-attacked" not in {doubt.code for doubt in report.doubts}
-    victims = [classifier(model)]
-    assert _at_levels("adaptive", ["pgd"], "inf", victims)
+
+
+def test_where_an_evaluation_adds_it() -> None:
+    victims = [classifier(models.wrap(net(4, hidden=8), ["constant-quantization:hard=true"]))]
+    assert _at_levels("adaptive", ["pgd"], "inf", victims) and _at_levels(None, [], "linf", victims)
     # What a paper or the user chose stays as it is; other norms have no such attack.
     for suite, given, norm, several in (
         ("standard", [], "linf", victims),
@@ -165,7 +175,9 @@ def test_an_evaluation_attacks_the_levels_by_itself(monkeypatch) -> None:
         assert not _at_levels(suite, given, norm, several)
 
 
-@pytest.mark.parametrize("setting", ["step_size=0", "step_size=1.5", "momentum=1", "steps=0", "restarts=0"])
+@pytest.mark.parametrize(
+    "setting", ["step_size=0", "step_size=1.5", "momentum=1", "redraw=0", "steps=0", "restarts=0"]
+)
 def test_bad_settings(setting) -> None:
     with pytest.raises(SettingError, match=f"Expected {setting.partition('=')[0]}"):
         attacks.build(f"quantizer-pgd:{setting}")

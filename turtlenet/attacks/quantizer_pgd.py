@@ -33,10 +33,12 @@ class QuantizerPGD(Iterative):
     On a model without such a layer it is projected gradient descent with momentum within the ball itself.
 
     Args:
-        steps: Number of gradient steps.
+        steps: Number of gradient steps from each start.
         step_size: Length of the first step, as a share of what each element's output can move; it falls to 0 evenly.
         momentum: Decay of the gradients' running sum (Dong et al., 2018); 0 keeps none.
-        restarts: How often to begin anew at a random point; the best attempt counts.
+        restarts: How often to begin: twice at a random point, then at the best one with some elements drawn anew
+            (iterated local search, Lourenço et al., 2003).
+        redraw: The share of those elements.
         loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
     """
 
@@ -44,6 +46,7 @@ class QuantizerPGD(Iterative):
     step_size: float = 0.5
     momentum: float = 0.75
     restarts: int = 8
+    redraw: float = 0.6
     loss: str = "cross_entropy"
     early_stop: bool = True
 
@@ -58,6 +61,8 @@ class QuantizerPGD(Iterative):
                 raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
         if not 0 < self.step_size <= 1:
             raise SettingError(f"Expected step_size in (0, 1], a share of an element's range; got {self.step_size}.")
+        if not 0 < self.redraw <= 1:
+            raise SettingError(f"Expected redraw in (0, 1], a share of the elements; got {self.redraw}.")
         if not 0 <= self.momentum < 1:
             raise SettingError(f"Expected momentum in [0, 1); got {self.momentum}.")
 
@@ -67,22 +72,21 @@ class QuantizerPGD(Iterative):
 
     @property
     def length(self) -> int:
-        return self.steps
-
-    def attempts(self, num_classes: int) -> int:
-        return self.restarts * super().attempts(num_classes)
+        return self.steps * self.restarts
 
     def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        known = _reachable(model, x, ball)
-        point = known.lowest + random.uniform(key, x.shape[1:]) * (known.highest - known.lowest)
         nothing = ops.zeros_like(goal.y)
-        return *Best.none(x, model.num_classes), point, ops.zeros_like(x), nothing, nothing
+        # Where it begins is drawn in the first step.
+        return *Best.none(x, model.num_classes), x, ops.zeros_like(x), nothing, nothing
 
     def advance(
         self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
     ) -> tuple[Any, ...]:
         *old, point, running, gradients, queries = state
         known, rest = _reachable(model, x, ball), _rest(model)
+        round_, within = step // self.steps, step % self.steps
+        start = lambda: (self._start(round_, known, old[0], key), ops.zeros_like(running))  # noqa: E731
+        point, running = ops.cond(within == 0, start, lambda: (point, running))
 
         def look(outputs: Any) -> tuple[Any, Any]:
             return goal.loss(self.loss, rest(outputs)), ()
@@ -91,13 +95,20 @@ class QuantizerPGD(Iterative):
         slope = backend.input_gradient(look, point)[2] * width
         size = ops.sum(ops.abs(slope), axis=tuple(range(1, len(slope.shape))), keepdims=True)
         running = self.momentum * running + slope / ops.maximum(size, 1e-30)
-        length = self.step_size * (1.0 - ops.cast(step, "float32") / self.steps)
+        length = self.step_size * (1.0 - ops.cast(within, "float32") / self.steps)
         moved = ops.clip(point + length * width * ops.sign(running), known.lowest, known.highest)
         rounded = known.nearest(moved)
         logits = rest(rounded)
         best = Best(*old).or_better(rounded, logits, goal.judge(self.loss, logits))
         after = *best, moved, running, gradients + 1, queries + 1
         return tuple(choose(self.done(state), kept, new) for kept, new in zip(state, after, strict=True))
+
+    def _start(self, number: Any, known: Reachable, best: Any, key: Any) -> Any:
+        """Where a round begins: anywhere, or near the best point so far."""
+        draws = random.uniform(random.fold_in(key, number), (2, *best.shape[1:]))
+        anywhere = known.lowest + draws[:, 0] * (known.highest - known.lowest)
+        kept = ops.logical_and(draws[:, 1] >= self.redraw, number >= 2)
+        return ops.where(kept, best, anywhere)
 
     def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
         best, (gradients, queries) = Best(*state[:4]), state[-2:]
