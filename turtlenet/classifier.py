@@ -68,6 +68,7 @@ class Classifier:
         self.fitting: int | None = None
         """The largest batch that was seen to fit into memory, once one did not."""
         self._graphs: dict[Hashable, Callable[..., Any]] = {}
+        self._past: Any = None
         self._others: dict[Hashable, Classifier] = {(gradient, draws, seed): self}
 
     def __call__(self, x: Any, *, training: bool = False) -> Any:
@@ -102,7 +103,7 @@ class Classifier:
     def _attacked(self, x: Any) -> Any:
         if self.stochastic:
             return self._mean(x)
-        with gradient_mode.taken(self.gradient):
+        with gradient_mode.taken(self.gradient, past=self._past):
             return ops.cast(self.model(x, training=False), "float32")
 
     def _mean(self, x: Any) -> Any:
@@ -116,7 +117,7 @@ class Classifier:
         # All draws at once: a graph of fifty derivations one by one takes longer to build than to run.
         numbers = ops.zeros_like(keys[:, :1]) + ops.cast(np.arange(draws, dtype="int32")[None, :], "uint32")
         spread = ops.reshape(keys[:, None, :] + ops.zeros_like(numbers)[:, :, None], (-1, 2))
-        with gradient_mode.taken(self.gradient, random.fold_in(spread, ops.reshape(numbers, (-1,)))):
+        with gradient_mode.taken(self.gradient, random.fold_in(spread, ops.reshape(numbers, (-1,))), self._past):
             logits = ops.cast(self.model(ops.repeat(x, draws, axis=0), training=False), "float32")
         return ops.reshape(logits, (-1, draws, self.num_classes))
 
@@ -173,6 +174,24 @@ class Classifier:
         return other
 
     @property
+    def entrance(self) -> Any:
+        """The defence that alone reads the model's input and says what it can give for a box of inputs (`reachable`).
+
+        None where there is no such layer.
+        """
+        layer = _reader(self.model)
+        return layer if getattr(layer, "has_reachable", False) else None
+
+    def behind(self, layer: Any) -> "Classifier":
+        """The rest of the classifier behind its `entrance`: called with what that layer would give."""
+        if ("behind", id(layer)) not in self._others:
+            other = copy.copy(self)
+            other._past, other._graphs = layer, {}
+            other._others = {(self.gradient, self.draws, self.seed): other}
+            self._others["behind", id(layer)] = other
+        return self._others["behind", id(layer)]
+
+    @property
     def precision(self) -> str:
         """What the layers with weights compute in: `float32`, or `bfloat16, float32`."""
         layers = self.model._flatten_layers(include_self=False, recursive=True)
@@ -208,3 +227,21 @@ def _variables(classifiers: Iterable[Any]) -> list[Any]:
     """The variables of several classifiers, each once."""
     found = {id(variable): variable for each in classifiers for variable in each.model.variables}
     return list(found.values())
+
+
+def _reader(model: Any) -> Any:
+    """The one layer that reads a model's input, within nested models too; None where several do, or it is unseen."""
+    owner = next(kind for kind in type(model).__mro__ if "call" in vars(kind))
+    if not owner.__module__.startswith("keras."):
+        return None
+    if isinstance(model, keras.Sequential):
+        reader, uses = model.layers[0], model.layers.count(model.layers[0])
+    else:
+        (source,) = model.inputs
+        nodes = [node for depth in model._nodes_by_depth.values() for node in depth]
+        readers = [node.operation for node in nodes if any(part is source for part in node.input_tensors)]
+        reader = readers[0] if len(readers) == 1 else None
+        uses = sum(node.operation is reader for node in nodes)
+    if uses != 1:
+        return None
+    return _reader(reader) if isinstance(reader, keras.Model) else reader

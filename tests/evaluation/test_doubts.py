@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from turtlenet.evaluation import evaluate_classifier
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.convergence import twice
 from turtlenet.evaluation.doubts import Evidence
+from turtlenet.evaluation.doubts.suite_coverage import levels
 from turtlenet.evaluation.probe import Probe
 
 RNG = np.random.default_rng(0)
@@ -51,6 +53,21 @@ class Jitter(keras.layers.Layer):
 
     def call(self, x):
         return x + 0.01 * keras.random.normal(ops.shape(x), seed=self.seeds)
+
+
+NOTHING = Evidence(
+    attacks=[attacks.build("autoattack")],
+    names=["autoattack"],
+    mode="table",
+    labels="true",
+    ledger=None,  # type: ignore[arg-type]
+    num_classes=10,
+    curve=(),
+    widest=1.0,
+    probe=Probe(),
+    probed=0,
+    doubled=("", 0, 0),
+)
 
 
 def victim(*front, scale: float = 4.0) -> Classifier:
@@ -247,6 +264,16 @@ def test_a_random_model_is_climbed_to_the_end() -> None:
     assert cascade.robust_accuracy == table.robust_accuracy
 
 
+def test_levels_that_nobody_searched() -> None:
+    ledger = SimpleNamespace(robust=np.ones(4, bool))
+    seen = dataclasses.replace(NOTHING, attacks=[attacks.build("pgd")], ledger=ledger, entrance="two-levels")
+    found = levels(seen)
+    assert found is not None and found.code == "levels-not-attacked" and found.finding.startswith("two-levels at the")
+    searched = [attacks.build("pgd"), attacks.build("worst-of:attacks=(noise;quantizer-pgd)")]
+    for other in ({"attacks": searched}, {"entrance": ""}, {"norm": "l2"}):
+        assert levels(dataclasses.replace(seen, **other)) is None
+
+
 def test_attacks_that_all_have_balls_of_their_own() -> None:
     found = codes(victim(), "pgd:steps=20,eps=0.5")
     assert "counts only what happened to be found within it" in found["no-attack-counts"]
@@ -254,18 +281,5 @@ def test_attacks_that_all_have_balls_of_their_own() -> None:
 
 def test_what_an_ensemble_consists_of_depends_on_the_norm() -> None:
     """In L1 AutoAttack begins five times, which a doubt about restarts must know."""
-    nothing = Evidence(
-        attacks=[attacks.build("autoattack")],
-        names=["autoattack"],
-        mode="table",
-        labels="true",
-        ledger=None,  # type: ignore[arg-type]
-        num_classes=10,
-        curve=(),
-        widest=1.0,
-        probe=Probe(),
-        probed=0,
-        doubled=("", 0, 0),
-    )
-    assert all(search.restarts == 1 for search in nothing.searches(0))
-    assert any(search.restarts == 5 for search in dataclasses.replace(nothing, norm="l1").searches(0))
+    assert all(search.restarts == 1 for search in NOTHING.searches(0))
+    assert any(search.restarts == 5 for search in dataclasses.replace(NOTHING, norm="l1").searches(0))

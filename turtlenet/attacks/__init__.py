@@ -27,6 +27,7 @@ from turtlenet.attacks.mim import MIM
 from turtlenet.attacks.minimum_norm import CW, CWL0, DDN, EAD, FMN, JSMA, LBFGS, CWLinf, DeepFool, MinimumNorm
 from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, IterativeLeastLikely, Madry, MultiTargeted
+from turtlenet.attacks.quantizer_pgd import QuantizerPGD
 from turtlenet.attacks.score_based import NES, SPSA, ZOO, LocalSearch, OnePixel, SimBA, SinglePixel
 from turtlenet.attacks.spatial import Spatial
 from turtlenet.attacks.square import Square
@@ -85,6 +86,7 @@ __all__ = [
     "OnePixel",
     "Perturbation",
     "Pointwise",
+    "QuantizerPGD",
     "SaltAndPepper",
     "Restarts",
     "Context",

@@ -1,6 +1,6 @@
 """Defences: layers that go in front of a model, and say how a strong attacker takes their gradient."""
 
-from turtlenet.defences.base import Conversion, Defence, Differentiable, defences, registered
+from turtlenet.defences.base import Conversion, Defence, Differentiable, Reachable, defences, registered
 from turtlenet.defences.binarized import (
     Binarize,
     BinarizedConv1D,
@@ -57,6 +57,7 @@ __all__ = [
     "Sign",
     "Orthogonal",
     "Permutation",
+    "Reachable",
     "SignFlip",
     "TrainableQuantization",
     "defences",

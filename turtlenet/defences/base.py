@@ -3,17 +3,48 @@
 import abc
 import dataclasses
 import inspect
+import itertools
 import zlib
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 from keras import ops
 
-from turtlenet import gradient_mode, random
+from turtlenet import backend, gradient_mode, random
 from turtlenet.errors import SettingError
 from turtlenet.registry import Registry
 
-__all__ = ["Conversion", "Defence", "Differentiable", "defences", "registered"]
+__all__ = ["Conversion", "Defence", "Differentiable", "Reachable", "defences", "registered"]
+
+_HALVINGS = 32
+# How far past a step, as a share of the pixel range, so that arithmetic in another order sees the same side of it.
+_CLEARANCE = 1e-6
+
+
+class Reachable(NamedTuple):
+    """What an elementwise, nondecreasing layer can give for inputs within a box.
+
+    Attributes:
+        lowest: Its smallest output for each element, float32, shaped like the input.
+        highest: Its largest.
+        levels: All values that it ever gives, ascending, each of a shape that broadcasts to the input's; those from
+            `lowest` to `highest` can be reached. None where every value between the two can.
+    """
+
+    lowest: Any
+    highest: Any
+    levels: Sequence[Any] | None = None
+
+    def nearest(self, outputs: Any) -> Any:
+        """The reachable value nearest to each output."""
+        inside = ops.clip(outputs, self.lowest, self.highest)
+        if self.levels is None:
+            return inside
+        result = ops.zeros_like(inside) + self.levels[0]
+        for below, above in itertools.pairwise(self.levels):
+            result = ops.where(inside > 0.5 * (below + above), above, result)
+        return ops.clip(result, self.lowest, self.highest)
 
 
 class Differentiable:
@@ -111,8 +142,63 @@ class Defence(Differentiable, keras.layers.Layer):
         """What an attacker differentiates; shaped like `forward`'s result."""
         return self.forward(x)
 
+    def reachable(self, low: Any, high: Any) -> Reachable:
+        """What the layer can give for inputs from `low` to `high`; for an elementwise, nondecreasing layer alone.
+
+        Optional. A layer that has it is attacked by `quantizer-pgd` at its outputs. For most, two lines will do:
+        `lowest, highest = self.ends(low, high)`, and `Reachable(lowest, highest, levels)`.
+
+        Args:
+            low: Lower ends of the inputs, float32 (batch, ...), within the bounds.
+            high: Upper ends, shaped like it.
+        """
+        raise NotImplementedError
+
+    @property
+    def has_reachable(self) -> bool:
+        """Whether the layer says what it can give for a box of inputs."""
+        return type(self).reachable is not Defence.reachable
+
+    def ends(self, low: Any, high: Any) -> tuple[Any, Any]:
+        """The layer's float32 outputs at the ends of a box: the smallest and the largest of a nondecreasing layer."""
+        return self.outputs(low), self.outputs(high)
+
+    def outputs(self, x: Any) -> Any:
+        """The layer's float32 outputs, computed in the layer's own precision, outside of training."""
+        return ops.cast(self.forward(ops.cast(x, self.compute_dtype)), "float32")
+
+    def preimage(self, wanted: Any, x: Any, low: Any, high: Any) -> Any:
+        """Inputs within a box that a nondecreasing layer maps onto outputs that it can reach there.
+
+        Each is `x` itself where that will do, else the nearest to it by bisection of `forward`, and a millionth of
+        the pixel range further where the output is the same.
+
+        Args:
+            wanted: Outputs, float32 (batch, ...); see `Reachable.nearest`.
+            x: Inputs within the box, float32.
+            low: Lower ends of the box.
+            high: Upper ends.
+        """
+        now = self.outputs(x)
+        rises = wanted > now
+
+        def halve(_: Any, ends: Any) -> tuple[Any, Any]:
+            short, far = ends
+            middle = short + 0.5 * (far - short)
+            there = self.outputs(middle)
+            enough = ops.where(rises, there >= wanted, there <= wanted)
+            return ops.where(enough, short, middle), ops.where(enough, middle, far)
+
+        _, (_, far) = backend.loop(_HALVINGS, halve, (x, ops.where(rises, high, low)))
+        clear = ops.where(rises, 1.0, -1.0) * (_CLEARANCE * (self.high - self.low))
+        further = ops.clip(far + clear, low, high)
+        far = ops.where(self.outputs(further) == self.outputs(far), further, far)
+        return ops.where(wanted == now, x, far)
+
     def call(self, x: Any) -> Any:
         """Keras's word for it."""
+        if gradient_mode.past() is self:
+            return x
         result = self.forward(x)
         if gradient_mode.current() != "adaptive" or not self.masks:
             return result

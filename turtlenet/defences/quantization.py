@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from turtlenet.defences.base import Defence, registered
+from turtlenet.defences.base import Defence, Reachable, registered
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
 __all__ = ["ConstantQuantization", "TrainableQuantization", "even"]
@@ -62,6 +62,27 @@ class _Quantization(Defence):
     def surrogate(self, x: Any) -> Any:
         soft = min(self.sharpness, self.surrogate_sharpness)
         return self._sum(x, lambda gap: ops.sigmoid(soft * gap))
+
+    def reachable(self, low: Any, high: Any) -> Reachable:
+        """What the layer can give for inputs from `low` to `high`: a few levels where it is hard, else all between.
+
+        Args:
+            low: Lower ends of the inputs, float32 (batch, ...), within the bounds.
+            high: Upper ends, shaped like it.
+        """
+        lowest, highest = self.ends(low, high)
+        return Reachable(lowest, highest, self._levels() if self.hard else None)
+
+    def _levels(self) -> list[Any]:
+        """The levels, ascending; one that no input reaches, because two thresholds coincide, repeats that below it."""
+        points = ops.sort(ops.cast(self.points(), self.compute_dtype), axis=0)
+        levels = [ops.convert_to_tensor(self.pixels(0.0), "float32")]
+        for number in range(1, self.steps + 1):
+            level = ops.cast(self.pixels(ops.cast(number, self.compute_dtype) / (self.levels - 1)), "float32")
+            if number < self.steps:
+                level = ops.where(points[number] > points[number - 1], level, levels[-1])
+            levels.append(level)
+        return levels
 
     def _sum(self, x: Any, step: Any) -> Any:
         unit, points = self.unit(x), self.points()

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from turtlenet.attacks import FMN, PGD, Attack, Averaged
+from turtlenet.attacks import FMN, PGD, Attack, Averaged, QuantizerPGD
 from turtlenet.attacks.apgd import APGD
 from turtlenet.attacks.base import MOST
 from turtlenet.attacks.gradient_ascent import GradientAscent
@@ -52,9 +52,8 @@ def twice(cascade: Cascade, num_classes: int) -> Attack:
         return FMN(steps=2 * FMN.steps)
     found = [search for attack in cascade.attacks for search in searches_of(attack, norm, num_classes)]
     found = [search for search in found if search.family == "iterative" and not search.attack.targeted]
-    climbs = [
-        search for search in found if isinstance(search.attack, GradientAscent | APGD) and norm in search.attack.norms
-    ]
+    kinds = GradientAscent | APGD | QuantizerPGD
+    climbs = [search for search in found if isinstance(search.attack, kinds) and norm in search.attack.norms]
     last = climbs[-1] if climbs else Search(PGD(), PGD(), 1, "iterative")
     base, whole = last.attack, last.whole
     # What fools the mean over many draws may not fool the model yet.

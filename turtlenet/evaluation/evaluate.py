@@ -301,6 +301,7 @@ def _evidence(
         masks=any(shield.masks for shield in defences_of(model.model)),
         naive=model.gradient == "naive",
         norm=cascade.ball.norm,
+        entrance="" if model.entrance is None else str(model.entrance),
         fit=fit_of(
             model,
             examples,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet import attacks as attack_family
-from turtlenet import models
+from turtlenet import balls, models
 from turtlenet.attacks import Attack, suites
 from turtlenet.attacks.threat import check_generators, threat_for, why_eps
 from turtlenet.balls import Ball
@@ -33,6 +33,9 @@ __all__ = ["PERCEPTIBILITY", "evaluate"]
 
 DEFAULT_SUITE = "quick"
 PERCEPTIBILITY = 100
+_AT_LEVELS = "quantizer-pgd"
+_ADAPTIVE = (DEFAULT_SUITE, "adaptive")
+"""Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _NO_SUITE = suites.Suite(attacks=())
 
 
@@ -73,7 +76,8 @@ def evaluate(
         model: A classifier, the path of one, or a list of them.
         data: What to attack, which the training must not have seen: `(x, y)`, a name or a path (its test part).
         attacks: Specs; nothing takes the suite's.
-        suite: The name or path of an attack suite; `quick` if there are neither attacks nor a suite.
+        suite: The name or path of an attack suite; `quick` if there are neither attacks nor a suite. `quick` and
+            `adaptive` attack a model behind a quantizer with `quantizer-pgd` besides.
         eps: Radius in input units, or as `"8px"` or `"3%"`; None takes the suite's, else see `harden_model`.
         norm: None takes the suite's, else `linf`.
         bounds, head: See `harden_model`.
@@ -127,6 +131,8 @@ def evaluate(
     victims = [as_classifier(one, **how, draws=count) for one, count in zip(given, drawn, strict=True)]
     if gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
         specs = [twin for spec in specs for twin in _both_ways(spec)]
+    if _at_levels(suite, attacks, kind, victims):
+        specs = [*specs, _AT_LEVELS]
     made = [attack_family.build(spec) for spec in specs]
     found = load_for(data, victims)
     # What a grey-box attacker trains on is not attacked.
@@ -241,10 +247,21 @@ def _looked_at(count: int | None, victims: Sequence[Classifier], ball: Ball) -> 
 def _both_ways(spec: str | Attack) -> list[str | Attack]:
     """An attack that takes the naive gradient, and the attack itself; the attack alone where that is no question."""
     made = attack_family.build(spec)
-    if made.gradient or made.family == "random":
+    # Behind a quantizer there is no slope of it to take.
+    if made.gradient or made.family == "random" or isinstance(made, attack_family.QuantizerPGD):
         return [spec]
     naive = dataclasses.replace(made, gradient="naive")
     return [f"{spec}{',' if ':' in spec else ':'}gradient=naive" if isinstance(spec, str) else naive, spec]
+
+
+def _at_levels(suite: str | None, given: Sequence[str | Attack], norm: str, victims: Sequence[Classifier]) -> bool:
+    """Whether a model's input is quantized, in a way that can be attacked by itself, and the suite is ours to add to.
+
+    An attack of the user's own choice keeps its company.
+    """
+    fitted = suite in _ADAPTIVE or (suite is None and not given)
+    fits = balls.get(norm, 0.0).norm in attack_family.QuantizerPGD.norms
+    return fitted and fits and any(each.entrance is not None for each in victims)
 
 
 def _first(*values: Any) -> Any:

@@ -67,3 +67,11 @@ class Surrogate(Classifier):
 
     def taking(self, gradient: str = "", *, draws: int = 0, seed: int | None = None) -> Classifier:
         return Surrogate(self.members, self.stands_for.taking(gradient, draws=draws, seed=seed), same=self.same)
+
+    @property
+    def entrance(self) -> Any:
+        alone = len(self.members) == 1 and (self.same or self.bounds == self.members[0].bounds)
+        return self.members[0].entrance if alone else None
+
+    def behind(self, layer: Any) -> Classifier:
+        return Surrogate([self.members[0].behind(layer)], self.stands_for, same=True)

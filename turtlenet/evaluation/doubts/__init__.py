@@ -36,6 +36,7 @@ CHECKS: dict[str, Callable[[Evidence], Doubt | None]] = {
     "strength of the attacks": suite_coverage.weak_suite,
     "losses and restarts": suite_coverage.single_loss,
     "gradients of defences": gradient_masking.naive_gradient,
+    "levels of a quantizer": suite_coverage.levels,
     "labels": suite_coverage.naive_labels,
     "number of images": suite_coverage.few,
 }

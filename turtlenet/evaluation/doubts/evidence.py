@@ -39,6 +39,8 @@ class Evidence:
         masks: Whether a defence has another gradient than the one that the framework gives.
         naive: Whether attacks take that one where they do not say otherwise.
         norm: Of the threat.
+        entrance: The defence at the model's input that says what it can give within the ball, as a spec; empty where
+            there is none.
         fit: Whether data, bounds and radius belong to the model; None where nobody looked.
     """
 
@@ -57,6 +59,7 @@ class Evidence:
     masks: bool = False
     naive: bool = False
     norm: str = "linf"
+    entrance: str = ""
     fit: Fit | None = None
 
     def kind(self, *kinds: str) -> list[int]:

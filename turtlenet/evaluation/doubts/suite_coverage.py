@@ -1,10 +1,11 @@
 """Whether the attacks were enough, and on what terms."""
 
+from turtlenet.attacks import QuantizerPGD
 from turtlenet.attacks.goal import is_sweep
 from turtlenet.evaluation.doubts.evidence import Evidence
 from turtlenet.reports.base import Doubt
 
-__all__ = ["few", "naive_labels", "single_loss", "weak_suite"]
+__all__ = ["few", "levels", "naive_labels", "single_loss", "weak_suite"]
 
 
 def weak_suite(seen: Evidence) -> Doubt | None:
@@ -43,6 +44,20 @@ def single_loss(seen: Evidence) -> Doubt | None:
         + ("one loss" if restarted else "no random restarts")
         + ": a stronger evaluation usually finds some more.",
         advice="Run pgd:steps=100,restarts=10 with loss=cross_entropy and with loss=margin.",
+    )
+
+
+def levels(seen: Evidence) -> Doubt | None:
+    """A quantizer that was attacked through its surrogate alone."""
+    if not seen.entrance or seen.norm not in QuantizerPGD.norms or seen.ledger.robust.mean() < 0.05:
+        return None
+    if any(isinstance(search.attack, QuantizerPGD) for search in seen.climbing()):
+        return None
+    return Doubt(
+        code="levels-not-attacked",
+        finding=f"{seen.entrance} at the input says which values it can give within the ball, and no attack searched "
+        "among those: a surrogate's slope finds fewer adversarial examples.",
+        advice="Add quantizer-pgd to the attacks.",
     )
 
 
