@@ -275,7 +275,7 @@ class Gallery(Block):
 
 @dataclass(frozen=True)
 class Section:
-    """A heading over blocks; without blocks, one over the sections that follow.
+    """A heading over blocks, left out where all of them are empty; without blocks, one over the sections that follow.
 
     Args:
         title: The heading, which a terminal leaves out; empty for none.
@@ -338,10 +338,10 @@ class Document:
     opening: Section | None = None
 
     def shown(self, view: View) -> Iterator[Section]:
-        """The sections of one rendering, of which it shows every block and every column."""
+        """The sections of one rendering, of which it shows every block and every column; what is empty is left out."""
         first = () if view is View.PAGE else (self.opening or self._usual_opening(),)
         for section in (*first, *self.sections):
-            blocks = [_narrowed(block, view) for block in section.blocks if view in block.views]
+            blocks = [_narrowed(block, view) for block in section.blocks if view in block.views and not _empty(block)]
             if blocks or not section.blocks:
                 yield replace(section, blocks=blocks)
 
@@ -362,6 +362,18 @@ class Document:
                 Text(f"{', '.join(self.facts)}.", views=View.MARKDOWN),
             ],
         )
+
+
+def _empty(block: Block) -> bool:
+    """Whether there is nothing in a block."""
+    match block:
+        case Figures():
+            return not block.pictures
+        case Table(_, content) | Code(_, content):
+            return not content
+        case Text(content) | Bullets(content) | Facts(content) | Findings(content) | Gallery(content):
+            return not content
+    return False
 
 
 def _narrowed(block: Block, view: View) -> Block:

@@ -46,6 +46,7 @@ class Plot:
 
     file: ClassVar[str] = ""
     png: ClassVar[bytes] = b""
+    sharp: ClassVar[bool] = False
 
     @property
     def light_uri(self) -> str:
@@ -67,12 +68,14 @@ class PictureFile:
         alt: The figures behind it, for who cannot see it.
         file: Its name.
         png: Its content.
+        sharp: Whether its pixels stay sharp where it is enlarged.
     """
 
     title: str
     alt: str
     file: str
     png: bytes
+    sharp: bool = False
 
     dark_uri: ClassVar[str] = ""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from turtlenet.reports.document import Block, Document, Emphasis, Figures, Section, Verbatim, View, Words
+from turtlenet.reports.document import Block, Document, Emphasis, Verbatim, View, Words
 from turtlenet.reports.format import percent, within
 
 __all__ = ["render"]
@@ -19,10 +19,7 @@ _SMALL = 96
 
 def render(document: Document) -> str:
     """The whole of an HTML file, for a laptop, a phone or paper."""
-    sections = [
-        section for section in document.shown(View.PAGE) if not section.blocks or any(map(_shows, section.blocks))
-    ]
-    return _template().render(document=document, sections=sections)
+    return _template().render(document=document, sections=document.shown(View.PAGE))
 
 
 @cache
@@ -39,12 +36,7 @@ def _template() -> Template:
     return environment.get_template("page.html")
 
 
-def _shows(block: Block) -> bool:
-    """Whether there is anything of a block to see: of figures that nothing was drawn for there is not."""
-    return not isinstance(block, Figures) or bool(block.pictures)
-
-
-def _kind(block: Block | Section) -> str:
+def _kind(block: Block) -> str:
     return type(block).__name__
 
 
