@@ -33,10 +33,10 @@ _ATTACKS = (
     Column("ms an image", "milliseconds", number, "Wall-clock time of an image, in batches, once all is compiled."),
 )
 _LENGTHS = (
-    Column("Linf", "linf_mean", number),
-    Column("L2", "l2_mean", number),
-    Column("PSNR, dB", "psnr_mean", number),
-    Column("SSIM", "ssim_mean", number),
+    Column("Linf", "linf_mean", number, "Largest change of a pixel, in input units."),
+    Column("L2", "l2_mean", number, "Euclidean length of the change, in input units."),
+    Column("PSNR, dB", "psnr_mean", number, "Peak signal-to-noise ratio: more is closer."),
+    Column("SSIM", "ssim_mean", number, "Structural similarity: 1 is identical."),
 )
 _CLASSES = (
     Column("class", "label"),
