@@ -5,13 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.evaluation.test_views import HOSTILE, Page, natural, png, report
+from tests.evaluation.test_views import HOSTILE, Page, html, markdown, natural, png, report
 from turtlenet.evaluation.again import command
-from turtlenet.evaluation.html import html
-from turtlenet.evaluation.markdown import markdown
 from turtlenet.evaluation.perceptibility import figures
-from turtlenet.evaluation.perceptibility import text as perceptibility_text
 from turtlenet.evaluation.perceptibility.result import MEASURES, Fixed, Measure, Perceptibility, Sight, broken_at
+from turtlenet.evaluation.perceptibility.sections import sights
 from turtlenet.evaluation.report import Comparison, Report
 from turtlenet.reports.format import WIDTH
 
@@ -98,7 +96,7 @@ def test_the_page_shows_each_image_once_for_every_model() -> None:
     assert sum("for natural.h5" in image["alt"] for image in images) == 3
     assert sum("for hardened.h5" in image["alt"] for image in images) == 3
     assert all(image["alt"].strip() for image in images)
-    rows = perceptibility_text.sights([ONE, report(), OTHER])
+    rows = sights([ONE, report(), OTHER])
     assert [(index, label, len(each)) for index, label, each in rows] == [(0, 7, 2), (3, 7, 2), (5, 7, 2)]
 
 

@@ -12,11 +12,7 @@ from turtlenet.errors import OutputError
 from turtlenet.reports.codec import dump, read
 from turtlenet.reports.document import Document, Finding
 
-__all__ = ["TEMPLATES", "BaseReport", "Doubt", "findings", "write_files"]
-
-
-TEMPLATES = Path(__file__).with_name("templates")
-"""Parts and styles that all pages share."""
+__all__ = ["BaseReport", "Doubt", "findings", "write_files"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -155,10 +155,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table(Block):
-    """Rows of objects under columns; a row with an attribute `strong` that is true is a sum, and stands out."""
+    """Rows of objects under columns; a row with an attribute `strong` that is true is a sum, and stands out.
+
+    Where it is `folded`, a page shows it only when it is opened.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Any]
+    folded: bool = False
 
     @property
     def titles(self) -> list[str]:
@@ -281,13 +285,15 @@ class Section:
         title: The heading, which a terminal leaves out; empty for none.
         blocks: What stands below it.
         level: 2, or 3 for a part of what the last section of level 2 is about.
-        folded: Whether a page shows the heading only, until it is opened.
     """
 
     title: str
     blocks: Sequence[Block] = ()
     level: int = 2
-    folded: bool = False
+
+    def only(self, views: View) -> "Section":
+        """The same for some of the renderings alone, such as one that has it in another place than the others."""
+        return replace(self, blocks=[replace(block, views=block.views & views) for block in self.blocks])
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from turtlenet.reports.document import (
 )
 from turtlenet.reports.format import clean
 
-__all__ = ["plain", "render", "table"]
+__all__ = ["plain", "render"]
 
 
 def render(document: Document) -> str:
@@ -49,7 +49,7 @@ def _block(block: Block) -> str:
         case Table():
             return _table(block)
         case Facts():
-            return table(["", ""], [[plain(name), plain(value)] for name, value in block.pairs])
+            return _lines(["", ""], [[plain(name), plain(value)] for name, value in block.pairs])
         case Figures():
             return "\n\n".join(f"![{plain(each.alt)}]({each.file})" for each in block.pictures if each.file)
         case Findings():
@@ -73,16 +73,16 @@ def _piece(words: str) -> str:
     return f"**{escaped}**" if isinstance(words, Emphasis) else escaped
 
 
-def _table(block: Table) -> str:
-    titles = [_title(title) for title in block.titles]
+def _table(table: Table) -> str:
+    titles = [_title(title) for title in table.titles]
     rows = [
         [f"**{plain(first)}**" if strong else first and plain(first), *map(_number, others)]
-        for (first, *others), strong in zip(block.cells, block.strong, strict=True)
+        for (first, *others), strong in zip(table.cells, table.strong, strict=True)
     ]
-    return table(titles, rows)
+    return _lines(titles, rows)
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _lines(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of cells that are Markdown already; the first column of names, the others of numbers."""
     lines = [titles, ["---", *["--:"] * (len(titles) - 1)] if titles[0] else ["---"] * len(titles), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,158 @@
+"""What a report says of how visible a change must become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from turtlenet.evaluation.perceptibility import text
+from turtlenet.evaluation.perceptibility.result import MEASURES, Perceptibility, Sight
+from turtlenet.reports.document import (
+    Card,
+    Column,
+    Emphasis,
+    Figures,
+    Gallery,
+    Section,
+    Shot,
+    Strip,
+    Table,
+    Text,
+    View,
+)
+from turtlenet.reports.format import clean, clip, count, fraction, number, percent
+
+if TYPE_CHECKING:
+    from turtlenet.evaluation.report import Report
+    from turtlenet.reports.figures import Plot
+
+__all__ = ["sections", "sights"]
+
+_TITLE = "How visible a change must become"
+_CAVEAT = (
+    "Each image's smallest radius that the attack needed, and the example found there. Linf, L2, PSNR and SSIM are of "
+    "the images that were broken; a stronger attack may need less."
+)
+_MEASURES = dict(zip(MEASURES, ("smallest eps", "Linf", "L2", "PSNR, dB", "SSIM"), strict=True))
+
+
+def _median(name: str, *, interval: bool = True) -> Callable[[Any], str]:
+    return lambda row: text.median(row.each, name, interval=interval)
+
+
+def _mean(name: str) -> Callable[[Any], str]:
+    return lambda row: text.mean(row.each, name)
+
+
+# A terminal has room for the interval of the radius alone.
+_MEDIANS = (
+    Column("median", "name", views=View.TERMINAL),
+    Column("median [95 % interval]", "name", views=View.FILES),
+    Column("images", "right", count),
+    Column("never broken", "held", count),
+    Column(_MEASURES["eps"], _median("eps")),
+    *(Column(_MEASURES[name], _median(name, interval=False), views=View.TERMINAL) for name in MEASURES[1:]),
+    *(Column(_MEASURES[name], _median(name), views=View.FILES) for name in MEASURES[1:]),
+)
+_MEANS = (
+    Column("mean [95 % interval]", "name"),
+    Column("broken", "broken", count),
+    *(Column(title, _mean(name)) for name, title in _MEASURES.items()),
+)
+_FIXED = (
+    Column("at the threat's eps", "name"),
+    Column("eps", "eps", "{:g}".format),
+    Column("broken [95 % interval]", ("share", "share_interval"), fraction),
+    *(Column(title, name, number) for name, title in _MEASURES.items() if name != "eps"),
+)
+_SHARES = (
+    Column("broken up to", "name"),
+    Column("eps", "eps", "{:g}".format),
+    Column("share [95 % interval]", ("share", "share_interval"), fraction),
+)
+
+
+def sections(reports: Sequence[Report]) -> list[Section]:
+    """All that was found of the models for which it was measured; nothing where nobody asked."""
+    found = text.seen(reports)
+    if not found:
+        return []
+    each = found[0][1]
+    finding = Emphasis(f"{text.finding(reports)}.")
+    how = f" Attack {clean(each.attack)}, of the first {count(len(each.label))} images those right at first. {_CAVEAT}"
+    rows = [
+        SimpleNamespace(name=name, each=one, right=one.right, held=one.held, broken=one.right - one.held)
+        for name, one in found
+    ]
+    fixed = [SimpleNamespace(**vars(one.fixed), name=name) for name, one in found]
+    shares = [SimpleNamespace(**vars(at), name=name) for name, one in found for at in one.broken]
+    cards = _cards(reports)
+    smallest = (
+        "The first image of each class, for every model: the original, the example, and the change times "
+        f"{number(each.amplified)} around mid-gray, the same for all models."
+    )
+    return [
+        Section(
+            _TITLE,
+            [
+                Text(f"{_TITLE}, under {clip(each.attack, 50)}:", views=View.TERMINAL),
+                Text((finding, how), views=View.FILES),
+                Figures(lambda: _plots(reports), views=View.PAGE),
+                Table(_MEDIANS, rows),
+                Table(_MEANS, rows, views=View.FILES),
+            ],
+        ),
+        Section("", [Table(_FIXED, fixed), Table(_SHARES, shares, views=View.FILES)]),
+        Section(
+            "The smallest change that breaks an image",
+            [Text(smallest if cards else "", views=View.PAGE), Gallery(cards)],
+            level=3,
+        ),
+    ]
+
+
+def sights(reports: Sequence[Report]) -> list[tuple[int, int, list[tuple[str, Perceptibility, int]]]]:
+    """The pictured images: place and label, and for each model its name, and which of its pictures it is."""
+    found: dict[tuple[int, int], list[tuple[str, Perceptibility, int]]] = {}
+    for name, each in text.seen(reports):
+        for place, sight in enumerate(each.pictures):
+            found.setdefault((sight.index, sight.label), []).append((name, each, place))
+    return [(*image, rows) for image, rows in found.items()]
+
+
+def _plots(reports: Sequence[Report]) -> list[Plot]:
+    from turtlenet.evaluation.perceptibility.figures import drawn
+
+    return drawn(reports)
+
+
+def _cards(reports: Sequence[Report]) -> list[Card]:
+    return [
+        Card(
+            f"image {index}, label {label}",
+            "",
+            [
+                Strip(f"{name}: {text.state(each, place)}", _shots(name, each.pictures[place]))
+                for name, each, place in rows
+            ],
+        )
+        for index, label, rows in sights(reports)
+    ]
+
+
+def _shots(name: str, sight: Sight) -> list[Shot]:
+    alike = f", SSIM {number(sight.ssim)}" if sight.ssim is not None else ""
+    seen_as = f"Image {sight.index} as {name} was shown it, classified as {sight.prediction}"
+    mark = "right" if sight.prediction == sight.label else "wrong"
+    original = f"Original image {sight.index}, label {sight.label}"
+    return [
+        Shot(png=sight.original, alt=original, words="", note="original"),
+        Shot(png=sight.adversarial, alt=seen_as, words=f"{sight.prediction}, {percent(sight.confidence)}", mark=mark),
+        Shot(
+            png=sight.difference,
+            alt=f"The change of image {sight.index} for {name}",
+            words="",
+            note="change" if sight.psnr is None else f"{number(sight.psnr)} dB{alike}",
+        ),
+    ]
