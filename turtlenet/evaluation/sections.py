@@ -27,7 +27,6 @@ from turtlenet.reports.document import (
     Number,
     Section,
     Shot,
-    Strip,
     Table,
     Text,
     Verdict,
@@ -331,7 +330,7 @@ def _card(picture: Picture, norm: str) -> Card:
         ),
     ]
     note = f"image {place}, label {picture.label}, {clean(picture.attack)}"
-    return Card(f"{was} → {then}", note, [Strip("", shots)])
+    return Card(f"{was} → {then}", note, shots)
 
 
 def _provenance(report: Report) -> list[tuple[str, str]]:

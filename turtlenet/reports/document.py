@@ -61,7 +61,6 @@ __all__ = [
     "Number",
     "Section",
     "Shot",
-    "Strip",
     "Table",
     "Text",
     "Verdict",
@@ -253,20 +252,12 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Strip:
-    """Images side by side, with words above."""
-
-    words: str
-    shots: Sequence[Shot]
-
-
-@dataclass(frozen=True)
 class Card:
-    """Strips of images that belong together, under a title with small print."""
+    """Images side by side, under a title with small print."""
 
     title: str
     note: str
-    strips: Sequence[Strip]
+    shots: Sequence[Shot]
 
 
 @dataclass(frozen=True)

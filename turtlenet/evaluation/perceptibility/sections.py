@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.evaluation.perceptibility import text
-from turtlenet.evaluation.perceptibility.result import MEASURES, Perceptibility, Sight
+from turtlenet.evaluation.perceptibility.result import MEASURES, Sight
 from turtlenet.reports.document import (
     Card,
     Column,
@@ -16,7 +16,6 @@ from turtlenet.reports.document import (
     Gallery,
     Section,
     Shot,
-    Strip,
     Table,
     Text,
     View,
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from turtlenet.evaluation.report import Report
     from turtlenet.reports.figures import Plot
 
-__all__ = ["sections", "sights"]
+__all__ = ["sections"]
 
 _TITLE = "How visible a change must become"
 _CAVEAT = (
@@ -112,15 +111,6 @@ def sections(reports: Sequence[Report]) -> list[Section]:
     ]
 
 
-def sights(reports: Sequence[Report]) -> list[tuple[int, int, list[tuple[str, Perceptibility, int]]]]:
-    """The pictured images: place and label, and for each model its name, and which of its pictures it is."""
-    found: dict[tuple[int, int], list[tuple[str, Perceptibility, int]]] = {}
-    for name, each in text.seen(reports):
-        for place, sight in enumerate(each.pictures):
-            found.setdefault((sight.index, sight.label), []).append((name, each, place))
-    return [(*image, rows) for image, rows in found.items()]
-
-
 def _plots(reports: Sequence[Report]) -> list[Plot]:
     from turtlenet.evaluation.perceptibility.figures import drawn
 
@@ -128,25 +118,21 @@ def _plots(reports: Sequence[Report]) -> list[Plot]:
 
 
 def _cards(reports: Sequence[Report]) -> list[Card]:
-    return [
-        Card(
-            f"image {index}, label {label}",
-            "",
-            [
-                Strip(f"{name}: {text.state(each, place)}", _shots(name, each.pictures[place]))
-                for name, each, place in rows
-            ],
-        )
-        for index, label, rows in sights(reports)
+    """Every pictured image, class by class, for each model."""
+    found = [
+        (sight.label, sight.index, _card(name, sight, text.state(each, place)))
+        for name, each in text.seen(reports)
+        for place, sight in enumerate(each.pictures)
     ]
+    return [card for _, _, card in sorted(found, key=lambda one: one[:2])]
 
 
-def _shots(name: str, sight: Sight) -> list[Shot]:
+def _card(name: str, sight: Sight, state: str) -> Card:
     alike = f", SSIM {number(sight.ssim)}" if sight.ssim is not None else ""
     seen_as = f"Image {sight.index} as {name} was shown it, classified as {sight.prediction}"
     mark = "right" if sight.prediction == sight.label else "wrong"
     original = f"Original image {sight.index}, label {sight.label}"
-    return [
+    shots = [
         Shot(png=sight.original, alt=original, words="", note="original"),
         Shot(png=sight.adversarial, alt=seen_as, words=f"{sight.prediction}, {percent(sight.confidence)}", mark=mark),
         Shot(
@@ -156,3 +142,4 @@ def _shots(name: str, sight: Sight) -> list[Shot]:
             note="change" if sight.psnr is None else f"{number(sight.psnr)} dB{alike}",
         ),
     ]
+    return Card(f"image {sight.index}, label {sight.label}", f"{name}: {state}", shots)
