@@ -35,7 +35,7 @@ def whole(words: str) -> doc.Document:
         doc.Text((words, doc.Emphasis(words), doc.Verbatim(words))),
         doc.Bullets([words]),
         doc.Table(columns, [SimpleNamespace(name=words, strong=True)]),
-        doc.Facts([(words, words)]),
+        doc.Facts({words: words}),
         doc.Figures(lambda: [picture]),
         doc.Findings(
             [doc.Finding(words=words, more=words, code=words, subject=words, kind=kind) for kind in ("doubt", "good")]
@@ -97,7 +97,7 @@ def test_what_is_empty_is_left_out_with_its_heading() -> None:
         doc.Text(""),
         doc.Bullets([]),
         doc.Table([doc.Column("a", "a")], []),
-        doc.Facts([]),
+        doc.Facts({}),
         doc.Figures(list),
         doc.Findings([]),
         doc.Code("Code:", "", "sh"),

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from turtlenet.detection.pictures import pictures
 from turtlenet.reports.base import findings
 from turtlenet.reports.document import (
     Bullets,
@@ -22,12 +23,11 @@ from turtlenet.reports.document import (
     Verdict,
     View,
 )
-from turtlenet.reports.format import MISSING, clean, clip, count, fraction, number, percent, within
+from turtlenet.reports.format import MISSING, clip, count, fraction, number, percent, within
 
 if TYPE_CHECKING:
     from turtlenet.detection.fitted import FittedDetector, Point, Scores
     from turtlenet.detection.report import Detection, Separation, Share
-    from turtlenet.reports.figures import PictureFile
 
 __all__ = ["SEPARATION_COLUMNS", "document", "fitted_document"]
 
@@ -35,6 +35,8 @@ _EQUATION = (
     "The score is the variance of each class's softmax output over the draws (1/N), averaged over the classes: "
     "paper 001, equation 12. Sigma is the variance of the scores, as the paper's must be."
 )
+_AREA = "Area under the ROC curve: how often an adversarial example scores above a clean image."
+_EITHER = "Mean of the shares that are right on either side, at a probability of 0.5."
 
 
 def _scientific(value: float | None) -> str:
@@ -51,18 +53,8 @@ SEPARATION_COLUMNS = (
     Column("adversarial", "count", count, "Adversarial examples on the other; in the first row, the clean images."),
     Column("mu", "mu", _scientific, "The mean of their uncertainties."),
     Column("sigma", "sigma", _scientific, "The variance of their uncertainties."),
-    Column(
-        "AUC [95 % interval]",
-        ("auc", "auc_interval"),
-        fraction,
-        "Area under the ROC curve: how often an adversarial example scores above a clean image.",
-    ),
-    Column(
-        "accuracy [95 % interval]",
-        ("accuracy", "accuracy_interval"),
-        fraction,
-        "Mean of the shares that are right on either side, at a probability of 0.5.",
-    ),
+    Column("AUC [95 % interval]", ("auc", "auc_interval"), fraction, _AREA),
+    Column("accuracy [95 % interval]", ("accuracy", "accuracy_interval"), fraction, _EITHER),
 )
 """What is said of the examples of each attack beside the clean images."""
 
@@ -87,7 +79,7 @@ def document(result: Detection) -> Document:
             *(Section("", blocks) for blocks in _separations(result, View.TERMINAL)),
             Section(slipped, [Text(f"{slipped}:", views=View.TERMINAL), _slipped(result)]),
             Section("", [Bullets([_alarm(alarm) for alarm in result.alarms])]),
-            Section("Clean against adversarial", [Figures(lambda: _pictures(result))]),
+            Section("Clean against adversarial", [Figures(lambda: pictures(result))]),
             *(Section("", blocks) for blocks in _separations(result, View.FILES)),
             Section("Provenance", [Facts(_provenance(result))]),
             Section("", [Findings(doubts, views=View.TERMINAL)]),
@@ -189,16 +181,10 @@ def _point(point: Point) -> str:
     return f"{point.name}: seen at a probability above {point.cut:.3g}, an uncertainty {beyond} {point.edge:.3g}"
 
 
-def _pictures(result: Detection) -> list[PictureFile]:
-    from turtlenet.detection.pictures import pictures
-
-    return pictures(result)
-
-
-def _provenance(result: Detection) -> list[tuple[str, str]]:
+def _provenance(result: Detection) -> dict[str, Any]:
     detector, threat, fit = result.detector, result.threat, result.detector["data"]
     points = ", ".join(f"{name} {value:.6g}" for name, value in detector["detector"].items() if name != "name")
-    facts = {
+    return {
         "Model": f"{result.model.get('name')}, {result.model.get('path') or 'in memory'}",
         "Model sha256": result.model.get("sha256", MISSING),
         "Attacks": ", ".join(row.spec for row in result.rows) or MISSING,
@@ -214,4 +200,3 @@ def _provenance(result: Detection) -> list[tuple[str, str]]:
         "Versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
         "Written": f"{result.created}, after {number(result.seconds)} seconds",
     }
-    return [(name, clean(value)) for name, value in facts.items()]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from turtlenet.evaluation import text
+from turtlenet.evaluation import plots, text
 from turtlenet.evaluation.again import call, command
 from turtlenet.evaluation.perceptibility import sections as perceptibility
 from turtlenet.reports.base import findings
@@ -139,7 +139,10 @@ def document(reports: Sequence[Report]) -> Document:
         opening=_opening(titles, reports),
         sections=[
             Section("Reasons to doubt", [doubts]).only(View.FILES),
-            Section("Accuracy under attack", [Figures(lambda: _plots(reports), views=View.PAGE)]),
+            Section(
+                "Accuracy under attack",
+                [Figures(lambda: _drawn(plots.accuracies(reports), plots.curve(reports)), views=View.PAGE)],
+            ),
             *([_side_by_side(titles, reports)] if several else []),
             *(section.only(View.FILES) for section in visible),
             *(section for title, one in pairs for section in _model(title if several else "", one)),
@@ -214,16 +217,8 @@ def _findings(report: Report, subject: str) -> list[Finding]:
     return [Finding(words=words, more=f"{left}{text.CAVEAT}", subject=subject, kind="good")]
 
 
-def _plots(reports: Sequence[Report]) -> list[Plot]:
-    from turtlenet.evaluation import plots
-
-    return [plot for plot in (plots.accuracies(reports), plots.curve(reports)) if plot]
-
-
-def _class_plots(report: Report) -> list[Plot]:
-    from turtlenet.evaluation import plots
-
-    return [plot for plot in [plots.per_class(report)] if plot]
+def _drawn(*found: Plot | None) -> list[Plot]:
+    return [plot for plot in found if plot]
 
 
 def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> Section:
@@ -271,7 +266,7 @@ def _model(title: str, report: Report) -> list[Section]:
         *([Section(title).only(views)] if title else []),
         Section("Attacks", attacks, level).only(views),
         Section("How large the changes are", [Table(CHANGE_COLUMNS, report.attacks, views=View.FILES)], level),
-        Section("Per class", [Figures(lambda: _class_plots(report), views=View.PAGE), classes], level),
+        Section("Per class", [Figures(lambda: _drawn(plots.per_class(report)), views=View.PAGE), classes], level),
         Section(f"Accuracy against eps, under {clean(report.curve_attack)}", [curve], level),
         Section("What the attacks did", _pictures(report), level),
         Section("Threat and provenance", origin, level),
@@ -302,40 +297,29 @@ def _pictures(report: Report) -> list[Block]:
 
 
 def _card(picture: Picture, norm: str) -> Card:
-    place, before, after = picture.index, picture.clean_prediction, picture.adversarial_prediction
-    was, then = (
-        f"{before}, {percent(picture.clean_confidence)}",
-        f"{after}, {percent(picture.adversarial_confidence)}",
+    place, label, before, after = (
+        picture.index,
+        picture.label,
+        picture.clean_prediction,
+        picture.adversarial_prediction,
     )
+    was = f"{before}, {percent(picture.clean_confidence)}"
+    then = f"{after}, {percent(picture.adversarial_confidence)}"
+    mark, outcome = ("right", "held") if after == label else ("wrong", "fooled")
+    original = f"Original image {place}, label {label}"
+    change = f"The change made by {picture.attack} to image {place}"
+    example = f"Image {place} after {picture.attack}, classified as {after}"
     shots = [
-        Shot(
-            png=picture.original,
-            alt=f"Original image {place}, label {picture.label}",
-            words=was,
-            mark="right" if before == picture.label else "wrong",
-            note="original",
-        ),
-        Shot(
-            png=picture.perturbation,
-            alt=f"The change made by {picture.attack} to image {place}",
-            words=f"{norm} {number(picture.distance)}",
-            note="change",
-        ),
-        Shot(
-            png=picture.adversarial,
-            alt=f"Image {place} after {picture.attack}, classified as {after}",
-            words=then,
-            mark="right" if after == picture.label else "wrong",
-            note="held" if after == picture.label else "fooled",
-        ),
+        Shot(picture.original, original, was, "right" if before == label else "wrong", "original"),
+        Shot(picture.perturbation, change, f"{norm} {number(picture.distance)}", note="change"),
+        Shot(picture.adversarial, example, then, mark, outcome),
     ]
-    note = f"image {place}, label {picture.label}, {clean(picture.attack)}"
-    return Card(f"{was} → {then}", note, shots)
+    return Card(f"{was} → {then}", f"image {place}, label {label}, {clean(picture.attack)}", shots)
 
 
-def _provenance(report: Report) -> list[tuple[str, str]]:
+def _provenance(report: Report) -> dict[str, Any]:
     labels = report.threat.get("labels", MISSING)
-    facts = {
+    return {
         "Threat": f"{text.threat(report)}, {report.threat.get('access', MISSING)}, labels {labels}",
         "Mode": report.mode,
         "Model": f"{report.model.get('name')}, {text.size(report)}",
@@ -350,4 +334,3 @@ def _provenance(report: Report) -> list[tuple[str, str]]:
         "Versions": ", ".join(f"{name} {version}" for name, version in report.versions.items()),
         "Written": f"{report.created}, after {number(report.seconds)} seconds",
     }
-    return [(name, clean(value)) for name, value in facts.items()]

@@ -19,7 +19,7 @@ from turtlenet.reports.document import (
     Verdict,
     View,
 )
-from turtlenet.reports.format import MISSING, clean, count, fraction, number
+from turtlenet.reports.format import clean, count, fraction, number
 
 if TYPE_CHECKING:
     from turtlenet.gan.report import GeneratorReport
@@ -60,6 +60,7 @@ def document(report: GeneratorReport, samples: bytes = b"") -> Document:
         Number("accuracy under the generator", report.accuracy, report.accuracy_interval),
         Number("of the images that were right, turned", report.success, report.success_interval, big=True),
     )
+    origin = {**report.generator, "attack": report.spec, "seed": report.seed, "written": report.created}
     return Document(
         title="A generator of adversarial examples",
         headline=f"The generator turns {turned} of the images that were right{aim}",
@@ -79,7 +80,7 @@ def document(report: GeneratorReport, samples: bytes = b"") -> Document:
             Section("By class", [Table(_CLASSES, report.classes, views=View.FILES)]),
             Section("Samples: image, change, example", [Figures(lambda: [picture_of(samples)] if samples else [])]),
             Section("Training", [Figures(lambda: [curve(report)] if report.epochs else [])]),
-            Section("Provenance", [Facts(_provenance(report))]),
+            Section("Provenance", [Facts(origin)]),
         ],
     )
 
@@ -92,8 +93,3 @@ def _attacks(report: GeneratorReport) -> list[Any]:
     own = SimpleNamespace(**{**vars(report), "spec": "generator"})
     alone = SimpleNamespace(spec="its pass alone, the model not asked", milliseconds=report.forward_milliseconds)
     return [clean_row, own, *([alone] if report.forward_milliseconds is not None else []), *report.beside]
-
-
-def _provenance(report: GeneratorReport) -> list[tuple[str, str]]:
-    facts = {**report.generator, "attack": report.spec, "seed": report.seed, "written": report.created}
-    return [(name, str(value) or MISSING) for name, value in facts.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from turtlenet.noise_tolerance.levels import quantizer
 from turtlenet.noise_tolerance.pictures import plot
@@ -21,7 +21,7 @@ from turtlenet.reports.document import (
     Verdict,
     View,
 )
-from turtlenet.reports.format import MISSING, clean, clip, count, fraction, number
+from turtlenet.reports.format import MISSING, clip, count, fraction, number
 
 if TYPE_CHECKING:
     from turtlenet.noise_tolerance.measure import LevelRow, NoiseCurve, Tolerance
@@ -65,22 +65,14 @@ def document(result: Tolerance) -> Document:
             Text(f"{', '.join(facts)}. {clean_line}", views=View.MARKDOWN),
         ],
     )
-    advice = [
-        Text(words, indent=2, views=View.TERMINAL) for words in (finding, measured, f"To train behind it: {defence}")
-    ]
-    curves = [
-        Section(curve.kind, [Table(_STRENGTHS, _points(curve), views=View.FILES)], level=3) for curve in result.noises
-    ]
+    advice = [Text(each, 2, views=View.TERMINAL) for each in (finding, measured, f"To train behind it: {defence}")]
+    tables = {curve.kind: Table(_STRENGTHS, _points(curve), views=View.FILES) for curve in result.noises}
+    clean_share = Number("accuracy without noise", result.clean_accuracy, result.clean_accuracy_interval)
     return Document(
         title="Tolerable noise",
         headline=finding,
         facts=facts,
-        verdicts=[
-            Verdict(
-                numbers=[Number("accuracy without noise", result.clean_accuracy, result.clean_accuracy_interval)],
-                words=clean_line,
-            )
-        ],
+        verdicts=[Verdict(numbers=[clean_share], words=clean_line)],
         opening=opening,
         sections=[
             Section("", [replace(behind, views=View.PAGE), Figures(lambda: [plot(result)])]),
@@ -88,7 +80,7 @@ def document(result: Tolerance) -> Document:
             Section("Quantizers in front of the model, untrained", [Table(_levels(result), result.levels)]),
             Section("", advice),
             Section("Accuracy under noise"),
-            *curves,
+            *(Section(kind, [table], level=3) for kind, table in tables.items()),
             Section("Provenance", [Facts(_provenance(result))]),
         ],
     )
@@ -148,8 +140,8 @@ def _after(curve: NoiseCurve) -> int:
     return next(place for place, strength in enumerate(curve.strengths) if strength > curve.tolerable * (1 + 1e-6))
 
 
-def _provenance(result: Tolerance) -> list[tuple[str, str]]:
-    facts = {
+def _provenance(result: Tolerance) -> dict[str, Any]:
+    return {
         "Model": f"{result.model.get('name')}, {result.model.get('path') or 'in memory'}",
         "Model sha256": result.model.get("sha256", MISSING),
         "Data": f"{result.data.get('name')}. {result.data.get('description') or ''}",
@@ -158,7 +150,6 @@ def _provenance(result: Tolerance) -> list[tuple[str, str]]:
         "Versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
         "Written": f"{result.created}, after {number(result.seconds)} seconds",
     }
-    return [(name, clean(value)) for name, value in facts.items()]
 
 
 def _yes(value: bool | None) -> str:

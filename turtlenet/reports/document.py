@@ -36,11 +36,13 @@ a model.
 | pgd | 0.863 |
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Flag
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from turtlenet.reports.format import clean
 
 if TYPE_CHECKING:
     from turtlenet.reports.figures import PictureFile, Plot
@@ -181,10 +183,15 @@ class Table(Block):
 
 @dataclass(frozen=True)
 class Facts(Block):
-    """Pairs of a name and a value, such as where the results come from; a terminal leaves them out."""
+    """Names and values, such as where the results come from; a terminal leaves them out."""
 
-    pairs: Sequence[tuple[str, str]]
+    values: Mapping[str, Any]
     views: View = field(default=View.FILES, kw_only=True)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Each name with its value as one line of text; `-` for an empty one."""
+        return [(name, clean(value)) for name, value in self.values.items()]
 
 
 @dataclass(frozen=True)
@@ -237,7 +244,7 @@ class Code(Block):
     views: View = field(default=View.FILES, kw_only=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Shot:
     """One image: a PNG file in base64, what it shows for who cannot see it, and words below it.
 
@@ -246,7 +253,7 @@ class Shot:
 
     png: str
     alt: str
-    words: str
+    words: str = ""
     mark: str = ""
     note: str = ""
 

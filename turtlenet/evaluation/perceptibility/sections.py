@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.evaluation.perceptibility import text
+from turtlenet.evaluation.perceptibility.figures import drawn
 from turtlenet.evaluation.perceptibility.result import MEASURES, Sight
 from turtlenet.reports.document import (
     Card,
@@ -24,7 +25,6 @@ from turtlenet.reports.format import clean, clip, count, fraction, number, perce
 
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import Report
-    from turtlenet.reports.figures import Plot
 
 __all__ = ["sections"]
 
@@ -97,7 +97,7 @@ def sections(reports: Sequence[Report]) -> list[Section]:
             [
                 Text(f"{_TITLE}, under {clip(each.attack, 50)}:", views=View.TERMINAL),
                 Text((finding, how), views=View.FILES),
-                Figures(lambda: _plots(reports), views=View.PAGE),
+                Figures(lambda: drawn(reports), views=View.PAGE),
                 Table(_MEDIANS, rows),
                 Table(_MEANS, rows, views=View.FILES),
             ],
@@ -111,12 +111,6 @@ def sections(reports: Sequence[Report]) -> list[Section]:
     ]
 
 
-def _plots(reports: Sequence[Report]) -> list[Plot]:
-    from turtlenet.evaluation.perceptibility.figures import drawn
-
-    return drawn(reports)
-
-
 def _cards(reports: Sequence[Report]) -> list[Card]:
     """Every pictured image, class by class, for each model."""
     found = [
@@ -128,18 +122,14 @@ def _cards(reports: Sequence[Report]) -> list[Card]:
 
 
 def _card(name: str, sight: Sight, state: str) -> Card:
-    alike = f", SSIM {number(sight.ssim)}" if sight.ssim is not None else ""
-    seen_as = f"Image {sight.index} as {name} was shown it, classified as {sight.prediction}"
+    image = f"image {sight.index}"
+    shown = f"Image {sight.index} as {name} was shown it, classified as {sight.prediction}"
     mark = "right" if sight.prediction == sight.label else "wrong"
-    original = f"Original image {sight.index}, label {sight.label}"
+    alike = f", SSIM {number(sight.ssim)}" if sight.ssim is not None else ""
+    change = "change" if sight.psnr is None else f"{number(sight.psnr)} dB{alike}"
     shots = [
-        Shot(png=sight.original, alt=original, words="", note="original"),
-        Shot(png=sight.adversarial, alt=seen_as, words=f"{sight.prediction}, {percent(sight.confidence)}", mark=mark),
-        Shot(
-            png=sight.difference,
-            alt=f"The change of image {sight.index} for {name}",
-            words="",
-            note="change" if sight.psnr is None else f"{number(sight.psnr)} dB{alike}",
-        ),
+        Shot(sight.original, f"Original {image}, label {sight.label}", note="original"),
+        Shot(sight.adversarial, shown, f"{sight.prediction}, {percent(sight.confidence)}", mark),
+        Shot(sight.difference, f"The change of {image} for {name}", note=change),
     ]
-    return Card(f"image {sight.index}, label {sight.label}", f"{name}: {state}", shots)
+    return Card(f"{image}, label {sight.label}", f"{name}: {state}", shots)
