@@ -21,7 +21,7 @@ from turtlenet.noise_tolerance.levels import propose, quantizer
 from turtlenet.noise_tolerance.measure import first_crossing
 from turtlenet.noise_tolerance.noise import KINDS, noisy, under_noise
 from turtlenet.noise_tolerance.pictures import plot
-from turtlenet.reports import markdown
+from turtlenet.reports import markdown, page
 from turtlenet.reports.format import WIDTH
 
 ABOUT = {"name": "threshold", "path": None, "sha256": "1"}
@@ -278,6 +278,7 @@ def test_the_text_fits_a_terminal_whatever_the_model_is_called(result):
         and "<b>" not in markdown.render(odd.document())
         and "\x1b" not in markdown.render(odd.document())
     )
+    assert "&lt;b&gt;|" in page.render(odd.document())
     sign = next(line for line in str(result).splitlines() if "sign" in line)
     assert "0.2: 1.000" not in sign and "0.205: 1.000" in sign and "0.453: 0." in sign
     words = " ".join(str(result).split())

@@ -263,7 +263,7 @@ def _model(title: str, report: Report) -> list[Section]:
         Code("Exact settings:", json.dumps(settings, indent=1), "json", folded=True),
     ]
     return [
-        *([Section(title).only(views)] if title else []),
+        *([Section(title)] if title else []),
         Section("Attacks", attacks, level).only(views),
         Section("How large the changes are", [Table(CHANGE_COLUMNS, report.attacks, views=View.FILES)], level),
         Section("Per class", [Figures(lambda: _drawn(plots.per_class(report)), views=View.PAGE), classes], level),

@@ -2,8 +2,8 @@
 
 A `Document` has a title, a headline (the finding in one sentence), a few facts, and sections. A `Section` is a heading
 over blocks: `Text`, `Bullets`, `Table`, `Facts`, `Figures`, `Findings`, `Code` and `Gallery`. Whoever writes a report
-builds a document of plain, unescaped strings; `turtlenet.reports.terminal`, `turtlenet.reports.markdown` and
-`turtlenet.reports.page` have a function `render` each, which escapes them and does all the layout.
+builds a document of plain, unescaped strings. The modules `terminal`, `markdown` and `page` beside this one have a
+function `render` each, which escapes them and does all the layout.
 
 A table is a sequence of rows, which may be any objects, and columns that say what to take from a row and how to write
 it. A new column is one line:
