@@ -81,13 +81,16 @@ def test_hostile_words_stay_in_their_place() -> None:
 
 
 def test_a_view_shows_what_is_its_own() -> None:
-    seen = {
-        view: doc.Text(f"for {view.name}", views=view)
-        for view in (doc.View.TERMINAL, doc.View.MARKDOWN, doc.View.PAGE)
-    }
-    one = replace(whole("x"), sections=[doc.Section("Title", list(seen.values()))])
-    for view, render in zip(seen, RENDERINGS, strict=True):
-        assert [f"for {other.name}" in render(one) for other in seen] == [other is view for other in seen]
+    views = (doc.View.TERMINAL, doc.View.MARKDOWN, doc.View.PAGE)
+    columns = [doc.Column("name", "name"), *(doc.Column(f"in {view.name}", "name", views=view) for view in views)]
+    blocks = [
+        doc.Table(columns, [SimpleNamespace(name="x")]),
+        *(doc.Text(f"for {view.name}", views=view) for view in views),
+    ]
+    one = replace(whole("x"), sections=[doc.Section("Title", blocks)])
+    for view, render in zip(views, RENDERINGS, strict=True):
+        for word in ("in", "for"):
+            assert [f"{word} {other.name}" in render(one) for other in views] == [other is view for other in views]
     alone = replace(one, sections=[one.sections[0].only(doc.View.PAGE)])
     assert "Title" not in markdown.render(alone) and "Title" in page.render(alone)
 
