@@ -92,7 +92,7 @@ def test_the_wheel_holds_every_file_of_the_package(installed):
     carried = files(installed / "turtlenet")
     assert carried >= files(ROOT / "turtlenet")
     assert {"data/mnist_sample.npz", "py.typed"} <= carried
-    assert any(name.startswith("evaluation/templates/") for name in carried)
+    assert any(name.startswith("reports/templates/") for name in carried)
     # Nothing but the package: no tests, no benchmarks.
     tops = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} - {"bin"}
     assert tops == {"turtlenet"}

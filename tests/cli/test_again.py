@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 from turtlenet import models
 from turtlenet.evaluation.again import call, command
 from turtlenet.evaluation.load import load
+from turtlenet.reports import markdown
 
 QUICK = ("--attack", "noise:draws=1", "--eps", "0", "--curve", "0")
 
@@ -23,7 +24,7 @@ QUICK = ("--attack", "noise:draws=1", "--eps", "0", "--curve", "0")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Leaves out what takes longer than all the rest: plots (the page has the same command), and the probe."""
-    monkeypatch.setattr("turtlenet.evaluation.save.html", lambda reports: "")
+    monkeypatch.setattr("turtlenet.reports.page.render", lambda document: "")
     monkeypatch.setattr("turtlenet.evaluation.evaluate._PROBED", 0)
 
 
@@ -130,9 +131,7 @@ def test_what_was_in_memory_says_how_to_call(shelf):
 
 
 def _page(report) -> str:
-    from turtlenet.evaluation.markdown import markdown
-
-    return markdown([report])
+    return markdown.render(report.document())
 
 
 def test_a_report_of_an_older_version_names_the_data_without_its_part(shelf):

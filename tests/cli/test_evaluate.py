@@ -169,7 +169,7 @@ def test_a_killed_evaluation_continues_to_the_same_report(good, shelf, cli, away
 
 def test_a_resumed_evaluation_does_not_attack_again_what_is_known(good, cli, away, monkeypatch):
     line = (*good, *TWO, "--report", "report")
-    monkeypatch.setattr("turtlenet.evaluation.save.save", lambda result, folder: (_ for _ in ()).throw(SystemExit(9)))
+    monkeypatch.setattr("turtlenet.reports.base.BaseReport.save", lambda *_: (_ for _ in ()).throw(SystemExit(9)))
     assert cli(*line).code == 9
     monkeypatch.undo()
     monkeypatch.chdir(away)

@@ -8,10 +8,10 @@ import pytest
 from turtlenet import attacks, balls, data
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.cascade import Cascade, inside
-from turtlenet.evaluation.markdown import markdown
 from turtlenet.evaluation.tally import Tally
 from turtlenet.evaluation.text import also
 from turtlenet.evaluation.threat_model import Attacker, ThreatModel
+from turtlenet.reports import markdown
 
 X = np.random.default_rng(5).uniform(0.2, 0.8, size=(60, 8, 8, 1)).astype("float32")
 BALL = balls.get("linf", 0.03)
@@ -69,7 +69,7 @@ def test_what_any_part_breaks_counts(mode, small, examples, tmp_path):
     # And every view.
     report.save(tmp_path)
     assert "+ accuracy curve" in str(report) and also(report).startswith("Counted in “every attack” too: the accuracy")
-    for page in (markdown([report]).replace("\\", ""), (tmp_path / "report.html").read_text()):
+    for page in (markdown.render(report.document()).replace("\\", ""), (tmp_path / "report.html").read_text()):
         assert also(report) in page and f"{report.robust_accuracy:.3f}" in page
     rows = (tmp_path / "examples.csv").read_text().splitlines()
     assert [row.split(",")[3] for row in rows[1:]] == [str(value) for value in robust]

@@ -16,17 +16,28 @@ from PIL import Image
 from turtlenet.errors import DataError, OutputError
 from turtlenet.evaluation import again, plots
 from turtlenet.evaluation import text as words
-from turtlenet.evaluation.html import html
 from turtlenet.evaluation.load import load
-from turtlenet.evaluation.markdown import markdown
 from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Picture, Report
-from turtlenet.evaluation.save import save
-from turtlenet.evaluation.terminal import table
-from turtlenet.reports import format
+from turtlenet.evaluation.sections import document
+from turtlenet.reports import format, page, terminal
+from turtlenet.reports import markdown as markdown_file
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.format import WIDTH
 
 HOSTILE = "<script>alert('x')</script>\"|`$\\frac_&\n# \x1b[31m"
+
+
+def table(reports):
+    return terminal.render(document(reports))
+
+
+def markdown(reports):
+    return markdown_file.render(document(reports))
+
+
+def html(reports):
+    return page.render(document(reports))
+
 
 quick = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -312,7 +323,6 @@ def test_every_page_tells_the_defences():
     behind = report(model={"name": "m", "parameters": 7, "defences": [shield, shield]})
     assert f"| Defences | {words_} |" in markdown([behind]).replace("\\", "")
     assert html([behind]).count(words_) >= 1
-    assert "<dt>Defences</dt>" not in html([report()])
 
 
 def test_every_view_tells_a_precision_below_float32():
@@ -470,7 +480,7 @@ def test_plots_keep_text_as_text_and_repeat():
 
 
 def test_save_writes_all_views_and_loads(tmp_path):
-    files = save(report(), tmp_path / "new" / "folder")
+    files = report().save(tmp_path / "new" / "folder")
     assert [file.name for file in files] == ["report.json", "report.md", "report.html", "examples.csv"]
     assert load(tmp_path / "new" / "folder") == report_from_json(report())
     assert load(files[0]) == report_from_json(report())
@@ -486,7 +496,7 @@ def report_from_json(one):
 def test_save_gives_each_model_a_folder_of_its_own(tmp_path):
     names = ["a.h5", "A.keras", "../../etc/passwd", "", "report.html"]
     pair = Comparison(tuple(report(name) for name in names))
-    save(pair, tmp_path)
+    pair.save(tmp_path)
     folders = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
     assert folders == ["A-2", "a", "etc-passwd", "model", "report.html-2"]
     assert load(tmp_path) == Comparison(tuple(map(report_from_json, pair.reports)))
@@ -497,15 +507,15 @@ def test_save_gives_each_model_a_folder_of_its_own(tmp_path):
 @given(wild)
 def test_wild_reports_survive_the_disk(tmp_path_factory, one):
     folder = tmp_path_factory.mktemp("report")
-    save(one, folder)
+    one.save(folder)
     assert load(folder).to_json() == one.to_json()
 
 
 @pytest.mark.usefixtures("blank")
 @pytest.mark.parametrize("broken_at", range(8))
 def test_a_failure_leaves_whole_files_only(tmp_path, monkeypatch, broken_at):
-    before = {path.name: path.read_bytes() for path in save(natural(), tmp_path)}
-    after = {path.name: path.read_bytes() for path in save(report(), tmp_path / "after")}
+    before = {path.name: path.read_bytes() for path in natural().save(tmp_path)}
+    after = {path.name: path.read_bytes() for path in report().save(tmp_path / "after")}
     steps = itertools.count()
 
     def breaking(method):
@@ -520,7 +530,7 @@ def test_a_failure_leaves_whole_files_only(tmp_path, monkeypatch, broken_at):
         patch.setattr(Path, "write_bytes", breaking(Path.write_bytes))
         patch.setattr(Path, "replace", breaking(Path.replace))
         with pytest.raises(OutputError, match="No space left on device"):
-            save(report(), tmp_path)
+            report().save(tmp_path)
     files = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert files.keys() == before.keys()
     assert all(text in (before[name], after[name]) for name, text in files.items())
@@ -530,10 +540,10 @@ def test_a_failure_leaves_whole_files_only(tmp_path, monkeypatch, broken_at):
 def test_save_refuses_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="Expected to write a report to .*file") as caught:
-        save(report(), tmp_path / "file")
+        report().save(tmp_path / "file")
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="at least one report; got none"):
-        save(Comparison(()), tmp_path)
+        Comparison(()).save(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -572,6 +582,6 @@ def test_load_names_what_is_not_there(tmp_path):
 def test_every_view_says_which_part_was_scored(facts, said):
     one = report(data={**report().data, **facts})
     assert words.part(one) == said
-    for page in (" ".join(table([one]).split()), markdown([one]).replace("\\", "")):
-        assert said in page
+    for view in (" ".join(table([one]).split()), markdown([one]).replace("\\", "")):
+        assert said in view
     assert "sixth" not in said or said in Page(html([one])).text

@@ -20,7 +20,8 @@ from turtlenet.noise_tolerance import Tolerance, measure_tolerance
 from turtlenet.noise_tolerance.levels import propose, quantizer
 from turtlenet.noise_tolerance.measure import first_crossing
 from turtlenet.noise_tolerance.noise import KINDS, noisy, under_noise
-from turtlenet.noise_tolerance.views import markdown, plot, table
+from turtlenet.noise_tolerance.pictures import plot
+from turtlenet.reports import markdown, page
 from turtlenet.reports.format import WIDTH
 
 ABOUT = {"name": "threshold", "path": None, "sha256": "1"}
@@ -127,7 +128,7 @@ def test_noise_that_never_hurts_is_tolerable_to_the_end():
     unmoved = measure(threshold(-5.0), data.from_arrays(np.full((8, 1), 0.5, "float32"), np.ones(8, int)))
     assert [(curve.tolerable, curve.unbroken) for curve in unmoved.noises] == [(1.0, True)] * 4
     assert unmoved.proposal.least == 2
-    assert "1: 1.000 [0.676, 1.000]" in table(unmoved)
+    assert "1: 1.000 [0.676, 1.000]" in str(unmoved)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def test_without_uniform_noise_one_bound_is_missing():
     assert [curve.kind for curve in found.noises] == ["sign"]
     assert (found.proposal.least, found.proposal.compatible, found.proposal.levels) == (None, None, 6)
     assert {row.tolerable for row in found.levels} == {None}
-    assert "Uniform noise was not measured" in table(found)
+    assert "Uniform noise was not measured" in str(found)
 
 
 def test_a_seed_repeats(small, images):
@@ -262,9 +263,9 @@ def test_the_json_reads_back(result, tmp_path):
     assert {file.name for file in (tmp_path / "out").iterdir()} == {file.name for file in files}
     assert Tolerance.from_json(files[0].read_text()) == result
     assert Tolerance.from_dict(json.loads(json.dumps(result.to_dict()))) == result
-    assert files[1].read_text() == markdown(result)
+    assert files[1].read_text() == markdown.render(result.document())
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="Expected a folder to write in at"):
+    with pytest.raises(OutputError, match="Expected to write a report to"):
         result.save(tmp_path / "file")
 
 
@@ -272,7 +273,12 @@ def test_the_text_fits_a_terminal_whatever_the_model_is_called(result):
     odd = replace(result, model={**ABOUT, "name": "<b>|\x1b[31m" + 300 * "x"})
     text = str(odd)
     assert max(map(len, text.splitlines())) <= WIDTH
-    assert "\x1b" not in text and "<b>" not in markdown(odd) and "\x1b" not in markdown(odd)
+    assert (
+        "\x1b" not in text
+        and "<b>" not in markdown.render(odd.document())
+        and "\x1b" not in markdown.render(odd.document())
+    )
+    assert "&lt;b&gt;|" in page.render(odd.document())
     sign = next(line for line in str(result).splitlines() if "sign" in line)
     assert "0.2: 1.000" not in sign and "0.205: 1.000" in sign and "0.453: 0." in sign
     words = " ".join(str(result).split())
@@ -282,7 +288,7 @@ def test_the_text_fits_a_terminal_whatever_the_model_is_called(result):
 
 def test_the_plot_is_a_picture_with_a_line_for_each_kind(result):
     def colors(found: Tolerance) -> set[Any]:
-        with Image.open(io.BytesIO(plot(found))) as picture:
+        with Image.open(io.BytesIO(plot(found).png)) as picture:
             assert picture.format == "PNG" and picture.width > picture.height > 400
             return {color for _, color in picture.convert("RGB").getcolors(1 << 20)}
 

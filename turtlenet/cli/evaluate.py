@@ -66,7 +66,6 @@ def command(
     if fail_under is not None and not 0 <= fail_under <= 1:
         raise click.UsageError(f"Expected --fail-under from 0 to 1; got {fail_under}.")
     framework()
-    from turtlenet.evaluation import save
     from turtlenet.files import check_folder
     from turtlenet.workflows.evaluate import evaluate
 
@@ -76,7 +75,7 @@ def command(
     grey["surrogate_dir"] = surrogate_dir or Path(f"{Path(models[0]).stem}-surrogates")
     result = evaluate(list(models), limit=limit or None, progress=folder, **grey, **settings)
     if speaks():
-        save.save(result, folder)
+        result.save(folder)
         for file in folder.glob(".progress-*.npz"):
             file.unlink()
     click.echo(f"{result}\n\nreport: {folder / 'report.html'}")

@@ -40,7 +40,7 @@ def command(model: str, out: Path | None, limit: int, **settings: Any) -> None:
     """Injects growing noise into images until MODEL fails, and proposes how many levels to quantize its input to."""
     framework()
     from turtlenet.files import check_folder
-    from turtlenet.noise_tolerance.views import PLOT
+    from turtlenet.noise_tolerance.pictures import PLOT
     from turtlenet.workflows.tolerance import tolerance
 
     folder = out or Path(f"{Path(model).stem}-tolerance")

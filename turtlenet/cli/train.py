@@ -78,7 +78,6 @@ def command(
     """Hardens MODEL on the saddle point: each batch is attacked on the current weights, then learned."""
     framework()
     from turtlenet import models
-    from turtlenet.evaluation import save
     from turtlenet.files import check_folder
     from turtlenet.training import recipes
     from turtlenet.workflows.evaluate import evaluate
@@ -116,7 +115,7 @@ def command(
         threat = {key: settings[key] for key in ("data", "eps", "bounds", "head", "precision", "seed")}
         result = evaluate([model, kept], norm=norm, limit=limit or None, held_out=True, **threat)
         if speaks():
-            save.save(result, report)
+            result.save(report)
         click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")
 
 

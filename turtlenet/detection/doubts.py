@@ -1,7 +1,6 @@
 """Why a detector's numbers might be wrong."""
 
 from turtlenet.detection.report import Detection, Share
-from turtlenet.detection.text import title
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.format import percent, within
 
@@ -97,7 +96,7 @@ def _other_attacks(result: Detection) -> list[Doubt]:
 
 
 def _few(result: Detection) -> list[Doubt]:
-    sides = [(title(row), row.successes.adversarial.count) for row in result.rows]
+    sides = [(row.title, row.successes.adversarial.count) for row in result.rows]
     sides += [("clean", row.successes.clean.count) for row in result.rows[:1]]
     small = [f"{count} of {name}" for name, count in sides if count < _FEW]
     if not small:

@@ -204,9 +204,10 @@ class FittedDetector:
             ) from None
 
     def __str__(self) -> str:
-        from turtlenet.detection.text import fitted
+        from turtlenet.detection.sections import fitted_document
+        from turtlenet.reports import terminal
 
-        return fitted(self)
+        return terminal.render(fitted_document(self))
 
 
 def fit_on(

@@ -13,19 +13,36 @@ from turtlenet.reports import figures
 if TYPE_CHECKING:
     from turtlenet.detection.report import AttackedRow, Detection
 
-__all__ = ["HISTOGRAM", "ROC", "histogram", "roc"]
+__all__ = ["pictures"]
 
-HISTOGRAM, ROC = "histogram.png", "roc.png"
 _MOST = 6
 
 
-def histogram(result: Detection) -> bytes:
+def pictures(result: Detection) -> list[figures.PictureFile]:
+    """Both, as files beside the report."""
+    return [
+        figures.PictureFile(
+            title="Uncertainty of clean images that are right, and of adversarial examples that succeed",
+            alt="Histogram of the uncertainties; the table below has the means and variances",
+            file="histogram.png",
+            png=_histogram(result),
+        ),
+        figures.PictureFile(
+            title="ROC curves and areas; marks are the detector's points",
+            alt="ROC curves; the table below has the areas",
+            file="roc.png",
+            png=_roc(result),
+        ),
+    ]
+
+
+def _histogram(result: Detection) -> bytes:
     """How uncertain the model is, clean and under each attack, as a PNG."""
     names = ["clean", *(_short(row) for row in result.rows)][:_MOST]
     return figures.png((6.4, 4.0), names, lambda axes, looks: _draw_bins(axes, looks, result, len(names)))
 
 
-def roc(result: Detection) -> bytes:
+def _roc(result: Detection) -> bytes:
     """The ROC curve of each attack as a PNG, with the detector's points as marks."""
     rows = [row for row in result.rows if row.successes.roc][:_MOST]
     names = [f"{_short(row)}, {row.successes.auc:.3f}" for row in rows]

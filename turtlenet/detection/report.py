@@ -1,14 +1,12 @@
 """What was found about a detector: frozen data, of which JSON is the truth."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from turtlenet.detection.fitted import Point, Scores
-from turtlenet.reports.base import Doubt
-from turtlenet.reports.codec import dump, read
+from turtlenet.reports.base import BaseReport, Doubt
+from turtlenet.reports.document import Document
+from turtlenet.reports.format import clean
 
 __all__ = ["Alarm", "AttackedRow", "Detection", "Histogram", "Separation", "Share"]
 
@@ -91,6 +89,11 @@ class AttackedRow:
     successes: Separation
     all: Separation
 
+    @property
+    def title(self) -> str:
+        """The attack as the user named it; an adaptive one by the points that it was told of."""
+        return f"{self.name}, told {' and '.join(self.aims_at)}" if self.adaptive else clean(self.spec)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Histogram:
@@ -107,7 +110,7 @@ class Histogram:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detection:
+class Detection(BaseReport):
     """A detector of one model on fresh images, under attacks that know of it and such that do not.
 
     Attributes:
@@ -146,31 +149,8 @@ class Detection:
     histogram: Histogram
     scores: dict[str, list[float]]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings."""
-        return asdict(self)
+    def document(self) -> Document:
+        """See `turtlenet.detection.sections`."""
+        from turtlenet.detection.sections import document
 
-    def to_json(self) -> str:
-        """The report as JSON; NaN never stands in it."""
-        return dump(self.to_dict())
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> "Detection":
-        """Reads back what `to_dict` wrote."""
-        return read(Detection, data)
-
-    @staticmethod
-    def from_json(text: str) -> "Detection":
-        """Reads back what `to_json` wrote."""
-        return Detection.from_dict(json.loads(text))
-
-    def __str__(self) -> str:
-        from turtlenet.detection.text import table
-
-        return table(self)
-
-    def save(self, folder: str | Path) -> tuple[Path, ...]:
-        """Writes `report.json`, `report.md`, `report.html` and two pictures; see `turtlenet.detection.save`."""
-        from turtlenet.detection.save import save
-
-        return save(self, folder)
+        return document(self)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from turtlenet.errors import DataError
 from turtlenet.evaluation.report import Comparison, Report
-from turtlenet.evaluation.save import _JSON, _line
 
 __all__ = ["load"]
+
+_JSON = "report.json"
 
 
 def load(path: str | Path) -> Report | Comparison:
@@ -45,3 +46,7 @@ def _sound(report: Report) -> Report:
     report.to_json()
     str(report)
     return report
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())

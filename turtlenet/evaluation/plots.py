@@ -17,7 +17,6 @@ from turtlenet.evaluation.text import (
     CLEAN,
     ROBUST,
     attack_rows,
-    attack_title,
     names,
     part_rows,
     robust_title,
@@ -165,7 +164,7 @@ def _bars(reports: Sequence[Report]) -> list[tuple[str, list[_Cell | None]]]:
         return [(CLEAN, clean), *tried, (ROBUST, robust)]
     rows: list[tuple[str, list[_Cell | None]]] = [(CLEAN, clean)]
     for attacks, title, share, interval in sums(reports[0]):
-        rows += [(attack_title(row), [(row.accuracy, row.accuracy_interval)]) for row in attacks]
+        rows += [(row.title, [(row.accuracy, row.accuracy_interval)]) for row in attacks]
         more = part_rows(reports[0], title == robust_title(reports[0])) if attacks else []
         rows += [(f"+ {row.name}", [(row.accuracy, row.accuracy_interval)]) for row in more]
         rows.append((title, [(share, (interval[0], interval[1]))]))
@@ -187,7 +186,7 @@ def _bars_title(reports: Sequence[Report]) -> str:
     together = f"all together {percent(report.robust_accuracy)}"
     if report.beside_accuracy is not None:
         together += f", one {clean(report.beside)} {percent(report.beside_accuracy)}"
-    return f"The strongest attack, {clip(attack_title(worst), 40)}, leaves {percent(worst.accuracy)}; {together}"
+    return f"The strongest attack, {clip(worst.title, 40)}, leaves {percent(worst.accuracy)}; {together}"
 
 
 def _draw_bars(

@@ -1,15 +1,14 @@
 """What was found, with the reasons to doubt it. The JSON form is the truth; Markdown and HTML are views of it."""
 
-import dataclasses
-import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from turtlenet.errors import DataError
 from turtlenet.evaluation.perceptibility.result import Perceptibility
-from turtlenet.reports.base import Doubt
-from turtlenet.reports.codec import dump, read
+from turtlenet.evaluation.save import examples, folders
+from turtlenet.reports.base import BaseReport, Doubt
+from turtlenet.reports.document import Document
+from turtlenet.reports.format import clean
 
 __all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "PartRow", "Picture", "Report"]
 
@@ -75,6 +74,11 @@ class AttackRow:
     minimum_median: float | None = None
     minimum_curve: tuple["CurvePoint", ...] = ()
 
+    @property
+    def title(self) -> str:
+        """The attack as the user named it, and whose it is."""
+        return clean(f"{self.attacker}: {self.spec or self.name}" if self.attacker else self.spec or self.name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassRow:
@@ -122,6 +126,11 @@ class PartRow:
     accuracy_interval: Interval
     counted: bool = True
 
+    @property
+    def title(self) -> str:
+        """The part and what it ran."""
+        return f"+ {self.name}: {self.attack}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -145,7 +154,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(BaseReport):
     """The robustness of one model on one data set under one threat.
 
     Attributes:
@@ -204,57 +213,39 @@ class Report:
         """This one alone, as a comparison has several."""
         return (self,)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings."""
-        return dataclasses.asdict(self)
+    def document(self) -> Document:
+        """See `turtlenet.evaluation.sections`."""
+        from turtlenet.evaluation.sections import document
 
-    def to_json(self) -> str:
-        """The report as JSON; NaN never stands in it."""
-        return dump(self.to_dict())
+        return document([self])
 
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> "Report":
-        """Reads back what `to_dict` wrote."""
-        return read(Report, data)
-
-    @staticmethod
-    def from_json(text: str) -> "Report":
-        """Reads back what `to_json` wrote."""
-        return Report.from_dict(json.loads(text))
-
-    def __str__(self) -> str:
-        return _terminal([self])
-
-    def save(self, directory: str | Path) -> tuple[Path, ...]:
-        """Writes `report.json`, `report.md`, `report.html` and `examples.csv`; see `turtlenet.evaluation.save`."""
-        from turtlenet.evaluation.save import save
-
-        return save(self, directory)
+    def files(self) -> dict[str, bytes]:
+        """`report.json`, `report.md`, `report.html` and `examples.csv`."""
+        return {**super().files(), "examples.csv": examples(self.verdicts)}
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(BaseReport):
     """Several models under the same threat, side by side: before and after."""
 
     reports: tuple[Report, ...]
 
-    def to_json(self) -> str:
-        """The reports as JSON, under `reports`."""
-        return dump({"reports": [report.to_dict() for report in self.reports]})
+    def document(self) -> Document:
+        """See `turtlenet.evaluation.sections`."""
+        from turtlenet.evaluation.sections import document
 
-    def __str__(self) -> str:
-        return _terminal(self.reports)
+        return document(self.reports)
 
-    def save(self, directory: str | Path) -> tuple[Path, ...]:
-        """Writes the common files, and a folder for each model; see `turtlenet.evaluation.save`."""
-        from turtlenet.evaluation.save import save
+    def files(self) -> dict[str, bytes]:
+        """The common files, and those of each model in a folder of its own.
 
-        return save(self, directory)
-
-
-def _terminal(reports: Sequence[Report]) -> str:
-    from turtlenet.evaluation.perceptibility.text import lines
-    from turtlenet.evaluation.terminal import table
-
-    more = lines(reports)
-    return table(reports) + ("\n\n" + "\n".join(more) if more else "")
+        Raises:
+            DataError: A comparison of nothing.
+        """
+        if not self.reports:
+            raise DataError("Expected a comparison of at least one report; got none.")
+        files = super().files()
+        names = folders([str(report.model.get("name") or "") for report in self.reports], taken=files)
+        for folder, report in zip(names, self.reports, strict=True):
+            files |= {f"{folder}/{name}": content for name, content in report.files().items()}
+        return files

@@ -21,7 +21,6 @@ __all__ = [
     "ROBUST",
     "also",
     "attack_rows",
-    "attack_title",
     "change",
     "checks",
     "images",
@@ -29,7 +28,6 @@ __all__ = [
     "own_balls",
     "part",
     "part_rows",
-    "reassurance",
     "robust",
     "robust_title",
     "shields",
@@ -96,11 +94,6 @@ def names(reports: Sequence[Report]) -> list[str]:
         seen[name] += 1
         titles.append(f"{name} ({seen[name]})" if seen[name] > 1 else name)
     return titles
-
-
-def attack_title(row: AttackRow) -> str:
-    """An attack as the user named it, and whose it is."""
-    return clean(f"{row.attacker}: {row.spec or row.name}" if row.attacker else row.spec or row.name)
 
 
 def sums(report: Report) -> list[tuple[Sequence[AttackRow], str, float, Sequence[float]]]:
@@ -246,20 +239,11 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
     return [name for name, ran in possible.items() if ran], [name for name, ran in possible.items() if not ran]
 
 
-def reassurance(report: Report) -> str:
-    """What may be said when no doubt was raised, and no more than that."""
-    ran, missing = checks(report)
-    if not ran:
-        return f"No check ran. {CAVEAT}"
-    left = f" Not checked, for lack of such a run: {', '.join(missing)}." if missing else ""
-    return f"No reason to doubt was found by the checks that ran: {', '.join(ran)}.{left} {CAVEAT}"
-
-
 def _numbered(attacks: Sequence[AttackRow]) -> dict[tuple[str, int], AttackRow]:
     seen: Counter[str] = Counter()
     rows = {}
     for row in attacks:
-        title = attack_title(row)
+        title = row.title
         rows[title, seen[title]] = row
         seen[title] += 1
     return rows

@@ -1,14 +1,12 @@
 """What a generator was found to do on images that it never saw: frozen data, of which JSON is the truth."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from turtlenet.gan.run import Epoch
-from turtlenet.reports.base import Doubt
-from turtlenet.reports.codec import dump, read
+from turtlenet.reports.base import BaseReport, Doubt, write_files
+from turtlenet.reports.document import Document
 
 __all__ = ["Beside", "ClassShare", "GeneratorReport"]
 
@@ -35,7 +33,7 @@ class Beside:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneratorReport:
+class GeneratorReport(BaseReport):
     """A generator against a model, on unseen images.
 
     Attributes:
@@ -84,31 +82,16 @@ class GeneratorReport:
     doubts: tuple[Doubt, ...]
     forward_milliseconds: float | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings."""
-        return asdict(self)
+    def document(self, samples: bytes = b"") -> Document:
+        """See `turtlenet.gan.sections`."""
+        from turtlenet.gan.sections import document
 
-    def to_json(self) -> str:
-        """The report as JSON; NaN never stands in it."""
-        return dump(self.to_dict())
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> "GeneratorReport":
-        """Reads back what `to_dict` wrote."""
-        return read(GeneratorReport, data)
-
-    @staticmethod
-    def from_json(text: str) -> "GeneratorReport":
-        """Reads back what `to_json` wrote."""
-        return GeneratorReport.from_dict(json.loads(text))
-
-    def __str__(self) -> str:
-        from turtlenet.gan.views import summary
-
-        return summary(self)
+        return document(self, samples)
 
     def save(self, folder: str | Path, samples: bytes = b"") -> tuple[Path, ...]:
-        """Writes `report.json`, `.md` and `.html`, `curve.png` and `samples.png`; see `turtlenet.gan.views.save`."""
-        from turtlenet.gan.views import save
+        """Writes `report.json`, `.md` and `.html`, `curve.png`, and `samples.png` if there are any.
 
-        return save(self, folder, samples)
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        return write_files(folder, self.views(self.document(samples)))

@@ -1,11 +1,9 @@
 """How much noise a model bears, and how many levels of a quantizer that allows (paper 002, section III, step 1)."""
 
 import datetime
-import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,8 @@ from turtlenet.defences import ConstantQuantization
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
 from turtlenet.noise_tolerance.levels import FINEST, Proposal, propose
 from turtlenet.noise_tolerance.noise import KINDS, SHARES, right_answers, under_noise
-from turtlenet.reports.codec import dump, read
+from turtlenet.reports.base import BaseReport
+from turtlenet.reports.document import Document
 from turtlenet.reports.statistics import interval
 from turtlenet.reports.versions import versions
 
@@ -75,7 +74,7 @@ class LevelRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tolerance:
+class Tolerance(BaseReport):
     """The noise that one model bears on one data set, and the levels that follow.
 
     Attributes:
@@ -102,34 +101,14 @@ class Tolerance:
     levels: tuple[LevelRow, ...]
     proposal: Proposal
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings."""
-        return asdict(self)
+    stem = "tolerance"
+    has_page = False
 
-    def to_json(self) -> str:
-        """The result as JSON; NaN never stands in it."""
-        return dump(self.to_dict())
+    def document(self) -> Document:
+        """See `turtlenet.noise_tolerance.sections`."""
+        from turtlenet.noise_tolerance.sections import document
 
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> "Tolerance":
-        """Reads back what `to_dict` wrote."""
-        return read(Tolerance, data)
-
-    @staticmethod
-    def from_json(text: str) -> "Tolerance":
-        """Reads back what `to_json` wrote."""
-        return Tolerance.from_dict(json.loads(text))
-
-    def __str__(self) -> str:
-        from turtlenet.noise_tolerance.views import table
-
-        return table(self)
-
-    def save(self, folder: str | Path) -> tuple[Path, ...]:
-        """Writes `tolerance.json`, `tolerance.md` and `tolerance.png`; see `turtlenet.noise_tolerance.views`."""
-        from turtlenet.noise_tolerance.views import save
-
-        return save(self, folder)
+        return document(self)
 
 
 def measure_tolerance(

@@ -1,12 +1,18 @@
-"""What every report has: reasons to doubt it."""
+"""What every report is: frozen data that becomes JSON, a document and files; and the reasons to doubt it."""
 
-from dataclasses import dataclass
+import json
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, ClassVar, Self
 
-__all__ = ["TEMPLATES", "Doubt"]
+from turtlenet.errors import OutputError
+from turtlenet.reports.codec import dump, read
+from turtlenet.reports.document import Document, Finding
 
-TEMPLATES = Path(__file__).with_name("templates")
-"""Parts and styles that all pages share."""
+__all__ = ["BaseReport", "Doubt", "findings", "write_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +28,102 @@ class Doubt:
     code: str
     finding: str
     advice: str
+
+
+class BaseReport(ABC):
+    """A base for frozen dataclasses, of which JSON is the truth and all else is a view.
+
+    Attributes:
+        stem: What its files are called.
+        has_page: Whether an HTML page is among them.
+    """
+
+    stem: ClassVar[str] = "report"
+    has_page: ClassVar[bool] = True
+
+    @abstractmethod
+    def document(self) -> Document:
+        """All that its views say."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings."""
+        return asdict(self)  # type: ignore[call-overload]
+
+    def to_json(self) -> str:
+        """The report as JSON; NaN never stands in it."""
+        return dump(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Reads back what `to_dict` wrote."""
+        found: Self = read(cls, data)
+        return found
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Reads back what `to_json` wrote."""
+        return cls.from_dict(json.loads(text))
+
+    def __str__(self) -> str:
+        from turtlenet.reports import terminal
+
+        return terminal.render(self.document())
+
+    def files(self) -> dict[str, bytes]:
+        """The names of its files, the JSON first, and what is in them."""
+        return self.views(self.document())
+
+    def views(self, document: Document) -> dict[str, bytes]:
+        """The JSON, and the files of a document of it."""
+        from turtlenet.reports import markdown, page
+
+        texts = {f"{self.stem}.json": f"{self.to_json()}\n", f"{self.stem}.md": markdown.render(document)}
+        texts |= {f"{self.stem}.html": page.render(document)} if self.has_page else {}
+        # A file name that a report tells of may hold bytes that are no UTF-8.
+        return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()} | document.pictures
+
+    def save(self, folder: str | Path) -> tuple[Path, ...]:
+        """Writes the files, all of them or none; see `write_files`.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        return write_files(folder, self.files())
+
+
+def findings(doubts: Sequence[Doubt], subject: str = "") -> list[Finding]:
+    """Doubts as a document shows them; `subject` says whose they are where it has several reports."""
+    return [Finding(words=each.finding, more=each.advice, code=each.code, subject=subject) for each in doubts]
+
+
+def write_files(folder: str | Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Writes files under other names first, then renames them: a crash leaves old files or new, never a half.
+
+    Args:
+        folder: Where to; made if it is not there.
+        files: Names, which may have folders before them, and contents.
+
+    Returns:
+        The files written, in their order.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    temporaries: dict[Path, Path] = {}
+    try:
+        for name, content in files.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporaries[path] = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+            temporaries[path].write_bytes(content)
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
+    except OSError as error:
+        where = " ".join(str(folder).split())
+        raise OutputError(
+            f"Expected to write a report to {where}; {error.strerror or type(error).__name__}."
+        ) from None
+    finally:
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
+    return tuple(temporaries)

@@ -10,7 +10,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from turtlenet.reports.format import clip
 
-__all__ = ["Plot", "Theme", "legend", "look", "new_axes", "new_plot", "png"]
+__all__ = ["PictureFile", "Plot", "Theme", "legend", "look", "new_axes", "new_plot", "png"]
 
 
 _STYLES = ("-", "--", "-.", ":")
@@ -44,15 +44,45 @@ class Plot:
     light: str
     dark: str
 
+    file: ClassVar[str] = ""
+    png: ClassVar[bytes] = b""
+    sharp: ClassVar[bool] = False
+
     @property
     def light_uri(self) -> str:
         """The light picture as a data URI."""
-        return _uri(self.light)
+        return _uri("svg+xml", self.light.encode())
 
     @property
     def dark_uri(self) -> str:
         """The dark picture as a data URI."""
-        return _uri(self.dark)
+        return _uri("svg+xml", self.dark.encode())
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFile:
+    """A picture on white paper that is a file of its own beside the report.
+
+    Attributes:
+        title: What it shows, in a sentence.
+        alt: The figures behind it, for who cannot see it.
+        file: Its name.
+        png: Its content.
+        sharp: Whether its pixels stay sharp where it is enlarged.
+    """
+
+    title: str
+    alt: str
+    file: str
+    png: bytes
+    sharp: bool = False
+
+    dark_uri: ClassVar[str] = ""
+
+    @property
+    def light_uri(self) -> str:
+        """The picture as a data URI."""
+        return _uri("png", self.png)
 
 
 @dataclass(frozen=True)
@@ -131,8 +161,8 @@ def _paper(theme: Theme) -> Iterator[None]:
         yield
 
 
-def _uri(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def look(theme: Theme, index: int, total: int) -> dict[str, Any]:

@@ -49,8 +49,10 @@ def within(interval: Sequence[float]) -> str:
     return " to ".join(_rounded(100 * end, 1, 100) for end in interval)
 
 
-def fraction(value: float, interval: Sequence[float] | None = None) -> str:
-    """A share as `0.861`, or `0.861 [0.838, 0.881]` with its interval."""
+def fraction(value: float | None, interval: Sequence[float] | None = None) -> str:
+    """A share as `0.861`, or `0.861 [0.838, 0.881]` with its interval; `-` where it is not known."""
+    if value is None:
+        return MISSING
     share = _rounded(value, 3, 1)
     return share if interval is None else f"{share} [{', '.join(_rounded(end, 3, 1) for end in interval)}]"
 

@@ -1,24 +1,113 @@
-"""Markdown tables, and text that Markdown leaves as it is."""
+"""A document as GitHub-flavored Markdown, with everything in it escaped."""
 
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from turtlenet.reports.document import (
+    Block,
+    Bullets,
+    Code,
+    Document,
+    Emphasis,
+    Facts,
+    Figures,
+    Finding,
+    Findings,
+    Table,
+    Text,
+    Verbatim,
+    View,
+    Words,
+)
 from turtlenet.reports.format import clean
 
-__all__ = ["plain", "table"]
+__all__ = ["plain", "render"]
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already; the first column of names, the others of numbers."""
-    lines = [head, ["---", *["--:"] * (len(head) - 1)] if head[0] else ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def render(document: Document) -> str:
+    """The whole of a Markdown file."""
+    parts = [f"# {plain(document.title)}"]
+    for section in document.shown(View.MARKDOWN):
+        parts += [f"{'#' * section.level} {plain(section.title)}"] if section.title else []
+        parts += filter(None, map(_block, section.blocks))
+    return "\n\n".join(parts) + "\n"
 
 
 def plain(text: Any) -> str:
     """Text that Markdown prints as it is, in a table cell as well."""
     escaped = re.sub(r"([\\`*_\[\]#|~!])", r"\\\1", clean(text).replace("&", "&amp;"))
     return escaped.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Text():
+            return _words(block.words)
+        case Bullets():
+            return "\n".join(f"- {_words(item)}" for item in block.items)
+        case Table():
+            return _table(block)
+        case Facts():
+            return _lines(["", ""], [[plain(name), plain(value)] for name, value in block.pairs])
+        case Figures():
+            return "\n\n".join(f"![{plain(each.alt)}]({each.file})" for each in block.pictures if each.file)
+        case Findings():
+            return "\n".join(map(_finding, block.found))
+        case Code():
+            return f"{plain(block.title)}\n\n{_fenced(block)}"
+    return ""
+
+
+def _words(words: Words) -> str:
+    return "".join(map(_piece, [words] if isinstance(words, str) else words))
+
+
+def _piece(words: str) -> str:
+    """Pieces meet as they were written: `plain` would take the spaces at their ends away."""
+    if isinstance(words, Verbatim):
+        return f"`{_code(words)}`"
+    if not words.strip():
+        return words
+    escaped = f"{' ' * words[0].isspace()}{plain(words)}{' ' * words[-1].isspace()}"
+    return f"**{escaped}**" if isinstance(words, Emphasis) else escaped
+
+
+def _table(table: Table) -> str:
+    titles = [_title(title) for title in table.titles]
+    rows = [
+        [f"**{plain(first)}**" if strong else first and plain(first), *map(_number, others)]
+        for (first, *others), strong in zip(table.cells, table.strong, strict=True)
+    ]
+    return _lines(titles, rows)
+
+
+def _lines(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already; the first column of names, the others of numbers."""
+    lines = [titles, ["---", *["--:"] * (len(titles) - 1)] if titles[0] else ["---"] * len(titles), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _title(text: str) -> str:
+    return plain(text).replace(r"\[95 % interval\]", "[95 % interval]") if text else ""
+
+
+def _number(text: str) -> str:
+    """The brackets of an interval need no escape."""
+    return re.sub(r"\\\[((?:[-+\d., e]|&gt;)+)\\\]", r"[\1]", plain(text)) if text else ""
+
+
+def _finding(finding: Finding) -> str:
+    subject = f"{plain(finding.subject)}: " if finding.subject else ""
+    if finding.kind == "doubt":
+        return f"- {subject}**{plain(finding.words)}** → {plain(finding.more)} (`{_code(finding.code)}`)"
+    return f"- {subject}{plain(f'{finding.words} {finding.more}')}"
+
+
+def _fenced(code: Code) -> str:
+    """The text between fences that are longer than any with which one of its lines begins."""
+    fence = "`" * max([3, *(1 + len(found) for found in re.findall(r"^\s*(`{3,})", code.text, flags=re.MULTILINE))])
+    return f"{fence}{code.language}\n{code.text}\n{fence}"
 
 
 def _code(text: Any) -> str:

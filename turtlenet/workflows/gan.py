@@ -12,9 +12,9 @@ from turtlenet.data.parts import choose
 from turtlenet.data.prepare import DataType, load_data
 from turtlenet.files import PathType
 from turtlenet.gan.measure import measure_generator
+from turtlenet.gan.pictures import grid
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.gan.train import TrainedGenerator, save_generator, train_generator
-from turtlenet.gan.views import grid
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 
 __all__ = ["TrainedGenerator", "save_generator", "show_generator", "train_generator"]

@@ -15,7 +15,6 @@ from turtlenet.errors import DataError, ModelError, OutputError, SettingError, S
 from turtlenet.evaluation import lineup as attackers
 from turtlenet.evaluation.load import load
 from turtlenet.evaluation.report import Report
-from turtlenet.evaluation.save import save
 from turtlenet.training.surrogates import keyed as surrogates
 
 PGD = "pgd:steps=3,step=0.1"
@@ -133,7 +132,7 @@ def test_a_run_that_is_killed_goes_on(keyed, kept, tmp_path, monkeypatch):
 
 def test_all_views_say_what_counts(kept, tmp_path):
     report, folder, _ = kept
-    save(report, tmp_path)
+    report.save(tmp_path)
     assert load(tmp_path) == report == Report.from_json(report.to_json())
     page, text, markdown = (tmp_path / "report.html").read_text(), str(report), (tmp_path / "report.md").read_text()
     for view in (page, text, markdown):

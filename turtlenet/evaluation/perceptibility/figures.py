@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from turtlenet.evaluation.perceptibility.result import Perceptibility
-from turtlenet.evaluation.perceptibility.text import finding, median_rows, seen
+from turtlenet.evaluation.perceptibility.text import finding, median, seen
 from turtlenet.evaluation.text import names
 from turtlenet.reports.figures import Plot, Theme, legend, look, new_axes, new_plot
 from turtlenet.reports.format import percent
@@ -29,13 +29,16 @@ def drawn(reports: Sequence[Report]) -> list[Plot]:
     if not found:
         return []
     alt = "; ".join(
-        f"{name}: " + ", ".join(f"eps {at.eps:g} {percent(at.share)}" for at in each.broken) for name, _, each in found
+        f"{name}: " + ", ".join(f"eps {at.eps:g} {percent(at.share)}" for at in each.broken) for name, each in found
     )
     plots = [new_plot(finding(reports), alt, (_WIDTH, 3.1), lambda figure, theme: _shares(figure, theme, reports))]
-    panels = [panel for panel in _PANELS if any(each.measure(panel[0]).count for _, _, each in found)]
+    panels = [panel for panel in _PANELS if any(each.measure(panel[0]).count for _, each in found)]
     if panels:
         title = "What is seen of the smallest change that breaks an image: further down is more visible"
-        words = "; ".join(f"{row[0]}: median PSNR {row[-2]} dB, median SSIM {row[-1]}" for row in median_rows(reports))
+        words = "; ".join(
+            f"{name}: median PSNR {median(each, 'psnr')} dB, median SSIM {median(each, 'ssim')}"
+            for name, each in found
+        )
         height = 0.9 + 1.6 * len(panels)
         plots.append(
             new_plot(title, words, (_WIDTH, height), lambda figure, theme: _sight(figure, theme, reports, panels))
@@ -89,7 +92,7 @@ def _sight(figure: Figure, theme: Theme, reports: Sequence[Report], panels: Sequ
                 clip_on=False,
             )
         axes.set(ylabel=label)
-        axes.set_xlim(left=0, right=max(each.grid[-1] for _, _, each in seen(reports)))
+        axes.set_xlim(left=0, right=max(each.grid[-1] for _, each in seen(reports)))
         axes.grid(axis="y", linewidth=0.8)
         first = first or axes
     axes.set(xlabel="eps that broke the image, input units")
@@ -98,7 +101,7 @@ def _sight(figure: Figure, theme: Theme, reports: Sequence[Report], panels: Sequ
 
 
 def _threats(axes: Axes, theme: Theme, reports: Sequence[Report], top: float) -> None:
-    for eps in {each.fixed.eps for _, _, each in seen(reports)}:
+    for eps in {each.fixed.eps for _, each in seen(reports)}:
         axes.axvline(eps, color=theme.ink, linewidth=1, linestyle=(0, (2, 2)))
         axes.annotate(f" eps {eps:g}", (eps, top), va="bottom", ha="center", fontsize=9.5, annotation_clip=False)
 

@@ -1,0 +1,212 @@
+"""What the report of a detector says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from turtlenet.detection.pictures import pictures
+from turtlenet.reports.base import findings
+from turtlenet.reports.document import (
+    Bullets,
+    Column,
+    Document,
+    Facts,
+    Figures,
+    Findings,
+    Number,
+    Section,
+    Table,
+    Text,
+    Verdict,
+    View,
+)
+from turtlenet.reports.format import MISSING, clip, count, fraction, number, percent, within
+
+if TYPE_CHECKING:
+    from turtlenet.detection.fitted import FittedDetector, Point, Scores
+    from turtlenet.detection.report import Detection, Separation, Share
+
+__all__ = ["SEPARATION_COLUMNS", "document", "fitted_document"]
+
+_EQUATION = (
+    "The score is the variance of each class's softmax output over the draws (1/N), averaged over the classes: "
+    "paper 001, equation 12. Sigma is the variance of the scores, as the paper's must be."
+)
+_OWN_PROBABILITY = (
+    "The score is the probability that the detector itself gives; mu and sigma are the mean and the variance of these."
+)
+_AREA = "Area under the ROC curve: how often an adversarial example scores above a clean image."
+_EITHER = "Mean of the shares that are right on either side, at a probability of 0.5."
+
+
+def _scientific(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.2e}"
+
+
+def _share(found: Share) -> str:
+    return fraction(found.share, found.interval) if found.count else MISSING
+
+
+SEPARATION_COLUMNS = (
+    Column("attack", "title", width=44),
+    Column("clean", "clean", count, "Clean images on the one side."),
+    Column("adversarial", "count", count, "Adversarial examples on the other; in the first row, the clean images."),
+    Column("mu", "mu", _scientific, "The mean of their uncertainties."),
+    Column("sigma", "sigma", _scientific, "The variance of their uncertainties."),
+    Column("AUC [95 % interval]", ("auc", "auc_interval"), fraction, _AREA),
+    Column("accuracy [95 % interval]", ("accuracy", "accuracy_interval"), fraction, _EITHER),
+)
+"""What is said of the examples of each attack beside the clean images."""
+
+
+def document(result: Detection) -> Document:
+    """The document of `report.md`, of `report.html` and of the terminal."""
+    doubts, point = findings(result.doubts), result.alarms[-1]
+    numbers = [
+        *(_first("misclassified and not seen, under plain attacks", result.slipped_plain)),
+        *(_first("the same, under attacks that know of the detector as well", result.slipped_adaptive, big=True)),
+        Number("clean images that set the detector off", point.successes.share, point.successes.interval),
+    ]
+    slipped = "Misclassified and not seen, of the images that were right"
+    return Document(
+        title="Detection by uncertainty",
+        headline=_headline(result),
+        facts=_facts(result),
+        verdicts=[Verdict(numbers=numbers, words=_equation(result))],
+        sections=[
+            Section("", [Text(_equation(result), views=View.MARKDOWN)]),
+            Section("Reasons to doubt", [Findings(doubts, views=View.FILES)]),
+            *(Section("", blocks) for blocks in _separations(result, View.TERMINAL)),
+            Section(slipped, [Text(f"{slipped}:", views=View.TERMINAL), _slipped(result)]),
+            Section("", [Bullets([_alarm(alarm) for alarm in result.alarms])]),
+            Section("Clean against adversarial", [Figures(lambda: pictures(result))]),
+            *(Section("", blocks) for blocks in _separations(result, View.FILES)),
+            Section("Provenance", [Facts(_provenance(result))]),
+            Section("", [Findings(doubts, views=View.TERMINAL)]),
+        ],
+    )
+
+
+def fitted_document(fitted: FittedDetector) -> Document:
+    """What a detector was fitted on, for a terminal."""
+    said = {"successes": "clean images that are right, adversarial examples that succeed", "all": "all images"}
+    head = f"{fitted.detector['name']}, fitted on {said[fitted.population]}; {fitted.draws} draws behind a score"
+    columns = [
+        Column("", "name", width=40),
+        Column("count", "count", count),
+        Column("mu", "mu", _scientific),
+        Column("sigma", "sigma", _scientific),
+    ]
+    points = Bullets([_point(point) for point in fitted.points])
+    opening = Section("", [Text(head), Table(columns, fitted.scores), points])
+    return Document(title="A detector", headline=head, facts=[], sections=[], opening=opening)
+
+
+def _equation(result: Detection) -> str:
+    """What the scores are: uncertainties, or the probabilities of a detector that looks at something else."""
+    return _OWN_PROBABILITY if all(each.point.edge == each.point.cut for each in result.alarms) else _EQUATION
+
+
+def _facts(result: Detection) -> list[str]:
+    threat, total = result.threat, result.data.get("count")
+    low, high = threat["bounds"]
+    return [
+        clip(result.model.get("name") or "model", 40),
+        f"{result.detector['detector']['name']} detector, {result.draws} draws",
+        f"{clip(result.data.get('name', MISSING), 30)}, {count(total)} images",
+        f"{str(threat['norm']).capitalize()} eps {threat['eps']:g} in [{low:g}, {high:g}]",
+    ]
+
+
+def _headline(result: Detection) -> str:
+    """What the detector lets through, at the point of few false alarms."""
+    alarm = result.alarms[-1]
+    false = f"while {percent(alarm.successes.share)} of the clean images set it off"
+    plain = f"plain attacks get {_of(result.slipped_plain)} of the images misclassified and not seen"
+    if not result.slipped_adaptive:
+        return f"At {alarm.point.name}, {plain}, {false}; no attack knew of the detector."
+    return f"At {alarm.point.name}, {plain}, attacks that know of it {_of(result.slipped_adaptive)}, {false}."
+
+
+def _of(found: Sequence[Share]) -> str:
+    return f"{percent(found[-1].share)} (95 % interval {within(found[-1].interval)})" if found else "none"
+
+
+def _first(words: str, found: Sequence[Share], *, big: bool = False) -> list[Number]:
+    return [Number(words, found[-1].share, found[-1].interval, big)] if found else []
+
+
+def _separations(result: Detection, views: View) -> list[list[Text | Table]]:
+    """Both populations: a title, and the uncertainties of every attack's examples."""
+    populations = (
+        ("Clean images that are classified correctly, against adversarial examples that succeed:", "successes"),
+        ("All clean images against all adversarial ones, whatever the answers, as in paper 001:", "all"),
+    )
+    return [
+        [Text(title, views=views), Table(SEPARATION_COLUMNS, _sides(result, population), views=views)]
+        for title, population in populations
+    ]
+
+
+def _sides(result: Detection, population: str) -> list[SimpleNamespace]:
+    found: list[Separation] = [getattr(row, population) for row in result.rows]
+    clean_side = [_side("clean", each.clean) for each in found[:1]]
+    attacked = [
+        _side(row.title, each.adversarial, **{**vars(each), "clean": each.clean.count})
+        for row, each in zip(result.rows, found, strict=True)
+    ]
+    return [*clean_side, *attacked]
+
+
+def _side(title: str, scores: Scores, **more: Any) -> SimpleNamespace:
+    return SimpleNamespace(**asdict(scores), **more, title=title)
+
+
+def _slipped(result: Detection) -> Table:
+    def at(place: int) -> Any:
+        return lambda row: row.slipped[place]
+
+    points = [Column(f"not seen at {alarm.point.name}", at(n), _share) for n, alarm in enumerate(result.alarms)]
+    sums = (("any plain attack", result.slipped_plain), ("any attack", result.slipped_adaptive))
+    totals = [SimpleNamespace(title=title, slipped=found) for title, found in sums if found]
+    columns = [Column("attack", "title", width=44), Column("misclassified", "fooled", _share), *points]
+    return Table(columns, [*result.rows, *totals])
+
+
+def _alarm(alarm: Any) -> str:
+    """What a point of the detector is, and how often clean images set it off."""
+    return (
+        f"{_point(alarm.point)}; of clean images that are right, {_share(alarm.successes)} set it off, "
+        f"of all, {_share(alarm.all)}"
+    )
+
+
+def _point(point: Point) -> str:
+    if point.edge == point.cut:
+        return f"{point.name}: seen at a probability above {point.cut:.3g}"
+    beyond = "above" if point.side == "below" else "below"
+    return f"{point.name}: seen at a probability above {point.cut:.3g}, an uncertainty {beyond} {point.edge:.3g}"
+
+
+def _provenance(result: Detection) -> dict[str, Any]:
+    detector, threat, fit = result.detector, result.threat, result.detector["data"]
+    points = ", ".join(f"{name} {value:.6g}" for name, value in detector["detector"].items() if name != "name")
+    return {
+        "Model": f"{result.model.get('name')}, {result.model.get('path') or 'in memory'}",
+        "Model sha256": result.model.get("sha256", MISSING),
+        "Attacks": ", ".join(row.spec for row in result.rows) or MISSING,
+        "Detector": f"{detector['detector']['name']} ({points})",
+        "Fitted on": f"{fit.get('description')}; {detector['population']}, {', '.join(detector['attacks'])}",
+        "Fitted on, sha256": fit.get("sha256", MISSING),
+        "Scored on": result.data.get("description") or MISSING,
+        "Scored on, sha256": result.data.get("sha256", MISSING),
+        "Draws": f"{result.draws} behind a score, {result.attack_draws} other ones in an attacker's mean",
+        "Gradient": threat.get("gradient", MISSING),
+        "Intervals": "AUC and accuracy: bootstrap over images, 1,000 draws; shares: Wilson",
+        "Seed": result.seed,
+        "Versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
+        "Written": f"{result.created}, after {number(result.seconds)} seconds",
+    }

@@ -1,0 +1,336 @@
+"""What the report of robustness says, of one model or of several side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from turtlenet.evaluation import plots, text
+from turtlenet.evaluation.again import call, command
+from turtlenet.evaluation.perceptibility import sections as perceptibility
+from turtlenet.reports.base import findings
+from turtlenet.reports.document import (
+    Block,
+    Bullets,
+    Card,
+    Code,
+    Column,
+    Document,
+    Emphasis,
+    Facts,
+    Figures,
+    Finding,
+    Findings,
+    Gallery,
+    Number,
+    Section,
+    Shot,
+    Table,
+    Text,
+    Verdict,
+    View,
+)
+from turtlenet.reports.format import MISSING, clean, clip, count, fraction, number, percent
+
+if TYPE_CHECKING:
+    from turtlenet.evaluation.report import Picture, Report
+    from turtlenet.reports.figures import Plot
+
+__all__ = ["ATTACK_COLUMNS", "CHANGE_COLUMNS", "CLASS_COLUMNS", "CURVE_COLUMNS", "document"]
+
+
+def _short(row: Any) -> str:
+    return row.short if hasattr(row, "short") else clip(f"+ {row.name}" if hasattr(row, "tried") else row.title, 36)
+
+
+def _attacked(row: Any) -> Any:
+    return getattr(row, "examples", getattr(row, "tried", ""))
+
+
+_SECONDS = "{:,.1f}".format
+ATTACK_COLUMNS = (
+    Column("", _short, views=View.TERMINAL),
+    Column("attack", "title", note="kind", views=View.FILES),
+    Column(
+        "accuracy [95 % interval]",
+        ("accuracy", "accuracy_interval"),
+        fraction,
+        "Share of all images still classified correctly; in a cascade, after this attack and all before it. The "
+        "brackets hold 95 % of what a new draw of as many images would be expected to show. “every attack” counts an "
+        "image only if all attacks failed on it, and all else that was run within the threat (the lines that begin "
+        "with +: what is left after them too).",
+    ),
+    Column("success", "success_rate", fraction, "Share of the attacked images on which the attack reached its goal."),
+    Column("seconds", "seconds", _SECONDS, views=View.TERMINAL),
+    Column(
+        "attacked",
+        _attacked,
+        count,
+        "Images still classified correctly before: of all images, or in a cascade of those that the attacks before "
+        "left.",
+        views=View.FILES,
+    ),
+    Column(
+        "loss",
+        "loss",
+        number,
+        "Mean cross-entropy at the examples found. A strong attack drives it up even where the prediction holds.",
+        views=View.FILES,
+    ),
+    Column("gradients", "gradients", count, "Input gradients computed, over all images."),
+    Column("queries", "queries", count, "Forward passes without a gradient, over all images.", views=View.FILES),
+    Column("seconds", "seconds", _SECONDS, "Wall-clock time of the attack.", views=View.FILES),
+)
+"""What is said of each attack."""
+
+_LOOKS = "How alike the two images look: "
+CHANGE_COLUMNS = (
+    Column("attack", "title"),
+    Column("Linf mean", "linf_mean", number, "Largest change of a pixel, over the successes, in input units."),
+    Column("Linf max", "linf_max", number, "The largest of those, which shows that the budget held."),
+    Column("L2 mean", "l2_mean", number, "Euclidean length of the change."),
+    Column("L2 max", "l2_max", number, "The largest of those."),
+    Column("L1 mean", "l1_mean", number, "Sum of all changes."),
+    Column("L0 mean", "l0_mean", number, "Number of values changed."),
+    Column("PSNR, dB", "psnr_mean", number, f"{_LOOKS}peak signal-to-noise ratio, where more is closer."),
+    Column("SSIM", "ssim_mean", number, f"{_LOOKS}structural similarity, where 1 is identical."),
+    Column(
+        "smallest, median",
+        "minimum_median",
+        number,
+        "Of attacks that look for the smallest change: its median length in the attack's norm, over the images that "
+        "were right before; none where half of them held.",
+    ),
+    Column("queries, median", "queries_median", number, "Forward passes without a gradient that a success took."),
+)
+"""What is said of the changes that each attack made."""
+
+CLASS_COLUMNS = (
+    Column("class", "label"),
+    Column("images", "count", count),
+    Column("clean", "clean_accuracy", fraction),
+    Column("robust [95 % interval]", ("robust_accuracy", "robust_accuracy_interval"), fraction),
+)
+CURVE_COLUMNS = (
+    Column("eps", "eps", "{:g}".format),
+    Column("accuracy [95 % interval]", ("accuracy", "accuracy_interval"), fraction),
+    Column("images", "examples", count),
+)
+
+
+def document(reports: Sequence[Report]) -> Document:
+    """The document of `report.md`, of `report.html` and of the terminal.
+
+    Args:
+        reports: One report, or several to stand side by side.
+    """
+    titles, several = text.names(reports), len(reports) > 1
+    pairs = list(zip(titles, reports, strict=True))
+    doubts = Findings([each for title, one in pairs for each in _findings(one, title if several else "")])
+    visible = perceptibility.sections(reports)
+    first = reports[0]
+    return Document(
+        title="Robustness report",
+        headline=_headline(reports),
+        facts=[", ".join(titles), text.threat(first), f"{_scored(first)}, {text.images(first)}"],
+        verdicts=[_verdict(title if several else "", one) for title, one in pairs],
+        opening=_opening(titles, reports),
+        sections=[
+            Section("Reasons to doubt", [doubts]).only(View.FILES),
+            Section(
+                "Accuracy under attack",
+                [Figures(lambda: _drawn(plots.accuracies(reports), plots.curve(reports)), views=View.PAGE)],
+            ),
+            *([_side_by_side(titles, reports)] if several else []),
+            *(section.only(View.FILES) for section in visible),
+            *(section for title, one in pairs for section in _model(title if several else "", one)),
+            Section("", [doubts]).only(View.TERMINAL),
+            *(section.only(View.TERMINAL) for section in visible),
+        ],
+    )
+
+
+def _headline(reports: Sequence[Report]) -> str:
+    if not any(report.attacks for report in reports):
+        return "No attack was run"
+    if len(reports) > 1:
+        shares = [percent(one.robust_accuracy) if one.attacks else MISSING for one in reports]
+        return "Robust accuracy " + " → ".join(share.replace(" ", "\N{NO-BREAK SPACE}") for share in shares)
+    report = reports[0]
+    left = f"{percent(report.robust_accuracy)} of {text.images(report)} withstand every attack tried"
+    if report.beside_accuracy is None:
+        return left
+    beside = f"{percent(report.beside_accuracy)} one {clean(report.beside)}"
+    return f"{left} in the {clean(report.threat.get('access'))}, {beside}"
+
+
+def _verdict(title: str, report: Report) -> Verdict:
+    numbers = [Number("clean, before any attack", report.clean_accuracy)]
+    if report.attacks:
+        where = " within the threat" if text.own_balls(report) else ""
+        where += f" in the {clean(report.threat.get('access'))}" if report.beside else ""
+        words = f"robust, under every attack tried{where}"
+        numbers.append(Number(words, report.robust_accuracy, report.robust_accuracy_interval, big=True))
+    if report.beside_accuracy is not None:
+        words = f"beside it, one {clean(report.beside)}"
+        numbers.append(Number(words, report.beside_accuracy, report.beside_accuracy_interval))
+    scale = (report.clean_accuracy, report.robust_accuracy, *report.robust_accuracy_interval)
+    return Verdict(title=title, numbers=numbers, words=text.verdict(report), scale=scale if report.attacks else None)
+
+
+def _opening(titles: Sequence[str], reports: Sequence[Report]) -> Section:
+    """For a terminal what each model is; for Markdown the verdicts."""
+    pairs = list(zip(titles, reports, strict=True))
+    lines: list[Block] = [Text(_heading(title, one), indent=4, views=View.TERMINAL) for title, one in pairs]
+    if len(reports) > 1:
+        change = Emphasis(f"Robust accuracy: {text.change(reports)}.")
+        each = [(Emphasis(title), f" ({_setting(one)}): {text.verdict(one)}") for title, one in pairs]
+        return Section("", [*lines, Text((change,), views=View.MARKDOWN), Bullets(each, views=View.MARKDOWN)])
+    verdict = Text((Emphasis(text.verdict(reports[0])),), views=View.MARKDOWN)
+    return Section("", [*lines, verdict, Text(f"Model {titles[0]}, {_setting(reports[0])}.", views=View.MARKDOWN)])
+
+
+def _heading(title: str, report: Report) -> str:
+    data = f"{clip(report.data.get('name', MISSING), 30)} {text.part(report)}".rstrip()
+    return " | ".join([clip(title, 44), text.size(report), f"{data}, {text.images(report)}", text.threat(report)])
+
+
+def _setting(report: Report) -> str:
+    return f"{_scored(report)}, {text.threat(report)}"
+
+
+def _scored(report: Report) -> str:
+    return clean(f"{report.data.get('name', MISSING)} {text.part(report)}")
+
+
+def _findings(report: Report, subject: str) -> list[Finding]:
+    """The doubts; where there are none, what may be said then, and no more than that."""
+    ran, missing = text.checks(report)
+    if report.doubts:
+        return findings(report.doubts, subject)
+    if not ran:
+        return [Finding(words="No check ran.", more=text.CAVEAT, subject=subject, kind="note")]
+    words = f"No reason to doubt was found by the checks that ran: {', '.join(ran)}."
+    left = f"Not checked, for lack of such a run: {', '.join(missing)}. " if missing else ""
+    return [Finding(words=words, more=f"{left}{text.CAVEAT}", subject=subject, kind="good")]
+
+
+def _drawn(*found: Plot | None) -> list[Plot]:
+    return [plot for plot in found if plot]
+
+
+def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> Section:
+    """The accuracy of every model under every attack; for a terminal, which has no more of each model, with notes."""
+
+    def cell(place: int) -> Callable[[Any], str]:
+        return lambda row: str(row.cells[place])
+
+    rows = [
+        SimpleNamespace(
+            title=name, cells=[fraction(row.accuracy, row.accuracy_interval) if row else MISSING for row in found]
+        )
+        for name, found in text.attack_rows(reports)
+    ]
+    before = [fraction(one.clean_accuracy, one.clean_accuracy_interval) for one in reports]
+    after = SimpleNamespace(title=text.ROBUST, cells=[text.robust(one) for one in reports], strong=True)
+    columns = [
+        Column("", "title", width=30, views=View.TERMINAL),
+        Column("accuracy [95 % interval]", "title", views=View.FILES),
+        *(Column(title, cell(place), width=22) for place, title in enumerate(titles)),
+    ]
+    notes = [text.CASCADE] if any(one.mode == "cascade" and one.attacks for one in reports) else []
+    notes += dict.fromkeys(map(text.own_balls, reports))
+    also = [(title, text.also(one)) for title, one in zip(titles, reports, strict=True)]
+    notes += [f"{clip(title, 40)}: {words}" for title, words in also if words]
+    table = Table(columns, [SimpleNamespace(title=text.CLEAN, cells=before), *rows, after])
+    return Section("Side by side", [table, *(Text(note, indent=2, views=View.TERMINAL) for note in notes)])
+
+
+def _model(title: str, report: Report) -> list[Section]:
+    """All figures of one model, in a comparison under its title; of these a terminal shows none."""
+    level, views = (3, View.FILES) if title else (2, View.ALL)
+    notes = [text.CASCADE if report.mode == "cascade" else "", text.own_balls(report), text.also(report)]
+    attacks = [Table(ATTACK_COLUMNS, _attack_rows(report)), *(Text(note, indent=2) for note in notes)]
+    classes = Table(CLASS_COLUMNS, report.per_class, folded=len(report.per_class) > 12, views=View.FILES)
+    curve = Table(CURVE_COLUMNS, report.curve, folded=True, views=View.FILES)
+    settings = [{"attack": row.name, "spec": row.spec, "settings": row.settings} for row in report.attacks]
+    origin = [
+        Facts(_provenance(report)),
+        Code("To run it again:", command(report) or "", "sh"),
+        Code(text.IN_MEMORY, call(report) or "", "python"),
+        Code("Exact settings:", json.dumps(settings, indent=1), "json", folded=True),
+    ]
+    return [
+        *([Section(title)] if title else []),
+        Section("Attacks", attacks, level).only(views),
+        Section("How large the changes are", [Table(CHANGE_COLUMNS, report.attacks, views=View.FILES)], level),
+        Section("Per class", [Figures(lambda: _drawn(plots.per_class(report)), views=View.PAGE), classes], level),
+        Section(f"Accuracy against eps, under {clean(report.curve_attack)}", [curve], level),
+        Section("What the attacks did", _pictures(report), level),
+        Section("Threat and provenance", origin, level),
+    ]
+
+
+def _attack_rows(report: Report) -> list[Any]:
+    """The model before, then the attacks, the parts of the evaluation that broke more, and the sum of all."""
+    rows: list[Any] = [_sum(text.CLEAN, report.clean_accuracy, report.clean_accuracy_interval, strong=False)]
+    for attacks, title, share, interval in text.sums(report):
+        rows += attacks
+        rows += text.part_rows(report, title == text.robust_title(report)) if attacks else []
+        rows.append(_sum(title, share if attacks else None, interval, strong=True))
+    return rows
+
+
+def _sum(title: str, share: float | None, interval: Sequence[float], *, strong: bool) -> SimpleNamespace:
+    return SimpleNamespace(title=title, short=title, accuracy=share, accuracy_interval=interval, strong=strong)
+
+
+def _pictures(report: Report) -> list[Block]:
+    words = (
+        "Left the original, right what the model was shown, between them the change: mid-gray is none, black and "
+        "white the largest."
+    )
+    cards = [_card(picture, clean(str(report.threat.get("norm")).capitalize())) for picture in report.pictures]
+    return [Text(words if cards else "", views=View.PAGE), Gallery(cards)]
+
+
+def _card(picture: Picture, norm: str) -> Card:
+    place, label, before, after = (
+        picture.index,
+        picture.label,
+        picture.clean_prediction,
+        picture.adversarial_prediction,
+    )
+    was = f"{before}, {percent(picture.clean_confidence)}"
+    then = f"{after}, {percent(picture.adversarial_confidence)}"
+    mark, outcome = ("right", "held") if after == label else ("wrong", "fooled")
+    original = f"Original image {place}, label {label}"
+    change = f"The change made by {picture.attack} to image {place}"
+    example = f"Image {place} after {picture.attack}, classified as {after}"
+    shots = [
+        Shot(picture.original, original, was, "right" if before == label else "wrong", "original"),
+        Shot(picture.perturbation, change, f"{norm} {number(picture.distance)}", note="change"),
+        Shot(picture.adversarial, example, then, mark, outcome),
+    ]
+    return Card(f"{was} → {then}", f"image {place}, label {label}, {clean(picture.attack)}", shots)
+
+
+def _provenance(report: Report) -> dict[str, Any]:
+    labels = report.threat.get("labels", MISSING)
+    return {
+        "Threat": f"{text.threat(report)}, {report.threat.get('access', MISSING)}, labels {labels}",
+        "Mode": report.mode,
+        "Model": f"{report.model.get('name')}, {text.size(report)}",
+        "Model file": report.model.get("path") or "in memory",
+        "Defences": text.shields(report),
+        **({"Surrogates": text.surrogates(report)} if report.threat.get("surrogates") else {}),
+        "Model head": report.model.get("head", MISSING),
+        "Model sha256": report.model.get("sha256", MISSING),
+        "Data": f"{_scored(report)}, {text.images(report)}. {report.data.get('description') or ''}",
+        "Data sha256": report.data.get("sha256", MISSING),
+        "Seed": report.seed,
+        "Versions": ", ".join(f"{name} {version}" for name, version in report.versions.items()),
+        "Written": f"{report.created}, after {number(report.seconds)} seconds",
+    }

@@ -1,0 +1,80 @@
+"""The pictures of a generator's report: its training, and samples of what it does."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+
+from turtlenet.reports import figures
+from turtlenet.reports.images import drawable
+
+if TYPE_CHECKING:
+    from turtlenet.gan.report import GeneratorReport
+
+__all__ = ["curve", "grid", "picture_of"]
+
+_GAP = 2
+
+
+def grid(x: np.ndarray, moved: np.ndarray, bounds: tuple[float, float], *, most: int = 10, scale: int = 2) -> bytes:
+    """A PNG of images above what the generator made of them, the change between, in gray around the middle.
+
+    Args:
+        x: Images (n, height, width, channels) with 1 or 3 channels; others give no picture.
+        moved: The same, perturbed.
+        bounds: Smallest and largest value of a pixel.
+        most: Columns.
+        scale: Pixels of the picture for one of an image.
+    """
+    if not len(x) or not drawable(x.shape[1:]):
+        return b""
+    x, moved = x[:most], moved[:most]
+    low, high = bounds
+    change = 0.5 + 0.5 * (moved - x) / max(float(np.abs(moved - x).max()), 1e-12)
+    rows = [(x - low) / (high - low), change, (moved - low) / (high - low)]
+    padded = [np.pad(row, ((0, 0), (_GAP, 0), (_GAP, 0), (0, 0)), constant_values=1.0) for row in rows]
+    whole = np.concatenate([np.concatenate(list(row), axis=1) for row in padded], axis=0)
+    pixels = np.rint(np.clip(whole, 0, 1) * 255).astype("uint8").repeat(scale, axis=0).repeat(scale, axis=1)
+    page = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(page, "PNG", optimize=True)
+    return page.getvalue()
+
+
+def curve(report: GeneratorReport) -> figures.PictureFile:
+    """The success of each epoch."""
+    whom = " (substitute)" if report.generator.get("substitute") else ""
+    held_out = [f"success, validation{whom}"] if report.epochs[0].val_success is not None else []
+    names = [f"success, training{whom}", *held_out]
+
+    def draw(axes: Axes, looks: Sequence[dict[str, Any]]) -> None:
+        numbers = list(range(1, len(report.epochs) + 1))
+        lines: list[Any] = [[epoch.success for epoch in report.epochs], [epoch.val_success for epoch in report.epochs]]
+        for values, look in zip(lines[: len(names)], looks, strict=False):
+            axes.plot(numbers, values, linewidth=1.8, markersize=4, label="x", **look)
+        axes.set(xlabel="epoch", ylabel="share of the images turned", ylim=(0, 1))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(linewidth=0.8)
+
+    return figures.PictureFile(
+        title="Share of the images turned, epoch by epoch",
+        alt="Success over epochs; report.json has the figures",
+        file="curve.png",
+        png=figures.png((6.4, 3.6), names, draw),
+    )
+
+
+def picture_of(samples: bytes) -> figures.PictureFile:
+    """What `grid` drew, as a file beside the report."""
+    return figures.PictureFile(
+        title="Above the image, below what the generator made of it, between them the change: mid-gray is none",
+        alt="Images, changes and examples; the tables have the figures",
+        file="samples.png",
+        png=samples,
+        sharp=True,
+    )
