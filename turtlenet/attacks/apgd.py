@@ -9,13 +9,12 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, losses, random
-from turtlenet.attacks.apgd_l1 import Look, SparseAscent
+from turtlenet.attacks.apgd_l1 import GradientAt, SparseAscent
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.goal import Best, Goal, choose
+from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.goal import Best, choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
 __all__ = ["APGD", "APGDCE", "APGDDLR", "APGDT"]
@@ -67,6 +66,7 @@ class APGD(Iterative):
     early_stop: bool = True
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
+    holds_done: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,13 +91,14 @@ class APGD(Iterative):
     def attempts(self, num_classes: int) -> int:
         return self.restarts * super().attempts(num_classes)
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        model, x, goal, ball, key = context
         if ball.norm == "l1":
-            return self._sparse.begin(self._looking(model, goal), x, goal, model.num_classes, ball=ball, key=key)
+            return self._sparse.begin(self._gradient_at(context), context)
         draw = random.normal(key, x.shape[1:]) if ball.norm == "l2" else random.uniform(key, x.shape[1:], -1.0, 1.0)
         around = draw / (1e-12 + _column(ball.distance(draw, ops.zeros_like(draw)), x))
         point = _within(x + ball.eps * around, x, ball)
-        loss, logits, slope = self._looking(model, goal)(point)
+        loss, logits, slope = self._gradient_at(context)(point)
         best = Best.none(x, model.num_classes).or_better(point, logits, goal.judge(self.loss, logits))
         zero = ops.zeros_like(loss)
         return _State(
@@ -114,20 +115,18 @@ class APGD(Iterative):
             gradients=ops.ones_like(goal.y),
         )
 
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        look = self._looking(model, goal)
-        if ball.norm == "l1":
-            return self._sparse.advance(step, state, look, x, goal, model.num_classes, ball=ball)
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        goal, gradient_at = context.goal, self._gradient_at(context)
+        if context.ball.norm == "l1":
+            return self._sparse.advance(step, state, gradient_at, context)
         now = _State(*state)
-        point = self._moved(step, now, x, ball)
-        loss, logits, slope = look(point)
+        point = self._next_point(step, now, context.x, context.ball)
+        loss, logits, slope = gradient_at(point)
         best, old = Best(*now[:4]).or_better(point, logits, goal.judge(self.loss, logits)), Best(*now[:4])
         if self.early_stop:
             best = Best(*(choose(old.reached, kept, new) for kept, new in zip(old, best, strict=True)))
         climbed = loss > now.loss if self.early_stop else best.loss != now.loss
-        moved = now._replace(
+        after = now._replace(
             **best._asdict(),
             point=point,
             before=now.point,
@@ -137,13 +136,13 @@ class APGD(Iterative):
             ups=now.ups + ops.cast(loss > now.last, "float32"),
             gradients=now.gradients + ops.cast(ops.logical_not(self.done(state)), "int32"),
         )
-        return self._checked(step, moved)
+        return self._checked(step, after)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: Any, context: Context) -> SearchResult:
         best, gradients = Best(*state[:4]), state[-1]
         # The mean of other draws than the classifier's own is no answer of it.
         return SearchResult(
-            best.x, None if self.draws and model.stochastic else best.logits, gradients * max(self.draws, 1)
+            best.x, None if self.draws and context.model.stochastic else best.logits, gradients * max(self.draws, 1)
         )
 
     def done(self, state: Any) -> Any:
@@ -154,16 +153,16 @@ class APGD(Iterative):
     def _sparse(self) -> SparseAscent:
         return SparseAscent(self.steps, self.shrinking, self.early_stop)
 
-    def _looking(self, model: Classifier, goal: Goal) -> Look:
-        seen = model.taking(draws=self.draws) if self.draws else model
+    def _gradient_at(self, context: Context) -> GradientAt:
+        model = context.model.taking(draws=self.draws) if self.draws else context.model
 
         def loss(point: Any) -> tuple[Any, Any]:
-            logits = seen(point)
-            return goal.loss(self.loss, logits), logits
+            logits = model(point)
+            return context.goal.loss(self.loss, logits), logits
 
         return lambda point: backend.input_gradient(loss, point)
 
-    def _moved(self, step: Any, now: _State, x: Any, ball: Ball) -> Any:
+    def _next_point(self, step: Any, now: _State, x: Any, ball: Ball) -> Any:
         """A step, and a part of the one before (equation 3)."""
         ahead = _within(now.point + _column(now.step, x) * ball.steepest(now.slope, now.point), x, ball)
         share = ops.where(step > 0, self.momentum, 1.0)
@@ -227,12 +226,12 @@ class APGDT(APGD):
         yield own, own.attempts(num_classes)
 
 
-def _within(moved: Any, x: Any, ball: Ball) -> Any:
+def _within(point: Any, x: Any, ball: Ball) -> Any:
     """In L2 the radius first and the bounds second, as the algorithm was published: the other way is another path."""
     if ball.norm != "l2":
-        return ball.project(moved, x)
-    length = _column(ball.distance(moved, x), x)
-    return ball.inside(x + (moved - x) * ops.minimum(1.0, ball.eps / ops.maximum(length, 1e-12)))
+        return ball.project(point, x)
+    length = _column(ball.distance(point, x), x)
+    return ball.inside(x + (point - x) * ops.minimum(1.0, ball.eps / ops.maximum(length, 1e-12)))
 
 
 def _column(values: Any, like: Any) -> Any:

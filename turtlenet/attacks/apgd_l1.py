@@ -7,11 +7,12 @@ import numpy as np
 from keras import ops
 
 from turtlenet import random
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
 from turtlenet.attacks.projections import onto_l1
 from turtlenet.balls import Ball
 
-__all__ = ["Look", "SparseAscent"]
+__all__ = ["GradientAt", "SparseAscent"]
 
 # Fewer steps than this are not worth dividing.
 _DIVISIBLE = 10
@@ -20,7 +21,7 @@ _LEAST_STEP = 0.1
 _FEW = 16
 
 
-class Look(Protocol):
+class GradientAt(Protocol):
     """Gives the loss (batch,), the logits and the gradient at points."""
 
     def __call__(self, point: Any) -> tuple[Any, Any, Any]: ...
@@ -64,11 +65,12 @@ class SparseAscent:
         self._spans = np.maximum((0.04 * lengths).astype("int32"), 1)
         self._early_stop = early_stop
 
-    def begin(self, look: Look, x: Any, goal: Goal, num_classes: int, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, gradient_at: GradientAt, context: Context) -> tuple[Any, ...]:
         """The state before the first step: a Gaussian draw, brought into the first ball."""
+        model, x, goal, ball, key = context
         point = _within(x + random.normal(key, x.shape[1:]), x, float(self._times[0]) * ball.eps, ball)
-        loss, logits, slope = look(point)
-        best = self._better(Best.none(x, num_classes), point, logits, loss, goal, len(self._starts) == 1)
+        loss, logits, slope = gradient_at(point)
+        best = self._better(Best.none(x, model.num_classes), point, logits, loss, goal, len(self._starts) == 1)
         one, size, changed = ops.ones_like(loss), math.prod(x.shape[1:]), _changed(point, x)
         # In a ball of one size nothing is known of how sparse the best point will be.
         whole = len(self._starts) == 1
@@ -83,10 +85,9 @@ class SparseAscent:
             gradients=ops.ones_like(goal.y),
         )
 
-    def advance(
-        self, step: Any, state: Any, look: Look, x: Any, goal: Goal, num_classes: int, *, ball: Ball
-    ) -> tuple[Any, ...]:
+    def advance(self, step: Any, state: Any, gradient_at: GradientAt, context: Context) -> tuple[Any, ...]:
         """One step; at the first of a smaller ball, the way into it from the best point of the ball before."""
+        x, goal, ball = context.x, context.goal, context.ball
         now = _State(*state)
         starts, times, spans = map(ops.convert_to_tensor, (self._starts, self._times, self._spans))
         stage = ops.sum(ops.cast(step >= starts, "int32")) - 1
@@ -95,12 +96,13 @@ class SparseAscent:
         radius = ops.take(times, stage) * ball.eps
         ahead = now.point + _column(now.step * radius, x) * _steepest(now.slope, now.point, now.share, ball)
         point = _within(ops.where(enters, now.x, ahead), x, radius, ball)
-        loss, logits, slope = look(point)
-        old = Best(*(choose(enters, new, kept) for new, kept in zip(Best.none(x, num_classes), now[:4], strict=True)))
+        loss, logits, slope = gradient_at(point)
+        none = Best.none(x, context.model.num_classes)
+        old = Best(*(choose(enters, new, kept) for new, kept in zip(none, now[:4], strict=True)))
         best = self._better(old, point, logits, loss, goal, stage == len(self._starts) - 1)
         if self._early_stop:
             best = Best(*(choose(now.reached, kept, new) for kept, new in zip(now[:4], best, strict=True)))
-        moved = now._replace(
+        after = now._replace(
             **best._asdict(),
             point=point,
             slope=slope,
@@ -109,7 +111,7 @@ class SparseAscent:
         )
         ascents = ops.where(stage > 0, since, since + 1)
         at = ops.logical_and(ops.mod(ascents, ops.take(spans, stage)) == 0, ops.logical_not(enters))
-        return self._checked(at, enters, moved, x)
+        return self._checked(at, enters, after, x)
 
     def _done(self, now: _State) -> Any:
         return now.reached if self._early_stop else ops.zeros_like(now.reached)
@@ -145,7 +147,6 @@ def _steepest(slope: Any, point: Any, share: Any, ball: Ball) -> Any:
     flat = ops.reshape(ops.where(stuck, ops.zeros_like(slope), slope), (ops.shape(slope)[0], -1))
     size, magnitude = math.prod(slope.shape[1:]), ops.abs(flat)
     # Rounded down, not up as in the authors' code: from two pixels it must be possible to come to one.
-    # Rounded down, not up as in the authors' code: from two pixels it must be possible to come to one.
     count = ops.cast(ops.clip(share * size + 1e-3, 1, size), "int32")[:, None]
     few = max(size // _FEW, 1)
 
@@ -160,9 +161,9 @@ def _steepest(slope: Any, point: Any, share: Any, ball: Ball) -> Any:
     return ops.reshape(chosen / moved, ops.shape(slope))
 
 
-def _within(moved: Any, x: Any, radius: Any, ball: Ball) -> Any:
+def _within(point: Any, x: Any, radius: Any, ball: Ball) -> Any:
     # The bounds once more, because sums round.
-    return ball.inside(onto_l1(moved, x, radius, ball.low, ball.high))
+    return ball.inside(onto_l1(point, x, radius, ball.low, ball.high))
 
 
 def _changed(point: Any, x: Any) -> Any:

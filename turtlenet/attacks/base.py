@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from typing import Any, ClassVar, final
 import numpy as np
 from keras import ops
 
-from turtlenet import backend, balls, losses, random
-from turtlenet import gradient_mode as gradients
+from turtlenet import backend, balls, gradient_mode, losses, random
 from turtlenet.arguments import check_fields
-from turtlenet.attacks.context import AttackResult, Context, SearchResult, nth_keys
-from turtlenet.attacks.goal import Best, Goal, check_target, is_sweep, sweep_size
+from turtlenet.attacks.batch import Batch, nth_keys
+from turtlenet.attacks.context import AttackResult, SearchResult
+from turtlenet.attacks.goal import Goal, check_target, is_sweep, sweep_size
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -77,7 +78,7 @@ class Attack(abc.ABC):
         check_fields(self)
         check_target(self.target)
         if self.gradient:
-            gradients.check_gradient(self.gradient)
+            gradient_mode.check_gradient(self.gradient)
         if self.norm:
             balls.get(self.norm, 0.0)
         if not self.eps >= 0:
@@ -139,31 +140,31 @@ class Attack(abc.ABC):
         Args:
             attempt: Numbers of the attempts (batch,), or one for all; None makes all attempts in turn.
         """
-        return self.within_graph(model, x, y, ball, "run", self._attempt_or_all(attempt), seed, index, target, attempt)
+        work = Batch.all_attempts if attempt is None else self.attempted
+        return self.graph(model, x, y, ball, "run", work, seed, index, target, attempt)()
 
-    def within_graph(
+    def graph(
         self,
         model: Classifier,
         x: Any,
         y: Any,
         ball: Ball,
         name: str,
-        work: "Callable[[Context, tuple[Any, ...]], Any]",
+        work: Callable[..., Any],
         seed: int = 0,
         index: Any = None,
         target: Any = None,
         attempt: Any = None,
         *more: Any,
-    ) -> Any:
-        """Runs `work` on a batch as one compiled graph.
+    ) -> Callable[[], Any]:
+        """One compiled graph that does some work on a batch, with its arguments: call it to have the work done.
 
         Args:
+            model, x, y, ball, seed, index, target, attempt: See `run`.
             name: Tells this work from the attack's other graphs.
-            work: Is given the `Context` of the graph, and `more` as tensors.
+            work: Maps the `Batch` within the graph, and `more` as tensors, to tensors. A `SearchResult` is judged and
+                comes out as an `AttackResult`.
             *more: Further arguments of the graph.
-
-        Returns:
-            What `work` gives.
         """
         self.check(model, ball)
         index = np.arange(len(x)) if index is None else index
@@ -175,21 +176,19 @@ class Attack(abc.ABC):
 
         def graph(x: Any, y: Any, index: Any, words: Any, eps: Any, *others: Any) -> Any:
             rest = list(others)
-            wanted = None if target is None else rest.pop(0)
+            classes = None if target is None else rest.pop(0)
             number = None if attempt is None else rest.pop(0)
             keys = random.keys(words, index)
-            own = keys if number is None else nth_keys(keys, number)
-            return work(Context(self, model, x, y, ball.with_eps(eps), keys, own, number, wanted), tuple(rest))
+            key = keys if number is None else nth_keys(keys, number)
+            batch = Batch(self, model, x, y, ball.with_eps(eps), keys, key, number, classes)
+            result = work(batch, *rest)
+            return batch.judged(result) if isinstance(result, SearchResult) else result
 
         # Seed, attempt and radius are arguments of the graph: one graph serves all restarts and a whole curve.
         sources = self.sources(model)
         place = (self, name, type(ball), ball.low, ball.high, target is None, attempt is None, sources)
-        return model.compiled(place, graph, sources)(*shared[:3], words, eps, *shared[3:], *more)
-
-    def _attempt_or_all(self, attempt: Any) -> "Callable[[Context, tuple[Any, ...]], AttackResult]":
-        if attempt is None:
-            return lambda context, _: context.judged(self._every(context))
-        return lambda context, _: context.judged(self.attempted(context))
+        compiled = model.compiled(place, graph, sources)
+        return functools.partial(compiled, *shared[:3], words, eps, *shared[3:], *more)
 
     @final
     def craft(self, model: Classifier, x: Any, y: Any, *, ball: Ball, key: Any, reference: Any = None) -> Any:
@@ -207,8 +206,8 @@ class Attack(abc.ABC):
                 `x`.
         """
         x, y = ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, "int32")
-        context = Context(self, model, x, y, ball, key, key, reference=reference)
-        return context.within(self._every(context).x)
+        batch = Batch(self, model, x, y, ball, key, key, reference=reference)
+        return batch.within(batch.all_attempts().x)
 
     @final
     def check(self, model: Classifier, ball: Ball) -> None:
@@ -302,36 +301,11 @@ class Attack(abc.ABC):
         with registered_names():
             return attacks.factory(settings.pop("name"))(**settings)
 
-    def attempted(self, context: "Context") -> SearchResult:
-        """One attempt at a scene, within a graph."""
-        model = context.model.taking(self.gradient)
-        found = self.search(model, context.x, context.goal(), ball=context.ball, key=context.key)
-        return found if isinstance(found, SearchResult) else SearchResult(found)
-
-    def _every(self, context: "Context") -> SearchResult:
-        """All attempts of all rounds in turn, within a graph; the best counts."""
-        rounds = list(self.under(context.ball.norm).rounds(context.model.num_classes))
-        if len(rounds) == 1 and rounds[0][1] == 1:
-            part = rounds[0][0]
-            return part.attempted(context.by(part))
-        nothing = ops.zeros_like(context.y)
-        until = (lambda state: ops.all(state[0].reached)) if getattr(self, "early_stop", False) else None
-        best, gradients, queries = Best.none(context.x, context.model.num_classes), nothing, nothing
-        for part, count in rounds:
-            mine = context.by(part)
-
-            def attempt(number: Any, state: Any, mine: Context = mine) -> Any:
-                best, gradients, queries, key = state
-                found = mine.attack.attempted(mine._replace(key=key, attempt=number))
-                point = mine.within(found.x) if found.logits is None else found.x
-                logits = mine.model(point) if found.logits is None else found.logits
-                better = best.or_better(point, logits, context.judge(logits, point))
-                return better, gradients + found.gradients, queries + 1 + found.queries, random.following(key)
-
-            _, (best, gradients, queries, _) = backend.loop(
-                count, attempt, (best, gradients, queries, context.key), until
-            )
-        return SearchResult(best.x, best.logits, gradients, queries)
+    def attempted(self, batch: Batch) -> SearchResult:
+        """One attempt at a batch, within a graph."""
+        model, x, goal, ball, key = batch.context()
+        result = self.search(model, x, goal, ball=ball, key=key)
+        return result if isinstance(result, SearchResult) else SearchResult(result)
 
 
 attacks: Registry[Attack] = Registry("attack", "turtlenet.attacks", base=Attack)

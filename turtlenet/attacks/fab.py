@@ -9,7 +9,7 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.projections import onto_plane
@@ -52,6 +52,7 @@ class FAB(Iterative):
     final_steps: int = 3
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
+    holds_done: ClassVar[bool] = True
     minimal: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -89,27 +90,28 @@ class FAB(Iterative):
             again = dataclasses.replace(self, restarts=self.restarts - 1, start="random")
             yield again, again.attempts(num_classes)
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        best, none = Best.none(x, model.num_classes), ops.zeros_like(goal.y)
-        return *best, self._start(x, ball, key), best.reached, none, none
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        x = context.x
+        best, none = Best.none(x, context.model.num_classes), ops.zeros_like(context.goal.y)
+        return *best, self._start(x, context.ball, context.key), best.reached, none, none
 
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        x, ball = context.x, context.ball
         old, (point, done, gradients, queries) = Best(*state[:4]), state[4:]
-        gap, normal, cost = self._plane(model, point, goal, ball.norm)
+        gap, normal, cost = self._plane(context.model, point, context.goal, ball.norm)
         from_point, from_x = _ways(point, x, gap, normal, ball)
         near, far = (ops.maximum(ball.distance(way, ops.zeros_like(way)), 1e-8) for way in (from_point, from_x))
         share = _column(ops.minimum(near / (near + far), self.alpha_max), x)
         moved = ball.inside((point + self.eta * from_point) * (1 - share) + (x + self.eta * from_x) * share)
-        best, success, _ = _noted(old, moved, model, x, goal, ball)
+        best, success, _ = _noted(old, moved, context)
         moved = choose(success, x + self.beta * (moved - x), moved)
         best = Best(*(choose(done, kept, new) for kept, new in zip(old, best, strict=True)))
         asked = ops.cast(ops.logical_not(done), "int32")
         enough = ops.logical_and(best.reached, -best.loss <= ball.eps) if self.early_stop else done
         return *best, choose(done, point, moved), enough, gradients + cost * asked, queries + asked
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: Any, context: Context) -> SearchResult:
+        x, goal = context.x, context.goal
         best, (gradients, queries) = Best(*state[:4]), state[6:]
         if not self.final_steps:
             return SearchResult(best.x, None, gradients, queries)
@@ -119,12 +121,12 @@ class FAB(Iterative):
             inner, outer, low, high, now = state
             share = ops.clip(low / ops.minimum(low - high, -1e-12), 0.1, 0.9)
             point = inner + _column(share, x) * (outer - inner)
-            now, success, logits = _noted(now, point, model, x, goal, ball)
+            now, success, logits = _noted(now, point, context)
             height = goal.loss("margin", logits)
             sides = choose(success, inner, point), choose(success, point, outer)
             return *sides, ops.where(success, low, height), ops.where(success, height, high), now
 
-        heights = goal.loss("margin", model(x)), goal.loss("margin", best.logits)
+        heights = goal.loss("margin", context.model(x)), goal.loss("margin", best.logits)
         near = backend.loop(self.final_steps, nearer, (x, best.x, *heights, best))[1][-1]
         return SearchResult(choose(best.reached, near.x, best.x), None, gradients, queries + self.final_steps + 1)
 
@@ -188,11 +190,11 @@ def _ways(point: Any, x: Any, gap: Any, slope: Any, ball: Ball) -> tuple[Any, An
     return ways[:count], ways[count:]
 
 
-def _noted(best: Best, point: Any, model: Classifier, x: Any, goal: Goal, ball: Ball) -> tuple[Best, Any, Any]:
+def _noted(best: Best, point: Any, context: Context) -> tuple[Best, Any, Any]:
     """The nearest success so far, whether this point is one, and its logits."""
-    logits = model(point)
-    reached = goal.reached(logits)
-    far = ball.distance(point, x)
+    logits = context.model(point)
+    reached = context.goal.reached(logits)
+    far = context.ball.distance(point, context.x)
     verdict = Verdict(reached, ops.where(reached, -far, ops.full_like(far, -float("inf"))))
     return best.or_better(point, logits, verdict), reached, logits
 

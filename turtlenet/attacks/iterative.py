@@ -3,14 +3,14 @@
 import abc
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import Attack
-from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.goal import Goal, choose
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 
@@ -34,6 +34,9 @@ class Iterative(Attack):
 
     early_stop: bool = False
 
+    holds_done: ClassVar[bool] = False
+    """Whether `iterate` itself leaves examples that are done as they are, for less than the base class does it."""
+
     @property
     def in_stages(self) -> bool:
         """Whether examples are done at different times, so that stopping pays."""
@@ -45,20 +48,15 @@ class Iterative(Attack):
         """The number of iterations."""
 
     @abc.abstractmethod
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> tuple[Any, ...]:
         """The state before the first iteration: tensors, each of shape (batch, ...); see `search`."""
 
     @abc.abstractmethod
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        """One iteration, its number an int32 scalar; the state comes back in the same shapes and dtypes.
-
-        An example that is done must stay as it is: see `turtlenet.attacks.goal.choose`.
-        """
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        """One iteration, its number an int32 scalar; the state comes back in the same shapes and dtypes."""
 
     @abc.abstractmethod
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: Any, context: Context) -> SearchResult:
         """What was found in the end."""
 
     @abc.abstractmethod
@@ -66,18 +64,23 @@ class Iterative(Attack):
         """Which examples no further iteration would change, booleans (batch,)."""
 
     def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
-        state = self.begin(model, x, goal, ball=ball, key=key)
-        state = self.between(0, self.length, state, model, x, goal, ball=ball, key=key)
-        return self.finish(state, model, x, goal, ball=ball, key=key)
+        context = Context(model, x, goal, ball, key)
+        return self.finish(self.between(0, self.length, self.begin(context), context), context)
 
-    def between(
-        self, first: Any, last: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> Any:
+    def advance(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        """One iteration, in which examples that are done stay as they are."""
+        after = self.iterate(step, state, context)
+        if self.holds_done:
+            return after
+        done = self.done(state)
+        return tuple(choose(done, old, new) for old, new in zip(state, after, strict=True))
+
+    def between(self, first: Any, last: Any, state: Any, context: Context) -> Any:
         """The iterations from `first` up to `last`, which is not among them."""
 
         def advance(number: Any, state: Any) -> Any:
             # A plain tuple: JAX tells a named one from it.
-            return tuple(self.advance(first + number, state, model, x, goal, ball=ball, key=key))
+            return tuple(self.advance(first + number, state, context))
 
         return backend.loop(last - first, advance, tuple(state), lambda state: ops.all(self.done(state)))[1]
 

@@ -1,6 +1,5 @@
 """Searches that ask for answers and take no gradient: what an answer costs is what counts."""
 
-import abc
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +9,8 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import MOST
-from turtlenet.attacks.goal import Best, Goal, Verdict, choose
+from turtlenet.attacks.goal import Best, Goal, Verdict
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
@@ -37,19 +35,6 @@ class QueryAttack(Iterative):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_count("queries")
-
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        after = self.iterate(step, state, model, x, goal, ball=ball, key=key)
-        rest = self.done(state)
-        return tuple(choose(rest, old, new) for old, new in zip(state, after, strict=True))
-
-    @abc.abstractmethod
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        """What `advance` does to an example that is not done."""
 
     def _check_count(self, name: str, least: int = 1, most: int = MOST) -> None:
         if not least <= getattr(self, name) <= most:

@@ -1,6 +1,7 @@
 """An attack on any number of images: in batches, over all processes, with restarts that see only the survivors."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,8 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import Attack
-from turtlenet.attacks.context import AttackResult, Context
+from turtlenet.attacks.batch import Batch
+from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.batching import dealt, in_batches
@@ -87,12 +89,9 @@ def attack_all(
         SettingError: Not enough memory for the batch size.
     """
     index = np.arange(len(x), dtype="int32") if index is None else np.asarray(index, "int32")
-    mine = dealt(len(x))
-
-    def share() -> Outcome:
-        aims = None if target is None else target[mine]
-        return _attack(attack, model, x[mine], y[mine], ball, seed, index[mine], aims, batch_size)
-
+    rows = dealt(len(x))
+    targets = None if target is None else target[rows]
+    share = functools.partial(_attack, attack, model, x[rows], y[rows], ball, seed, index[rows], targets, batch_size)
     return _together(backend.gather(share), len(x))
 
 
@@ -256,32 +255,27 @@ class Work:
     def _stage(
         self, attack: Iterative, first: int, last: int, state: list[np.ndarray]
     ) -> Callable[[np.ndarray], list[np.ndarray]]:
-        def begin(context: Context, rest: tuple[Any, ...]) -> list[Any]:
-            place = (context.model.taking(attack.gradient), context.x, context.goal())
-            where = {"ball": context.ball, "key": context.key}
-            begun = rest[2:] or attack.begin(*place, **where)
-            now = attack.between(rest[0], rest[1], begun, *place, **where)
-            return [attack.done(now), *now]
+        def advance(batch: Batch, first: Any, last: Any, *begun: Any) -> list[Any]:
+            context = batch.context()
+            state = attack.between(first, last, begun or attack.begin(context), context)
+            return [attack.done(state), *state]
 
         # Every batch of the first stage begins: what its first one left in `state` is not its own.
         span = [ops.convert_to_tensor(number, "int32") for number in (first, last)]
         name, kept = ("stage", state) if first else ("begin", [])
-        return lambda at: self._graph(attack, name, begin, at, *span, *kept)
+        return lambda at: self._computed(attack, name, advance, at, *span, *kept)
 
     def _end(self, attack: Iterative, state: list[np.ndarray]) -> Callable[[np.ndarray], list[np.ndarray]]:
-        def finish(context: Context, rest: tuple[Any, ...]) -> AttackResult:
-            model = context.model.taking(attack.gradient)
-            return context.judged(
-                attack.finish(rest, model, context.x, context.goal(), ball=context.ball, key=context.key)
-            )
+        def finish(batch: Batch, *state: Any) -> SearchResult:
+            return attack.finish(state, batch.context())
 
-        return lambda at: self._graph(attack, "finish", finish, at, *state)
+        return lambda at: self._computed(attack, "finish", finish, at, *state)
 
-    def _graph(self, attack: Iterative, name: str, work: Any, at: np.ndarray, *more: Any) -> list[np.ndarray]:
+    def _computed(self, attack: Iterative, name: str, work: Any, at: np.ndarray, *more: Any) -> list[np.ndarray]:
         rows = [backend.shard(ops.convert_to_tensor(each[at])) if np.ndim(each) else each for each in more]
         place = (self.seed, self.index[at], self._of(self.target, at), self._of(self.tries, at))
-        found = attack.within_graph(self.model, self.x[at], self.y[at], self.ball, name, work, *place, *rows)
-        return list(map(ops.convert_to_numpy, found))
+        graph = attack.graph(self.model, self.x[at], self.y[at], self.ball, name, work, *place, *rows)
+        return list(map(ops.convert_to_numpy, graph()))
 
     @staticmethod
     def _of(values: np.ndarray | None, at: np.ndarray) -> np.ndarray | None:

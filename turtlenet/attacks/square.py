@@ -10,12 +10,11 @@ from keras import ops
 from turtlenet import backend, losses, random
 from turtlenet.attacks import patches
 from turtlenet.attacks.base import MOST, attacks
-from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.goal import Best, Goal, choose
+from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.goal import Best, choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.projections import onto_l1
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
 __all__ = ["Square"]
@@ -51,6 +50,7 @@ class Square(Iterative):
     early_stop: bool = True
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
+    holds_done: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,9 +73,10 @@ class Square(Iterative):
     def attempts(self, num_classes: int) -> int:
         return self.restarts * super().attempts(num_classes)
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        model, x, goal, ball = context.model, context.x, context.goal, context.ball
         image = patches.as_image(x)
-        start = random.fold_in(key, _START)
+        start = random.fold_in(context.key, _START)
         if ball.norm == "linf":
             # Stripes from top to bottom: of all starts, the one that convolutions dislike most.
             moved = image + ball.eps * random.rademacher(start, (1, *image.shape[2:]))
@@ -86,32 +87,26 @@ class Square(Iterative):
         best = Best.none(x, model.num_classes).or_better(point, logits, goal.judge(self.loss, logits))
         return *best, ops.ones_like(goal.y)
 
-    def between(
-        self, first: Any, last: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> Any:
+    def between(self, first: Any, last: Any, state: Any, context: Context) -> Any:
         begun = first // _BLOCK
 
         def block(number: Any, state: Any) -> Any:
             place = (begun + number) * _BLOCK
             start, end = ops.maximum(first, place), ops.minimum(last, place + _BLOCK)
-            draws = self._draws(begun + number, x, key)
+            draws = self._draws(begun + number, context.x, context.key)
 
             def query(step: Any, state: Any) -> Any:
-                return self._query(
-                    start + step, state, ops.take(draws, start + step - place, axis=1), model, x, goal, ball
-                )
+                return self._query(start + step, state, ops.take(draws, start + step - place, axis=1), context)
 
             return backend.loop(end - start, query, state, self._all_done)[1]
 
         return backend.loop((last - 1) // _BLOCK + 1 - begun, block, tuple(state), self._all_done)[1]
 
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        draws = ops.take(self._draws(step // _BLOCK, x, key), step % _BLOCK, axis=1)
-        return self._query(step, state, draws, model, x, goal, ball)
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        draws = ops.take(self._draws(step // _BLOCK, context.x, context.key), step % _BLOCK, axis=1)
+        return self._query(step, state, draws, context)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: Any, context: Context) -> SearchResult:
         best = Best(*state[:4])
         return SearchResult(best.x, best.logits, queries=state[4])
 
@@ -125,17 +120,16 @@ class Square(Iterative):
         """Uniform numbers for a block of queries: two corners, whether to turn, and a sign for each channel."""
         return random.uniform(random.fold_in(key, block), (_BLOCK, 5 + patches.image_shape(x.shape[1:])[2]))
 
-    def _query(
-        self, step: Any, state: Any, draws: Any, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> tuple[Any, ...]:
+    def _query(self, step: Any, state: Any, draws: Any, context: Context) -> tuple[Any, ...]:
+        x, ball = context.x, context.ball
         best, asked = Best(*state[:4]), state[4]
         sizes = self._sizes(x.shape[1:], least=1 if ball.norm == "linf" else 3)
         stage = ops.sum(ops.cast(step >= ops.convert_to_tensor(self._turns()), "int32"))
         move = _squares if ball.norm == "linf" else _bumps
         point = move(patches.as_image(best.x), patches.as_image(x), draws, sizes, stage, ball)
         point = _within(ops.reshape(point, ops.shape(x)), x, ball)
-        logits = model(point)
-        better = best.or_better(point, logits, goal.judge(self.loss, logits))
+        logits = context.model(point)
+        better = best.or_better(point, logits, context.goal.judge(self.loss, logits))
         # What is reached stays as it is, and no longer asks.
         kept = [choose(best.reached, old, new) for old, new in zip(best, better, strict=True)]
         return *kept, asked + ops.cast(ops.logical_not(best.reached), "int32")

@@ -104,9 +104,7 @@ class External(Attack):
         x, y = np.asarray(x, "float32"), np.asarray(y, "int32")
         aims = None if target is None else np.asarray(target, "int32")
         if aims is None and self.targeted:
-            chosen = self.within_graph(
-                model, x, y, ball, "aims", lambda context, _: context.goal().target, seed, index
-            )
+            chosen = self.graph(model, x, y, ball, "aims", lambda batch: batch.goal().target, seed, index)()
             aims = ops.convert_to_numpy(chosen)
         first = int(np.asarray(index).reshape(-1)[0]) if index is not None and len(x) else 0
         state = np.random.get_state()
@@ -126,11 +124,8 @@ class External(Attack):
             np.random.set_state(state)
         candidates = backend.shard(ops.convert_to_tensor(np.asarray(found, "float32").reshape(x.shape)))
 
-        def judge(context: Any, rest: tuple[Any, ...]) -> AttackResult:
-            judged: AttackResult = context.judged(SearchResult(rest[0]))
-            return judged
-
-        crafted = self.within_graph(model, x, y, ball, "outside", judge, seed, index, aims, None, candidates)
+        args = (seed, index, aims, None, candidates)
+        crafted = self.graph(model, x, y, ball, "outside", lambda _, candidates: SearchResult(candidates), *args)()
         made: AttackResult = crafted._replace(
             gradients=crafted.gradients + gradients, queries=crafted.queries + queries
         )

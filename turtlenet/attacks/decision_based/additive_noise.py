@@ -8,11 +8,11 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import attacks
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.decision_based.corruption import Corruption
-from turtlenet.attacks.goal import Goal, choose
+from turtlenet.attacks.goal import choose
 from turtlenet.attacks.query_attack import beside
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 
 __all__ = ["AdditiveGaussian", "AdditiveUniform", "SaltAndPepper"]
 
@@ -77,23 +77,22 @@ class SaltAndPepper(Corruption):
         half = 0.5 * beside(strength, x)
         return ops.where(draw >= 1.0 - half, ball.high, ops.where(draw < half, ball.low, x))
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        nothing = ops.zeros_like(goal.y)
-        return (x, nothing < 0, 1.0 + ops.cast(nothing, "float32"), nothing)
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        nothing = ops.zeros_like(context.goal.y)
+        return (context.x, nothing < 0, 1.0 + ops.cast(nothing, "float32"), nothing)
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        x, ball = context.x, context.ball
         point, found, share, spent = state
         levels = max(1, self.queries // 2 // self.draws)
         rising = ops.minimum(ops.cast(step // self.draws + 1, "float32") / levels, 1.0)
-        own = random.fold_in(key, step)
+        own = random.fold_in(context.key, step)
         smaller = share * random.uniform(random.fold_in(own, _SMALLER), (), _LEAST, 1.0)
         strength = ops.where(found, smaller, rising)
         candidate = self.corrupted(x, strength, ball=ball, key=own)
         far = ball.distance(candidate, x)
         nearer = ops.logical_or(ops.logical_not(found), far < ball.distance(point, x))
-        won = ops.logical_and(goal.reached(model(candidate)), nearer)
+        won = ops.logical_and(context.goal.reached(context.model(candidate)), nearer)
         won = ops.logical_and(won, far <= ball.eps * (1.0 + 1e-5))
         return choose(won, candidate, point), found | won, ops.where(won, strength, share), spent + 1
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import backend, random
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.attacks.query_attack import QueryAttack, beside, grid
 from turtlenet.balls import Ball
@@ -48,13 +49,14 @@ class Started(DecisionBased):
         super().__post_init__()
         self._check_count("starts")
 
-    def start(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, Any, Any]:
+    def start(self, context: Context) -> tuple[Any, Any, Any]:
         """The first noise that reaches the goal, whether there is one (batch,), and the queries for it (batch,)."""
+        x, goal = context.x, context.goal
 
         def draw(number: Any, state: Any) -> Any:
             point, found, spent = state
-            noise = _noise(random.fold_in(key, _START + number), number, x, ball)
-            reached = goal.reached(model(noise))
+            noise = _noise(random.fold_in(context.key, _START + number), number, x, context.ball)
+            reached = goal.reached(context.model(noise))
             spent = spent + ops.where(found, 0, 1)
             return choose(ops.logical_and(reached, ops.logical_not(found)), noise, point), found | reached, spent
 

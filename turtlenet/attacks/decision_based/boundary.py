@@ -8,12 +8,11 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.decision_based.base import Started, bisect
-from turtlenet.attacks.goal import Goal, choose
+from turtlenet.attacks.goal import choose
 from turtlenet.attacks.query_attack import beside, directions
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
 __all__ = ["Boundary"]
@@ -60,39 +59,38 @@ class Boundary(Started):
     def length(self) -> int:
         return -(-self.queries // _BLOCK)
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        point, found, spent = self.start(model, x, goal, ball=ball, key=key)
-        share = bisect(model, goal, lambda share: x + beside(share, x) * (point - x), _BISECTIONS)
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        x = context.x
+        point, found, spent = self.start(context)
+        share = bisect(context.model, context.goal, lambda share: x + beside(share, x) * (point - x), _BISECTIONS)
         nearer = x + beside(share, x) * (point - x)
         one = ops.ones_like(share)
         steps = (self.spherical_step * one, self.source_step * one)
         counts = (0.0 * one,) * 4
         spent = spent + ops.where(found, _BISECTIONS, 0)
-        over = self._over(found, steps[1], nearer, x, ball, spent)
+        over = self._over(found, steps[1], nearer, x, context.ball, spent)
         return (choose(found, nearer, x), found, *steps, *counts, over, spent)
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        x = context.x
         # Drawn for many queries at once: one by one would cost as much as a small model's answer.
-        draws = directions(random.fold_in(key, step), step, 0, _BLOCK, math.prod(x.shape[1:]))[0]
+        draws = directions(random.fold_in(context.key, step), step, 0, _BLOCK, math.prod(x.shape[1:]))[0]
 
         def ask(number: Any, state: Any) -> Any:
             draw = ops.reshape(ops.take(draws, number, axis=1), ops.shape(x))
-            after = self._ask(ops.mod(number, _LOOK + 1) == _LOOK, draw, state, model, x, goal, ball)
+            after = self._ask(ops.mod(number, _LOOK + 1) == _LOOK, draw, state, context)
             over = self.done(state)
             return tuple(choose(over, old, new) for old, new in zip(state, after, strict=True))
 
         return tuple(backend.loop(_BLOCK, ask, tuple(state), lambda state: ops.all(self.done(state)))[1])
 
-    def _ask(
-        self, looking: Any, draw: Any, state: Any, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> tuple[Any, ...]:
+    def _ask(self, looking: Any, draw: Any, state: Any, context: Context) -> tuple[Any, ...]:
         """One query: about a whole step, or, where it is `looking`, about the step around the input alone."""
+        x, ball = context.x, context.ball
         point, found, spherical, source, round_tries, round_hits, tries, hits, _, spent = state
         around, inward = self._propose(point, x, spherical, source, draw, ball)
         candidate = ops.where(looking, around, inward)
-        reached = goal.reached(model(candidate))
+        reached = context.goal.reached(context.model(candidate))
         moved = choose(ops.logical_and(reached, ops.logical_not(looking)), candidate, point)
         hit, look = ops.cast(reached, "float32"), ops.cast(looking, "float32")
         round_tries, round_hits = round_tries + look, round_hits + look * hit
@@ -108,7 +106,7 @@ class Boundary(Started):
     def done(self, state: Any) -> Any:
         return state[-2]
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: Any, context: Context) -> SearchResult:
         return SearchResult(state[0], queries=state[-1])
 
     def _over(self, found: Any, source: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:

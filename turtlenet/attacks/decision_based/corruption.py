@@ -7,11 +7,9 @@ from typing import Any
 from keras import ops
 
 from turtlenet import random
-from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.decision_based.base import DecisionBased
-from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
 __all__ = ["Corruption"]
@@ -45,21 +43,20 @@ class Corruption(DecisionBased):
     def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
         """The images at a strength in (0, 1], within the bounds."""
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        nothing = ops.zeros_like(goal.y)
-        return (x, nothing < 0, nothing)
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        nothing = ops.zeros_like(context.goal.y)
+        return (context.x, nothing < 0, nothing)
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        x, ball = context.x, context.ball
         strength = ops.cast(step // self.draws + 1, "float32") / float(self.queries // self.draws)
-        candidate = self.corrupted(x, strength, ball=ball, key=random.fold_in(key, step))
+        candidate = self.corrupted(x, strength, ball=ball, key=random.fold_in(context.key, step))
         # A hair wider: a length that was made to be the radius may round above it.
         within = ball.distance(candidate, x) <= ball.eps * (1.0 + 1e-5)
-        return (candidate, ops.logical_and(goal.reached(model(candidate)), within), state[-1] + 1)
+        return (candidate, ops.logical_and(context.goal.reached(context.model(candidate)), within), state[-1] + 1)
 
     def done(self, state: Any) -> Any:
         return state[1]
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: Any, context: Context) -> SearchResult:
         return SearchResult(state[0], queries=state[-1])

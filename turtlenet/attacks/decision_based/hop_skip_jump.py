@@ -8,12 +8,11 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.decision_based.base import Started, bisect
-from turtlenet.attacks.goal import Goal, choose
+from turtlenet.attacks.goal import choose
 from turtlenet.attacks.query_attack import beside, directions, fold
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
 __all__ = ["HopSkipJump"]
@@ -61,26 +60,26 @@ class HopSkipJump(Started):
             steps += 1
         return steps + 1
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        point, found, spent = self.start(model, x, goal, ball=ball, key=key)
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        x, ball = context.x, context.ball
+        point, found, spent = self.start(context)
         affordable = ops.logical_and(found, spent + self._halvings(x, ball) <= self.queries)
-        nearer = self._return(point, model, x, goal, ball)
+        nearer = self._return(point, context)
         spent = spent + ops.where(affordable, self._halvings(x, ball), 0)
         point = choose(affordable, nearer, point)
         over = self._over(0, found, point, x, ball, spent)
         return (point, found, over, spent)
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        x, ball = context.x, context.ball
         point, found, _, spent = state
         far = ball.distance(point, x)
         width = ops.where(step == 0, 0.1 * ball.full, far * self._theta(x, ball) * self._scale(x, ball))
         count = self._affordable(step, x, ball, spent)
-        normal = self._normal(step, count, point, width, model, goal, ball, random.fold_in(key, step))
+        normal = self._normal(step, count, point, width, context, random.fold_in(context.key, step))
         way = ball.steepest(normal, point)
-        jumped, halvings = self._jump(point, way, far / ops.sqrt(ops.cast(step, "float32") + 1.0), model, goal, ball)
-        back = self._return(jumped, model, x, goal, ball)
+        jumped, halvings = self._jump(point, way, far / ops.sqrt(ops.cast(step, "float32") + 1.0), context)
+        back = self._return(jumped, context)
         # Where the bounds bent the way, the boundary there may be farther.
         moved = choose(ball.distance(back, x) < far, back, point)
         spent = spent + count + halvings + self._halvings(x, ball)
@@ -89,7 +88,7 @@ class HopSkipJump(Started):
     def done(self, state: Any) -> Any:
         return state[-2]
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: Any, context: Context) -> SearchResult:
         return SearchResult(state[0], queries=state[-1])
 
     def _over(self, step: Any, found: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:
@@ -119,18 +118,16 @@ class HopSkipJump(Started):
         """Bisections on the way back: to theta, and to a thousandth of the distance at least."""
         return max(10, math.ceil(-math.log2(self._theta(x, ball))))
 
-    def _normal(
-        self, step: Any, count: Any, point: Any, width: Any, model: Classifier, goal: Goal, ball: Ball, key: Any
-    ) -> Any:
+    def _normal(self, step: Any, count: Any, point: Any, width: Any, context: Context, key: Any) -> Any:
         """The estimated normal of the boundary (eq. 16): answers less their mean, times where they were asked for."""
         size = math.prod(point.shape[1:])
         around = ops.reshape(point, (-1, 1, size))
-        whole = fold(goal, _GROUP)
+        whole = fold(context.goal, _GROUP)
 
         def ask(number: Any, state: Any) -> Any:
             draw, length = directions(key, step, number * _GROUP, _GROUP, size)
-            candidates = ball.inside(around + draw * (width[:, None] / length[None, :])[:, :, None])
-            reached = whole.reached(model(ops.reshape(candidates, (-1, *point.shape[1:]))))
+            candidates = context.ball.inside(around + draw * (width[:, None] / length[None, :])[:, :, None])
+            reached = whole.reached(context.model(ops.reshape(candidates, (-1, *point.shape[1:]))))
             asked = ops.ones_like(draw[:, :, 0]) * ops.cast(number * _GROUP < count, "float32")[:, None]
             answers = asked * (2.0 * ops.cast(ops.reshape(reached, (-1, _GROUP)), "float32") - 1.0)
             both = ops.matmul(ops.stack([answers, asked], axis=1), candidates - around)
@@ -145,12 +142,13 @@ class HopSkipJump(Started):
         return ops.reshape(way, ops.shape(point))
 
     @staticmethod
-    def _jump(point: Any, way: Any, length: Any, model: Classifier, goal: Goal, ball: Ball) -> tuple[Any, Any]:
+    def _jump(point: Any, way: Any, length: Any, context: Context) -> tuple[Any, Any]:
         """As far along the normal as the goal is still reached, halving; and the queries for that (batch,)."""
+        goal, ball = context.goal, context.ball
 
         def halve(_: Any, state: Any) -> Any:
             length, landed, spent = state
-            reached = goal.reached(model(ball.inside(point + beside(length, point) * way)))
+            reached = goal.reached(context.model(ball.inside(point + beside(length, point) * way)))
             spent = spent + ops.where(landed, 0, 1)
             landed = ops.logical_or(landed, reached)
             return ops.where(landed, length, 0.5 * length), landed, spent
@@ -159,8 +157,9 @@ class HopSkipJump(Started):
         length, landed, spent = backend.loop(_HALVINGS, halve, state, lambda state: ops.all(state[1]))[1]
         return choose(landed, ball.inside(point + beside(length, point) * way), point), spent
 
-    def _return(self, point: Any, model: Classifier, x: Any, goal: Goal, ball: Ball) -> Any:
+    def _return(self, point: Any, context: Context) -> Any:
         """The point nearest to the input, on the way to it, that reaches the goal: a blend, or in `linf` a clip."""
+        x, ball = context.x, context.ball
         far = ball.distance(point, x)
 
         def blend(share: Any) -> Any:
@@ -169,5 +168,5 @@ class HopSkipJump(Started):
             limit = beside(share * far, x)
             return ops.clip(point, x - limit, x + limit)
 
-        share = bisect(model, goal, blend, self._halvings(x, ball))
+        share = bisect(context.model, context.goal, blend, self._halvings(x, ball))
         return choose(share < 1.0, blend(share), point)

@@ -8,11 +8,10 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.decision_based.base import Started
-from turtlenet.attacks.goal import Goal, choose
+from turtlenet.attacks.goal import choose
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 
 __all__ = ["Pointwise"]
 
@@ -33,31 +32,31 @@ class Pointwise(Started):
     def length(self) -> int:
         return self.queries
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        point, found, spent = self.start(model, x, goal, ball=ball, key=key)
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        x = context.x
+        point, found, spent = self.start(context)
         # Twice sorted: each value's place in the order, which is drawn once and serves every pass.
-        drawn = ops.argsort(random.uniform(key, (math.prod(x.shape[1:]),)), axis=1)
+        drawn = ops.argsort(random.uniform(context.key, (math.prod(x.shape[1:]),)), axis=1)
         order = ops.cast(ops.argsort(drawn, axis=1), "int32")
-        place = ops.zeros_like(goal.y)
-        over = self._over(ops.logical_not(found), point, x, ball, spent)
+        place = ops.zeros_like(context.goal.y)
+        over = self._over(ops.logical_not(found), point, x, context.ball, spent)
         # The place in the order, how many at once, and whether this pass has set anything back.
         return (choose(found, point, x), order, place, place + 1, place < 0, over, spent)
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        x = context.x
         point, order, place, size, any_back, _, spent = state
         # On to the next value that differs.
         place = ops.min(ops.where(self._ahead(point, x, order, place), order, order.shape[1]), axis=1)
         here = ops.logical_and(order >= place[:, None], order < (place + size)[:, None])
         candidate = ops.where(ops.reshape(here, ops.shape(x)), x, point)
-        reached = goal.reached(model(candidate))
+        reached = context.goal.reached(context.model(candidate))
         point = choose(reached, candidate, point)
         place = place + ops.where(ops.logical_or(reached, size == 1), size, 0)
         size = ops.where(reached, 2 * size, ops.maximum(size // 2, 1))
         any_back = ops.logical_or(any_back, reached)
         ended = ops.logical_not(ops.any(self._ahead(point, x, order, place), axis=1))
-        over = self._over(ops.logical_and(ended, ops.logical_not(any_back)), point, x, ball, spent + 1)
+        over = self._over(ops.logical_and(ended, ops.logical_not(any_back)), point, x, context.ball, spent + 1)
         again = ops.logical_not(ended)
         place, any_back = ops.where(again, place, 0), ops.logical_and(any_back, again)
         return (point, order, place, size, any_back, over, spent + 1)
@@ -65,7 +64,7 @@ class Pointwise(Started):
     def done(self, state: Any) -> Any:
         return state[-2]
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: Any, context: Context) -> SearchResult:
         return SearchResult(state[0], queries=state[-1])
 
     def _over(self, ended: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.batch import Batch
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -139,14 +140,13 @@ class Elsewhere(Combined):
         """The same around another attack, whose aim and gradient are its own."""
         return dataclasses.replace(self, attack=part, target=part.target, gradient=part.gradient)
 
-    def attempted(self, context: Context) -> SearchResult:
+    def attempted(self, batch: Batch) -> SearchResult:
         part = self.told(self.part)
         # A certain target is chosen on the model, and is the same there; a sweep goes by what is seen.
-        target = context.end().target if self.targeted else context.target
-        there = context._replace(attack=part, model=self.seen(context.model), target=target, reference=None)
-        found = part.attempted(there)
+        target = batch.final_goal().target if self.targeted else batch.target
+        there = batch._replace(attack=part, model=self.seen(batch.model), target=target, reference=None)
         # Without the logits, which are not the model's: it is asked once more.
-        return SearchResult(found.x, None, found.gradients, found.queries)
+        return part.attempted(there)._replace(logits=None)
 
 
 def texts(given: Part | Sequence[Part], setting: str) -> str:

@@ -8,26 +8,38 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import MOST
-from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
-__all__ = ["MinimumNorm", "Record", "check_counts", "check_positive", "hinge", "tall"]
+__all__ = ["MinimumNorm", "Tried", "check_counts", "check_positive", "hinge", "tall"]
 
 
-class Record(NamedTuple):
-    """The smallest success so far at each example, what it cost, and whether the search is over there.
+class Tried(NamedTuple):
+    """What one iteration tried at each example.
 
     Attributes:
-        x: Where, shaped like the input; the input itself where there is no success yet.
-        distance: How far, float32 (batch,); infinite where there is no success yet.
-        gradients: Input gradients computed, int32 (batch,).
-        queries: Forward passes without a gradient, int32 (batch,).
-        done: Booleans (batch,).
+        x: A point, shaped like the input.
+        reached: Whether it is a success, bool (batch,).
+        over: Whether the search ends with this iteration, bool (batch,), or False for all.
+        rest: The search's own state after it.
+        gradients: Input gradients that it took.
+        queries: Forward passes without a gradient that it took.
     """
+
+    x: Any
+    reached: Any
+    over: Any
+    rest: tuple[Any, ...]
+    gradients: int = 1
+    queries: int = 0
+
+
+class _Record(NamedTuple):
+    """The smallest success so far at each example, what it cost, and whether the search is over there."""
 
     x: Any
     distance: Any
@@ -35,18 +47,16 @@ class Record(NamedTuple):
     queries: Any
     done: Any
 
-    def noted(self, point: Any, reached: Any, distance: Any) -> "Record":
-        """Takes a point where it is a success and a smaller one."""
-        nearer = ops.logical_and(reached, distance < self.distance)
-        return self._replace(x=choose(nearer, point, self.x), distance=ops.where(nearer, distance, self.distance))
-
-    def spent(self, gradients: int, queries: int = 0) -> "Record":
-        """Adds to the cost."""
-        return self._replace(gradients=self.gradients + gradients, queries=self.queries + queries)
-
-    def over(self, where: Any) -> "Record":
-        """Ends the search at some examples."""
-        return self._replace(done=ops.logical_or(self.done, where))
+    def or_nearer(self, tried: Tried, distance: Any) -> "_Record":
+        """Takes a point where it is a success and a smaller one, and adds what it cost."""
+        nearer = ops.logical_and(tried.reached, distance < self.distance)
+        return _Record(
+            choose(nearer, tried.x, self.x),
+            ops.where(nearer, distance, self.distance),
+            self.gradients + tried.gradients,
+            self.queries + tried.queries,
+            ops.logical_or(self.done, tried.over),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +64,8 @@ class MinimumNorm(Iterative):
     """Looks for the smallest perturbation and keeps the smallest success on its way.
 
     The ball gives the norm and the bounds; its radius only tells `early_stop` when to be content. An input that is no
-    success to begin with is moved, one that is stays as it is. The state is a `Record`, then what `prepare` gives.
+    success to begin with is moved, one that is stays as it is. The state is a record of that,
+    then what `prepare` gives.
 
     Args:
         early_stop: Leaves an example alone once a success lies within the ball.
@@ -71,48 +82,35 @@ class MinimumNorm(Iterative):
         return True
 
     @abc.abstractmethod
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
         """What the search keeps beside the record, tensors (batch, ...); `logits` are those at the input."""
 
     @abc.abstractmethod
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
-        """One iteration; what it makes of examples that are done does not count."""
+    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+        """One iteration, its number an int32 scalar; what it makes of examples that are done does not count."""
 
     def measure(self, point: Any, x: Any, ball: Ball) -> Any:
         """What is to be small, float32 (batch,)."""
         return ball.distance(point, x)
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        logits = model(x)
-        reached = goal.reached(logits)
-        nothing = ops.zeros_like(goal.y)
-        far = ops.where(reached, 0.0, float("inf"))
-        record = Record(x, far, nothing, nothing + 1, reached)
-        return (*record, *self.prepare(model, x, logits, goal, ball=ball, key=key))
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        logits = context.model(context.x)
+        reached = context.goal.reached(logits)
+        nothing = ops.zeros_like(context.goal.y)
+        record = _Record(context.x, ops.where(reached, 0.0, float("inf")), nothing, nothing + 1, reached)
+        return (*record, *self.prepare(context, logits))
 
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        record, rest = Record(*state[:5]), tuple(state[5:])
-        new, after = self.step(step, record, rest, model, x, goal, ball=ball, key=key)
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        x, ball = context.x, context.ball
+        tried = self.step(step, tuple(state[5:]), context)
+        record = _Record(*state[:5]).or_nearer(tried, self.measure(tried.x, x, ball))
         if self.early_stop:
-            found = ops.isfinite(new.distance)
-            new = new.over(ops.logical_and(found, ball.distance(new.x, x) <= ball.eps))
-        return tuple(choose(record.done, old, now) for old, now in zip(state, (*new, *after), strict=True))
+            near = ops.logical_and(ops.isfinite(record.distance), ball.distance(record.x, x) <= ball.eps)
+            record = record._replace(done=ops.logical_or(record.done, near))
+        return (*record, *tried.rest)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
-        record = Record(*state[:5])
+    def finish(self, state: Any, context: Context) -> SearchResult:
+        record = _Record(*state[:5])
         return SearchResult(record.x, None, record.gradients, record.queries)
 
     def done(self, state: Any) -> Any:

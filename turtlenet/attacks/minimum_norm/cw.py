@@ -7,11 +7,9 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.minimum_norm.base import check_positive, hinge, tall
 from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, adam, to_unit
-from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SpecError, did_you_mean
 
 __all__ = ["CW", "FORMS", "from_tanh", "to_tanh"]
@@ -52,15 +50,14 @@ class CW(PenaltyMethod):
         zero = ops.zeros_like(unit)
         return to_tanh(unit) if self.form == "tanh" else unit, zero, zero
 
-    def explore(
-        self, inner: tuple[Any, ...], bracket: Bracket, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> Explored:
+    def explore(self, inner: tuple[Any, ...], bracket: Bracket, context: Context) -> Explored:
+        x, ball = context.x, context.ball
         place, mean, square = inner
         bent = self.form == "tanh"
         unit = from_tanh(place) if bent else place
         moved = unit - to_unit(x, ball)
         point = ball.inside(ball.low + ball.full * unit)
-        loss, reached, slope = hinge(model, goal, self.confidence, point)
+        loss, reached, slope = hinge(context.model, context.goal, self.confidence, point)
         objective = ops.sum(ops.square(moved), axis=tuple(range(1, len(x.shape)))) + bracket.c * loss
         total = 2 * moved + tall(bracket.c, x) * ball.full * slope
         # The slope of the tanh, which is not 4 unit (1 - unit): that is 0 where float32 rounds a pixel to its bound.

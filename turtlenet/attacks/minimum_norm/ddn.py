@@ -6,12 +6,10 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from turtlenet import backend
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive, tall
-from turtlenet.balls import L2, Ball
-from turtlenet.classifier import Classifier
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, check_counts, check_positive, tall
+from turtlenet.balls import L2
 from turtlenet.errors import SettingError
 
 __all__ = ["DDN"]
@@ -51,36 +49,20 @@ class DDN(MinimumNorm):
         # The last step is looked at too.
         return self.steps + 1
 
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        return x, ops.zeros_like(logits[:, 0]) + self.radius * ball.full
+    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
+        return context.x, ops.zeros_like(logits[:, 0]) + self.radius * context.ball.full
 
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
+    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+        x, ball = context.x, context.ball
         point, radius = rest
-
-        def look(point: Any) -> tuple[Any, Any]:
-            logits = model(point)
-            return goal.loss("cross_entropy", logits), goal.reached(logits)
-
-        _, reached, slope = backend.input_gradient(look, point)
-        record = record.noted(point, reached, self.measure(point, x, ball)).spent(1)
+        _, reached, slope = context.gradient("cross_entropy", point)
         wave = 0.5 + 0.5 * ops.cos(math.pi * ops.cast(number, "float32") / self.steps)
         length = self.step_size * ball.full * (0.01 + 0.99 * wave)
-        moved = point + length * ball.steepest(slope, point) - x
+        delta = point + length * ball.steepest(slope, point) - x
         radius = radius * ops.where(reached, 1 - self.gamma, 1 + self.gamma)
-        size = L2(0.0).distance(moved, ops.zeros_like(moved))
-        point = ball.inside(x + tall(radius / ops.maximum(size, 1e-12), x) * moved)
+        size = L2(0.0).distance(delta, ops.zeros_like(delta))
+        following = ball.inside(x + tall(radius / ops.maximum(size, 1e-12), x) * delta)
         if self.levels:
             grain = ball.full / (self.levels - 1)
-            point = ball.inside(ball.low + ops.round((point - ball.low) / grain) * grain)
-        return record, (point, radius)
+            following = ball.inside(ball.low + ops.round((following - ball.low) / grain) * grain)
+        return Tried(point, reached, False, (following, radius))

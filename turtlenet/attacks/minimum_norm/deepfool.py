@@ -8,10 +8,9 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive, tall
-from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.goal import choose
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, check_counts, check_positive, tall
 from turtlenet.errors import SettingError
 
 __all__ = ["DeepFool"]
@@ -52,29 +51,20 @@ class DeepFool(MinimumNorm):
         # The last step is looked at too.
         return self.steps + 1
 
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        own = ops.one_hot(goal.y, model.num_classes, dtype="float32")
+    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
+        model = context.model
+        own = ops.one_hot(context.goal.y, model.num_classes, dtype="float32")
         others = ops.top_k(logits - 1e30 * own, min(self.candidates, model.num_classes) - 1)[1]
-        return ops.zeros_like(x), ops.cast(others, "int32")
+        return ops.zeros_like(context.x), ops.cast(others, "int32")
 
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
+    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+        x, goal, ball = context.x, context.goal, context.ball
         total, others = rest
         size = math.prod(x.shape[1:])
         point = ball.inside(x + (1 + self.overshoot) * total)
 
         def look(point: Any) -> tuple[Any, Any]:
-            logits = model(point)
+            logits = context.model(point)
             if goal.target is not None:
                 return goal.loss("margin", logits)[:, None], goal.reached(logits)
             own = ops.take_along_axis(logits, goal.y[:, None], axis=1)
@@ -91,6 +81,5 @@ class DeepFool(MinimumNorm):
         # Where nothing slopes, nothing leads anywhere: such a way is infinitely long.
         length = ops.sum(nearest * ops.where(rate > 0, way, ops.zeros_like(way)), axis=1)
         move = ops.reshape(ops.sum(nearest[:, :, None] * directions, axis=1), ops.shape(x))
-        record = record.noted(point, reached, self.measure(point, x, ball)).spent(planes)
-        record = record.over(ops.logical_or(reached, length <= 0))
-        return record, (choose(reached, total, total + tall(length, x) * move), others)
+        rest = (choose(reached, total, total + tall(length, x) * move), others)
+        return Tried(point, reached, ops.logical_or(reached, length <= 0), rest, gradients=planes)

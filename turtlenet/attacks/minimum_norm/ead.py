@@ -6,11 +6,10 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.minimum_norm.base import check_positive, hinge, tall
 from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, to_unit
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SpecError, did_you_mean
 
 __all__ = ["EAD"]
@@ -55,9 +54,8 @@ class EAD(PenaltyMethod):
     def open(self, unit: Any) -> tuple[Any, ...]:
         return unit, unit
 
-    def explore(
-        self, inner: tuple[Any, ...], bracket: Bracket, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> Explored:
+    def explore(self, inner: tuple[Any, ...], bracket: Bracket, context: Context) -> Explored:
+        model, x, goal, ball = context.model, context.x, context.goal, context.ball
         old, ahead = inner
         unit = to_unit(x, ball)
         _, _, slope = hinge(model, goal, self.confidence, ball.inside(ball.low + ball.full * ahead))

@@ -6,12 +6,10 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from turtlenet import backend
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive
-from turtlenet.balls import L2, Ball
-from turtlenet.classifier import Classifier
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, check_counts, check_positive
+from turtlenet.balls import L2
 
 __all__ = ["FMN"]
 
@@ -44,57 +42,35 @@ class FMN(MinimumNorm):
         # The last step is looked at too.
         return self.steps + 1
 
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
         zero = ops.zeros_like(logits[:, 0])
-        return x, zero + (1.0 if ball.norm == "l0" else float("inf"))
+        # The point, the radius, and the distance of the nearest success so far.
+        return context.x, zero + (1.0 if context.ball.norm == "l0" else float("inf")), zero + float("inf")
 
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
-        point, radius = rest
-
-        def look(point: Any) -> tuple[Any, Any]:
-            logits = model(point)
-            return goal.loss("margin", logits), goal.reached(logits)
-
-        gap, reached, slope = backend.input_gradient(look, point)
-        record = record.noted(point, reached, self.measure(point, x, ball)).spent(1)
+    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+        x, ball = context.x, context.ball
+        point, radius, nearest = rest
+        gap, reached, slope = context.gradient("margin", point)
+        distance = ball.distance(point, x)
+        nearest = ops.where(reached, ops.minimum(distance, nearest), nearest)
         wave = 0.01 + 0.99 * (0.5 + 0.5 * ops.cos(math.pi * ops.cast(number, "float32") / self.steps))
-        radius = self._radius(radius, self.gamma * wave, record, reached, ops.abs(gap), slope, point, x, ball)
+        less, more = radius * (1 - self.gamma * wave), radius * (1 + self.gamma * wave)
+        if ball.norm == "l0":
+            less, more = ops.minimum(radius - 1, ops.floor(less)), ops.maximum(radius + 1, ops.floor(more))
+        else:
+            # Until there is a success, as far as the boundary seems to be.
+            more = ops.where(ops.isfinite(nearest), more, distance + ops.abs(gap) / _steepness(slope, ball.norm))
+        radius = ops.where(reached, ops.minimum(less, nearest), more)
         moved = point + self.step_size * ball.full * wave * L2(0.0).steepest(slope, point)
         # A radius for each example: pixels in a row, so that a column of radii fits every norm.
         flat = (-1, math.prod(x.shape[1:]))
         own = ball.with_eps(ops.minimum(radius, ball.widest(tuple(x.shape[1:])))[:, None])
-        return record, (ops.reshape(own.project(ops.reshape(moved, flat), ops.reshape(x, flat)), ops.shape(x)), radius)
+        following = own.project(ops.reshape(moved, flat), ops.reshape(x, flat))
+        return Tried(point, reached, False, (ops.reshape(following, ops.shape(x)), radius, nearest))
 
-    def _radius(
-        self,
-        radius: Any,
-        gamma: Any,
-        record: Record,
-        reached: Any,
-        gap: Any,
-        slope: Any,
-        point: Any,
-        x: Any,
-        ball: Ball,
-    ) -> Any:
-        """The next radius: below the smallest success, or as far as the boundary seems to be until there is one."""
-        less, more = radius * (1 - gamma), radius * (1 + gamma)
-        if ball.norm == "l0":
-            less, more = ops.minimum(radius - 1, ops.floor(less)), ops.maximum(radius + 1, ops.floor(more))
-            return ops.where(reached, ops.minimum(less, record.distance), more)
-        dual = {"linf": 1, "l2": 2, "l1": float("inf")}[ball.norm]
-        steepness = ops.norm(ops.reshape(slope, (-1, math.prod(x.shape[1:]))), ord=dual, axis=1)
-        guess = ball.distance(point, x) + gap / ops.maximum(steepness, 1e-12)
-        missed = ops.where(ops.isfinite(record.distance), more, guess)
-        return ops.where(reached, ops.minimum(less, record.distance), missed)
+
+def _steepness(slope: Any, norm: str) -> Any:
+    """The length of a gradient in the dual norm: by how much a step of length 1 can change the loss, (batch,)."""
+    dual = {"linf": 1, "l2": 2, "l1": float("inf")}[norm]
+    flat = ops.reshape(slope, (-1, math.prod(slope.shape[1:])))
+    return ops.maximum(ops.norm(flat, ord=dual, axis=1), 1e-12)

@@ -8,9 +8,9 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import MOST, attacks
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record
-from turtlenet.balls import Ball
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
@@ -60,36 +60,24 @@ class JSMA(MinimumNorm):
         # An example is done when its share of moves is spent, which depends on its size.
         return MOST
 
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        return (x,)
+    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
+        return (context.x,)
 
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
+    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+        x, ball = context.x, context.ball
         (point,) = rest
         flat = (-1, math.prod(x.shape[1:]))
-        reached, gain, loss = self._derivative(model, point, goal)
-        record = record.noted(point, reached, self.measure(point, x, ball))
-        record = record.spent(1 if self.output == "probabilities" else 2)
+        reached, gain, loss = self._derivative(context.model, point, context.goal)
         up = 1.0 if self.theta > 0 else -1.0
         here = ops.reshape(point, flat)
         free = here < ball.high if up > 0 else here > ball.low
         gain, loss = (up * ops.reshape(part, flat) for part in (gain, loss))
-        chosen, found = most_salient_pair(gain, loss, free) if self.pairs else _most_salient(gain, loss, free)
+        chosen, exists = most_salient_pair(gain, loss, free) if self.pairs else _most_salient(gain, loss, free)
         moved = ball.inside(point + self.theta * ball.full * ops.reshape(chosen, ops.shape(x)))
         most = max(1, int(flat[1] * self.gamma) // (2 if self.pairs else 1))
         spent = number >= most
-        record = record.over(ops.logical_or(ops.logical_or(reached, spent), ops.logical_not(found)))
-        return record, (moved,)
+        over = ops.logical_or(ops.logical_or(reached, spent), ops.logical_not(exists))
+        return Tried(point, reached, over, (moved,), gradients=1 if self.output == "probabilities" else 2)
 
     def _derivative(self, model: Classifier, point: Any, goal: Goal) -> tuple[Any, Any, Any]:
         """Whether the goal is reached, what each value does for the aim, and what against the others."""

@@ -8,11 +8,10 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import attacks
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.attacks.minimum_norm.base import tall
 from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, to_unit
-from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
 __all__ = ["LBFGS"]
@@ -57,13 +56,12 @@ class LBFGS(PenaltyMethod):
         # The first trial is the input itself: any objective is below infinity.
         return flat, none + float("inf"), zero, zero, none + 1, history, history, ops.zeros_like(history[:, :, 0])
 
-    def explore(
-        self, inner: tuple[Any, ...], bracket: Bracket, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> Explored:
+    def explore(self, inner: tuple[Any, ...], bracket: Bracket, context: Context) -> Explored:
+        ball = context.ball
         place, value, slope, direction, length, moves, turns, scales = inner
         trial = ops.clip(place + length[:, None] * direction, 0.0, 1.0)
-        point = ball.inside(ball.low + ball.full * ops.reshape(trial, ops.shape(x)))
-        new_value, reached, new_slope = self._objective(point, bracket.c, model, x, goal, ball)
+        point = ball.inside(ball.low + ball.full * ops.reshape(trial, ops.shape(context.x)))
+        new_value, reached, new_slope = self._objective(point, bracket.c, context)
 
         falls = ops.sum(slope * (trial - place), axis=1)
         enough = new_value <= value + _ENOUGH * ops.minimum(falls, 0.0)
@@ -91,13 +89,12 @@ class LBFGS(PenaltyMethod):
         )
         return Explored(after, point, reached, new_value, arrived)
 
-    def _objective(
-        self, point: Any, c: Any, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> tuple[Any, Any, Any]:
+    def _objective(self, point: Any, c: Any, context: Context) -> tuple[Any, Any, Any]:
         """The objective, whether the goal is reached, and the slope, for flat pixels of [0, 1]."""
+        x, goal, ball = context.x, context.goal, context.ball
 
         def look(point: Any) -> tuple[Any, Any]:
-            logits = model(point)
+            logits = context.model(point)
             return _missing(goal, logits), goal.reached(logits)
 
         loss, reached, climb = backend.input_gradient(look, point)

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive, tall
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.goal import choose
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, check_counts, check_positive, tall
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 
 __all__ = ["Bracket", "Explored", "PenaltyMethod", "adam", "to_unit"]
 
@@ -110,43 +110,30 @@ class PenaltyMethod(MinimumNorm):
         """The state at the beginning of a search; `unit` is the input in [0, 1]."""
 
     @abc.abstractmethod
-    def explore(
-        self, inner: tuple[Any, ...], bracket: Bracket, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> Explored:
+    def explore(self, inner: tuple[Any, ...], bracket: Bracket, context: Context) -> Explored:
         """One iteration of a search with the weight `bracket.c`, the `bracket.count`-th."""
 
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        return (*Bracket.of(self.c, goal.y), *self.open(to_unit(x, ball)))
+    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
+        return (*Bracket.of(self.c, context.goal.y), *self.open(to_unit(context.x, context.ball)))
 
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
+    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
         width = len(Bracket._fields)
         bracket, inner = Bracket(*rest[:width]), tuple(rest[width:])
-        seen = self.explore(inner, bracket, model, x, goal, ball)
-        record = record.noted(seen.point, seen.reached, self.measure(seen.point, x, ball)).spent(1, seen.queries)
-        bracket = bracket._replace(count=bracket.count + 1, hit=ops.logical_or(bracket.hit, seen.reached))
-        ended = ops.logical_or(bracket.count >= self.steps, seen.over)
+        explored = self.explore(inner, bracket, context)
+        bracket = bracket._replace(count=bracket.count + 1, hit=ops.logical_or(bracket.hit, explored.reached))
+        ended = ops.logical_or(bracket.count >= self.steps, explored.over)
         if self.abort_early:
             look = ops.equal(ops.mod(bracket.count, max(1, self.steps // _LOOKS)), 0)
-            stuck = ops.logical_and(look, seen.objective > _NOWHERE * bracket.before)
+            stuck = ops.logical_and(look, explored.objective > _NOWHERE * bracket.before)
             ended = ops.logical_or(ended, stuck)
-            bracket = bracket._replace(before=ops.where(look, seen.objective, bracket.before))
-        fresh = self.open(to_unit(x, ball))
-        inner = tuple(choose(ended, new, old) for new, old in zip(fresh, seen.inner, strict=True))
+            bracket = bracket._replace(before=ops.where(look, explored.objective, bracket.before))
+        fresh = self.open(to_unit(context.x, context.ball))
+        inner = tuple(choose(ended, new, old) for new, old in zip(fresh, explored.inner, strict=True))
         bracket = Bracket(
             *(ops.where(ended, new, old) for new, old in zip(bracket.next_search(), bracket, strict=True))
         )
-        return record.over(bracket.search >= self.searches), (*bracket, *inner)
+        over = bracket.search >= self.searches
+        return Tried(explored.point, explored.reached, over, (*bracket, *inner), queries=explored.queries)
 
 
 def to_unit(x: Any, ball: Ball) -> Any:

@@ -6,13 +6,11 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from turtlenet import backend
-from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive, tall
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.goal import choose
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, check_counts, check_positive, tall
 from turtlenet.attacks.minimum_norm.cw import FORMS, from_tanh, to_tanh
 from turtlenet.attacks.minimum_norm.penalty import adam, to_unit
-from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
 __all__ = ["Seen", "ShrinkingBound"]
@@ -99,28 +97,18 @@ class ShrinkingBound(MinimumNorm):
     def tighten(self, seen: Seen, limit: Any) -> tuple[Any, Any]:
         """The limit after a success, and whether it is as tight as can be (batch,)."""
 
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        place, zero = to_unit(x, ball), ops.zeros_like(x)
+    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
+        x = context.x
+        place, zero = to_unit(x, context.ball), ops.zeros_like(x)
         place = to_tanh(place) if self.form == "tanh" else place
-        none = ops.zeros_like(goal.y)
+        none = ops.zeros_like(context.goal.y)
         far = ops.cast(none, "float32")
         return place, zero, zero, place, self.widest(x), far + self.c, none, far + float("inf")
 
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
+    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+        x = context.x
         place, mean, square, anchor, limit, c, count, before = rest
-        seen = self._look(place, limit, model, x, goal, ball)
-        record = record.noted(seen.point, seen.reached, self.measure(seen.point, x, ball)).spent(1)
+        seen = self._look(place, limit, context)
         cost, uphill = self.penalty(seen.moved, limit)
         objective = c * seen.loss + cost
         won = ops.logical_and(seen.reached, self.within(seen, limit))
@@ -138,13 +126,11 @@ class ShrinkingBound(MinimumNorm):
         if self.abort_early:
             lost = ops.logical_or(lost, ops.logical_and(look, objective > _NOWHERE * before))
         lost = ops.logical_and(lost, ops.logical_not(won))
-        record = record.over(ops.logical_and(lost, c * self.growth > self.largest_c))
-        record = record.over(ops.logical_and(won, tightest))
-
+        over = ops.logical_or(ops.logical_and(lost, c * self.growth > self.largest_c), ops.logical_and(won, tightest))
         again = ops.logical_or(won, lost)
         zero = ops.zeros_like(x)
         anchor = choose(won, place, anchor)
-        after = (
+        rest = (
             choose(again, anchor, moved),
             choose(again, zero, mean),
             choose(again, zero, square),
@@ -154,22 +140,18 @@ class ShrinkingBound(MinimumNorm):
             ops.where(again, ops.zeros_like(count), count),
             ops.where(again, float("inf"), ops.where(look, objective, before)),
         )
-        return record, after
+        return Tried(seen.point, seen.reached, over, rest)
 
     def within(self, seen: Seen, limit: Any) -> Any:
         """Whether a success keeps the limit, booleans (batch,)."""
         return ops.ones_like(seen.reached)
 
-    def _look(self, place: Any, limit: Any, model: Classifier, x: Any, goal: Goal, ball: Ball) -> Seen:
+    def _look(self, place: Any, limit: Any, context: Context) -> Seen:
+        x, ball = context.x, context.ball
         original = to_unit(x, ball)
         moved = self.moved(from_tanh(place) if self.form == "tanh" else place, original, limit)
         # A pixel that did not move is the input's, to the last digit.
         point = ops.where(ops.equal(moved, 0), x, ball.inside(ball.low + ball.full * (original + moved)))
-
-        def look(point: Any) -> tuple[Any, Any]:
-            logits = model(point)
-            return -goal.loss("margin", logits), goal.reached(logits)
-
-        gap, reached, slope = backend.input_gradient(look, point)
-        loss = ops.relu(gap + self.confidence)
-        return Seen(point, moved, loss, ops.logical_and(reached, loss <= 0), slope * ball.full)
+        margin, reached, slope = context.gradient("margin", point)
+        loss = ops.relu(self.confidence - margin)
+        return Seen(point, moved, loss, ops.logical_and(reached, loss <= 0), -slope * ball.full)

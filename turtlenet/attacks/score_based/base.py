@@ -8,7 +8,7 @@ from typing import Any
 from keras import ops
 
 from turtlenet import backend, losses
-from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.attacks.query_attack import QueryAttack, fold
 from turtlenet.balls import Ball
@@ -40,7 +40,7 @@ class ScoreBased(QueryAttack):
         reached = Best(*state[:4]).reached
         return reached if self.early_stop else ops.zeros_like(reached)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: Any, context: Context) -> SearchResult:
         best = Best(*state[:4])
         return SearchResult(best.x, best.logits, queries=state[-1])
 

@@ -9,12 +9,11 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.goal import Best, Goal
+from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.goal import Best
 from turtlenet.attacks.query_attack import directions, fold_keys, most_of
 from turtlenet.attacks.score_based.base import ScoreBased, slope
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
 __all__ = ["NES", "SPSA", "GradientEstimation"]
@@ -56,45 +55,45 @@ class GradientEstimation(ScoreBased):
     def length(self) -> int:
         return (self.queries - 1) // (self.samples + 1)
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        x = context.x
         running = ops.zeros_like(x)
-        return (*Best.none(x, model.num_classes), x, running, running, ops.zeros_like(goal.y))
+        return (*Best.none(x, context.model.num_classes), x, running, running, ops.zeros_like(context.goal.y))
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        ball = context.ball
         *known, point, first, second, spent = state
-        logits = model(point)
-        best = Best(*known).or_better(point, logits, goal.judge(self.loss, logits))
-        estimate = self.estimate(step, model, point, goal, ball=ball, key=random.fold_in(key, step))
+        logits = context.model(point)
+        best = Best(*known).or_better(point, logits, context.goal.judge(self.loss, logits))
+        estimate = self.estimate(step, context, point, key=random.fold_in(context.key, step))
         way, first, second = self.way(estimate, point, first, second, step, ball)
         length = self.step if self.step > 0 else self.step_size * ball.eps
-        moved = ball.project(point + length * way, x)
+        moved = ball.project(point + length * way, context.x)
         # Who has just arrived needed no estimate.
         cost = ops.where(self.done(best), 1, self.samples + 1)
         return (*best, moved, first, second, spent + cost)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: Any, context: Context) -> SearchResult:
         best, point = Best(*state[:4]), state[4]
-        logits = model(point)
-        last = best.or_better(point, logits, goal.judge(self.loss, logits))
+        logits = context.model(point)
+        last = best.or_better(point, logits, context.goal.judge(self.loss, logits))
         return SearchResult(last.x, last.logits, queries=state[-1] + ops.where(self.done(best), 0, 1))
 
-    def estimate(self, step: Any, model: Classifier, point: Any, goal: Goal, *, ball: Ball, key: Any) -> Any:
+    def estimate(self, step: Any, context: Context, point: Any, *, key: Any) -> Any:
         """The estimated gradient of the loss, shaped like `point`."""
         pairs, values = self.samples // 2, math.prod(point.shape[1:])
         size = most_of(pairs, _GROUP)
 
         found = slope(
-            model,
+            context.model,
             lambda whole, logits: whole.loss(self.loss, logits),
             point,
-            goal,
+            context.goal,
             lambda number: self.draw(key, step, number * size, size, values),
             groups=pairs // size,
             size=size,
             delta=self.delta,
-            ball=ball,
+            ball=context.ball,
         )
         return ops.reshape(found, ops.shape(point))
 

@@ -7,11 +7,11 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Best, Goal
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.goal import Best
 from turtlenet.attacks.query_attack import grid, most_of, try_all
 from turtlenet.attacks.score_based.pixels import Pixels, room
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
 __all__ = ["LocalSearch"]
@@ -55,22 +55,28 @@ class LocalSearch(Pixels):
     def length(self) -> int:
         return self.queries // (self.candidates + 1)
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        x = context.x
         rows, columns, channels = grid(x.shape[1:])
         image = ops.reshape(x, (-1, rows * columns, channels))
         anywhere = ops.ones_like(image[:, :, 0])
-        return (*Best.none(x, model.num_classes), image, anywhere, 0.0 * anywhere, ops.zeros_like(goal.y))
+        return (
+            *Best.none(x, context.model.num_classes),
+            image,
+            anywhere,
+            0.0 * anywhere,
+            ops.zeros_like(context.goal.y),
+        )
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        x, ball = context.x, context.ball
         *known, image, near, changed, spent = state
         rows, columns, channels = grid(x.shape[1:])
         count, chosen = (min(number, rows * columns) for number in (self.candidates, self.chosen))
         # Where too few are near, others make up the number.
-        drawn = ops.top_k(near + random.uniform(random.fold_in(key, step), (rows * columns,)), count)[1]
+        drawn = ops.top_k(near + random.uniform(random.fold_in(context.key, step), (rows * columns,)), count)[1]
         left = room(ball, channels) - ops.sum(changed, axis=1)
-        best, harm = self._ask(Best(*known), image, drawn, left, model, x, goal, ball)
+        best, harm = self._ask(Best(*known), image, drawn, left, context)
         worst = ops.take_along_axis(drawn, ops.top_k(harm, chosen)[1], axis=1)
         ordered = ops.one_hot(worst, rows * columns, dtype="float32")
         # A pixel that was changed before takes no room; of the others come as many as there is room for.
@@ -79,17 +85,16 @@ class LocalSearch(Pixels):
         picked = ops.sum(ordered * fits[:, :, None], axis=1)
         image = ops.where(picked[:, :, None] > 0, self._cyclic(image, ball), image)
         point = ops.reshape(image, ops.shape(x))
-        logits = model(point)
-        best = best.or_better(point, logits, goal.judge(self.loss, logits))
+        logits = context.model(point)
+        best = best.or_better(point, logits, context.goal.judge(self.loss, logits))
         spread = ops.reshape(ops.max(ordered, axis=1), (-1, rows, columns, 1))
         window = tuple(min(2 * self.reach + 1, 2 * size - 1) for size in (rows, columns))
         near = ops.reshape(ops.max_pool(spread, window, strides=1, padding="same"), ops.shape(near))
         return (*best, image, near, ops.maximum(changed, picked), spent + count + 1)
 
-    def _ask(
-        self, best: Best, image: Any, drawn: Any, left: Any, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> tuple[Best, Any]:
+    def _ask(self, best: Best, image: Any, drawn: Any, left: Any, context: Context) -> tuple[Best, Any]:
         """The losses (batch, candidates) with each candidate at the extreme on its own side of mid-gray (PERT)."""
+        ball = context.ball
         pixels, count = image.shape[1], drawn.shape[1]
         size = most_of(count, _GROUP)
         middle = 0.5 * (ball.low + ball.high)
@@ -99,8 +104,8 @@ class LocalSearch(Pixels):
             best, harm = Best(*state[:-1]), state[-1]
             group = ops.take(ops.reshape(drawn, (-1, count // size, size)), number, axis=1)
             mask = ops.one_hot(group, pixels, dtype="float32")[..., None]
-            candidates = ops.reshape(ops.where(mask > 0, extreme, image[:, None]), (-1, *x.shape[1:]))
-            best, found = try_all(model, goal, self.loss, best, candidates, size, left >= 1)
+            candidates = ops.reshape(ops.where(mask > 0, extreme, image[:, None]), (-1, *context.x.shape[1:]))
+            best, found = try_all(context.model, context.goal, self.loss, best, candidates, size, left >= 1)
             here = ops.one_hot(number, count // size, dtype="float32")[None, :, None]
             return (*best, harm + here * found[:, None, :])
 

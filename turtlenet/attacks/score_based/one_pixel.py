@@ -7,11 +7,11 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Best, Goal
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.goal import Best
 from turtlenet.attacks.query_attack import grid, most_of, try_all
 from turtlenet.attacks.score_based.pixels import Pixels, room
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
 __all__ = ["OnePixel"]
@@ -52,24 +52,23 @@ class OnePixel(Pixels):
     def length(self) -> int:
         return self.queries // self.population - 1
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        x, key = context.x, context.key
         channels = grid(x.shape[1:])[2]
         places = random.uniform(random.fold_in(key, _FIRST), (self.population, self.pixels, 2))
         # Values around mid-gray with half the range for a deviation, as the paper's N(128, 127).
         values = 0.5 + 0.5 * random.normal(random.fold_in(key, _FIRST + 1), (self.population, self.pixels, channels))
         members = ops.clip(ops.concatenate([places, values], axis=-1), 0.0, 1.0)
         members = ops.reshape(members, (-1, self.population, self.pixels * (2 + channels)))
-        best, fitness = self._ask(Best.none(x, model.num_classes), members, model, x, goal, ball)
-        return (*best, members, fitness, ops.zeros_like(goal.y) + self.population)
+        best, fitness = self._ask(Best.none(x, context.model.num_classes), members, context)
+        return (*best, members, fitness, ops.zeros_like(context.goal.y) + self.population)
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
         *known, members, fitness, spent = state
-        draws = random.uniform(random.fold_in(key, step), (3, self.population))
+        draws = random.uniform(random.fold_in(context.key, step), (3, self.population))
         one, two, three = (self._others(members, draws[:, number]) for number in range(3))
         children = ops.clip(one + self.factor * (two - three), 0.0, 1.0)
-        best, theirs = self._ask(Best(*known), children, model, x, goal, ball)
+        best, theirs = self._ask(Best(*known), children, context)
         fitter = theirs > fitness
         members = ops.where(fitter[..., None], children, members)
         return (*best, members, ops.where(fitter, theirs, fitness), spent + self.population)
@@ -80,15 +79,15 @@ class OnePixel(Pixels):
         place = ops.mod(ops.arange(self.population, dtype="int32")[None, :] + shift, self.population)
         return ops.take_along_axis(members, place[..., None], axis=1)
 
-    def _ask(self, best: Best, members: Any, model: Classifier, x: Any, goal: Goal, ball: Ball) -> tuple[Best, Any]:
+    def _ask(self, best: Best, members: Any, context: Context) -> tuple[Best, Any]:
         """The fitness (batch, population) of a generation."""
         size = most_of(self.population, _GROUP)
         groups = self.population // size
         folded = ops.reshape(members, (-1, groups, size, members.shape[2]))
 
         def ask(number: Any, state: Any) -> Any:
-            candidates = self._painted(ops.take(folded, number, axis=1), x, ball)
-            best, found = try_all(model, goal, self.loss, Best(*state[:-1]), candidates, size)
+            candidates = self._painted(ops.take(folded, number, axis=1), context.x, context.ball)
+            best, found = try_all(context.model, context.goal, self.loss, Best(*state[:-1]), candidates, size)
             here = ops.one_hot(number, groups, dtype="float32")[None, :, None]
             return (*best, state[-1] + here * found[:, None, :])
 

@@ -7,11 +7,11 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Best, Goal
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.goal import Best
 from turtlenet.attacks.query_attack import grid, try_all
 from turtlenet.attacks.score_based.base import ScoreBased
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 
 __all__ = ["Pixels", "SinglePixel", "room"]
 
@@ -44,14 +44,14 @@ class SinglePixel(Pixels):
     def length(self) -> int:
         return self.queries // 2
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        x = context.x
         rows, columns, _ = grid(x.shape[1:])
-        order = ops.argsort(random.uniform(random.fold_in(key, 0), (rows * columns,)), axis=1)
-        return (*Best.none(x, model.num_classes), ops.cast(order, "int32"), ops.zeros_like(goal.y))
+        order = ops.argsort(random.uniform(random.fold_in(context.key, 0), (rows * columns,)), axis=1)
+        return (*Best.none(x, context.model.num_classes), ops.cast(order, "int32"), ops.zeros_like(context.goal.y))
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        x, ball = context.x, context.ball
         *known, order, spent = state
         rows, columns, channels = grid(x.shape[1:])
         # Where there are more steps than pixels, the rest of them is over before it begins: see `done`.
@@ -62,7 +62,7 @@ class SinglePixel(Pixels):
         both = ops.where(mask > 0, extremes, flat)
         allowed = ops.broadcast_to(room(ball, channels) >= 1, ops.shape(spent))
         candidates = ops.reshape(both, (-1, *x.shape[1:]))
-        best, _ = try_all(model, goal, self.loss, Best(*known), candidates, 2, allowed)
+        best, _ = try_all(context.model, context.goal, self.loss, Best(*known), candidates, 2, allowed)
         return (*best, order, spent + 2)
 
     def done(self, state: Any) -> Any:

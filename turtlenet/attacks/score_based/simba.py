@@ -8,11 +8,10 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Best, Goal
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.goal import Best
 from turtlenet.attacks.query_attack import beside, cosines, grid
 from turtlenet.attacks.score_based.base import ScoreBased
-from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
 __all__ = ["SimBA"]
@@ -54,23 +53,23 @@ class SimBA(ScoreBased):
     def length(self) -> int:
         return self.queries - 1
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        model, x, goal = context.model, context.x, context.goal
         logits = model(x)
         best = Best.none(x, model.num_classes).or_better(x, logits, goal.judge(self.loss, logits))
-        order = ops.argsort(random.uniform(random.fold_in(key, 0), (self._count(x.shape[1:]),)), axis=1)
+        order = ops.argsort(random.uniform(random.fold_in(context.key, 0), (self._count(x.shape[1:]),)), axis=1)
         nothing = ops.zeros_like(goal.y)
         return (*best, ops.cast(order, "int32"), nothing, ops.ones_like(best.loss), nothing + 1)
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        x = context.x
         *known, order, place, side, spent = state
         best = Best(*known)
         which = ops.take_along_axis(order, ops.mod(place, order.shape[1])[:, None], axis=1)[:, 0]
         way = ops.reshape(self._direction(which, x.shape[1:]), ops.shape(x))
-        moved = ball.project(best.x + self.step * beside(side, x) * way, x)
-        logits = model(moved)
-        after = best.or_better(moved, logits, goal.judge(self.loss, logits))
+        moved = context.ball.project(best.x + self.step * beside(side, x) * way, x)
+        logits = context.model(moved)
+        after = best.or_better(moved, logits, context.goal.judge(self.loss, logits))
         won = ops.logical_or(after.loss != best.loss, after.reached != best.reached)
         over = ops.logical_or(won, side < 0)
         place = place + ops.cast(over, "int32")

@@ -8,12 +8,10 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.attacks.query_attack import QueryAttack, most_of
 from turtlenet.attacks.score_based.base import slope
-from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
 __all__ = ["ZOO"]
@@ -82,26 +80,26 @@ class ZOO(QueryAttack):
     def _cost(coordinates: int) -> int:
         return 2 * coordinates + 1
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> tuple[Any, ...]:
+        x = context.x
         nothing = ops.zeros_like(ops.reshape(x, (-1, math.prod(x.shape[1:]))))
         one = ops.ones_like(nothing[:, 0])
         # The nearest success and its length; the point, Adam's means and its number of steps in each coordinate.
         moving = (x, nothing, nothing, nothing)
         # c and its bounds, and whether this c has succeeded.
         weights = (self.constant * one, 0.0 * one, float("inf") * one, one < 0)
-        return (x, float("inf") * one, *moving, *weights, one < 0, ops.zeros_like(goal.y))
+        return (x, float("inf") * one, *moving, *weights, one < 0, ops.zeros_like(context.goal.y))
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+        x, ball = context.x, context.ball
         best, length, *moving, weight, low, high, hit, _, spent = state
         turn = ops.logical_and(ops.mod(step, self._each) == 0, step > 0)
         weight, low, high, hit = self._next_weight(turn, weight, low, high, hit)
         fresh = (x, *(ops.zeros_like(value) for value in moving[1:]))
         moving = [ops.where(turn, new, old) for new, old in zip(fresh, moving, strict=True)]
-        point, *means = self._move(moving, weight, model, x, goal, ball, random.fold_in(key, step))
-        logits = model(point)
-        reached, far = goal.reached(logits), ball.distance(point, x)
+        point, *means = self._move(moving, weight, context, random.fold_in(context.key, step))
+        logits = context.model(point)
+        reached, far = context.goal.reached(logits), ball.distance(point, x)
         nearer = ops.logical_and(reached, far < length)
         best, length = choose(nearer, point, best), ops.where(nearer, far, length)
         enough = ops.logical_and(length <= ball.eps, self.early_stop)
@@ -112,7 +110,7 @@ class ZOO(QueryAttack):
     def done(self, state: Any) -> Any:
         return state[-2]
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: Any, context: Context) -> SearchResult:
         found = ops.isfinite(state[1])
         return SearchResult(choose(found, state[0], state[2]), queries=state[-1])
 
@@ -131,10 +129,9 @@ class ZOO(QueryAttack):
             ops.logical_and(hit, ops.logical_not(now)),
         )
 
-    def _move(
-        self, moving: Any, weight: Any, model: Classifier, x: Any, goal: Goal, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def _move(self, moving: Any, weight: Any, context: Context, key: Any) -> tuple[Any, ...]:
         """Adam's step in the coordinates that are drawn."""
+        x, ball = context.x, context.ball
         point, first, second, steps = moving
         values = math.prod(x.shape[1:])
         count = min(self.coordinates, values)
@@ -150,10 +147,10 @@ class ZOO(QueryAttack):
             return ops.minimum(whole.loss("margin", logits), self.confidence)
 
         found = slope(
-            model,
+            context.model,
             climb,
             point,
-            goal,
+            context.goal,
             directions,
             groups=count // size,
             size=size,
