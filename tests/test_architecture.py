@@ -19,6 +19,7 @@ FLOORS = (
         "hdf5_probe",
         "losses",
         "numpy_files",
+        "ranges",
         "registry",
         "reports",
         "toml_files",

@@ -10,11 +10,11 @@ import keras
 from turtlenet import backend, losses, models, random
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.ensembles import Combined
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError
+from turtlenet.ranges import count, number, one_of
 
 __all__ = ["AdvGAN", "LoadedGenerator", "generators_in", "loaded_generator", "trained_on"]
 
@@ -53,22 +53,12 @@ class AdvGAN(Attack):
     """
 
     generator: str = ""
-    samples: int = 1
-    steps: int = 0
-    step_size: float = 0.1
-    loss: str = "margin"
+    samples: int = count(1, low=1, high=MOST)
+    steps: int = count(0, high=MOST)
+    step_size: float = number(0.1, above=0, note="a fraction of the radius")
+    loss: str = one_of("margin", losses.LOSSES)
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        losses.get(self.loss)
-        if not 1 <= self.samples <= MOST:
-            raise SettingError(f"Expected samples from 1 to {MOST:,}; got {self.samples}.")
-        if not 0 <= self.steps <= MOST:
-            raise SettingError(f"Expected steps from 0 to {MOST:,}; got {self.steps}.")
-        if not 0 < self.step_size < float("inf"):
-            raise SettingError(f"Expected step_size > 0, a fraction of the radius; got {self.step_size}.")
 
     @property
     def family(self) -> str:
@@ -155,8 +145,7 @@ def generators_in(attack: Attack) -> list[str]:
     """The files of the generators that an attack, or an attack that it consists of, adds what they say of."""
     if isinstance(attack, AdvGAN):
         return [attack.generator] if attack.generator else []
-    parts = attack.parts if isinstance(attack, Combined) else ()
-    return [file for part in parts for file in generators_in(part)]
+    return [file for part in attack.parts for file in generators_in(part)]
 
 
 def trained_on(facts: dict[str, Any], digests: set[Any]) -> bool:

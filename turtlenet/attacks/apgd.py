@@ -15,7 +15,7 @@ from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Best, choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
-from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number, one_of
 
 __all__ = ["APGD", "APGDCE", "APGDDLR", "APGDT"]
 
@@ -41,7 +41,7 @@ class _State(NamedTuple):
 
 @attacks.register("apgd")
 @dataclass(frozen=True, kw_only=True)
-class APGD(Iterative):
+class APGD(Iterative, Attack):
     """Auto-PGD (Croce & Hein, 2020, algorithm 1): a step of two radii, halved where the loss no longer rises.
 
     In L1 its steps are sparse, as Croce & Hein (2021, algorithm 1) have them; see `turtlenet.attacks.apgd_l1`.
@@ -56,29 +56,17 @@ class APGD(Iterative):
         draws: Draws of random defences that each gradient is the mean of (EOT); 0 for the classifier's own number.
     """
 
-    steps: int = 100
-    restarts: int = 1
-    loss: str = "cross_entropy"
-    momentum: float = 0.75
-    rho: float = 0.75
+    steps: int = count(100, low=1, high=MOST)
+    restarts: int = count(1, low=1, high=MOST)
+    loss: str = one_of("cross_entropy", losses.LOSSES)
+    momentum: float = number(0.75, above=0, high=1, note="a share")
+    rho: float = number(0.75, above=0, high=1, note="a share")
     shrinking: bool = True
-    draws: int = 0
+    draws: int = count(0, high=MOST)
     early_stop: bool = True
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
     holds_done: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        losses.get(self.loss)
-        for name in ("steps", "restarts"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
-        for name in ("momentum", "rho"):
-            if not 0 < getattr(self, name) <= 1:
-                raise SettingError(f"Expected {name} in (0, 1], a share; got {getattr(self, name)}.")
-        if not 0 <= self.draws <= MOST:
-            raise SettingError(f"Expected draws from 0 to {MOST:,}; got {self.draws}.")
 
     @property
     def family(self) -> str:

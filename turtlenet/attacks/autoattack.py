@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from turtlenet.attacks.apgd import APGD
-from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.fab import FAB
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.square import Square
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SpecError, did_you_mean
+from turtlenet.ranges import count, one_of
 
 __all__ = ["AutoAttack"]
-
-_VERSIONS = ("standard", "plus", "rand")
 
 
 @attacks.register("autoattack")
@@ -41,18 +39,12 @@ class AutoAttack(Attack):
         early_stop: Leaves an example alone once its goal is reached: the verdict is the same, the cost is less.
     """
 
-    version: str = "standard"
-    steps: int = 100
-    queries: int = 5000
+    version: str = one_of("standard", ("standard", "plus", "rand"))
+    steps: int = count(100, low=1, high=MOST)
+    queries: int = count(5000, low=1, high=MOST)
     early_stop: bool = True
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.version not in _VERSIONS:
-            raise SpecError(f"Unknown version {self.version!r}.{did_you_mean(self.version, _VERSIONS)}")
-        next(self.rounds(10))
 
     @property
     def family(self) -> str:

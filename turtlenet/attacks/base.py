@@ -19,6 +19,7 @@ from turtlenet.attacks.goal import Goal, check_target, is_sweep, sweep_size
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
+from turtlenet.ranges import check_ranges
 from turtlenet.registry import Registry, enclosed, registered_names
 
 __all__ = ["MOST", "Attack", "Norms", "attacks"]
@@ -76,6 +77,7 @@ class Attack(abc.ABC):
 
     def __post_init__(self) -> None:
         check_fields(self)
+        check_ranges(self)
         check_target(self.target)
         if self.gradient:
             gradient_mode.check_gradient(self.gradient)
@@ -231,6 +233,11 @@ class Attack(abc.ABC):
 
     def sources(self, model: Classifier) -> tuple[Any, ...]:
         """What else its search reads when it attacks a model: other classifiers, or whatever has a `model`."""
+        return ()
+
+    @property
+    def parts(self) -> "tuple[Attack, ...]":
+        """The attacks that it consists of, as they were given; none for most."""
         return ()
 
     @property

@@ -12,12 +12,11 @@ from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal, Verdict
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number, one_of
 from turtlenet.uncertainty import LARGEST, uncertainty
 
 __all__ = ["DetectorEvasion"]
-
-_SIDES = ("above", "below")
 
 
 @attacks.register("undetected")
@@ -41,32 +40,17 @@ class DetectorEvasion(Attack):
         restarts: How often to begin anew at a random point; the best attempt counts.
     """
 
-    threshold: float = 0.004
-    side: str = "below"
-    aim: float = 0.5
-    weight: float = 0.2
-    confidence: float = 20.0
-    steps: int = 100
-    step_size: float = 0.05
-    restarts: int = 1
+    threshold: float = number(0.004, above=0, high=LARGEST, note="a variance")
+    side: str = one_of("below", ("above", "below"))
+    aim: float = number(0.5, above=0, high=1, note="a share of the threshold")
+    weight: float = number(0.2, above=0)
+    confidence: float = number(20.0, above=0)
+    steps: int = count(100, low=1, high=MOST)
+    step_size: float = number(0.05, above=0)
+    restarts: int = count(1, low=1, high=MOST)
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
     training_settings: ClassVar[Mapping[str, Any]] = {"steps": 10, "step_size": 0.25}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.side not in _SIDES:
-            raise SpecError(f"Unknown side {self.side!r}.{did_you_mean(self.side, _SIDES)}")
-        if not 0 < self.threshold <= LARGEST:
-            raise SettingError(f"Expected threshold within (0, {LARGEST}], a variance; got {self.threshold}.")
-        if not 0 < self.aim <= 1:
-            raise SettingError(f"Expected aim within (0, 1], a share of the threshold; got {self.aim}.")
-        for name in ("steps", "restarts"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
-        for name in ("weight", "confidence", "step_size"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise SettingError(f"Expected {name} > 0; got {getattr(self, name)}.")
 
     @property
     def family(self) -> str:

@@ -15,18 +15,17 @@ from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.projections import onto_plane
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.ranges import count, number, one_of
 
 __all__ = ["FAB", "FABT"]
 
-_STARTS = ("none", "random")
 # How far from the input restarts begin at most, twice over, for pixels from 0 to 1: the radii of the authors' code.
 _AROUND = {"linf": 0.3, "l2": 1.0, "l1": 5.0}
 
 
 @attacks.register("fab")
 @dataclass(frozen=True, kw_only=True)
-class FAB(Iterative):
+class FAB(Iterative, Attack):
     """Fast Adaptive Boundary attack (Croce & Hein, 2020b, algorithm 1).
 
     Each step goes to the nearest plane on which the model, made linear, changes its answer: from where it is, and a
@@ -43,30 +42,17 @@ class FAB(Iterative):
         final_steps: Queries between the input and what was found, to come nearer in the end.
     """
 
-    steps: int = 100
-    restarts: int = 1
-    start: str = "none"
-    alpha_max: float = 0.1
-    eta: float = 1.05
-    beta: float = 0.9
-    final_steps: int = 3
+    steps: int = count(100, low=1, high=MOST)
+    restarts: int = count(1, low=1, high=MOST)
+    start: str = one_of("none", ("none", "random"))
+    alpha_max: float = number(0.1, above=0, high=1, note="a share")
+    eta: float = number(1.05, low=1)
+    beta: float = number(0.9, above=0, high=1, note="a share")
+    final_steps: int = count(3, high=MOST)
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
     holds_done: ClassVar[bool] = True
     minimal: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, least in (("steps", 1), ("restarts", 1), ("final_steps", 0)):
-            if not least <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from {least} to {MOST:,}; got {getattr(self, name)}.")
-        for name in ("alpha_max", "beta"):
-            if not 0 < getattr(self, name) <= 1:
-                raise SettingError(f"Expected {name} in (0, 1], a share; got {getattr(self, name)}.")
-        if not 1 <= self.eta < float("inf"):
-            raise SettingError(f"Expected eta >= 1; got {self.eta}.")
-        if self.start not in _STARTS:
-            raise SpecError(f"Unknown start {self.start!r}.{did_you_mean(self.start, _STARTS)}")
 
     @property
     def family(self) -> str:

@@ -11,12 +11,11 @@ from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number, one_of
 
 __all__ = ["GradientAscent"]
 
-_STARTS = ("none", "odi", "sign", "uniform")
-_KEEPS = ("best", "last")
 # Tells the draw of the outputs' weights from that of the point.
 _ODI = 0x0D1
 
@@ -41,35 +40,22 @@ class GradientAscent(Attack):
         early_stop: Leaves an example alone once its goal is reached: the verdict is the same, the cost is less.
     """
 
-    steps: int = 40
-    step_size: float = 0.1
-    step: float = 0.0
-    start: str = "none"
-    start_size: float = 1.0
-    odi_steps: int = 2
-    restarts: int = 1
-    momentum: float = 0.0
-    loss: str = "cross_entropy"
-    keep: str = "best"
+    steps: int = count(40, low=1, high=MOST)
+    step_size: float = number(0.1, above=0, note="a fraction of the radius")
+    step: float = number(0.0, low=0)
+    start: str = one_of("none", ("none", "odi", "sign", "uniform"))
+    start_size: float = number(1.0, above=0, note="a fraction of the radius")
+    odi_steps: int = count(2, low=1, high=MOST)
+    restarts: int = count(1, low=1, high=MOST)
+    momentum: float = number(0.0, low=0)
+    loss: str = one_of("cross_entropy", losses.LOSSES)
+    keep: str = one_of("best", ("best", "last"))
     early_stop: bool = False
 
     norms: ClassVar[Any] = Norms(climbing=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        losses.get(self.loss)
-        for name, value, known in (("start", self.start, _STARTS), ("keep", self.keep, _KEEPS)):
-            if value not in known:
-                raise SpecError(f"Unknown {name} {value!r}.{did_you_mean(value, known)}")
-        for name in ("steps", "restarts", "odi_steps"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
-        for name in ("step_size", "start_size"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise SettingError(f"Expected {name} > 0, a fraction of the radius; got {getattr(self, name)}.")
-        for name in ("step", "momentum"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise SettingError(f"Expected {name} >= 0; got {getattr(self, name)}.")
         if self.restarts > 1 and self.start == "none":
             raise SettingError(f"Expected a random start for {self.restarts} restarts; got start=none.")
         if losses.get(self.loss).relative and self.start == "none":

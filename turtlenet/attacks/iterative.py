@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import backend
-from turtlenet.attacks.base import Attack
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.balls import Ball
@@ -22,8 +21,8 @@ _LARGEST = 160
 
 
 @dataclass(frozen=True, kw_only=True)
-class Iterative(Attack):
-    """A search of many iterations over a state that belongs to each example.
+class Iterative(abc.ABC):
+    """A search of many iterations over a state that belongs to each example: a base beside `Attack`.
 
     Called on a batch it is one graph. Over a data set it stops now and then, and goes on with those examples that are
     not done. An iteration draws from `random.fold_in(key, step)`, so that stopping changes nothing.

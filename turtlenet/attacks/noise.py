@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from turtlenet import backend, random
+from turtlenet import backend, losses, random
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.ranges import count, number, one_of
 
 __all__ = ["Noise"]
-
-_KINDS = ("gaussian", "uniform")
 
 
 @attacks.register("noise")
@@ -28,19 +26,10 @@ class Noise(Attack):
         loss: Loss that says which point is best.
     """
 
-    kind: str = "uniform"
-    draws: int = 10
-    deviation: float = 0.5
-    loss: str = "cross_entropy"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kind not in _KINDS:
-            raise SpecError(f"Unknown kind {self.kind!r}.{did_you_mean(self.kind, _KINDS)}")
-        if not 1 <= self.draws <= MOST:
-            raise SettingError(f"Expected draws from 1 to {MOST:,}; got {self.draws}.")
-        if not 0 < self.deviation < float("inf"):
-            raise SettingError(f"Expected deviation > 0, a fraction of the radius; got {self.deviation}.")
+    kind: str = one_of("uniform", ("gaussian", "uniform"))
+    draws: int = count(10, low=1, high=MOST)
+    deviation: float = number(0.5, above=0, note="a fraction of the radius")
+    loss: str = one_of("cross_entropy", losses.LOSSES)
 
     @property
     def family(self) -> str:

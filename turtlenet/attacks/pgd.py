@@ -50,10 +50,12 @@ class BIM(GradientAscent):
 
 @attacks.register("iterative-least-likely")
 @dataclass(frozen=True, kw_only=True)
-class IterativeLeastLikely(BIM):
+class IterativeLeastLikely(GradientAscent):
     """BIM towards the class that the model finds least likely (Kurakin et al., 2017, section 2.3)."""
 
     target: str = "least_likely"
+
+    training_settings: ClassVar[Mapping[str, Any]] = _TRAINING
 
 
 @attacks.register("multi-targeted")

@@ -1,53 +1,34 @@
 """Searches that ask for answers and take no gradient: what an answer costs is what counts."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from turtlenet import random
-from turtlenet.attacks.base import MOST
 from turtlenet.attacks.goal import Best, Goal, Verdict
-from turtlenet.attacks.iterative import Iterative
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
-__all__ = ["QueryAttack", "beside", "cosines", "directions", "fold", "fold_keys", "grid", "most_of", "try_all"]
+__all__ = ["beside", "check_budget", "cosines", "directions", "fold", "fold_keys", "grid", "most_of", "try_all"]
 
 _SIZES = 0x73697A65
 
 
-@dataclass(frozen=True, kw_only=True)
-class QueryAttack(Iterative):
-    """A search with a budget of forward passes for each example.
-
-    The state ends with the passes so far, int32 (batch,).
+def check_budget(queries: int, least: int, what: str) -> None:
+    """Refuses a budget that is too small.
 
     Args:
-        queries: The most forward passes that the search may take for an example, in each attempt. Making sure of what
-            it found takes up to two more.
+        queries: Forward passes for an example.
+        least: How many it takes.
+        what: What takes them, in words.
+
+    Raises:
+        SettingError: Fewer than that.
     """
-
-    queries: int = 10_000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_count("queries")
-
-    def _check_count(self, name: str, least: int = 1, most: int = MOST) -> None:
-        if not least <= getattr(self, name) <= most:
-            raise SettingError(f"Expected {name} from {least:,} to {most:,}; got {getattr(self, name)}.")
-
-    def _check_positive(self, *names: str) -> None:
-        for name in names:
-            if not 0 < getattr(self, name) < math.inf:
-                raise SettingError(f"Expected {name} > 0; got {getattr(self, name)}.")
-
-    def _check_budget(self, least: int, what: str) -> None:
-        if self.queries < least:
-            raise SettingError(f"Expected queries >= {least:,} for {what}; got {self.queries}.")
+    if queries < least:
+        raise SettingError(f"Expected queries >= {least:,} for {what}; got {queries}.")
 
 
 def beside(values: Any, like: Any) -> Any:

@@ -263,18 +263,18 @@ class Work:
         # Every batch of the first stage begins: what its first one left in `state` is not its own.
         span = [ops.convert_to_tensor(number, "int32") for number in (first, last)]
         name, kept = ("stage", state) if first else ("begin", [])
-        return lambda at: self._computed(attack, name, advance, at, *span, *kept)
+        return lambda at: self._computed(name, advance, at, *span, *kept)
 
     def _end(self, attack: Iterative, state: list[np.ndarray]) -> Callable[[np.ndarray], list[np.ndarray]]:
         def finish(batch: Batch, *state: Any) -> SearchResult:
             return attack.finish(state, batch.context())
 
-        return lambda at: self._computed(attack, "finish", finish, at, *state)
+        return lambda at: self._computed("finish", finish, at, *state)
 
-    def _computed(self, attack: Iterative, name: str, work: Any, at: np.ndarray, *more: Any) -> list[np.ndarray]:
+    def _computed(self, name: str, work: Any, at: np.ndarray, *more: Any) -> list[np.ndarray]:
         rows = [backend.shard(ops.convert_to_tensor(each[at])) if np.ndim(each) else each for each in more]
         place = (self.seed, self.index[at], self._of(self.target, at), self._of(self.tries, at))
-        graph = attack.graph(self.model, self.x[at], self.y[at], self.ball, name, work, *place, *rows)
+        graph = self.attack.graph(self.model, self.x[at], self.y[at], self.ball, name, work, *place, *rows)
         return list(map(ops.convert_to_numpy, graph()))
 
     @staticmethod

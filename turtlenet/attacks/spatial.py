@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from turtlenet import backend, random
+from turtlenet import backend, losses, random
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import ModelError, SettingError, SpecError, did_you_mean
+from turtlenet.errors import ModelError, SettingError
+from turtlenet.ranges import count, number, one_of, share
 
 __all__ = ["Spatial", "turned"]
-
-_SEARCHES = ("grid", "random")
 
 
 @attacks.register("spatial")
@@ -43,26 +42,17 @@ class Spatial(Attack):
     """
 
     eps: float = float("inf")
-    angle: float = 30.0
-    shift: float = 0.1
-    way: str = "grid"
-    angles: int = 31
-    shifts: int = 5
-    draws: int = 10
-    loss: str = "cross_entropy"
+    angle: float = number(30.0, low=0, high=180, note="in degrees")
+    shift: float = share(0.1, note="a fraction of the side")
+    way: str = one_of("grid", ("grid", "random"))
+    angles: int = count(31, low=1, high=MOST)
+    shifts: int = count(5, low=1, high=MOST)
+    draws: int = count(10, low=1, high=MOST)
+    loss: str = one_of("cross_entropy", losses.LOSSES)
     early_stop: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.way not in _SEARCHES:
-            raise SpecError(f"Unknown way {self.way!r}.{did_you_mean(self.way, _SEARCHES)}")
-        if not 0 <= self.angle <= 180:
-            raise SettingError(f"Expected angle from 0 to 180 degrees; got {self.angle}.")
-        if not 0 <= self.shift <= 1:
-            raise SettingError(f"Expected shift from 0 to 1, a fraction of the side; got {self.shift}.")
-        for name in ("angles", "shifts", "draws"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
         if self.angles * self.shifts**2 > MOST:
             raise SettingError(
                 f"Expected a grid of at most {MOST:,}; got {self.angles} x {self.shifts} x {self.shifts}."

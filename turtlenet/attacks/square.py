@@ -9,13 +9,13 @@ from keras import ops
 
 from turtlenet import backend, losses, random
 from turtlenet.attacks import patches
-from turtlenet.attacks.base import MOST, attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Best, choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.projections import onto_l1
 from turtlenet.balls import Ball
-from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number, one_of
 
 __all__ = ["Square"]
 
@@ -28,7 +28,7 @@ _SCHEDULE = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 @attacks.register("square")
 @dataclass(frozen=True, kw_only=True)
-class Square(Iterative):
+class Square(Iterative, Attack):
     """Square Attack (Andriushchenko et al., 2020, algorithms 1 to 3; in L1 as Croce & Hein, 2021, have it).
 
     Changes a random square of the perturbation and keeps what raises the loss: a black-box attack that needs scores.
@@ -42,24 +42,15 @@ class Square(Iterative):
         loss: Name of the loss to raise: `margin`, `cross_entropy` or `dlr`.
     """
 
-    queries: int = 5000
-    p_init: float = 0.8
+    queries: int = count(5000, low=1, high=MOST)
+    p_init: float = number(0.8, above=0, high=1, note="a share of the pixels")
     rescale: bool = True
-    restarts: int = 1
-    loss: str = "margin"
+    restarts: int = count(1, low=1, high=MOST)
+    loss: str = one_of("margin", losses.LOSSES)
     early_stop: bool = True
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
     holds_done: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        losses.get(self.loss)
-        for name in ("queries", "restarts"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
-        if not 0 < self.p_init <= 1:
-            raise SettingError(f"Expected p_init in (0, 1], a share of the pixels; got {self.p_init}.")
 
     @property
     def family(self) -> str:

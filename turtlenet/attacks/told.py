@@ -5,7 +5,6 @@ from typing import Any
 
 from turtlenet.attacks.adapters import External
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.ensembles import Combined
 from turtlenet.errors import SpecError
 from turtlenet.registry import registered_names
 
@@ -38,5 +37,5 @@ def told(said: str | Mapping[str, Any]) -> Attack:
 
 def _all(attack: Attack) -> Iterator[Attack]:
     yield attack
-    for part in attack.parts if isinstance(attack, Combined) else ():
+    for part in attack.parts:
         yield from _all(part)

@@ -1,6 +1,5 @@
 """Noise of growing strength."""
 
-import abc
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,42 +19,39 @@ __all__ = ["AdditiveGaussian", "AdditiveUniform", "SaltAndPepper"]
 _SMALLER, _LEAST = 0x5A17, 0.6
 
 
+@attacks.register("additive-gaussian")
 @dataclass(frozen=True, kw_only=True)
-class _Additive(Corruption):
-    """Adds noise whose length in the ball's norm is a share of the radius, before the bounds cut it."""
+class AdditiveGaussian(Corruption):
+    """Gaussian noise of growing length (Foolbox's AdditiveGaussianNoiseAttack; Rauber et al., 2017).
+
+    Its length in the ball's norm, before the bounds cut it, is a share of the radius.
+    """
 
     draws: int = 10
 
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf", "l1")
 
-    @abc.abstractmethod
-    def noise(self, shape: tuple[int, ...], key: Any) -> Any:
-        """Noise (batch, *shape) of any length."""
-
     def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
-        noise = self.noise(x.shape[1:], key)
-        length = ops.maximum(ball.distance(noise, ops.zeros_like(noise)), 1e-12)
-        return ball.inside(x + strength * ball.eps * noise / beside(length, x))
-
-
-@attacks.register("additive-gaussian")
-@dataclass(frozen=True, kw_only=True)
-class AdditiveGaussian(_Additive):
-    """Gaussian noise of growing length (Foolbox's AdditiveGaussianNoiseAttack; Rauber et al., 2017)."""
-
-    def noise(self, shape: tuple[int, ...], key: Any) -> Any:
-        return random.normal(key, shape)
+        return _with_noise(x, random.normal(key, x.shape[1:]), strength, ball)
 
 
 @attacks.register("additive-uniform")
 @dataclass(frozen=True, kw_only=True)
-class AdditiveUniform(_Additive):
+class AdditiveUniform(Corruption):
     """Uniform noise of growing length (Foolbox's AdditiveUniformNoiseAttack; Rauber et al., 2017)."""
+
+    draws: int = 10
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
 
-    def noise(self, shape: tuple[int, ...], key: Any) -> Any:
-        return random.uniform(key, shape, -1.0, 1.0)
+    def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
+        return _with_noise(x, random.uniform(key, x.shape[1:], -1.0, 1.0), strength, ball)
+
+
+def _with_noise(x: Any, noise: Any, strength: Any, ball: Ball) -> Any:
+    """Adds noise as long as a share of the radius."""
+    length = ops.maximum(ball.distance(noise, ops.zeros_like(noise)), 1e-12)
+    return ball.inside(x + strength * ball.eps * noise / beside(length, x))
 
 
 @attacks.register("salt-and-pepper")

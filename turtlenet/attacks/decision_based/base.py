@@ -7,13 +7,15 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import backend, random
-from turtlenet.attacks.context import Context
+from turtlenet.attacks.base import MOST
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.query_attack import QueryAttack, beside, grid
+from turtlenet.attacks.query_attack import beside, grid
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
+from turtlenet.ranges import count
 
-__all__ = ["DecisionBased", "Started", "bisect"]
+__all__ = ["DecisionBased", "bisect", "noise_start"]
 
 _KINDS = 3
 # Draws of starts, far from the numbers of iterations.
@@ -21,8 +23,17 @@ _START = 0x60000000
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecisionBased(QueryAttack):
-    """Looks for the smallest perturbation by nothing but answers."""
+class DecisionBased:
+    """Looks for the smallest perturbation by nothing but answers: a base beside `Iterative`.
+
+    The state begins with the nearest point so far, and ends with the passes so far, int32 (batch,).
+
+    Args:
+        queries: The most forward passes that the search may take for an example, in each attempt. Making sure of what
+            it found takes up to two more.
+    """
+
+    queries: int = count(10_000, low=1, high=MOST)
 
     minimal: ClassVar[bool] = True
 
@@ -30,39 +41,36 @@ class DecisionBased(QueryAttack):
     def family(self) -> str:
         return "decision"
 
+    def finish(self, state: Any, context: Context) -> SearchResult:
+        return SearchResult(state[0], queries=state[-1])
 
-@dataclass(frozen=True, kw_only=True)
-class Started(DecisionBased):
-    """A walk that begins far away, at noise that reaches the goal, and comes nearer; it fails where none does.
+
+def noise_start(tries: int, context: Context) -> tuple[Any, Any, Any]:
+    """Where a walk may begin: far away, at noise that reaches the goal.
 
     Noise of three kinds in turn, because a model may answer all noise of one kind alike, and alike to an image: one
     draw a pixel; one draw a block of an eighth of the image; black and white in random shares. A targeted attack needs
     noise that the model takes for the target, and on many models finds none.
 
     Args:
-        starts: How many noise images are tried, at most; they are part of the budget.
+        tries: How many noise images to try at most, a query each.
+        context: The attempt.
+
+    Returns:
+        The first noise that reaches the goal (batch, ...), the input where none does; whether there is one, bool
+        (batch,); and the queries for it, int32 (batch,).
     """
+    model, x, goal, ball, key = context
 
-    starts: int = 100
+    def draw(number: Any, state: Any) -> Any:
+        point, started, spent = state
+        noise = _noise(random.fold_in(key, _START + number), number, x, ball)
+        reached = goal.reached(model(noise))
+        spent = spent + ops.where(started, 0, 1)
+        return choose(ops.logical_and(reached, ops.logical_not(started)), noise, point), started | reached, spent
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_count("starts")
-
-    def start(self, context: Context) -> tuple[Any, Any, Any]:
-        """The first noise that reaches the goal, whether there is one (batch,), and the queries for it (batch,)."""
-        x, goal = context.x, context.goal
-
-        def draw(number: Any, state: Any) -> Any:
-            point, found, spent = state
-            noise = _noise(random.fold_in(context.key, _START + number), number, x, context.ball)
-            reached = goal.reached(context.model(noise))
-            spent = spent + ops.where(found, 0, 1)
-            return choose(ops.logical_and(reached, ops.logical_not(found)), noise, point), found | reached, spent
-
-        nobody = goal.y < 0
-        state = (x, nobody, ops.zeros_like(goal.y))
-        return backend.loop(min(self.starts, self.queries), draw, state, lambda state: ops.all(state[1]))[1]
+    state = (x, goal.y < 0, ops.zeros_like(goal.y))
+    return backend.loop(tries, draw, state, lambda state: ops.all(state[1]))[1]
 
 
 def _noise(key: Any, number: Any, x: Any, ball: Ball) -> Any:

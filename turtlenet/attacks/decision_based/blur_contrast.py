@@ -13,17 +13,12 @@ from turtlenet.balls import Ball
 __all__ = ["Blur", "Contrast"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _BlurContrast(Corruption):
-    """Draws nothing, so that one try a strength is all there is."""
-
-    norms: ClassVar[tuple[str, ...]] = ("l2", "linf", "l1")
-
-
 @attacks.register("contrast")
 @dataclass(frozen=True, kw_only=True)
-class Contrast(_BlurContrast):
+class Contrast(Corruption):
     """Fades to mid-gray (Foolbox's LinearSearchContrastReductionAttack; Rauber et al., 2017)."""
+
+    norms: ClassVar[tuple[str, ...]] = ("l2", "linf", "l1")
 
     def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
         return ball.inside(x + strength * (0.5 * (ball.low + ball.high) - x))
@@ -31,9 +26,11 @@ class Contrast(_BlurContrast):
 
 @attacks.register("blur")
 @dataclass(frozen=True, kw_only=True)
-class Blur(_BlurContrast):
+class Blur(Corruption):
     """Blurs by a Gaussian, up to a deviation of the image's longer side (Foolbox's GaussianBlurAttack; Rauber et al.,
     2017). The image goes on as its mirror image beyond its border, where damping waves of cosines is the blur."""
+
+    norms: ClassVar[tuple[str, ...]] = ("l2", "linf", "l1")
 
     def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
         rows, columns, channels = grid(x.shape[1:])

@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import backend, random
-from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import Context, SearchResult
-from turtlenet.attacks.decision_based.base import Started, bisect
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.decision_based.base import DecisionBased, bisect, noise_start
 from turtlenet.attacks.goal import choose
-from turtlenet.attacks.query_attack import beside, directions
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.query_attack import beside, check_budget, directions
 from turtlenet.balls import Ball
-from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number
 
 __all__ = ["Boundary"]
 
@@ -25,7 +26,7 @@ _WINDOW = 20
 
 @attacks.register("boundary")
 @dataclass(frozen=True, kw_only=True)
-class Boundary(Started):
+class Boundary(DecisionBased, Iterative, Attack):
     """Walks along the decision boundary towards the input (Brendel et al., 2018, Algorithm 1).
 
     Each iteration steps around the input on a sphere, then towards it, and stays where the goal is reached. After
@@ -34,6 +35,7 @@ class Boundary(Started):
     and shrinks by the success of whole steps. Each example has steps of its own.
 
     Args:
+        starts: How many noise images to begin at are tried, at most; they are part of the budget.
         spherical_step: First length of the step on the sphere, as a share of the distance to the input.
         source_step: First length of the step towards the input, likewise.
         adaptation: By what steps grow and shrink.
@@ -41,19 +43,17 @@ class Boundary(Started):
     """
 
     queries: int = 25_000
-    spherical_step: float = 0.01
-    source_step: float = 0.01
-    adaptation: float = 1.5
-    converged: float = 1e-7
+    starts: int = count(100, low=1, high=MOST)
+    spherical_step: float = number(0.01, above=0)
+    source_step: float = number(0.01, above=0)
+    adaptation: float = number(1.5, above=1)
+    converged: float = number(1e-7, above=0)
 
     norms: ClassVar[tuple[str, ...]] = ("l2",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_positive("spherical_step", "source_step", "converged")
-        if not 1 < self.adaptation < float("inf"):
-            raise SettingError(f"Expected adaptation > 1; got {self.adaptation}.")
-        self._check_budget(_BISECTIONS + 3, "a start and a step")
+        check_budget(self.queries, _BISECTIONS + 3, "a start and a step")
 
     @property
     def length(self) -> int:
@@ -61,7 +61,7 @@ class Boundary(Started):
 
     def begin(self, context: Context) -> tuple[Any, ...]:
         x = context.x
-        point, found, spent = self.start(context)
+        point, found, spent = noise_start(min(self.starts, self.queries), context)
         share = bisect(context.model, context.goal, lambda share: x + beside(share, x) * (point - x), _BISECTIONS)
         nearer = x + beside(share, x) * (point - x)
         one = ops.ones_like(share)
@@ -105,9 +105,6 @@ class Boundary(Started):
 
     def done(self, state: Any) -> Any:
         return state[-2]
-
-    def finish(self, state: Any, context: Context) -> SearchResult:
-        return SearchResult(state[0], queries=state[-1])
 
     def _over(self, found: Any, source: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:
         near = ops.logical_and(ball.distance(point, x) <= ball.eps, self.early_stop)

@@ -7,16 +7,19 @@ from typing import Any
 from keras import ops
 
 from turtlenet import random
-from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.base import MOST, Attack
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.decision_based.base import DecisionBased
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.errors import SettingError
+from turtlenet.ranges import count
 
 __all__ = ["Corruption"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Corruption(DecisionBased):
+class Corruption(DecisionBased, Iterative, Attack):
     """Tries strengths from the least to the greatest, in equal steps, and keeps the first that reaches the goal.
 
     An example is done with its first success within the ball, whatever `early_stop` says.
@@ -26,12 +29,11 @@ class Corruption(DecisionBased):
     """
 
     queries: int = 1_000
-    draws: int = 1
+    draws: int = count(1, low=1, high=MOST)
     early_stop: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_count("draws")
         if self.draws > self.queries:
             raise SettingError(f"Expected draws <= queries; got {self.draws} and {self.queries}.")
 
@@ -57,6 +59,3 @@ class Corruption(DecisionBased):
 
     def done(self, state: Any) -> Any:
         return state[1]
-
-    def finish(self, state: Any, context: Context) -> SearchResult:
-        return SearchResult(state[0], queries=state[-1])

@@ -7,13 +7,15 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import backend, random
-from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import Context, SearchResult
-from turtlenet.attacks.decision_based.base import Started, bisect
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.decision_based.base import DecisionBased, bisect, noise_start
 from turtlenet.attacks.goal import choose
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.query_attack import beside, directions, fold
 from turtlenet.balls import Ball
 from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number
 
 __all__ = ["HopSkipJump"]
 
@@ -23,7 +25,7 @@ _HALVINGS = 15
 
 @attacks.register("hopskipjump")
 @dataclass(frozen=True, kw_only=True)
-class HopSkipJump(Started):
+class HopSkipJump(DecisionBased, Iterative, Attack):
     """Estimates the boundary's normal from answers around it, jumps along it, and comes back to the boundary by
     bisection (Chen et al., 2020, Algorithm 2), in `l2` or `linf`.
 
@@ -31,23 +33,22 @@ class HopSkipJump(Started):
     that is a quarter at least.
 
     Args:
+        starts: How many noise images to begin at are tried, at most; they are part of the budget.
         evaluations: Answers for the first estimate.
         most: Answers for any estimate.
         gamma: How far around the boundary to ask, and how near to it to come: see the paper's theta.
     """
 
     queries: int = 25_000
-    evaluations: int = 100
-    most: int = 10_000
-    gamma: float = 1.0
+    starts: int = count(100, low=1, high=MOST)
+    evaluations: int = count(100, low=_GROUP, high=MOST)
+    most: int = count(10_000, low=_GROUP, high=MOST)
+    gamma: float = number(1.0, above=0)
 
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_count("evaluations", _GROUP)
-        self._check_count("most", _GROUP)
-        self._check_positive("gamma")
         if self.most < self.evaluations:
             raise SettingError(f"Expected most >= evaluations; got {self.most} and {self.evaluations}.")
 
@@ -62,7 +63,7 @@ class HopSkipJump(Started):
 
     def begin(self, context: Context) -> tuple[Any, ...]:
         x, ball = context.x, context.ball
-        point, found, spent = self.start(context)
+        point, found, spent = noise_start(min(self.starts, self.queries), context)
         affordable = ops.logical_and(found, spent + self._halvings(x, ball) <= self.queries)
         nearer = self._return(point, context)
         spent = spent + ops.where(affordable, self._halvings(x, ball), 0)
@@ -87,9 +88,6 @@ class HopSkipJump(Started):
 
     def done(self, state: Any) -> Any:
         return state[-2]
-
-    def finish(self, state: Any, context: Context) -> SearchResult:
-        return SearchResult(state[0], queries=state[-1])
 
     def _over(self, step: Any, found: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:
         near = ops.logical_and(ball.distance(point, x) <= ball.eps, self.early_stop)

@@ -7,24 +7,31 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import random
-from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import Context, SearchResult
-from turtlenet.attacks.decision_based.base import Started
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.decision_based.base import DecisionBased, noise_start
 from turtlenet.attacks.goal import choose
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
+from turtlenet.ranges import count
 
 __all__ = ["Pointwise"]
 
 
 @attacks.register("pointwise")
 @dataclass(frozen=True, kw_only=True)
-class Pointwise(Started):
+class Pointwise(DecisionBased, Iterative, Attack):
     """Sets values of a noise image back to the input's, one after the other in random order, as long as the goal stays
     reached, until none can be set back (Schott et al., 2019, section 5).
 
     Twice as many at once after each success, half as many after each failure: the end is as minimal, since no single
     value can be set back then, and comes with a fraction of the queries.
+
+    Args:
+        starts: How many noise images to begin at are tried, at most; they are part of the budget.
     """
+
+    starts: int = count(100, low=1, high=MOST)
 
     norms: ClassVar[tuple[str, ...]] = ("l0",)
 
@@ -34,7 +41,7 @@ class Pointwise(Started):
 
     def begin(self, context: Context) -> tuple[Any, ...]:
         x = context.x
-        point, found, spent = self.start(context)
+        point, found, spent = noise_start(min(self.starts, self.queries), context)
         # Twice sorted: each value's place in the order, which is drawn once and serves every pass.
         drawn = ops.argsort(random.uniform(context.key, (math.prod(x.shape[1:]),)), axis=1)
         order = ops.cast(ops.argsort(drawn, axis=1), "int32")
@@ -63,9 +70,6 @@ class Pointwise(Started):
 
     def done(self, state: Any) -> Any:
         return state[-2]
-
-    def finish(self, state: Any, context: Context) -> SearchResult:
-        return SearchResult(state[0], queries=state[-1])
 
     def _over(self, ended: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:
         near = ops.logical_and(ball.distance(point, x) <= ball.eps, self.early_stop)

@@ -14,12 +14,12 @@ from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.ensembles.base import MARK, Combined, Part, built, texts
 from turtlenet.attacks.goal import choose
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError
+from turtlenet.ranges import one_of
 from turtlenet.registry import split
 
 __all__ = ["Mixed"]
 
-_DRAWN = ("batch", "example")
 _DRAW = 0x313D
 
 
@@ -39,15 +39,13 @@ class Mixed(Combined):
 
     attacks: str | Sequence[Part] = "pgd;fgsm"
     weights: str = ""
-    drawn: str = "example"
+    drawn: str = one_of("example", ("batch", "example"), of=" of mixed")
 
     training_settings: ClassVar[dict[str, Any]] = {"drawn": "batch"}
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attacks", texts(self.attacks, "attacks"))
         super().__post_init__()
-        if self.drawn not in _DRAWN:
-            raise SpecError(f"Unknown drawn {self.drawn!r} of mixed.{did_you_mean(self.drawn, _DRAWN)}")
         self._shares()
 
     @property

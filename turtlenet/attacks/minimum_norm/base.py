@@ -7,15 +7,12 @@ from typing import Any, ClassVar, NamedTuple
 from keras import ops
 
 from turtlenet import backend
-from turtlenet.attacks.base import MOST
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
 
-__all__ = ["MinimumNorm", "Tried", "check_counts", "check_positive", "hinge", "tall"]
+__all__ = ["MinimumNorm", "Tried", "hinge", "tall"]
 
 
 class Tried(NamedTuple):
@@ -60,8 +57,8 @@ class _Record(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MinimumNorm(Iterative):
-    """Looks for the smallest perturbation and keeps the smallest success on its way.
+class MinimumNorm(abc.ABC):
+    """Looks for the smallest perturbation and keeps the smallest success on its way: a base beside `Iterative`.
 
     The ball gives the norm and the bounds; its radius only tells `early_stop` when to be content. An input that is no
     success to begin with is moved, one that is stays as it is. The state is a record of that,
@@ -70,6 +67,8 @@ class MinimumNorm(Iterative):
     Args:
         early_stop: Leaves an example alone once a success lies within the ball.
     """
+
+    early_stop: bool = False
 
     minimal: ClassVar[bool] = True
 
@@ -135,33 +134,3 @@ def hinge(model: Classifier, goal: Goal, confidence: float, point: Any) -> tuple
 def tall(values: Any, like: Any) -> Any:
     """Shapes (batch,) so that it multiplies images."""
     return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
-
-
-def check_counts(attack: Any, *names: str) -> None:
-    """Refuses settings that are no sensible counts.
-
-    Raises:
-        SettingError: One of them is not from 1 to a million.
-    """
-    for name in names:
-        if not 1 <= getattr(attack, name) <= MOST:
-            raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(attack, name)}.")
-
-
-def check_positive(attack: Any, *names: str, zero: bool = False, below: float = float("inf")) -> None:
-    """Refuses settings that are no positive numbers.
-
-    Args:
-        attack: Whose settings.
-        *names: Their names.
-        zero: Whether 0 will do.
-        below: What they must stay below.
-
-    Raises:
-        SettingError: One of them is out of its range.
-    """
-    for name in names:
-        value = getattr(attack, name)
-        if not (0 <= value < below and (zero or value > 0)):
-            limit = "" if below == float("inf") else f" and < {below:g}"
-            raise SettingError(f"Expected {name} {'>=' if zero else '>'} 0{limit}; got {value}.")

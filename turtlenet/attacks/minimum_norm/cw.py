@@ -8,9 +8,9 @@ from keras import ops
 
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.context import Context
-from turtlenet.attacks.minimum_norm.base import check_positive, hinge, tall
+from turtlenet.attacks.minimum_norm.base import hinge, tall
 from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, adam, to_unit
-from turtlenet.errors import SpecError, did_you_mean
+from turtlenet.ranges import number, one_of
 
 __all__ = ["CW", "FORMS", "from_tanh", "to_tanh"]
 
@@ -33,18 +33,11 @@ class CW(PenaltyMethod):
         step_size: Adam's learning rate.
     """
 
-    form: str = "tanh"
-    confidence: float = 0.0
-    step_size: float = 0.01
+    form: str = one_of("tanh", FORMS)
+    confidence: float = number(0.0, low=0)
+    step_size: float = number(0.01, above=0)
 
     norms: ClassVar[tuple[str, ...]] = ("l2",)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "step_size")
-        check_positive(self, "confidence", zero=True)
-        if self.form not in FORMS:
-            raise SpecError(f"Unknown form {self.form!r}.{did_you_mean(self.form, FORMS)}")
 
     def open(self, unit: Any) -> tuple[Any, ...]:
         zero = ops.zeros_like(unit)

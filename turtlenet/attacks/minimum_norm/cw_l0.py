@@ -8,6 +8,7 @@ from keras import ops
 
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.minimum_norm.shrinking_bound import Seen, ShrinkingBound
+from turtlenet.ranges import number
 
 __all__ = ["CWL0"]
 
@@ -26,7 +27,7 @@ class CWL0(ShrinkingBound):
     A value's use is its move times the loss's slope there. Values are single channels.
     """
 
-    largest_c: float = 2e6
+    largest_c: float = number(2e6)
 
     norms: ClassVar[tuple[str, ...]] = ("l0",)
 

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.minimum_norm.base import check_positive, tall
+from turtlenet.attacks.minimum_norm.base import tall
 from turtlenet.attacks.minimum_norm.shrinking_bound import Seen, ShrinkingBound
+from turtlenet.ranges import number
 
 __all__ = ["CWLinf"]
 
@@ -24,16 +25,12 @@ class CWLinf(ShrinkingBound):
         shrink: What a success leaves of the limit.
     """
 
-    c: float = 1e-5
-    largest_c: float = 20.0
-    step_size: float = 0.005
-    shrink: float = 0.9
+    c: float = number(1e-5, above=0)
+    largest_c: float = number(20.0)
+    step_size: float = number(0.005, above=0)
+    shrink: float = number(0.9, above=0, below=1)
 
     norms: ClassVar[tuple[str, ...]] = ("linf",)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "shrink", below=1.0)
 
     def widest(self, x: Any) -> Any:
         return ops.ones_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, 0])

@@ -6,18 +6,20 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from turtlenet.attacks.base import attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, check_counts, check_positive, tall
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, tall
 from turtlenet.balls import L2
 from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number
 
 __all__ = ["DDN"]
 
 
 @attacks.register("ddn")
 @dataclass(frozen=True, kw_only=True)
-class DDN(MinimumNorm):
+class DDN(MinimumNorm, Iterative, Attack):
     """Decoupled direction and norm (Rony et al., 2019, Algorithm 1).
 
     Args:
@@ -28,19 +30,16 @@ class DDN(MinimumNorm):
         levels: Rounds pixels to so many levels, 256 in the paper; 0 does not round.
     """
 
-    steps: int = 100
-    gamma: float = 0.05
-    radius: float = 1.0
-    step_size: float = 1.0
-    levels: int = 0
+    steps: int = count(100, low=1, high=MOST)
+    gamma: float = number(0.05, above=0, below=1)
+    radius: float = number(1.0, above=0)
+    step_size: float = number(1.0, above=0)
+    levels: int = count(0)
 
     norms: ClassVar[tuple[str, ...]] = ("l2",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_counts(self, "steps")
-        check_positive(self, "radius", "step_size")
-        check_positive(self, "gamma", below=1.0)
         if self.levels and not 2 <= self.levels <= 1 << 16:
             raise SettingError(f"Expected levels from 2 to {1 << 16:,}, or 0; got {self.levels}.")
 

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import backend
-from turtlenet.attacks.base import attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import choose
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, check_counts, check_positive, tall
-from turtlenet.errors import SettingError
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, tall
+from turtlenet.ranges import count, number
 
 __all__ = ["DeepFool"]
 
@@ -21,7 +22,7 @@ _LEAST_GAP = 1e-6
 
 @attacks.register("deepfool")
 @dataclass(frozen=True, kw_only=True)
-class DeepFool(MinimumNorm):
+class DeepFool(MinimumNorm, Iterative, Attack):
     """DeepFool (Moosavi-Dezfooli et al., 2016, Algorithm 2; section 3.3 for Linf).
 
     One forward pass serves the gradients of all candidates. Towards a target there is one plane: between it and the
@@ -33,18 +34,11 @@ class DeepFool(MinimumNorm):
         candidates: How many of the model's likeliest classes count, the label among them.
     """
 
-    steps: int = 50
-    overshoot: float = 0.02
-    candidates: int = 10
+    steps: int = count(50, low=1, high=MOST)
+    overshoot: float = number(0.02, low=0)
+    candidates: int = count(10, low=2, note="the label among them")
 
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_counts(self, "steps")
-        check_positive(self, "overshoot", zero=True)
-        if self.candidates < 2:
-            raise SettingError(f"Expected candidates >= 2, the label among them; got {self.candidates}.")
 
     @property
     def length(self) -> int:

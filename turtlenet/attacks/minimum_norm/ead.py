@@ -7,14 +7,12 @@ from keras import ops
 
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.context import Context
-from turtlenet.attacks.minimum_norm.base import check_positive, hinge, tall
+from turtlenet.attacks.minimum_norm.base import hinge, tall
 from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, to_unit
 from turtlenet.balls import Ball
-from turtlenet.errors import SpecError, did_you_mean
+from turtlenet.ranges import number, one_of
 
 __all__ = ["EAD"]
-
-_RULES = ("en", "l1")
 
 
 @attacks.register("ead")
@@ -32,20 +30,13 @@ class EAD(PenaltyMethod):
         abort_early: As in the others, but not unless asked for: accelerated steps do not come down steadily.
     """
 
-    beta: float = 1e-3
-    rule: str = "l1"
-    confidence: float = 0.0
-    step_size: float = 0.01
+    beta: float = number(1e-3, low=0)
+    rule: str = one_of("l1", ("en", "l1"))
+    confidence: float = number(0.0, low=0)
+    step_size: float = number(0.01, above=0)
     abort_early: bool = False
 
     norms: ClassVar[tuple[str, ...]] = ("l1", "l2")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "step_size")
-        check_positive(self, "beta", "confidence", zero=True)
-        if self.rule not in _RULES:
-            raise SpecError(f"Unknown rule {self.rule!r}.{did_you_mean(self.rule, _RULES)}")
 
     def measure(self, point: Any, x: Any, ball: Ball) -> Any:
         moved = to_unit(point, ball) - to_unit(x, ball)

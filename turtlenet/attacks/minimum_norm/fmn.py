@@ -6,17 +6,19 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from turtlenet.attacks.base import attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, check_counts, check_positive
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
 from turtlenet.balls import L2
+from turtlenet.ranges import count, number
 
 __all__ = ["FMN"]
 
 
 @attacks.register("fmn")
 @dataclass(frozen=True, kw_only=True)
-class FMN(MinimumNorm):
+class FMN(MinimumNorm, Iterative, Attack):
     """The fast minimum-norm attack (Pintor et al., 2021, Algorithm 1).
 
     Args:
@@ -25,17 +27,11 @@ class FMN(MinimumNorm):
         gamma: By which factor the radius changes in the first step; falls to a hundredth along a cosine.
     """
 
-    steps: int = 100
-    step_size: float = 1.0
-    gamma: float = 0.05
+    steps: int = count(100, low=1, high=MOST)
+    step_size: float = number(1.0, above=0)
+    gamma: float = number(0.05, above=0, below=1)
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1", "l0")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_counts(self, "steps")
-        check_positive(self, "step_size")
-        check_positive(self, "gamma", below=1.0)
 
     @property
     def length(self) -> int:

@@ -7,23 +7,24 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import backend
-from turtlenet.attacks.base import MOST, attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError
+from turtlenet.ranges import number, one_of
 
 __all__ = ["JSMA", "most_salient_pair"]
 
-_OUTPUTS = ("logits", "probabilities")
 # Pairs that one block of the search for the best looks at, for each image.
 _BLOCK = 1 << 21
 
 
 @attacks.register("jsma")
 @dataclass(frozen=True, kw_only=True)
-class JSMA(MinimumNorm):
+class JSMA(MinimumNorm, Iterative, Attack):
     """The Jacobian-based saliency map attack (Papernot et al., 2016, Algorithms 2 and 3; paper 001).
 
     In each iteration, the pair of values moves that raises the target most at the others' expense. Without a target it
@@ -40,9 +41,9 @@ class JSMA(MinimumNorm):
     """
 
     theta: float = 1.0
-    gamma: float = 0.1
+    gamma: float = number(0.1, above=0, high=1, note="a fraction of the values")
     pairs: bool = True
-    output: str = "probabilities"
+    output: str = one_of("probabilities", ("logits", "probabilities"))
 
     norms: ClassVar[tuple[str, ...]] = ("l0",)
 
@@ -50,10 +51,6 @@ class JSMA(MinimumNorm):
         super().__post_init__()
         if not 0 < abs(self.theta) <= 1:
             raise SettingError(f"Expected theta from -1 to 1 and not 0, a fraction of the range; got {self.theta}.")
-        if not 0 < self.gamma <= 1:
-            raise SettingError(f"Expected gamma > 0 and <= 1, a fraction of the values; got {self.gamma}.")
-        if self.output not in _OUTPUTS:
-            raise SpecError(f"Unknown output {self.output!r}.{did_you_mean(self.output, _OUTPUTS)}")
 
     @property
     def length(self) -> int:

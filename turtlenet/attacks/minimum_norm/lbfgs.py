@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import backend
-from turtlenet.attacks.base import attacks
+from turtlenet.attacks.base import MOST, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.attacks.minimum_norm.base import tall
 from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, to_unit
-from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number
 
 __all__ = ["LBFGS"]
 
@@ -36,18 +36,13 @@ class LBFGS(PenaltyMethod):
         memory: Steps that the estimate of the curvature remembers.
     """
 
-    steps: int = 200
-    searches: int = 5
-    c: float = 0.01
+    steps: int = count(200, low=1, high=MOST)
+    searches: int = count(5, low=1, high=MOST)
+    c: float = number(0.01, above=0)
     abort_early: bool = False
-    memory: int = 7
+    memory: int = count(7, low=1, high=100)
 
     norms: ClassVar[tuple[str, ...]] = ("l2",)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.memory <= 100:
-            raise SettingError(f"Expected memory from 1 to 100; got {self.memory}.")
 
     def open(self, unit: Any) -> tuple[Any, ...]:
         flat = ops.reshape(unit, (-1, math.prod(unit.shape[1:])))
@@ -129,15 +124,15 @@ def _direction(place: Any, slope: Any, moves: Any, turns: Any, scales: Any) -> t
     rest = downhill = ops.where(stuck, 0.0, slope)
     known = scales[:, -1] > 0
     memory, shares = moves.shape[1], []
-    for number in reversed(range(memory)):
-        share = scales[:, number] * ops.sum(moves[:, number] * rest, axis=1)
-        rest = rest - share[:, None] * turns[:, number]
+    for at in reversed(range(memory)):
+        share = scales[:, at] * ops.sum(moves[:, at] * rest, axis=1)
+        rest = rest - share[:, None] * turns[:, at]
         shares.append(share)
     newest = ops.sum(ops.square(turns[:, -1]), axis=1) * scales[:, -1]
     rest = rest / ops.where(known, newest, 1.0)[:, None]
-    for number, share in zip(range(memory), reversed(shares), strict=True):
-        back = scales[:, number] * ops.sum(turns[:, number] * rest, axis=1)
-        rest = rest + (share - back)[:, None] * moves[:, number]
+    for at, share in zip(range(memory), reversed(shares), strict=True):
+        back = scales[:, at] * ops.sum(turns[:, at] * rest, axis=1)
+        rest = rest + (share - back)[:, None] * moves[:, at]
     turned = ops.where(stuck, 0.0, -rest)
     uphill = ops.sum(turned * slope, axis=1) >= 0
     direction = choose(uphill, -downhill, turned)

@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from turtlenet.attacks.base import MOST, Attack
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import choose
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, check_counts, check_positive, tall
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, tall
 from turtlenet.balls import Ball
+from turtlenet.ranges import count, number
 
 __all__ = ["Bracket", "Explored", "PenaltyMethod", "adam", "to_unit"]
 
@@ -78,7 +81,7 @@ class Explored(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PenaltyMethod(MinimumNorm):
+class PenaltyMethod(MinimumNorm, Iterative, Attack):
     """Minimizes distance + c * loss, and looks for the smallest c that succeeds.
 
     Examples do not wait for each other: one whose search ends goes on to its next weight at once. Pixels are taken to
@@ -91,15 +94,10 @@ class PenaltyMethod(MinimumNorm):
         abort_early: Ends a search that brings the objective down by less than 0.01 % in a tenth of its steps.
     """
 
-    steps: int = 1000
-    searches: int = 9
-    c: float = 1e-3
+    steps: int = count(1000, low=1, high=MOST)
+    searches: int = count(9, low=1, high=MOST)
+    c: float = number(1e-3, above=0)
     abort_early: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_counts(self, "steps", "searches")
-        check_positive(self, "c")
 
     @property
     def length(self) -> int:

@@ -6,12 +6,15 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from turtlenet.attacks.base import MOST, Attack
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import choose
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, check_counts, check_positive, tall
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, tall
 from turtlenet.attacks.minimum_norm.cw import FORMS, from_tanh, to_tanh
 from turtlenet.attacks.minimum_norm.penalty import adam, to_unit
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number, one_of
 
 __all__ = ["Seen", "ShrinkingBound"]
 
@@ -38,7 +41,7 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShrinkingBound(MinimumNorm):
+class ShrinkingBound(MinimumNorm, Iterative, Attack):
     """Minimizes c * loss + a penalty under a limit, and tightens the limit at each success (nn_robust_attacks).
 
     Examples do not wait for each other. Pixels are taken to [0, 1].
@@ -55,25 +58,18 @@ class ShrinkingBound(MinimumNorm):
         abort_early: Ends a search that brings the objective down by less than 0.01 % in a tenth of its steps.
     """
 
-    form: str = "projected"
-    steps: int = 1000
-    c: float = 1e-3
-    growth: float = 10.0
-    largest_c: float = 1e6
-    step_size: float = 0.01
-    confidence: float = 0.0
+    form: str = one_of("projected", FORMS)
+    steps: int = count(1000, low=1, high=MOST)
+    c: float = number(1e-3, above=0)
+    growth: float = number(10.0, above=1)
+    largest_c: float = number(1e6)
+    step_size: float = number(0.01, above=0)
+    confidence: float = number(0.0, low=0)
     abort_early: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_counts(self, "steps")
-        check_positive(self, "c", "step_size")
-        check_positive(self, "confidence", zero=True)
-        if self.form not in FORMS:
-            raise SpecError(f"Unknown form {self.form!r}.{did_you_mean(self.form, FORMS)}")
-        if not 1 < self.growth < float("inf"):
-            raise SettingError(f"Expected growth > 1; got {self.growth}.")
-        if not self.c <= self.largest_c < float("inf"):
+        if self.largest_c < self.c:
             raise SettingError(f"Expected largest_c >= c, which is {self.c}; got {self.largest_c}.")
 
     @property

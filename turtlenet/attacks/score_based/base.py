@@ -8,29 +8,32 @@ from typing import Any
 from keras import ops
 
 from turtlenet import backend, losses
+from turtlenet.attacks.base import MOST
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Best, Goal
-from turtlenet.attacks.query_attack import QueryAttack, fold
+from turtlenet.attacks.query_attack import fold
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
+from turtlenet.ranges import count, one_of
 
 __all__ = ["ScoreBased", "slope"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreBased(QueryAttack):
-    """A search that climbs a loss within the ball and keeps the best point; its state begins with that.
+class ScoreBased:
+    """A search that climbs a loss within the ball and keeps the best point: a base beside `Iterative`.
+
+    The state begins with the best point, a `Best`, and ends with the passes so far, int32 (batch,).
 
     Args:
+        queries: The most forward passes that the search may take for an example, in each attempt. Making sure of what
+            it found takes up to two more.
         loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
     """
 
-    loss: str = "cross_entropy"
+    queries: int = count(10_000, low=1, high=MOST)
+    loss: str = one_of("cross_entropy", losses.LOSSES)
     early_stop: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        losses.get(self.loss)
 
     @property
     def family(self) -> str:

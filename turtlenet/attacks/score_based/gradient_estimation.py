@@ -8,13 +8,15 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import random
-from turtlenet.attacks.base import attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Best
-from turtlenet.attacks.query_attack import directions, fold_keys, most_of
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.query_attack import check_budget, directions, fold_keys, most_of
 from turtlenet.attacks.score_based.base import ScoreBased, slope
 from turtlenet.balls import Ball
 from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number
 
 __all__ = ["NES", "SPSA", "GradientEstimation"]
 
@@ -22,7 +24,7 @@ _GROUP = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientEstimation(ScoreBased):
+class GradientEstimation(ScoreBased, Iterative, Attack):
     """Climbs an estimated gradient: differences of the loss along random directions, each taken both ways.
 
     A step costs `samples` queries, and one to look where it is.
@@ -34,22 +36,18 @@ class GradientEstimation(ScoreBased):
         step: Length of a step in input units; takes the place of `step_size` where it is above 0.
     """
 
-    samples: int = 128
-    delta: float = 0.01
-    step_size: float = 0.1
-    step: float = 0.0
+    samples: int = count(128, low=2, high=MOST)
+    delta: float = number(0.01, above=0)
+    step_size: float = number(0.1, above=0)
+    step: float = number(0.0, low=0)
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_count("samples", 2)
-        self._check_positive("delta", "step_size")
         if self.samples % 2:
             raise SettingError(f"Expected an even number of samples: they come in pairs; got {self.samples}.")
-        if not 0 <= self.step < math.inf:
-            raise SettingError(f"Expected step >= 0; got {self.step}.")
-        self._check_budget(self.samples + 2, f"one step of {self.samples} samples")
+        check_budget(self.queries, self.samples + 2, f"one step of {self.samples} samples")
 
     @property
     def length(self) -> int:
@@ -146,12 +144,7 @@ class NES(GradientEstimation):
     samples: int = 50
     delta: float = 0.001
     step_size: float = 0.2
-    momentum: float = 0.9
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.momentum < 1:
-            raise SettingError(f"Expected 0 <= momentum < 1; got {self.momentum}.")
+    momentum: float = number(0.9, low=0, below=1)
 
     def draw(self, key: Any, step: Any, first: Any, count: int, values: int) -> Any:
         return directions(key, step, first, count, values)[0]

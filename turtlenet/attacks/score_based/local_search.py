@@ -1,18 +1,21 @@
 """Greedy local search over pixels."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
 from turtlenet import backend, random
-from turtlenet.attacks.base import attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Best
-from turtlenet.attacks.query_attack import grid, most_of, try_all
-from turtlenet.attacks.score_based.pixels import Pixels, room
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.query_attack import check_budget, grid, most_of, try_all
+from turtlenet.attacks.score_based.base import ScoreBased
+from turtlenet.attacks.score_based.pixels import room
 from turtlenet.balls import Ball
 from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number
 
 __all__ = ["LocalSearch"]
 
@@ -21,7 +24,7 @@ _GROUP = 16
 
 @attacks.register("local-search")
 @dataclass(frozen=True, kw_only=True)
-class LocalSearch(Pixels):
+class LocalSearch(ScoreBased, Iterative, Attack):
     """Greedy local search (Narodytska & Kasiviswanathan, 2017, Algorithm 2, LocSearchAdv).
 
     A round asks for the score with each of some candidate pixels set to an extreme, changes those that hurt most for
@@ -36,20 +39,18 @@ class LocalSearch(Pixels):
             at the other end (r, and the function CYCLIC).
     """
 
-    candidates: int = 128
-    chosen: int = 5
-    reach: int = 5
-    factor: float = 1.5
+    candidates: int = count(128, low=1, high=MOST)
+    chosen: int = count(5, low=1, high=MOST)
+    reach: int = count(5, low=1, high=MOST)
+    factor: float = number(1.5, above=0, high=2)
+
+    norms: ClassVar[tuple[str, ...]] = ("l0",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("candidates", "chosen", "reach"):
-            self._check_count(name)
         if self.chosen > self.candidates:
             raise SettingError(f"Expected chosen <= candidates; got {self.chosen} and {self.candidates}.")
-        if not 0 < self.factor <= 2:
-            raise SettingError(f"Expected 0 < factor <= 2; got {self.factor}.")
-        self._check_budget(self.candidates + 1, f"a round of {self.candidates} candidates")
+        check_budget(self.queries, self.candidates + 1, f"a round of {self.candidates} candidates")
 
     @property
     def length(self) -> int:

@@ -1,18 +1,20 @@
 """Differential evolution of a few pixels."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
 from turtlenet import backend, random
-from turtlenet.attacks.base import attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Best
-from turtlenet.attacks.query_attack import grid, most_of, try_all
-from turtlenet.attacks.score_based.pixels import Pixels, room
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.query_attack import check_budget, grid, most_of, try_all
+from turtlenet.attacks.score_based.base import ScoreBased
+from turtlenet.attacks.score_based.pixels import room
 from turtlenet.balls import Ball
-from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number
 
 __all__ = ["OnePixel"]
 
@@ -23,7 +25,7 @@ _FIRST = 0x60000000
 
 @attacks.register("one-pixel")
 @dataclass(frozen=True, kw_only=True)
-class OnePixel(Pixels):
+class OnePixel(ScoreBased, Iterative, Attack):
     """Differential evolution of the places and values of a few pixels (Su et al., 2019, section III.B).
 
     A child is one member plus `factor` times the difference of two others, without crossover, and takes its parent's
@@ -36,17 +38,15 @@ class OnePixel(Pixels):
     """
 
     queries: int = 40_000
-    pixels: int = 1
-    population: int = 400
-    factor: float = 0.5
+    pixels: int = count(1, low=1, high=100)
+    population: int = count(400, low=4, high=MOST)
+    factor: float = number(0.5, above=0, high=2)
+
+    norms: ClassVar[tuple[str, ...]] = ("l0",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_count("pixels", 1, 100)
-        self._check_count("population", 4)
-        if not 0 < self.factor <= 2:
-            raise SettingError(f"Expected 0 < factor <= 2; got {self.factor}.")
-        self._check_budget(2 * self.population, f"two generations of {self.population}")
+        check_budget(self.queries, 2 * self.population, f"two generations of {self.population}")
 
     @property
     def length(self) -> int:

@@ -6,39 +6,35 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import random
-from turtlenet.attacks.base import attacks
+from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Best
-from turtlenet.attacks.query_attack import grid, try_all
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.query_attack import check_budget, grid, try_all
 from turtlenet.attacks.score_based.base import ScoreBased
 from turtlenet.balls import Ball
 
-__all__ = ["Pixels", "SinglePixel", "room"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pixels(ScoreBased):
-    """Changes pixels, all channels of each; the radius of `l0` counts values, of which a pixel has one a channel."""
-
-    norms: ClassVar[tuple[str, ...]] = ("l0",)
+__all__ = ["SinglePixel", "room"]
 
 
 def room(ball: Ball, channels: int) -> Any:
-    """How many pixels the ball lets one change, float32."""
+    """How many pixels the ball lets one change, all channels of each; the radius of `l0` counts single values."""
     return ops.floor(ops.cast(ball.eps, "float32") / channels)
 
 
 @attacks.register("single-pixel")
 @dataclass(frozen=True, kw_only=True)
-class SinglePixel(Pixels):
+class SinglePixel(ScoreBased, Iterative, Attack):
     """Sets one random pixel to the darkest and to the brightest there is, then another (Narodytska & Kasiviswanathan,
     2017, section 4: the baseline of random single pixels)."""
 
     queries: int = 2_000
 
+    norms: ClassVar[tuple[str, ...]] = ("l0",)
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_budget(2, "a pixel in both its extremes")
+        check_budget(self.queries, 2, "a pixel in both its extremes")
 
     @property
     def length(self) -> int:

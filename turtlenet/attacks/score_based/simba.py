@@ -7,21 +7,20 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import random
-from turtlenet.attacks.base import attacks
+from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Best
-from turtlenet.attacks.query_attack import beside, cosines, grid
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.query_attack import beside, check_budget, cosines, grid
 from turtlenet.attacks.score_based.base import ScoreBased
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.ranges import number, one_of
 
 __all__ = ["SimBA"]
-
-_BASES = ("pixel", "dct")
 
 
 @attacks.register("simba")
 @dataclass(frozen=True, kw_only=True)
-class SimBA(ScoreBased):
+class SimBA(ScoreBased, Iterative, Attack):
     """Walks along orthonormal directions in random order, this way or that, where the score falls (Guo et al., 2019,
     Algorithm 1).
 
@@ -34,20 +33,15 @@ class SimBA(ScoreBased):
         frequencies: Share of the lowest frequencies in each axis that `dct` uses; the paper uses 1/8 on ImageNet.
     """
 
-    basis: str = "pixel"
-    step: float = 0.2
-    frequencies: float = 0.25
+    basis: str = one_of("pixel", ("pixel", "dct"))
+    step: float = number(0.2, above=0)
+    frequencies: float = number(0.25, above=0, high=1, note="a share of them")
 
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.basis not in _BASES:
-            raise SpecError(f"Unknown basis {self.basis!r}.{did_you_mean(self.basis, _BASES)}")
-        self._check_positive("step")
-        if not 0 < self.frequencies <= 1:
-            raise SettingError(f"Expected 0 < frequencies <= 1, a share of them; got {self.frequencies}.")
-        self._check_budget(2, "a first look and a step")
+        check_budget(self.queries, 2, "a first look and a step")
 
     @property
     def length(self) -> int:

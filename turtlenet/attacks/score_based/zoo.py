@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import random
-from turtlenet.attacks.base import attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.query_attack import QueryAttack, most_of
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.query_attack import check_budget, most_of
 from turtlenet.attacks.score_based.base import slope
-from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number
 
 __all__ = ["ZOO"]
 
@@ -21,7 +22,7 @@ _GROUP = 16
 
 @attacks.register("zoo")
 @dataclass(frozen=True, kw_only=True)
-class ZOO(QueryAttack):
+class ZOO(Iterative, Attack):
     """Descends distance^2 + c * max(0, -margin + confidence) with Adam, a few coordinates at a time (Chen et al.,
     2017, Algorithm 2), and looks for the best c.
 
@@ -30,6 +31,8 @@ class ZOO(QueryAttack):
     `queries=6_900_000,searches=9` an image. No image hierarchy, no importance sampling.
 
     Args:
+        queries: The most forward passes that the search may take for an example, in each attempt. Making sure of what
+            it found takes up to two more.
         coordinates: Values that an iteration moves, drawn anew each time; at most all of them.
         step: Adam's rate, in input units.
         delta: Half a difference, in input units.
@@ -38,26 +41,21 @@ class ZOO(QueryAttack):
         confidence: By how much the wrong logit shall lead.
     """
 
-    queries: int = 100_000
-    coordinates: int = 128
-    step: float = 0.01
-    delta: float = 1e-3
-    constant: float = 1.0
-    searches: int = 3
-    confidence: float = 0.0
+    queries: int = count(100_000, low=1, high=MOST)
+    coordinates: int = count(128, low=1, high=MOST)
+    step: float = number(0.01, above=0)
+    delta: float = number(1e-3, above=0)
+    constant: float = number(1.0, above=0)
+    searches: int = count(3, low=1, high=MOST)
+    confidence: float = number(0.0, low=0)
 
     norms: ClassVar[tuple[str, ...]] = ("l2",)
     minimal: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_count("coordinates")
-        self._check_count("searches")
-        self._check_positive("step", "delta", "constant")
-        if not 0 <= self.confidence < math.inf:
-            raise SettingError(f"Expected confidence >= 0; got {self.confidence}.")
         what = f"an iteration of {self.coordinates} coordinates in each of {self.searches} searches"
-        self._check_budget(self.searches * self._cost(self.coordinates), what)
+        check_budget(self.queries, self.searches * self._cost(self.coordinates), what)
 
     @property
     def family(self) -> str:
