@@ -15,6 +15,7 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import Keys, Tensor
 
 __all__ = ["AdvGAN", "LoadedGenerator", "generators_in", "loaded_generator", "trained_on"]
 
@@ -117,25 +118,25 @@ class AdvGAN(Attack):
                 f"Expected samples=1, as {self.generator} depends on the image alone; got {self.samples}."
             )
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         source = loaded_generator(self.generator)
         noise = source.facts["noise"]
         given = [x, random.normal(key, (noise,))] if noise else x
-        moved = ball.project(x + source.model(given, training=False), x)
+        start = ball.project(x + source.model(given, training=False), x)
         if not self.steps:
-            return SearchResult(moved)
+            return SearchResult(start)
 
-        def look(point: Any) -> tuple[Any, Any]:
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
             logits = model(point)
             return goal.loss(self.loss, logits), logits
 
-        def climb(_: Any, state: tuple[Best, Any]) -> tuple[Best, Any]:
+        def climb(_: Tensor, state: tuple[Best, Tensor]) -> tuple[Best, Tensor]:
             best, point = state
             _, logits, slope = backend.input_gradient(look, point)
             best = best.or_better(point, logits, goal.judge(self.loss, logits))
             return best, ball.project(point + self.step_size * ball.eps * ball.steepest(slope, point), x)
 
-        _, (best, point) = backend.loop(self.steps, climb, (Best.none(x, model.num_classes), moved))
+        _, (best, point) = backend.loop(self.steps, climb, (Best.none(x, model.num_classes), start))
         logits = model(point)
         best = best.or_better(point, logits, goal.judge(self.loss, logits))
         return SearchResult(best.x, best.logits, self.steps, 1)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from keras import ops
@@ -15,7 +15,9 @@ from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Best, choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
+from turtlenet.balls.base import column
 from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import State, Tensor
 
 __all__ = ["APGD", "APGDCE", "APGDDLR", "APGDT"]
 
@@ -23,20 +25,20 @@ __all__ = ["APGD", "APGDCE", "APGDDLR", "APGDT"]
 class _State(NamedTuple):
     """Where each example stands; the first four are those of `Best`."""
 
-    x: Any
-    logits: Any
-    reached: Any
-    loss: Any
-    point: Any
-    before: Any
-    slope: Any
-    best_slope: Any
-    step: Any
-    last: Any
-    ups: Any
-    checked: Any
-    halved: Any
-    gradients: Any
+    x: Tensor
+    logits: Tensor
+    reached: Tensor
+    loss: Tensor
+    point: Tensor
+    before: Tensor
+    slope: Tensor
+    best_slope: Tensor
+    step: Tensor
+    last: Tensor
+    ups: Tensor
+    checked: Tensor
+    halved: Tensor
+    gradients: Tensor
 
 
 @attacks.register("apgd")
@@ -79,12 +81,12 @@ class APGD(Iterative, Attack):
     def attempts(self, num_classes: int) -> int:
         return self.restarts * super().attempts(num_classes)
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         model, x, goal, ball, key = context
         if ball.norm == "l1":
             return self._sparse.begin(self._gradient_at(context), context)
         draw = random.normal(key, x.shape[1:]) if ball.norm == "l2" else random.uniform(key, x.shape[1:], -1.0, 1.0)
-        around = draw / (1e-12 + _column(ball.distance(draw, ops.zeros_like(draw)), x))
+        around = draw / (1e-12 + column(ball.distance(draw, ops.zeros_like(draw)), x))
         point = _within(x + ball.eps * around, x, ball)
         loss, logits, slope = self._gradient_at(context)(point)
         best = Best.none(x, model.num_classes).or_better(point, logits, goal.judge(self.loss, logits))
@@ -103,7 +105,7 @@ class APGD(Iterative, Attack):
             gradients=ops.ones_like(goal.y),
         )
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         goal, gradient_at = context.goal, self._gradient_at(context)
         if context.ball.norm == "l1":
             return self._sparse.advance(step, state, gradient_at, context)
@@ -126,14 +128,14 @@ class APGD(Iterative, Attack):
         )
         return self._checked(step, after)
 
-    def finish(self, state: Any, context: Context) -> SearchResult:
+    def finish(self, state: State, context: Context) -> SearchResult:
         best, gradients = Best(*state[:4]), state[-1]
         # The mean of other draws than the classifier's own is no answer of it.
         return SearchResult(
             best.x, None if self.draws and context.model.stochastic else best.logits, gradients * max(self.draws, 1)
         )
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         reached = state[2]
         return reached if self.early_stop else ops.zeros_like(reached)
 
@@ -144,19 +146,19 @@ class APGD(Iterative, Attack):
     def _gradient_at(self, context: Context) -> GradientAt:
         model = context.model.taking(draws=self.draws) if self.draws else context.model
 
-        def loss(point: Any) -> tuple[Any, Any]:
+        def loss(point: Tensor) -> tuple[Tensor, Tensor]:
             logits = model(point)
             return context.goal.loss(self.loss, logits), logits
 
         return lambda point: backend.input_gradient(loss, point)
 
-    def _next_point(self, step: Any, now: _State, x: Any, ball: Ball) -> Any:
+    def _next_point(self, step: Tensor, now: _State, x: Tensor, ball: Ball) -> Tensor:
         """A step, and a part of the one before (equation 3)."""
-        ahead = _within(now.point + _column(now.step, x) * ball.steepest(now.slope, now.point), x, ball)
+        ahead = _within(now.point + column(now.step, x) * ball.steepest(now.slope, now.point), x, ball)
         share = ops.where(step > 0, self.momentum, 1.0)
         return _within(now.point + share * (ahead - now.point) + (1 - share) * (now.point - now.before), x, ball)
 
-    def _checked(self, step: Any, now: _State) -> _State:
+    def _checked(self, step: Tensor, now: _State) -> _State:
         """At a checkpoint: halves the step, and goes back to the best point, where conditions 1 or 2 say so."""
         ends, spans = self._checkpoints()
         here = ops.equal(ops.convert_to_tensor(ends), step + 1)
@@ -214,13 +216,9 @@ class APGDT(APGD):
         yield own, own.attempts(num_classes)
 
 
-def _within(point: Any, x: Any, ball: Ball) -> Any:
+def _within(point: Tensor, x: Tensor, ball: Ball) -> Tensor:
     """In L2 the radius first and the bounds second, as the algorithm was published: the other way is another path."""
     if ball.norm != "l2":
         return ball.project(point, x)
-    length = _column(ball.distance(point, x), x)
+    length = column(ball.distance(point, x), x)
     return ball.inside(x + (point - x) * ops.minimum(1.0, ball.eps / ops.maximum(length, 1e-12)))
-
-
-def _column(values: Any, like: Any) -> Any:
-    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))

@@ -1,7 +1,7 @@
 """The steps of Auto-PGD in L1: few pixels at a time, fewer as the perturbation grows sparse."""
 
 import math
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from keras import ops
@@ -11,6 +11,8 @@ from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
 from turtlenet.attacks.projections import onto_l1
 from turtlenet.balls import Ball
+from turtlenet.balls.base import column
+from turtlenet.typing import State, Tensor
 
 __all__ = ["GradientAt", "SparseAscent"]
 
@@ -24,23 +26,23 @@ _FEW = 16
 class GradientAt(Protocol):
     """Gives the loss (batch,), the logits and the gradient at points."""
 
-    def __call__(self, point: Any) -> tuple[Any, Any, Any]: ...
+    def __call__(self, point: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
 
 
 class _State(NamedTuple):
     """Where each example stands; the first four are those of `Best`, the step is a fraction of the radius."""
 
-    x: Any
-    logits: Any
-    reached: Any
-    loss: Any
-    point: Any
-    slope: Any
-    best_slope: Any
-    step: Any
-    share: Any
-    changed: Any
-    gradients: Any
+    x: Tensor
+    logits: Tensor
+    reached: Tensor
+    loss: Tensor
+    point: Tensor
+    slope: Tensor
+    best_slope: Tensor
+    step: Tensor
+    share: Tensor
+    changed: Tensor
+    gradients: Tensor
 
 
 class SparseAscent:
@@ -65,7 +67,7 @@ class SparseAscent:
         self._spans = np.maximum((0.04 * lengths).astype("int32"), 1)
         self._early_stop = early_stop
 
-    def begin(self, gradient_at: GradientAt, context: Context) -> tuple[Any, ...]:
+    def begin(self, gradient_at: GradientAt, context: Context) -> State:
         """The state before the first step: a Gaussian draw, brought into the first ball."""
         model, x, goal, ball, key = context
         point = _within(x + random.normal(key, x.shape[1:]), x, float(self._times[0]) * ball.eps, ball)
@@ -85,7 +87,7 @@ class SparseAscent:
             gradients=ops.ones_like(goal.y),
         )
 
-    def advance(self, step: Any, state: Any, gradient_at: GradientAt, context: Context) -> tuple[Any, ...]:
+    def advance(self, step: Tensor, state: State, gradient_at: GradientAt, context: Context) -> State:
         """One step; at the first of a smaller ball, the way into it from the best point of the ball before."""
         x, goal, ball = context.x, context.goal, context.ball
         now = _State(*state)
@@ -94,7 +96,7 @@ class SparseAscent:
         since = step - ops.take(starts, stage)
         enters = ops.logical_and(since == 0, stage > 0)
         radius = ops.take(times, stage) * ball.eps
-        ahead = now.point + _column(now.step * radius, x) * _steepest(now.slope, now.point, now.share, ball)
+        ahead = now.point + column(now.step * radius, x) * _steepest(now.slope, now.point, now.share, ball)
         point = _within(ops.where(enters, now.x, ahead), x, radius, ball)
         loss, logits, slope = gradient_at(point)
         none = Best.none(x, context.model.num_classes)
@@ -113,16 +115,16 @@ class SparseAscent:
         at = ops.logical_and(ops.mod(ascents, ops.take(spans, stage)) == 0, ops.logical_not(enters))
         return self._checked(at, enters, after, x)
 
-    def _done(self, now: _State) -> Any:
+    def _done(self, now: _State) -> Tensor:
         return now.reached if self._early_stop else ops.zeros_like(now.reached)
 
     @staticmethod
-    def _better(old: Best, point: Any, logits: Any, loss: Any, goal: Goal, counts: Any) -> Best:
+    def _better(old: Best, point: Tensor, logits: Tensor, loss: Tensor, goal: Goal, counts: Tensor) -> Best:
         # A success in a wider ball is none: there the loss alone decides.
         return old.or_better(point, logits, Verdict(ops.logical_and(goal.reached(logits), counts), loss))
 
     @staticmethod
-    def _checked(at: Any, enters: Any, now: _State, x: Any) -> _State:
+    def _checked(at: Tensor, enters: Tensor, now: _State, x: Tensor) -> _State:
         """At a checkpoint: whether the best point has grown sparse, or else a shorter step (equation 11)."""
         changed = _changed(now.x, x)
         sparser = ops.logical_and(at, changed < 0.95 * now.changed)
@@ -138,7 +140,7 @@ class SparseAscent:
         )
 
 
-def _steepest(slope: Any, point: Any, share: Any, ball: Ball) -> Any:
+def _steepest(slope: Tensor, point: Tensor, share: Tensor, ball: Ball) -> Tensor:
     """The signs of the largest slopes, so that their magnitudes sum to 1; that share of each example's pixels.
 
     A pixel at its bound that would leave it is none of them: where few are moved, all could be such.
@@ -150,26 +152,22 @@ def _steepest(slope: Any, point: Any, share: Any, ball: Ball) -> Any:
     count = ops.cast(ops.clip(share * size + 1e-3, 1, size), "int32")[:, None]
     few = max(size // _FEW, 1)
 
-    def ranked(most: int) -> Any:
+    def ranked(most: int) -> Tensor:
         ordered = ops.top_k(magnitude, most)[0]
         return ops.take_along_axis(ordered, ops.minimum(count, most) - 1, axis=1)
 
     # A whole sort would cost as much as a small model's gradient.
     weakest = ops.cond(ops.all(count <= few), lambda: ranked(few), lambda: ranked(size))
     chosen = ops.sign(flat) * ops.cast(magnitude >= weakest, "float32")
-    moved = ops.maximum(ops.sum(ops.abs(chosen), axis=1, keepdims=True), 1.0)
-    return ops.reshape(chosen / moved, ops.shape(slope))
+    total = ops.maximum(ops.sum(ops.abs(chosen), axis=1, keepdims=True), 1.0)
+    return ops.reshape(chosen / total, ops.shape(slope))
 
 
-def _within(point: Any, x: Any, radius: Any, ball: Ball) -> Any:
+def _within(point: Tensor, x: Tensor, radius: Tensor, ball: Ball) -> Tensor:
     # The bounds once more, because sums round.
     return ball.inside(onto_l1(point, x, radius, ball.low, ball.high))
 
 
-def _changed(point: Any, x: Any) -> Any:
+def _changed(point: Tensor, x: Tensor) -> Tensor:
     """How many pixels differ, (batch,)."""
     return ops.sum(ops.cast(point != x, "float32"), axis=tuple(range(1, len(x.shape))))
-
-
-def _column(values: Any, like: Any) -> Any:
-    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))

@@ -2,25 +2,25 @@
 
 import abc
 import dataclasses
-import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-import numpy as np
 from keras import ops
 
-from turtlenet import backend, balls, gradient_mode, losses, random
+from turtlenet import balls, gradient_mode, losses
 from turtlenet.arguments import check_fields
-from turtlenet.attacks.batch import Batch, nth_keys
+from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.goal import Goal, check_target, is_sweep, sweep_size
+from turtlenet.attacks.graph import bound_graph
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.ranges import check_ranges
 from turtlenet.registry import Registry, enclosed, registered_names
+from turtlenet.typing import Keys, Labels, Shape, Tensor
 
 __all__ = ["MOST", "Attack", "Norms", "attacks"]
 
@@ -87,7 +87,7 @@ class Attack(abc.ABC):
             raise SettingError(f"Expected eps >= 0, in input units; got {self.eps}.")
 
     @abc.abstractmethod
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult | Any:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult | Tensor:
         """Looks for adversarial examples, once; called while a graph is built, so all is `keras.ops`.
 
         Args:
@@ -103,8 +103,16 @@ class Attack(abc.ABC):
 
     @final
     def __call__(
-        self, model: Classifier, x: Any, y: Any, *, ball: Ball, seed: int = 0, index: Any = None, target: Any = None
-    ) -> Any:
+        self,
+        model: Classifier,
+        x: Tensor,
+        y: Labels,
+        *,
+        ball: Ball,
+        seed: int = 0,
+        index: Tensor = None,
+        target: Labels = None,
+    ) -> Tensor:
         """Attacks one batch in one compiled graph.
 
         Args:
@@ -128,14 +136,14 @@ class Attack(abc.ABC):
     def run(
         self,
         model: Classifier,
-        x: Any,
-        y: Any,
+        x: Tensor,
+        y: Labels,
         *,
         ball: Ball,
         seed: int = 0,
-        index: Any = None,
-        target: Any = None,
-        attempt: Any = None,
+        index: Tensor = None,
+        target: Labels = None,
+        attempt: Tensor = None,
     ) -> AttackResult:
         """Like a call, and tells the logits at the examples and what it cost; see `__call__`.
 
@@ -143,57 +151,12 @@ class Attack(abc.ABC):
             attempt: Numbers of the attempts (batch,), or one for all; None makes all attempts in turn.
         """
         work = Batch.all_attempts if attempt is None else self.attempted
-        return self.graph(model, x, y, ball, "run", work, seed, index, target, attempt)()
-
-    def graph(
-        self,
-        model: Classifier,
-        x: Any,
-        y: Any,
-        ball: Ball,
-        name: str,
-        work: Callable[..., Any],
-        seed: int = 0,
-        index: Any = None,
-        target: Any = None,
-        attempt: Any = None,
-        *more: Any,
-    ) -> Callable[[], Any]:
-        """One compiled graph that does some work on a batch, with its arguments: call it to have the work done.
-
-        Args:
-            model, x, y, ball, seed, index, target, attempt: See `run`.
-            name: Tells this work from the attack's other graphs.
-            work: Maps the `Batch` within the graph, and `more` as tensors, to tensors. A `SearchResult` is judged and
-                comes out as an `AttackResult`.
-            *more: Further arguments of the graph.
-        """
-        self.check(model, ball)
-        index = np.arange(len(x)) if index is None else index
-        rows = [(x, "float32"), (y, "int32"), (index, "int32")]
-        rows += [] if target is None else [(target, "int32")]
-        rows += [] if attempt is None else [(np.broadcast_to(np.asarray(attempt, "int32"), (len(x),)), "int32")]
-        shared = [backend.shard(ops.convert_to_tensor(part, kind)) for part, kind in rows]
-        words, eps = ops.convert_to_tensor(random.root(seed)), ops.convert_to_tensor(ball.eps, "float32")
-
-        def graph(x: Any, y: Any, index: Any, words: Any, eps: Any, *others: Any) -> Any:
-            rest = list(others)
-            classes = None if target is None else rest.pop(0)
-            number = None if attempt is None else rest.pop(0)
-            keys = random.keys(words, index)
-            key = keys if number is None else nth_keys(keys, number)
-            batch = Batch(self, model, x, y, ball.with_eps(eps), keys, key, number, classes)
-            result = work(batch, *rest)
-            return batch.judged(result) if isinstance(result, SearchResult) else result
-
-        # Seed, attempt and radius are arguments of the graph: one graph serves all restarts and a whole curve.
-        sources = self.sources(model)
-        place = (self, name, type(ball), ball.low, ball.high, target is None, attempt is None, sources)
-        compiled = model.compiled(place, graph, sources)
-        return functools.partial(compiled, *shared[:3], words, eps, *shared[3:], *more)
+        return bound_graph(self, model, x, y, ball, "run", work, seed, index, target, attempt)()
 
     @final
-    def craft(self, model: Classifier, x: Any, y: Any, *, ball: Ball, key: Any, reference: Any = None) -> Any:
+    def craft(
+        self, model: Classifier, x: Tensor, y: Labels, *, ball: Ball, key: Keys, reference: Tensor = None
+    ) -> Tensor:
         """Attacks inside a training step: the budget holds, but nobody asks whether the input itself was better.
 
         That question costs two forward passes, and training does not need the answer.
@@ -254,7 +217,7 @@ class Attack(abc.ABC):
         """How many attempts the attack consists of on a model of so many classes."""
         return sweep_size(self.target, num_classes)
 
-    def own_ball(self, threat: Ball, shape: tuple[int, ...]) -> Ball:
+    def own_ball(self, threat: Ball, shape: Shape) -> Ball:
         """Where this attack may move an image of a shape under a threat: there, unless it has a ball of its own."""
         if not (self.norm or self.eps):
             return threat

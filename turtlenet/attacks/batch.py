@@ -1,6 +1,6 @@
 """A batch under attack, within a graph: whose attempts these are, what they are after, and how they are judged."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from keras import ops
 
@@ -9,6 +9,7 @@ from turtlenet.attacks.context import AttackResult, Context, SearchResult
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose, choose_target, is_sweep
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
+from turtlenet.typing import Keys, Labels, State, Tensor
 
 if TYPE_CHECKING:
     from turtlenet.attacks.base import Attack
@@ -34,14 +35,14 @@ class Batch(NamedTuple):
 
     attack: "Attack"
     model: Classifier
-    x: Any
-    y: Any
+    x: Tensor
+    y: Labels
     ball: Ball
-    keys: Any
-    key: Any
-    attempt: Any = None
-    target: Any = None
-    reference: Any = None
+    keys: Keys
+    key: Keys
+    attempt: Tensor = None
+    target: Labels = None
+    reference: Tensor = None
 
     def by(self, attack: "Attack") -> "Batch":
         """The same batch under a part of the attack."""
@@ -69,7 +70,7 @@ class Batch(NamedTuple):
         target = choose_target(self.attack.target, self.y, self.model(self.x), random.fold_in(self.keys, 0x7A6))
         return self._goal(target)
 
-    def _goal(self, target: Any = None, *, any_wrong: bool = False) -> Goal:
+    def _goal(self, target: Labels = None, *, any_wrong: bool = False) -> Goal:
         reference = self.reference
         if reference is None and losses.get(self.attack.judged_by).relative:
             reference = ops.stop_gradient(self.model(self.x))
@@ -87,7 +88,7 @@ class Batch(NamedTuple):
         for part, count in rounds:
             under_part = self.by(part)
 
-            def attempt(number: Any, state: Any, batch: Batch = under_part) -> Any:
+            def attempt(number: Tensor, state: State, batch: Batch = under_part) -> Tensor:
                 best, gradients, queries, key = state
                 result = batch.attack.attempted(batch._replace(key=key, attempt=number))
                 x = batch.within(result.x) if result.logits is None else result.x
@@ -100,14 +101,14 @@ class Batch(NamedTuple):
             )
         return SearchResult(best.x, best.logits, gradients, queries)
 
-    def judge(self, logits: Any, x: Any) -> Verdict:
+    def judge(self, logits: Tensor, x: Tensor) -> Verdict:
         """What any attempt is judged by: its loss, or how near it is where the smallest perturbation is looked for."""
         goal = self.final_goal()
         if self.attack.minimal:
             return Verdict(goal.reached(logits), -self.ball.distance(x, self.x))
         return goal.judge(self.attack.judged_by, logits)
 
-    def within(self, candidates: Any) -> Any:
+    def within(self, candidates: Tensor) -> Tensor:
         """Brings candidates into the ball; what is not finite does not move."""
         finite = ops.where(ops.isfinite(candidates), candidates, self.x)
         return ops.where(ops.convert_to_tensor(self.ball.eps) > 0, self.ball.project(finite, self.x), self.x)
@@ -128,10 +129,10 @@ class Batch(NamedTuple):
         )
 
 
-def nth_keys(keys: Any, number: Any) -> Any:
+def nth_keys(keys: Keys, number: Tensor) -> Tensor:
     """The keys of the attempts with these numbers, int32 (batch,), from those of the first."""
 
-    def advance(step: Any, state: Any) -> Any:
+    def advance(step: Tensor, state: State) -> Tensor:
         return (choose(step < number, random.following(state[0]), state[0]),)
 
     return backend.loop(ops.max(number), advance, (keys,))[1][0]

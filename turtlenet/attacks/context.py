@@ -1,11 +1,12 @@
 """What a search is given, and what it gives back."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from turtlenet import backend
 from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
+from turtlenet.typing import Keys, Tensor
 
 __all__ = ["AttackResult", "Context", "SearchResult"]
 
@@ -22,12 +23,12 @@ class Context(NamedTuple):
     """
 
     model: Classifier
-    x: Any
+    x: Tensor
     goal: Goal
     ball: Ball
-    key: Any
+    key: Keys
 
-    def gradient(self, loss: str, point: Any) -> tuple[Any, Any, Any]:
+    def gradient(self, loss: str, point: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A loss of the goal at a point, and where it climbs.
 
         Args:
@@ -38,7 +39,7 @@ class Context(NamedTuple):
             The loss, float32 (batch,); whether the goal is reached, bool (batch,); the gradient, shaped like `point`.
         """
 
-        def loss_and_reached(point: Any) -> tuple[Any, Any]:
+        def loss_and_reached(point: Tensor) -> tuple[Tensor, Tensor]:
             logits = self.model(point)
             return self.goal.loss(loss, logits), self.goal.reached(logits)
 
@@ -56,10 +57,10 @@ class SearchResult(NamedTuple):
         queries: Forward passes without a gradient for each example, likewise.
     """
 
-    x: Any
-    logits: Any = None
-    gradients: Any = 0
-    queries: Any = 0
+    x: Tensor
+    logits: Tensor = None
+    gradients: Tensor = 0
+    queries: Tensor = 0
 
 
 class AttackResult(NamedTuple):
@@ -73,8 +74,8 @@ class AttackResult(NamedTuple):
         queries: Forward passes without a gradient for each example, int32 (batch,).
     """
 
-    x: Any
-    logits: Any
-    reached: Any
-    gradients: Any
-    queries: Any
+    x: Tensor
+    logits: Tensor
+    reached: Tensor
+    gradients: Tensor
+    queries: Tensor

@@ -14,6 +14,7 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import Keys, State, Tensor
 from turtlenet.uncertainty import LARGEST, uncertainty
 
 __all__ = ["DetectorEvasion"]
@@ -60,27 +61,27 @@ class DetectorEvasion(Attack):
     def judged_by(self) -> str:
         return "margin"
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         if model.stochastic and model.draws < 2:
             raise SettingError(f"Expected draws >= 2, which can differ, for this attack; got {model.draws}.")
 
-        def again(_: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        def again(_: Tensor, state: State) -> State:
             best, key = state
             return self._climb(model, x, goal, ball, key, best), random.following(key)
 
         _, (best, _) = backend.loop(self.restarts, again, (Best.none(x, model.num_classes), key))
         return SearchResult(best.x, None, self.restarts * self.steps, self.restarts)
 
-    def _climb(self, model: Classifier, x: Any, goal: Goal, ball: Ball, key: Any, best: Best) -> Best:
+    def _climb(self, model: Classifier, x: Tensor, goal: Goal, ball: Ball, key: Keys, best: Best) -> Best:
         """One ascent from a random point; keeps the best point on the way."""
 
-        def look(point: Any) -> tuple[Any, Any]:
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
             each = model.each(point)
             logits, spread = model.mean(each), uncertainty(ops.softmax(each, axis=-1))
             height = ops.minimum(goal.loss("margin", logits), self.confidence) - self.weight * self._hinge(spread)
             return height, (logits, spread)
 
-        def climb(_: Any, state: tuple[Best, Any]) -> tuple[Best, Any]:
+        def climb(_: Tensor, state: tuple[Best, Tensor]) -> tuple[Best, Tensor]:
             best, point = state
             _, (logits, spread), slope = backend.input_gradient(look, point)
             best = best.or_better(point, logits, self._verdict(goal, logits, spread))
@@ -90,7 +91,7 @@ class DetectorEvasion(Attack):
         logits, spread = look(point)[1]
         return best.or_better(point, logits, self._verdict(goal, logits, spread))
 
-    def _hinge(self, spread: Any) -> Any:
+    def _hinge(self, spread: Tensor) -> Tensor:
         """How far the uncertainty is from where the attack wants it, in thresholds."""
         if self.side == "below":
             wanted = self.threshold * self.aim
@@ -98,7 +99,7 @@ class DetectorEvasion(Attack):
         wanted = min(self.threshold / self.aim, LARGEST)
         return ops.relu(wanted - spread) / wanted
 
-    def _verdict(self, goal: Goal, logits: Any, spread: Any) -> Verdict:
+    def _verdict(self, goal: Goal, logits: Tensor, spread: Tensor) -> Verdict:
         """Both goals first; then the wrong answer, the farther from the detector the better; then the margin."""
         fooled, margin = goal.reached(logits), goal.loss("margin", logits)
         below = self.side == "below"

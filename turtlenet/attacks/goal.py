@@ -1,11 +1,12 @@
 """What an attack is after: away from the true label, or towards a target."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from keras import ops
 
 from turtlenet import losses, random
 from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.typing import Keys, Labels, Tensor
 
 __all__ = [
     "TARGETS",
@@ -26,11 +27,11 @@ TARGETS = ("least_likely", "next", "random", "runner_up")
 class Verdict:
     """How far an attack got with each example: whether its goal is reached, and the loss."""
 
-    def __init__(self, reached: Any, loss: Any):
+    def __init__(self, reached: Tensor, loss: Tensor):
         self.reached = reached
         self.loss = loss
 
-    def better_than(self, other: "Verdict") -> Any:
+    def better_than(self, other: "Verdict") -> Tensor:
         """Booleans (batch,): the goal first, the loss second; a NaN is never better."""
         first = ops.logical_and(self.reached, ops.logical_not(other.reached))
         same = ops.equal(self.reached, other.reached)
@@ -40,18 +41,18 @@ class Verdict:
 class Best(NamedTuple):
     """The best attempt so far at each example: where, the logits there, and the verdict on them."""
 
-    x: Any
-    logits: Any
-    reached: Any
-    loss: Any
+    x: Tensor
+    logits: Tensor
+    reached: Tensor
+    loss: Tensor
 
     @staticmethod
-    def none(x: Any, num_classes: int) -> "Best":
+    def none(x: Tensor, num_classes: int) -> "Best":
         """The input, with a verdict that any attempt betters."""
         zero = ops.zeros_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, :1])
         return Best(x, zero * ops.zeros((1, num_classes)), zero[:, 0] > 0, zero[:, 0] - float("inf"))
 
-    def or_better(self, x: Any, logits: Any, verdict: Verdict) -> "Best":
+    def or_better(self, x: Tensor, logits: Tensor, verdict: Verdict) -> "Best":
         """Takes another attempt where it is better."""
         won = verdict.better_than(Verdict(self.reached, self.loss))
         return Best(
@@ -62,7 +63,7 @@ class Best(NamedTuple):
         )
 
 
-def choose(condition: Any, yes: Any, no: Any) -> Any:
+def choose(condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
     """Chooses whole examples by booleans (batch,)."""
     return ops.where(ops.reshape(condition, (-1,) + (1,) * (len(yes.shape) - 1)), yes, no)
 
@@ -77,13 +78,13 @@ class Goal:
         reference: Logits (batch, classes) that a relative loss such as `kl` moves away from; None where none is asked.
     """
 
-    def __init__(self, y: Any, target: Any = None, *, any_wrong: bool = False, reference: Any = None):
+    def __init__(self, y: Labels, target: Labels = None, *, any_wrong: bool = False, reference: Tensor = None):
         self.y = y
         self.target = target
         self.any_wrong = any_wrong
         self.reference = reference
 
-    def loss(self, name: str, logits: Any) -> Any:
+    def loss(self, name: str, logits: Tensor) -> Tensor:
         """The per-example loss to climb, of shape (batch,)."""
         loss = losses.get(name)
         if loss.relative:
@@ -94,12 +95,12 @@ class Goal:
             return loss.untargeted(self.y, logits)
         return loss.targeted(self.y, self.target, logits)
 
-    def reached(self, logits: Any) -> Any:
+    def reached(self, logits: Tensor) -> Tensor:
         """Booleans (batch,): whether the model answers as the attacker wants."""
         answer = ops.cast(ops.argmax(logits, axis=-1), "int32")
         return answer != self.y if self.target is None or self.any_wrong else answer == self.target
 
-    def judge(self, name: str, logits: Any) -> Verdict:
+    def judge(self, name: str, logits: Tensor) -> Verdict:
         """The verdict on a batch of logits."""
         return Verdict(self.reached(logits), self.loss(name, logits))
 
@@ -133,7 +134,7 @@ def sweep_size(policy: str, num_classes: int) -> int:
     return num_classes - 1 if policy == "each" else min(int(policy[3:]), num_classes - 1)
 
 
-def choose_target(policy: str, y: Any, logits: Any, key: Any, attempt: Any = 0) -> Any:
+def choose_target(policy: str, y: Labels, logits: Tensor, key: Keys, attempt: Tensor = 0) -> Tensor:
     """Chooses targets by a policy's name or a class number.
 
     Args:

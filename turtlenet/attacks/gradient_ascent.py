@@ -13,6 +13,7 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import Keys, State, Tensor
 
 __all__ = ["GradientAscent"]
 
@@ -68,14 +69,14 @@ class GradientAscent(Attack):
     def attempts(self, num_classes: int) -> int:
         return self.restarts * super().attempts(num_classes)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         length = self.step if self.step > 0 else self.step_size * ball.eps
 
-        def look(point: Any) -> tuple[Any, Any]:
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
             logits = model(point)
             return goal.loss(self.loss, logits), logits
 
-        def climb(_: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        def climb(_: Tensor, state: State) -> State:
             best, point, running = state
             loss, logits, slope = backend.input_gradient(look, point)
             if self.keep == "best" or self.early_stop:
@@ -83,8 +84,8 @@ class GradientAscent(Attack):
             if self.momentum > 0:
                 running = self.momentum * running + slope / _mean_size(slope)
                 slope = running
-            moved = ball.project(point + length * ball.steepest(slope, point), x)
-            return best, choose(best.reached, point, moved) if self.early_stop else moved, running
+            following = ball.project(point + length * ball.steepest(slope, point), x)
+            return best, choose(best.reached, point, following) if self.early_stop else following, running
 
         running = ops.zeros_like(x) if self.momentum > 0 else ops.zeros(())
         state = (Best.none(x, model.num_classes), self._begin(model, x, ball, key), running)
@@ -100,7 +101,7 @@ class GradientAscent(Attack):
         """When a loop whose state begins with the best so far may end before its time."""
         return (lambda state: ops.all(state[0].reached)) if self.early_stop else None
 
-    def _begin(self, model: Classifier, x: Any, ball: Ball, key: Any) -> Any:
+    def _begin(self, model: Classifier, x: Tensor, ball: Ball, key: Keys) -> Tensor:
         small = ball.with_eps(self.start_size * ball.eps)
         if self.start == "odi":
             return self._diversified(model, small.sample(x, key), x, small, random.fold_in(key, _ODI))
@@ -110,20 +111,20 @@ class GradientAscent(Attack):
             return small.project(x + small.eps * ops.sign(random.normal(key, x.shape[1:])), x)
         return x
 
-    def _diversified(self, model: Classifier, point: Any, x: Any, small: Ball, key: Any) -> Any:
+    def _diversified(self, model: Classifier, point: Tensor, x: Tensor, small: Ball, key: Keys) -> Tensor:
         """Climbs a random sum of the logits."""
         weights = random.uniform(key, (model.num_classes,), -1.0, 1.0)
 
-        def look(point: Any) -> tuple[Any, Any]:
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
             return ops.sum(weights * model(point), axis=1), ()
 
-        def climb(_: Any, state: tuple[Any]) -> tuple[Any]:
+        def climb(_: Tensor, state: tuple[Tensor]) -> tuple[Tensor]:
             slope = backend.input_gradient(look, state[0])[2]
             return (small.project(state[0] + small.eps * small.steepest(slope, state[0]), x),)
 
         return backend.loop(self.odi_steps, climb, (point,))[1][0]
 
 
-def _mean_size(slope: Any) -> Any:
+def _mean_size(slope: Tensor) -> Tensor:
     size = ops.mean(ops.abs(slope), axis=tuple(range(1, len(slope.shape))), keepdims=True)
     return ops.maximum(size, 1e-30)

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -12,6 +12,7 @@ from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
+from turtlenet.typing import Keys, State, Tensor
 
 __all__ = ["Iterative"]
 
@@ -47,26 +48,26 @@ class Iterative(abc.ABC):
         """The number of iterations."""
 
     @abc.abstractmethod
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         """The state before the first iteration: tensors, each of shape (batch, ...); see `search`."""
 
     @abc.abstractmethod
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         """One iteration, its number an int32 scalar; the state comes back in the same shapes and dtypes."""
 
     @abc.abstractmethod
-    def finish(self, state: Any, context: Context) -> SearchResult:
+    def finish(self, state: State, context: Context) -> SearchResult:
         """What was found in the end."""
 
     @abc.abstractmethod
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         """Which examples no further iteration would change, booleans (batch,)."""
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         context = Context(model, x, goal, ball, key)
         return self.finish(self.between(0, self.length, self.begin(context), context), context)
 
-    def advance(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def advance(self, step: Tensor, state: State, context: Context) -> State:
         """One iteration, in which examples that are done stay as they are."""
         after = self.iterate(step, state, context)
         if self.holds_done:
@@ -74,10 +75,10 @@ class Iterative(abc.ABC):
         done = self.done(state)
         return tuple(choose(done, old, new) for old, new in zip(state, after, strict=True))
 
-    def between(self, first: Any, last: Any, state: Any, context: Context) -> Any:
+    def between(self, first: Tensor, last: Tensor, state: State, context: Context) -> Tensor:
         """The iterations from `first` up to `last`, which is not among them."""
 
-        def advance(number: Any, state: Any) -> Any:
+        def advance(number: Tensor, state: State) -> Tensor:
             # A plain tuple: JAX tells a named one from it.
             return tuple(self.advance(first + number, state, context))
 

@@ -1,7 +1,6 @@
 """Random noise: the baseline that any attack must beat."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from turtlenet import backend, losses, random
 from turtlenet.attacks.base import MOST, Attack, attacks
@@ -10,6 +9,7 @@ from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import Keys, Tensor
 
 __all__ = ["Noise"]
 
@@ -35,8 +35,8 @@ class Noise(Attack):
     def family(self) -> str:
         return "random"
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
-        def draw(number: Any, state: tuple[Best]) -> tuple[Best]:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
+        def draw(number: Tensor, state: tuple[Best]) -> tuple[Best]:
             point = self._point(x, ball, random.fold_in(key, number))
             logits = model(point)
             return (state[0].or_better(point, logits, goal.judge(self.loss, logits)),)
@@ -44,7 +44,7 @@ class Noise(Attack):
         _, (best,) = backend.loop(self.draws, draw, (Best.none(x, model.num_classes),))
         return SearchResult(best.x, best.logits, queries=self.draws)
 
-    def _point(self, x: Any, ball: Ball, key: Any) -> Any:
+    def _point(self, x: Tensor, ball: Ball, key: Keys) -> Tensor:
         if self.kind == "uniform":
             return ball.sample(x, key)
         return ball.project(x + self.deviation * ball.eps * random.normal(key, x.shape[1:]), x)

@@ -1,7 +1,6 @@
 """Searches that ask for answers and take no gradient: what an answer costs is what counts."""
 
 import math
-from typing import Any
 
 import numpy as np
 from keras import ops
@@ -10,8 +9,9 @@ from turtlenet import random
 from turtlenet.attacks.goal import Best, Goal, Verdict
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
+from turtlenet.typing import Keys, Shape, Tensor
 
-__all__ = ["beside", "check_budget", "cosines", "directions", "fold", "fold_keys", "grid", "most_of", "try_all"]
+__all__ = ["check_budget", "cosines", "directions", "fold", "fold_keys", "grid", "most_of", "try_all"]
 
 _SIZES = 0x73697A65
 
@@ -31,11 +31,6 @@ def check_budget(queries: int, least: int, what: str) -> None:
         raise SettingError(f"Expected queries >= {least:,} for {what}; got {queries}.")
 
 
-def beside(values: Any, like: Any) -> Any:
-    """Shapes values (batch,) so that they multiply tensors (batch, ...)."""
-    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
-
-
 def fold(goal: Goal, count: int) -> Goal:
     """The goal of `count` candidates for each example, in the order of `ops.repeat`."""
     target = None if goal.target is None else ops.repeat(goal.target, count, axis=0)
@@ -43,13 +38,13 @@ def fold(goal: Goal, count: int) -> Goal:
     return Goal(ops.repeat(goal.y, count, axis=0), target, any_wrong=goal.any_wrong, reference=reference)
 
 
-def fold_keys(key: Any, first: Any, count: int) -> tuple[Any, Any]:
+def fold_keys(key: Keys, first: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Keys of `count` candidates for each example, in the order of `ops.repeat`, and the candidates' numbers."""
     numbers = ops.cast(ops.zeros_like(key[:, :1]), "int32") + ops.arange(count, dtype="int32")[None, :]
     return ops.repeat(key, count, axis=0), ops.reshape(first + numbers, (-1,))
 
 
-def directions(key: Any, step: Any, first: Any, count: int, values: int) -> tuple[Any, Any]:
+def directions(key: Keys, step: Tensor, first: Tensor, count: int, values: int) -> tuple[Tensor, Tensor]:
     """Draws `count` Gaussian directions for each example, at a tenth of what `random.normal` costs.
 
     The signs are each example's own; the sizes belong to the step and the number, so that all examples share them.
@@ -76,7 +71,7 @@ def most_of(total: int, most: int) -> int:
     return max(size for size in range(1, most + 1) if total % size == 0)
 
 
-def grid(shape: tuple[int, ...]) -> tuple[int, int, int]:
+def grid(shape: Shape) -> tuple[int, int, int]:
     """Rows, columns and channels of an input; one that is no image is a column of pixels."""
     if len(shape) >= 3:
         return math.prod(shape[:-2]), shape[-2], shape[-1]
@@ -92,8 +87,8 @@ def cosines(size: int) -> np.ndarray:
 
 
 def try_all(
-    model: Classifier, goal: Goal, loss: str, best: Best, rows: Any, count: int, allowed: Any = True
-) -> tuple[Best, Any]:
+    model: Classifier, goal: Goal, loss: str, best: Best, rows: Tensor, count: int, allowed: Tensor = True
+) -> tuple[Best, Tensor]:
     """Asks for several candidates for each example.
 
     Args:
@@ -112,7 +107,7 @@ def try_all(
     merit = verdict.loss + 1e9 * ops.cast(verdict.reached, "float32")
     first = ops.cast(ops.argmax(ops.reshape(merit, (-1, count)), axis=1), "int32")
 
-    def pick(values: Any) -> Any:
+    def pick(values: Tensor) -> Tensor:
         folded = ops.reshape(values, (-1, count, math.prod(values.shape[1:])))
         picked = ops.take_along_axis(folded, first[:, None, None], axis=1)[:, 0]
         return ops.reshape(picked, (-1, *values.shape[1:]))

@@ -3,7 +3,6 @@
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from keras import ops
@@ -16,6 +15,7 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.ranges import count, number, one_of, share
+from turtlenet.typing import Keys, Tensor
 
 __all__ = ["Spatial", "turned"]
 
@@ -58,14 +58,14 @@ class Spatial(Attack):
                 f"Expected a grid of at most {MOST:,}; got {self.angles} x {self.shifts} x {self.shifts}."
             )
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         if len(x.shape) != 4:
             raise ModelError(f"Expected images of height, width and channels; got inputs of shape {x.shape[1:]}.")
         most = (math.radians(self.angle), self.shift * x.shape[1], self.shift * x.shape[2])
         grid = ops.convert_to_tensor(self._grid() * np.asarray(most, "float32"))
         count = grid.shape[0] if self.way == "grid" else self.draws
 
-        def attempt(number: Any, state: tuple[Best]) -> tuple[Best]:
+        def attempt(number: Tensor, state: tuple[Best]) -> tuple[Best]:
             if self.way == "grid":
                 move = ops.zeros_like(x[:, :1, 0, 0]) + ops.take(grid, number, axis=0)[None]
             else:
@@ -84,7 +84,7 @@ class Spatial(Attack):
         return np.array(list(itertools.product(angles, shifts, shifts)), "float32")
 
 
-def turned(x: Any, move: Any, fill: float) -> Any:
+def turned(x: Tensor, move: Tensor, fill: float) -> Tensor:
     """Images rotated about their middle, then shifted.
 
     Args:
@@ -101,7 +101,7 @@ def turned(x: Any, move: Any, fill: float) -> Any:
     row = cosine * down + sine * right + middle[0]
     column = -sine * down + cosine * right + middle[1]
     pixels = ops.reshape(x, (-1, height * width, channels)) - fill
-    total: Any = 0.0
+    total: Tensor = 0.0
     for low in itertools.product((0, 1), (0, 1)):
         r, c = ops.floor(row) + low[0], ops.floor(column) + low[1]
         share = (1 - ops.abs(row - r)) * (1 - ops.abs(column - c))

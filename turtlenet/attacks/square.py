@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from keras import ops
@@ -16,6 +16,7 @@ from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.projections import onto_l1
 from turtlenet.balls import Ball
 from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import Keys, Shape, State, Tensor
 
 __all__ = ["Square"]
 
@@ -64,54 +65,54 @@ class Square(Iterative, Attack):
     def attempts(self, num_classes: int) -> int:
         return self.restarts * super().attempts(num_classes)
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         model, x, goal, ball = context.model, context.x, context.goal, context.ball
         image = patches.as_image(x)
         start = random.fold_in(context.key, _START)
         if ball.norm == "linf":
             # Stripes from top to bottom: of all starts, the one that convolutions dislike most.
-            moved = image + ball.eps * random.rademacher(start, (1, *image.shape[2:]))
+            start_image = image + ball.eps * random.rademacher(start, (1, *image.shape[2:]))
         else:
-            moved = image + _scaled(patches.tiles(start, image.shape[1:], ball.norm), ball)
-        point = _within(ops.reshape(moved, ops.shape(x)), x, ball)
+            start_image = image + _scaled(patches.tiles(start, image.shape[1:], ball.norm), ball)
+        point = _within(ops.reshape(start_image, ops.shape(x)), x, ball)
         logits = model(point)
         best = Best.none(x, model.num_classes).or_better(point, logits, goal.judge(self.loss, logits))
         return *best, ops.ones_like(goal.y)
 
-    def between(self, first: Any, last: Any, state: Any, context: Context) -> Any:
+    def between(self, first: Tensor, last: Tensor, state: State, context: Context) -> Tensor:
         begun = first // _BLOCK
 
-        def block(number: Any, state: Any) -> Any:
+        def block(number: Tensor, state: State) -> Tensor:
             place = (begun + number) * _BLOCK
             start, end = ops.maximum(first, place), ops.minimum(last, place + _BLOCK)
             draws = self._draws(begun + number, context.x, context.key)
 
-            def query(step: Any, state: Any) -> Any:
+            def query(step: Tensor, state: State) -> Tensor:
                 return self._query(start + step, state, ops.take(draws, start + step - place, axis=1), context)
 
             return backend.loop(end - start, query, state, self._all_done)[1]
 
         return backend.loop((last - 1) // _BLOCK + 1 - begun, block, tuple(state), self._all_done)[1]
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         draws = ops.take(self._draws(step // _BLOCK, context.x, context.key), step % _BLOCK, axis=1)
         return self._query(step, state, draws, context)
 
-    def finish(self, state: Any, context: Context) -> SearchResult:
+    def finish(self, state: State, context: Context) -> SearchResult:
         best = Best(*state[:4])
         return SearchResult(best.x, best.logits, queries=state[4])
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         return state[2]
 
-    def _all_done(self, state: Any) -> Any:
+    def _all_done(self, state: State) -> Tensor:
         return ops.all(self.done(state))
 
-    def _draws(self, block: Any, x: Any, key: Any) -> Any:
+    def _draws(self, block: Tensor, x: Tensor, key: Keys) -> Tensor:
         """Uniform numbers for a block of queries: two corners, whether to turn, and a sign for each channel."""
         return random.uniform(random.fold_in(key, block), (_BLOCK, 5 + patches.image_shape(x.shape[1:])[2]))
 
-    def _query(self, step: Any, state: Any, draws: Any, context: Context) -> tuple[Any, ...]:
+    def _query(self, step: Tensor, state: State, draws: Tensor, context: Context) -> State:
         x, ball = context.x, context.ball
         best, asked = Best(*state[:4]), state[4]
         sizes = self._sizes(x.shape[1:], least=1 if ball.norm == "linf" else 3)
@@ -130,7 +131,7 @@ class Square(Iterative, Attack):
         total = self.queries if self.rescale else 10_000
         return np.array([min(-(-(bound + 1) * total // 10_000), 2**31 - 1) for bound in _SCHEDULE], "int32")
 
-    def _sizes(self, shape: tuple[int, ...], least: int) -> np.ndarray:
+    def _sizes(self, shape: Shape, least: int) -> np.ndarray:
         """Sides of the squares, stage by stage."""
         height, width, _ = patches.image_shape(shape)
         sides = []
@@ -141,14 +142,14 @@ class Square(Iterative, Attack):
         return np.array(sides, "int32")
 
 
-def _squares(best: Any, x: Any, draws: Any, sizes: np.ndarray, stage: Any, ball: Ball) -> Any:
+def _squares(best: Tensor, x: Tensor, draws: Tensor, sizes: np.ndarray, stage: Tensor, ball: Ball) -> Tensor:
     """Moves one square to the ball's edge, each channel up or down."""
     side = ops.take(ops.convert_to_tensor(sizes), stage)
     within, _ = patches.window(draws[:, :2], side, x.shape[1:])
     return best + 2.0 * ball.eps * within * patches.signs(draws[:, 5:])
 
 
-def _bumps(best: Any, x: Any, draws: Any, sizes: np.ndarray, stage: Any, ball: Ball) -> Any:
+def _bumps(best: Tensor, x: Tensor, draws: Tensor, sizes: np.ndarray, stage: Tensor, ball: Ball) -> Tensor:
     """Takes the perturbation out of one square and puts it, and what is left of the radius, as a bump into another."""
     side = ops.take(ops.convert_to_tensor(sizes), stage)
     near, corner = patches.window(draws[:, :2], side, x.shape[1:])
@@ -169,19 +170,19 @@ def _bumps(best: Any, x: Any, draws: Any, sizes: np.ndarray, stage: Any, ball: B
     return x + _scaled(delta * (1 - far) * (1 - near) + new, ball)
 
 
-def _scaled(delta: Any, ball: Ball) -> Any:
+def _scaled(delta: Tensor, ball: Ball) -> Tensor:
     """In L2 all of the radius is used before the bounds cut some of it off."""
     return delta / (1e-12 + _length(delta, "l2", (1, 2, 3))) * ball.eps if ball.norm == "l2" else delta
 
 
-def _within(moved: Any, x: Any, ball: Ball) -> Any:
+def _within(point: Tensor, x: Tensor, ball: Ball) -> Tensor:
     # In L1 the bounds once more, because sums round.
     if ball.norm == "l1":
-        return ball.inside(onto_l1(moved, x, ball.eps, ball.low, ball.high))
-    return ball.project(moved, x)
+        return ball.inside(onto_l1(point, x, ball.eps, ball.low, ball.high))
+    return ball.project(point, x)
 
 
-def _length(delta: Any, norm: str, axes: tuple[int, ...]) -> Any:
+def _length(delta: Tensor, norm: str, axes: tuple[int, ...]) -> Tensor:
     if norm == "l1":
         return ops.sum(ops.abs(delta), axis=axes, keepdims=True)
     return ops.sqrt(ops.sum(ops.square(delta), axis=axes, keepdims=True))

@@ -72,11 +72,11 @@ def names() -> list[str]:
 
 def expand(specs: Iterable[str | Attack]) -> list[str | Attack]:
     """Puts the attacks of a suite in the place of its `.toml` path."""
-    found: list[str | Attack] = []
+    expanded: list[str | Attack] = []
     for spec in specs:
         is_suite = isinstance(spec, str) and spec.endswith(".toml")
-        found += find(spec).attacks if is_suite else [spec]  # type: ignore[arg-type]
-    return found
+        expanded += find(spec).attacks if is_suite else [spec]  # type: ignore[arg-type]
+    return expanded
 
 
 def _is_specs(value: Any) -> bool:

@@ -18,6 +18,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import write_whole
 from turtlenet.numpy_files import check_arrays
+from turtlenet.typing import Keys, Labels, State, Tensor
 
 __all__ = ["Perturbation", "Universal", "fit_universal", "measure_universal"]
 
@@ -57,7 +58,7 @@ class Universal(Attack):
         # A graph holds the numbers themselves: those of a file that has changed are another graph's.
         return (_loaded(self.file),)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         return SearchResult(x + ops.convert_to_tensor(_loaded(self.file).delta)[None])
 
 
@@ -157,17 +158,17 @@ def fit_universal(
             raise SettingError(f"Expected {name} > 0; got {number}.")
     x, y = np.asarray(x, "float32"), np.asarray(y, "int32")
 
-    def climb(delta: Any, images: Any, labels: Any) -> Any:
-        def look(shifts: Any) -> tuple[Any, Any]:
+    def climb(delta: Tensor, images: Tensor, labels: Labels) -> Tensor:
+        def clipped_loss(shifts: Tensor) -> tuple[Tensor, State]:
             logits = model(ball.inside(images + shifts))
             return ops.minimum(losses.cross_entropy(labels, logits), clip), ()
 
         wide = ops.repeat(delta[None], ops.shape(images)[0], axis=0)
-        slope = backend.input_gradient(look, wide)[2]
+        slope = backend.input_gradient(clipped_loss, wide)[2]
         uphill = ops.mean(slope, axis=0, keepdims=True)
         middle = ops.zeros_like(uphill) + (ball.low + ball.high) / 2
-        moved = delta[None] + step_size * ball.eps * ball.steepest(uphill, middle)
-        return _within(ball, moved)[0]
+        following = delta[None] + step_size * ball.eps * ball.steepest(uphill, middle)
+        return _within(ball, following)[0]
 
     step = model.compiled(("universal", type(ball), float(ball.eps), ball.low, ball.high, step_size, clip), climb)
     draw = np.random.default_rng(seed)
@@ -181,8 +182,8 @@ def fit_universal(
             rows = order[first : first + size]
             delta = ops.convert_to_numpy(step(*map(ops.convert_to_tensor, (delta, x[rows], y[rows]))))
         for rows in np.array_split(np.arange(len(x)), -(-len(x) // size)):
-            moved = np.clip(x[rows] + delta, ball.low, ball.high)
-            fooled += int((model.predict(moved).argmax(axis=1) != y[rows]).sum())
+            images = np.clip(x[rows] + delta, ball.low, ball.high)
+            fooled += int((model.predict(images).argmax(axis=1) != y[rows]).sum())
         if fooled > most:
             best, most = delta, fooled
         tick(epoch)
@@ -191,7 +192,7 @@ def fit_universal(
     return best
 
 
-def _within(ball: Ball, delta: Any) -> Any:
+def _within(ball: Ball, delta: Tensor) -> Tensor:
     """The nearest perturbation of the radius, whatever the bounds."""
     # Bounds that never bind: only the images that the perturbation moves have any.
     wide = type(ball)(ball.eps, -4.0 * ball.full, 4.0 * ball.full)

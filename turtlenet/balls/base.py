@@ -9,13 +9,14 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from keras import ops
 
 from turtlenet.arguments import fitted
 from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.typing import Keys, Shape, Tensor
 
 __all__ = ["BALLS", "Ball", "column", "euclidean", "flat", "get", "norms", "register"]
 
@@ -35,7 +36,7 @@ class Ball(abc.ABC):
         SettingError: `eps` is negative, NaN or infinite, or the bounds are not low < high.
     """
 
-    eps: Any
+    eps: Tensor
     low: float = 0.0
     high: float = 1.0
 
@@ -58,38 +59,38 @@ class Ball(abc.ABC):
         if not -math.inf < self.low < self.high < math.inf:
             raise SettingError(f"Expected bounds low < high; got {self.low} and {self.high}.")
 
-    def with_eps(self, eps: Any) -> "Ball":
+    def with_eps(self, eps: Tensor) -> "Ball":
         """The same kind of ball with another radius."""
         return dataclasses.replace(self, eps=eps)
 
-    def inside(self, x: Any) -> Any:
+    def inside(self, x: Tensor) -> Tensor:
         """Clips pixels to the bounds."""
         return ops.clip(x, self.low, self.high)
 
-    def project(self, moved: Any, x: Any) -> Any:
-        """Brings `moved` back into the ball around `x` and into the bounds."""
+    def project(self, point: Tensor, x: Tensor) -> Tensor:
+        """Brings `point` back into the ball around `x` and into the bounds."""
         # The bounds first: what they cut off must not count as length. The last clip only rounds.
-        return self.inside(x + self._shrink(self.inside(moved) - x))
+        return self.inside(x + self._shrink(self.inside(point) - x))
 
     @abc.abstractmethod
-    def _shrink(self, delta: Any) -> Any:
+    def _shrink(self, delta: Tensor) -> Tensor:
         """The nearest perturbation within the radius."""
 
     @abc.abstractmethod
-    def steepest(self, gradient: Any, at: Any) -> Any:
+    def steepest(self, gradient: Tensor, at: Tensor) -> Tensor:
         """The direction of unit length, in this norm, that climbs most from `at`."""
 
     @abc.abstractmethod
-    def sample(self, x: Any, key: Any) -> Any:
+    def sample(self, x: Tensor, key: Keys) -> Tensor:
         """Draws a point of the ball around each `x`, by the examples' keys (see `turtlenet.random`)."""
 
     @abc.abstractmethod
-    def distance(self, moved: Any, x: Any) -> Any:
+    def distance(self, point: Tensor, x: Tensor) -> Tensor:
         """The length of each perturbation, of shape (batch,)."""
 
-    def length(self, moved: np.ndarray, x: np.ndarray) -> np.ndarray:
+    def length(self, point: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The length of each perturbation on the host, float64 (n,): what a report counts by."""
-        delta = (moved.astype("float64") - x.astype("float64")).reshape(len(x), math.prod(x.shape[1:]))
+        delta = (point.astype("float64") - x.astype("float64")).reshape(len(x), math.prod(x.shape[1:]))
         measured: np.ndarray = np.linalg.norm(delta, ord=self.order, axis=1)
         return measured
 
@@ -97,7 +98,7 @@ class Ball(abc.ABC):
     def span(self, size: int) -> float:
         """The length of a perturbation that is 1 in each of `size` values."""
 
-    def per_pixel(self, shape: tuple[int, ...]) -> float:
+    def per_pixel(self, shape: Shape) -> float:
         """The change of a pixel that the radius allows, as a share of the pixel range.
 
         Of every pixel for `linf`, in the root mean square over all for `l2`, on average for `l1`; for `l0` the share
@@ -108,7 +109,7 @@ class Ball(abc.ABC):
         """
         return float(self.eps) / self.widest(shape)
 
-    def widest(self, shape: tuple[int, ...]) -> float:
+    def widest(self, shape: Shape) -> float:
         """The radius of the ball that holds every image of a shape within the bounds."""
         return self.full * self.span(math.prod(shape))
 
@@ -140,7 +141,7 @@ def register(*aliases: str) -> Callable[[type[B]], type[B]]:
     return add
 
 
-def get(norm: str, eps: Any, bounds: tuple[float, float] = (0.0, 1.0)) -> Ball:
+def get(norm: str, eps: Tensor, bounds: tuple[float, float] = (0.0, 1.0)) -> Ball:
     """Makes the ball of a norm's name.
 
     Raises:
@@ -159,16 +160,16 @@ def norms(*, climbing: bool = False) -> tuple[str, ...]:
     return tuple(ball.norm for ball in sorted(known, key=lambda ball: -ball.order))
 
 
-def flat(x: Any) -> Any:
+def flat(x: Tensor) -> Tensor:
     """Shapes (batch, ...) as (batch, values)."""
     return ops.reshape(x, (-1, math.prod(x.shape[1:])))
 
 
-def column(values: Any, like: Any) -> Any:
+def column(values: Tensor, like: Tensor) -> Tensor:
     """Shapes (batch,) so that it multiplies images."""
     return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
 
 
-def euclidean(delta: Any) -> Any:
+def euclidean(delta: Tensor) -> Tensor:
     """The Euclidean length of each example, (batch,)."""
     return ops.sqrt(ops.sum(ops.square(flat(delta)), axis=1))

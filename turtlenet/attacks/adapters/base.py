@@ -14,12 +14,15 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.graph import bound_graph
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
 from turtlenet.registry import parse_spec
+from turtlenet.typing import Keys, Tensor
 
 __all__ = ["External", "names_of"]
 
@@ -104,7 +107,7 @@ class External(Attack):
         x, y = np.asarray(x, "float32"), np.asarray(y, "int32")
         aims = None if target is None else np.asarray(target, "int32")
         if aims is None and self.targeted:
-            chosen = self.graph(model, x, y, ball, "aims", lambda batch: batch.goal().target, seed, index)()
+            chosen = bound_graph(self, model, x, y, ball, "aims", lambda batch: batch.goal().target, seed, index)()
             aims = ops.convert_to_numpy(chosen)
         first = int(np.asarray(index).reshape(-1)[0]) if index is not None and len(x) else 0
         state = np.random.get_state()
@@ -124,14 +127,16 @@ class External(Attack):
             np.random.set_state(state)
         candidates = backend.shard(ops.convert_to_tensor(np.asarray(found, "float32").reshape(x.shape)))
 
-        args = (seed, index, aims, None, candidates)
-        crafted = self.graph(model, x, y, ball, "outside", lambda _, candidates: SearchResult(candidates), *args)()
-        made: AttackResult = crafted._replace(
-            gradients=crafted.gradients + gradients, queries=crafted.queries + queries
-        )
-        return made
+        def judge(_: Batch, candidates: Tensor) -> SearchResult:
+            return SearchResult(candidates)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+        judged = bound_graph(self, model, x, y, ball, "outside", judge, seed, index, aims, None, candidates)()
+        result: AttackResult = judged._replace(
+            gradients=judged.gradients + gradients, queries=judged.queries + queries
+        )
+        return result
+
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         raise SettingError(
             f"Expected an attack of turtlenet's own within a training step or another attack; got {self}."
         )

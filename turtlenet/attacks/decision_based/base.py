@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -10,10 +10,12 @@ from turtlenet import backend, random
 from turtlenet.attacks.base import MOST
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.query_attack import beside, grid
+from turtlenet.attacks.query_attack import grid
 from turtlenet.balls import Ball
+from turtlenet.balls.base import column
 from turtlenet.classifier import Classifier
 from turtlenet.ranges import count
+from turtlenet.typing import Keys, State, Tensor
 
 __all__ = ["DecisionBased", "bisect", "noise_start"]
 
@@ -41,11 +43,11 @@ class DecisionBased:
     def family(self) -> str:
         return "decision"
 
-    def finish(self, state: Any, context: Context) -> SearchResult:
+    def finish(self, state: State, context: Context) -> SearchResult:
         return SearchResult(state[0], queries=state[-1])
 
 
-def noise_start(tries: int, context: Context) -> tuple[Any, Any, Any]:
+def noise_start(tries: int, context: Context) -> tuple[Tensor, Tensor, Tensor]:
     """Where a walk may begin: far away, at noise that reaches the goal.
 
     Noise of three kinds in turn, because a model may answer all noise of one kind alike, and alike to an image: one
@@ -62,7 +64,7 @@ def noise_start(tries: int, context: Context) -> tuple[Any, Any, Any]:
     """
     model, x, goal, ball, key = context
 
-    def draw(number: Any, state: Any) -> Any:
+    def draw(number: Tensor, state: State) -> Tensor:
         point, started, spent = state
         noise = _noise(random.fold_in(key, _START + number), number, x, ball)
         reached = goal.reached(model(noise))
@@ -73,7 +75,7 @@ def noise_start(tries: int, context: Context) -> tuple[Any, Any, Any]:
     return backend.loop(tries, draw, state, lambda state: ops.all(state[1]))[1]
 
 
-def _noise(key: Any, number: Any, x: Any, ball: Ball) -> Any:
+def _noise(key: Keys, number: Tensor, x: Tensor, ball: Ball) -> Tensor:
     rows, columns, channels = grid(x.shape[1:])
     draw = random.uniform(random.fold_in(key, 0), (rows, columns, channels))
     places = [
@@ -82,13 +84,13 @@ def _noise(key: Any, number: Any, x: Any, ball: Ball) -> Any:
     ]
     blocks = ops.take(ops.take(draw, places[0], axis=1), places[1], axis=2)
     share = random.uniform(random.fold_in(key, 1), ())
-    two = ops.cast(draw < beside(share, draw), "float32")
+    two = ops.cast(draw < column(share, draw), "float32")
     kind = ops.mod(number, _KINDS)
     noise = ops.where(kind == 0, draw, ops.where(kind == 1, blocks, two))
     return ops.reshape(ball.low + ball.full * noise, ops.shape(x))
 
 
-def bisect(model: Classifier, goal: Goal, blend: Callable[[Any], Any], count: int) -> Any:
+def bisect(model: Classifier, goal: Goal, blend: Callable[[Tensor], Tensor], count: int) -> Tensor:
     """Halves an interval `count` times, a query each.
 
     Args:
@@ -98,7 +100,7 @@ def bisect(model: Classifier, goal: Goal, blend: Callable[[Any], Any], count: in
         The smallest share that was seen to reach the goal, (batch,).
     """
 
-    def halve(_: Any, state: Any) -> Any:
+    def halve(_: Tensor, state: State) -> Tensor:
         low, high = state
         middle = 0.5 * (low + high)
         reached = goal.reached(model(blend(middle)))

@@ -1,7 +1,7 @@
 """Less contrast, less sharpness: no draw."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -9,6 +9,7 @@ from turtlenet.attacks.base import attacks
 from turtlenet.attacks.decision_based.corruption import Corruption
 from turtlenet.attacks.query_attack import cosines, grid
 from turtlenet.balls import Ball
+from turtlenet.typing import Keys, Tensor
 
 __all__ = ["Blur", "Contrast"]
 
@@ -20,7 +21,7 @@ class Contrast(Corruption):
 
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf", "l1")
 
-    def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
+    def corrupted(self, x: Tensor, strength: Tensor, *, ball: Ball, key: Keys) -> Tensor:
         return ball.inside(x + strength * (0.5 * (ball.low + ball.high) - x))
 
 
@@ -32,7 +33,7 @@ class Blur(Corruption):
 
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf", "l1")
 
-    def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
+    def corrupted(self, x: Tensor, strength: Tensor, *, ball: Ball, key: Keys) -> Tensor:
         rows, columns, channels = grid(x.shape[1:])
         deviation = strength * max(rows, columns)
         image = ops.reshape(x, (-1, rows, columns, channels))
@@ -41,7 +42,7 @@ class Blur(Corruption):
         return ball.inside(ops.reshape(image, ops.shape(x)))
 
 
-def _blurring(size: int, deviation: Any) -> Any:
+def _blurring(size: int, deviation: Tensor) -> Tensor:
     """The symmetric matrix (size, size) that blurs a line."""
     waves = ops.convert_to_tensor(cosines(size))
     turns = ops.cast(ops.arange(size, dtype="int32"), "float32") * (3.141592653589793 / size)

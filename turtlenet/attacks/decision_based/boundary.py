@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -12,9 +12,11 @@ from turtlenet.attacks.context import Context
 from turtlenet.attacks.decision_based.base import DecisionBased, bisect, noise_start
 from turtlenet.attacks.goal import choose
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.attacks.query_attack import beside, check_budget, directions
+from turtlenet.attacks.query_attack import check_budget, directions
 from turtlenet.balls import Ball
+from turtlenet.balls.base import column
 from turtlenet.ranges import count, number
+from turtlenet.typing import State, Tensor
 
 __all__ = ["Boundary"]
 
@@ -59,24 +61,24 @@ class Boundary(DecisionBased, Iterative, Attack):
     def length(self) -> int:
         return -(-self.queries // _BLOCK)
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         x = context.x
-        point, found, spent = noise_start(min(self.starts, self.queries), context)
-        share = bisect(context.model, context.goal, lambda share: x + beside(share, x) * (point - x), _BISECTIONS)
-        nearer = x + beside(share, x) * (point - x)
+        point, started, spent = noise_start(min(self.starts, self.queries), context)
+        share = bisect(context.model, context.goal, lambda share: x + column(share, x) * (point - x), _BISECTIONS)
+        nearer = x + column(share, x) * (point - x)
         one = ops.ones_like(share)
         steps = (self.spherical_step * one, self.source_step * one)
         counts = (0.0 * one,) * 4
-        spent = spent + ops.where(found, _BISECTIONS, 0)
-        over = self._over(found, steps[1], nearer, x, context.ball, spent)
-        return (choose(found, nearer, x), found, *steps, *counts, over, spent)
+        spent = spent + ops.where(started, _BISECTIONS, 0)
+        over = self._over(started, steps[1], nearer, x, context.ball, spent)
+        return (choose(started, nearer, x), started, *steps, *counts, over, spent)
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         x = context.x
         # Drawn for many queries at once: one by one would cost as much as a small model's answer.
         draws = directions(random.fold_in(context.key, step), step, 0, _BLOCK, math.prod(x.shape[1:]))[0]
 
-        def ask(number: Any, state: Any) -> Any:
+        def ask(number: Tensor, state: State) -> Tensor:
             draw = ops.reshape(ops.take(draws, number, axis=1), ops.shape(x))
             after = self._ask(ops.mod(number, _LOOK + 1) == _LOOK, draw, state, context)
             over = self.done(state)
@@ -84,14 +86,14 @@ class Boundary(DecisionBased, Iterative, Attack):
 
         return tuple(backend.loop(_BLOCK, ask, tuple(state), lambda state: ops.all(self.done(state)))[1])
 
-    def _ask(self, looking: Any, draw: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def _ask(self, looking: Tensor, draw: Tensor, state: State, context: Context) -> State:
         """One query: about a whole step, or, where it is `looking`, about the step around the input alone."""
         x, ball = context.x, context.ball
-        point, found, spherical, source, round_tries, round_hits, tries, hits, _, spent = state
+        point, started, spherical, source, round_tries, round_hits, tries, hits, _, spent = state
         around, inward = self._propose(point, x, spherical, source, draw, ball)
         candidate = ops.where(looking, around, inward)
         reached = context.goal.reached(context.model(candidate))
-        moved = choose(ops.logical_and(reached, ops.logical_not(looking)), candidate, point)
+        following = choose(ops.logical_and(reached, ops.logical_not(looking)), candidate, point)
         hit, look = ops.cast(reached, "float32"), ops.cast(looking, "float32")
         round_tries, round_hits = round_tries + look, round_hits + look * hit
         tries, hits = tries + 1.0 - look, hits + (1.0 - look) * hit
@@ -100,22 +102,24 @@ class Boundary(DecisionBased, Iterative, Attack):
         spherical, source = spherical * both, source * both * alone
         round_tries, round_hits = (ops.where(round_tries >= _WINDOW, 0.0, each) for each in (round_tries, round_hits))
         tries, hits = (ops.where(tries >= _WINDOW, 0.0, each) for each in (tries, hits))
-        over = self._over(found, source, moved, x, ball, spent + 1)
-        return (moved, found, spherical, source, round_tries, round_hits, tries, hits, over, spent + 1)
+        over = self._over(started, source, following, x, ball, spent + 1)
+        return (following, started, spherical, source, round_tries, round_hits, tries, hits, over, spent + 1)
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         return state[-2]
 
-    def _over(self, found: Any, source: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:
+    def _over(self, started: Tensor, source: Tensor, point: Tensor, x: Tensor, ball: Ball, spent: Tensor) -> Tensor:
         near = ops.logical_and(ball.distance(point, x) <= ball.eps, self.early_stop)
-        return ops.logical_not(found) | near | (source < self.converged) | (spent >= self.queries)
+        return ops.logical_not(started) | near | (source < self.converged) | (spent >= self.queries)
 
     @staticmethod
-    def _propose(point: Any, x: Any, spherical: Any, source: Any, draw: Any, ball: Ball) -> tuple[Any, Any]:
+    def _propose(
+        point: Tensor, x: Tensor, spherical: Tensor, source: Tensor, draw: Tensor, ball: Ball
+    ) -> tuple[Tensor, Tensor]:
         """The point after a step around the input, and after one towards it as well."""
         axes = tuple(range(1, len(x.shape)))
 
-        def dot(one: Any, other: Any) -> Any:
+        def dot(one: Tensor, other: Tensor) -> Tensor:
             return ops.sum(one * other, axis=axes)
 
         outward = point - x
@@ -125,16 +129,16 @@ class Boundary(DecisionBased, Iterative, Attack):
         along = dot(draw, outward) / ops.square(far)
         across = ops.sqrt(ops.maximum(dot(draw, draw) - ops.square(along * far), 1e-24))
         stretch, shrink = spherical * far / across, 1.0 / ops.sqrt(1.0 + ops.square(spherical))
-        turned = beside(shrink * (1.0 - stretch * along), x) * outward + beside(shrink * stretch, x) * draw
+        turned = column(shrink * (1.0 - stretch * along), x) * outward + column(shrink * stretch, x) * draw
         around = ball.inside(x + turned)
         # What the bounds cut off is made up for, as in the authors' code.
         back = x - around
         now = ops.sqrt(ops.maximum(dot(back, back), 1e-24))
         share = ops.clip((source * far + now - far) / now, 0.0, 1.0)
-        return around, around + beside(share, x) * back
+        return around, around + column(share, x) * back
 
 
-def _factor(tries: Any, hits: Any, low: float, high: float, step: float) -> Any:
+def _factor(tries: Tensor, hits: Tensor, low: float, high: float, step: float) -> Tensor:
     """By what a step changes: at the end of a window by its share of successes, else by 1."""
     share = hits / ops.maximum(tries, 1.0)
     change = ops.where(share > high, step, ops.where(share < low, 1.0 / step, 1.0))

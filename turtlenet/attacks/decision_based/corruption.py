@@ -2,7 +2,6 @@
 
 import abc
 from dataclasses import dataclass
-from typing import Any
 
 from keras import ops
 
@@ -14,6 +13,7 @@ from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count
+from turtlenet.typing import Keys, State, Tensor
 
 __all__ = ["Corruption"]
 
@@ -42,14 +42,14 @@ class Corruption(DecisionBased, Iterative, Attack):
         return self.queries // self.draws * self.draws
 
     @abc.abstractmethod
-    def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
+    def corrupted(self, x: Tensor, strength: Tensor, *, ball: Ball, key: Keys) -> Tensor:
         """The images at a strength in (0, 1], within the bounds."""
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         nothing = ops.zeros_like(context.goal.y)
         return (context.x, nothing < 0, nothing)
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         x, ball = context.x, context.ball
         strength = ops.cast(step // self.draws + 1, "float32") / float(self.queries // self.draws)
         candidate = self.corrupted(x, strength, ball=ball, key=random.fold_in(context.key, step))
@@ -57,5 +57,5 @@ class Corruption(DecisionBased, Iterative, Attack):
         within = ball.distance(candidate, x) <= ball.eps * (1.0 + 1e-5)
         return (candidate, ops.logical_and(context.goal.reached(context.model(candidate)), within), state[-1] + 1)
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         return state[1]

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -14,6 +14,7 @@ from turtlenet.attacks.goal import choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.ranges import count
+from turtlenet.typing import State, Tensor
 
 __all__ = ["Pointwise"]
 
@@ -39,18 +40,18 @@ class Pointwise(DecisionBased, Iterative, Attack):
     def length(self) -> int:
         return self.queries
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         x = context.x
-        point, found, spent = noise_start(min(self.starts, self.queries), context)
+        point, started, spent = noise_start(min(self.starts, self.queries), context)
         # Twice sorted: each value's place in the order, which is drawn once and serves every pass.
         drawn = ops.argsort(random.uniform(context.key, (math.prod(x.shape[1:]),)), axis=1)
         order = ops.cast(ops.argsort(drawn, axis=1), "int32")
         place = ops.zeros_like(context.goal.y)
-        over = self._over(ops.logical_not(found), point, x, context.ball, spent)
+        over = self._over(ops.logical_not(started), point, x, context.ball, spent)
         # The place in the order, how many at once, and whether this pass has set anything back.
-        return (choose(found, point, x), order, place, place + 1, place < 0, over, spent)
+        return (choose(started, point, x), order, place, place + 1, place < 0, over, spent)
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         x = context.x
         point, order, place, size, any_back, _, spent = state
         # On to the next value that differs.
@@ -68,14 +69,14 @@ class Pointwise(DecisionBased, Iterative, Attack):
         place, any_back = ops.where(again, place, 0), ops.logical_and(any_back, again)
         return (point, order, place, size, any_back, over, spent + 1)
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         return state[-2]
 
-    def _over(self, ended: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:
+    def _over(self, ended: Tensor, point: Tensor, x: Tensor, ball: Ball, spent: Tensor) -> Tensor:
         near = ops.logical_and(ball.distance(point, x) <= ball.eps, self.early_stop)
         return ended | near | (spent >= self.queries)
 
     @staticmethod
-    def _ahead(point: Any, x: Any, order: Any, place: Any) -> Any:
+    def _ahead(point: Tensor, x: Tensor, order: Tensor, place: Tensor) -> Tensor:
         """Which values differ from the input and are still to come in this pass, (batch, values)."""
         return ops.logical_and(ops.reshape(point != x, ops.shape(order)), order >= place[:, None])

@@ -19,6 +19,7 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, TurtlenetError
 from turtlenet.registry import registered_only, split
+from turtlenet.typing import Keys, Tensor
 
 __all__ = ["Combined", "Elsewhere", "Part", "built", "check_parts", "texts", "told"]
 
@@ -85,7 +86,7 @@ class Combined(Attack):
     def under(self, norm: str) -> "Combined":
         return dataclasses.replace(self, norm=self.norm or norm)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         raise NotImplementedError("An attack that consists of others is run round by round; see `rounds`.")
 
 
@@ -160,7 +161,7 @@ class Elsewhere(Attack):
         # Without the logits, which are not the model's: it is asked once more.
         return part.attempted(there)._replace(logits=None)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         raise NotImplementedError("An attack on something else is run by its part; see `attempted`.")
 
 

@@ -17,6 +17,7 @@ from turtlenet.attacks.goal import choose
 from turtlenet.errors import SettingError
 from turtlenet.ranges import one_of
 from turtlenet.registry import split
+from turtlenet.typing import Tensor
 
 __all__ = ["Mixed"]
 
@@ -71,7 +72,7 @@ class Mixed(Combined):
         return SearchResult(x, None, sum(each[1] for each in results), sum(each[2] for each in results))
 
     @staticmethod
-    def _search_by(part: Attack, batch: Batch) -> tuple[Any, Any, Any]:
+    def _search_by(part: Attack, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Examples of one part and what they cost, in the same form whatever the part."""
         result = batch.by(part).all_attempts()
         nothing = ops.zeros_like(batch.y)

@@ -2,7 +2,7 @@
 
 import abc
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from keras import ops
 
@@ -11,8 +11,9 @@ from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal, choose
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
+from turtlenet.typing import State, Tensor
 
-__all__ = ["MinimumNorm", "Tried", "hinge", "tall"]
+__all__ = ["MinimumNorm", "Tried", "hinge"]
 
 
 class Tried(NamedTuple):
@@ -27,10 +28,10 @@ class Tried(NamedTuple):
         queries: Forward passes without a gradient that it took.
     """
 
-    x: Any
-    reached: Any
-    over: Any
-    rest: tuple[Any, ...]
+    x: Tensor
+    reached: Tensor
+    over: Tensor
+    rest: State
     gradients: int = 1
     queries: int = 0
 
@@ -38,13 +39,13 @@ class Tried(NamedTuple):
 class _Record(NamedTuple):
     """The smallest success so far at each example, what it cost, and whether the search is over there."""
 
-    x: Any
-    distance: Any
-    gradients: Any
-    queries: Any
-    done: Any
+    x: Tensor
+    distance: Tensor
+    gradients: Tensor
+    queries: Tensor
+    done: Tensor
 
-    def or_nearer(self, tried: Tried, distance: Any) -> "_Record":
+    def or_nearer(self, tried: Tried, distance: Tensor) -> "_Record":
         """Takes a point where it is a success and a smaller one, and adds what it cost."""
         nearer = ops.logical_and(tried.reached, distance < self.distance)
         return _Record(
@@ -81,25 +82,25 @@ class MinimumNorm(abc.ABC):
         return True
 
     @abc.abstractmethod
-    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
+    def prepare(self, context: Context, logits: Tensor) -> State:
         """What the search keeps beside the record, tensors (batch, ...); `logits` are those at the input."""
 
     @abc.abstractmethod
-    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+    def step(self, number: Tensor, rest: State, context: Context) -> Tried:
         """One iteration, its number an int32 scalar; what it makes of examples that are done does not count."""
 
-    def measure(self, point: Any, x: Any, ball: Ball) -> Any:
+    def measure(self, point: Tensor, x: Tensor, ball: Ball) -> Tensor:
         """What is to be small, float32 (batch,)."""
         return ball.distance(point, x)
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         logits = context.model(context.x)
         reached = context.goal.reached(logits)
         nothing = ops.zeros_like(context.goal.y)
         record = _Record(context.x, ops.where(reached, 0.0, float("inf")), nothing, nothing + 1, reached)
         return (*record, *self.prepare(context, logits))
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         x, ball = context.x, context.ball
         tried = self.step(step, tuple(state[5:]), context)
         record = _Record(*state[:5]).or_nearer(tried, self.measure(tried.x, x, ball))
@@ -108,29 +109,24 @@ class MinimumNorm(abc.ABC):
             record = record._replace(done=ops.logical_or(record.done, near))
         return (*record, *tried.rest)
 
-    def finish(self, state: Any, context: Context) -> SearchResult:
+    def finish(self, state: State, context: Context) -> SearchResult:
         record = _Record(*state[:5])
         return SearchResult(record.x, None, record.gradients, record.queries)
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         return state[4]
 
 
-def hinge(model: Classifier, goal: Goal, confidence: float, point: Any) -> tuple[Any, Any, Any]:
+def hinge(model: Classifier, goal: Goal, confidence: float, point: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The loss of Carlini & Wagner (2017, f6 with kappa) to bring down to 0, and where it leads.
 
     Returns:
         The loss, float32 (batch,); whether it is 0 and the goal is reached, bool (batch,); its gradient.
     """
 
-    def look(point: Any) -> tuple[Any, Any]:
+    def look(point: Tensor) -> tuple[Tensor, Tensor]:
         logits = model(point)
         return ops.relu(confidence - goal.loss("margin", logits)), goal.reached(logits)
 
     loss, reached, slope = backend.input_gradient(look, point)
     return loss, ops.logical_and(reached, loss <= 0), slope
-
-
-def tall(values: Any, like: Any) -> Any:
-    """Shapes (batch,) so that it multiplies images."""
-    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))

@@ -2,17 +2,19 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, tall
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
 from turtlenet.balls import L2
+from turtlenet.balls.base import column
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number
+from turtlenet.typing import State, Tensor
 
 __all__ = ["DDN"]
 
@@ -48,10 +50,10 @@ class DDN(MinimumNorm, Iterative, Attack):
         # The last step is looked at too.
         return self.steps + 1
 
-    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
+    def prepare(self, context: Context, logits: Tensor) -> State:
         return context.x, ops.zeros_like(logits[:, 0]) + self.radius * context.ball.full
 
-    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+    def step(self, number: Tensor, rest: State, context: Context) -> Tried:
         x, ball = context.x, context.ball
         point, radius = rest
         _, reached, slope = context.gradient("cross_entropy", point)
@@ -60,7 +62,7 @@ class DDN(MinimumNorm, Iterative, Attack):
         delta = point + length * ball.steepest(slope, point) - x
         radius = radius * ops.where(reached, 1 - self.gamma, 1 + self.gamma)
         size = L2(0.0).distance(delta, ops.zeros_like(delta))
-        following = ball.inside(x + tall(radius / ops.maximum(size, 1e-12), x) * delta)
+        following = ball.inside(x + column(radius / ops.maximum(size, 1e-12), x) * delta)
         if self.levels:
             grain = ball.full / (self.levels - 1)
             following = ball.inside(ball.low + ops.round((following - ball.low) / grain) * grain)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -11,8 +11,10 @@ from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import choose
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, tall
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
+from turtlenet.balls.base import column
 from turtlenet.ranges import count, number
+from turtlenet.typing import State, Tensor
 
 __all__ = ["DeepFool"]
 
@@ -45,19 +47,19 @@ class DeepFool(MinimumNorm, Iterative, Attack):
         # The last step is looked at too.
         return self.steps + 1
 
-    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
+    def prepare(self, context: Context, logits: Tensor) -> State:
         model = context.model
         own = ops.one_hot(context.goal.y, model.num_classes, dtype="float32")
         others = ops.top_k(logits - 1e30 * own, min(self.candidates, model.num_classes) - 1)[1]
         return ops.zeros_like(context.x), ops.cast(others, "int32")
 
-    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+    def step(self, number: Tensor, rest: State, context: Context) -> Tried:
         x, goal, ball = context.x, context.goal, context.ball
         total, others = rest
         size = math.prod(x.shape[1:])
         point = ball.inside(x + (1 + self.overshoot) * total)
 
-        def look(point: Any) -> tuple[Any, Any]:
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
             logits = context.model(point)
             if goal.target is not None:
                 return goal.loss("margin", logits)[:, None], goal.reached(logits)
@@ -75,5 +77,5 @@ class DeepFool(MinimumNorm, Iterative, Attack):
         # Where nothing slopes, nothing leads anywhere: such a way is infinitely long.
         length = ops.sum(nearest * ops.where(rate > 0, way, ops.zeros_like(way)), axis=1)
         move = ops.reshape(ops.sum(nearest[:, :, None] * directions, axis=1), ops.shape(x))
-        rest = (choose(reached, total, total + tall(length, x) * move), others)
+        rest = (choose(reached, total, total + column(length, x) * move), others)
         return Tried(point, reached, ops.logical_or(reached, length <= 0), rest, gradients=planes)

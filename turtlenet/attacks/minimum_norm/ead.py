@@ -1,16 +1,18 @@
 """The elastic net attack: sparse perturbations by a threshold."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.context import Context
-from turtlenet.attacks.minimum_norm.base import hinge, tall
+from turtlenet.attacks.minimum_norm.base import hinge
 from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, to_unit
 from turtlenet.balls import Ball
+from turtlenet.balls.base import column
 from turtlenet.ranges import number, one_of
+from turtlenet.typing import State, Tensor
 
 __all__ = ["EAD"]
 
@@ -38,26 +40,26 @@ class EAD(PenaltyMethod):
 
     norms: ClassVar[tuple[str, ...]] = ("l1", "l2")
 
-    def measure(self, point: Any, x: Any, ball: Ball) -> Any:
-        moved = to_unit(point, ball) - to_unit(x, ball)
-        return _sum(ops.abs(moved)) if self.rule == "l1" else self._net(moved)
+    def measure(self, point: Tensor, x: Tensor, ball: Ball) -> Tensor:
+        delta = to_unit(point, ball) - to_unit(x, ball)
+        return _sum(ops.abs(delta)) if self.rule == "l1" else self._net(delta)
 
-    def open(self, unit: Any) -> tuple[Any, ...]:
+    def open(self, unit: Tensor) -> State:
         return unit, unit
 
-    def explore(self, inner: tuple[Any, ...], bracket: Bracket, context: Context) -> Explored:
+    def explore(self, inner: State, bracket: Bracket, context: Context) -> Explored:
         model, x, goal, ball = context.model, context.x, context.goal, context.ball
         old, ahead = inner
         unit = to_unit(x, ball)
         _, _, slope = hinge(model, goal, self.confidence, ball.inside(ball.low + ball.full * ahead))
         share = ops.cast(bracket.count, "float32") / self.steps
         rate = self.step_size * ops.sqrt(ops.maximum(1 - share, 0.0))
-        moved = ahead - tall(rate, x) * (2 * (ahead - unit) + tall(bracket.c, x) * ball.full * slope) - unit
+        delta = ahead - column(rate, x) * (2 * (ahead - unit) + column(bracket.c, x) * ball.full * slope) - unit
         # The proximal step (eq. 5): small moves are none, the others lose beta.
-        shrunk = ops.sign(moved) * ops.relu(ops.abs(moved) - self.beta)
+        shrunk = ops.sign(delta) * ops.relu(ops.abs(delta) - self.beta)
         new = ops.clip(unit + shrunk, 0.0, 1.0)
         times = ops.cast(bracket.count, "float32") + 1
-        ahead = new + tall(times / (times + 3), x) * (new - old)
+        ahead = new + column(times / (times + 3), x) * (new - old)
         # A pixel that did not move is the input's, to the last digit.
         point = ops.where(ops.equal(new, unit), x, ball.inside(ball.low + ball.full * new))
         logits = model(point)
@@ -66,9 +68,9 @@ class EAD(PenaltyMethod):
         objective = self._net(new - unit) + bracket.c * loss
         return Explored((new, ahead), point, reached, objective, loss < 0, 1)
 
-    def _net(self, moved: Any) -> Any:
-        return _sum(ops.square(moved)) + self.beta * _sum(ops.abs(moved))
+    def _net(self, delta: Tensor) -> Tensor:
+        return _sum(ops.square(delta)) + self.beta * _sum(ops.abs(delta))
 
 
-def _sum(values: Any) -> Any:
+def _sum(values: Tensor) -> Tensor:
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))

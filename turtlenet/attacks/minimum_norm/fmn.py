@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -12,6 +12,7 @@ from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
 from turtlenet.balls import L2
 from turtlenet.ranges import count, number
+from turtlenet.typing import State, Tensor
 
 __all__ = ["FMN"]
 
@@ -38,12 +39,12 @@ class FMN(MinimumNorm, Iterative, Attack):
         # The last step is looked at too.
         return self.steps + 1
 
-    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
+    def prepare(self, context: Context, logits: Tensor) -> State:
         zero = ops.zeros_like(logits[:, 0])
         # The point, the radius, and the distance of the nearest success so far.
         return context.x, zero + (1.0 if context.ball.norm == "l0" else float("inf")), zero + float("inf")
 
-    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+    def step(self, number: Tensor, rest: State, context: Context) -> Tried:
         x, ball = context.x, context.ball
         point, radius, nearest = rest
         gap, reached, slope = context.gradient("margin", point)
@@ -57,15 +58,15 @@ class FMN(MinimumNorm, Iterative, Attack):
             # Until there is a success, as far as the boundary seems to be.
             more = ops.where(ops.isfinite(nearest), more, distance + ops.abs(gap) / _steepness(slope, ball.norm))
         radius = ops.where(reached, ops.minimum(less, nearest), more)
-        moved = point + self.step_size * ball.full * wave * L2(0.0).steepest(slope, point)
+        ahead = point + self.step_size * ball.full * wave * L2(0.0).steepest(slope, point)
         # A radius for each example: pixels in a row, so that a column of radii fits every norm.
         flat = (-1, math.prod(x.shape[1:]))
         own = ball.with_eps(ops.minimum(radius, ball.widest(tuple(x.shape[1:])))[:, None])
-        following = own.project(ops.reshape(moved, flat), ops.reshape(x, flat))
+        following = own.project(ops.reshape(ahead, flat), ops.reshape(x, flat))
         return Tried(point, reached, False, (ops.reshape(following, ops.shape(x)), radius, nearest))
 
 
-def _steepness(slope: Any, norm: str) -> Any:
+def _steepness(slope: Tensor, norm: str) -> Tensor:
     """The length of a gradient in the dual norm: by how much a step of length 1 can change the loss, (batch,)."""
     dual = {"linf": 1, "l2": 2, "l1": float("inf")}[norm]
     flat = ops.reshape(slope, (-1, math.prod(slope.shape[1:])))

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -10,9 +10,10 @@ from turtlenet import backend
 from turtlenet.attacks.base import MOST, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.minimum_norm.base import tall
 from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, to_unit
+from turtlenet.balls.base import column
 from turtlenet.ranges import count, number
+from turtlenet.typing import State, Tensor
 
 __all__ = ["LBFGS"]
 
@@ -44,14 +45,14 @@ class LBFGS(PenaltyMethod):
 
     norms: ClassVar[tuple[str, ...]] = ("l2",)
 
-    def open(self, unit: Any) -> tuple[Any, ...]:
+    def open(self, unit: Tensor) -> State:
         flat = ops.reshape(unit, (-1, math.prod(unit.shape[1:])))
         zero, none = ops.zeros_like(flat), ops.zeros_like(flat[:, 0])
         history = ops.repeat(zero[:, None, :], self.memory, axis=1)
         # The first trial is the input itself: any objective is below infinity.
         return flat, none + float("inf"), zero, zero, none + 1, history, history, ops.zeros_like(history[:, :, 0])
 
-    def explore(self, inner: tuple[Any, ...], bracket: Bracket, context: Context) -> Explored:
+    def explore(self, inner: State, bracket: Bracket, context: Context) -> Explored:
         ball = context.ball
         place, value, slope, direction, length, moves, turns, scales = inner
         trial = ops.clip(place + length[:, None] * direction, 0.0, 1.0)
@@ -84,22 +85,22 @@ class LBFGS(PenaltyMethod):
         )
         return Explored(after, point, reached, new_value, arrived)
 
-    def _objective(self, point: Any, c: Any, context: Context) -> tuple[Any, Any, Any]:
+    def _objective(self, point: Tensor, c: Tensor, context: Context) -> tuple[Tensor, Tensor, Tensor]:
         """The objective, whether the goal is reached, and the slope, for flat pixels of [0, 1]."""
         x, goal, ball = context.x, context.goal, context.ball
 
-        def look(point: Any) -> tuple[Any, Any]:
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
             logits = context.model(point)
             return _missing(goal, logits), goal.reached(logits)
 
         loss, reached, climb = backend.input_gradient(look, point)
-        moved = to_unit(point, ball) - to_unit(x, ball)
-        slope = 2 * moved + tall(c, x) * ball.full * climb
+        delta = to_unit(point, ball) - to_unit(x, ball)
+        slope = 2 * delta + column(c, x) * ball.full * climb
         flat = (-1, math.prod(x.shape[1:]))
-        return ops.sum(ops.square(ops.reshape(moved, flat)), axis=1) + c * loss, reached, ops.reshape(slope, flat)
+        return ops.sum(ops.square(ops.reshape(delta, flat)), axis=1) + c * loss, reached, ops.reshape(slope, flat)
 
 
-def _missing(goal: Goal, logits: Any) -> Any:
+def _missing(goal: Goal, logits: Tensor) -> Tensor:
     """What to bring down, float32 (batch,)."""
     if goal.target is not None:
         return -goal.loss("cross_entropy", logits)
@@ -107,7 +108,7 @@ def _missing(goal: Goal, logits: Any) -> Any:
     return ops.softplus(ops.sum(label * logits, axis=-1) - ops.logsumexp(logits - 1e30 * label, axis=-1))
 
 
-def _direction(place: Any, slope: Any, moves: Any, turns: Any, scales: Any) -> tuple[Any, Any]:
+def _direction(place: Tensor, slope: Tensor, moves: Tensor, turns: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
     """Where to go from a place in the unit box, by the two-loop recursion, and how far at first.
 
     Args:

@@ -2,7 +2,7 @@
 
 import abc
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from keras import ops
 
@@ -10,9 +10,11 @@ from turtlenet.attacks.base import MOST, Attack
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import choose
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, tall
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
 from turtlenet.balls import Ball
+from turtlenet.balls.base import column
 from turtlenet.ranges import count, number
+from turtlenet.typing import Labels, State, Tensor
 
 __all__ = ["Bracket", "Explored", "PenaltyMethod", "adam", "to_unit"]
 
@@ -36,16 +38,16 @@ class Bracket(NamedTuple):
         before: The objective when last looked at.
     """
 
-    low: Any
-    high: Any
-    c: Any
-    search: Any
-    count: Any
-    hit: Any
-    before: Any
+    low: Tensor
+    high: Tensor
+    c: Tensor
+    search: Tensor
+    count: Tensor
+    hit: Tensor
+    before: Tensor
 
     @staticmethod
-    def of(c: float, y: Any) -> "Bracket":
+    def of(c: float, y: Labels) -> "Bracket":
         """Before the first search."""
         none = ops.zeros_like(y)
         zero = ops.cast(none, "float32")
@@ -72,11 +74,11 @@ class Explored(NamedTuple):
         queries: Forward passes beside the one gradient.
     """
 
-    inner: tuple[Any, ...]
-    point: Any
-    reached: Any
-    objective: Any
-    over: Any
+    inner: State
+    point: Tensor
+    reached: Tensor
+    objective: Tensor
+    over: Tensor
     queries: int = 0
 
 
@@ -104,17 +106,17 @@ class PenaltyMethod(MinimumNorm, Iterative, Attack):
         return self.steps * self.searches
 
     @abc.abstractmethod
-    def open(self, unit: Any) -> tuple[Any, ...]:
+    def open(self, unit: Tensor) -> State:
         """The state at the beginning of a search; `unit` is the input in [0, 1]."""
 
     @abc.abstractmethod
-    def explore(self, inner: tuple[Any, ...], bracket: Bracket, context: Context) -> Explored:
+    def explore(self, inner: State, bracket: Bracket, context: Context) -> Explored:
         """One iteration of a search with the weight `bracket.c`, the `bracket.count`-th."""
 
-    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
+    def prepare(self, context: Context, logits: Tensor) -> State:
         return (*Bracket.of(self.c, context.goal.y), *self.open(to_unit(context.x, context.ball)))
 
-    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+    def step(self, number: Tensor, rest: State, context: Context) -> Tried:
         width = len(Bracket._fields)
         bracket, inner = Bracket(*rest[:width]), tuple(rest[width:])
         explored = self.explore(inner, bracket, context)
@@ -134,12 +136,12 @@ class PenaltyMethod(MinimumNorm, Iterative, Attack):
         return Tried(explored.point, explored.reached, over, (*bracket, *inner), queries=explored.queries)
 
 
-def to_unit(x: Any, ball: Ball) -> Any:
+def to_unit(x: Tensor, ball: Ball) -> Tensor:
     """Pixels in [0, 1]."""
     return (x - ball.low) / ball.full
 
 
-def adam(slope: Any, mean: Any, square: Any, count: Any) -> tuple[Any, Any, Any]:
+def adam(slope: Tensor, mean: Tensor, square: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """A step of length about 1 downhill (Kingma & Ba, 2015, Algorithm 1), each example by its own count.
 
     Args:
@@ -154,4 +156,4 @@ def adam(slope: Any, mean: Any, square: Any, count: Any) -> tuple[Any, Any, Any]
     mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * ops.square(slope)
     times = ops.cast(count + 1, "float32")
     rate = ops.sqrt(1 - ops.power(0.999, times)) / (1 - ops.power(0.9, times))
-    return -tall(rate, slope) * mean / (ops.sqrt(square) + 1e-8), mean, square
+    return -column(rate, slope) * mean / (ops.sqrt(square) + 1e-8), mean, square

@@ -2,7 +2,7 @@
 
 import abc
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from keras import ops
 
@@ -10,34 +10,36 @@ from turtlenet.attacks.base import MOST, Attack
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import choose
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried, tall
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
 from turtlenet.attacks.minimum_norm.cw import FORMS, from_tanh, to_tanh
 from turtlenet.attacks.minimum_norm.penalty import adam, to_unit
+from turtlenet.balls.base import column
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import State, Tensor
 
-__all__ = ["Seen", "ShrinkingBound"]
+__all__ = ["Iterate", "ShrinkingBound"]
 
 _LOOKS = 10
 _NOWHERE = 0.9999
 
 
-class Seen(NamedTuple):
+class Iterate(NamedTuple):
     """What an iteration looks at.
 
     Attributes:
         point: In input units.
-        moved: Its distance from the input, pixel by pixel, in pixels of [0, 1].
+        delta: Its distance from the input, pixel by pixel, in pixels of [0, 1].
         loss: How much is missing to success, clipped at 0, float32 (batch,).
         reached: Whether it is a success.
         slope: Where the loss climbs, not clipped, for pixels of [0, 1].
     """
 
-    point: Any
-    moved: Any
-    loss: Any
-    reached: Any
-    slope: Any
+    point: Tensor
+    delta: Tensor
+    loss: Tensor
+    reached: Tensor
+    slope: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,22 +80,22 @@ class ShrinkingBound(MinimumNorm, Iterative, Attack):
         return 1 << 30
 
     @abc.abstractmethod
-    def widest(self, x: Any) -> Any:
+    def widest(self, x: Tensor) -> Tensor:
         """The limit to begin with, a tensor (batch, ...)."""
 
     @abc.abstractmethod
-    def moved(self, unit: Any, original: Any, limit: Any) -> Any:
+    def change(self, unit: Tensor, original: Tensor, limit: Tensor) -> Tensor:
         """How far pixels may go towards `unit` under the limit, all in [0, 1]."""
 
     @abc.abstractmethod
-    def penalty(self, moved: Any, limit: Any) -> tuple[Any, Any]:
+    def penalty(self, delta: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
         """What a perturbation costs (batch,), and its slope."""
 
     @abc.abstractmethod
-    def tighten(self, seen: Seen, limit: Any) -> tuple[Any, Any]:
+    def tighten(self, iterate: Iterate, limit: Tensor) -> tuple[Tensor, Tensor]:
         """The limit after a success, and whether it is as tight as can be (batch,)."""
 
-    def prepare(self, context: Context, logits: Any) -> tuple[Any, ...]:
+    def prepare(self, context: Context, logits: Tensor) -> State:
         x = context.x
         place, zero = to_unit(x, context.ball), ops.zeros_like(x)
         place = to_tanh(place) if self.form == "tanh" else place
@@ -101,21 +103,21 @@ class ShrinkingBound(MinimumNorm, Iterative, Attack):
         far = ops.cast(none, "float32")
         return place, zero, zero, place, self.widest(x), far + self.c, none, far + float("inf")
 
-    def step(self, number: Any, rest: tuple[Any, ...], context: Context) -> Tried:
+    def step(self, number: Tensor, rest: State, context: Context) -> Tried:
         x = context.x
         place, mean, square, anchor, limit, c, count, before = rest
-        seen = self._look(place, limit, context)
-        cost, uphill = self.penalty(seen.moved, limit)
-        objective = c * seen.loss + cost
-        won = ops.logical_and(seen.reached, self.within(seen, limit))
-        tighter, tightest = self.tighten(seen, limit)
+        iterate = self._look(place, limit, context)
+        cost, uphill = self.penalty(iterate.delta, limit)
+        objective = c * iterate.loss + cost
+        won = ops.logical_and(iterate.reached, self.within(iterate, limit))
+        tighter, tightest = self.tighten(iterate, limit)
 
-        pull = ops.where(seen.loss > 0, c, ops.zeros_like(c))
-        total = tall(pull, x) * seen.slope + uphill
+        pull = ops.where(iterate.loss > 0, c, ops.zeros_like(c))
+        total = column(pull, x) * iterate.slope + uphill
         total = total / (2 * ops.square(ops.cosh(place))) if self.form == "tanh" else total
         move, mean, square = adam(total, mean, square, count)
-        moved = place + self.step_size * move
-        moved = moved if self.form == "tanh" else ops.clip(moved, 0.0, 1.0)
+        delta = place + self.step_size * move
+        delta = delta if self.form == "tanh" else ops.clip(delta, 0.0, 1.0)
         count = count + 1
         look = ops.equal(ops.mod(count, max(1, self.steps // _LOOKS)), 0)
         lost = count >= self.steps
@@ -127,7 +129,7 @@ class ShrinkingBound(MinimumNorm, Iterative, Attack):
         zero = ops.zeros_like(x)
         anchor = choose(won, place, anchor)
         rest = (
-            choose(again, anchor, moved),
+            choose(again, anchor, delta),
             choose(again, zero, mean),
             choose(again, zero, square),
             anchor,
@@ -136,18 +138,18 @@ class ShrinkingBound(MinimumNorm, Iterative, Attack):
             ops.where(again, ops.zeros_like(count), count),
             ops.where(again, float("inf"), ops.where(look, objective, before)),
         )
-        return Tried(seen.point, seen.reached, over, rest)
+        return Tried(iterate.point, iterate.reached, over, rest)
 
-    def within(self, seen: Seen, limit: Any) -> Any:
+    def within(self, iterate: Iterate, limit: Tensor) -> Tensor:
         """Whether a success keeps the limit, booleans (batch,)."""
-        return ops.ones_like(seen.reached)
+        return ops.ones_like(iterate.reached)
 
-    def _look(self, place: Any, limit: Any, context: Context) -> Seen:
+    def _look(self, place: Tensor, limit: Tensor, context: Context) -> Iterate:
         x, ball = context.x, context.ball
         original = to_unit(x, ball)
-        moved = self.moved(from_tanh(place) if self.form == "tanh" else place, original, limit)
+        delta = self.change(from_tanh(place) if self.form == "tanh" else place, original, limit)
         # A pixel that did not move is the input's, to the last digit.
-        point = ops.where(ops.equal(moved, 0), x, ball.inside(ball.low + ball.full * (original + moved)))
+        point = ops.where(ops.equal(delta, 0), x, ball.inside(ball.low + ball.full * (original + delta)))
         margin, reached, slope = context.gradient("margin", point)
         loss = ops.relu(self.confidence - margin)
-        return Seen(point, moved, loss, ops.logical_and(reached, loss <= 0), -slope * ball.full)
+        return Iterate(point, delta, loss, ops.logical_and(reached, loss <= 0), -slope * ball.full)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from keras import ops
 
@@ -15,6 +14,7 @@ from turtlenet.attacks.query_attack import fold
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.ranges import count, one_of
+from turtlenet.typing import State, Tensor
 
 __all__ = ["ScoreBased", "slope"]
 
@@ -39,27 +39,27 @@ class ScoreBased:
     def family(self) -> str:
         return "query"
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         reached = Best(*state[:4]).reached
         return reached if self.early_stop else ops.zeros_like(reached)
 
-    def finish(self, state: Any, context: Context) -> SearchResult:
+    def finish(self, state: State, context: Context) -> SearchResult:
         best = Best(*state[:4])
         return SearchResult(best.x, best.logits, queries=state[-1])
 
 
 def slope(
     model: Classifier,
-    loss: Callable[[Goal, Any], Any],
-    point: Any,
+    loss: Callable[[Goal, Tensor], Tensor],
+    point: Tensor,
     goal: Goal,
-    directions: Callable[[Any], Any],
+    directions: Callable[[Tensor], Tensor],
     *,
     groups: int,
     size: int,
     delta: float,
     ball: Ball,
-) -> Any:
+) -> Tensor:
     """Estimates a gradient: the mean over directions of the symmetric difference along each, times the direction.
 
     Args:
@@ -76,12 +76,12 @@ def slope(
     around = ops.reshape(point, (-1, 1, 1, values))
     whole = fold(goal, 2 * size)
 
-    def add(number: Any, state: Any) -> Any:
+    def add(number: Tensor, state: State) -> Tensor:
         ways = directions(number)
         both = ops.stack([ways, -ways], axis=2)
         rows = ops.reshape(ball.inside(around + delta * both), (-1, *point.shape[1:]))
-        found = ops.reshape(loss(whole, model(rows)), (-1, size, 2))
-        rise = (found[:, :, 0] - found[:, :, 1]) / (2.0 * delta)
+        heights = ops.reshape(loss(whole, model(rows)), (-1, size, 2))
+        rise = (heights[:, :, 0] - heights[:, :, 1]) / (2.0 * delta)
         return (state[0] + ops.sum(rise[:, :, None] * ways, axis=1),)
 
     nothing = ops.zeros_like(ops.reshape(point, (-1, values)))

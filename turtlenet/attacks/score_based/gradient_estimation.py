@@ -3,7 +3,7 @@
 import abc
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -17,6 +17,7 @@ from turtlenet.attacks.score_based.base import ScoreBased, slope
 from turtlenet.balls import Ball
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number
+from turtlenet.typing import Keys, State, Tensor
 
 __all__ = ["NES", "SPSA", "GradientEstimation"]
 
@@ -53,12 +54,12 @@ class GradientEstimation(ScoreBased, Iterative, Attack):
     def length(self) -> int:
         return (self.queries - 1) // (self.samples + 1)
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         x = context.x
         running = ops.zeros_like(x)
         return (*Best.none(x, context.model.num_classes), x, running, running, ops.zeros_like(context.goal.y))
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         ball = context.ball
         *known, point, first, second, spent = state
         logits = context.model(point)
@@ -66,23 +67,23 @@ class GradientEstimation(ScoreBased, Iterative, Attack):
         estimate = self.estimate(step, context, point, key=random.fold_in(context.key, step))
         way, first, second = self.way(estimate, point, first, second, step, ball)
         length = self.step if self.step > 0 else self.step_size * ball.eps
-        moved = ball.project(point + length * way, context.x)
+        following = ball.project(point + length * way, context.x)
         # Who has just arrived needed no estimate.
         cost = ops.where(self.done(best), 1, self.samples + 1)
-        return (*best, moved, first, second, spent + cost)
+        return (*best, following, first, second, spent + cost)
 
-    def finish(self, state: Any, context: Context) -> SearchResult:
+    def finish(self, state: State, context: Context) -> SearchResult:
         best, point = Best(*state[:4]), state[4]
         logits = context.model(point)
         last = best.or_better(point, logits, context.goal.judge(self.loss, logits))
         return SearchResult(last.x, last.logits, queries=state[-1] + ops.where(self.done(best), 0, 1))
 
-    def estimate(self, step: Any, context: Context, point: Any, *, key: Any) -> Any:
+    def estimate(self, step: Tensor, context: Context, point: Tensor, *, key: Keys) -> Tensor:
         """The estimated gradient of the loss, shaped like `point`."""
         pairs, values = self.samples // 2, math.prod(point.shape[1:])
         size = most_of(pairs, _GROUP)
 
-        found = slope(
+        estimate = slope(
             context.model,
             lambda whole, logits: whole.loss(self.loss, logits),
             point,
@@ -93,14 +94,16 @@ class GradientEstimation(ScoreBased, Iterative, Attack):
             delta=self.delta,
             ball=context.ball,
         )
-        return ops.reshape(found, ops.shape(point))
+        return ops.reshape(estimate, ops.shape(point))
 
     @abc.abstractmethod
-    def draw(self, key: Any, step: Any, first: Any, count: int, values: int) -> Any:
+    def draw(self, key: Keys, step: Tensor, first: Tensor, count: int, values: int) -> Tensor:
         """Directions (batch, count, values); see `turtlenet.attacks.query_attack.directions`."""
 
     @abc.abstractmethod
-    def way(self, estimate: Any, at: Any, first: Any, second: Any, step: Any, ball: Ball) -> tuple[Any, Any, Any]:
+    def way(
+        self, estimate: Tensor, at: Tensor, first: Tensor, second: Tensor, step: Tensor, ball: Ball
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Where to step, a direction of about unit length in the ball's norm, and the running means after it."""
 
 
@@ -115,11 +118,13 @@ class SPSA(GradientEstimation):
 
     loss: str = "margin"
 
-    def draw(self, key: Any, step: Any, first: Any, count: int, values: int) -> Any:
+    def draw(self, key: Keys, step: Tensor, first: Tensor, count: int, values: int) -> Tensor:
         keys, numbers = fold_keys(key, first, count)
         return ops.reshape(random.signs(random.fold_in(keys, numbers), (values,)), (-1, count, values))
 
-    def way(self, estimate: Any, at: Any, first: Any, second: Any, step: Any, ball: Ball) -> tuple[Any, Any, Any]:
+    def way(
+        self, estimate: Tensor, at: Tensor, first: Tensor, second: Tensor, step: Tensor, ball: Ball
+    ) -> tuple[Tensor, Tensor, Tensor]:
         first = 0.9 * first + 0.1 * estimate
         second = 0.999 * second + 0.001 * ops.square(estimate)
         count = ops.cast(step, "float32") + 1.0
@@ -146,9 +151,11 @@ class NES(GradientEstimation):
     step_size: float = 0.2
     momentum: float = number(0.9, low=0, below=1)
 
-    def draw(self, key: Any, step: Any, first: Any, count: int, values: int) -> Any:
+    def draw(self, key: Keys, step: Tensor, first: Tensor, count: int, values: int) -> Tensor:
         return directions(key, step, first, count, values)[0]
 
-    def way(self, estimate: Any, at: Any, first: Any, second: Any, step: Any, ball: Ball) -> tuple[Any, Any, Any]:
+    def way(
+        self, estimate: Tensor, at: Tensor, first: Tensor, second: Tensor, step: Tensor, ball: Ball
+    ) -> tuple[Tensor, Tensor, Tensor]:
         first = self.momentum * first + (1.0 - self.momentum) * estimate
         return ball.steepest(first, at), first, second

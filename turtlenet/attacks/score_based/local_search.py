@@ -1,7 +1,7 @@
 """Greedy local search over pixels."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -16,6 +16,7 @@ from turtlenet.attacks.score_based.pixels import room
 from turtlenet.balls import Ball
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number
+from turtlenet.typing import State, Tensor
 
 __all__ = ["LocalSearch"]
 
@@ -56,7 +57,7 @@ class LocalSearch(ScoreBased, Iterative, Attack):
     def length(self) -> int:
         return self.queries // (self.candidates + 1)
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         x = context.x
         rows, columns, channels = grid(x.shape[1:])
         image = ops.reshape(x, (-1, rows * columns, channels))
@@ -69,7 +70,7 @@ class LocalSearch(ScoreBased, Iterative, Attack):
             ops.zeros_like(context.goal.y),
         )
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         x, ball = context.x, context.ball
         *known, image, near, changed, spent = state
         rows, columns, channels = grid(x.shape[1:])
@@ -93,7 +94,7 @@ class LocalSearch(ScoreBased, Iterative, Attack):
         near = ops.reshape(ops.max_pool(spread, window, strides=1, padding="same"), ops.shape(near))
         return (*best, image, near, ops.maximum(changed, picked), spent + count + 1)
 
-    def _ask(self, best: Best, image: Any, drawn: Any, left: Any, context: Context) -> tuple[Best, Any]:
+    def _ask(self, best: Best, image: Tensor, drawn: Tensor, left: Tensor, context: Context) -> tuple[Best, Tensor]:
         """The losses (batch, candidates) with each candidate at the extreme on its own side of mid-gray (PERT)."""
         ball = context.ball
         pixels, count = image.shape[1], drawn.shape[1]
@@ -101,20 +102,20 @@ class LocalSearch(ScoreBased, Iterative, Attack):
         middle = 0.5 * (ball.low + ball.high)
         extreme = ops.where(image > middle, ball.high, ball.low)[:, None]
 
-        def ask(number: Any, state: Any) -> Any:
+        def ask(number: Tensor, state: State) -> Tensor:
             best, harm = Best(*state[:-1]), state[-1]
             group = ops.take(ops.reshape(drawn, (-1, count // size, size)), number, axis=1)
             mask = ops.one_hot(group, pixels, dtype="float32")[..., None]
             candidates = ops.reshape(ops.where(mask > 0, extreme, image[:, None]), (-1, *context.x.shape[1:]))
-            best, found = try_all(context.model, context.goal, self.loss, best, candidates, size, left >= 1)
+            best, heights = try_all(context.model, context.goal, self.loss, best, candidates, size, left >= 1)
             here = ops.one_hot(number, count // size, dtype="float32")[None, :, None]
-            return (*best, harm + here * found[:, None, :])
+            return (*best, harm + here * heights[:, None, :])
 
         harm = ops.zeros_like(ops.cast(ops.reshape(drawn, (-1, count // size, size)), "float32"))
-        *found, harm = backend.loop(count // size, ask, (*best, harm))[1]
-        return Best(*found), ops.reshape(harm, (-1, count))
+        *known, harm = backend.loop(count // size, ask, (*best, harm))[1]
+        return Best(*known), ops.reshape(harm, (-1, count))
 
-    def _cyclic(self, image: Any, ball: Ball) -> Any:
+    def _cyclic(self, image: Tensor, ball: Ball) -> Tensor:
         half = 0.5 * (ball.high - ball.low)
         far = self.factor * (image - 0.5 * (ball.low + ball.high))
         wrapped = ops.where(far > half, far - 2.0 * half, ops.where(far < -half, far + 2.0 * half, far))

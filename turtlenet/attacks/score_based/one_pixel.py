@@ -1,7 +1,7 @@
 """Differential evolution of a few pixels."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -15,6 +15,7 @@ from turtlenet.attacks.score_based.base import ScoreBased
 from turtlenet.attacks.score_based.pixels import room
 from turtlenet.balls import Ball
 from turtlenet.ranges import count, number
+from turtlenet.typing import State, Tensor
 
 __all__ = ["OnePixel"]
 
@@ -52,7 +53,7 @@ class OnePixel(ScoreBased, Iterative, Attack):
     def length(self) -> int:
         return self.queries // self.population - 1
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         x, key = context.x, context.key
         channels = grid(x.shape[1:])[2]
         places = random.uniform(random.fold_in(key, _FIRST), (self.population, self.pixels, 2))
@@ -63,7 +64,7 @@ class OnePixel(ScoreBased, Iterative, Attack):
         best, fitness = self._ask(Best.none(x, context.model.num_classes), members, context)
         return (*best, members, fitness, ops.zeros_like(context.goal.y) + self.population)
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         *known, members, fitness, spent = state
         draws = random.uniform(random.fold_in(context.key, step), (3, self.population))
         one, two, three = (self._others(members, draws[:, number]) for number in range(3))
@@ -73,28 +74,28 @@ class OnePixel(ScoreBased, Iterative, Attack):
         members = ops.where(fitter[..., None], children, members)
         return (*best, members, ops.where(fitter, theirs, fitness), spent + self.population)
 
-    def _others(self, members: Any, draw: Any) -> Any:
+    def _others(self, members: Tensor, draw: Tensor) -> Tensor:
         """For each member one of the others."""
         shift = 1 + ops.cast(ops.floor(draw * (self.population - 1)), "int32")
         place = ops.mod(ops.arange(self.population, dtype="int32")[None, :] + shift, self.population)
         return ops.take_along_axis(members, place[..., None], axis=1)
 
-    def _ask(self, best: Best, members: Any, context: Context) -> tuple[Best, Any]:
+    def _ask(self, best: Best, members: Tensor, context: Context) -> tuple[Best, Tensor]:
         """The fitness (batch, population) of a generation."""
         size = most_of(self.population, _GROUP)
         groups = self.population // size
         folded = ops.reshape(members, (-1, groups, size, members.shape[2]))
 
-        def ask(number: Any, state: Any) -> Any:
+        def ask(number: Tensor, state: State) -> Tensor:
             candidates = self._painted(ops.take(folded, number, axis=1), context.x, context.ball)
-            best, found = try_all(context.model, context.goal, self.loss, Best(*state[:-1]), candidates, size)
+            best, heights = try_all(context.model, context.goal, self.loss, Best(*state[:-1]), candidates, size)
             here = ops.one_hot(number, groups, dtype="float32")[None, :, None]
-            return (*best, state[-1] + here * found[:, None, :])
+            return (*best, state[-1] + here * heights[:, None, :])
 
-        *found, fitness = backend.loop(groups, ask, (*best, 0.0 * folded[..., 0]))[1]
-        return Best(*found), ops.reshape(fitness, (-1, self.population))
+        *known, fitness = backend.loop(groups, ask, (*best, 0.0 * folded[..., 0]))[1]
+        return Best(*known), ops.reshape(fitness, (-1, self.population))
 
-    def _painted(self, members: Any, x: Any, ball: Ball) -> Any:
+    def _painted(self, members: Tensor, x: Tensor, ball: Ball) -> Tensor:
         """Candidates (batch * size, ...) from members (batch, size, pixels * (2 + channels)) in [0, 1]."""
         rows, columns, channels = grid(x.shape[1:])
         size = members.shape[1]

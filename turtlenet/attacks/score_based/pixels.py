@@ -1,7 +1,7 @@
 """A few pixels, changed by as much as it takes; and the first idea: a single random one."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -13,11 +13,12 @@ from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.query_attack import check_budget, grid, try_all
 from turtlenet.attacks.score_based.base import ScoreBased
 from turtlenet.balls import Ball
+from turtlenet.typing import State, Tensor
 
 __all__ = ["SinglePixel", "room"]
 
 
-def room(ball: Ball, channels: int) -> Any:
+def room(ball: Ball, channels: int) -> Tensor:
     """How many pixels the ball lets one change, all channels of each; the radius of `l0` counts single values."""
     return ops.floor(ops.cast(ball.eps, "float32") / channels)
 
@@ -40,13 +41,13 @@ class SinglePixel(ScoreBased, Iterative, Attack):
     def length(self) -> int:
         return self.queries // 2
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         x = context.x
         rows, columns, _ = grid(x.shape[1:])
         order = ops.argsort(random.uniform(random.fold_in(context.key, 0), (rows * columns,)), axis=1)
         return (*Best.none(x, context.model.num_classes), ops.cast(order, "int32"), ops.zeros_like(context.goal.y))
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         x, ball = context.x, context.ball
         *known, order, spent = state
         rows, columns, channels = grid(x.shape[1:])
@@ -61,5 +62,5 @@ class SinglePixel(ScoreBased, Iterative, Attack):
         best, _ = try_all(context.model, context.goal, self.loss, Best(*known), candidates, 2, allowed)
         return (*best, order, spent + 2)
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         return ops.logical_or(super().done(state), state[-1] >= 2 * state[-2].shape[1])

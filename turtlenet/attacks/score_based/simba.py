@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -11,9 +11,11 @@ from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Best
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.attacks.query_attack import beside, check_budget, cosines, grid
+from turtlenet.attacks.query_attack import check_budget, cosines, grid
 from turtlenet.attacks.score_based.base import ScoreBased
+from turtlenet.balls.base import column
 from turtlenet.ranges import number, one_of
+from turtlenet.typing import Shape, State, Tensor
 
 __all__ = ["SimBA"]
 
@@ -47,7 +49,7 @@ class SimBA(ScoreBased, Iterative, Attack):
     def length(self) -> int:
         return self.queries - 1
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         model, x, goal = context.model, context.x, context.goal
         logits = model(x)
         best = Best.none(x, model.num_classes).or_better(x, logits, goal.judge(self.loss, logits))
@@ -55,15 +57,15 @@ class SimBA(ScoreBased, Iterative, Attack):
         nothing = ops.zeros_like(goal.y)
         return (*best, ops.cast(order, "int32"), nothing, ops.ones_like(best.loss), nothing + 1)
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         x = context.x
         *known, order, place, side, spent = state
         best = Best(*known)
         which = ops.take_along_axis(order, ops.mod(place, order.shape[1])[:, None], axis=1)[:, 0]
         way = ops.reshape(self._direction(which, x.shape[1:]), ops.shape(x))
-        moved = context.ball.project(best.x + self.step * beside(side, x) * way, x)
-        logits = context.model(moved)
-        after = best.or_better(moved, logits, context.goal.judge(self.loss, logits))
+        candidate = context.ball.project(best.x + self.step * column(side, x) * way, x)
+        logits = context.model(candidate)
+        after = best.or_better(candidate, logits, context.goal.judge(self.loss, logits))
         won = ops.logical_or(after.loss != best.loss, after.reached != best.reached)
         over = ops.logical_or(won, side < 0)
         place = place + ops.cast(over, "int32")
@@ -72,14 +74,14 @@ class SimBA(ScoreBased, Iterative, Attack):
     def _lowest(self, size: int) -> int:
         return max(1, int(self.frequencies * size))
 
-    def _count(self, shape: tuple[int, ...]) -> int:
+    def _count(self, shape: Shape) -> int:
         """The number of directions."""
         if self.basis == "pixel":
             return math.prod(shape)
         rows, columns, channels = grid(shape)
         return self._lowest(rows) * self._lowest(columns) * channels
 
-    def _direction(self, which: Any, shape: tuple[int, ...]) -> Any:
+    def _direction(self, which: Tensor, shape: Shape) -> Tensor:
         """The directions with these numbers, (batch, values)."""
         if self.basis == "pixel":
             return ops.one_hot(which, math.prod(shape), dtype="float32")

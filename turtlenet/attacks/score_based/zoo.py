@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -14,6 +14,7 @@ from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.query_attack import check_budget, most_of
 from turtlenet.attacks.score_based.base import slope
 from turtlenet.ranges import count, number
+from turtlenet.typing import Keys, State, Tensor
 
 __all__ = ["ZOO"]
 
@@ -32,7 +33,7 @@ class ZOO(Iterative, Attack):
 
     Args:
         queries: The most forward passes that the search may take for an example, in each attempt. Making sure of what
-            it found takes up to two more.
+            it estimate takes up to two more.
         coordinates: Values that an iteration moves, drawn anew each time; at most all of them.
         step: Adam's rate, in input units.
         delta: Half a difference, in input units.
@@ -78,7 +79,7 @@ class ZOO(Iterative, Attack):
     def _cost(coordinates: int) -> int:
         return 2 * coordinates + 1
 
-    def begin(self, context: Context) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
         x = context.x
         nothing = ops.zeros_like(ops.reshape(x, (-1, math.prod(x.shape[1:]))))
         one = ops.ones_like(nothing[:, 0])
@@ -88,7 +89,7 @@ class ZOO(Iterative, Attack):
         weights = (self.constant * one, 0.0 * one, float("inf") * one, one < 0)
         return (x, float("inf") * one, *moving, *weights, one < 0, ops.zeros_like(context.goal.y))
 
-    def iterate(self, step: Any, state: Any, context: Context) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
         x, ball = context.x, context.ball
         best, length, *moving, weight, low, high, hit, _, spent = state
         turn = ops.logical_and(ops.mod(step, self._each) == 0, step > 0)
@@ -105,15 +106,17 @@ class ZOO(Iterative, Attack):
         hit = ops.logical_or(hit, reached)
         return (best, length, point, *means, weight, low, high, hit, enough, spent + self._cost(count))
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         return state[-2]
 
-    def finish(self, state: Any, context: Context) -> SearchResult:
-        found = ops.isfinite(state[1])
-        return SearchResult(choose(found, state[0], state[2]), queries=state[-1])
+    def finish(self, state: State, context: Context) -> SearchResult:
+        succeeded = ops.isfinite(state[1])
+        return SearchResult(choose(succeeded, state[0], state[2]), queries=state[-1])
 
     @staticmethod
-    def _next_weight(turn: Any, weight: Any, low: Any, high: Any, hit: Any) -> tuple[Any, Any, Any, Any]:
+    def _next_weight(
+        turn: Tensor, weight: Tensor, low: Tensor, high: Tensor, hit: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The next c, where it is another's turn: see Carlini & Wagner (2017), section VI.A."""
         above, below = ops.where(hit, weight, high), ops.where(hit, low, weight)
         bounded = above < float("inf")
@@ -127,7 +130,7 @@ class ZOO(Iterative, Attack):
             ops.logical_and(hit, ops.logical_not(now)),
         )
 
-    def _move(self, moving: Any, weight: Any, context: Context, key: Any) -> tuple[Any, ...]:
+    def _move(self, moving: Tensor, weight: Tensor, context: Context, key: Keys) -> State:
         """Adam's step in the coordinates that are drawn."""
         x, ball = context.x, context.ball
         point, first, second, steps = moving
@@ -137,14 +140,14 @@ class ZOO(Iterative, Attack):
         drawn = ops.top_k(random.uniform(key, (values,)), count)[1]
         size = most_of(count, _GROUP)
 
-        def directions(number: Any) -> Any:
+        def directions(number: Tensor) -> Tensor:
             group = ops.take(ops.reshape(drawn, (-1, count // size, size)), number, axis=1)
             return ops.one_hot(group, values, dtype="float32")
 
-        def climb(whole: Goal, logits: Any) -> Any:
+        def climb(whole: Goal, logits: Tensor) -> Tensor:
             return ops.minimum(whole.loss("margin", logits), self.confidence)
 
-        found = slope(
+        estimate = slope(
             context.model,
             climb,
             point,
@@ -157,7 +160,7 @@ class ZOO(Iterative, Attack):
         )
         # Summed, not averaged: each coordinate had one difference; and as wide as the bounds let it be.
         wide = ball.inside(flat + self.delta) - ball.inside(flat - self.delta)
-        rise = found * count * (2.0 * self.delta) / ops.maximum(wide, self.delta)
+        rise = estimate * count * (2.0 * self.delta) / ops.maximum(wide, self.delta)
         gradient = 2.0 * (flat - ops.reshape(x, (-1, values))) - weight[:, None] * rise
         chosen = ops.sum(ops.one_hot(drawn, values, dtype="float32"), axis=1)
         steps = steps + chosen
@@ -165,5 +168,5 @@ class ZOO(Iterative, Attack):
         second = second + chosen * 0.001 * (ops.square(gradient) - second)
         fair = ops.maximum(steps, 1.0)
         stride = (first / (1.0 - 0.9**fair)) / (ops.sqrt(second / (1.0 - 0.999**fair)) + 1e-8)
-        moved = ball.inside(flat - self.step * chosen * stride)
-        return ops.reshape(moved, ops.shape(point)), first, second, steps
+        following = ball.inside(flat - self.step * chosen * stride)
+        return ops.reshape(following, ops.shape(point)), first, second, steps
