@@ -3,6 +3,13 @@
 Each loss is given the labels as int32 of shape (batch,) and the logits as float32 of shape (batch, classes), and gives
 float32 of shape (batch,). Higher is worse for the model. The targeted form is higher the nearer the model is to
 answering `target`. Losses are never averaged over a batch: an example's gradient is its own.
+
+>>> import numpy as np
+>>> logits = np.array([[1.0, 3.0, 2.0]], "float32")
+>>> np.asarray(margin(np.array([1]), logits))  # The label has the largest logit: rightly classified.
+array([-1.], dtype=float32)
+>>> get("margin").targeted is None, sorted(LOSSES)
+(False, ['cross_entropy', 'dlr', 'kl', 'margin'])
 """
 
 from collections.abc import Callable
@@ -119,6 +126,11 @@ def get(name: str) -> Loss:
 
 def check_classes(name: str, num_classes: int, *, targeted: bool) -> None:
     """Refuses a loss on a model with too few classes.
+
+    Args:
+        name: The loss's name.
+        num_classes: The model's.
+        targeted: Whether the loss leads towards a target.
 
     Raises:
         ModelError: The ratio needs three classes, and four when targeted.

@@ -3,6 +3,10 @@
 Threefry-2x32 (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3") turns a key and a counter into bits.
 An example's key comes from the seed and the example's index; so batch size, order, sharding and resumption change
 nothing, and every backend draws the same numbers. Keys are uint32 tensors of shape (batch, 2).
+
+>>> first, both = keys(0, [5]), keys(0, [4, 5])  # Example 5 draws the same, alone or in a batch.
+>>> bool(ops.all(uniform(first, (3,))[0] == uniform(both, (3,))[1]))
+True
 """
 
 import math
@@ -42,7 +46,15 @@ def root(seed: int) -> np.ndarray:
 
 
 def fold_in(key: Keys, number: Tensor) -> Tensor:
-    """Derives other keys from keys of shape (batch, 2), one for each `number`."""
+    """Derives other keys, one for each number.
+
+    Args:
+        key: Keys, uint32 (batch, 2).
+        number: An integer, or an integer tensor of shape (batch,).
+
+    Returns:
+        Keys, uint32 (batch, 2).
+    """
     word = ops.zeros_like(key[:, 0]) + _word(number)
     return ops.stack(_threefry(key[:, 0], key[:, 1], word, ops.full_like(word, _FOLD)), axis=-1)
 
@@ -53,7 +65,15 @@ def following(key: Keys) -> Tensor:
 
 
 def bits(key: Keys, shape: Shape) -> Tensor:
-    """Draws uint32 words of shape (batch, *shape) from keys of shape (batch, 2)."""
+    """Draws random bits; the other draws are made of these.
+
+    Args:
+        key: The examples' keys, uint32 (batch, 2).
+        shape: What to draw for each example.
+
+    Returns:
+        Words, uint32 (batch, *shape).
+    """
     count = math.prod(shape)
     half = (count + 1) // 2
     counter = ops.cast(ops.arange(half, dtype="int32"), "uint32")[None, :]

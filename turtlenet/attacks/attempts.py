@@ -50,13 +50,12 @@ class Attempts:
         """Gives places of images, and the results there."""
         if isinstance(self.attack, Iterative) and self.attack.in_stages:
             return self._in_stages(self.attack, batch_size)
-        whole = in_batches(self.model, np.arange(len(self.x)), batch_size, self._whole)
-        return ((at, AttackResult(*result)) for at, result in whole)
+        return in_batches(self.model, np.arange(len(self.x)), batch_size, self._whole)
 
-    def _whole(self, at: np.ndarray) -> list[np.ndarray]:
+    def _whole(self, at: np.ndarray) -> AttackResult:
         where = {"ball": self.ball, "seed": self.seed, "index": self.index[at], "target": self._of(self.target, at)}
         result = self.attack.run(self.model, self.x[at], self.y[at], **where, attempt=self._of(self.numbers, at))
-        return list(map(ops.convert_to_numpy, result))
+        return AttackResult(*map(ops.convert_to_numpy, result))
 
     def _in_stages(self, attack: Iterative, batch_size: int | None) -> Iterator[tuple[np.ndarray, AttackResult]]:
         """Between two stages, batches are made anew of the images that are not done."""

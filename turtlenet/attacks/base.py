@@ -58,6 +58,18 @@ class Attack(abc.ABC):
         gradient: How the gradient of a defence is taken: `adaptive`, `naive`, or empty for the classifier's own way.
         norm: The norm of this attack, where it is another than that of the threat it is listed under.
         eps: The radius of this attack in input units, in place of the threat's; 0 for that. `inf` for no limit.
+
+    Raises:
+        SettingError: A setting out of its range.
+        SpecError: A target, gradient, norm or other word that there is not.
+
+    >>> attack = attacks.build("pgd:steps=100,target=next")
+    >>> attack.steps, attack.targeted, attack.family
+    (100, True, 'iterative')
+    >>> attack.to_dict()["step_size"]
+    0.1
+    >>> Attack.from_dict(attack.to_dict()) == attack
+    True
     """
 
     target: str = ""
@@ -130,6 +142,14 @@ class Attack(abc.ABC):
         Raises:
             SettingError: The attack cannot work in this norm.
             ModelError: The loss needs more classes than the model has.
+
+        >>> import keras, numpy as np
+        >>> from turtlenet.classifier import Classifier
+        >>> layers = [keras.Input((2,)), keras.layers.Dense(2, kernel_initializer="identity")]
+        >>> model = Classifier(keras.Sequential(layers))
+        >>> attack = attacks.build("fgsm")
+        >>> np.asarray(attack(model, np.array([[0.5, 0.5]]), [0], ball=balls.Linf(0.25)))
+        array([[0.25, 0.75]], dtype=float32)
         """
         return self.run(model, x, y, ball=ball, seed=seed, index=index, target=target).x
 
@@ -145,10 +165,11 @@ class Attack(abc.ABC):
         target: Labels = None,
         attempt: Tensor = None,
     ) -> AttackResult:
-        """Like a call, and tells the logits at the examples and what it cost; see `__call__`.
+        """Like a call, and tells the logits at the examples and what it cost.
 
         Args:
-            attempt: Numbers of the attempts (batch,), or one for all; None makes all attempts in turn.
+            model, x, y, ball, seed, index, target: See `__call__`.
+            attempt: Numbers of the attempts, int32 (batch,), or one for all; None makes all attempts in turn.
         """
         work = Batch.all_attempts if attempt is None else self.attempted
         return bound_graph(self, model, x, y, ball, "run", work, seed, index, target, attempt)()
@@ -169,6 +190,9 @@ class Attack(abc.ABC):
             key: The examples' keys (batch, 2).
             reference: Logits (batch, classes) that a relative loss (`kl`) moves away from; None takes the model's at
                 `x`.
+
+        Returns:
+            Examples within the ball, float32, shaped like `x`.
         """
         x, y = ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, "int32")
         batch = Batch(self, model, x, y, ball, key, key, reference=reference)

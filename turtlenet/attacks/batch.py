@@ -102,7 +102,12 @@ class Batch(NamedTuple):
         return SearchResult(best.x, best.logits, gradients, queries)
 
     def judge(self, logits: Tensor, x: Tensor) -> Verdict:
-        """What any attempt is judged by: its loss, or how near it is where the smallest perturbation is looked for."""
+        """What any attempt is judged by: its loss, or how near it is where the smallest perturbation is looked for.
+
+        Args:
+            logits: Logits at the candidates, (batch, classes).
+            x: The candidates, shaped like the inputs.
+        """
         goal = self.final_goal()
         if self.attack.minimal:
             return Verdict(goal.reached(logits), -self.ball.distance(x, self.x))

@@ -25,7 +25,12 @@ TARGETS = ("least_likely", "next", "random", "runner_up")
 
 
 class Verdict:
-    """How far an attack got with each example: whether its goal is reached, and the loss."""
+    """How far an attack got with each example.
+
+    Args:
+        reached: Whether its goal is reached, bool (batch,).
+        loss: The loss, float32 (batch,); higher is better for the attack.
+    """
 
     def __init__(self, reached: Tensor, loss: Tensor):
         self.reached = reached
@@ -39,7 +44,14 @@ class Verdict:
 
 
 class Best(NamedTuple):
-    """The best attempt so far at each example: where, the logits there, and the verdict on them."""
+    """The best attempt so far at each example, and the verdict on it.
+
+    Attributes:
+        x: Where, float32 (batch, ...).
+        logits: Logits there, float32 (batch, classes).
+        reached: Whether the goal is reached there, bool (batch,).
+        loss: The loss there, float32 (batch,).
+    """
 
     x: Tensor
     logits: Tensor
@@ -48,12 +60,18 @@ class Best(NamedTuple):
 
     @staticmethod
     def none(x: Tensor, num_classes: int) -> "Best":
-        """The input, with a verdict that any attempt betters."""
+        """The inputs `x`, float32 (batch, ...), with a verdict that any attempt betters."""
         zero = ops.zeros_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, :1])
         return Best(x, zero * ops.zeros((1, num_classes)), zero[:, 0] > 0, zero[:, 0] - float("inf"))
 
     def or_better(self, x: Tensor, logits: Tensor, verdict: Verdict) -> "Best":
-        """Takes another attempt where it is better."""
+        """Takes another attempt where it is better.
+
+        Args:
+            x: Its candidates, shaped like `self.x`.
+            logits: Logits at them (batch, classes).
+            verdict: The verdict on these.
+        """
         won = verdict.better_than(Verdict(self.reached, self.loss))
         return Best(
             choose(won, x, self.x),
@@ -64,7 +82,13 @@ class Best(NamedTuple):
 
 
 def choose(condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
-    """Chooses whole examples by booleans (batch,)."""
+    """Chooses whole examples.
+
+    Args:
+        condition: Booleans (batch,).
+        yes: What to take where they are true, (batch, ...).
+        no: What to take elsewhere, of the same shape.
+    """
     return ops.where(ops.reshape(condition, (-1,) + (1,) * (len(yes.shape) - 1)), yes, no)
 
 
@@ -85,7 +109,19 @@ class Goal:
         self.reference = reference
 
     def loss(self, name: str, logits: Tensor) -> Tensor:
-        """The per-example loss to climb, of shape (batch,)."""
+        """The per-example loss to climb.
+
+        Args:
+            name: Its name; see `turtlenet.losses`.
+            logits: float32 (batch, classes).
+
+        Returns:
+            float32 (batch,), towards the target if there is one.
+
+        Raises:
+            SpecError: No such loss.
+            SettingError: A relative loss, and no reference.
+        """
         loss = losses.get(name)
         if loss.relative:
             if self.reference is None:
@@ -101,7 +137,7 @@ class Goal:
         return answer != self.y if self.target is None or self.any_wrong else answer == self.target
 
     def judge(self, name: str, logits: Tensor) -> Verdict:
-        """The verdict on a batch of logits."""
+        """The verdict on logits (batch, classes), by a loss's name."""
         return Verdict(self.reached(logits), self.loss(name, logits))
 
 

@@ -49,15 +49,36 @@ class Iterative(abc.ABC):
 
     @abc.abstractmethod
     def begin(self, context: Context) -> State:
-        """The state before the first iteration: tensors, each of shape (batch, ...); see `search`."""
+        """The state before the first iteration.
+
+        Args:
+            context: Model, inputs, goal, ball and keys of the attempt.
+
+        Returns:
+            Tensors, each of shape (batch, ...).
+        """
 
     @abc.abstractmethod
     def iterate(self, step: Tensor, state: State, context: Context) -> State:
-        """One iteration, its number an int32 scalar; the state comes back in the same shapes and dtypes."""
+        """One iteration.
+
+        Args:
+            step: Its number from 0 on, an int32 scalar. Draws come from `random.fold_in(context.key, step)`.
+            state: What `begin`, or the iteration before, gave.
+            context: See `begin`.
+
+        Returns:
+            The next state, in the same shapes and dtypes.
+        """
 
     @abc.abstractmethod
     def finish(self, state: State, context: Context) -> SearchResult:
-        """What was found in the end."""
+        """What comes of the search.
+
+        Args:
+            state: That after the last iteration.
+            context: See `begin`.
+        """
 
     @abc.abstractmethod
     def done(self, state: State) -> Tensor:
@@ -68,7 +89,7 @@ class Iterative(abc.ABC):
         return self.finish(self.between(0, self.length, self.begin(context), context), context)
 
     def advance(self, step: Tensor, state: State, context: Context) -> State:
-        """One iteration, in which examples that are done stay as they are."""
+        """One iteration, in which examples that are done stay as they are; see `iterate`."""
         after = self.iterate(step, state, context)
         if self.holds_done:
             return after
@@ -76,7 +97,17 @@ class Iterative(abc.ABC):
         return tuple(choose(done, old, new) for old, new in zip(state, after, strict=True))
 
     def between(self, first: Tensor, last: Tensor, state: State, context: Context) -> Tensor:
-        """The iterations from `first` up to `last`, which is not among them."""
+        """Several iterations.
+
+        Args:
+            first: Number of the first, an int or an int32 scalar.
+            last: Number after that of the last.
+            state: That before them.
+            context: See `begin`.
+
+        Returns:
+            The state after them; sooner where every example is done.
+        """
 
         def advance(number: Tensor, state: State) -> Tensor:
             # A plain tuple: JAX tells a named one from it.

@@ -92,7 +92,9 @@ def try_all(
     """Asks for several candidates for each example.
 
     Args:
-        loss: Which candidate is best.
+        model: Gives logits (batch, classes).
+        goal: Labels and targets, those of each example once.
+        loss: Name of the loss that says which candidate is best.
         best: The best so far.
         rows: Candidates (batch * count, ...), in the order of `ops.repeat`.
         count: Candidates for each example.

@@ -103,7 +103,15 @@ class Perturbation:
 
 
 def measure_universal(model: Classifier, x: np.ndarray, y: np.ndarray, delta: np.ndarray, ball: Ball) -> Perturbation:
-    """Tries a perturbation on images (n, ...) with true labels (n,), best on such as it was not fitted on."""
+    """Tries a perturbation on images, best on such as it was not fitted on.
+
+    Args:
+        model: The classifier.
+        x: Images, float32 (n, ...).
+        y: True labels, int32 (n,).
+        delta: The perturbation, float32, shaped like one image.
+        ball: The radius, norm and bounds that it was fitted in.
+    """
     before, after = (
         model.predict(np.clip(each, ball.low, ball.high).astype("float32")).argmax(axis=1) == y
         for each in (x, x + delta)

@@ -34,6 +34,13 @@ class Ball(abc.ABC):
 
     Raises:
         SettingError: `eps` is negative, NaN or infinite, or the bounds are not low < high.
+
+    >>> ball = get("l2", 0.5)
+    >>> x = np.array([[0.0, 0.25]], "float32")
+    >>> np.asarray(ball.project(np.array([[3.0, 0.25]], "float32"), x))
+    array([[0.5 , 0.25]], dtype=float32)
+    >>> ball.widest((3, 3, 1)), ball.with_eps(0.1)
+    (3.0, L2(eps=0.1, low=0.0, high=1.0))
     """
 
     eps: Tensor
@@ -64,11 +71,19 @@ class Ball(abc.ABC):
         return dataclasses.replace(self, eps=eps)
 
     def inside(self, x: Tensor) -> Tensor:
-        """Clips pixels to the bounds."""
+        """Clips pixels, float32 of any shape, to the bounds."""
         return ops.clip(x, self.low, self.high)
 
     def project(self, point: Tensor, x: Tensor) -> Tensor:
-        """Brings `point` back into the ball around `x` and into the bounds."""
+        """Brings points into the ball around inputs, and into the bounds.
+
+        Args:
+            point: Points, float32 (batch, ...).
+            x: Inputs of the same shape, within the bounds.
+
+        Returns:
+            Points shaped like `x`: the nearest in the ball to each, cut to the bounds before it is measured.
+        """
         # The bounds first: what they cut off must not count as length. The last clip only rounds.
         return self.inside(x + self._shrink(self.inside(point) - x))
 
@@ -78,18 +93,50 @@ class Ball(abc.ABC):
 
     @abc.abstractmethod
     def steepest(self, gradient: Tensor, at: Tensor) -> Tensor:
-        """The direction of unit length, in this norm, that climbs most from `at`."""
+        """The direction of length 1, in this norm, that climbs most.
+
+        Args:
+            gradient: The gradient of what is climbed, float32 (batch, ...).
+            at: Where it was taken, of the same shape.
+
+        Returns:
+            Directions shaped like `gradient`.
+        """
 
     @abc.abstractmethod
     def sample(self, x: Tensor, key: Keys) -> Tensor:
-        """Draws a point of the ball around each `x`, by the examples' keys (see `turtlenet.random`)."""
+        """Draws a point of the ball around each input.
+
+        Args:
+            x: Inputs, float32 (batch, ...), within the bounds.
+            key: The examples' keys, uint32 (batch, 2); see `turtlenet.random`.
+
+        Returns:
+            Points shaped like `x`, within the ball and the bounds.
+        """
 
     @abc.abstractmethod
     def distance(self, point: Tensor, x: Tensor) -> Tensor:
-        """The length of each perturbation, of shape (batch,)."""
+        """The length of each perturbation in this norm.
+
+        Args:
+            point: Points, float32 (batch, ...).
+            x: Inputs of the same shape.
+
+        Returns:
+            Lengths, float32 (batch,), in input units (`l0`: a number of values).
+        """
 
     def length(self, point: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """The length of each perturbation on the host, float64 (n,): what a report counts by."""
+        """The length of each perturbation on the host: what a report counts by.
+
+        Args:
+            point: Points, float32 (n, ...).
+            x: Inputs of the same shape.
+
+        Returns:
+            Lengths, float64 (n,), in input units.
+        """
         delta = (point.astype("float64") - x.astype("float64")).reshape(len(x), math.prod(x.shape[1:]))
         measured: np.ndarray = np.linalg.norm(delta, ord=self.order, axis=1)
         return measured
@@ -144,6 +191,11 @@ def register(*aliases: str) -> Callable[[type[B]], type[B]]:
 def get(norm: str, eps: Tensor, bounds: tuple[float, float] = (0.0, 1.0)) -> Ball:
     """Makes the ball of a norm's name.
 
+    Args:
+        norm: `linf`, `l2`, `l1` or `l0`, another name for one of them, such as `inf` or `2`, or a registered one.
+        eps: Radius, in input units.
+        bounds: Smallest and largest value of a pixel.
+
     Raises:
         SpecError: No such norm.
         SettingError: See `Ball`.
@@ -166,7 +218,7 @@ def flat(x: Tensor) -> Tensor:
 
 
 def column(values: Tensor, like: Tensor) -> Tensor:
-    """Shapes (batch,) so that it multiplies images."""
+    """Shapes values (batch,) as (batch, 1, ...), so that they multiply tensors shaped like `like`."""
     return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
 
 

@@ -94,6 +94,8 @@ def bisect(model: Classifier, goal: Goal, blend: Callable[[Tensor], Tensor], cou
     """Halves an interval `count` times, a query each.
 
     Args:
+        model: Gives logits (batch, classes).
+        goal: Labels and targets.
         blend: Maps shares (batch,) to points; at 1 the goal is reached, at 0 it is not.
 
     Returns:

@@ -43,7 +43,17 @@ class Corruption(DecisionBased, Iterative, Attack):
 
     @abc.abstractmethod
     def corrupted(self, x: Tensor, strength: Tensor, *, ball: Ball, key: Keys) -> Tensor:
-        """The images at a strength in (0, 1], within the bounds."""
+        """The images corrupted.
+
+        Args:
+            x: Inputs, float32 (batch, ...).
+            strength: How much, in (0, 1], a float32 scalar or of shape (batch,).
+            ball: Gives the bounds, the norm and the radius.
+            key: The examples' keys of this try.
+
+        Returns:
+            Images shaped like `x`, within the bounds.
+        """
 
     def begin(self, context: Context) -> State:
         nothing = ops.zeros_like(context.goal.y)

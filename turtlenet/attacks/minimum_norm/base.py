@@ -83,14 +83,28 @@ class MinimumNorm(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, context: Context, logits: Tensor) -> State:
-        """What the search keeps beside the record, tensors (batch, ...); `logits` are those at the input."""
+        """What the search keeps beside the record.
+
+        Args:
+            context: Model, inputs, goal, ball and keys of the attempt.
+            logits: Logits at the inputs (batch, classes).
+
+        Returns:
+            Tensors, each of shape (batch, ...).
+        """
 
     @abc.abstractmethod
     def step(self, number: Tensor, rest: State, context: Context) -> Tried:
-        """One iteration, its number an int32 scalar; what it makes of examples that are done does not count."""
+        """One iteration; what it makes of examples that are done does not count.
+
+        Args:
+            number: Its number from 0 on, an int32 scalar.
+            rest: What `prepare`, or the iteration before, gave.
+            context: See `prepare`.
+        """
 
     def measure(self, point: Tensor, x: Tensor, ball: Ball) -> Tensor:
-        """What is to be small, float32 (batch,)."""
+        """What is to be small: the distance of points from the inputs `x` in the ball's norm, float32 (batch,)."""
         return ball.distance(point, x)
 
     def begin(self, context: Context) -> State:
@@ -119,6 +133,12 @@ class MinimumNorm(abc.ABC):
 
 def hinge(model: Classifier, goal: Goal, confidence: float, point: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The loss of Carlini & Wagner (2017, f6 with kappa) to bring down to 0, and where it leads.
+
+    Args:
+        model: Gives logits (batch, classes).
+        goal: Labels and targets.
+        confidence: By how much another logit must lead: kappa.
+        point: Where, float32 (batch, ...).
 
     Returns:
         The loss, float32 (batch,); whether it is 0 and the goal is reached, bool (batch,); its gradient.

@@ -137,7 +137,7 @@ class PenaltyMethod(MinimumNorm, Iterative, Attack):
 
 
 def to_unit(x: Tensor, ball: Ball) -> Tensor:
-    """Pixels in [0, 1]."""
+    """Pixels x, float32 (batch, ...), from the ball's bounds to [0, 1]."""
     return (x - ball.low) / ball.full
 
 

@@ -85,11 +85,17 @@ class ShrinkingBound(MinimumNorm, Iterative, Attack):
 
     @abc.abstractmethod
     def change(self, unit: Tensor, original: Tensor, limit: Tensor) -> Tensor:
-        """How far pixels may go towards `unit` under the limit, all in [0, 1]."""
+        """How far pixels go from the input's towards others under the limit.
+
+        Args:
+            unit: The others, float32 (batch, ...) in [0, 1].
+            original: The input's, likewise.
+            limit: See `widest`.
+        """
 
     @abc.abstractmethod
     def penalty(self, delta: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
-        """What a perturbation costs (batch,), and its slope."""
+        """What a perturbation, float32 (batch, ...), costs (batch,), and the slope of that."""
 
     @abc.abstractmethod
     def tighten(self, iterate: Iterate, limit: Tensor) -> tuple[Tensor, Tensor]:

@@ -63,11 +63,14 @@ def slope(
     """Estimates a gradient: the mean over directions of the symmetric difference along each, times the direction.
 
     Args:
-        loss: Maps a goal and logits to what to climb.
-        point: Where, (batch, ...).
+        model: Gives logits (batch, classes).
+        loss: Maps a goal and logits to what to climb, float32 (batch,).
+        point: Where, float32 (batch, ...).
+        goal: Labels and targets.
         directions: Maps a group's number to `size` directions for each example, (batch, size, values).
         groups: Number of groups; one goes through the model at a time.
         delta: How far to go along a direction, in input units; pixel bounds may stop it short.
+        ball: Gives the bounds.
 
     Returns:
         The estimate, (batch, values).

@@ -64,11 +64,11 @@ class GradientEstimation(ScoreBased, Iterative, Attack):
         *known, point, first, second, spent = state
         logits = context.model(point)
         best = Best(*known).or_better(point, logits, context.goal.judge(self.loss, logits))
-        estimate = self.estimate(step, context, point, key=random.fold_in(context.key, step))
+        estimate = self.estimate(step, point, context)
         way, first, second = self.way(estimate, point, first, second, step, ball)
         length = self.step if self.step > 0 else self.step_size * ball.eps
         following = ball.project(point + length * way, context.x)
-        # Who has just arrived needed no estimate.
+        # An example whose goal is reached at this point pays for no estimate.
         cost = ops.where(self.done(best), 1, self.samples + 1)
         return (*best, following, first, second, spent + cost)
 
@@ -78,8 +78,18 @@ class GradientEstimation(ScoreBased, Iterative, Attack):
         last = best.or_better(point, logits, context.goal.judge(self.loss, logits))
         return SearchResult(last.x, last.logits, queries=state[-1] + ops.where(self.done(best), 0, 1))
 
-    def estimate(self, step: Tensor, context: Context, point: Tensor, *, key: Keys) -> Tensor:
-        """The estimated gradient of the loss, shaped like `point`."""
+    def estimate(self, step: Tensor, point: Tensor, context: Context) -> Tensor:
+        """Estimates the gradient of the loss.
+
+        Args:
+            step: Number of the step, an int32 scalar: other directions are drawn in each.
+            point: Where, float32 (batch, ...).
+            context: Model, goal, ball and keys of the attempt.
+
+        Returns:
+            The estimate, shaped like `point`.
+        """
+        key = random.fold_in(context.key, step)
         pairs, values = self.samples // 2, math.prod(point.shape[1:])
         size = most_of(pairs, _GROUP)
 
@@ -104,7 +114,18 @@ class GradientEstimation(ScoreBased, Iterative, Attack):
     def way(
         self, estimate: Tensor, at: Tensor, first: Tensor, second: Tensor, step: Tensor, ball: Ball
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Where to step, a direction of about unit length in the ball's norm, and the running means after it."""
+        """Where to step.
+
+        Args:
+            estimate: The estimated gradient, float32 (batch, ...).
+            at: Where it was estimated.
+            first, second: Two running means of estimates, of its shape.
+            step: Number of the step, an int32 scalar.
+            ball: Gives the norm and the bounds.
+
+        Returns:
+            A direction of about unit length in the ball's norm, and both means after it.
+        """
 
 
 @attacks.register("spsa")
