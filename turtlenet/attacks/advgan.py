@@ -17,8 +17,6 @@ from turtlenet.errors import ModelError, SettingError
 from turtlenet.ranges import count, number, one_of
 from turtlenet.typing import Keys, Tensor
 
-__all__ = ["AdvGAN", "LoadedGenerator", "generators_in", "loaded_generator", "trained_on"]
-
 FACTS = "generator"
 """Where a generator's file says what it was trained for."""
 _SLACK = 1 + 1e-6

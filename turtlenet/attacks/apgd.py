@@ -19,8 +19,6 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import count, number, one_of
 from turtlenet.typing import State, Tensor
 
-__all__ = ["APGD", "APGDCE", "APGDDLR", "APGDT"]
-
 
 class _State(NamedTuple):
     """Where each example stands; the first four are those of `Best`."""

@@ -14,8 +14,6 @@ from turtlenet.balls import Ball
 from turtlenet.balls.base import column
 from turtlenet.typing import State, Tensor
 
-__all__ = ["GradientAt", "SparseAscent"]
-
 # Fewer steps than this are not worth dividing.
 _DIVISIBLE = 10
 _LEAST_STEP = 0.1

@@ -17,8 +17,6 @@ from turtlenet.balls import Ball
 from turtlenet.batching import in_batches
 from turtlenet.classifier import Classifier
 
-__all__ = ["Attempts"]
-
 
 @dataclass
 class Attempts:

@@ -16,8 +16,6 @@ from turtlenet.classifier import Classifier
 from turtlenet.ranges import count, one_of
 from turtlenet.typing import Keys, Tensor
 
-__all__ = ["AutoAttack"]
-
 
 @attacks.register("autoattack")
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,6 @@ from turtlenet.ranges import check_ranges
 from turtlenet.registry import Registry, enclosed, registered_names
 from turtlenet.typing import Keys, Labels, Shape, Tensor
 
-__all__ = ["MOST", "Attack", "Norms", "attacks"]
-
-
 MOST = 1_000_000
 """The most steps, draws or restarts; more is a typing error, and would overflow a loop's counter."""
 

@@ -14,8 +14,6 @@ from turtlenet.typing import Keys, Labels, State, Tensor
 if TYPE_CHECKING:
     from turtlenet.attacks.base import Attack
 
-__all__ = ["Batch", "nth_keys"]
-
 
 class Batch(NamedTuple):
     """A batch under attack, within a graph.

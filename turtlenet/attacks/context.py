@@ -8,8 +8,6 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.typing import Keys, Tensor
 
-__all__ = ["AttackResult", "Context", "SearchResult"]
-
 
 class Context(NamedTuple):
     """What one attempt on a batch is about, within a graph: the arguments of `Attack.search` in one.

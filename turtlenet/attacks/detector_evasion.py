@@ -17,8 +17,6 @@ from turtlenet.ranges import count, number, one_of
 from turtlenet.typing import Keys, State, Tensor
 from turtlenet.uncertainty import LARGEST, uncertainty
 
-__all__ = ["DetectorEvasion"]
-
 
 @attacks.register("undetected")
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.gradient_ascent import GradientAscent
 
-__all__ = ["FGSM", "RFGSM", "LeastLikely"]
-
 
 @attacks.register("fgsm")
 @dataclass(frozen=True, kw_only=True)

@@ -8,19 +8,6 @@ from turtlenet import losses, random
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.typing import Keys, Labels, Tensor
 
-__all__ = [
-    "TARGETS",
-    "Best",
-    "Goal",
-    "Verdict",
-    "check_target",
-    "choose",
-    "choose_target",
-    "is_class",
-    "is_sweep",
-    "sweep_size",
-]
-
 TARGETS = ("least_likely", "next", "random", "runner_up")
 
 

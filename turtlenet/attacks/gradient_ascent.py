@@ -15,8 +15,6 @@ from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number, one_of
 from turtlenet.typing import Keys, State, Tensor
 
-__all__ = ["GradientAscent"]
-
 # Tells the draw of the outputs' weights from that of the point.
 _ODI = 0x0D1
 

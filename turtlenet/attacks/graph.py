@@ -17,8 +17,6 @@ from turtlenet.typing import Labels, Tensor
 if TYPE_CHECKING:
     from turtlenet.attacks.base import Attack
 
-__all__ = ["bound_graph"]
-
 
 def bound_graph(
     attack: "Attack",

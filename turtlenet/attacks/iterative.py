@@ -14,8 +14,6 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.typing import Keys, State, Tensor
 
-__all__ = ["Iterative"]
-
 _FIRST = 5
 # Iterations after which it is worth looking who is done, however long the search.
 _LARGEST = 160

@@ -11,8 +11,6 @@ from turtlenet.classifier import Classifier
 from turtlenet.ranges import count, number, one_of
 from turtlenet.typing import Keys, Tensor
 
-__all__ = ["Noise"]
-
 
 @attacks.register("noise")
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,6 @@ from keras import ops
 from turtlenet import random
 from turtlenet.typing import Keys, Shape, Tensor
 
-__all__ = ["as_image", "bumps", "image_shape", "placed", "signs", "tiles", "window"]
-
 
 def image_shape(shape: Shape) -> tuple[int, int, int]:
     """Height, width and channels of inputs of a shape without its batch."""

@@ -17,8 +17,6 @@ from typing import Any, ClassVar
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.gradient_ascent import GradientAscent
 
-__all__ = ["BIM", "PGD", "IterativeLeastLikely", "Madry", "MultiTargeted"]
-
 # Within a training step: ten steps that can cross the ball and come back, and the last point, which needs no further
 # forward pass.
 _TRAINING = {"steps": 10, "step_size": 0.25, "keep": "last"}

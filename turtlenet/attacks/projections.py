@@ -10,8 +10,6 @@ from keras import ops
 from turtlenet import backend
 from turtlenet.typing import State, Tensor
 
-__all__ = ["onto_l1", "onto_plane"]
-
 _MOST_NARROWINGS = 50
 _NEAR = 1e-6
 _MOST_BENDS = 100

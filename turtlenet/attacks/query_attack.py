@@ -11,8 +11,6 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.typing import Keys, Shape, Tensor
 
-__all__ = ["check_budget", "cosines", "directions", "fold", "fold_keys", "grid", "most_of", "try_all"]
-
 _SIZES = 0x73697A65
 
 

@@ -16,8 +16,6 @@ from turtlenet.balls import Ball
 from turtlenet.batching import dealt
 from turtlenet.classifier import Classifier
 
-__all__ = ["Outcome", "attack_all"]
-
 Judge: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Maps candidates, logits and places of images to how good each candidate is, (n,)."""
 

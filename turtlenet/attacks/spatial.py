@@ -17,8 +17,6 @@ from turtlenet.errors import ModelError, SettingError
 from turtlenet.ranges import count, number, one_of, share
 from turtlenet.typing import Keys, Tensor
 
-__all__ = ["Spatial", "turned"]
-
 
 @attacks.register("spatial")
 @dataclass(frozen=True, kw_only=True)

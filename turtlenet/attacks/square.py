@@ -18,8 +18,6 @@ from turtlenet.balls import Ball
 from turtlenet.ranges import count, number, one_of
 from turtlenet.typing import Keys, Shape, State, Tensor
 
-__all__ = ["Square"]
-
 # Draws are made for so many queries at once: drawing one by one would cost as much as a small model's answer.
 _BLOCK = 50
 _START = 0x53717561

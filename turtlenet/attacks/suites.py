@@ -13,8 +13,6 @@ from turtlenet.errors import SpecError, did_you_mean
 from turtlenet.radius import check_radius
 from turtlenet.toml_files import Shelf
 
-__all__ = ["Suite", "expand", "find", "names"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:

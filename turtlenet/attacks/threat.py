@@ -10,8 +10,6 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.models.as_classifier import ModelType, about_model
 
-__all__ = ["ball_for", "check_generators", "describe_ball", "threat_for", "why_eps"]
-
 
 def ball_for(victim: Classifier, norm: str, eps: float | str | None) -> Ball:
     """The ball in a classifier's bounds.

@@ -8,8 +8,6 @@ from turtlenet.attacks.base import Attack, attacks
 from turtlenet.errors import SpecError
 from turtlenet.registry import registered_names
 
-__all__ = ["told"]
-
 # Settings with which an attack of another library writes files.
 _WRITES = frozenset(("summary_writer",))
 

@@ -20,8 +20,6 @@ from turtlenet.files import write_whole
 from turtlenet.numpy_files import check_arrays
 from turtlenet.typing import Keys, Labels, State, Tensor
 
-__all__ = ["Perturbation", "Universal", "fit_universal", "measure_universal"]
-
 
 @attacks.register("universal")
 @dataclass(frozen=True, kw_only=True)

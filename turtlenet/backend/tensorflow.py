@@ -18,20 +18,6 @@ from turtlenet.backend.convolution import own_convolutions
 from turtlenet.backend.tensorflow_devices import has_gpu, is_spread, replica, run_on_all, uses_xla
 from turtlenet.errors import ModelError
 
-__all__ = [
-    "Steps",
-    "apply_gradients",
-    "checkpoint_arrays",
-    "compiled",
-    "input_gradient",
-    "input_gradients",
-    "loop",
-    "pipeline",
-    "pullback",
-    "sum_over",
-    "weight_gradients",
-]
-
 
 def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
     """Differentiates the sum of a per-example loss at its input.

@@ -9,25 +9,6 @@ import tensorflow as tf
 
 from turtlenet.errors import SettingError
 
-__all__ = [
-    "configure",
-    "devices",
-    "from_first",
-    "gather",
-    "has_gpu",
-    "in_graph",
-    "out_of_memory",
-    "own",
-    "process",
-    "replica",
-    "is_spread",
-    "run_on_all",
-    "shard",
-    "shares",
-    "together",
-    "uses_xla",
-]
-
 _asked = {"xla": False}
 
 

@@ -18,8 +18,6 @@ from turtlenet.arguments import fitted
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.typing import Keys, Shape, Tensor
 
-__all__ = ["BALLS", "Ball", "column", "euclidean", "flat", "get", "norms", "register"]
-
 B = TypeVar("B", bound="Ball")
 
 

@@ -8,8 +8,6 @@ from turtlenet import random
 from turtlenet.balls.base import Ball, flat, register
 from turtlenet.typing import Keys, Shape, Tensor
 
-__all__ = ["L0"]
-
 
 @register("0")
 class L0(Ball):

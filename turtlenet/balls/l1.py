@@ -9,8 +9,6 @@ from turtlenet import random
 from turtlenet.balls.base import Ball, flat, register
 from turtlenet.typing import Keys, Tensor
 
-__all__ = ["L1"]
-
 
 @register("1")
 class L1(Ball):

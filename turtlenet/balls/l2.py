@@ -8,8 +8,6 @@ from turtlenet import random
 from turtlenet.balls.base import Ball, column, euclidean, flat, register
 from turtlenet.typing import Keys, Tensor
 
-__all__ = ["L2"]
-
 
 @register("2")
 class L2(Ball):

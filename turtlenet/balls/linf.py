@@ -8,8 +8,6 @@ from turtlenet import random
 from turtlenet.balls.base import Ball, flat, register
 from turtlenet.typing import Keys, Tensor
 
-__all__ = ["Linf"]
-
 
 @register("inf")
 class Linf(Ball):

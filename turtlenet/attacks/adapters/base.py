@@ -24,8 +24,6 @@ from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_me
 from turtlenet.registry import parse_spec
 from turtlenet.typing import Keys, Tensor
 
-__all__ = ["External", "names_of"]
-
 _OURS = ("target", "gradient", "norm", "eps")
 
 

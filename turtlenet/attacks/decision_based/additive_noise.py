@@ -14,8 +14,6 @@ from turtlenet.balls import Ball
 from turtlenet.balls.base import column
 from turtlenet.typing import Keys, State, Tensor
 
-__all__ = ["AdditiveGaussian", "AdditiveUniform", "SaltAndPepper"]
-
 # Tells the draw of a share from that of the noise; and the least share to try, of the best so far.
 _SMALLER, _LEAST = 0x5A17, 0.6
 

@@ -17,8 +17,6 @@ from turtlenet.classifier import Classifier
 from turtlenet.ranges import count
 from turtlenet.typing import Keys, State, Tensor
 
-__all__ = ["DecisionBased", "bisect", "noise_start"]
-
 _KINDS = 3
 # Draws of starts, far from the numbers of iterations.
 _START = 0x60000000

@@ -11,8 +11,6 @@ from turtlenet.attacks.query_attack import cosines, grid
 from turtlenet.balls import Ball
 from turtlenet.typing import Keys, Tensor
 
-__all__ = ["Blur", "Contrast"]
-
 
 @attacks.register("contrast")
 @dataclass(frozen=True, kw_only=True)

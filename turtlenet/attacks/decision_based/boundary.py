@@ -18,8 +18,6 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor
 
-__all__ = ["Boundary"]
-
 _BISECTIONS = 10
 _LOOK = 5
 _BLOCK = 30

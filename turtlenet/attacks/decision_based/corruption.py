@@ -15,8 +15,6 @@ from turtlenet.errors import SettingError
 from turtlenet.ranges import count
 from turtlenet.typing import Keys, State, Tensor
 
-__all__ = ["Corruption"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Corruption(DecisionBased, Iterative, Attack):

@@ -19,8 +19,6 @@ from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number
 from turtlenet.typing import Keys, State, Tensor
 
-__all__ = ["HopSkipJump"]
-
 _GROUP = 10
 _HALVINGS = 15
 

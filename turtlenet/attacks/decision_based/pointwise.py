@@ -16,8 +16,6 @@ from turtlenet.balls import Ball
 from turtlenet.ranges import count
 from turtlenet.typing import State, Tensor
 
-__all__ = ["Pointwise"]
-
 
 @attacks.register("pointwise")
 @dataclass(frozen=True, kw_only=True)

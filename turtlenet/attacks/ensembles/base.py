@@ -21,8 +21,6 @@ from turtlenet.errors import SettingError, TurtlenetError
 from turtlenet.registry import registered_only, split
 from turtlenet.typing import Keys, Tensor
 
-__all__ = ["Combined", "Elsewhere", "Part", "built", "check_parts", "texts", "told"]
-
 Part: TypeAlias = str | Attack
 
 MARK = ";"

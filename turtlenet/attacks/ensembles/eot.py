@@ -7,8 +7,6 @@ from turtlenet.attacks.ensembles.base import Elsewhere
 from turtlenet.classifier import Classifier
 from turtlenet.ranges import count
 
-__all__ = ["Averaged"]
-
 
 @attacks.register("averaged")
 @dataclass(frozen=True, kw_only=True)

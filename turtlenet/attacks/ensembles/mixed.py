@@ -19,8 +19,6 @@ from turtlenet.ranges import one_of
 from turtlenet.registry import split
 from turtlenet.typing import Tensor
 
-__all__ = ["Mixed"]
-
 _DRAW = 0x313D
 
 

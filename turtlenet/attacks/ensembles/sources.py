@@ -11,8 +11,6 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError
 from turtlenet.typing import Tensor
 
-__all__ = ["Surrogate", "source"]
-
 _kept: dict[str, tuple[Hashable, Classifier]] = {}
 
 

@@ -15,8 +15,6 @@ from turtlenet.errors import ModelError, SettingError
 from turtlenet.ranges import one_of
 from turtlenet.registry import split
 
-__all__ = ["Transfer"]
-
 
 @attacks.register("transfer")
 @dataclass(frozen=True, kw_only=True)

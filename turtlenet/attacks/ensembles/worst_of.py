@@ -9,8 +9,6 @@ from turtlenet.errors import SettingError
 from turtlenet.ranges import count
 from turtlenet.registry import split
 
-__all__ = ["Restarts", "Targets", "WorstOf"]
-
 
 @attacks.register("worst-of")
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,6 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.typing import State, Tensor
 
-__all__ = ["MinimumNorm", "Tried", "hinge"]
-
 
 class Tried(NamedTuple):
     """What one iteration tried at each example.

@@ -14,8 +14,6 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import number, one_of
 from turtlenet.typing import State, Tensor
 
-__all__ = ["CW", "FORMS", "from_tanh", "to_tanh"]
-
 FORMS = ("projected", "tanh")
 # Keeps pixels at the bounds from lying infinitely far out (nn_robust_attacks).
 _INWARD = 0.999999

@@ -11,8 +11,6 @@ from turtlenet.attacks.minimum_norm.shrinking_bound import Iterate, ShrinkingBou
 from turtlenet.ranges import number
 from turtlenet.typing import Tensor
 
-__all__ = ["CWL0"]
-
 # Of nn_robust_attacks: what counts as delta, as useful, and how many values are fixed at once.
 _MOVED = 1e-4
 _USEFUL = 0.01

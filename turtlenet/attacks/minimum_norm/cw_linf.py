@@ -11,8 +11,6 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import number
 from turtlenet.typing import Tensor
 
-__all__ = ["CWLinf"]
-
 # A pixel's step of 8 bits: a tighter limit could not be seen.
 _TIGHTEST = 1 / 256
 

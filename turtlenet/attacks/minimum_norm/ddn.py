@@ -16,8 +16,6 @@ from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor
 
-__all__ = ["DDN"]
-
 
 @attacks.register("ddn")
 @dataclass(frozen=True, kw_only=True)

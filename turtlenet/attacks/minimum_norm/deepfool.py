@@ -16,8 +16,6 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor
 
-__all__ = ["DeepFool"]
-
 # Planes that are reached to a float32's last digit must still be crossed.
 _LEAST_GAP = 1e-6
 

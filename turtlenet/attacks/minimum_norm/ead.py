@@ -14,8 +14,6 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import number, one_of
 from turtlenet.typing import State, Tensor
 
-__all__ = ["EAD"]
-
 
 @attacks.register("ead")
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,6 @@ from turtlenet.balls import L2
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor
 
-__all__ = ["FMN"]
-
 
 @attacks.register("fmn")
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,6 @@ from turtlenet.errors import SettingError
 from turtlenet.ranges import number, one_of
 from turtlenet.typing import State, Tensor
 
-__all__ = ["JSMA", "most_salient_pair"]
-
 # Pairs that one block of the search for the best looks at, for each image.
 _BLOCK = 1 << 21
 

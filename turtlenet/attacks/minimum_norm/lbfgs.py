@@ -15,8 +15,6 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor
 
-__all__ = ["LBFGS"]
-
 _HALVINGS = 20
 _ENOUGH = 1e-4
 _SMALL = 1e-6

@@ -16,8 +16,6 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import count, number
 from turtlenet.typing import Labels, State, Tensor
 
-__all__ = ["Bracket", "Explored", "PenaltyMethod", "adam", "to_unit"]
-
 # A weight that has grown this large succeeds nowhere (nn_robust_attacks).
 _LARGEST = 1e10
 # How often a search looks whether it still gets anywhere, and how little counts as nowhere.

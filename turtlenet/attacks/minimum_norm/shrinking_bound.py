@@ -18,8 +18,6 @@ from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number, one_of
 from turtlenet.typing import State, Tensor
 
-__all__ = ["Iterate", "ShrinkingBound"]
-
 _LOOKS = 10
 _NOWHERE = 0.9999
 

@@ -16,8 +16,6 @@ from turtlenet.classifier import Classifier
 from turtlenet.ranges import count, one_of
 from turtlenet.typing import State, Tensor
 
-__all__ = ["ScoreBased", "slope"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreBased:

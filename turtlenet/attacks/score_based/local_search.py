@@ -18,8 +18,6 @@ from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor
 
-__all__ = ["LocalSearch"]
-
 _GROUP = 16
 
 

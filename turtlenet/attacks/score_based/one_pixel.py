@@ -17,8 +17,6 @@ from turtlenet.balls import Ball
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor
 
-__all__ = ["OnePixel"]
-
 _GROUP = 16
 # Draws of the first generation, far from the numbers of the others.
 _FIRST = 0x60000000

@@ -15,8 +15,6 @@ from turtlenet.attacks.score_based.base import ScoreBased
 from turtlenet.balls import Ball
 from turtlenet.typing import State, Tensor
 
-__all__ = ["SinglePixel", "room"]
-
 
 def room(ball: Ball, channels: int) -> Tensor:
     """How many pixels the ball lets one change, all channels of each; the radius of `l0` counts single values."""

@@ -17,8 +17,6 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import number, one_of
 from turtlenet.typing import Shape, State, Tensor
 
-__all__ = ["SimBA"]
-
 
 @attacks.register("simba")
 @dataclass(frozen=True, kw_only=True)

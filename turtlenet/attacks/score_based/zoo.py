@@ -16,8 +16,6 @@ from turtlenet.attacks.score_based.base import slope
 from turtlenet.ranges import count, number
 from turtlenet.typing import Keys, State, Tensor
 
-__all__ = ["ZOO"]
-
 _GROUP = 16
 
 
