@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import tempfile
+import traceback
 from pathlib import Path
 
 import keras
@@ -12,7 +13,9 @@ import pytest
 from keras import ops
 from keras.config import backend
 
+import turtlenet as tn
 from turtlenet import attacks, balls
+from turtlenet import backend as seam
 from turtlenet.attacks import Attack, SearchResult
 from turtlenet.attacks import attacks as family
 from turtlenet.attacks.runner import attack_all
@@ -21,6 +24,7 @@ from turtlenet.gan import networks
 from turtlenet.models import save
 from turtlenet.registry import Registry
 
+PACKAGE = Path(tn.__file__).parent
 COMBINED = {"averaged", "mixed", "restarts", "targets", "transfer", "worst-of"}
 RADII = {"linf": 0.1, "l2": 0.5, "l1": 2.0, "l0": 3.0}
 # What needs a file has tests of its own.
@@ -328,6 +332,8 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("pgd:step=-1", "Expected step >= 0"),
         ("pgd:restarts=0", "Expected restarts from 1"),
         ("bim:restarts=3", "Expected a random start"),
+        # Another default keeps the range.
+        ("madry:steps=0", "Expected steps from 1 to 1,000,000; got 0."),
         ("pgd:loss=dlrr", "Did you mean 'dlr'?"),
         ("pgd:start=uniforms", "Did you mean 'uniform'?"),
         ("pgd:keep=first", "Unknown keep 'first'"),
@@ -434,3 +440,24 @@ def test_what_cannot_work_is_refused_before_any_work(small, linear, images) -> N
 def test_registering_is_being_tested() -> None:
     assert isinstance(family, Registry) and len(NAMES) >= 7
     assert {"noise", "fgsm", "rfgsm", "bim", "pgd", "mim", "madry"} <= set(NAMES)
+
+
+def test_chains_of_bases_are_short() -> None:
+    def length(kind: type) -> int:
+        return 1 + max(length(base) if base.__module__.startswith("turtlenet") else 0 for base in kind.__bases__)
+
+    assert {name: length(family.factory(name)) for name in NAMES if length(family.factory(name)) > 3} == {}
+
+
+def test_few_calls_lie_between_a_user_and_the_gradient(monkeypatch) -> None:
+    depths, differentiate = [], seam.input_gradient
+
+    def counting(fn, x):
+        calls = [call.filename for call in traceback.extract_stack()]
+        depths.append(sum(filename.startswith(str(PACKAGE)) for filename in calls))
+        return differentiate(fn, x)
+
+    monkeypatch.setattr(seam, "input_gradient", counting)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    tn.attack(model, np.full((8, 4), 0.5, "float32"), np.zeros(8, "int32"), "pgd:steps=2")
+    assert 0 < max(depths) <= 19

@@ -128,7 +128,7 @@ class APGD(Iterative, Attack):
 
     def finish(self, state: State, context: Context) -> SearchResult:
         best, gradients = Best(*state[:4]), state[-1]
-        # The mean of other draws than the classifier's own is no answer of it.
+        # With draws of its own, the logits are not those that the classifier answers with.
         return SearchResult(
             best.x, None if self.draws and context.model.stochastic else best.logits, gradients * max(self.draws, 1)
         )

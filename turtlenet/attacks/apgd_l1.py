@@ -14,10 +14,10 @@ from turtlenet.balls import Ball
 from turtlenet.balls.base import column
 from turtlenet.typing import State, Tensor
 
-# Fewer steps than this are not worth dividing.
+# With fewer steps than this, all are in the ball itself.
 _DIVISIBLE = 10
 _LEAST_STEP = 0.1
-# Up to this part of the pixels the steepest are found without ranking all.
+# Fewer pixels than this part of all are selected by `top_k`, which costs less than a sort.
 _FEW = 16
 
 
@@ -72,7 +72,7 @@ class SparseAscent:
         loss, logits, slope = gradient_at(point)
         best = self._better(Best.none(x, model.num_classes), point, logits, loss, goal, len(self._starts) == 1)
         one, size, changed = ops.ones_like(loss), math.prod(x.shape[1:]), _changed(point, x)
-        # In a ball of one size nothing is known of how sparse the best point will be.
+        # In a ball of one size nothing is known yet about how sparse the best point is.
         whole = len(self._starts) == 1
         return _State(
             *best,
@@ -118,7 +118,7 @@ class SparseAscent:
 
     @staticmethod
     def _better(old: Best, point: Tensor, logits: Tensor, loss: Tensor, goal: Goal, counts: Tensor) -> Best:
-        # A success in a wider ball is none: there the loss alone decides.
+        # A success in a wider ball does not count: there the loss alone decides.
         return old.or_better(point, logits, Verdict(ops.logical_and(goal.reached(logits), counts), loss))
 
     @staticmethod
@@ -162,7 +162,7 @@ def _steepest(slope: Tensor, point: Tensor, share: Tensor, ball: Ball) -> Tensor
 
 
 def _within(point: Tensor, x: Tensor, radius: Tensor, ball: Ball) -> Tensor:
-    # The bounds once more, because sums round.
+    # Clipped once more, because sums round.
     return ball.inside(onto_l1(point, x, radius, ball.low, ball.high))
 
 

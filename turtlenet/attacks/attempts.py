@@ -83,7 +83,7 @@ class Attempts:
             state = attack.between(first, last, begun or attack.begin(context), context)
             return [attack.done(state), *state]
 
-        # Every batch of the first stage begins: what its first one left in `state` is not its own.
+        # In the first stage `state` holds what other batches left: each batch makes its own with `begin`.
         span = [ops.convert_to_tensor(number, "int32") for number in (first, last)]
         name, kept = ("stage", state) if first else ("begin", [])
         return lambda at: self._computed(name, advance, at, *span, *kept)

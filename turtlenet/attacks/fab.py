@@ -19,7 +19,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.ranges import count, number, one_of
 from turtlenet.typing import Keys, Labels, State, Tensor
 
-# How far from the input restarts begin at most, twice over, for pixels from 0 to 1: the radii of the authors' code.
+# Restarts begin within half of these radii, for pixels from 0 to 1: those of the authors' code.
 _AROUND = {"linf": 0.3, "l2": 1.0, "l1": 5.0}
 
 

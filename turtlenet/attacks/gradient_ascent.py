@@ -15,7 +15,7 @@ from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number, one_of
 from turtlenet.typing import Keys, State, Tensor
 
-# Tells the draw of the outputs' weights from that of the point.
+# Folded into the key, so that the weights of `odi` are drawn apart from the point.
 _ODI = 0x0D1
 
 

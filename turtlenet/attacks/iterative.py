@@ -15,7 +15,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.typing import Keys, State, Tensor
 
 _FIRST = 5
-# Iterations after which it is worth looking who is done, however long the search.
+# The longest stage: after so many iterations batches are made anew of those that are not done.
 _LARGEST = 160
 
 
@@ -108,7 +108,7 @@ class Iterative(abc.ABC):
         """
 
         def advance(number: Tensor, state: State) -> Tensor:
-            # A plain tuple: JAX tells a named one from it.
+            # A plain tuple: to JAX a named one is another structure.
             return tuple(self.advance(first + number, state, context))
 
         return backend.loop(last - first, advance, tuple(state), lambda state: ops.all(self.done(state)))[1]

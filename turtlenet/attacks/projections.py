@@ -13,7 +13,7 @@ from turtlenet.typing import State, Tensor
 _MOST_NARROWINGS = 50
 _NEAR = 1e-6
 _MOST_BENDS = 100
-# Up to this part of the pixels the dearest are found without ranking all.
+# Fewer pixels than this part of all are selected by `top_k`, which costs less than a sort.
 _FEW = 16
 
 
@@ -91,7 +91,7 @@ def _filled(weight: Tensor, room: Tensor, wanted: Tensor, norm: str) -> Tensor:
         went = time * pace
         rate = ops.sum(ops.where(room > went, rates, 0.0), axis=1, keepdims=True)
         gained = ops.sum(weight * ops.minimum(went, room), axis=1, keepdims=True)
-        # What is out of reach takes for ever: every pixel to its bound.
+        # If no time is enough, every pixel goes to its bound.
         later = ops.where(rate > 0, time + (wanted - gained) / ops.maximum(rate, 1e-30), time)
         return ops.maximum(later, time), time
 

@@ -103,7 +103,7 @@ def try_all(
     """
     logits = model(rows)
     verdict = fold(goal, count).judge(loss, logits)
-    # What reached the goal comes first, then the loss; losses are far below this.
+    # A candidate that reaches the goal beats any that does not: no loss comes near 1e9.
     merit = verdict.loss + 1e9 * ops.cast(verdict.reached, "float32")
     first = ops.cast(ops.argmax(ops.reshape(merit, (-1, count)), axis=1), "int32")
 

@@ -108,7 +108,7 @@ def _attack(
     outcome, tried = Outcome.nothing(x, model.num_classes), np.zeros(len(x), bool)
     strict = target is not None or attack.targeted
     for number, (part, attempts) in enumerate(attack.under(ball.norm).rounds(model.num_classes)):
-        # Barely over the edge in its own draws is not over it in others: a random model is climbed to the end.
+        # A success in one draw of a random model may be none in another: there the search does not stop early.
         part = dataclasses.replace(part, **_PATIENT) if model.stochastic and _stops(part) else part
         first = 0
         # Where the smallest perturbation is looked for, a success is no reason to stop, unless it is near enough.
@@ -172,7 +172,7 @@ def _take(
     """Keeps what an attempt found where it beats what was found before; an image may come several times."""
     count = len(rows)
     candidates, logits, reached = result.x[:count], result.logits[:count], result.reached[:count]
-    # In the order of the attempts, as if each had come alone: after a success there would have been no other.
+    # In the order of the attempts: one after an image's first success is not counted, as it would not have been made.
     _, begin = np.unique(rows, return_index=True)
     for at in (begin, *np.setdiff1d(np.arange(count), begin)[:, None]):
         at = at[~outcome.reached[rows[at]] | whole]

@@ -120,7 +120,7 @@ class Square(Iterative, Attack):
         point = _within(ops.reshape(point, ops.shape(x)), x, ball)
         logits = context.model(point)
         better = best.or_better(point, logits, context.goal.judge(self.loss, logits))
-        # What is reached stays as it is, and no longer asks.
+        # An example whose goal is reached stays as it is and asks no more.
         kept = [choose(best.reached, old, new) for old, new in zip(best, better, strict=True)]
         return *kept, asked + ops.cast(ops.logical_not(best.reached), "int32")
 
@@ -135,7 +135,7 @@ class Square(Iterative, Attack):
         sides = []
         for stage in range(len(_SCHEDULE) + 1):
             side = max(round(math.sqrt(self.p_init / 2**stage * height * width)), least)
-            # In L2 and L1 a square has a middle.
+            # In L2 and L1 a square has a middle, so its side is odd.
             sides.append(side if least == 1 else min(side + (side + 1) % 2, height, width))
         return np.array(sides, "int32")
 
@@ -174,7 +174,7 @@ def _scaled(delta: Tensor, ball: Ball) -> Tensor:
 
 
 def _within(point: Tensor, x: Tensor, ball: Ball) -> Tensor:
-    # In L1 the bounds once more, because sums round.
+    # In L1 clipped once more, because sums round.
     if ball.norm == "l1":
         return ball.inside(onto_l1(point, x, ball.eps, ball.low, ball.high))
     return ball.project(point, x)

@@ -53,7 +53,7 @@ class Universal(Attack):
             raise DataError(f"Expected a perturbation of shape {model.input_shape} in {self.file}; got {shape}.")
 
     def sources(self, model: Classifier) -> tuple[Any, ...]:
-        # A graph holds the numbers themselves: those of a file that has changed are another graph's.
+        # The perturbation is a constant of the graph: a file that has changed needs another graph.
         return (_loaded(self.file),)
 
     def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
@@ -200,7 +200,7 @@ def fit_universal(
 
 def _within(ball: Ball, delta: Tensor) -> Tensor:
     """The nearest perturbation of the radius, whatever the bounds."""
-    # Bounds that never bind: only the images that the perturbation moves have any.
+    # Bounds so wide that they never bind: they belong to the images, not to the perturbation.
     wide = type(ball)(ball.eps, -4.0 * ball.full, 4.0 * ball.full)
     return wide.project(delta, ops.zeros_like(delta))
 

@@ -56,7 +56,7 @@ class Ball(abc.ABC):
     def __post_init__(self) -> None:
         for name in ("low", "high"):
             object.__setattr__(self, name, fitted(getattr(self, name), float, name))
-        # A tensor of the graph that the ball is in, or a number.
+        # A tensor is of a graph and stays as it is; anything else must be a number.
         if not hasattr(self.eps, "dtype") or isinstance(self.eps, np.generic):
             object.__setattr__(self, "eps", fitted(self.eps, int | float, "eps"))
         if isinstance(self.eps, (int, float)) and not 0 <= self.eps < math.inf:
@@ -82,7 +82,7 @@ class Ball(abc.ABC):
         Returns:
             Points shaped like `x`: the nearest in the ball to each, cut to the bounds before it is measured.
         """
-        # The bounds first: what they cut off must not count as length. The last clip only rounds.
+        # Clipped first, so that what the bounds cut off does not count as length; the last clip mends rounding.
         return self.inside(x + self._shrink(self.inside(point) - x))
 
     @abc.abstractmethod

@@ -111,7 +111,7 @@ class External(Attack):
         state = np.random.get_state()
         keras.utils.set_random_seed((seed * 1_000_003 + first) % 2**31)
         try:
-            # Other libraries refuse a ball of one point.
+            # Other libraries refuse a radius of 0.
             here = (x, 0, 0)
             found, gradients, queries = (
                 here if float(ball.eps) == 0 else self.outside(model.taking(self.gradient), x, y, aims, ball=ball)

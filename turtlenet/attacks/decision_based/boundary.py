@@ -129,7 +129,7 @@ class Boundary(DecisionBased, Iterative, Attack):
         stretch, shrink = spherical * far / across, 1.0 / ops.sqrt(1.0 + ops.square(spherical))
         turned = column(shrink * (1.0 - stretch * along), x) * outward + column(shrink * stretch, x) * draw
         around = ball.inside(x + turned)
-        # What the bounds cut off is made up for, as in the authors' code.
+        # Makes up for what the bounds cut off, as in the authors' code.
         back = x - around
         now = ops.sqrt(ops.maximum(dot(back, back), 1e-24))
         share = ops.clip((source * far + now - far) / now, 0.0, 1.0)

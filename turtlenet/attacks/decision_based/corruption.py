@@ -61,7 +61,7 @@ class Corruption(DecisionBased, Iterative, Attack):
         x, ball = context.x, context.ball
         strength = ops.cast(step // self.draws + 1, "float32") / float(self.queries // self.draws)
         candidate = self.corrupted(x, strength, ball=ball, key=random.fold_in(context.key, step))
-        # A hair wider: a length that was made to be the radius may round above it.
+        # A little wider: a length that was made equal to the radius may round above it.
         within = ball.distance(candidate, x) <= ball.eps * (1.0 + 1e-5)
         return (candidate, ops.logical_and(context.goal.reached(context.model(candidate)), within), state[-1] + 1)
 

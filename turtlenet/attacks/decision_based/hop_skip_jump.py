@@ -81,7 +81,7 @@ class HopSkipJump(DecisionBased, Iterative, Attack):
         way = ball.steepest(normal, point)
         jumped, halvings = self._jump(point, way, far / ops.sqrt(ops.cast(step, "float32") + 1.0), context)
         back = self._return(jumped, context)
-        # Where the bounds bent the way, the boundary there may be farther.
+        # Where the bounds cut the jump, the boundary behind it may be farther than the last point.
         following = choose(ball.distance(back, x) < far, back, point)
         spent = spent + count + halvings + self._halvings(x, ball)
         return (following, started, self._over(step + 1, started, following, x, ball, spent), spent)
@@ -137,7 +137,7 @@ class HopSkipJump(DecisionBased, Iterative, Attack):
         groups = ops.max(count) // _GROUP
         both, total = backend.loop(groups, ask, (nothing, nothing[:, 0, 0]))[1]
         mean = (total / ops.maximum(ops.cast(count, "float32"), 1.0))[:, None]
-        # Where all answers are alike, all that is known is the way that they were asked in.
+        # Where all answers agree, the mean direction is all that there is.
         way = ops.where(ops.abs(mean) == 1.0, both[:, 0], both[:, 0] - mean * both[:, 1])
         return ops.reshape(way, ops.shape(point))
 

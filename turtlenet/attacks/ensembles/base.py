@@ -156,7 +156,7 @@ class Elsewhere(Attack):
         # A certain target is chosen on the model, and is the same there; a sweep goes by what the surrogate answers.
         target = batch.final_goal().target if self.targeted else batch.target
         there = batch._replace(attack=part, model=self.surrogate(batch.model), target=target, reference=None)
-        # Without the logits, which are not the model's: it is asked once more.
+        # The logits are the surrogate's: without them the model itself is asked.
         return part.attempted(there)._replace(logits=None)
 
     def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
@@ -213,7 +213,7 @@ def _is_said(attack: Attack) -> bool:
     try:
         return built(str(attack)) == attack
     except TurtlenetError:
-        # A class by its import path has no settings in a spec.
+        # The spec of a class that is named by its import path says no settings.
         return False
 
 
@@ -224,5 +224,5 @@ def built(spec: str) -> Attack:
 
 @functools.cache
 def _built(spec: str, registered: bool) -> Attack:
-    # What the user may name by its import path is no known name for a file.
+    # `registered` is part of the cache's key: a file may not name code by its import path, a user may.
     return attacks.build(spec)

@@ -58,7 +58,7 @@ class Mixed(Combined):
         searches = [functools.partial(self._search_by, self.told(part), batch) for part in self.parts]
         ends = np.cumsum(self._shares())[:-1].astype("float32")
         draw = random.uniform(random.fold_in(batch.key, _DRAW), ())
-        # The first example draws for a batch.
+        # With drawn=batch, the first example's draw decides for all.
         number = ops.sum(ops.cast(draw[:, None] >= ends[None, :], "int32"), axis=1)
         if self.drawn == "batch":
             x, gradients, queries = ops.switch(number[0], searches)

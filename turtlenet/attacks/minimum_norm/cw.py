@@ -15,9 +15,9 @@ from turtlenet.ranges import number, one_of
 from turtlenet.typing import State, Tensor
 
 FORMS = ("projected", "tanh")
-# Keeps pixels at the bounds from lying infinitely far out (nn_robust_attacks).
+# Keeps the inverse tanh of pixels at the bounds finite (nn_robust_attacks).
 _INWARD = 0.999999
-# Further out a pixel would stand at its bound all the same, and take as many steps to come back.
+# Beyond it the pixel is at its bound already; every further step out would cost one to come back.
 _OUTERMOST = math.atanh(_INWARD)
 
 

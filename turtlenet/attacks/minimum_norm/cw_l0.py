@@ -11,7 +11,7 @@ from turtlenet.attacks.minimum_norm.shrinking_bound import Iterate, ShrinkingBou
 from turtlenet.ranges import number
 from turtlenet.typing import Tensor
 
-# Of nn_robust_attacks: what counts as delta, as useful, and how many values are fixed at once.
+# Of nn_robust_attacks: which change counts as one, which as useful, and how many values are fixed at once.
 _MOVED = 1e-4
 _USEFUL = 0.01
 _SHARE = 0.3

@@ -11,7 +11,7 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import number
 from turtlenet.typing import Tensor
 
-# A pixel's step of 8 bits: a tighter limit could not be seen.
+# One gray level of 8 bits: a smaller change is lost when an image is saved.
 _TIGHTEST = 1 / 256
 
 
@@ -43,7 +43,7 @@ class CWLinf(ShrinkingBound):
         return cost, ops.where(beyond > 0, ops.sign(delta), ops.zeros_like(delta))
 
     def within(self, iterate: Iterate, limit: Tensor) -> Tensor:
-        # The tolerance of nn_robust_attacks, which is one of the whole objective, here of the largest pixel.
+        # The tolerance of nn_robust_attacks, there of the whole objective, here of the largest change.
         return _largest(iterate.delta) <= limit * 1.0001
 
     def tighten(self, iterate: Iterate, limit: Tensor) -> tuple[Tensor, Tensor]:

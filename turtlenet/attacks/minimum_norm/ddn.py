@@ -45,7 +45,7 @@ class DDN(MinimumNorm, Iterative, Attack):
 
     @property
     def length(self) -> int:
-        # The last step is looked at too.
+        # One more, to judge the point after the last step.
         return self.steps + 1
 
     def prepare(self, context: Context, logits: Tensor) -> State:

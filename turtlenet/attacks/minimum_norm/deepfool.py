@@ -16,7 +16,7 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor
 
-# Planes that are reached to a float32's last digit must still be crossed.
+# A point that rounding leaves on the plane must still go beyond it.
 _LEAST_GAP = 1e-6
 
 
@@ -42,7 +42,7 @@ class DeepFool(MinimumNorm, Iterative, Attack):
 
     @property
     def length(self) -> int:
-        # The last step is looked at too.
+        # One more, to judge the point after the last step.
         return self.steps + 1
 
     def prepare(self, context: Context, logits: Tensor) -> State:
@@ -72,7 +72,7 @@ class DeepFool(MinimumNorm, Iterative, Attack):
         way = ops.maximum(ops.abs(gap), _LEAST_GAP) / ops.maximum(rate, 1e-30)
         nearest = ops.one_hot(ops.argmin(way, axis=1), planes, dtype="float32")
         directions = ops.reshape(direction, (-1, planes, size))
-        # Where nothing slopes, nothing leads anywhere: such a way is infinitely long.
+        # A gradient of 0 leads nowhere: no step.
         length = ops.sum(nearest * ops.where(rate > 0, way, ops.zeros_like(way)), axis=1)
         move = ops.reshape(ops.sum(nearest[:, :, None] * directions, axis=1), ops.shape(x))
         rest = (choose(reached, total, total + column(length, x) * move), others)

@@ -53,12 +53,12 @@ class EAD(PenaltyMethod):
         share = ops.cast(bracket.count, "float32") / self.steps
         rate = self.step_size * ops.sqrt(ops.maximum(1 - share, 0.0))
         delta = ahead - column(rate, x) * (2 * (ahead - unit) + column(bracket.c, x) * ball.full * slope) - unit
-        # The proximal step (eq. 5): small moves are none, the others lose beta.
+        # The proximal step (eq. 5): changes below beta become 0, the others lose beta.
         shrunk = ops.sign(delta) * ops.relu(ops.abs(delta) - self.beta)
         new = ops.clip(unit + shrunk, 0.0, 1.0)
         times = ops.cast(bracket.count, "float32") + 1
         ahead = new + column(times / (times + 3), x) * (new - old)
-        # A pixel that did not move is the input's, to the last digit.
+        # A pixel that did not change is exactly the input's.
         point = ops.where(ops.equal(new, unit), x, ball.inside(ball.low + ball.full * new))
         logits = model(point)
         loss = ops.relu(self.confidence - goal.loss("margin", logits))

@@ -34,7 +34,7 @@ class FMN(MinimumNorm, Iterative, Attack):
 
     @property
     def length(self) -> int:
-        # The last step is looked at too.
+        # One more, to judge the point after the last step.
         return self.steps + 1
 
     def prepare(self, context: Context, logits: Tensor) -> State:
@@ -53,7 +53,7 @@ class FMN(MinimumNorm, Iterative, Attack):
         if ball.norm == "l0":
             less, more = ops.minimum(radius - 1, ops.floor(less)), ops.maximum(radius + 1, ops.floor(more))
         else:
-            # Until there is a success, as far as the boundary seems to be.
+            # Before the first success: the distance to the boundary of the linearized model.
             more = ops.where(ops.isfinite(nearest), more, distance + ops.abs(gap) / _steepness(slope, ball.norm))
         radius = ops.where(reached, ops.minimum(less, nearest), more)
         ahead = point + self.step_size * ball.full * wave * L2(0.0).steepest(slope, point)

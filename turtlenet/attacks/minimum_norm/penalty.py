@@ -16,9 +16,9 @@ from turtlenet.balls.base import column
 from turtlenet.ranges import count, number
 from turtlenet.typing import Labels, State, Tensor
 
-# A weight that has grown this large succeeds nowhere (nn_robust_attacks).
+# The upper end of the search for the weight (nn_robust_attacks).
 _LARGEST = 1e10
-# How often a search looks whether it still gets anywhere, and how little counts as nowhere.
+# How often a search checks its progress, and the share of the objective above which there is none.
 _LOOKS = 10
 _NOWHERE = 0.9999
 

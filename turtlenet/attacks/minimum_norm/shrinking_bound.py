@@ -74,7 +74,7 @@ class ShrinkingBound(MinimumNorm, Iterative, Attack):
 
     @property
     def length(self) -> int:
-        # No bound that is ever met: the weight and the limits end the search.
+        # Never reached: the weight and the limit end the search.
         return 1 << 30
 
     @abc.abstractmethod
@@ -152,7 +152,7 @@ class ShrinkingBound(MinimumNorm, Iterative, Attack):
         x, ball = context.x, context.ball
         original = to_unit(x, ball)
         delta = self.change(from_tanh(place) if self.form == "tanh" else place, original, limit)
-        # A pixel that did not move is the input's, to the last digit.
+        # A pixel that did not change is exactly the input's.
         point = ops.where(ops.equal(delta, 0), x, ball.inside(ball.low + ball.full * (original + delta)))
         margin, reached, slope = context.gradient("margin", point)
         loss = ops.relu(self.confidence - margin)

@@ -148,7 +148,7 @@ class SPSA(GradientEstimation):
         second = 0.999 * second + 0.001 * ops.square(estimate)
         count = ops.cast(step, "float32") + 1.0
         fair = (first / (1.0 - 0.9**count), second / (1.0 - 0.999**count))
-        # About one in every value, so that its length in the norm is that of the widest ball.
+        # Adam's direction is about 1 in every value; scaled to about unit length in the norm.
         unit = ball.full / ball.widest(at.shape[1:])
         return unit * fair[0] / (ops.sqrt(fair[1]) + 1e-8), first, second
 

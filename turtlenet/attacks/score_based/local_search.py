@@ -73,13 +73,13 @@ class LocalSearch(ScoreBased, Iterative, Attack):
         *known, image, near, changed, spent = state
         rows, columns, channels = grid(x.shape[1:])
         count, chosen = (min(number, rows * columns) for number in (self.candidates, self.chosen))
-        # Where too few are near, others make up the number.
+        # Where fewer pixels are near than asked for, random others fill up.
         drawn = ops.top_k(near + random.uniform(random.fold_in(context.key, step), (rows * columns,)), count)[1]
         left = room(ball, channels) - ops.sum(changed, axis=1)
         best, harm = self._ask(Best(*known), image, drawn, left, context)
         worst = ops.take_along_axis(drawn, ops.top_k(harm, chosen)[1], axis=1)
         ordered = ops.one_hot(worst, rows * columns, dtype="float32")
-        # A pixel that was changed before takes no room; of the others come as many as there is room for.
+        # Changing a pixel again takes nothing of the radius; of the others as many are changed as it allows.
         fresh = 1.0 - ops.sum(ordered * changed[:, None, :], axis=2)
         fits = ops.cast(ops.cumsum(fresh, axis=1) <= left[:, None], "float32")
         picked = ops.sum(ordered * fits[:, :, None], axis=1)

@@ -49,7 +49,7 @@ class SinglePixel(ScoreBased, Iterative, Attack):
         x, ball = context.x, context.ball
         *known, order, spent = state
         rows, columns, channels = grid(x.shape[1:])
-        # Where there are more steps than pixels, the rest of them is over before it begins: see `done`.
+        # Steps beyond the last pixel do nothing: see `done`.
         place = ops.take(order, ops.minimum(step, rows * columns - 1), axis=1)
         mask = ops.one_hot(place, rows * columns, dtype="float32")[:, None, :, None]
         flat = ops.reshape(x, (-1, 1, rows * columns, channels))

@@ -156,7 +156,7 @@ class ZOO(Iterative, Attack):
             delta=self.delta,
             ball=ball,
         )
-        # Summed, not averaged: each coordinate had one difference; and as wide as the bounds let it be.
+        # `slope` averages over coordinates and divides by 2 delta: that is undone, and the width within bounds taken.
         wide = ball.inside(flat + self.delta) - ball.inside(flat - self.delta)
         rise = estimate * count * (2.0 * self.delta) / ops.maximum(wide, self.delta)
         gradient = 2.0 * (flat - ops.reshape(x, (-1, values))) - weight[:, None] * rise
