@@ -13,6 +13,8 @@ from turtlenet.errors import DataError
 from turtlenet.formats import this_is
 from turtlenet.numpy_files import check_arrays
 
+__all__ = ["ARRAYS", "check_inside", "read_arrays"]
+
 ARRAYS = ("x_train", "y_train", "x_test", "y_test", "x", "y")
 
 
