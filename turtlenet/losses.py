@@ -3,14 +3,22 @@
 Each loss is given the labels as int32 of shape (batch,) and the logits as float32 of shape (batch, classes), and gives
 float32 of shape (batch,). Higher is worse for the model. The targeted form is higher the nearer the model is to
 answering `target`. Losses are never averaged over a batch: an example's gradient is its own.
+
+>>> import numpy as np
+>>> logits = np.array([[1.0, 3.0, 2.0]], "float32")
+>>> np.asarray(margin(np.array([1]), logits))  # The label has the largest logit: rightly classified.
+array([-1.], dtype=float32)
+>>> get("margin").targeted is None, sorted(LOSSES)
+(False, ['cross_entropy', 'dlr', 'kl', 'margin'])
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from keras import ops
 
 from turtlenet.errors import ModelError, SettingError, SpecError, did_you_mean
+from turtlenet.typing import Labels, Tensor
 
 __all__ = [
     "LOSSES",
@@ -38,13 +46,13 @@ class Loss(NamedTuple):
         relative: Whether it compares with the logits of another input, the unattacked one, and not with a label.
     """
 
-    untargeted: Callable[[Any, Any], Any]
-    targeted: Callable[[Any, Any, Any], Any] | None
+    untargeted: Callable[[Tensor, Tensor], Tensor]
+    targeted: Callable[[Labels, Labels, Tensor], Tensor] | None
     least_classes: int = 2
     relative: bool = False
 
 
-def cross_entropy(y: Any, logits: Any) -> Any:
+def cross_entropy(y: Labels, logits: Tensor) -> Tensor:
     """Cross-entropy of softmax probabilities.
 
     Written as softplus(logsumexp of the other logits - logit of y): the usual form rounds to a gradient of 0 once
@@ -53,37 +61,37 @@ def cross_entropy(y: Any, logits: Any) -> Any:
     return ops.softplus(ops.logsumexp(_others(y, logits), axis=-1) - _of(y, logits))
 
 
-def squared_error(y: Any, logits: Any) -> Any:
+def squared_error(y: Labels, logits: Tensor) -> Tensor:
     """Mean over the classes of the squared errors of the probabilities (papers 000 and 002, eq. 2)."""
     return ops.mean(ops.square(ops.softmax(logits, axis=-1) - _mask(y, logits)), axis=-1)
 
 
-def margin(y: Any, logits: Any) -> Any:
+def margin(y: Labels, logits: Tensor) -> Tensor:
     """Best other logit minus the label's (Carlini & Wagner, 2017, f6 without its clip); positive: misclassified."""
     return ops.max(_others(y, logits), axis=-1) - _of(y, logits)
 
 
-def difference_of_logits_ratio(y: Any, logits: Any) -> Any:
+def difference_of_logits_ratio(y: Labels, logits: Tensor) -> Tensor:
     """Margin over the spread of the three best logits (Croce & Hein, 2020, eq. 6): blind to the logits' scale."""
     best = ops.top_k(logits, 3)[0]
     return margin(y, logits) / (best[:, 0] - best[:, 2] + 1e-12)
 
 
-def divergence(reference: Any, logits: Any) -> Any:
+def divergence(reference: Tensor, logits: Tensor) -> Tensor:
     """KL(softmax(reference) || softmax(logits)), as in TRADES (Zhang et al., 2019, eq. 5); both (batch, classes)."""
     known, now = ops.log_softmax(reference, axis=-1), ops.log_softmax(logits, axis=-1)
     return ops.sum(ops.exp(known) * (known - now), axis=-1)
 
 
-def _targeted_cross_entropy(y: Any, target: Any, logits: Any) -> Any:
+def _targeted_cross_entropy(y: Labels, target: Labels, logits: Tensor) -> Tensor:
     return -cross_entropy(target, logits)
 
 
-def _targeted_margin(y: Any, target: Any, logits: Any) -> Any:
+def _targeted_margin(y: Labels, target: Labels, logits: Tensor) -> Tensor:
     return -margin(target, logits)
 
 
-def _targeted_ratio(y: Any, target: Any, logits: Any) -> Any:
+def _targeted_ratio(y: Labels, target: Labels, logits: Tensor) -> Tensor:
     """Croce & Hein (2020), eq. 7."""
     best = ops.top_k(logits, 4)[0]
     spread = best[:, 0] - 0.5 * (best[:, 2] + best[:, 3]) + 1e-12
@@ -98,7 +106,10 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-TRAINING: dict[str, Callable[[Any, Any], Any]] = {"cross_entropy": cross_entropy, "squared_error": squared_error}
+TRAINING: dict[str, Callable[[Labels, Tensor], Tensor]] = {
+    "cross_entropy": cross_entropy,
+    "squared_error": squared_error,
+}
 """What training may minimize, one number for each example."""
 
 
@@ -116,6 +127,11 @@ def get(name: str) -> Loss:
 def check_classes(name: str, num_classes: int, *, targeted: bool) -> None:
     """Refuses a loss on a model with too few classes.
 
+    Args:
+        name: The loss's name.
+        num_classes: The model's.
+        targeted: Whether the loss leads towards a target.
+
     Raises:
         ModelError: The ratio needs three classes, and four when targeted.
         SettingError: The divergence knows no target.
@@ -131,13 +147,13 @@ def check_classes(name: str, num_classes: int, *, targeted: bool) -> None:
         )
 
 
-def _mask(y: Any, logits: Any) -> Any:
+def _mask(y: Labels, logits: Tensor) -> Tensor:
     return ops.one_hot(y, logits.shape[-1], dtype="float32")
 
 
-def _of(y: Any, logits: Any) -> Any:
+def _of(y: Labels, logits: Tensor) -> Tensor:
     return ops.sum(logits * _mask(y, logits), axis=-1)
 
 
-def _others(y: Any, logits: Any) -> Any:
+def _others(y: Labels, logits: Tensor) -> Tensor:
     return logits + _FAR * _mask(y, logits)

@@ -3,6 +3,10 @@
 Threefry-2x32 (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3") turns a key and a counter into bits.
 An example's key comes from the seed and the example's index; so batch size, order, sharding and resumption change
 nothing, and every backend draws the same numbers. Keys are uint32 tensors of shape (batch, 2).
+
+>>> first, both = keys(0, [5]), keys(0, [4, 5])  # Example 5 draws the same, alone or in a batch.
+>>> bool(ops.all(uniform(first, (3,))[0] == uniform(both, (3,))[1]))
+True
 """
 
 import math
@@ -10,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+
+from turtlenet.typing import Keys, Shape, Tensor
 
 __all__ = ["bits", "fold_in", "following", "keys", "normal", "rademacher", "root", "signs", "uniform"]
 
@@ -19,7 +25,7 @@ _PARITY = 0x1BD11BDA
 _DRAW, _FOLD = 0, 1
 
 
-def keys(seed: Any, index: Any) -> Any:
+def keys(seed: Any, index: Tensor) -> Tensor:
     """Gives each example its key.
 
     Args:
@@ -39,19 +45,35 @@ def root(seed: int) -> np.ndarray:
     return np.array([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF], "uint32")
 
 
-def fold_in(key: Any, number: Any) -> Any:
-    """Derives other keys from keys of shape (batch, 2), one for each `number`."""
+def fold_in(key: Keys, number: Tensor) -> Tensor:
+    """Derives other keys, one for each number.
+
+    Args:
+        key: Keys, uint32 (batch, 2).
+        number: An integer, or an integer tensor of shape (batch,).
+
+    Returns:
+        Keys, uint32 (batch, 2).
+    """
     word = ops.zeros_like(key[:, 0]) + _word(number)
     return ops.stack(_threefry(key[:, 0], key[:, 1], word, ops.full_like(word, _FOLD)), axis=-1)
 
 
-def following(key: Any) -> Any:
+def following(key: Keys) -> Tensor:
     """The keys of the next attempt after the one that `key` was for."""
     return fold_in(key, 0x6E657874)
 
 
-def bits(key: Any, shape: tuple[int, ...]) -> Any:
-    """Draws uint32 words of shape (batch, *shape) from keys of shape (batch, 2)."""
+def bits(key: Keys, shape: Shape) -> Tensor:
+    """Draws random bits; the other draws are made of these.
+
+    Args:
+        key: The examples' keys, uint32 (batch, 2).
+        shape: What to draw for each example.
+
+    Returns:
+        Words, uint32 (batch, *shape).
+    """
     count = math.prod(shape)
     half = (count + 1) // 2
     counter = ops.cast(ops.arange(half, dtype="int32"), "uint32")[None, :]
@@ -59,14 +81,14 @@ def bits(key: Any, shape: tuple[int, ...]) -> Any:
     return ops.reshape(ops.concatenate(words, axis=1)[:, :count], (-1, *shape))
 
 
-def uniform(key: Any, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0) -> Any:
+def uniform(key: Keys, shape: Shape, low: float = 0.0, high: float = 1.0) -> Tensor:
     """Draws float32 numbers of shape (batch, *shape), uniform in [low, high)."""
     # 24 bits fill a float32's mantissa exactly, so 1 is never reached.
     unit = ops.cast(ops.right_shift(bits(key, shape), _word(8)), "float32") * 2.0**-24
     return low + (high - low) * unit
 
 
-def normal(key: Any, shape: tuple[int, ...]) -> Any:
+def normal(key: Keys, shape: Shape) -> Tensor:
     """Draws standard normal float32 numbers of shape (batch, *shape)."""
     # Half a step away from 0 and 1, where the inverse of the distribution is infinite. TensorFlow adds 1 before it
     # inverts, which rounds the last number below 1 to it.
@@ -74,12 +96,12 @@ def normal(key: Any, shape: tuple[int, ...]) -> Any:
     return math.sqrt(2.0) * ops.erfinv(centered)
 
 
-def rademacher(key: Any, shape: tuple[int, ...]) -> Any:
+def rademacher(key: Keys, shape: Shape) -> Tensor:
     """Draws -1 or +1 as float32 of shape (batch, *shape)."""
     return 2.0 * ops.cast(ops.right_shift(bits(key, shape), _word(31)), "float32") - 1.0
 
 
-def signs(key: Any, shape: tuple[int, ...]) -> Any:
+def signs(key: Keys, shape: Shape) -> Tensor:
     """Draws -1 or +1 as float32 of shape (batch, *shape), 32 of a word: a tenth of what `rademacher` costs."""
     count = math.prod(shape)
     words = bits(key, (-(-count // 32),))[:, :, None]
@@ -89,15 +111,15 @@ def signs(key: Any, shape: tuple[int, ...]) -> Any:
     return ops.reshape(2.0 * ops.cast(flat, "float32") - 1.0, (-1, *shape))
 
 
-def _word(value: Any) -> Any:
+def _word(value: Any) -> Tensor:
     return ops.cast(value, "uint32")
 
 
-def _rotate(word: Any, places: int) -> Any:
+def _rotate(word: Tensor, places: int) -> Tensor:
     return ops.bitwise_or(ops.left_shift(word, _word(places)), ops.right_shift(word, _word(32 - places)))
 
 
-def _threefry(key0: Any, key1: Any, count0: Any, count1: Any) -> tuple[Any, Any]:
+def _threefry(key0: Tensor, key1: Tensor, count0: Tensor, count1: Tensor) -> tuple[Tensor, Tensor]:
     """Twenty rounds of Threefry-2x32; arguments are uint32 and broadcast."""
     schedule = (key0, key1, ops.bitwise_xor(ops.bitwise_xor(key0, key1), _word(_PARITY)))
     x0, x1 = count0 + key0, count1 + key1

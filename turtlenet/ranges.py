@@ -6,6 +6,7 @@ A field is declared by `number`, `count`, `share` or `one_of`, which carry its d
 """
 
 import dataclasses
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -137,9 +138,20 @@ def check_ranges(settings: Any) -> None:
         SettingError: A number that is out of its range.
         SpecError: A word that is none of a field's.
     """
-    for field in dataclasses.fields(settings):
-        if "range" in field.metadata:
-            field.metadata["range"].check(field.name, getattr(settings, field.name))
+    kind: Any = type(settings)
+    for name, within in _ranges(kind).items():
+        within.check(name, getattr(settings, name))
+
+
+@functools.cache
+def _ranges(kind: Any) -> dict[str, Range]:
+    """The ranges of a dataclass's fields; a field of which a subclass only changes the default keeps its range."""
+    ranges: dict[str, Range] = {}
+    for base in kind.__mro__:
+        for name, field in vars(base).get("__dataclass_fields__", {}).items():
+            if "range" in field.metadata:
+                ranges.setdefault(name, field.metadata["range"])
+    return {field.name: ranges[field.name] for field in dataclasses.fields(kind) if field.name in ranges}
 
 
 def _field(default: Any, within: Range, help: str, metadata: dict[str, Any]) -> Any:

@@ -92,6 +92,9 @@ def parse_spec(text: str) -> Spec:
 
     Raises:
         SpecError: The string is empty, a setting is not `key=value` or is given twice, or a parenthesis stands alone.
+
+    >>> parse_spec("pgd:steps=40,step=8/256,target=next").settings
+    {'steps': 40, 'step': 0.03125, 'target': 'next'}
     """
     name, colon, rest = text.strip().partition(":")
     if not name or (colon and not rest.strip()):

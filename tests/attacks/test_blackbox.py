@@ -6,6 +6,7 @@ from keras import ops
 from scipy import stats
 
 from turtlenet import attacks, backend, balls, random
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.query_attack import cosines, directions
 from turtlenet.classifier import Classifier
@@ -124,7 +125,7 @@ def test_estimates_point_along_the_gradient(name, linear) -> None:
     attack = attacks.build(f"{name}:samples=4000,loss=margin")
     key = random.keys(0, ops.arange(len(X)))
     goal, ball = Goal(ops.convert_to_tensor(y, "int32")), balls.get("linf", 0.1)
-    graph = backend.compiled(lambda x: attack.estimate(0, linear, x, goal, ball=ball, key=key))
+    graph = backend.compiled(lambda x: attack.estimate(0, x, Context(linear, x, goal, ball, key)))
     found = np.asarray(graph(ops.convert_to_tensor(X)))
     logits = X @ weights + bias
     runner = np.where(np.arange(3) == y[:, None], -np.inf, logits).argmax(axis=1)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import tempfile
+import traceback
 from pathlib import Path
 
 import keras
@@ -12,7 +13,9 @@ import pytest
 from keras import ops
 from keras.config import backend
 
+import turtlenet as tn
 from turtlenet import attacks, balls
+from turtlenet import backend as seam
 from turtlenet.attacks import Attack, SearchResult
 from turtlenet.attacks import attacks as family
 from turtlenet.attacks.runner import attack_all
@@ -21,6 +24,7 @@ from turtlenet.gan import networks
 from turtlenet.models import save
 from turtlenet.registry import Registry
 
+PACKAGE = Path(tn.__file__).parent
 COMBINED = {"averaged", "mixed", "restarts", "targets", "transfer", "worst-of"}
 RADII = {"linf": 0.1, "l2": 0.5, "l1": 2.0, "l0": 3.0}
 # What needs a file has tests of its own.
@@ -328,6 +332,8 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("pgd:step=-1", "Expected step >= 0"),
         ("pgd:restarts=0", "Expected restarts from 1"),
         ("bim:restarts=3", "Expected a random start"),
+        # Another default keeps the range.
+        ("madry:steps=0", "Expected steps from 1 to 1,000,000; got 0."),
         ("pgd:loss=dlrr", "Did you mean 'dlr'?"),
         ("pgd:start=uniforms", "Did you mean 'uniform'?"),
         ("pgd:keep=first", "Unknown keep 'first'"),
@@ -351,7 +357,7 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("spsa:queries=100", "Expected queries >= 130 for one step of 128 samples; got 100."),
         ("spsa:samples=7", "Expected an even number of samples"),
         ("spsa:delta=0", "Expected delta > 0"),
-        ("nes:momentum=1", "Expected 0 <= momentum < 1"),
+        ("nes:momentum=1", "Expected momentum in [0, 1)"),
         ("nes:step=-1", "Expected step >= 0"),
         ("nes:loss=marginn", "Did you mean 'margin'?"),
         ("zoo:searches=0", "Expected searches from 1"),
@@ -361,15 +367,15 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("zoo:queries=300", "Expected queries >= 771 for an iteration of 128 coordinates in each of 3 searches"),
         ("simba:basis=dtc", "Did you mean 'dct'?"),
         ("simba:step=nan", "Expected step > 0"),
-        ("simba:frequencies=2", "Expected 0 < frequencies <= 1"),
+        ("simba:frequencies=2", "Expected frequencies in (0, 1], a share of them"),
         ("simba:queries=1", "Expected queries >= 2"),
         ("one-pixel:pixels=0", "Expected pixels from 1 to 100; got 0."),
         ("one-pixel:population=3", "Expected population from 4"),
-        ("one-pixel:factor=3", "Expected 0 < factor <= 2"),
+        ("one-pixel:factor=3", "Expected factor in (0, 2]"),
         ("one-pixel:queries=500", "Expected queries >= 800 for two generations of 400; got 500."),
         ("local-search:chosen=200", "Expected chosen <= candidates"),
         ("local-search:reach=0", "Expected reach from 1"),
-        ("local-search:factor=0", "Expected 0 < factor <= 2"),
+        ("local-search:factor=0", "Expected factor in (0, 2]"),
         ("single-pixel:queries=1", "Expected queries >= 2"),
         ("boundary:starts=0", "Expected starts from 1"),
         ("boundary:adaptation=1", "Expected adaptation > 1"),
@@ -388,20 +394,20 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("cw:step_size=nan", "Expected step_size > 0"),
         ("cw:searches=0", "Expected searches from 1"),
         ("cw:form=tan", "Did you mean 'tanh'?"),
-        ("cw-linf:shrink=1", "Expected shrink > 0 and < 1; got 1.0."),
+        ("cw-linf:shrink=1", "Expected shrink in (0, 1); got 1.0."),
         ("cw-linf:form=tan", "Did you mean 'tanh'?"),
         ("cw-l0:largest_c=0", "Expected largest_c >= c"),
         ("cw-l0:growth=1", "Expected growth > 1; got 1.0."),
         ("jsma:theta=0", "Expected theta from -1 to 1 and not 0"),
-        ("jsma:gamma=2", "Expected gamma > 0 and <= 1"),
+        ("jsma:gamma=2", "Expected gamma in (0, 1]"),
         ("jsma:output=logit", "Did you mean 'logits'?"),
         ("ead:beta=-1", "Expected beta >= 0"),
         ("ead:rule=l2", "Unknown rule 'l2'"),
-        ("ddn:gamma=1", "Expected gamma > 0 and < 1"),
+        ("ddn:gamma=1", "Expected gamma in (0, 1)"),
         ("ddn:levels=1", "Expected levels from 2"),
-        ("fmn:gamma=0", "Expected gamma > 0"),
+        ("fmn:gamma=0", "Expected gamma in (0, 1)"),
         ("pgd:start=odi,odi_steps=0", "Expected odi_steps from 1"),
-        ("spatial:angle=200", "Expected angle from 0 to 180 degrees; got 200.0."),
+        ("spatial:angle=200", "Expected angle from 0 to 180, in degrees; got 200.0."),
         ("spatial:shift=-1", "Expected shift from 0 to 1"),
         ("spatial:way=grit", "Did you mean 'grid'?"),
         ("spatial:draws=0", "Expected draws from 1"),
@@ -434,3 +440,24 @@ def test_what_cannot_work_is_refused_before_any_work(small, linear, images) -> N
 def test_registering_is_being_tested() -> None:
     assert isinstance(family, Registry) and len(NAMES) >= 7
     assert {"noise", "fgsm", "rfgsm", "bim", "pgd", "mim", "madry"} <= set(NAMES)
+
+
+def test_chains_of_bases_are_short() -> None:
+    def length(kind: type) -> int:
+        return 1 + max(length(base) if base.__module__.startswith("turtlenet") else 0 for base in kind.__bases__)
+
+    assert {name: length(family.factory(name)) for name in NAMES if length(family.factory(name)) > 3} == {}
+
+
+def test_few_calls_lie_between_a_user_and_the_gradient(monkeypatch) -> None:
+    depths, differentiate = [], seam.input_gradient
+
+    def counting(fn, x):
+        calls = [call.filename for call in traceback.extract_stack()]
+        depths.append(sum(filename.startswith(str(PACKAGE)) for filename in calls))
+        return differentiate(fn, x)
+
+    monkeypatch.setattr(seam, "input_gradient", counting)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    tn.attack(model, np.full((8, 4), 0.5, "float32"), np.zeros(8, "int32"), "pgd:steps=2")
+    assert 0 < max(depths) <= 19

@@ -158,7 +158,7 @@ def test_a_source_sees_images_in_its_own_range(path, known):
     save(wide, path / "wide.h5")
     plain, scaled = (Transfer(source=path / f"{name}.h5", attack="pgd:steps=3") for name in ("a", "wide"))
     assert np.allclose(plain(model, x, y, ball=BALL), scaled(model, x, y, ball=BALL), atol=1e-5)
-    same = Transfer(source=path / "wide.h5", attack="pgd:steps=3", bounds="same").seen(model)
+    same = Transfer(source=path / "wide.h5", attack="pgd:steps=3", bounds="same").surrogate(model)
     assert np.allclose(same(x), wide(x), atol=1e-6) and same.bounds == (0.0, 1.0)
 
 

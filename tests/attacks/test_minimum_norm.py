@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from turtlenet import attacks, balls
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.minimum_norm.jsma import most_salient_pair
 from turtlenet.attacks.runner import attack_all
 from turtlenet.classifier import Classifier
@@ -258,8 +259,9 @@ def test_cw_keeps_a_pixel_where_it_can_come_back_from(linear) -> None:
     x = np.tile(np.linspace(0, 1, 6, dtype="float32"), (8, 1))
     y = linear.predict(x).argmax(axis=1).astype("int32")
     ball, goal, key = balls.get("l2", 3.0), attacks.Goal(y), np.zeros((8, 2), "uint32")
-    state = attack.begin(linear, x, goal, ball=ball, key=key)
+    context = Context(linear, x, goal, ball, key)
+    state = attack.begin(context)
     for step in range(20):
-        state = attack.advance(step, state, linear, x, goal, ball=ball, key=key)
+        state = attack.advance(step, state, context)
     place = np.asarray(state[-3])
     assert place.shape == x.shape and np.abs(place).max() == pytest.approx(np.arctanh(0.999999), abs=0.01)

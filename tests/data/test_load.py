@@ -94,4 +94,3 @@ def test_no_module_of_the_data_imports_a_framework():
         } | {name for name in imported if name.startswith("turtlenet.")}
         ours = {name for name in ours if not name.startswith("turtlenet.data")}
         assert file.name in beside_models or ours <= {f"turtlenet.{name}" for name in below}
-        assert "__all__" in file.read_text(encoding="utf-8")

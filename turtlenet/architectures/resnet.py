@@ -5,8 +5,6 @@ from typing import Any
 
 from keras import layers
 
-__all__ = ["resnet18_layers"]
-
 Step = Callable[[Any], Any]
 
 

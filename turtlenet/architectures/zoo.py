@@ -20,8 +20,6 @@ from turtlenet.architectures.resnet import resnet18_layers
 from turtlenet.errors import SettingError
 from turtlenet.registry import Registry
 
-__all__ = ["architecture", "architectures", "build"]
-
 Shape = tuple[int, int, int]
 Steps = list[Callable[[Any], Any]]
 Stack = Callable[[], Steps]

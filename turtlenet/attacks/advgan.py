@@ -10,13 +10,12 @@ import keras
 from turtlenet import backend, losses, models, random
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.ensembles import Combined
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError
-
-__all__ = ["AdvGAN", "LoadedGenerator", "generators_in", "loaded_generator", "trained_on"]
+from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import Keys, Tensor
 
 FACTS = "generator"
 """Where a generator's file says what it was trained for."""
@@ -53,22 +52,12 @@ class AdvGAN(Attack):
     """
 
     generator: str = ""
-    samples: int = 1
-    steps: int = 0
-    step_size: float = 0.1
-    loss: str = "margin"
+    samples: int = count(1, low=1, high=MOST)
+    steps: int = count(0, high=MOST)
+    step_size: float = number(0.1, above=0, note="a fraction of the radius")
+    loss: str = one_of("margin", losses.LOSSES)
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        losses.get(self.loss)
-        if not 1 <= self.samples <= MOST:
-            raise SettingError(f"Expected samples from 1 to {MOST:,}; got {self.samples}.")
-        if not 0 <= self.steps <= MOST:
-            raise SettingError(f"Expected steps from 0 to {MOST:,}; got {self.steps}.")
-        if not 0 < self.step_size < float("inf"):
-            raise SettingError(f"Expected step_size > 0, a fraction of the radius; got {self.step_size}.")
 
     @property
     def family(self) -> str:
@@ -127,25 +116,25 @@ class AdvGAN(Attack):
                 f"Expected samples=1, as {self.generator} depends on the image alone; got {self.samples}."
             )
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         source = loaded_generator(self.generator)
         noise = source.facts["noise"]
         given = [x, random.normal(key, (noise,))] if noise else x
-        moved = ball.project(x + source.model(given, training=False), x)
+        start = ball.project(x + source.model(given, training=False), x)
         if not self.steps:
-            return SearchResult(moved)
+            return SearchResult(start)
 
-        def look(point: Any) -> tuple[Any, Any]:
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
             logits = model(point)
             return goal.loss(self.loss, logits), logits
 
-        def climb(_: Any, state: tuple[Best, Any]) -> tuple[Best, Any]:
+        def climb(_: Tensor, state: tuple[Best, Tensor]) -> tuple[Best, Tensor]:
             best, point = state
             _, logits, slope = backend.input_gradient(look, point)
             best = best.or_better(point, logits, goal.judge(self.loss, logits))
             return best, ball.project(point + self.step_size * ball.eps * ball.steepest(slope, point), x)
 
-        _, (best, point) = backend.loop(self.steps, climb, (Best.none(x, model.num_classes), moved))
+        _, (best, point) = backend.loop(self.steps, climb, (Best.none(x, model.num_classes), start))
         logits = model(point)
         best = best.or_better(point, logits, goal.judge(self.loss, logits))
         return SearchResult(best.x, best.logits, self.steps, 1)
@@ -155,8 +144,7 @@ def generators_in(attack: Attack) -> list[str]:
     """The files of the generators that an attack, or an attack that it consists of, adds what they say of."""
     if isinstance(attack, AdvGAN):
         return [attack.generator] if attack.generator else []
-    parts = attack.parts if isinstance(attack, Combined) else ()
-    return [file for part in parts for file in generators_in(part)]
+    return [file for part in attack.parts for file in generators_in(part)]
 
 
 def trained_on(facts: dict[str, Any], digests: set[Any]) -> bool:

@@ -3,46 +3,45 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from keras import ops
 
 from turtlenet import backend, losses, random
-from turtlenet.attacks.apgd_l1 import Look, SparseAscent
+from turtlenet.attacks.apgd_l1 import GradientAt, SparseAscent
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.goal import Best, Goal, choose
+from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.goal import Best, choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
-
-__all__ = ["APGD", "APGDCE", "APGDDLR", "APGDT"]
+from turtlenet.balls.base import column
+from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import State, Tensor
 
 
 class _State(NamedTuple):
     """Where each example stands; the first four are those of `Best`."""
 
-    x: Any
-    logits: Any
-    reached: Any
-    loss: Any
-    point: Any
-    before: Any
-    slope: Any
-    best_slope: Any
-    step: Any
-    last: Any
-    ups: Any
-    checked: Any
-    halved: Any
-    gradients: Any
+    x: Tensor
+    logits: Tensor
+    reached: Tensor
+    loss: Tensor
+    point: Tensor
+    before: Tensor
+    slope: Tensor
+    best_slope: Tensor
+    step: Tensor
+    last: Tensor
+    ups: Tensor
+    checked: Tensor
+    halved: Tensor
+    gradients: Tensor
 
 
 @attacks.register("apgd")
 @dataclass(frozen=True, kw_only=True)
-class APGD(Iterative):
+class APGD(Iterative, Attack):
     """Auto-PGD (Croce & Hein, 2020, algorithm 1): a step of two radii, halved where the loss no longer rises.
 
     In L1 its steps are sparse, as Croce & Hein (2021, algorithm 1) have them; see `turtlenet.attacks.apgd_l1`.
@@ -57,28 +56,17 @@ class APGD(Iterative):
         draws: Draws of random defences that each gradient is the mean of (EOT); 0 for the classifier's own number.
     """
 
-    steps: int = 100
-    restarts: int = 1
-    loss: str = "cross_entropy"
-    momentum: float = 0.75
-    rho: float = 0.75
+    steps: int = count(100, low=1, high=MOST)
+    restarts: int = count(1, low=1, high=MOST)
+    loss: str = one_of("cross_entropy", losses.LOSSES)
+    momentum: float = number(0.75, above=0, high=1, note="a share")
+    rho: float = number(0.75, above=0, high=1, note="a share")
     shrinking: bool = True
-    draws: int = 0
+    draws: int = count(0, high=MOST)
     early_stop: bool = True
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        losses.get(self.loss)
-        for name in ("steps", "restarts"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
-        for name in ("momentum", "rho"):
-            if not 0 < getattr(self, name) <= 1:
-                raise SettingError(f"Expected {name} in (0, 1], a share; got {getattr(self, name)}.")
-        if not 0 <= self.draws <= MOST:
-            raise SettingError(f"Expected draws from 0 to {MOST:,}; got {self.draws}.")
+    holds_done: ClassVar[bool] = True
 
     @property
     def family(self) -> str:
@@ -91,13 +79,14 @@ class APGD(Iterative):
     def attempts(self, num_classes: int) -> int:
         return self.restarts * super().attempts(num_classes)
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
+        model, x, goal, ball, key = context
         if ball.norm == "l1":
-            return self._sparse.begin(self._looking(model, goal), x, goal, model.num_classes, ball=ball, key=key)
+            return self._sparse.begin(self._gradient_at(context), context)
         draw = random.normal(key, x.shape[1:]) if ball.norm == "l2" else random.uniform(key, x.shape[1:], -1.0, 1.0)
-        around = draw / (1e-12 + _column(ball.distance(draw, ops.zeros_like(draw)), x))
+        around = draw / (1e-12 + column(ball.distance(draw, ops.zeros_like(draw)), x))
         point = _within(x + ball.eps * around, x, ball)
-        loss, logits, slope = self._looking(model, goal)(point)
+        loss, logits, slope = self._gradient_at(context)(point)
         best = Best.none(x, model.num_classes).or_better(point, logits, goal.judge(self.loss, logits))
         zero = ops.zeros_like(loss)
         return _State(
@@ -114,20 +103,18 @@ class APGD(Iterative):
             gradients=ops.ones_like(goal.y),
         )
 
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        look = self._looking(model, goal)
-        if ball.norm == "l1":
-            return self._sparse.advance(step, state, look, x, goal, model.num_classes, ball=ball)
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
+        goal, gradient_at = context.goal, self._gradient_at(context)
+        if context.ball.norm == "l1":
+            return self._sparse.advance(step, state, gradient_at, context)
         now = _State(*state)
-        point = self._moved(step, now, x, ball)
-        loss, logits, slope = look(point)
+        point = self._next_point(step, now, context.x, context.ball)
+        loss, logits, slope = gradient_at(point)
         best, old = Best(*now[:4]).or_better(point, logits, goal.judge(self.loss, logits)), Best(*now[:4])
         if self.early_stop:
             best = Best(*(choose(old.reached, kept, new) for kept, new in zip(old, best, strict=True)))
         climbed = loss > now.loss if self.early_stop else best.loss != now.loss
-        moved = now._replace(
+        after = now._replace(
             **best._asdict(),
             point=point,
             before=now.point,
@@ -137,16 +124,16 @@ class APGD(Iterative):
             ups=now.ups + ops.cast(loss > now.last, "float32"),
             gradients=now.gradients + ops.cast(ops.logical_not(self.done(state)), "int32"),
         )
-        return self._checked(step, moved)
+        return self._checked(step, after)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: State, context: Context) -> SearchResult:
         best, gradients = Best(*state[:4]), state[-1]
-        # The mean of other draws than the classifier's own is no answer of it.
+        # With draws of its own, the logits are not those that the classifier answers with.
         return SearchResult(
-            best.x, None if self.draws and model.stochastic else best.logits, gradients * max(self.draws, 1)
+            best.x, None if self.draws and context.model.stochastic else best.logits, gradients * max(self.draws, 1)
         )
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         reached = state[2]
         return reached if self.early_stop else ops.zeros_like(reached)
 
@@ -154,22 +141,22 @@ class APGD(Iterative):
     def _sparse(self) -> SparseAscent:
         return SparseAscent(self.steps, self.shrinking, self.early_stop)
 
-    def _looking(self, model: Classifier, goal: Goal) -> Look:
-        seen = model.taking(draws=self.draws) if self.draws else model
+    def _gradient_at(self, context: Context) -> GradientAt:
+        model = context.model.taking(draws=self.draws) if self.draws else context.model
 
-        def loss(point: Any) -> tuple[Any, Any]:
-            logits = seen(point)
-            return goal.loss(self.loss, logits), logits
+        def loss(point: Tensor) -> tuple[Tensor, Tensor]:
+            logits = model(point)
+            return context.goal.loss(self.loss, logits), logits
 
         return lambda point: backend.input_gradient(loss, point)
 
-    def _moved(self, step: Any, now: _State, x: Any, ball: Ball) -> Any:
+    def _next_point(self, step: Tensor, now: _State, x: Tensor, ball: Ball) -> Tensor:
         """A step, and a part of the one before (equation 3)."""
-        ahead = _within(now.point + _column(now.step, x) * ball.steepest(now.slope, now.point), x, ball)
+        ahead = _within(now.point + column(now.step, x) * ball.steepest(now.slope, now.point), x, ball)
         share = ops.where(step > 0, self.momentum, 1.0)
         return _within(now.point + share * (ahead - now.point) + (1 - share) * (now.point - now.before), x, ball)
 
-    def _checked(self, step: Any, now: _State) -> _State:
+    def _checked(self, step: Tensor, now: _State) -> _State:
         """At a checkpoint: halves the step, and goes back to the best point, where conditions 1 or 2 say so."""
         ends, spans = self._checkpoints()
         here = ops.equal(ops.convert_to_tensor(ends), step + 1)
@@ -227,13 +214,9 @@ class APGDT(APGD):
         yield own, own.attempts(num_classes)
 
 
-def _within(moved: Any, x: Any, ball: Ball) -> Any:
+def _within(point: Tensor, x: Tensor, ball: Ball) -> Tensor:
     """In L2 the radius first and the bounds second, as the algorithm was published: the other way is another path."""
     if ball.norm != "l2":
-        return ball.project(moved, x)
-    length = _column(ball.distance(moved, x), x)
-    return ball.inside(x + (moved - x) * ops.minimum(1.0, ball.eps / ops.maximum(length, 1e-12)))
-
-
-def _column(values: Any, like: Any) -> Any:
-    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
+        return ball.project(point, x)
+    length = column(ball.distance(point, x), x)
+    return ball.inside(x + (point - x) * ops.minimum(1.0, ball.eps / ops.maximum(length, 1e-12)))

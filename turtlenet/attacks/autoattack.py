@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from turtlenet.attacks.apgd import APGD
-from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.fab import FAB
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.square import Square
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SpecError, did_you_mean
-
-__all__ = ["AutoAttack"]
-
-_VERSIONS = ("standard", "plus", "rand")
+from turtlenet.ranges import count, one_of
+from turtlenet.typing import Keys, Tensor
 
 
 @attacks.register("autoattack")
@@ -41,18 +38,12 @@ class AutoAttack(Attack):
         early_stop: Leaves an example alone once its goal is reached: the verdict is the same, the cost is less.
     """
 
-    version: str = "standard"
-    steps: int = 100
-    queries: int = 5000
+    version: str = one_of("standard", ("standard", "plus", "rand"))
+    steps: int = count(100, low=1, high=MOST)
+    queries: int = count(5000, low=1, high=MOST)
     early_stop: bool = True
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.version not in _VERSIONS:
-            raise SpecError(f"Unknown version {self.version!r}.{did_you_mean(self.version, _VERSIONS)}")
-        next(self.rounds(10))
 
     @property
     def family(self) -> str:
@@ -72,7 +63,7 @@ class AutoAttack(Attack):
         for part in self._parts(num_classes):
             yield from part.rounds(num_classes)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         raise NotImplementedError("Expected the parts to search; see `rounds`.")
 
     def _parts(self, num_classes: int) -> list[Attack]:
@@ -81,20 +72,20 @@ class AutoAttack(Attack):
         ratio = "dlr" if num_classes >= (4 if self.target else 3) else "margin"
         aimed = "dlr" if num_classes >= 4 else "margin"
         sparse = self.norm == "l1" and self.version == "standard"
-        # A target of one's own takes the place of the nine.
-        mine, nine, some = self.target, self.target or "top9", self.target or ("top5" if sparse else "top9")
+        # A target of one's own takes the place of the nine likeliest classes.
+        likeliest = self.target or "top9"
         draws = 20 if self.version == "rand" else 0
         restarts = 5 if self.version == "plus" or sparse else 1
         climb: dict[str, Any] = {**ascent, "shrinking": self.version != "rand"}
-        entropy = APGD(target=mine, draws=draws, restarts=restarts, **climb)
-        by_ratio = APGD(target=mine, draws=draws, restarts=restarts, loss=ratio, **climb)
+        entropy = APGD(target=self.target, draws=draws, restarts=restarts, **climb)
+        by_ratio = APGD(target=self.target, draws=draws, restarts=restarts, loss=ratio, **climb)
         if self.version == "rand":
             return [entropy, by_ratio]
-        towards = APGD(target=some, loss=aimed, **climb)
-        boundary = FAB(target=nine, final_steps=0, **ascent)
+        towards = APGD(target="top5" if sparse and not self.target else likeliest, loss=aimed, **climb)
+        boundary = FAB(target=likeliest, final_steps=0, **ascent)
         # The squares shrink as they would over 10,000 queries, as in the authors' code.
-        squares = Square(target=mine, queries=self.queries, rescale=False, **shared)
+        squares = Square(target=self.target, queries=self.queries, rescale=False, **shared)
         if self.version == "standard":
             return [entropy, towards, boundary, squares]
-        nearest = FAB(target=mine, restarts=restarts, final_steps=0, **ascent)
+        nearest = FAB(target=self.target, restarts=restarts, final_steps=0, **ascent)
         return [entropy, by_ratio, nearest, squares, towards, boundary]

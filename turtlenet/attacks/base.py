@@ -3,25 +3,24 @@
 import abc
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-import numpy as np
 from keras import ops
 
-from turtlenet import backend, balls, losses, random
-from turtlenet import gradient_mode as gradients
+from turtlenet import balls, gradient_mode, losses
 from turtlenet.arguments import check_fields
-from turtlenet.attacks.context import AttackResult, Context, SearchResult, nth_keys
-from turtlenet.attacks.goal import Best, Goal, check_target, is_sweep, sweep_size
+from turtlenet.attacks.batch import Batch
+from turtlenet.attacks.context import AttackResult, SearchResult
+from turtlenet.attacks.goal import Goal, check_target, is_sweep, sweep_size
+from turtlenet.attacks.graph import bound_graph
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
+from turtlenet.ranges import check_ranges
 from turtlenet.registry import Registry, enclosed, registered_names
-
-__all__ = ["MOST", "Attack", "Norms", "attacks"]
-
+from turtlenet.typing import Keys, Labels, Shape, Tensor
 
 MOST = 1_000_000
 """The most steps, draws or restarts; more is a typing error, and would overflow a loop's counter."""
@@ -56,6 +55,18 @@ class Attack(abc.ABC):
         gradient: How the gradient of a defence is taken: `adaptive`, `naive`, or empty for the classifier's own way.
         norm: The norm of this attack, where it is another than that of the threat it is listed under.
         eps: The radius of this attack in input units, in place of the threat's; 0 for that. `inf` for no limit.
+
+    Raises:
+        SettingError: A setting out of its range.
+        SpecError: A target, gradient, norm or other word that there is not.
+
+    >>> attack = attacks.build("pgd:steps=100,target=next")
+    >>> attack.steps, attack.targeted, attack.family
+    (100, True, 'iterative')
+    >>> attack.to_dict()["step_size"]
+    0.1
+    >>> Attack.from_dict(attack.to_dict()) == attack
+    True
     """
 
     target: str = ""
@@ -75,16 +86,17 @@ class Attack(abc.ABC):
 
     def __post_init__(self) -> None:
         check_fields(self)
+        check_ranges(self)
         check_target(self.target)
         if self.gradient:
-            gradients.check_gradient(self.gradient)
+            gradient_mode.check_gradient(self.gradient)
         if self.norm:
             balls.get(self.norm, 0.0)
         if not self.eps >= 0:
             raise SettingError(f"Expected eps >= 0, in input units; got {self.eps}.")
 
     @abc.abstractmethod
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult | Any:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult | Tensor:
         """Looks for adversarial examples, once; called while a graph is built, so all is `keras.ops`.
 
         Args:
@@ -100,8 +112,16 @@ class Attack(abc.ABC):
 
     @final
     def __call__(
-        self, model: Classifier, x: Any, y: Any, *, ball: Ball, seed: int = 0, index: Any = None, target: Any = None
-    ) -> Any:
+        self,
+        model: Classifier,
+        x: Tensor,
+        y: Labels,
+        *,
+        ball: Ball,
+        seed: int = 0,
+        index: Tensor = None,
+        target: Labels = None,
+    ) -> Tensor:
         """Attacks one batch in one compiled graph.
 
         Args:
@@ -119,80 +139,42 @@ class Attack(abc.ABC):
         Raises:
             SettingError: The attack cannot work in this norm.
             ModelError: The loss needs more classes than the model has.
+
+        >>> import keras, numpy as np
+        >>> from turtlenet.classifier import Classifier
+        >>> layers = [keras.Input((2,)), keras.layers.Dense(2, kernel_initializer="identity")]
+        >>> model = Classifier(keras.Sequential(layers))
+        >>> attack = attacks.build("fgsm")
+        >>> np.asarray(attack(model, np.array([[0.5, 0.5]]), [0], ball=balls.Linf(0.25)))
+        array([[0.25, 0.75]], dtype=float32)
         """
         return self.run(model, x, y, ball=ball, seed=seed, index=index, target=target).x
 
     def run(
         self,
         model: Classifier,
-        x: Any,
-        y: Any,
+        x: Tensor,
+        y: Labels,
         *,
         ball: Ball,
         seed: int = 0,
-        index: Any = None,
-        target: Any = None,
-        attempt: Any = None,
+        index: Tensor = None,
+        target: Labels = None,
+        attempt: Tensor = None,
     ) -> AttackResult:
-        """Like a call, and tells the logits at the examples and what it cost; see `__call__`.
+        """Like a call, and tells the logits at the examples and what it cost.
 
         Args:
-            attempt: Numbers of the attempts (batch,), or one for all; None makes all attempts in turn.
+            model, x, y, ball, seed, index, target: See `__call__`.
+            attempt: Numbers of the attempts, int32 (batch,), or one for all; None makes all attempts in turn.
         """
-        return self.within_graph(model, x, y, ball, "run", self._attempt_or_all(attempt), seed, index, target, attempt)
-
-    def within_graph(
-        self,
-        model: Classifier,
-        x: Any,
-        y: Any,
-        ball: Ball,
-        name: str,
-        work: "Callable[[Context, tuple[Any, ...]], Any]",
-        seed: int = 0,
-        index: Any = None,
-        target: Any = None,
-        attempt: Any = None,
-        *more: Any,
-    ) -> Any:
-        """Runs `work` on a batch as one compiled graph.
-
-        Args:
-            name: Tells this work from the attack's other graphs.
-            work: Is given the `Context` of the graph, and `more` as tensors.
-            *more: Further arguments of the graph.
-
-        Returns:
-            What `work` gives.
-        """
-        self.check(model, ball)
-        index = np.arange(len(x)) if index is None else index
-        rows = [(x, "float32"), (y, "int32"), (index, "int32")]
-        rows += [] if target is None else [(target, "int32")]
-        rows += [] if attempt is None else [(np.broadcast_to(np.asarray(attempt, "int32"), (len(x),)), "int32")]
-        shared = [backend.shard(ops.convert_to_tensor(part, kind)) for part, kind in rows]
-        words, eps = ops.convert_to_tensor(random.root(seed)), ops.convert_to_tensor(ball.eps, "float32")
-
-        def graph(x: Any, y: Any, index: Any, words: Any, eps: Any, *others: Any) -> Any:
-            rest = list(others)
-            wanted = None if target is None else rest.pop(0)
-            number = None if attempt is None else rest.pop(0)
-            keys = random.keys(words, index)
-            own = keys if number is None else nth_keys(keys, number)
-            return work(Context(self, model, x, y, ball.with_eps(eps), keys, own, number, wanted), tuple(rest))
-
-        # Seed, attempt and radius are arguments of the graph: one graph serves all restarts and a whole curve.
-        sources = self.sources(model)
-        place = (self, name, type(ball), ball.low, ball.high, target is None, attempt is None, sources)
-        return model.compiled(place, graph, sources)(*shared[:3], words, eps, *shared[3:], *more)
-
-    def _attempt_or_all(self, attempt: Any) -> "Callable[[Context, tuple[Any, ...]], AttackResult]":
-        if attempt is None:
-            return lambda context, _: context.judged(self._every(context))
-        return lambda context, _: context.judged(self.attempted(context))
+        work = Batch.all_attempts if attempt is None else self.attempted
+        return bound_graph(self, model, x, y, ball, "run", work, seed, index, target, attempt)()
 
     @final
-    def craft(self, model: Classifier, x: Any, y: Any, *, ball: Ball, key: Any, reference: Any = None) -> Any:
+    def craft(
+        self, model: Classifier, x: Tensor, y: Labels, *, ball: Ball, key: Keys, reference: Tensor = None
+    ) -> Tensor:
         """Attacks inside a training step: the budget holds, but nobody asks whether the input itself was better.
 
         That question costs two forward passes, and training does not need the answer.
@@ -205,10 +187,13 @@ class Attack(abc.ABC):
             key: The examples' keys (batch, 2).
             reference: Logits (batch, classes) that a relative loss (`kl`) moves away from; None takes the model's at
                 `x`.
+
+        Returns:
+            Examples within the ball, float32, shaped like `x`.
         """
         x, y = ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, "int32")
-        context = Context(self, model, x, y, ball, key, key, reference=reference)
-        return context.within(self._every(context).x)
+        batch = Batch(self, model, x, y, ball, key, key, reference=reference)
+        return batch.within(batch.all_attempts().x)
 
     @final
     def check(self, model: Classifier, ball: Ball) -> None:
@@ -235,6 +220,11 @@ class Attack(abc.ABC):
         return ()
 
     @property
+    def parts(self) -> "tuple[Attack, ...]":
+        """The attacks that it consists of, as they were given; none for most."""
+        return ()
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Paths of files that it reads: what is in them decides a verdict too."""
         return ()
@@ -248,7 +238,7 @@ class Attack(abc.ABC):
         """How many attempts the attack consists of on a model of so many classes."""
         return sweep_size(self.target, num_classes)
 
-    def own_ball(self, threat: Ball, shape: tuple[int, ...]) -> Ball:
+    def own_ball(self, threat: Ball, shape: Shape) -> Ball:
         """Where this attack may move an image of a shape under a threat: there, unless it has a ball of its own."""
         if not (self.norm or self.eps):
             return threat
@@ -302,36 +292,11 @@ class Attack(abc.ABC):
         with registered_names():
             return attacks.factory(settings.pop("name"))(**settings)
 
-    def attempted(self, context: "Context") -> SearchResult:
-        """One attempt at a scene, within a graph."""
-        model = context.model.taking(self.gradient)
-        found = self.search(model, context.x, context.goal(), ball=context.ball, key=context.key)
-        return found if isinstance(found, SearchResult) else SearchResult(found)
-
-    def _every(self, context: "Context") -> SearchResult:
-        """All attempts of all rounds in turn, within a graph; the best counts."""
-        rounds = list(self.under(context.ball.norm).rounds(context.model.num_classes))
-        if len(rounds) == 1 and rounds[0][1] == 1:
-            part = rounds[0][0]
-            return part.attempted(context.by(part))
-        nothing = ops.zeros_like(context.y)
-        until = (lambda state: ops.all(state[0].reached)) if getattr(self, "early_stop", False) else None
-        best, gradients, queries = Best.none(context.x, context.model.num_classes), nothing, nothing
-        for part, count in rounds:
-            mine = context.by(part)
-
-            def attempt(number: Any, state: Any, mine: Context = mine) -> Any:
-                best, gradients, queries, key = state
-                found = mine.attack.attempted(mine._replace(key=key, attempt=number))
-                point = mine.within(found.x) if found.logits is None else found.x
-                logits = mine.model(point) if found.logits is None else found.logits
-                better = best.or_better(point, logits, context.judge(logits, point))
-                return better, gradients + found.gradients, queries + 1 + found.queries, random.following(key)
-
-            _, (best, gradients, queries, _) = backend.loop(
-                count, attempt, (best, gradients, queries, context.key), until
-            )
-        return SearchResult(best.x, best.logits, gradients, queries)
+    def attempted(self, batch: Batch) -> SearchResult:
+        """One attempt at a batch, within a graph."""
+        model, x, goal, ball, key = batch.context()
+        result = self.search(model, x, goal, ball=ball, key=key)
+        return result if isinstance(result, SearchResult) else SearchResult(result)
 
 
 attacks: Registry[Attack] = Registry("attack", "turtlenet.attacks", base=Attack)

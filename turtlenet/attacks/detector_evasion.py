@@ -12,12 +12,10 @@ from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal, Verdict
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import Keys, State, Tensor
 from turtlenet.uncertainty import LARGEST, uncertainty
-
-__all__ = ["DetectorEvasion"]
-
-_SIDES = ("above", "below")
 
 
 @attacks.register("undetected")
@@ -43,32 +41,17 @@ class DetectorEvasion(Attack):
         restarts: How often to begin anew at a random point; the best attempt counts.
     """
 
-    threshold: float = 0.004
-    side: str = "below"
-    aim: float = 0.5
-    weight: float = 0.2
-    confidence: float = 20.0
-    steps: int = 100
-    step_size: float = 0.05
-    restarts: int = 1
+    threshold: float = number(0.004, above=0, high=LARGEST, note="a variance")
+    side: str = one_of("below", ("above", "below"))
+    aim: float = number(0.5, above=0, high=1, note="a share of the threshold")
+    weight: float = number(0.2, above=0)
+    confidence: float = number(20.0, above=0)
+    steps: int = count(100, low=1, high=MOST)
+    step_size: float = number(0.05, above=0)
+    restarts: int = count(1, low=1, high=MOST)
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
     training_settings: ClassVar[Mapping[str, Any]] = {"steps": 10, "step_size": 0.25}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.side not in _SIDES:
-            raise SpecError(f"Unknown side {self.side!r}.{did_you_mean(self.side, _SIDES)}")
-        if not 0 < self.threshold <= LARGEST:
-            raise SettingError(f"Expected threshold within (0, {LARGEST}], a variance; got {self.threshold}.")
-        if not 0 < self.aim <= 1:
-            raise SettingError(f"Expected aim within (0, 1], a share of the threshold; got {self.aim}.")
-        for name in ("steps", "restarts"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
-        for name in ("weight", "confidence", "step_size"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise SettingError(f"Expected {name} > 0; got {getattr(self, name)}.")
 
     @property
     def family(self) -> str:
@@ -78,21 +61,21 @@ class DetectorEvasion(Attack):
     def judged_by(self) -> str:
         return "margin"
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         if model.excess is None and model.stochastic and model.draws < 2:
             raise SettingError(f"Expected draws >= 2, which can differ, for this attack; got {model.draws}.")
 
-        def again(_: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        def again(_: Tensor, state: State) -> State:
             best, key = state
             return self._climb(model, x, goal, ball, key, best), random.following(key)
 
         _, (best, _) = backend.loop(self.restarts, again, (Best.none(x, model.num_classes), key))
         return SearchResult(best.x, None, self.restarts * self.steps, self.restarts)
 
-    def _climb(self, model: Classifier, x: Any, goal: Goal, ball: Ball, key: Any, best: Best) -> Best:
+    def _climb(self, model: Classifier, x: Tensor, goal: Goal, ball: Ball, key: Keys, best: Best) -> Best:
         """One ascent from a random point; keeps the best point on the way."""
 
-        def look(point: Any) -> tuple[Any, Any]:
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
             each = model.each(point)
             logits = model.mean(each)
             if model.excess is None:
@@ -104,7 +87,7 @@ class DetectorEvasion(Attack):
             height = ops.minimum(goal.loss("margin", logits), self.confidence) - self.weight * hinge
             return height, (logits, reading)
 
-        def climb(_: Any, state: tuple[Best, Any]) -> tuple[Best, Any]:
+        def climb(_: Tensor, state: tuple[Best, Tensor]) -> tuple[Best, Tensor]:
             best, point = state
             _, (logits, reading), slope = backend.input_gradient(look, point)
             best = best.or_better(point, logits, self._verdict(model, goal, logits, reading))
@@ -114,7 +97,7 @@ class DetectorEvasion(Attack):
         logits, reading = look(point)[1]
         return best.or_better(point, logits, self._verdict(model, goal, logits, reading))
 
-    def _hinge(self, spread: Any) -> Any:
+    def _hinge(self, spread: Tensor) -> Tensor:
         """How far the uncertainty is from where the attack wants it, in thresholds."""
         if self.side == "below":
             wanted = self.threshold * self.aim
@@ -122,7 +105,7 @@ class DetectorEvasion(Attack):
         wanted = min(self.threshold / self.aim, LARGEST)
         return ops.relu(wanted - spread) / wanted
 
-    def _verdict(self, model: Classifier, goal: Goal, logits: Any, reading: Any) -> Verdict:
+    def _verdict(self, model: Classifier, goal: Goal, logits: Tensor, reading: Tensor) -> Verdict:
         """Both goals first; then the wrong answer, the farther from the detector the better; then the margin.
 
         Args:

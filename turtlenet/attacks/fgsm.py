@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.gradient_ascent import GradientAscent
 
-__all__ = ["FGSM", "RFGSM", "LeastLikely"]
-
 
 @attacks.register("fgsm")
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +36,14 @@ class RFGSM(GradientAscent):
 
 @attacks.register("least-likely")
 @dataclass(frozen=True, kw_only=True)
-class LeastLikely(FGSM):
+class LeastLikely(GradientAscent):
     """One step towards the class that the model finds least likely (Kurakin et al., 2017, "step l.l.").
 
     The one-step target class method towards any other is `fgsm:target=next` or `fgsm:target=3`.
     """
 
     target: str = "least_likely"
+    steps: int = 1
+    step_size: float = 1.0
+
+    training_settings: ClassVar[Mapping[str, Any]] = {"keep": "last"}

@@ -1,36 +1,29 @@
 """What an attack is after: away from the true label, or towards a target."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from keras import ops
 
 from turtlenet import losses, random
 from turtlenet.errors import SettingError, SpecError, did_you_mean
-
-__all__ = [
-    "TARGETS",
-    "Best",
-    "Goal",
-    "Verdict",
-    "check_target",
-    "choose",
-    "choose_target",
-    "is_class",
-    "is_sweep",
-    "sweep_size",
-]
+from turtlenet.typing import Keys, Labels, Tensor
 
 TARGETS = ("least_likely", "next", "random", "runner_up")
 
 
 class Verdict:
-    """How far an attack got with each example: whether its goal is reached, and the loss."""
+    """How far an attack got with each example.
 
-    def __init__(self, reached: Any, loss: Any):
+    Args:
+        reached: Whether its goal is reached, bool (batch,).
+        loss: The loss, float32 (batch,); higher is better for the attack.
+    """
+
+    def __init__(self, reached: Tensor, loss: Tensor):
         self.reached = reached
         self.loss = loss
 
-    def better_than(self, other: "Verdict") -> Any:
+    def better_than(self, other: "Verdict") -> Tensor:
         """Booleans (batch,): the goal first, the loss second; a NaN is never better."""
         first = ops.logical_and(self.reached, ops.logical_not(other.reached))
         same = ops.equal(self.reached, other.reached)
@@ -38,21 +31,34 @@ class Verdict:
 
 
 class Best(NamedTuple):
-    """The best attempt so far at each example: where, the logits there, and the verdict on them."""
+    """The best attempt so far at each example, and the verdict on it.
 
-    x: Any
-    logits: Any
-    reached: Any
-    loss: Any
+    Attributes:
+        x: Where, float32 (batch, ...).
+        logits: Logits there, float32 (batch, classes).
+        reached: Whether the goal is reached there, bool (batch,).
+        loss: The loss there, float32 (batch,).
+    """
+
+    x: Tensor
+    logits: Tensor
+    reached: Tensor
+    loss: Tensor
 
     @staticmethod
-    def none(x: Any, num_classes: int) -> "Best":
-        """The input, with a verdict that any attempt betters."""
+    def none(x: Tensor, num_classes: int) -> "Best":
+        """The inputs `x`, float32 (batch, ...), with a verdict that any attempt betters."""
         zero = ops.zeros_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, :1])
         return Best(x, zero * ops.zeros((1, num_classes)), zero[:, 0] > 0, zero[:, 0] - float("inf"))
 
-    def or_better(self, x: Any, logits: Any, verdict: Verdict) -> "Best":
-        """Takes another attempt where it is better."""
+    def or_better(self, x: Tensor, logits: Tensor, verdict: Verdict) -> "Best":
+        """Takes another attempt where it is better.
+
+        Args:
+            x: Its candidates, shaped like `self.x`.
+            logits: Logits at them (batch, classes).
+            verdict: The verdict on these.
+        """
         won = verdict.better_than(Verdict(self.reached, self.loss))
         return Best(
             choose(won, x, self.x),
@@ -62,8 +68,14 @@ class Best(NamedTuple):
         )
 
 
-def choose(condition: Any, yes: Any, no: Any) -> Any:
-    """Chooses whole examples by booleans (batch,)."""
+def choose(condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """Chooses whole examples.
+
+    Args:
+        condition: Booleans (batch,).
+        yes: What to take where they are true, (batch, ...).
+        no: What to take elsewhere, of the same shape.
+    """
     return ops.where(ops.reshape(condition, (-1,) + (1,) * (len(yes.shape) - 1)), yes, no)
 
 
@@ -77,14 +89,26 @@ class Goal:
         reference: Logits (batch, classes) that a relative loss such as `kl` moves away from; None where none is asked.
     """
 
-    def __init__(self, y: Any, target: Any = None, *, any_wrong: bool = False, reference: Any = None):
+    def __init__(self, y: Labels, target: Labels = None, *, any_wrong: bool = False, reference: Tensor = None):
         self.y = y
         self.target = target
         self.any_wrong = any_wrong
         self.reference = reference
 
-    def loss(self, name: str, logits: Any) -> Any:
-        """The per-example loss to climb, of shape (batch,)."""
+    def loss(self, name: str, logits: Tensor) -> Tensor:
+        """The per-example loss to climb.
+
+        Args:
+            name: Its name; see `turtlenet.losses`.
+            logits: float32 (batch, classes).
+
+        Returns:
+            float32 (batch,), towards the target if there is one.
+
+        Raises:
+            SpecError: No such loss.
+            SettingError: A relative loss, and no reference.
+        """
         loss = losses.get(name)
         if loss.relative:
             if self.reference is None:
@@ -94,13 +118,13 @@ class Goal:
             return loss.untargeted(self.y, logits)
         return loss.targeted(self.y, self.target, logits)
 
-    def reached(self, logits: Any) -> Any:
+    def reached(self, logits: Tensor) -> Tensor:
         """Booleans (batch,): whether the model answers as the attacker wants."""
         answer = ops.cast(ops.argmax(logits, axis=-1), "int32")
         return answer != self.y if self.target is None or self.any_wrong else answer == self.target
 
-    def judge(self, name: str, logits: Any) -> Verdict:
-        """The verdict on a batch of logits."""
+    def judge(self, name: str, logits: Tensor) -> Verdict:
+        """The verdict on logits (batch, classes), by a loss's name."""
         return Verdict(self.reached(logits), self.loss(name, logits))
 
 
@@ -133,7 +157,7 @@ def sweep_size(policy: str, num_classes: int) -> int:
     return num_classes - 1 if policy == "each" else min(int(policy[3:]), num_classes - 1)
 
 
-def choose_target(policy: str, y: Any, logits: Any, key: Any, attempt: Any = 0) -> Any:
+def choose_target(policy: str, y: Labels, logits: Tensor, key: Keys, attempt: Tensor = 0) -> Tensor:
     """Chooses targets by a policy's name or a class number.
 
     Args:

@@ -11,13 +11,11 @@ from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import Keys, State, Tensor
 
-__all__ = ["GradientAscent"]
-
-_STARTS = ("none", "odi", "sign", "uniform")
-_KEEPS = ("best", "last")
-# Tells the draw of the outputs' weights from that of the point.
+# Folded into the key, so that the weights of `odi` are drawn apart from the point.
 _ODI = 0x0D1
 
 
@@ -41,35 +39,22 @@ class GradientAscent(Attack):
         early_stop: Leaves an example alone once its goal is reached: the verdict is the same, the cost is less.
     """
 
-    steps: int = 40
-    step_size: float = 0.1
-    step: float = 0.0
-    start: str = "none"
-    start_size: float = 1.0
-    odi_steps: int = 2
-    restarts: int = 1
-    momentum: float = 0.0
-    loss: str = "cross_entropy"
-    keep: str = "best"
+    steps: int = count(40, low=1, high=MOST)
+    step_size: float = number(0.1, above=0, note="a fraction of the radius")
+    step: float = number(0.0, low=0)
+    start: str = one_of("none", ("none", "odi", "sign", "uniform"))
+    start_size: float = number(1.0, above=0, note="a fraction of the radius")
+    odi_steps: int = count(2, low=1, high=MOST)
+    restarts: int = count(1, low=1, high=MOST)
+    momentum: float = number(0.0, low=0)
+    loss: str = one_of("cross_entropy", losses.LOSSES)
+    keep: str = one_of("best", ("best", "last"))
     early_stop: bool = False
 
     norms: ClassVar[Any] = Norms(climbing=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        losses.get(self.loss)
-        for name, value, known in (("start", self.start, _STARTS), ("keep", self.keep, _KEEPS)):
-            if value not in known:
-                raise SpecError(f"Unknown {name} {value!r}.{did_you_mean(value, known)}")
-        for name in ("steps", "restarts", "odi_steps"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
-        for name in ("step_size", "start_size"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise SettingError(f"Expected {name} > 0, a fraction of the radius; got {getattr(self, name)}.")
-        for name in ("step", "momentum"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise SettingError(f"Expected {name} >= 0; got {getattr(self, name)}.")
         if self.restarts > 1 and self.start == "none":
             raise SettingError(f"Expected a random start for {self.restarts} restarts; got start=none.")
         if losses.get(self.loss).relative and self.start == "none":
@@ -82,14 +67,14 @@ class GradientAscent(Attack):
     def attempts(self, num_classes: int) -> int:
         return self.restarts * super().attempts(num_classes)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         length = self.step if self.step > 0 else self.step_size * ball.eps
 
-        def look(point: Any) -> tuple[Any, Any]:
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
             logits = model(point)
             return goal.loss(self.loss, logits), logits
 
-        def climb(_: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        def climb(_: Tensor, state: State) -> State:
             best, point, running = state
             loss, logits, slope = backend.input_gradient(look, point)
             if self.keep == "best" or self.early_stop:
@@ -97,8 +82,8 @@ class GradientAscent(Attack):
             if self.momentum > 0:
                 running = self.momentum * running + slope / _mean_size(slope)
                 slope = running
-            moved = ball.project(point + length * ball.steepest(slope, point), x)
-            return best, choose(best.reached, point, moved) if self.early_stop else moved, running
+            following = ball.project(point + length * ball.steepest(slope, point), x)
+            return best, choose(best.reached, point, following) if self.early_stop else following, running
 
         running = ops.zeros_like(x) if self.momentum > 0 else ops.zeros(())
         state = (Best.none(x, model.num_classes), self._begin(model, x, ball, key), running)
@@ -114,7 +99,7 @@ class GradientAscent(Attack):
         """When a loop whose state begins with the best so far may end before its time."""
         return (lambda state: ops.all(state[0].reached)) if self.early_stop else None
 
-    def _begin(self, model: Classifier, x: Any, ball: Ball, key: Any) -> Any:
+    def _begin(self, model: Classifier, x: Tensor, ball: Ball, key: Keys) -> Tensor:
         small = ball.with_eps(self.start_size * ball.eps)
         if self.start == "odi":
             return self._diversified(model, small.sample(x, key), x, small, random.fold_in(key, _ODI))
@@ -124,20 +109,20 @@ class GradientAscent(Attack):
             return small.project(x + small.eps * ops.sign(random.normal(key, x.shape[1:])), x)
         return x
 
-    def _diversified(self, model: Classifier, point: Any, x: Any, small: Ball, key: Any) -> Any:
+    def _diversified(self, model: Classifier, point: Tensor, x: Tensor, small: Ball, key: Keys) -> Tensor:
         """Climbs a random sum of the logits."""
         weights = random.uniform(key, (model.num_classes,), -1.0, 1.0)
 
-        def look(point: Any) -> tuple[Any, Any]:
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
             return ops.sum(weights * model(point), axis=1), ()
 
-        def climb(_: Any, state: tuple[Any]) -> tuple[Any]:
+        def climb(_: Tensor, state: tuple[Tensor]) -> tuple[Tensor]:
             slope = backend.input_gradient(look, state[0])[2]
             return (small.project(state[0] + small.eps * small.steepest(slope, state[0]), x),)
 
         return backend.loop(self.odi_steps, climb, (point,))[1][0]
 
 
-def _mean_size(slope: Any) -> Any:
+def _mean_size(slope: Tensor) -> Tensor:
     size = ops.mean(ops.abs(slope), axis=tuple(range(1, len(slope.shape))), keepdims=True)
     return ops.maximum(size, 1e-30)

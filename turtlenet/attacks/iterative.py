@@ -3,27 +3,25 @@
 import abc
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet import backend
-from turtlenet.attacks.base import Attack
-from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.goal import Goal, choose
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-
-__all__ = ["Iterative"]
+from turtlenet.typing import Keys, State, Tensor
 
 _FIRST = 5
-# Iterations after which it is worth looking who is done, however long the search.
+# The longest stage: after so many iterations batches are made anew of those that are not done.
 _LARGEST = 160
 
 
 @dataclass(frozen=True, kw_only=True)
-class Iterative(Attack):
-    """A search of many iterations over a state that belongs to each example.
+class Iterative(abc.ABC):
+    """A search of many iterations over a state that belongs to each example: a base beside `Attack`.
 
     Called on a batch it is one graph. Over a data set it stops now and then, and goes on with those examples that are
     not done. An iteration draws from `random.fold_in(key, step)`, so that stopping changes nothing.
@@ -33,6 +31,9 @@ class Iterative(Attack):
     """
 
     early_stop: bool = False
+
+    holds_done: ClassVar[bool] = False
+    """Whether `iterate` itself leaves examples that are done as they are, for less than the base class does it."""
 
     @property
     def in_stages(self) -> bool:
@@ -45,39 +46,70 @@ class Iterative(Attack):
         """The number of iterations."""
 
     @abc.abstractmethod
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        """The state before the first iteration: tensors, each of shape (batch, ...); see `search`."""
+    def begin(self, context: Context) -> State:
+        """The state before the first iteration.
 
-    @abc.abstractmethod
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        """One iteration, its number an int32 scalar; the state comes back in the same shapes and dtypes.
+        Args:
+            context: Model, inputs, goal, ball and keys of the attempt.
 
-        An example that is done must stay as it is: see `turtlenet.attacks.goal.choose`.
+        Returns:
+            Tensors, each of shape (batch, ...).
         """
 
     @abc.abstractmethod
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
-        """What was found in the end."""
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
+        """One iteration.
+
+        Args:
+            step: Its number from 0 on, an int32 scalar. Draws come from `random.fold_in(context.key, step)`.
+            state: What `begin`, or the iteration before, gave.
+            context: See `begin`.
+
+        Returns:
+            The next state, in the same shapes and dtypes.
+        """
 
     @abc.abstractmethod
-    def done(self, state: Any) -> Any:
+    def finish(self, state: State, context: Context) -> SearchResult:
+        """What comes of the search.
+
+        Args:
+            state: That after the last iteration.
+            context: See `begin`.
+        """
+
+    @abc.abstractmethod
+    def done(self, state: State) -> Tensor:
         """Which examples no further iteration would change, booleans (batch,)."""
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
-        state = self.begin(model, x, goal, ball=ball, key=key)
-        state = self.between(0, self.length, state, model, x, goal, ball=ball, key=key)
-        return self.finish(state, model, x, goal, ball=ball, key=key)
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
+        context = Context(model, x, goal, ball, key)
+        return self.finish(self.between(0, self.length, self.begin(context), context), context)
 
-    def between(
-        self, first: Any, last: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> Any:
-        """The iterations from `first` up to `last`, which is not among them."""
+    def advance(self, step: Tensor, state: State, context: Context) -> State:
+        """One iteration, in which examples that are done stay as they are; see `iterate`."""
+        after = self.iterate(step, state, context)
+        if self.holds_done:
+            return after
+        done = self.done(state)
+        return tuple(choose(done, old, new) for old, new in zip(state, after, strict=True))
 
-        def advance(number: Any, state: Any) -> Any:
-            # A plain tuple: JAX tells a named one from it.
-            return tuple(self.advance(first + number, state, model, x, goal, ball=ball, key=key))
+    def between(self, first: Tensor, last: Tensor, state: State, context: Context) -> Tensor:
+        """Several iterations.
+
+        Args:
+            first: Number of the first, an int or an int32 scalar.
+            last: Number after that of the last.
+            state: That before them.
+            context: See `begin`.
+
+        Returns:
+            The state after them; sooner where every example is done.
+        """
+
+        def advance(number: Tensor, state: State) -> Tensor:
+            # A plain tuple: to JAX a named one is another structure.
+            return tuple(self.advance(first + number, state, context))
 
         return backend.loop(last - first, advance, tuple(state), lambda state: ops.all(self.done(state)))[1]
 

@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 from turtlenet.attacks.base import attacks
 from turtlenet.attacks.gradient_ascent import GradientAscent
 
-__all__ = ["MIM"]
-
 
 @attacks.register("mim")
 @dataclass(frozen=True, kw_only=True)

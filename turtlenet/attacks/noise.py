@@ -1,19 +1,15 @@
 """Random noise: the baseline that any attack must beat."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from turtlenet import backend, random
+from turtlenet import backend, losses, random
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, did_you_mean
-
-__all__ = ["Noise"]
-
-_KINDS = ("gaussian", "uniform")
+from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import Keys, Tensor
 
 
 @attacks.register("noise")
@@ -28,26 +24,17 @@ class Noise(Attack):
         loss: Loss that says which point is best.
     """
 
-    kind: str = "uniform"
-    draws: int = 10
-    deviation: float = 0.5
-    loss: str = "cross_entropy"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kind not in _KINDS:
-            raise SpecError(f"Unknown kind {self.kind!r}.{did_you_mean(self.kind, _KINDS)}")
-        if not 1 <= self.draws <= MOST:
-            raise SettingError(f"Expected draws from 1 to {MOST:,}; got {self.draws}.")
-        if not 0 < self.deviation < float("inf"):
-            raise SettingError(f"Expected deviation > 0, a fraction of the radius; got {self.deviation}.")
+    kind: str = one_of("uniform", ("gaussian", "uniform"))
+    draws: int = count(10, low=1, high=MOST)
+    deviation: float = number(0.5, above=0, note="a fraction of the radius")
+    loss: str = one_of("cross_entropy", losses.LOSSES)
 
     @property
     def family(self) -> str:
         return "random"
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
-        def draw(number: Any, state: tuple[Best]) -> tuple[Best]:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
+        def draw(number: Tensor, state: tuple[Best]) -> tuple[Best]:
             point = self._point(x, ball, random.fold_in(key, number))
             logits = model(point)
             return (state[0].or_better(point, logits, goal.judge(self.loss, logits)),)
@@ -55,7 +42,7 @@ class Noise(Attack):
         _, (best,) = backend.loop(self.draws, draw, (Best.none(x, model.num_classes),))
         return SearchResult(best.x, best.logits, queries=self.draws)
 
-    def _point(self, x: Any, ball: Ball, key: Any) -> Any:
+    def _point(self, x: Tensor, ball: Ball, key: Keys) -> Tensor:
         if self.kind == "uniform":
             return ball.sample(x, key)
         return ball.project(x + self.deviation * ball.eps * random.normal(key, x.shape[1:]), x)

@@ -5,17 +5,15 @@ rectangle of its values.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from keras import ops
 
 from turtlenet import random
+from turtlenet.typing import Keys, Shape, Tensor
 
-__all__ = ["as_image", "bumps", "image_shape", "placed", "signs", "tiles", "window"]
 
-
-def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+def image_shape(shape: Shape) -> tuple[int, int, int]:
     """Height, width and channels of inputs of a shape without its batch."""
     if len(shape) == 1:
         height = next(side for side in range(math.isqrt(shape[0]), 0, -1) if shape[0] % side == 0)
@@ -23,12 +21,12 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return shape[0], shape[1], math.prod(shape[2:])
 
 
-def as_image(x: Any) -> Any:
+def as_image(x: Tensor) -> Tensor:
     """Inputs as images."""
     return ops.reshape(x, (-1, *image_shape(x.shape[1:])))
 
 
-def window(draws: Any, side: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
+def window(draws: Tensor, side: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
     """A square at a uniform place: the paper's corners reach the last row, which its code leaves out.
 
     Args:
@@ -49,7 +47,7 @@ def window(draws: Any, side: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
     return (rows[:, :, None] * columns[:, None, :])[..., None], tuple(lines)
 
 
-def signs(draws: Any) -> Any:
+def signs(draws: Tensor) -> Tensor:
     """-1 or +1 for each channel, (batch, 1, 1, channels), from uniform draws (batch, channels)."""
     return (2.0 * ops.cast(draws < 0.5, "float32") - 1.0)[:, None, None, :]
 
@@ -63,7 +61,7 @@ def bumps(sizes: np.ndarray, norm: str) -> np.ndarray:
     return table
 
 
-def placed(table: np.ndarray, stage: Any, corner: tuple[Any, Any], turned: Any, shape: tuple[int, ...]) -> Any:
+def placed(table: np.ndarray, stage: Tensor, corner: tuple[Tensor, Tensor], turned: Tensor, shape: Shape) -> Tensor:
     """Each example's pattern at its place, float32 (batch, height, width, 1); only its square is of any use.
 
     Args:
@@ -81,7 +79,7 @@ def placed(table: np.ndarray, stage: Any, corner: tuple[Any, Any], turned: Any, 
     return ops.take(pattern, place)[..., None]
 
 
-def tiles(key: Any, shape: tuple[int, ...], norm: str) -> Any:
+def tiles(key: Keys, shape: Shape, norm: str) -> Tensor:
     """Five by five bumps over the whole image, each turned and signed at random; (batch, height, width, channels)."""
     height, width, channels = shape
     side = max(min(height, width) // 5, 1)
@@ -93,9 +91,9 @@ def tiles(key: Any, shape: tuple[int, ...], norm: str) -> Any:
     bump = _bump(side, norm)
     upright, turned = (_tiled(pattern, number, top, left, down, across) for pattern in (bump, bump.T))
     draws = random.uniform(key, (down * across + 1, 1 + channels))
-    mine = ops.take(draws, ops.convert_to_tensor(number), axis=1)
-    pattern = ops.where(mine[..., :1] > 0.5, turned[..., None], upright[..., None])
-    return pattern * (2.0 * ops.cast(mine[..., 1:] < 0.5, "float32") - 1.0)
+    each = ops.take(draws, ops.convert_to_tensor(number), axis=1)
+    pattern = ops.where(each[..., :1] > 0.5, turned[..., None], upright[..., None])
+    return pattern * (2.0 * ops.cast(each[..., 1:] < 0.5, "float32") - 1.0)
 
 
 def _tiled(bump: np.ndarray, number: np.ndarray, top: int, left: int, down: int, across: int) -> np.ndarray:

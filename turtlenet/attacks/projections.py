@@ -4,26 +4,24 @@ Newton's method takes the place of most sorts that the papers describe: the same
 """
 
 import math
-from typing import Any
 
 from keras import ops
 
 from turtlenet import backend
-
-__all__ = ["onto_l1", "onto_plane"]
+from turtlenet.typing import State, Tensor
 
 _MOST_NARROWINGS = 50
 _NEAR = 1e-6
 _MOST_BENDS = 100
-# Up to this part of the pixels the dearest are found without ranking all.
+# Fewer pixels than this part of all are selected by `top_k`, which costs less than a sort.
 _FEW = 16
 
 
-def onto_l1(moved: Any, x: Any, eps: Any, low: float, high: float) -> Any:
+def onto_l1(point: Tensor, x: Tensor, eps: Tensor, low: float, high: float) -> Tensor:
     """The nearest point within `eps` of `x` in L1 and within the bounds (Croce & Hein, 2021, proposition 2.1).
 
     Args:
-        moved: Where from, float32 (batch, ...).
+        point: Where from, float32 (batch, ...).
         x: Centers, shaped like it, within the bounds.
         eps: Radius.
         low: Smallest value of a pixel.
@@ -33,12 +31,12 @@ def onto_l1(moved: Any, x: Any, eps: Any, low: float, high: float) -> Any:
         Points shaped like `x`: no pixel goes further than it wanted to, or than the bounds let it, and all give up
         the same share of their way.
     """
-    wish = ops.reshape(moved - x, (-1, math.prod(x.shape[1:])))
+    wish = ops.reshape(point - x, (-1, math.prod(x.shape[1:])))
     place = ops.reshape(x, ops.shape(wish))
     size = ops.abs(wish)
     room = ops.where(wish > 0, high - place, place - low)
 
-    def narrow(_: Any, state: Any) -> Any:
+    def narrow(_: Tensor, state: State) -> Tensor:
         # Between two bends the sum is linear in the share: Newton's method ends there, halving keeps it on its way.
         share, few, many, _ = state
         rest = size - share
@@ -57,7 +55,7 @@ def onto_l1(moved: Any, x: Any, eps: Any, low: float, high: float) -> Any:
     return x + ops.reshape(ops.sign(wish) * ops.clip(size - share, 0.0, room), ops.shape(x))
 
 
-def onto_plane(x: Any, normal: Any, gap: Any, *, norm: str, low: float, high: float) -> Any:
+def onto_plane(x: Tensor, normal: Tensor, gap: Tensor, *, norm: str, low: float, high: float) -> Tensor:
     """The shortest way from `x` to a plane within the bounds (Croce & Hein, 2020b, section 2.2 and appendix A).
 
     Args:
@@ -82,18 +80,18 @@ def onto_plane(x: Any, normal: Any, gap: Any, *, norm: str, low: float, high: fl
     return ops.reshape(way * size, ops.shape(x))
 
 
-def _filled(weight: Any, room: Any, wanted: Any, norm: str) -> Any:
+def _filled(weight: Tensor, room: Tensor, wanted: Tensor, norm: str) -> Tensor:
     """How far each pixel goes, where all go as far, or as far as their weight, until they stand at their bound."""
     pace = 1.0 if norm == "linf" else weight
     rates = weight * pace
 
-    def climb(_: Any, state: Any) -> Any:
+    def climb(_: Tensor, state: State) -> Tensor:
         # The gain is concave and piecewise linear: Newton's method comes from the left, never goes too far, and ends.
         time, _ = state
         went = time * pace
         rate = ops.sum(ops.where(room > went, rates, 0.0), axis=1, keepdims=True)
         gained = ops.sum(weight * ops.minimum(went, room), axis=1, keepdims=True)
-        # What is out of reach takes for ever: every pixel to its bound.
+        # If no time is enough, every pixel goes to its bound.
         later = ops.where(rate > 0, time + (wanted - gained) / ops.maximum(rate, 1e-30), time)
         return ops.maximum(later, time), time
 
@@ -104,7 +102,7 @@ def _filled(weight: Any, room: Any, wanted: Any, norm: str) -> Any:
     return ops.minimum(time * pace, room)
 
 
-def _dearest(weight: Any, room: Any, wanted: Any) -> Any:
+def _dearest(weight: Tensor, room: Tensor, wanted: Tensor) -> Tensor:
     """How far each pixel goes, where those of the largest weight go to their bound before others move at all."""
     size = weight.shape[1]
     few = max(size // _FEW, 1)
@@ -119,7 +117,7 @@ def _dearest(weight: Any, room: Any, wanted: Any) -> Any:
     return room * ops.where(weight > last, 1.0, ops.where(weight == last, share, 0.0))
 
 
-def _last(weight: Any, room: Any, wanted: Any, most: int) -> Any:
+def _last(weight: Tensor, room: Tensor, wanted: Tensor, most: int) -> Tensor:
     """The smallest weight that is needed, (batch, 1), if the `most` largest are enough."""
     dearest, places = ops.top_k(weight, most)
     gain = dearest * ops.take_along_axis(room, places, axis=1)

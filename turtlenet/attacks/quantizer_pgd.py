@@ -7,21 +7,20 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet import backend, losses, random
-from turtlenet.attacks.base import MOST, attacks
-from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.goal import Best, Goal, choose
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.goal import Best
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Reachable
-from turtlenet.errors import SettingError
-
-__all__ = ["QuantizerPGD"]
+from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import Keys, State, Tensor
 
 
 @attacks.register("quantizer-pgd")
 @dataclass(frozen=True, kw_only=True)
-class QuantizerPGD(Iterative):
+class QuantizerPGD(Iterative, Attack):
     """Projected gradient descent at the outputs of a defence at the input, relaxed between its levels, then rounded.
 
     In place of a surrogate's slope it takes that of the network behind the layer. A point moves between the lowest and
@@ -42,29 +41,16 @@ class QuantizerPGD(Iterative):
         loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
     """
 
-    steps: int = 25
-    step_size: float = 0.5
-    momentum: float = 0.75
-    restarts: int = 8
-    redraw: float = 0.6
-    loss: str = "cross_entropy"
+    steps: int = count(25, low=1, high=MOST)
+    step_size: float = number(0.5, above=0, high=1, note="a share of an element's range")
+    momentum: float = number(0.75, low=0, below=1)
+    restarts: int = count(8, low=1, high=MOST)
+    redraw: float = number(0.6, above=0, high=1, note="a share of the elements")
+    loss: str = one_of("cross_entropy", losses.LOSSES)
     early_stop: bool = True
 
     norms: ClassVar[tuple[str, ...]] = ("linf",)
     training_settings: ClassVar[Mapping[str, Any]] = {"steps": 10, "restarts": 1, "early_stop": False}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        losses.get(self.loss)
-        for name in ("steps", "restarts"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
-        if not 0 < self.step_size <= 1:
-            raise SettingError(f"Expected step_size in (0, 1], a share of an element's range; got {self.step_size}.")
-        if not 0 < self.redraw <= 1:
-            raise SettingError(f"Expected redraw in (0, 1], a share of the elements; got {self.redraw}.")
-        if not 0 <= self.momentum < 1:
-            raise SettingError(f"Expected momentum in [0, 1); got {self.momentum}.")
 
     @property
     def family(self) -> str:
@@ -74,21 +60,20 @@ class QuantizerPGD(Iterative):
     def length(self) -> int:
         return self.steps * self.restarts
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        nothing = ops.zeros_like(goal.y)
+    def begin(self, context: Context) -> State:
+        x, nothing = context.x, ops.zeros_like(context.goal.y)
         # Where it begins is drawn in the first step.
-        return *Best.none(x, model.num_classes), x, ops.zeros_like(x), nothing, nothing
+        return *Best.none(x, context.model.num_classes), x, ops.zeros_like(x), nothing, nothing
 
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
+        model, x, goal, ball, key = context
         *old, point, running, gradients, queries = state
         known, rest = _reachable(model, x, ball), _rest(model)
         round_, within = step // self.steps, step % self.steps
         start = lambda: (self._start(round_, known, old[0], key), ops.zeros_like(running))  # noqa: E731
         point, running = ops.cond(within == 0, start, lambda: (point, running))
 
-        def look(outputs: Any) -> tuple[Any, Any]:
+        def look(outputs: Tensor) -> tuple[Tensor, tuple[()]]:
             return goal.loss(self.loss, rest(outputs)), ()
 
         width = known.highest - known.lowest
@@ -96,37 +81,37 @@ class QuantizerPGD(Iterative):
         size = ops.sum(ops.abs(slope), axis=tuple(range(1, len(slope.shape))), keepdims=True)
         running = self.momentum * running + slope / ops.maximum(size, 1e-30)
         length = self.step_size * (1.0 - ops.cast(within, "float32") / self.steps)
-        moved = ops.clip(point + length * width * ops.sign(running), known.lowest, known.highest)
-        rounded = known.nearest(moved)
+        relaxed = ops.clip(point + length * width * ops.sign(running), known.lowest, known.highest)
+        rounded = known.nearest(relaxed)
         logits = rest(rounded)
         best = Best(*old).or_better(rounded, logits, goal.judge(self.loss, logits))
-        after = *best, moved, running, gradients + 1, queries + 1
-        return tuple(choose(self.done(state), kept, new) for kept, new in zip(state, after, strict=True))
+        return *best, relaxed, running, gradients + 1, queries + 1
 
-    def _start(self, number: Any, known: Reachable, best: Any, key: Any) -> Any:
+    def _start(self, round_: Tensor, known: Reachable, best: Tensor, key: Keys) -> Tensor:
         """Where a round begins: anywhere, or near the best point so far."""
-        draws = random.uniform(random.fold_in(key, number), (2, *best.shape[1:]))
+        draws = random.uniform(random.fold_in(key, round_), (2, *best.shape[1:]))
         anywhere = known.lowest + draws[:, 0] * (known.highest - known.lowest)
-        kept = ops.logical_and(draws[:, 1] >= self.redraw, number >= 2)
+        kept = ops.logical_and(draws[:, 1] >= self.redraw, round_ >= 2)
         return ops.where(kept, best, anywhere)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: State, context: Context) -> SearchResult:
+        model, x, _, ball, _ = context
         best, (gradients, queries) = Best(*state[:4]), state[-2:]
         layer = model.entrance
-        moved = best.x if layer is None else layer.preimage(best.x, x, *_box(x, ball))
-        return SearchResult(moved, None, gradients, queries)
+        relaxed = best.x if layer is None else layer.preimage(best.x, x, *_box(x, ball))
+        return SearchResult(relaxed, None, gradients, queries)
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         reached = state[2]
         return reached if self.early_stop else ops.zeros_like(reached)
 
 
-def _box(x: Any, ball: Ball) -> tuple[Any, Any]:
+def _box(x: Tensor, ball: Ball) -> tuple[Tensor, Tensor]:
     """The lower and upper ends of the ball around each input, cut to the bounds."""
     return ball.project(ops.full_like(x, ball.low), x), ball.project(ops.full_like(x, ball.high), x)
 
 
-def _reachable(model: Classifier, x: Any, ball: Ball) -> Reachable:
+def _reachable(model: Classifier, x: Tensor, ball: Ball) -> Reachable:
     """What the layer at the model's input can give within the ball; the ball itself where there is none."""
     low, high = _box(x, ball)
     layer = model.entrance

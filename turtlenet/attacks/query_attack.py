@@ -1,73 +1,32 @@
 """Searches that ask for answers and take no gradient: what an answer costs is what counts."""
 
-import abc
 import math
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from keras import ops
 
 from turtlenet import random
-from turtlenet.attacks.base import MOST
-from turtlenet.attacks.goal import Best, Goal, Verdict, choose
-from turtlenet.attacks.iterative import Iterative
-from turtlenet.balls import Ball
+from turtlenet.attacks.goal import Best, Goal, Verdict
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
-
-__all__ = ["QueryAttack", "beside", "cosines", "directions", "fold", "fold_keys", "grid", "most_of", "try_all"]
+from turtlenet.typing import Keys, Shape, Tensor
 
 _SIZES = 0x73697A65
 
 
-@dataclass(frozen=True, kw_only=True)
-class QueryAttack(Iterative):
-    """A search with a budget of forward passes for each example.
-
-    The state ends with the passes so far, int32 (batch,).
+def check_budget(queries: int, least: int, what: str) -> None:
+    """Refuses a budget that is too small.
 
     Args:
-        queries: The most forward passes that the search may take for an example, in each attempt. Making sure of what
-            it found takes up to two more.
+        queries: Forward passes for an example.
+        least: How many it takes.
+        what: What takes them, in words.
+
+    Raises:
+        SettingError: Fewer than that.
     """
-
-    queries: int = 10_000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_count("queries")
-
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        after = self.iterate(step, state, model, x, goal, ball=ball, key=key)
-        rest = self.done(state)
-        return tuple(choose(rest, old, new) for old, new in zip(state, after, strict=True))
-
-    @abc.abstractmethod
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        """What `advance` does to an example that is not done."""
-
-    def _check_count(self, name: str, least: int = 1, most: int = MOST) -> None:
-        if not least <= getattr(self, name) <= most:
-            raise SettingError(f"Expected {name} from {least:,} to {most:,}; got {getattr(self, name)}.")
-
-    def _check_positive(self, *names: str) -> None:
-        for name in names:
-            if not 0 < getattr(self, name) < math.inf:
-                raise SettingError(f"Expected {name} > 0; got {getattr(self, name)}.")
-
-    def _check_budget(self, least: int, what: str) -> None:
-        if self.queries < least:
-            raise SettingError(f"Expected queries >= {least:,} for {what}; got {self.queries}.")
-
-
-def beside(values: Any, like: Any) -> Any:
-    """Shapes values (batch,) so that they multiply tensors (batch, ...)."""
-    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
+    if queries < least:
+        raise SettingError(f"Expected queries >= {least:,} for {what}; got {queries}.")
 
 
 def fold(goal: Goal, count: int) -> Goal:
@@ -77,13 +36,13 @@ def fold(goal: Goal, count: int) -> Goal:
     return Goal(ops.repeat(goal.y, count, axis=0), target, any_wrong=goal.any_wrong, reference=reference)
 
 
-def fold_keys(key: Any, first: Any, count: int) -> tuple[Any, Any]:
+def fold_keys(key: Keys, first: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Keys of `count` candidates for each example, in the order of `ops.repeat`, and the candidates' numbers."""
     numbers = ops.cast(ops.zeros_like(key[:, :1]), "int32") + ops.arange(count, dtype="int32")[None, :]
     return ops.repeat(key, count, axis=0), ops.reshape(first + numbers, (-1,))
 
 
-def directions(key: Any, step: Any, first: Any, count: int, values: int) -> tuple[Any, Any]:
+def directions(key: Keys, step: Tensor, first: Tensor, count: int, values: int) -> tuple[Tensor, Tensor]:
     """Draws `count` Gaussian directions for each example, at a tenth of what `random.normal` costs.
 
     The signs are each example's own; the sizes belong to the step and the number, so that all examples share them.
@@ -110,7 +69,7 @@ def most_of(total: int, most: int) -> int:
     return max(size for size in range(1, most + 1) if total % size == 0)
 
 
-def grid(shape: tuple[int, ...]) -> tuple[int, int, int]:
+def grid(shape: Shape) -> tuple[int, int, int]:
     """Rows, columns and channels of an input; one that is no image is a column of pixels."""
     if len(shape) >= 3:
         return math.prod(shape[:-2]), shape[-2], shape[-1]
@@ -126,12 +85,14 @@ def cosines(size: int) -> np.ndarray:
 
 
 def try_all(
-    model: Classifier, goal: Goal, loss: str, best: Best, rows: Any, count: int, allowed: Any = True
-) -> tuple[Best, Any]:
+    model: Classifier, goal: Goal, loss: str, best: Best, rows: Tensor, count: int, allowed: Tensor = True
+) -> tuple[Best, Tensor]:
     """Asks for several candidates for each example.
 
     Args:
-        loss: Which candidate is best.
+        model: Gives logits (batch, classes).
+        goal: Labels and targets, those of each example once.
+        loss: Name of the loss that says which candidate is best.
         best: The best so far.
         rows: Candidates (batch * count, ...), in the order of `ops.repeat`.
         count: Candidates for each example.
@@ -142,11 +103,11 @@ def try_all(
     """
     logits = model(rows)
     verdict = fold(goal, count).judge(loss, logits)
-    # What reached the goal comes first, then the loss; losses are far below this.
+    # A candidate that reaches the goal beats any that does not: no loss comes near 1e9.
     merit = verdict.loss + 1e9 * ops.cast(verdict.reached, "float32")
     first = ops.cast(ops.argmax(ops.reshape(merit, (-1, count)), axis=1), "int32")
 
-    def pick(values: Any) -> Any:
+    def pick(values: Tensor) -> Tensor:
         folded = ops.reshape(values, (-1, count, math.prod(values.shape[1:])))
         picked = ops.take_along_axis(folded, first[:, None, None], axis=1)[:, 0]
         return ops.reshape(picked, (-1, *values.shape[1:]))

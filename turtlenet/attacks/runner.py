@@ -1,22 +1,23 @@
 """An attack on any number of images: in batches, over all processes, with restarts that see only the survivors."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from keras import ops
 
 from turtlenet import backend
+from turtlenet.attacks.attempts import Attempts
 from turtlenet.attacks.base import Attack
-from turtlenet.attacks.context import AttackResult, Context
-from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.context import AttackResult
 from turtlenet.balls import Ball
-from turtlenet.batching import dealt, in_batches
+from turtlenet.batching import dealt
 from turtlenet.classifier import Classifier
 
-__all__ = ["Outcome", "Work", "attack_all"]
+Judge: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""Maps candidates, logits and places of images to how good each candidate is, (n,)."""
 
 
 @dataclass
@@ -87,12 +88,9 @@ def attack_all(
         SettingError: Not enough memory for the batch size.
     """
     index = np.arange(len(x), dtype="int32") if index is None else np.asarray(index, "int32")
-    mine = dealt(len(x))
-
-    def share() -> Outcome:
-        aims = None if target is None else target[mine]
-        return _attack(attack, model, x[mine], y[mine], ball, seed, index[mine], aims, batch_size)
-
+    rows = dealt(len(x))
+    targets = None if target is None else target[rows]
+    share = functools.partial(_attack, attack, model, x[rows], y[rows], ball, seed, index[rows], targets, batch_size)
     return _together(backend.gather(share), len(x))
 
 
@@ -107,23 +105,24 @@ def _attack(
     target: np.ndarray | None,
     batch_size: int | None,
 ) -> Outcome:
-    outcome, seen = Outcome.nothing(x, model.num_classes), np.zeros(len(x), bool)
+    outcome, tried = Outcome.nothing(x, model.num_classes), np.zeros(len(x), bool)
     strict = target is not None or attack.targeted
     for number, (part, attempts) in enumerate(attack.under(ball.norm).rounds(model.num_classes)):
-        # Barely over the edge in its own draws is not over it in others: a random model is climbed to the end.
+        # A success in one draw of a random model may be none in another: there the search does not stop early.
         part = dataclasses.replace(part, **_PATIENT) if model.stochastic and _stops(part) else part
         first = 0
         # Where the smallest perturbation is looked for, a success is no reason to stop, unless it is near enough.
         whole = part.minimal and not getattr(part, "early_stop", False)
         judge = _nearness(x, ball) if whole else _margin(y)
         while len(x) and first < attempts and (whole or not outcome.reached.all()):
-            rows, tries = _pairs(np.flatnonzero(~outcome.reached | whole), first, attempts)
-            aims = None if target is None else target[rows]
-            work = Work(part, model, x[rows], y[rows], ball, seed, index[rows], aims, tries if attempts > 1 else None)
-            for at, crafted in work.run(batch_size):
-                crafted = _confirmed(model, crafted, y[rows[at]], strict) if model.stochastic else crafted
-                _take(outcome, rows[at], crafted, seen, judge, whole)
-            first = int(tries[-1]) + 1
+            rows, numbers = _pairs(np.flatnonzero(~outcome.reached | whole), first, attempts)
+            classes = None if target is None else target[rows]
+            which = numbers if attempts > 1 else None
+            work = Attempts(part, model, x[rows], y[rows], ball, seed, index[rows], classes, which)
+            for at, result in work.run(batch_size):
+                result = _confirmed(model, result, y[rows[at]], strict) if model.stochastic else result
+                _take(outcome, rows[at], result, tried, judge, whole)
+            first = int(numbers[-1]) + 1
         outcome.part[outcome.reached & (outcome.part < 0)] = number
     return outcome
 
@@ -157,38 +156,38 @@ def _stops(attack: Attack) -> bool:
     return bool(getattr(attack, "early_stop", False))
 
 
-def _confirmed(model: Classifier, crafted: AttackResult, y: np.ndarray, strict: bool) -> AttackResult:
+def _confirmed(model: Classifier, result: AttackResult, y: np.ndarray, strict: bool) -> AttackResult:
     """Takes for reached what a random model confirms in other draws: else the luck of one would end the search."""
     count = len(y)
-    answer = model.taking(seed=model.seed + 2).predict(crafted.x).argmax(axis=1)[:count]
-    again = answer == crafted.logits[:count].argmax(axis=1) if strict else answer != y
-    reached = crafted.reached.copy()
+    answer = model.taking(seed=model.seed + 2).predict(result.x).argmax(axis=1)[:count]
+    again = answer == result.logits[:count].argmax(axis=1) if strict else answer != y
+    reached = result.reached.copy()
     reached[:count] &= again
-    return crafted._replace(reached=reached)
+    return result._replace(reached=reached)
 
 
 def _take(
-    outcome: Outcome, rows: np.ndarray, crafted: AttackResult, seen: np.ndarray, judge: Any, whole: bool
+    outcome: Outcome, rows: np.ndarray, result: AttackResult, tried: np.ndarray, judge: Judge, whole: bool
 ) -> None:
     """Keeps what an attempt found where it beats what was found before; an image may come several times."""
     count = len(rows)
-    moved, logits, reached = crafted.x[:count], crafted.logits[:count], crafted.reached[:count]
-    # In the order of the attempts, as if each had come alone: after a success there would have been no other.
+    candidates, logits, reached = result.x[:count], result.logits[:count], result.reached[:count]
+    # In the order of the attempts: one after an image's first success is not counted, as it would not have been made.
     _, begin = np.unique(rows, return_index=True)
     for at in (begin, *np.setdiff1d(np.arange(count), begin)[:, None]):
         at = at[~outcome.reached[rows[at]] | whole]
-        mine = rows[at]
-        outcome.gradients[mine] += crafted.gradients[at]
-        outcome.queries[mine] += crafted.queries[at]
-        better = judge(moved[at], logits[at], mine) > judge(outcome.x[mine], outcome.logits[mine], mine)
-        first = reached[at] & ~outcome.reached[mine]
-        won = at[~seen[mine] | first | (better & (reached[at] == outcome.reached[mine]))]
-        outcome.x[rows[won]], outcome.logits[rows[won]] = moved[won], logits[won]
+        images = rows[at]
+        outcome.gradients[images] += result.gradients[at]
+        outcome.queries[images] += result.queries[at]
+        better = judge(candidates[at], logits[at], images) > judge(outcome.x[images], outcome.logits[images], images)
+        first = reached[at] & ~outcome.reached[images]
+        won = at[~tried[images] | first | (better & (reached[at] == outcome.reached[images]))]
+        outcome.x[rows[won]], outcome.logits[rows[won]] = candidates[won], logits[won]
         outcome.reached[rows[won]] |= reached[won]
-        seen[mine] = True
+        tried[images] = True
 
 
-def _margin(y: np.ndarray) -> Any:
+def _margin(y: np.ndarray) -> Judge:
     """How near an image is to being misclassified, to choose between two attempts that failed."""
 
     def margin(_: np.ndarray, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -198,91 +197,10 @@ def _margin(y: np.ndarray) -> Any:
     return margin
 
 
-def _nearness(x: np.ndarray, ball: Ball) -> Any:
+def _nearness(x: np.ndarray, ball: Ball) -> Judge:
     """How near the input an example is, to choose between two successes."""
 
-    def nearness(moved: np.ndarray, _: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return -np.asarray(ball.distance(moved, x[rows]))
+    def nearness(candidates: np.ndarray, _: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return -np.asarray(ball.distance(candidates, x[rows]))
 
     return nearness
-
-
-@dataclass
-class Work:
-    """Attempts of one attack at many images, each of which may come several times."""
-
-    attack: Attack
-    model: Classifier
-    x: np.ndarray
-    y: np.ndarray
-    ball: Ball
-    seed: int
-    index: np.ndarray
-    target: np.ndarray | None
-    tries: np.ndarray | None
-
-    def run(self, batch_size: int | None) -> Iterator[tuple[np.ndarray, AttackResult]]:
-        """Gives places of images, and what was crafted there."""
-        if isinstance(self.attack, Iterative) and self.attack.in_stages:
-            return self._in_stages(self.attack, batch_size)
-        whole = in_batches(self.model, np.arange(len(self.x)), batch_size, self._whole)
-        return ((at, AttackResult(*crafted)) for at, crafted in whole)
-
-    def _whole(self, at: np.ndarray) -> list[np.ndarray]:
-        where = {"ball": self.ball, "seed": self.seed, "index": self.index[at], "target": self._of(self.target, at)}
-        found = self.attack.run(self.model, self.x[at], self.y[at], **where, attempt=self._of(self.tries, at))
-        return list(map(ops.convert_to_numpy, found))
-
-    def _in_stages(self, attack: Iterative, batch_size: int | None) -> Iterator[tuple[np.ndarray, AttackResult]]:
-        """Between two stages, batches are made anew of the images that are not done."""
-        everything = np.arange(len(self.x))
-        state: list[np.ndarray] = []
-        left = everything
-        for first, last in attack.stages():
-            finished = np.zeros(len(self.x), bool)
-            for at, (done, *values) in in_batches(
-                self.model, left, batch_size, self._stage(attack, first, last, state)
-            ):
-                finished[at] = done[: len(at)]
-                state = state or [np.empty((len(self.x), *value.shape[1:]), value.dtype) for value in values]
-                for kept, value in zip(state, values, strict=True):
-                    kept[at] = value[: len(at)]
-            left = left[~finished[left]]
-            if not len(left):
-                break
-        for at, crafted in in_batches(self.model, everything, batch_size, self._end(attack, state)):
-            yield at, AttackResult(*crafted)
-
-    def _stage(
-        self, attack: Iterative, first: int, last: int, state: list[np.ndarray]
-    ) -> Callable[[np.ndarray], list[np.ndarray]]:
-        def begin(context: Context, rest: tuple[Any, ...]) -> list[Any]:
-            place = (context.model.taking(attack.gradient), context.x, context.goal())
-            where = {"ball": context.ball, "key": context.key}
-            begun = rest[2:] or attack.begin(*place, **where)
-            now = attack.between(rest[0], rest[1], begun, *place, **where)
-            return [attack.done(now), *now]
-
-        # Every batch of the first stage begins: what its first one left in `state` is not its own.
-        span = [ops.convert_to_tensor(number, "int32") for number in (first, last)]
-        name, kept = ("stage", state) if first else ("begin", [])
-        return lambda at: self._graph(attack, name, begin, at, *span, *kept)
-
-    def _end(self, attack: Iterative, state: list[np.ndarray]) -> Callable[[np.ndarray], list[np.ndarray]]:
-        def finish(context: Context, rest: tuple[Any, ...]) -> AttackResult:
-            model = context.model.taking(attack.gradient)
-            return context.judged(
-                attack.finish(rest, model, context.x, context.goal(), ball=context.ball, key=context.key)
-            )
-
-        return lambda at: self._graph(attack, "finish", finish, at, *state)
-
-    def _graph(self, attack: Iterative, name: str, work: Any, at: np.ndarray, *more: Any) -> list[np.ndarray]:
-        rows = [backend.shard(ops.convert_to_tensor(each[at])) if np.ndim(each) else each for each in more]
-        place = (self.seed, self.index[at], self._of(self.target, at), self._of(self.tries, at))
-        found = attack.within_graph(self.model, self.x[at], self.y[at], self.ball, name, work, *place, *rows)
-        return list(map(ops.convert_to_numpy, found))
-
-    @staticmethod
-    def _of(values: np.ndarray | None, at: np.ndarray) -> np.ndarray | None:
-        return None if values is None else values[at]

@@ -3,22 +3,19 @@
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from keras import ops
 
-from turtlenet import backend, random
+from turtlenet import backend, losses, random
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Best, Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import ModelError, SettingError, SpecError, did_you_mean
-
-__all__ = ["Spatial", "turned"]
-
-_SEARCHES = ("grid", "random")
+from turtlenet.errors import ModelError, SettingError
+from turtlenet.ranges import count, number, one_of, share
+from turtlenet.typing import Keys, Tensor
 
 
 @attacks.register("spatial")
@@ -43,39 +40,30 @@ class Spatial(Attack):
     """
 
     eps: float = float("inf")
-    angle: float = 30.0
-    shift: float = 0.1
-    way: str = "grid"
-    angles: int = 31
-    shifts: int = 5
-    draws: int = 10
-    loss: str = "cross_entropy"
+    angle: float = number(30.0, low=0, high=180, note="in degrees")
+    shift: float = share(0.1, note="a fraction of the side")
+    way: str = one_of("grid", ("grid", "random"))
+    angles: int = count(31, low=1, high=MOST)
+    shifts: int = count(5, low=1, high=MOST)
+    draws: int = count(10, low=1, high=MOST)
+    loss: str = one_of("cross_entropy", losses.LOSSES)
     early_stop: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.way not in _SEARCHES:
-            raise SpecError(f"Unknown way {self.way!r}.{did_you_mean(self.way, _SEARCHES)}")
-        if not 0 <= self.angle <= 180:
-            raise SettingError(f"Expected angle from 0 to 180 degrees; got {self.angle}.")
-        if not 0 <= self.shift <= 1:
-            raise SettingError(f"Expected shift from 0 to 1, a fraction of the side; got {self.shift}.")
-        for name in ("angles", "shifts", "draws"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
         if self.angles * self.shifts**2 > MOST:
             raise SettingError(
                 f"Expected a grid of at most {MOST:,}; got {self.angles} x {self.shifts} x {self.shifts}."
             )
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         if len(x.shape) != 4:
             raise ModelError(f"Expected images of height, width and channels; got inputs of shape {x.shape[1:]}.")
         most = (math.radians(self.angle), self.shift * x.shape[1], self.shift * x.shape[2])
         grid = ops.convert_to_tensor(self._grid() * np.asarray(most, "float32"))
         count = grid.shape[0] if self.way == "grid" else self.draws
 
-        def attempt(number: Any, state: tuple[Best]) -> tuple[Best]:
+        def attempt(number: Tensor, state: tuple[Best]) -> tuple[Best]:
             if self.way == "grid":
                 move = ops.zeros_like(x[:, :1, 0, 0]) + ops.take(grid, number, axis=0)[None]
             else:
@@ -94,7 +82,7 @@ class Spatial(Attack):
         return np.array(list(itertools.product(angles, shifts, shifts)), "float32")
 
 
-def turned(x: Any, move: Any, fill: float) -> Any:
+def turned(x: Tensor, move: Tensor, fill: float) -> Tensor:
     """Images rotated about their middle, then shifted.
 
     Args:
@@ -111,7 +99,7 @@ def turned(x: Any, move: Any, fill: float) -> Any:
     row = cosine * down + sine * right + middle[0]
     column = -sine * down + cosine * right + middle[1]
     pixels = ops.reshape(x, (-1, height * width, channels)) - fill
-    total: Any = 0.0
+    total: Tensor = 0.0
     for low in itertools.product((0, 1), (0, 1)):
         r, c = ops.floor(row) + low[0], ops.floor(column) + low[1]
         share = (1 - ops.abs(row - r)) * (1 - ops.abs(column - c))

@@ -2,23 +2,21 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from keras import ops
 
 from turtlenet import backend, losses, random
 from turtlenet.attacks import patches
-from turtlenet.attacks.base import MOST, attacks
-from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.goal import Best, Goal, choose
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.goal import Best, choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.projections import onto_l1
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
-
-__all__ = ["Square"]
+from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import Keys, Shape, State, Tensor
 
 # Draws are made for so many queries at once: drawing one by one would cost as much as a small model's answer.
 _BLOCK = 50
@@ -29,7 +27,7 @@ _SCHEDULE = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 @attacks.register("square")
 @dataclass(frozen=True, kw_only=True)
-class Square(Iterative):
+class Square(Iterative, Attack):
     """Square Attack (Andriushchenko et al., 2020, algorithms 1 to 3; in L1 as Croce & Hein, 2021, have it).
 
     Changes a random square of the perturbation and keeps what raises the loss: a black-box attack that needs scores.
@@ -43,23 +41,15 @@ class Square(Iterative):
         loss: Name of the loss to raise: `margin`, `cross_entropy` or `dlr`.
     """
 
-    queries: int = 5000
-    p_init: float = 0.8
+    queries: int = count(5000, low=1, high=MOST)
+    p_init: float = number(0.8, above=0, high=1, note="a share of the pixels")
     rescale: bool = True
-    restarts: int = 1
-    loss: str = "margin"
+    restarts: int = count(1, low=1, high=MOST)
+    loss: str = one_of("margin", losses.LOSSES)
     early_stop: bool = True
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        losses.get(self.loss)
-        for name in ("queries", "restarts"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(self, name)}.")
-        if not 0 < self.p_init <= 1:
-            raise SettingError(f"Expected p_init in (0, 1], a share of the pixels; got {self.p_init}.")
+    holds_done: ClassVar[bool] = True
 
     @property
     def family(self) -> str:
@@ -73,70 +63,64 @@ class Square(Iterative):
     def attempts(self, num_classes: int) -> int:
         return self.restarts * super().attempts(num_classes)
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
+    def begin(self, context: Context) -> State:
+        model, x, goal, ball = context.model, context.x, context.goal, context.ball
         image = patches.as_image(x)
-        start = random.fold_in(key, _START)
+        start = random.fold_in(context.key, _START)
         if ball.norm == "linf":
             # Stripes from top to bottom: of all starts, the one that convolutions dislike most.
-            moved = image + ball.eps * random.rademacher(start, (1, *image.shape[2:]))
+            start_image = image + ball.eps * random.rademacher(start, (1, *image.shape[2:]))
         else:
-            moved = image + _scaled(patches.tiles(start, image.shape[1:], ball.norm), ball)
-        point = _within(ops.reshape(moved, ops.shape(x)), x, ball)
+            start_image = image + _scaled(patches.tiles(start, image.shape[1:], ball.norm), ball)
+        point = _within(ops.reshape(start_image, ops.shape(x)), x, ball)
         logits = model(point)
         best = Best.none(x, model.num_classes).or_better(point, logits, goal.judge(self.loss, logits))
         return *best, ops.ones_like(goal.y)
 
-    def between(
-        self, first: Any, last: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> Any:
+    def between(self, first: Tensor, last: Tensor, state: State, context: Context) -> Tensor:
         begun = first // _BLOCK
 
-        def block(number: Any, state: Any) -> Any:
+        def block(number: Tensor, state: State) -> Tensor:
             place = (begun + number) * _BLOCK
             start, end = ops.maximum(first, place), ops.minimum(last, place + _BLOCK)
-            draws = self._draws(begun + number, x, key)
+            draws = self._draws(begun + number, context.x, context.key)
 
-            def query(step: Any, state: Any) -> Any:
-                return self._query(
-                    start + step, state, ops.take(draws, start + step - place, axis=1), model, x, goal, ball
-                )
+            def query(step: Tensor, state: State) -> Tensor:
+                return self._query(start + step, state, ops.take(draws, start + step - place, axis=1), context)
 
             return backend.loop(end - start, query, state, self._all_done)[1]
 
         return backend.loop((last - 1) // _BLOCK + 1 - begun, block, tuple(state), self._all_done)[1]
 
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        draws = ops.take(self._draws(step // _BLOCK, x, key), step % _BLOCK, axis=1)
-        return self._query(step, state, draws, model, x, goal, ball)
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
+        draws = ops.take(self._draws(step // _BLOCK, context.x, context.key), step % _BLOCK, axis=1)
+        return self._query(step, state, draws, context)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def finish(self, state: State, context: Context) -> SearchResult:
         best = Best(*state[:4])
         return SearchResult(best.x, best.logits, queries=state[4])
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         return state[2]
 
-    def _all_done(self, state: Any) -> Any:
+    def _all_done(self, state: State) -> Tensor:
         return ops.all(self.done(state))
 
-    def _draws(self, block: Any, x: Any, key: Any) -> Any:
+    def _draws(self, block: Tensor, x: Tensor, key: Keys) -> Tensor:
         """Uniform numbers for a block of queries: two corners, whether to turn, and a sign for each channel."""
         return random.uniform(random.fold_in(key, block), (_BLOCK, 5 + patches.image_shape(x.shape[1:])[2]))
 
-    def _query(
-        self, step: Any, state: Any, draws: Any, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> tuple[Any, ...]:
+    def _query(self, step: Tensor, state: State, draws: Tensor, context: Context) -> State:
+        x, ball = context.x, context.ball
         best, asked = Best(*state[:4]), state[4]
         sizes = self._sizes(x.shape[1:], least=1 if ball.norm == "linf" else 3)
         stage = ops.sum(ops.cast(step >= ops.convert_to_tensor(self._turns()), "int32"))
         move = _squares if ball.norm == "linf" else _bumps
         point = move(patches.as_image(best.x), patches.as_image(x), draws, sizes, stage, ball)
         point = _within(ops.reshape(point, ops.shape(x)), x, ball)
-        logits = model(point)
-        better = best.or_better(point, logits, goal.judge(self.loss, logits))
-        # What is reached stays as it is, and no longer asks.
+        logits = context.model(point)
+        better = best.or_better(point, logits, context.goal.judge(self.loss, logits))
+        # An example whose goal is reached stays as it is and asks no more.
         kept = [choose(best.reached, old, new) for old, new in zip(best, better, strict=True)]
         return *kept, asked + ops.cast(ops.logical_not(best.reached), "int32")
 
@@ -145,25 +129,25 @@ class Square(Iterative):
         total = self.queries if self.rescale else 10_000
         return np.array([min(-(-(bound + 1) * total // 10_000), 2**31 - 1) for bound in _SCHEDULE], "int32")
 
-    def _sizes(self, shape: tuple[int, ...], least: int) -> np.ndarray:
+    def _sizes(self, shape: Shape, least: int) -> np.ndarray:
         """Sides of the squares, stage by stage."""
         height, width, _ = patches.image_shape(shape)
         sides = []
         for stage in range(len(_SCHEDULE) + 1):
             side = max(round(math.sqrt(self.p_init / 2**stage * height * width)), least)
-            # In L2 and L1 a square has a middle.
+            # In L2 and L1 a square has a middle, so its side is odd.
             sides.append(side if least == 1 else min(side + (side + 1) % 2, height, width))
         return np.array(sides, "int32")
 
 
-def _squares(best: Any, x: Any, draws: Any, sizes: np.ndarray, stage: Any, ball: Ball) -> Any:
+def _squares(best: Tensor, x: Tensor, draws: Tensor, sizes: np.ndarray, stage: Tensor, ball: Ball) -> Tensor:
     """Moves one square to the ball's edge, each channel up or down."""
     side = ops.take(ops.convert_to_tensor(sizes), stage)
     within, _ = patches.window(draws[:, :2], side, x.shape[1:])
     return best + 2.0 * ball.eps * within * patches.signs(draws[:, 5:])
 
 
-def _bumps(best: Any, x: Any, draws: Any, sizes: np.ndarray, stage: Any, ball: Ball) -> Any:
+def _bumps(best: Tensor, x: Tensor, draws: Tensor, sizes: np.ndarray, stage: Tensor, ball: Ball) -> Tensor:
     """Takes the perturbation out of one square and puts it, and what is left of the radius, as a bump into another."""
     side = ops.take(ops.convert_to_tensor(sizes), stage)
     near, corner = patches.window(draws[:, :2], side, x.shape[1:])
@@ -184,19 +168,19 @@ def _bumps(best: Any, x: Any, draws: Any, sizes: np.ndarray, stage: Any, ball: B
     return x + _scaled(delta * (1 - far) * (1 - near) + new, ball)
 
 
-def _scaled(delta: Any, ball: Ball) -> Any:
+def _scaled(delta: Tensor, ball: Ball) -> Tensor:
     """In L2 all of the radius is used before the bounds cut some of it off."""
     return delta / (1e-12 + _length(delta, "l2", (1, 2, 3))) * ball.eps if ball.norm == "l2" else delta
 
 
-def _within(moved: Any, x: Any, ball: Ball) -> Any:
-    # In L1 the bounds once more, because sums round.
+def _within(point: Tensor, x: Tensor, ball: Ball) -> Tensor:
+    # In L1 clipped once more, because sums round.
     if ball.norm == "l1":
-        return ball.inside(onto_l1(moved, x, ball.eps, ball.low, ball.high))
-    return ball.project(moved, x)
+        return ball.inside(onto_l1(point, x, ball.eps, ball.low, ball.high))
+    return ball.project(point, x)
 
 
-def _length(delta: Any, norm: str, axes: tuple[int, ...]) -> Any:
+def _length(delta: Tensor, norm: str, axes: tuple[int, ...]) -> Tensor:
     if norm == "l1":
         return ops.sum(ops.abs(delta), axis=axes, keepdims=True)
     return ops.sqrt(ops.sum(ops.square(delta), axis=axes, keepdims=True))

@@ -13,8 +13,6 @@ from turtlenet.errors import SpecError, did_you_mean
 from turtlenet.radius import check_radius
 from turtlenet.toml_files import Shelf
 
-__all__ = ["Suite", "expand", "find", "names"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
@@ -72,11 +70,11 @@ def names() -> list[str]:
 
 def expand(specs: Iterable[str | Attack]) -> list[str | Attack]:
     """Puts the attacks of a suite in the place of its `.toml` path."""
-    found: list[str | Attack] = []
+    expanded: list[str | Attack] = []
     for spec in specs:
         is_suite = isinstance(spec, str) and spec.endswith(".toml")
-        found += find(spec).attacks if is_suite else [spec]  # type: ignore[arg-type]
-    return found
+        expanded += find(spec).attacks if is_suite else [spec]  # type: ignore[arg-type]
+    return expanded
 
 
 def _is_specs(value: Any) -> bool:

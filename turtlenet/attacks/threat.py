@@ -10,8 +10,6 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.models.as_classifier import ModelType, about_model
 
-__all__ = ["ball_for", "check_generators", "describe_ball", "threat_for", "why_eps"]
-
 
 def ball_for(victim: Classifier, norm: str, eps: float | str | None) -> Ball:
     """The ball in a classifier's bounds.
@@ -38,7 +36,17 @@ def why_eps(victim: Classifier, norm: str, eps: float | str | None) -> str:
 
 
 def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | str | None) -> Ball:
-    """How far inputs may move; refuses attacks that cannot work there, or in a ball of their own."""
+    """How far inputs may move; refuses attacks that cannot work there, or in a ball of their own.
+
+    Args:
+        victim: The classifier under attack.
+        attacks: The attacks.
+        norm, eps: See `ball_for`.
+
+    Raises:
+        SpecError, SettingError: See `ball_for`, and `Attack.check`.
+        ModelError: A loss that needs more classes than the classifier has.
+    """
     ball = ball_for(victim, norm, eps)
     for each in attacks:
         each.check(victim, each.own_ball(ball, victim.input_shape))
@@ -63,6 +71,12 @@ def describe_ball(ball: Ball, shape: tuple[int, ...] | None = None, why: str = "
 
 def check_generators(attacks: Sequence[Attack], model: ModelType, victim: Classifier, access: str) -> None:
     """Refuses generators that were trained on the model itself: whoever did has had its gradients.
+
+    Args:
+        attacks: The attacks, of which some may add what a generator makes.
+        model: The model as it was given.
+        victim: Its classifier.
+        access: What the attacker may do, for the message.
 
     Raises:
         SettingError: One that was.

@@ -5,11 +5,8 @@ from typing import Any
 
 from turtlenet.attacks.adapters import External
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.ensembles import Combined
 from turtlenet.errors import SpecError
 from turtlenet.registry import registered_names
-
-__all__ = ["told"]
 
 # Settings with which an attack of another library writes files.
 _WRITES = frozenset(("summary_writer",))
@@ -38,5 +35,5 @@ def told(said: str | Mapping[str, Any]) -> Attack:
 
 def _all(attack: Attack) -> Iterator[Attack]:
     yield attack
-    for part in attack.parts if isinstance(attack, Combined) else ():
+    for part in attack.parts:
         yield from _all(part)

@@ -18,8 +18,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import write_whole
 from turtlenet.numpy_files import check_arrays
-
-__all__ = ["Perturbation", "Universal", "fit_universal", "measure_universal"]
+from turtlenet.typing import Keys, Labels, State, Tensor
 
 
 @attacks.register("universal")
@@ -54,10 +53,10 @@ class Universal(Attack):
             raise DataError(f"Expected a perturbation of shape {model.input_shape} in {self.file}; got {shape}.")
 
     def sources(self, model: Classifier) -> tuple[Any, ...]:
-        # A graph holds the numbers themselves: those of a file that has changed are another graph's.
+        # The perturbation is a constant of the graph: a file that has changed needs another graph.
         return (_loaded(self.file),)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         return SearchResult(x + ops.convert_to_tensor(_loaded(self.file).delta)[None])
 
 
@@ -102,7 +101,15 @@ class Perturbation:
 
 
 def measure_universal(model: Classifier, x: np.ndarray, y: np.ndarray, delta: np.ndarray, ball: Ball) -> Perturbation:
-    """Tries a perturbation on images (n, ...) with true labels (n,), best on such as it was not fitted on."""
+    """Tries a perturbation on images, best on such as it was not fitted on.
+
+    Args:
+        model: The classifier.
+        x: Images, float32 (n, ...).
+        y: True labels, int32 (n,).
+        delta: The perturbation, float32, shaped like one image.
+        ball: The radius, norm and bounds that it was fitted in.
+    """
     before, after = (
         model.predict(np.clip(each, ball.low, ball.high).astype("float32")).argmax(axis=1) == y
         for each in (x, x + delta)
@@ -157,17 +164,17 @@ def fit_universal(
             raise SettingError(f"Expected {name} > 0; got {number}.")
     x, y = np.asarray(x, "float32"), np.asarray(y, "int32")
 
-    def climb(delta: Any, images: Any, labels: Any) -> Any:
-        def look(shifts: Any) -> tuple[Any, Any]:
+    def climb(delta: Tensor, images: Tensor, labels: Labels) -> Tensor:
+        def clipped_loss(shifts: Tensor) -> tuple[Tensor, State]:
             logits = model(ball.inside(images + shifts))
             return ops.minimum(losses.cross_entropy(labels, logits), clip), ()
 
         wide = ops.repeat(delta[None], ops.shape(images)[0], axis=0)
-        slope = backend.input_gradient(look, wide)[2]
+        slope = backend.input_gradient(clipped_loss, wide)[2]
         uphill = ops.mean(slope, axis=0, keepdims=True)
         middle = ops.zeros_like(uphill) + (ball.low + ball.high) / 2
-        moved = delta[None] + step_size * ball.eps * ball.steepest(uphill, middle)
-        return _within(ball, moved)[0]
+        following = delta[None] + step_size * ball.eps * ball.steepest(uphill, middle)
+        return _within(ball, following)[0]
 
     step = model.compiled(("universal", type(ball), float(ball.eps), ball.low, ball.high, step_size, clip), climb)
     draw = np.random.default_rng(seed)
@@ -181,8 +188,8 @@ def fit_universal(
             rows = order[first : first + size]
             delta = ops.convert_to_numpy(step(*map(ops.convert_to_tensor, (delta, x[rows], y[rows]))))
         for rows in np.array_split(np.arange(len(x)), -(-len(x) // size)):
-            moved = np.clip(x[rows] + delta, ball.low, ball.high)
-            fooled += int((model.predict(moved).argmax(axis=1) != y[rows]).sum())
+            images = np.clip(x[rows] + delta, ball.low, ball.high)
+            fooled += int((model.predict(images).argmax(axis=1) != y[rows]).sum())
         if fooled > most:
             best, most = delta, fooled
         tick(epoch)
@@ -191,9 +198,9 @@ def fit_universal(
     return best
 
 
-def _within(ball: Ball, delta: Any) -> Any:
+def _within(ball: Ball, delta: Tensor) -> Tensor:
     """The nearest perturbation of the radius, whatever the bounds."""
-    # Bounds that never bind: only the images that the perturbation moves have any.
+    # Bounds so wide that they never bind: they belong to the images, not to the perturbation.
     wide = type(ball)(ball.eps, -4.0 * ball.full, 4.0 * ball.full)
     return wide.project(delta, ops.zeros_like(delta))
 

@@ -12,8 +12,6 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["own_convolutions"]
-
 # Above this many channels the sum over shifted copies moves more memory than the product saves.
 _THIN = 4
 _NAME = "TurtlenetConv2D"

@@ -15,20 +15,6 @@ from jax import numpy as jnp
 from jax.extend import core
 from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 
-__all__ = [
-    "Steps",
-    "apply_gradients",
-    "checkpoint_arrays",
-    "compiled",
-    "input_gradient",
-    "input_gradients",
-    "loop",
-    "pipeline",
-    "pullback",
-    "sum_over",
-    "weight_gradients",
-]
-
 
 def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
     """Differentiates the sum of a per-example loss at its input; see the TensorFlow seam."""

@@ -19,22 +19,6 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from turtlenet.errors import SettingError
 
-__all__ = [
-    "configure",
-    "devices",
-    "from_first",
-    "gather",
-    "in_graph",
-    "out_of_memory",
-    "own",
-    "process",
-    "replica",
-    "shard",
-    "shares",
-    "together",
-    "uses_xla",
-]
-
 _PREFIX = "KERAS_DISTRIBUTION_"
 # What pickled results are padded to: a few sizes, so that few programs are compiled for moving them.
 _LEAST = 1 << 12

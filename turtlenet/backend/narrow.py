@@ -16,8 +16,6 @@ if keras.backend.backend() == "tensorflow":
 else:
     from turtlenet.backend.jax import loop, pullback
 
-__all__ = ["wide_gradient"]
-
 _SIZE = 2.0**10
 """The largest slope at the logits after scaling: 6 powers of 2 are left above it, and 34 below."""
 _SHRINK = 2.0**-6

@@ -3,8 +3,6 @@
 from turtlenet import backend
 from turtlenet.errors import SettingError
 
-__all__ = ["check_alone"]
-
 
 def check_alone(what: str, instead: str = "") -> None:
     """Refuses a cluster, where every process would do the same by itself and come to another end.

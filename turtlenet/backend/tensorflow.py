@@ -16,22 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from turtlenet.backend.convolution import own_convolutions
-from turtlenet.backend.tensorflow_devices import has_gpu, replica, run_on_all, uses_xla
+from turtlenet.backend.tensorflow_devices import has_gpu, is_spread, replica, run_on_all, uses_xla
 from turtlenet.errors import ModelError
-
-__all__ = [
-    "Steps",
-    "apply_gradients",
-    "checkpoint_arrays",
-    "compiled",
-    "input_gradient",
-    "input_gradients",
-    "loop",
-    "pipeline",
-    "pullback",
-    "sum_over",
-    "weight_gradients",
-]
 
 
 def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
@@ -188,7 +174,7 @@ def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = la
     def call(*args: Any) -> Any:
         # TensorFlow counts traces by a function's place in the source and takes two attacks for one that retraces.
         with _hush_retracing:
-            return run_on_all(graph, args)
+            return run_on_all(graph, args) if is_spread(args) else graph(*args)
 
     return call
 

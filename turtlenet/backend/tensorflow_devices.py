@@ -9,24 +9,6 @@ import tensorflow as tf
 
 from turtlenet.errors import SettingError
 
-__all__ = [
-    "configure",
-    "devices",
-    "from_first",
-    "gather",
-    "has_gpu",
-    "in_graph",
-    "out_of_memory",
-    "own",
-    "process",
-    "replica",
-    "run_on_all",
-    "shard",
-    "shares",
-    "together",
-    "uses_xla",
-]
-
 _asked = {"xla": False}
 
 
@@ -113,11 +95,14 @@ def shard(x: Any) -> Any:
     )
 
 
+def is_spread(args: Sequence[Any]) -> bool:
+    """Whether any argument is spread over the devices."""
+    return any(isinstance(each, tf.distribute.DistributedValues) for each in args)
+
+
 def run_on_all(graph: Callable[..., Any], args: Sequence[Any]) -> Any:
-    """Calls a graph on every device, if any argument is spread over them, and puts the batch together again."""
+    """Calls a graph on every device and puts the batch together again."""
     strategy = tf.distribute.get_strategy()
-    if not any(isinstance(each, tf.distribute.DistributedValues) for each in args):
-        return graph(*args)
 
     def whole(value: Any) -> Any:
         parts = strategy.experimental_local_results(value)

@@ -9,15 +9,14 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from keras import ops
 
 from turtlenet.arguments import fitted
 from turtlenet.errors import SettingError, SpecError, did_you_mean
-
-__all__ = ["BALLS", "Ball", "column", "euclidean", "flat", "get", "norms", "register"]
+from turtlenet.typing import Keys, Shape, Tensor
 
 B = TypeVar("B", bound="Ball")
 
@@ -33,9 +32,16 @@ class Ball(abc.ABC):
 
     Raises:
         SettingError: `eps` is negative, NaN or infinite, or the bounds are not low < high.
+
+    >>> ball = get("l2", 0.5)
+    >>> x = np.array([[0.0, 0.25]], "float32")
+    >>> np.asarray(ball.project(np.array([[3.0, 0.25]], "float32"), x))
+    array([[0.5 , 0.25]], dtype=float32)
+    >>> ball.widest((3, 3, 1)), ball.with_eps(0.1)
+    (3.0, L2(eps=0.1, low=0.0, high=1.0))
     """
 
-    eps: Any
+    eps: Tensor
     low: float = 0.0
     high: float = 1.0
 
@@ -50,7 +56,7 @@ class Ball(abc.ABC):
     def __post_init__(self) -> None:
         for name in ("low", "high"):
             object.__setattr__(self, name, fitted(getattr(self, name), float, name))
-        # A tensor of the graph that the ball is in, or a number.
+        # A tensor is of a graph and stays as it is; anything else must be a number.
         if not hasattr(self.eps, "dtype") or isinstance(self.eps, np.generic):
             object.__setattr__(self, "eps", fitted(self.eps, int | float, "eps"))
         if isinstance(self.eps, (int, float)) and not 0 <= self.eps < math.inf:
@@ -58,38 +64,78 @@ class Ball(abc.ABC):
         if not -math.inf < self.low < self.high < math.inf:
             raise SettingError(f"Expected bounds low < high; got {self.low} and {self.high}.")
 
-    def with_eps(self, eps: Any) -> "Ball":
+    def with_eps(self, eps: Tensor) -> "Ball":
         """The same kind of ball with another radius."""
         return dataclasses.replace(self, eps=eps)
 
-    def inside(self, x: Any) -> Any:
-        """Clips pixels to the bounds."""
+    def inside(self, x: Tensor) -> Tensor:
+        """Clips pixels, float32 of any shape, to the bounds."""
         return ops.clip(x, self.low, self.high)
 
-    def project(self, moved: Any, x: Any) -> Any:
-        """Brings `moved` back into the ball around `x` and into the bounds."""
-        # The bounds first: what they cut off must not count as length. The last clip only rounds.
-        return self.inside(x + self._shrink(self.inside(moved) - x))
+    def project(self, point: Tensor, x: Tensor) -> Tensor:
+        """Brings points into the ball around inputs, and into the bounds.
+
+        Args:
+            point: Points, float32 (batch, ...).
+            x: Inputs of the same shape, within the bounds.
+
+        Returns:
+            Points shaped like `x`: the nearest in the ball to each, cut to the bounds before it is measured.
+        """
+        # Clipped first, so that what the bounds cut off does not count as length; the last clip mends rounding.
+        return self.inside(x + self._shrink(self.inside(point) - x))
 
     @abc.abstractmethod
-    def _shrink(self, delta: Any) -> Any:
+    def _shrink(self, delta: Tensor) -> Tensor:
         """The nearest perturbation within the radius."""
 
     @abc.abstractmethod
-    def steepest(self, gradient: Any, at: Any) -> Any:
-        """The direction of unit length, in this norm, that climbs most from `at`."""
+    def steepest(self, gradient: Tensor, at: Tensor) -> Tensor:
+        """The direction of length 1, in this norm, that climbs most.
+
+        Args:
+            gradient: The gradient of what is climbed, float32 (batch, ...).
+            at: Where it was taken, of the same shape.
+
+        Returns:
+            Directions shaped like `gradient`.
+        """
 
     @abc.abstractmethod
-    def sample(self, x: Any, key: Any) -> Any:
-        """Draws a point of the ball around each `x`, by the examples' keys (see `turtlenet.random`)."""
+    def sample(self, x: Tensor, key: Keys) -> Tensor:
+        """Draws a point of the ball around each input.
+
+        Args:
+            x: Inputs, float32 (batch, ...), within the bounds.
+            key: The examples' keys, uint32 (batch, 2); see `turtlenet.random`.
+
+        Returns:
+            Points shaped like `x`, within the ball and the bounds.
+        """
 
     @abc.abstractmethod
-    def distance(self, moved: Any, x: Any) -> Any:
-        """The length of each perturbation, of shape (batch,)."""
+    def distance(self, point: Tensor, x: Tensor) -> Tensor:
+        """The length of each perturbation in this norm.
 
-    def length(self, moved: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """The length of each perturbation on the host, float64 (n,): what a report counts by."""
-        delta = (moved.astype("float64") - x.astype("float64")).reshape(len(x), math.prod(x.shape[1:]))
+        Args:
+            point: Points, float32 (batch, ...).
+            x: Inputs of the same shape.
+
+        Returns:
+            Lengths, float32 (batch,), in input units (`l0`: a number of values).
+        """
+
+    def length(self, point: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """The length of each perturbation on the host: what a report counts by.
+
+        Args:
+            point: Points, float32 (n, ...).
+            x: Inputs of the same shape.
+
+        Returns:
+            Lengths, float64 (n,), in input units.
+        """
+        delta = (point.astype("float64") - x.astype("float64")).reshape(len(x), math.prod(x.shape[1:]))
         measured: np.ndarray = np.linalg.norm(delta, ord=self.order, axis=1)
         return measured
 
@@ -97,7 +143,7 @@ class Ball(abc.ABC):
     def span(self, size: int) -> float:
         """The length of a perturbation that is 1 in each of `size` values."""
 
-    def per_pixel(self, shape: tuple[int, ...]) -> float:
+    def per_pixel(self, shape: Shape) -> float:
         """The change of a pixel that the radius allows, as a share of the pixel range.
 
         Of every pixel for `linf`, in the root mean square over all for `l2`, on average for `l1`; for `l0` the share
@@ -108,7 +154,7 @@ class Ball(abc.ABC):
         """
         return float(self.eps) / self.widest(shape)
 
-    def widest(self, shape: tuple[int, ...]) -> float:
+    def widest(self, shape: Shape) -> float:
         """The radius of the ball that holds every image of a shape within the bounds."""
         return self.full * self.span(math.prod(shape))
 
@@ -140,8 +186,13 @@ def register(*aliases: str) -> Callable[[type[B]], type[B]]:
     return add
 
 
-def get(norm: str, eps: Any, bounds: tuple[float, float] = (0.0, 1.0)) -> Ball:
+def get(norm: str, eps: Tensor, bounds: tuple[float, float] = (0.0, 1.0)) -> Ball:
     """Makes the ball of a norm's name.
+
+    Args:
+        norm: `linf`, `l2`, `l1` or `l0`, another name for one of them, such as `inf` or `2`, or a registered one.
+        eps: Radius, in input units.
+        bounds: Smallest and largest value of a pixel.
 
     Raises:
         SpecError: No such norm.
@@ -159,16 +210,16 @@ def norms(*, climbing: bool = False) -> tuple[str, ...]:
     return tuple(ball.norm for ball in sorted(known, key=lambda ball: -ball.order))
 
 
-def flat(x: Any) -> Any:
+def flat(x: Tensor) -> Tensor:
     """Shapes (batch, ...) as (batch, values)."""
     return ops.reshape(x, (-1, math.prod(x.shape[1:])))
 
 
-def column(values: Any, like: Any) -> Any:
-    """Shapes (batch,) so that it multiplies images."""
+def column(values: Tensor, like: Tensor) -> Tensor:
+    """Shapes values (batch,) as (batch, 1, ...), so that they multiply tensors shaped like `like`."""
     return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
 
 
-def euclidean(delta: Any) -> Any:
+def euclidean(delta: Tensor) -> Tensor:
     """The Euclidean length of each example, (batch,)."""
     return ops.sqrt(ops.sum(ops.square(flat(delta)), axis=1))

@@ -1,14 +1,13 @@
 """The ball of the sum of all changes."""
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet import random
 from turtlenet.balls.base import Ball, flat, register
-
-__all__ = ["L1"]
+from turtlenet.typing import Keys, Tensor
 
 
 @register("1")
@@ -28,7 +27,7 @@ class L1(Ball):
     def span(self, size: int) -> float:
         return float(size)
 
-    def _shrink(self, delta: Any) -> Any:
+    def _shrink(self, delta: Tensor) -> Tensor:
         """Soft-thresholds onto the ball (Duchi et al., 2008, Figure 1)."""
         size = flat(delta)
         magnitude = ops.abs(size)
@@ -42,7 +41,7 @@ class L1(Ball):
         total = ops.sum(ops.abs(shrunk), axis=1, keepdims=True)
         return ops.reshape(shrunk * ops.minimum(1.0, self.eps / ops.maximum(total, 1e-12)), ops.shape(delta))
 
-    def steepest(self, gradient: Any, at: Any) -> Any:
+    def steepest(self, gradient: Tensor, at: Tensor) -> Tensor:
         slope = flat(gradient)
         # A pixel at its bound that would leave it cannot move: the step goes to those that can.
         stuck = ops.logical_or(
@@ -56,7 +55,7 @@ class L1(Ball):
         step = chosen / ops.maximum(ops.sum(ops.abs(chosen), axis=1, keepdims=True), 1.0)
         return ops.reshape(step, ops.shape(gradient))
 
-    def sample(self, x: Any, key: Any) -> Any:
+    def sample(self, x: Tensor, key: Keys) -> Tensor:
         """Uniform in the ball: exponential magnitudes over their sum and one more (Barthe et al., 2005)."""
         size = math.prod(x.shape[1:])
         exponential = -ops.log(1.0 - random.uniform(random.fold_in(key, 0), (size + 1,)))
@@ -64,5 +63,5 @@ class L1(Ball):
         signed = share * random.rademacher(random.fold_in(key, 1), (size,))
         return self.inside(x + self.eps * ops.reshape(signed, ops.shape(x)))
 
-    def distance(self, moved: Any, x: Any) -> Any:
-        return ops.sum(ops.abs(flat(moved - x)), axis=1)
+    def distance(self, point: Tensor, x: Tensor) -> Tensor:
+        return ops.sum(ops.abs(flat(point - x)), axis=1)

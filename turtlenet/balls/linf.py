@@ -1,14 +1,12 @@
 """The ball of the largest change of any pixel."""
 
 import math
-from typing import Any
 
 from keras import ops
 
 from turtlenet import random
 from turtlenet.balls.base import Ball, flat, register
-
-__all__ = ["Linf"]
+from turtlenet.typing import Keys, Tensor
 
 
 @register("inf")
@@ -22,17 +20,17 @@ class Linf(Ball):
     def span(self, size: int) -> float:
         return 1.0
 
-    def project(self, moved: Any, x: Any) -> Any:
-        return self.inside(ops.clip(moved, x - self.eps, x + self.eps))
+    def project(self, point: Tensor, x: Tensor) -> Tensor:
+        return self.inside(ops.clip(point, x - self.eps, x + self.eps))
 
-    def _shrink(self, delta: Any) -> Any:
+    def _shrink(self, delta: Tensor) -> Tensor:
         return ops.clip(delta, -self.eps, self.eps)
 
-    def steepest(self, gradient: Any, at: Any) -> Any:
+    def steepest(self, gradient: Tensor, at: Tensor) -> Tensor:
         return ops.sign(gradient)
 
-    def sample(self, x: Any, key: Any) -> Any:
+    def sample(self, x: Tensor, key: Keys) -> Tensor:
         return self.inside(x + self.eps * random.uniform(key, x.shape[1:], -1.0, 1.0))
 
-    def distance(self, moved: Any, x: Any) -> Any:
-        return ops.max(ops.abs(flat(moved - x)), axis=1)
+    def distance(self, point: Tensor, x: Tensor) -> Tensor:
+        return ops.max(ops.abs(flat(point - x)), axis=1)

@@ -9,8 +9,6 @@ import numpy as np
 from turtlenet.data.examples import Examples
 from turtlenet.errors import DataError
 
-__all__ = ["Data", "assemble"]
-
 HELD_OUT = 6
 SPLIT_SEED = 0
 

@@ -11,8 +11,6 @@ from turtlenet.radius import is_image, size_words
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import interval
 
-__all__ = ["FIT_CHECKS", "find_misfits", "guessing", "other_reading", "radius", "range_of_pixels", "relabeled"]
-
 _SLIVER = 0.1
 _DARK = 0.5
 _TINY = 1 / 1000

@@ -11,8 +11,6 @@ from turtlenet.data.labels import read_labels
 from turtlenet.data.pixels import Pixels, as_array_like, size_text
 from turtlenet.errors import DataError, SettingError
 
-__all__ = ["Examples", "Span", "from_arrays"]
-
 
 @dataclass(frozen=True)
 class Span:

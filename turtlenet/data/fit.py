@@ -14,8 +14,6 @@ from turtlenet.data import Examples
 from turtlenet.data.examples import Span
 from turtlenet.reports.statistics import interval
 
-__all__ = ["Fit", "Reading", "answers", "fit_of"]
-
 _Way = tuple[str, str, Callable[[np.ndarray], np.ndarray]]
 
 _MOST = 256

@@ -8,8 +8,6 @@ import numpy as np
 from turtlenet.data.pixels import as_array_like, one_line
 from turtlenet.errors import DataError
 
-__all__ = ["LARGEST_STREAM", "TAKEN", "from_stream", "parts_of"]
-
 LARGEST_STREAM = 2**30
 """Bytes of a stream that are kept in memory at most; one without an end is known by it."""
 TAKEN = (

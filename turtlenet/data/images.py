@@ -12,8 +12,6 @@ from turtlenet.data.files import check_inside
 from turtlenet.data.pixels import one_line, size_text
 from turtlenet.errors import DataError
 
-__all__ = ["ImageFiles", "read_image_folder"]
-
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm"}
 # Others that Pillow knows are no pictures alone: one is a program for Ghostscript.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")

@@ -8,8 +8,6 @@ import numpy as np
 from turtlenet.errors import DataError
 from turtlenet.radius import is_image
 
-__all__ = ["Whole", "decided", "peak_of"]
-
 
 @dataclass(frozen=True)
 class Whole:

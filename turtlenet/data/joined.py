@@ -4,8 +4,6 @@ import numpy as np
 
 from turtlenet.data.examples import Examples
 
-__all__ = ["joined"]
-
 
 def joined(first: Examples, second: Examples, name: str) -> Examples:
     """The examples of two parts that agree on shape, classes and bounds, one part after the other."""

@@ -7,8 +7,6 @@ import numpy as np
 from turtlenet.data.pixels import as_array_like, one_line
 from turtlenet.errors import DataError, SettingError
 
-__all__ = ["read_labels"]
-
 BLOCK_ROWS = 2**16
 ROW_SUM_TOLERANCE = 1e-3
 MULTI_LABEL = (

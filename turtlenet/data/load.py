@@ -10,8 +10,6 @@ from turtlenet.data.images import read_image_folder
 from turtlenet.data.named import datasets, read_named
 from turtlenet.errors import DataError, SpecError
 
-__all__ = ["load", "names"]
-
 FILE_SUFFIXES = {".npz", ".npy", ".h5", ".hdf5"}
 
 

@@ -7,8 +7,6 @@ from turtlenet.data import Examples
 from turtlenet.data.doubts import find_misfits
 from turtlenet.data.fit import fit_of
 
-__all__ = ["misfits"]
-
 
 def misfits(model: Classifier, examples: Examples, ball: Ball) -> list[str]:
     """A line for each reason to doubt that the data, the bounds and the radius belong to a model.

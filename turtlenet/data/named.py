@@ -21,8 +21,6 @@ from turtlenet.data.pixels import one_line
 from turtlenet.errors import DataError, TurtlenetError
 from turtlenet.registry import Registry
 
-__all__ = ["cifar10", "cifar100", "datasets", "fashion_mnist", "mnist", "mnist_sample", "read_named"]
-
 datasets: Registry[Any] = Registry("data set", "turtlenet.datasets")
 
 # Where Keras looks for its own files, below ~/.keras/datasets (or $KERAS_HOME/datasets).

@@ -15,8 +15,6 @@ from turtlenet.data import Data, Examples
 from turtlenet.data.joined import joined
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
 
-__all__ = ["SPLITS", "TRAINED_ON", "Part", "choose", "note", "remember", "saw", "trained_on"]
-
 SPLITS = ("all", "test", "train")
 TRAINED_ON = "trained_on"
 """The key of a file's provenance."""

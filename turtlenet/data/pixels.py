@@ -10,8 +10,6 @@ import numpy as np
 from turtlenet.data.integers import Whole, decided, peak_of
 from turtlenet.errors import DataError, SettingError
 
-__all__ = ["Pixels", "as_array_like", "one_line", "size_text"]
-
 BLOCK_BYTES = 32 * 2**20
 # HDF5 selects scattered rows in time quadratic in their number: 10,000 at once take 2 s, in groups of 512 some 80 ms.
 SCATTERED_ROWS = 512

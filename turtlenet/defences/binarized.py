@@ -12,18 +12,6 @@ from turtlenet.defences.per_example_kernels import Convolved, Depthwise, Multipl
 from turtlenet.defences.quantized import LayerConversion, Quantized, within
 from turtlenet.errors import SettingError
 
-__all__ = [
-    "Binarize",
-    "BinarizedConv1D",
-    "BinarizedConv2D",
-    "BinarizedDense",
-    "BinarizedDepthwiseConv1D",
-    "BinarizedDepthwiseConv2D",
-    "BinarizedSeparableConv1D",
-    "BinarizedSeparableConv2D",
-    "Sign",
-]
-
 # Their values pass or are shares: a sign in their place would mean something else.
 _KEPT = (keras.activations.linear, keras.activations.softmax, keras.activations.log_softmax)
 

@@ -11,8 +11,6 @@ from turtlenet.defences.base import Conversion, Defence, Differentiable, registe
 from turtlenet.defences.inserted import between, layers_of
 from turtlenet.errors import ModelError, SettingError, did_you_mean
 
-__all__ = ["InferenceDropout", "InputDropout", "MonteCarloDropout"]
-
 _CONV = tuple(
     getattr(keras.layers, f"{kind}{size}D")
     for kind, sizes in (("Conv", "123"), ("DepthwiseConv", "12"), ("SeparableConv", "12"))

@@ -7,8 +7,6 @@ import keras
 
 from turtlenet.errors import ModelError
 
-__all__ = ["between", "layers_of"]
-
 Make = Callable[[str], keras.layers.Layer]
 
 

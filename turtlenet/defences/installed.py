@@ -8,8 +8,6 @@ import keras
 from turtlenet.defences.base import Defence, defences
 from turtlenet.errors import SpecError
 
-__all__ = ["register_installed"]
-
 
 def register_installed() -> list[str]:
     """Imports the entry points of `turtlenet.defences`, and registers their layers with Keras.

@@ -16,8 +16,6 @@ from turtlenet.defences import keyed_draws, keys
 from turtlenet.defences.base import Defence, defences, registered
 from turtlenet.errors import ModelError, SettingError
 
-__all__ = ["Keyed", "Permutation", "SignFlip", "pixels_of"]
-
 
 class Keyed(Defence):
     """A transform of whole images of one size; the key is asked for when that size is known.

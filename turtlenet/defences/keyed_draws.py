@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-__all__ = ["bits_of_half", "bits_of_permutation", "half", "permutation", "signs"]
-
 _BLOCK = 32
 
 

@@ -17,8 +17,6 @@ from pathlib import Path
 
 from turtlenet.errors import ModelError, OutputError, SettingError
 
-__all__ = ["LEAST_BITS", "check_seal", "opened", "read_key", "salt_of", "sealed", "use_key", "write_key"]
-
 LEAST_BITS = 256
 """The shortest key that is taken: no search finds it."""
 

@@ -12,17 +12,6 @@ from turtlenet.defences.per_example_kernels import Convolved, Depthwise, Multipl
 from turtlenet.defences.quantized import LayerConversion, Quantized, within
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
-__all__ = [
-    "LowBit",
-    "LowBitConv1D",
-    "LowBitConv2D",
-    "LowBitDense",
-    "LowBitDepthwiseConv1D",
-    "LowBitDepthwiseConv2D",
-    "LowBitSeparableConv1D",
-    "LowBitSeparableConv2D",
-]
-
 _FORMS = ("clip", "linear")
 
 

@@ -12,8 +12,6 @@ from turtlenet.defences.base import registered
 from turtlenet.defences.keyed import Keyed, pixels_of
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
-__all__ = ["Orthogonal"]
-
 _TRANSFORMS = ("hadamard", "dct")
 
 

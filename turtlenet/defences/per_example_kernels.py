@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-__all__ = ["Convolved", "Depthwise", "Multiplied", "Separable"]
-
 
 class Multiplied:
     """What a `Dense` layer does with its kernel."""

@@ -9,8 +9,6 @@ from keras import ops
 from turtlenet.defences.base import Defence, Reachable, registered
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
-__all__ = ["ConstantQuantization", "TrainableQuantization", "even"]
-
 _FORMS = ("v1", "v2")
 
 

@@ -11,8 +11,6 @@ from keras import layers, ops
 from turtlenet.defences.base import Conversion, Differentiable, defences
 from turtlenet.errors import ModelError
 
-__all__ = ["LayerConversion", "Quantized", "UnitClip", "within"]
-
 
 def within(x: Any) -> Any:
     """The input itself, with a gradient of 1 where |x| <= 1 and 0 beyond (paper 001, eq. 5)."""

@@ -13,8 +13,6 @@ from typing import Any
 import keras
 from keras.src.api_export import get_symbol_from_name
 
-__all__ = ["NAMES", "allowed", "by_name"]
-
 # By the name under which Keras's own files have them, and by module for what Keras does not export.
 NAMES = {
     space: frozenset(names.split())

@@ -9,8 +9,6 @@ from turtlenet.formats import what_is
 from turtlenet.keras_files.legacy.rules import dicts
 from turtlenet.keras_files.limits import check_limits
 
-__all__ = ["read_architecture"]
-
 _LONGEST = 5_000_000
 _MOST_VALUES = 500_000
 _DEEPEST = 120

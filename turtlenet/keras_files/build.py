@@ -13,8 +13,6 @@ from turtlenet.keras_files.legacy.rules import Json
 from turtlenet.keras_files.recurrent_state import give_states, take_states
 from turtlenet.keras_files.weights import Pair
 
-__all__ = ["begins_with", "build", "finish", "put", "reason"]
-
 # Numbers for one example: 256 GiB.
 _LARGEST_OUTPUT = 2**36
 _MOST_STEPS = 5_000

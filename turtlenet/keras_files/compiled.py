@@ -27,8 +27,6 @@ from turtlenet.keras_files.optimizers import build
 from turtlenet.keras_files.save import OPTIMIZER_STATE
 from turtlenet.keras_files.weights import Pair
 
-__all__ = ["compile_from"]
-
 # What these mean depends on the shape of the output, so `compile` alone can read them.
 _BY_OUTPUT = ("accuracy", "acc", "crossentropy", "ce")
 # Settings of older optimizers that Keras 3 lacks; none of them changes a step. `decay` is translated.

@@ -23,8 +23,6 @@ from turtlenet.keras_files.graph import harmful_operations
 from turtlenet.keras_files.model_description import ModelDescription
 from turtlenet.keras_files.save import OPTIMIZER_STATE
 
-__all__ = ["unread"]
-
 _ARCHIVE = frozenset(("config.json", "metadata.json", "model.weights.h5", "turtlenet_provenance.json"))
 _HDF5 = frozenset(("model_weights", "optimizer_weights", OPTIMIZER_STATE))
 _SAVED_MODEL = frozenset(("saved_model.pb", "keras_metadata.pb", "fingerprint.pb"))

@@ -6,8 +6,6 @@ from typing import Any
 
 from turtlenet.keras_files.legacy.rules import Json, dicts
 
-__all__ = ["supplied"]
-
 
 def supplied(config: Json, custom: Mapping[str, Any], trust: bool = False) -> Json:
     """A description in which every `Lambda` that the user has a function or a layer for uses that.

@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["input_range", "input_shape", "label", "labels", "layers"]
-
 Shape = tuple[int | None, ...]
 
 _PIXELS = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0))

@@ -10,8 +10,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["check_space"]
-
 # What a file has besides numbers: names, descriptions, and HDF5's own pages.
 _BESIDES, _EACH = 1 << 18, 1 << 12
 

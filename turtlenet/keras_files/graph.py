@@ -6,8 +6,6 @@ from pathlib import Path
 
 from turtlenet.keras_files.protobuf import MOST_BYTES, MalformedError, Message
 
-__all__ = ["harmful_operations"]
-
 # They read, write or list files, reach other machines, or run code of other languages.
 _HARMFUL = re.compile(
     r"ReadFile|WriteFile|MatchingFiles|ImmutableConst|LoadAndRemapMatrix|FileSystemSetConfiguration"

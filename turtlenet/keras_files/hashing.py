@@ -13,8 +13,6 @@ from turtlenet.errors import ModelError
 from turtlenet.keras_files.live import compile_like
 from turtlenet.keras_files.quiet import quiet
 
-__all__ = ["NoTwinError", "copy", "file_sha256", "weights_sha256"]
-
 
 class NoTwinError(ModelError):
     """A model that Keras cannot rebuild from its own description."""

@@ -14,8 +14,6 @@ import h5py
 from turtlenet import hdf5
 from turtlenet.errors import ModelError, TurtlenetError
 
-__all__ = ["Stored", "attribute", "attribute_list", "check_room", "check_whole", "layer_arrays"]
-
 Stored = dict[str, list[tuple[str, Any]]]
 
 # Keras does not compress; who repacks a file gains little, but for zeros.

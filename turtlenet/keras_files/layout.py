@@ -21,8 +21,6 @@ from turtlenet.errors import ModelError
 from turtlenet.keras_files.hdf5_arrays import check_whole
 from turtlenet.keras_files.legacy.upgrade import Upgraded
 
-__all__ = ["held", "is_foreign", "rewrite"]
-
 Path_ = tuple[str, ...]
 
 _OLD_LIST = "_layer_checkpoint_dependencies"

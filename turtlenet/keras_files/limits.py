@@ -5,8 +5,6 @@ from typing import Any
 
 from turtlenet.errors import ModelError
 
-__all__ = ["check_limits"]
-
 # Far above what any real model says: ResNet-152 nests 10 deep, has 500 layers and some 60,000 values.
 _DEEPEST = 120
 _MOST_VALUES = 5_000_000

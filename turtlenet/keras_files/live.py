@@ -13,8 +13,6 @@ import keras
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.optimizers import build, optimizer_like, take_state
 
-__all__ = ["compile_like", "uncompiled"]
-
 
 def compile_like(twin: keras.Model, model: keras.Model, pairs: Iterable[tuple[Any, Any]] = ()) -> None:
     """Compiles a model as another one is, and continues its optimizer for the variables that have a twin.

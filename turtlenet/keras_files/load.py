@@ -39,8 +39,6 @@ from turtlenet.keras_files.weights import Pair, by_name, by_order
 from turtlenet.keras_files.writer import MIXED, contradiction
 from turtlenet.registry import check_callable, import_name
 
-__all__ = ["Loading", "current", "era_of", "known", "load", "loading", "upgraded_from"]
-
 
 @dataclass(frozen=True)
 class Loading:

@@ -23,8 +23,6 @@ from turtlenet.keras_files.limits import check_limits
 from turtlenet.keras_files.saved_model import describe
 from turtlenet.keras_files.writer import backend_by_names, names_in
 
-__all__ = ["ModelDescription", "read_blueprint", "starts_as_zip"]
-
 
 @dataclass(frozen=True)
 class ModelDescription:

@@ -5,8 +5,6 @@ from typing import Any
 
 import keras
 
-__all__ = ["build", "optimizer_like", "take_state"]
-
 _LISTS = ("_variables", "_trainable_variables", "_optimizer_variables")
 """Attributes that list variables of every role."""
 

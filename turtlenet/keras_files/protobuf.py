@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-__all__ = ["MOST_BYTES", "MalformedError", "Message"]
-
 # No protocol buffer may be larger; no model's description has as many fields.
 MOST_BYTES, _MOST_FIELDS = 1 << 31, 1_000_000
 

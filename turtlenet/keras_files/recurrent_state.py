@@ -11,8 +11,6 @@ import keras
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.legacy.rules import Json
 
-__all__ = ["give_states", "take_states"]
-
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 _LARGEST_BATCH = 100_000
 

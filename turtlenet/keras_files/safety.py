@@ -19,8 +19,6 @@ from keras.src.backend.common import global_state
 
 from turtlenet.keras_files.allowed import allowed, by_name
 
-__all__ = ["Finding", "findings", "judge"]
-
 
 class Finding(NamedTuple):
     """Something in a description that is not known to be safe.

@@ -23,8 +23,6 @@ from turtlenet.keras_files.model_description import starts_as_zip
 from turtlenet.keras_files.quiet import quiet
 from turtlenet.version import __version__
 
-__all__ = ["OPTIMIZER_STATE", "check_writable", "read_provenance", "save"]
-
 _PROVENANCE = "turtlenet_provenance"
 OPTIMIZER_STATE = "turtlenet_optimizer_weights"
 """Where the optimizer's state lies in an HDF5 file. Keras 3 builds an optimizer for no weights at all if it finds the

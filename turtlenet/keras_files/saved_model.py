@@ -18,8 +18,6 @@ from turtlenet import backend
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.protobuf import MOST_BYTES, MalformedError, Message
 
-__all__ = ["SavedModel", "arrays", "describe"]
-
 _MODELS = ("_tf_keras_network", "_tf_keras_model", "_tf_keras_sequential")
 _LISTS = ("trackable_list_wrapper", "trackable_tuple_wrapper", "trackable_dict_wrapper")
 _TREE = "_CHECKPOINTABLE_OBJECT_GRAPH"

@@ -18,8 +18,6 @@ from turtlenet.keras_files.legacy.arrays import convert
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.upgrade import Upgraded
 
-__all__ = ["Pair", "by_name", "by_order"]
-
 Pair = tuple[Any, Any]
 Entries = Sequence[tuple[str, Any]]
 

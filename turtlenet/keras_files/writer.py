@@ -11,8 +11,6 @@ import h5py
 
 from turtlenet.keras_files.hdf5_arrays import attribute_list
 
-__all__ = ["MIXED", "THEANO", "backend_by_names", "contradiction", "names_in"]
-
 TENSORFLOW, THEANO, MIXED = "tensorflow", "theano", "mixed"
 _WORDS = {
     TENSORFLOW: "end in ':0', as TensorFlow's do",

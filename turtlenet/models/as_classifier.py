@@ -15,9 +15,6 @@ from turtlenet.models.precision import check_precision, compute_in
 from turtlenet.models.reuse import classifier_of
 from turtlenet.models.wrap import defences_of
 
-__all__ = ["ModelType", "about_model", "as_classifier", "in_memory", "source_for"]
-
-
 ModelType: TypeAlias = PathType | keras.Model | Classifier
 
 

@@ -7,8 +7,6 @@ from turtlenet.defences import Defence
 from turtlenet.keras_files.description import input_range
 from turtlenet.models.heads import logits_model
 
-__all__ = ["classifier", "pixel_bounds"]
-
 
 def classifier(
     model: keras.Model,

@@ -14,8 +14,6 @@ from keras import layers
 from turtlenet import gradient_mode, random
 from turtlenet.keras_files.quiet import quiet
 
-__all__ = ["activation_of", "graph_of", "without_activation"]
-
 _ACTIVATIONS = {
     keras.activations.softmax: "softmax",
     keras.activations.sigmoid: "sigmoid",

@@ -14,8 +14,6 @@ from turtlenet.errors import ModelError, SettingError
 from turtlenet.models.final_activation import activation_of, graph_of, without_activation
 from turtlenet.models.output_kind import Verdict, judge
 
-__all__ = ["Head", "logits_model"]
-
 # Below this a float32 has no logarithm that is a number.
 _TINY = 1e-37
 

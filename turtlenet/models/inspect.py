@@ -22,8 +22,6 @@ from turtlenet.keras_files.save import read_provenance
 from turtlenet.models.heads import Head, logits_model
 from turtlenet.models.output_kind import multi_label
 
-__all__ = ["AppliedRule", "Inspection", "LayerLine", "inspect"]
-
 Shape = tuple[int | None, ...]
 
 

@@ -8,8 +8,6 @@ import keras
 
 from turtlenet.errors import ModelError
 
-__all__ = ["Verdict", "judge", "multi_label"]
-
 _REGRESSION = {"mse", "mae", "mape", "msle", "huber", "logcosh", "poisson", "tweedie"}
 
 

@@ -6,8 +6,6 @@ import keras
 
 from turtlenet.errors import SpecError, did_you_mean
 
-__all__ = ["PRECISIONS", "check_precision", "compute_in"]
-
 PRECISIONS = ("bfloat16", "float16", "float32")
 
 

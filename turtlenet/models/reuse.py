@@ -14,8 +14,6 @@ import numpy as np
 from turtlenet.classifier import Classifier
 from turtlenet.models.classifier import classifier
 
-__all__ = ["classifier_of"]
-
 # Between two underscores, and in an object that Keras does not look into: no part of what is saved.
 _PLACE = "__turtlenet_classifiers__"
 

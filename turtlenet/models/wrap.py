@@ -14,8 +14,6 @@ from turtlenet.keras_files.live import compile_like, uncompiled
 from turtlenet.models.classifier import pixel_bounds
 from turtlenet.registry import takes
 
-__all__ = ["defences_of", "wrap"]
-
 
 def wrap(
     model: keras.Model, layers: Sequence[str | Defence | Conversion], bounds: tuple[float, float] | None = None

@@ -14,8 +14,6 @@ from turtlenet.attacks.base import attacks
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 
-__all__ = ["Art"]
-
 _OURS = {"estimator", "classifier", "eps", "norm", "targeted", "verbose", "batch_size"}
 _ORDERS: dict[str, Any] = {"linf": np.inf, "l2": 2, "l1": 1, "l0": 0}
 

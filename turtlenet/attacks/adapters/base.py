@@ -14,14 +14,15 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.graph import bound_graph
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
 from turtlenet.registry import parse_spec
-
-__all__ = ["External", "names_of"]
+from turtlenet.typing import Keys, Tensor
 
 _OURS = ("target", "gradient", "norm", "eps")
 
@@ -104,15 +105,13 @@ class External(Attack):
         x, y = np.asarray(x, "float32"), np.asarray(y, "int32")
         aims = None if target is None else np.asarray(target, "int32")
         if aims is None and self.targeted:
-            chosen = self.within_graph(
-                model, x, y, ball, "aims", lambda context, _: context.goal().target, seed, index
-            )
+            chosen = bound_graph(self, model, x, y, ball, "aims", lambda batch: batch.goal().target, seed, index)()
             aims = ops.convert_to_numpy(chosen)
         first = int(np.asarray(index).reshape(-1)[0]) if index is not None and len(x) else 0
         state = np.random.get_state()
         keras.utils.set_random_seed((seed * 1_000_003 + first) % 2**31)
         try:
-            # Other libraries refuse a ball of one point.
+            # Other libraries refuse a radius of 0.
             here = (x, 0, 0)
             found, gradients, queries = (
                 here if float(ball.eps) == 0 else self.outside(model.taking(self.gradient), x, y, aims, ball=ball)
@@ -126,17 +125,16 @@ class External(Attack):
             np.random.set_state(state)
         candidates = backend.shard(ops.convert_to_tensor(np.asarray(found, "float32").reshape(x.shape)))
 
-        def judge(context: Any, rest: tuple[Any, ...]) -> AttackResult:
-            judged: AttackResult = context.judged(SearchResult(rest[0]))
-            return judged
+        def judge(_: Batch, candidates: Tensor) -> SearchResult:
+            return SearchResult(candidates)
 
-        crafted = self.within_graph(model, x, y, ball, "outside", judge, seed, index, aims, None, candidates)
-        made: AttackResult = crafted._replace(
-            gradients=crafted.gradients + gradients, queries=crafted.queries + queries
+        judged = bound_graph(self, model, x, y, ball, "outside", judge, seed, index, aims, None, candidates)()
+        result: AttackResult = judged._replace(
+            gradients=judged.gradients + gradients, queries=judged.queries + queries
         )
-        return made
+        return result
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         raise SettingError(
             f"Expected an attack of turtlenet's own within a training step or another attack; got {self}."
         )

@@ -14,8 +14,6 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
-__all__ = ["Cleverhans"]
-
 _METHODS = (
     "basic_iterative_method",
     "fast_gradient_method",

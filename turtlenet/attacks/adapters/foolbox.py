@@ -14,8 +14,6 @@ from turtlenet.attacks.base import attacks
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 
-__all__ = ["Foolbox"]
-
 
 @attacks.family("foolbox")
 @dataclass(frozen=True, kw_only=True)

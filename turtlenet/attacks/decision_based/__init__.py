@@ -1,7 +1,7 @@
 """Black-box attacks that see the model's answer, and nothing else."""
 
 from turtlenet.attacks.decision_based.additive_noise import AdditiveGaussian, AdditiveUniform, SaltAndPepper
-from turtlenet.attacks.decision_based.base import DecisionBased, Started
+from turtlenet.attacks.decision_based.base import DecisionBased
 from turtlenet.attacks.decision_based.blur_contrast import Blur, Contrast
 from turtlenet.attacks.decision_based.boundary import Boundary
 from turtlenet.attacks.decision_based.corruption import Corruption
@@ -19,5 +19,4 @@ __all__ = [
     "HopSkipJump",
     "Pointwise",
     "SaltAndPepper",
-    "Started",
 ]

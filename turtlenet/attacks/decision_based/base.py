@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet import backend, random
+from turtlenet.attacks.base import MOST
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.query_attack import QueryAttack, beside, grid
+from turtlenet.attacks.query_attack import grid
 from turtlenet.balls import Ball
+from turtlenet.balls.base import column
 from turtlenet.classifier import Classifier
-
-__all__ = ["DecisionBased", "Started", "bisect"]
+from turtlenet.ranges import count
+from turtlenet.typing import Keys, State, Tensor
 
 _KINDS = 3
 # Draws of starts, far from the numbers of iterations.
@@ -20,8 +23,17 @@ _START = 0x60000000
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecisionBased(QueryAttack):
-    """Looks for the smallest perturbation by nothing but answers."""
+class DecisionBased:
+    """Looks for the smallest perturbation by nothing but answers: a base beside `Iterative`.
+
+    The state begins with the nearest point so far, and ends with the passes so far, int32 (batch,).
+
+    Args:
+        queries: The most forward passes that the search may take for an example, in each attempt. Making sure of what
+            it found takes up to two more.
+    """
+
+    queries: int = count(10_000, low=1, high=MOST)
 
     minimal: ClassVar[bool] = True
 
@@ -29,41 +41,39 @@ class DecisionBased(QueryAttack):
     def family(self) -> str:
         return "decision"
 
+    def finish(self, state: State, context: Context) -> SearchResult:
+        return SearchResult(state[0], queries=state[-1])
 
-@dataclass(frozen=True, kw_only=True)
-class Started(DecisionBased):
-    """A walk that begins far away, at noise that reaches the goal, and comes nearer; it fails where none does.
+
+def noise_start(tries: int, context: Context) -> tuple[Tensor, Tensor, Tensor]:
+    """Where a walk may begin: far away, at noise that reaches the goal.
 
     Noise of three kinds in turn, because a model may answer all noise of one kind alike, and alike to an image: one
     draw a pixel; one draw a block of an eighth of the image; black and white in random shares. A targeted attack needs
     noise that the model takes for the target, and on many models finds none.
 
     Args:
-        starts: How many noise images are tried, at most; they are part of the budget.
+        tries: How many noise images to try at most, a query each.
+        context: The attempt.
+
+    Returns:
+        The first noise that reaches the goal (batch, ...), the input where none does; whether there is one, bool
+        (batch,); and the queries for it, int32 (batch,).
     """
+    model, x, goal, ball, key = context
 
-    starts: int = 100
+    def draw(number: Tensor, state: State) -> Tensor:
+        point, started, spent = state
+        noise = _noise(random.fold_in(key, _START + number), number, x, ball)
+        reached = goal.reached(model(noise))
+        spent = spent + ops.where(started, 0, 1)
+        return choose(ops.logical_and(reached, ops.logical_not(started)), noise, point), started | reached, spent
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_count("starts")
-
-    def start(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, Any, Any]:
-        """The first noise that reaches the goal, whether there is one (batch,), and the queries for it (batch,)."""
-
-        def draw(number: Any, state: Any) -> Any:
-            point, found, spent = state
-            noise = _noise(random.fold_in(key, _START + number), number, x, ball)
-            reached = goal.reached(model(noise))
-            spent = spent + ops.where(found, 0, 1)
-            return choose(ops.logical_and(reached, ops.logical_not(found)), noise, point), found | reached, spent
-
-        nobody = goal.y < 0
-        state = (x, nobody, ops.zeros_like(goal.y))
-        return backend.loop(min(self.starts, self.queries), draw, state, lambda state: ops.all(state[1]))[1]
+    state = (x, goal.y < 0, ops.zeros_like(goal.y))
+    return backend.loop(tries, draw, state, lambda state: ops.all(state[1]))[1]
 
 
-def _noise(key: Any, number: Any, x: Any, ball: Ball) -> Any:
+def _noise(key: Keys, number: Tensor, x: Tensor, ball: Ball) -> Tensor:
     rows, columns, channels = grid(x.shape[1:])
     draw = random.uniform(random.fold_in(key, 0), (rows, columns, channels))
     places = [
@@ -72,23 +82,25 @@ def _noise(key: Any, number: Any, x: Any, ball: Ball) -> Any:
     ]
     blocks = ops.take(ops.take(draw, places[0], axis=1), places[1], axis=2)
     share = random.uniform(random.fold_in(key, 1), ())
-    two = ops.cast(draw < beside(share, draw), "float32")
+    two = ops.cast(draw < column(share, draw), "float32")
     kind = ops.mod(number, _KINDS)
     noise = ops.where(kind == 0, draw, ops.where(kind == 1, blocks, two))
     return ops.reshape(ball.low + ball.full * noise, ops.shape(x))
 
 
-def bisect(model: Classifier, goal: Goal, blend: Callable[[Any], Any], count: int) -> Any:
+def bisect(model: Classifier, goal: Goal, blend: Callable[[Tensor], Tensor], count: int) -> Tensor:
     """Halves an interval `count` times, a query each.
 
     Args:
+        model: Gives logits (batch, classes).
+        goal: Labels and targets.
         blend: Maps shares (batch,) to points; at 1 the goal is reached, at 0 it is not.
 
     Returns:
         The smallest share that was seen to reach the goal, (batch,).
     """
 
-    def halve(_: Any, state: Any) -> Any:
+    def halve(_: Tensor, state: State) -> Tensor:
         low, high = state
         middle = 0.5 * (low + high)
         reached = goal.reached(model(blend(middle)))

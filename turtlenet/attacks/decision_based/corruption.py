@@ -2,23 +2,22 @@
 
 import abc
 from dataclasses import dataclass
-from typing import Any
 
 from keras import ops
 
 from turtlenet import random
-from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.base import MOST, Attack
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.decision_based.base import DecisionBased
-from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
-
-__all__ = ["Corruption"]
+from turtlenet.ranges import count
+from turtlenet.typing import Keys, State, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Corruption(DecisionBased):
+class Corruption(DecisionBased, Iterative, Attack):
     """Tries strengths from the least to the greatest, in equal steps, and keeps the first that reaches the goal.
 
     An example is done with its first success within the ball, whatever `early_stop` says.
@@ -28,12 +27,11 @@ class Corruption(DecisionBased):
     """
 
     queries: int = 1_000
-    draws: int = 1
+    draws: int = count(1, low=1, high=MOST)
     early_stop: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_count("draws")
         if self.draws > self.queries:
             raise SettingError(f"Expected draws <= queries; got {self.draws} and {self.queries}.")
 
@@ -42,24 +40,30 @@ class Corruption(DecisionBased):
         return self.queries // self.draws * self.draws
 
     @abc.abstractmethod
-    def corrupted(self, x: Any, strength: Any, *, ball: Ball, key: Any) -> Any:
-        """The images at a strength in (0, 1], within the bounds."""
+    def corrupted(self, x: Tensor, strength: Tensor, *, ball: Ball, key: Keys) -> Tensor:
+        """The images corrupted.
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        nothing = ops.zeros_like(goal.y)
-        return (x, nothing < 0, nothing)
+        Args:
+            x: Inputs, float32 (batch, ...).
+            strength: How much, in (0, 1], a float32 scalar or of shape (batch,).
+            ball: Gives the bounds, the norm and the radius.
+            key: The examples' keys of this try.
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
+        Returns:
+            Images shaped like `x`, within the bounds.
+        """
+
+    def begin(self, context: Context) -> State:
+        nothing = ops.zeros_like(context.goal.y)
+        return (context.x, nothing < 0, nothing)
+
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
+        x, ball = context.x, context.ball
         strength = ops.cast(step // self.draws + 1, "float32") / float(self.queries // self.draws)
-        candidate = self.corrupted(x, strength, ball=ball, key=random.fold_in(key, step))
-        # A hair wider: a length that was made to be the radius may round above it.
+        candidate = self.corrupted(x, strength, ball=ball, key=random.fold_in(context.key, step))
+        # A little wider: a length that was made equal to the radius may round above it.
         within = ball.distance(candidate, x) <= ball.eps * (1.0 + 1e-5)
-        return (candidate, ops.logical_and(goal.reached(model(candidate)), within), state[-1] + 1)
+        return (candidate, ops.logical_and(context.goal.reached(context.model(candidate)), within), state[-1] + 1)
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         return state[1]
-
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
-        return SearchResult(state[0], queries=state[-1])

@@ -2,21 +2,22 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet import backend, random
-from turtlenet.attacks.base import attacks
-from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.decision_based.base import Started, bisect
-from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.query_attack import beside, directions, fold
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.decision_based.base import DecisionBased, bisect, noise_start
+from turtlenet.attacks.goal import choose
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.query_attack import directions, fold
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
+from turtlenet.balls.base import column
 from turtlenet.errors import SettingError
-
-__all__ = ["HopSkipJump"]
+from turtlenet.ranges import count, number
+from turtlenet.typing import Keys, State, Tensor
 
 _GROUP = 10
 _HALVINGS = 15
@@ -24,7 +25,7 @@ _HALVINGS = 15
 
 @attacks.register("hopskipjump")
 @dataclass(frozen=True, kw_only=True)
-class HopSkipJump(Started):
+class HopSkipJump(DecisionBased, Iterative, Attack):
     """Estimates the boundary's normal from answers around it, jumps along it, and comes back to the boundary by
     bisection (Chen et al., 2020, Algorithm 2), in `l2` or `linf`.
 
@@ -32,23 +33,22 @@ class HopSkipJump(Started):
     that is a quarter at least.
 
     Args:
+        starts: How many noise images to begin at are tried, at most; they are part of the budget.
         evaluations: Answers for the first estimate.
         most: Answers for any estimate.
         gamma: How far around the boundary to ask, and how near to it to come: see the paper's theta.
     """
 
     queries: int = 25_000
-    evaluations: int = 100
-    most: int = 10_000
-    gamma: float = 1.0
+    starts: int = count(100, low=1, high=MOST)
+    evaluations: int = count(100, low=_GROUP, high=MOST)
+    most: int = count(10_000, low=_GROUP, high=MOST)
+    gamma: float = number(1.0, above=0)
 
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_count("evaluations", _GROUP)
-        self._check_count("most", _GROUP)
-        self._check_positive("gamma")
         if self.most < self.evaluations:
             raise SettingError(f"Expected most >= evaluations; got {self.most} and {self.evaluations}.")
 
@@ -61,76 +61,73 @@ class HopSkipJump(Started):
             steps += 1
         return steps + 1
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        point, found, spent = self.start(model, x, goal, ball=ball, key=key)
-        affordable = ops.logical_and(found, spent + self._halvings(x, ball) <= self.queries)
-        nearer = self._return(point, model, x, goal, ball)
+    def begin(self, context: Context) -> State:
+        x, ball = context.x, context.ball
+        point, started, spent = noise_start(min(self.starts, self.queries), context)
+        affordable = ops.logical_and(started, spent + self._halvings(x, ball) <= self.queries)
+        nearer = self._return(point, context)
         spent = spent + ops.where(affordable, self._halvings(x, ball), 0)
         point = choose(affordable, nearer, point)
-        over = self._over(0, found, point, x, ball, spent)
-        return (point, found, over, spent)
+        over = self._over(0, started, point, x, ball, spent)
+        return (point, started, over, spent)
 
-    def iterate(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        point, found, _, spent = state
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
+        x, ball = context.x, context.ball
+        point, started, _, spent = state
         far = ball.distance(point, x)
         width = ops.where(step == 0, 0.1 * ball.full, far * self._theta(x, ball) * self._scale(x, ball))
         count = self._affordable(step, x, ball, spent)
-        normal = self._normal(step, count, point, width, model, goal, ball, random.fold_in(key, step))
+        normal = self._normal(step, count, point, width, context, random.fold_in(context.key, step))
         way = ball.steepest(normal, point)
-        jumped, halvings = self._jump(point, way, far / ops.sqrt(ops.cast(step, "float32") + 1.0), model, goal, ball)
-        back = self._return(jumped, model, x, goal, ball)
-        # Where the bounds bent the way, the boundary there may be farther.
-        moved = choose(ball.distance(back, x) < far, back, point)
+        jumped, halvings = self._jump(point, way, far / ops.sqrt(ops.cast(step, "float32") + 1.0), context)
+        back = self._return(jumped, context)
+        # Where the bounds cut the jump, the boundary behind it may be farther than the last point.
+        following = choose(ball.distance(back, x) < far, back, point)
         spent = spent + count + halvings + self._halvings(x, ball)
-        return (moved, found, self._over(step + 1, found, moved, x, ball, spent), spent)
+        return (following, started, self._over(step + 1, started, following, x, ball, spent), spent)
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         return state[-2]
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
-        return SearchResult(state[0], queries=state[-1])
-
-    def _over(self, step: Any, found: Any, point: Any, x: Any, ball: Ball, spent: Any) -> Any:
+    def _over(self, step: Tensor, started: Tensor, point: Tensor, x: Tensor, ball: Ball, spent: Tensor) -> Tensor:
         near = ops.logical_and(ball.distance(point, x) <= ball.eps, self.early_stop)
         few = self._affordable(step, x, ball, spent) < ops.maximum(self._evaluations(step) // 4, _GROUP)
-        return ops.logical_not(found) | near | few
+        return ops.logical_not(started) | near | few
 
-    def _affordable(self, step: Any, x: Any, ball: Ball, spent: Any) -> Any:
+    def _affordable(self, step: Tensor, x: Tensor, ball: Ball, spent: Tensor) -> Tensor:
         """Answers for an estimate (batch,) that leave enough to jump and to come back."""
         left = self.queries - spent - _HALVINGS - self._halvings(x, ball)
         return ops.minimum(self._evaluations(step), _GROUP * (left // _GROUP))
 
-    def _evaluations(self, step: Any) -> Any:
+    def _evaluations(self, step: Tensor) -> Tensor:
         count = self.evaluations * ops.sqrt(ops.cast(step, "float32") + 1.0)
         return _GROUP * (ops.cast(ops.minimum(count, float(self.most)), "int32") // _GROUP)
 
     @staticmethod
-    def _scale(x: Any, ball: Ball) -> float:
+    def _scale(x: Tensor, ball: Ball) -> float:
         """What theta is multiplied by in the width of an estimate: sqrt(d) in `l2`, d in `linf`."""
         size = math.prod(x.shape[1:])
         return math.sqrt(size) if ball.norm == "l2" else float(size)
 
-    def _theta(self, x: Any, ball: Ball) -> float:
+    def _theta(self, x: Tensor, ball: Ball) -> float:
         return self.gamma / (math.prod(x.shape[1:]) * self._scale(x, ball))
 
-    def _halvings(self, x: Any, ball: Ball) -> int:
+    def _halvings(self, x: Tensor, ball: Ball) -> int:
         """Bisections on the way back: to theta, and to a thousandth of the distance at least."""
         return max(10, math.ceil(-math.log2(self._theta(x, ball))))
 
     def _normal(
-        self, step: Any, count: Any, point: Any, width: Any, model: Classifier, goal: Goal, ball: Ball, key: Any
-    ) -> Any:
+        self, step: Tensor, count: Tensor, point: Tensor, width: Tensor, context: Context, key: Keys
+    ) -> Tensor:
         """The estimated normal of the boundary (eq. 16): answers less their mean, times where they were asked for."""
         size = math.prod(point.shape[1:])
         around = ops.reshape(point, (-1, 1, size))
-        whole = fold(goal, _GROUP)
+        whole = fold(context.goal, _GROUP)
 
-        def ask(number: Any, state: Any) -> Any:
+        def ask(number: Tensor, state: State) -> Tensor:
             draw, length = directions(key, step, number * _GROUP, _GROUP, size)
-            candidates = ball.inside(around + draw * (width[:, None] / length[None, :])[:, :, None])
-            reached = whole.reached(model(ops.reshape(candidates, (-1, *point.shape[1:]))))
+            candidates = context.ball.inside(around + draw * (width[:, None] / length[None, :])[:, :, None])
+            reached = whole.reached(context.model(ops.reshape(candidates, (-1, *point.shape[1:]))))
             asked = ops.ones_like(draw[:, :, 0]) * ops.cast(number * _GROUP < count, "float32")[:, None]
             answers = asked * (2.0 * ops.cast(ops.reshape(reached, (-1, _GROUP)), "float32") - 1.0)
             both = ops.matmul(ops.stack([answers, asked], axis=1), candidates - around)
@@ -140,34 +137,36 @@ class HopSkipJump(Started):
         groups = ops.max(count) // _GROUP
         both, total = backend.loop(groups, ask, (nothing, nothing[:, 0, 0]))[1]
         mean = (total / ops.maximum(ops.cast(count, "float32"), 1.0))[:, None]
-        # Where all answers are alike, all that is known is the way that they were asked in.
+        # Where all answers agree, the mean direction is all that there is.
         way = ops.where(ops.abs(mean) == 1.0, both[:, 0], both[:, 0] - mean * both[:, 1])
         return ops.reshape(way, ops.shape(point))
 
     @staticmethod
-    def _jump(point: Any, way: Any, length: Any, model: Classifier, goal: Goal, ball: Ball) -> tuple[Any, Any]:
+    def _jump(point: Tensor, way: Tensor, length: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         """As far along the normal as the goal is still reached, halving; and the queries for that (batch,)."""
+        goal, ball = context.goal, context.ball
 
-        def halve(_: Any, state: Any) -> Any:
+        def halve(_: Tensor, state: State) -> Tensor:
             length, landed, spent = state
-            reached = goal.reached(model(ball.inside(point + beside(length, point) * way)))
+            reached = goal.reached(context.model(ball.inside(point + column(length, point) * way)))
             spent = spent + ops.where(landed, 0, 1)
             landed = ops.logical_or(landed, reached)
             return ops.where(landed, length, 0.5 * length), landed, spent
 
         state = (length, length < 0, ops.zeros_like(goal.y))
         length, landed, spent = backend.loop(_HALVINGS, halve, state, lambda state: ops.all(state[1]))[1]
-        return choose(landed, ball.inside(point + beside(length, point) * way), point), spent
+        return choose(landed, ball.inside(point + column(length, point) * way), point), spent
 
-    def _return(self, point: Any, model: Classifier, x: Any, goal: Goal, ball: Ball) -> Any:
+    def _return(self, point: Tensor, context: Context) -> Tensor:
         """The point nearest to the input, on the way to it, that reaches the goal: a blend, or in `linf` a clip."""
+        x, ball = context.x, context.ball
         far = ball.distance(point, x)
 
-        def blend(share: Any) -> Any:
+        def blend(share: Tensor) -> Tensor:
             if ball.norm == "l2":
-                return x + beside(share, x) * (point - x)
-            limit = beside(share * far, x)
+                return x + column(share, x) * (point - x)
+            limit = column(share * far, x)
             return ops.clip(point, x - limit, x + limit)
 
-        share = bisect(model, goal, blend, self._halvings(x, ball))
+        share = bisect(context.model, context.goal, blend, self._halvings(x, ball))
         return choose(share < 1.0, blend(share), point)

@@ -9,17 +9,17 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.batch import Batch
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, TurtlenetError
 from turtlenet.registry import registered_only, split
-
-__all__ = ["Combined", "Elsewhere", "Part", "built", "texts"]
+from turtlenet.typing import Keys, Tensor
 
 Part: TypeAlias = str | Attack
 
@@ -39,17 +39,9 @@ class Combined(Attack):
 
     early_stop: bool = False
 
-    hands_on: ClassVar[bool] = True
-    """Whether the parts stop early where it does: they look at the model itself."""
-
     def __post_init__(self) -> None:
         super().__post_init__()
-        name = attacks.name_of(type(self))
-        for part in self.parts:
-            if part.norm or part.eps:
-                raise SettingError(f"Expected norm and eps of {name} as a whole; got some of its part {part}.")
-            if part.targeted and not self.target:
-                raise SettingError(f"Expected the target of {name} as a whole; got one of its part {part}.")
+        check_parts(self, self.parts)
 
     @property
     @abc.abstractmethod
@@ -87,36 +79,34 @@ class Combined(Attack):
 
     def told(self, part: Attack) -> Attack:
         """A part with what is said of the whole."""
-        said: dict[str, Any] = {"target": self.target or part.target, "gradient": self.gradient or part.gradient}
-        if self.early_stop and self.hands_on and hasattr(part, "early_stop"):
-            said["early_stop"] = True
-        return dataclasses.replace(part, **said).under(self.norm)
+        return told(self, part, early_stop=self.early_stop)
 
     def under(self, norm: str) -> "Combined":
         return dataclasses.replace(self, norm=self.norm or norm)
 
-    def search(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         raise NotImplementedError("An attack that consists of others is run round by round; see `rounds`.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Elsewhere(Combined):
+class Elsewhere(Attack):
     """An attack that looks at something else than the model, and is judged on the model.
 
     Each of its rounds is such an attack again, around one round of its part. What fools that something may not fool
     the model yet: the part never stops early on behalf of the whole.
 
     Args:
+        early_stop: Ends the rounds on a batch once all its examples are fooled.
         attack: The attack that is made there: a spec.
     """
 
+    early_stop: bool = False
     attack: Part = "pgd"
-
-    hands_on: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attack", texts(self.attack, "attack"))
         super().__post_init__()
+        check_parts(self, self.parts)
 
     @property
     def parts(self) -> tuple[Attack, ...]:
@@ -124,29 +114,81 @@ class Elsewhere(Combined):
 
     @property
     def part(self) -> Attack:
-        """The attack that is made there."""
+        """The attack that is made there, as it was given."""
         return built(str(self.attack))
 
     @abc.abstractmethod
-    def seen(self, model: Classifier) -> Classifier:
+    def surrogate(self, model: Classifier) -> Classifier:
         """What it looks at in place of a model."""
 
+    @property
+    def norms(self) -> tuple[str, ...]:
+        """The norms that its part can work in."""
+        return tuple(self.part.norms)
+
+    @property
+    def family(self) -> str:
+        return self.part.family
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return self.part.files
+
+    def sources(self, model: Classifier) -> tuple[Any, ...]:
+        return self.part.sources(model)
+
+    def check_further(self, model: Classifier, ball: Ball) -> None:
+        told(self, self.part).check(model, ball)
+
+    def attempts(self, num_classes: int) -> int:
+        return sum(count for _, count in self.rounds(num_classes))
+
     def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
-        for part, count in self.told(self.part).rounds(num_classes):
-            yield self.around(part), count
+        for part, count in told(self, self.part).rounds(num_classes):
+            # The same around one round, whose aim and gradient are its own.
+            yield dataclasses.replace(self, attack=part, target=part.target, gradient=part.gradient), count
 
-    def around(self, part: Attack) -> Attack:
-        """The same around another attack, whose aim and gradient are its own."""
-        return dataclasses.replace(self, attack=part, target=part.target, gradient=part.gradient)
+    def under(self, norm: str) -> "Elsewhere":
+        return dataclasses.replace(self, norm=self.norm or norm)
 
-    def attempted(self, context: Context) -> SearchResult:
-        part = self.told(self.part)
-        # A certain target is chosen on the model, and is the same there; a sweep goes by what is seen.
-        target = context.end().target if self.targeted else context.target
-        there = context._replace(attack=part, model=self.seen(context.model), target=target, reference=None)
-        found = part.attempted(there)
-        # Without the logits, which are not the model's: it is asked once more.
-        return SearchResult(found.x, None, found.gradients, found.queries)
+    def attempted(self, batch: Batch) -> SearchResult:
+        part = told(self, self.part)
+        # A certain target is chosen on the model, and is the same there; a sweep goes by what the surrogate answers.
+        target = batch.final_goal().target if self.targeted else batch.target
+        there = batch._replace(attack=part, model=self.surrogate(batch.model), target=target, reference=None)
+        # The logits are the surrogate's: without them the model itself is asked.
+        return part.attempted(there)._replace(logits=None)
+
+    def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
+        raise NotImplementedError("An attack on something else is run by its part; see `attempted`.")
+
+
+def told(whole: Attack, part: Attack, *, early_stop: bool = False) -> Attack:
+    """A part of an attack with the target, the gradient and the norm of the whole, where that says any.
+
+    Args:
+        whole: The attack.
+        part: One that it consists of.
+        early_stop: Whether the part stops early too, if it knows how to.
+    """
+    said: dict[str, Any] = {"target": whole.target or part.target, "gradient": whole.gradient or part.gradient}
+    if early_stop and hasattr(part, "early_stop"):
+        said["early_stop"] = True
+    return dataclasses.replace(part, **said).under(whole.norm)
+
+
+def check_parts(whole: Attack, parts: Sequence[Attack]) -> None:
+    """Refuses parts that have a ball or a target of their own.
+
+    Raises:
+        SettingError: One that has.
+    """
+    name = attacks.name_of(type(whole))
+    for part in parts:
+        if part.norm or part.eps:
+            raise SettingError(f"Expected norm and eps of {name} as a whole; got some of its part {part}.")
+        if part.targeted and not whole.target:
+            raise SettingError(f"Expected the target of {name} as a whole; got one of its part {part}.")
 
 
 def texts(given: Part | Sequence[Part], setting: str) -> str:
@@ -171,7 +213,7 @@ def _is_said(attack: Attack) -> bool:
     try:
         return built(str(attack)) == attack
     except TurtlenetError:
-        # A class by its import path has no settings in a spec.
+        # The spec of a class that is named by its import path says no settings.
         return False
 
 
@@ -182,5 +224,5 @@ def built(spec: str) -> Attack:
 
 @functools.cache
 def _built(spec: str, registered: bool) -> Attack:
-    # What the user may name by its import path is no known name for a file.
+    # `registered` is part of the cache's key: a file may not name code by its import path, a user may.
     return attacks.build(spec)

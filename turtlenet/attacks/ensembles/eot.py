@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from turtlenet.attacks.base import MOST, attacks
 from turtlenet.attacks.ensembles.base import Elsewhere
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
-
-__all__ = ["Averaged"]
+from turtlenet.ranges import count
 
 
 @attacks.register("averaged")
@@ -22,12 +20,7 @@ class Averaged(Elsewhere):
         draws: How many draws an answer and its gradient are the mean of while it searches.
     """
 
-    draws: int = 20
+    draws: int = count(20, low=1, high=MOST)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.draws <= MOST:
-            raise SettingError(f"Expected draws from 1 to {MOST:,}; got {self.draws}.")
-
-    def seen(self, model: Classifier) -> Classifier:
+    def surrogate(self, model: Classifier) -> Classifier:
         return model.taking(draws=self.draws)

@@ -10,15 +10,15 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.context import Context, SearchResult
+from turtlenet.attacks.batch import Batch
+from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.ensembles.base import MARK, Combined, Part, built, texts
 from turtlenet.attacks.goal import choose
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError
+from turtlenet.ranges import one_of
 from turtlenet.registry import split
+from turtlenet.typing import Tensor
 
-__all__ = ["Mixed"]
-
-_DRAWN = ("batch", "example")
 _DRAW = 0x313D
 
 
@@ -38,15 +38,13 @@ class Mixed(Combined):
 
     attacks: str | Sequence[Part] = "pgd;fgsm"
     weights: str = ""
-    drawn: str = "example"
+    drawn: str = one_of("example", ("batch", "example"), of=" of mixed")
 
     training_settings: ClassVar[dict[str, Any]] = {"drawn": "batch"}
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attacks", texts(self.attacks, "attacks"))
         super().__post_init__()
-        if self.drawn not in _DRAWN:
-            raise SpecError(f"Unknown drawn {self.drawn!r} of mixed.{did_you_mean(self.drawn, _DRAWN)}")
         self._shares()
 
     @property
@@ -56,27 +54,28 @@ class Mixed(Combined):
     def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
         yield self, 1
 
-    def attempted(self, context: Context) -> SearchResult:
-        makers = [functools.partial(self._made, context, self.told(part)) for part in self.parts]
+    def attempted(self, batch: Batch) -> SearchResult:
+        searches = [functools.partial(self._search_by, self.told(part), batch) for part in self.parts]
         ends = np.cumsum(self._shares())[:-1].astype("float32")
-        draw = random.uniform(random.fold_in(context.key, _DRAW), ())
-        # The first example draws for a batch.
+        draw = random.uniform(random.fold_in(batch.key, _DRAW), ())
+        # With drawn=batch, the first example's draw decides for all.
         number = ops.sum(ops.cast(draw[:, None] >= ends[None, :], "int32"), axis=1)
         if self.drawn == "batch":
-            x, gradients, queries = ops.switch(number[0], makers)
+            x, gradients, queries = ops.switch(number[0], searches)
             return SearchResult(x, None, gradients, queries)
-        made = [make() for make in makers]
-        x = made[0][0]
-        for place, (other, _, _) in enumerate(made[1:], 1):
+        results = [search() for search in searches]
+        x = results[0][0]
+        for place, (other, _, _) in enumerate(results[1:], 1):
             x = choose(number == place, other, x)
-        return SearchResult(x, None, sum(each[1] for each in made), sum(each[2] for each in made))
+        return SearchResult(x, None, sum(each[1] for each in results), sum(each[2] for each in results))
 
-    def _made(self, context: Context, part: Attack) -> tuple[Any, Any, Any]:
+    @staticmethod
+    def _search_by(part: Attack, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Examples of one part and what they cost, in the same form whatever the part."""
-        found = part._every(context.by(part))
-        nothing = ops.zeros_like(context.y)
-        costs = [nothing + ops.cast(each, "int32") for each in (found.gradients, found.queries)]
-        return context.within(found.x), *costs
+        result = batch.by(part).all_attempts()
+        nothing = ops.zeros_like(batch.y)
+        costs = [nothing + ops.cast(each, "int32") for each in (result.gradients, result.queries)]
+        return batch.within(result.x), *costs
 
     def _shares(self) -> np.ndarray:
         """The probability of each part."""

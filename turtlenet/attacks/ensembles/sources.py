@@ -9,8 +9,7 @@ from keras import ops
 from turtlenet import models
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError
-
-__all__ = ["Surrogate", "source"]
+from turtlenet.typing import Tensor
 
 _kept: dict[str, tuple[Hashable, Classifier]] = {}
 
@@ -50,12 +49,12 @@ class Surrogate(Classifier):
         self.members = [member.taking(stands_for.gradient, **how) for member in members]
         self.model = self.members[0].model
 
-    def __call__(self, x: Any, *, training: bool = False) -> Any:
+    def __call__(self, x: Tensor, *, training: bool = False) -> Tensor:
         """Gives float32 logits (batch, classes)."""
         logits = [member(self._in_units_of(member, x), training=training) for member in self.members]
         return logits[0] if len(logits) == 1 else ops.mean(ops.stack(logits), axis=0)
 
-    def _in_units_of(self, member: Classifier, x: Any) -> Any:
+    def _in_units_of(self, member: Classifier, x: Tensor) -> Tensor:
         (low, high), (least, most) = self.bounds, member.bounds
         if self.same or (low, high) == (least, most):
             return x

@@ -11,13 +11,9 @@ from turtlenet.attacks.ensembles.base import MARK, Elsewhere
 from turtlenet.attacks.ensembles.sources import Surrogate, source
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import ModelError, SettingError, SpecError, did_you_mean
+from turtlenet.errors import ModelError, SettingError
+from turtlenet.ranges import one_of
 from turtlenet.registry import split
-
-__all__ = ["Transfer"]
-
-_BOUNDS = ("", "same")
-_MODES = ("each", "mean")
 
 
 @attacks.register("transfer")
@@ -37,24 +33,21 @@ class Transfer(Elsewhere):
     """
 
     source: str | PathLike[str] | Sequence[str | PathLike[str]] = ""
-    mode: str = "mean"
-    bounds: str = ""
+    mode: str = one_of("mean", ("each", "mean"), of=" of transfer")
+    bounds: str = one_of("", ("", "same"), of=" of transfer")
     head: str = "auto"
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str):
             each = [self.source] if isinstance(self.source, PathLike) else self.source
             object.__setattr__(self, "source", MARK.join(map(str, each)))
-        for name, value, known in (("mode", self.mode, _MODES), ("bounds", self.bounds, _BOUNDS)):
-            if value not in known:
-                raise SpecError(f"Unknown {name} {value!r} of transfer.{did_you_mean(value, known)}")
         super().__post_init__()
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The sources, each once."""
-        found = [path.strip() for path in split(str(self.source), MARK)]
-        return tuple(dict.fromkeys(path for path in found if path))
+        paths = [path.strip() for path in split(str(self.source), MARK)]
+        return tuple(dict.fromkeys(path for path in paths if path))
 
     @property
     def family(self) -> str:
@@ -71,7 +64,7 @@ class Transfer(Elsewhere):
                 yield dataclasses.replace(part, source=one), count  # type: ignore[call-arg]
 
     def sources(self, model: Classifier) -> tuple[Any, ...]:
-        return (*self._others(), *super().sources(self.seen(model)))
+        return (*self._others(), *super().sources(self.surrogate(model)))
 
     def check_further(self, model: Classifier, ball: Ball) -> None:
         """Refuses what only this attack knows not to work.
@@ -89,9 +82,9 @@ class Transfer(Elsewhere):
                     f"Expected a source for inputs {wanted[0]} and {wanted[1]} classes, as the model; "
                     f"got {path} for {other.input_shape} and {other.num_classes}."
                 )
-        super().check_further(self.seen(model), ball)
+        super().check_further(self.surrogate(model), ball)
 
-    def seen(self, model: Classifier) -> Classifier:
+    def surrogate(self, model: Classifier) -> Classifier:
         return Surrogate(self._others(), model, same=self.bounds == "same")
 
     def _others(self) -> list[Classifier]:

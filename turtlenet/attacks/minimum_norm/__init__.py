@@ -1,4 +1,4 @@
-"""Attacks that look for the smallest perturbation; `record.py` has what they share."""
+"""Attacks that look for the smallest perturbation; `base.py` has what they share."""
 
 from turtlenet.attacks.minimum_norm.base import MinimumNorm
 from turtlenet.attacks.minimum_norm.cw import CW

@@ -2,63 +2,72 @@
 
 import abc
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from keras import ops
 
 from turtlenet import backend
-from turtlenet.attacks.base import MOST
-from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
-
-__all__ = ["MinimumNorm", "Record", "check_counts", "check_positive", "hinge", "tall"]
+from turtlenet.typing import State, Tensor
 
 
-class Record(NamedTuple):
-    """The smallest success so far at each example, what it cost, and whether the search is over there.
+class Tried(NamedTuple):
+    """What one iteration tried at each example.
 
     Attributes:
-        x: Where, shaped like the input; the input itself where there is no success yet.
-        distance: How far, float32 (batch,); infinite where there is no success yet.
-        gradients: Input gradients computed, int32 (batch,).
-        queries: Forward passes without a gradient, int32 (batch,).
-        done: Booleans (batch,).
+        x: A point, shaped like the input.
+        reached: Whether it is a success, bool (batch,).
+        over: Whether the search ends with this iteration, bool (batch,), or False for all.
+        rest: The search's own state after it.
+        gradients: Input gradients that it took.
+        queries: Forward passes without a gradient that it took.
     """
 
-    x: Any
-    distance: Any
-    gradients: Any
-    queries: Any
-    done: Any
+    x: Tensor
+    reached: Tensor
+    over: Tensor
+    rest: State
+    gradients: int = 1
+    queries: int = 0
 
-    def noted(self, point: Any, reached: Any, distance: Any) -> "Record":
-        """Takes a point where it is a success and a smaller one."""
-        nearer = ops.logical_and(reached, distance < self.distance)
-        return self._replace(x=choose(nearer, point, self.x), distance=ops.where(nearer, distance, self.distance))
 
-    def spent(self, gradients: int, queries: int = 0) -> "Record":
-        """Adds to the cost."""
-        return self._replace(gradients=self.gradients + gradients, queries=self.queries + queries)
+class _Record(NamedTuple):
+    """The smallest success so far at each example, what it cost, and whether the search is over there."""
 
-    def over(self, where: Any) -> "Record":
-        """Ends the search at some examples."""
-        return self._replace(done=ops.logical_or(self.done, where))
+    x: Tensor
+    distance: Tensor
+    gradients: Tensor
+    queries: Tensor
+    done: Tensor
+
+    def or_nearer(self, tried: Tried, distance: Tensor) -> "_Record":
+        """Takes a point where it is a success and a smaller one, and adds what it cost."""
+        nearer = ops.logical_and(tried.reached, distance < self.distance)
+        return _Record(
+            choose(nearer, tried.x, self.x),
+            ops.where(nearer, distance, self.distance),
+            self.gradients + tried.gradients,
+            self.queries + tried.queries,
+            ops.logical_or(self.done, tried.over),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class MinimumNorm(Iterative):
-    """Looks for the smallest perturbation and keeps the smallest success on its way.
+class MinimumNorm(abc.ABC):
+    """Looks for the smallest perturbation and keeps the smallest success on its way: a base beside `Iterative`.
 
     The ball gives the norm and the bounds; its radius only tells `early_stop` when to be content. An input that is no
-    success to begin with is moved, one that is stays as it is. The state is a `Record`, then what `prepare` gives.
+    success to begin with is moved, one that is stays as it is. The state is a record of that,
+    then what `prepare` gives.
 
     Args:
         early_stop: Leaves an example alone once a success lies within the ball.
     """
+
+    early_stop: bool = False
 
     minimal: ClassVar[bool] = True
 
@@ -71,99 +80,71 @@ class MinimumNorm(Iterative):
         return True
 
     @abc.abstractmethod
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        """What the search keeps beside the record, tensors (batch, ...); `logits` are those at the input."""
+    def prepare(self, context: Context, logits: Tensor) -> State:
+        """What the search keeps beside the record.
+
+        Args:
+            context: Model, inputs, goal, ball and keys of the attempt.
+            logits: Logits at the inputs (batch, classes).
+
+        Returns:
+            Tensors, each of shape (batch, ...).
+        """
 
     @abc.abstractmethod
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
-        """One iteration; what it makes of examples that are done does not count."""
+    def step(self, number: Tensor, rest: State, context: Context) -> Tried:
+        """One iteration; what it makes of examples that are done does not count.
 
-    def measure(self, point: Any, x: Any, ball: Ball) -> Any:
-        """What is to be small, float32 (batch,)."""
+        Args:
+            number: Its number from 0 on, an int32 scalar.
+            rest: What `prepare`, or the iteration before, gave.
+            context: See `prepare`.
+        """
+
+    def measure(self, point: Tensor, x: Tensor, ball: Ball) -> Tensor:
+        """What is to be small: the distance of points from the inputs `x` in the ball's norm, float32 (batch,)."""
         return ball.distance(point, x)
 
-    def begin(self, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        logits = model(x)
-        reached = goal.reached(logits)
-        nothing = ops.zeros_like(goal.y)
-        far = ops.where(reached, 0.0, float("inf"))
-        record = Record(x, far, nothing, nothing + 1, reached)
-        return (*record, *self.prepare(model, x, logits, goal, ball=ball, key=key))
+    def begin(self, context: Context) -> State:
+        logits = context.model(context.x)
+        reached = context.goal.reached(logits)
+        nothing = ops.zeros_like(context.goal.y)
+        record = _Record(context.x, ops.where(reached, 0.0, float("inf")), nothing, nothing + 1, reached)
+        return (*record, *self.prepare(context, logits))
 
-    def advance(
-        self, step: Any, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any
-    ) -> tuple[Any, ...]:
-        record, rest = Record(*state[:5]), tuple(state[5:])
-        new, after = self.step(step, record, rest, model, x, goal, ball=ball, key=key)
+    def iterate(self, step: Tensor, state: State, context: Context) -> State:
+        x, ball = context.x, context.ball
+        tried = self.step(step, tuple(state[5:]), context)
+        record = _Record(*state[:5]).or_nearer(tried, self.measure(tried.x, x, ball))
         if self.early_stop:
-            found = ops.isfinite(new.distance)
-            new = new.over(ops.logical_and(found, ball.distance(new.x, x) <= ball.eps))
-        return tuple(choose(record.done, old, now) for old, now in zip(state, (*new, *after), strict=True))
+            near = ops.logical_and(ops.isfinite(record.distance), ball.distance(record.x, x) <= ball.eps)
+            record = record._replace(done=ops.logical_or(record.done, near))
+        return (*record, *tried.rest)
 
-    def finish(self, state: Any, model: Classifier, x: Any, goal: Goal, *, ball: Ball, key: Any) -> SearchResult:
-        record = Record(*state[:5])
+    def finish(self, state: State, context: Context) -> SearchResult:
+        record = _Record(*state[:5])
         return SearchResult(record.x, None, record.gradients, record.queries)
 
-    def done(self, state: Any) -> Any:
+    def done(self, state: State) -> Tensor:
         return state[4]
 
 
-def hinge(model: Classifier, goal: Goal, confidence: float, point: Any) -> tuple[Any, Any, Any]:
+def hinge(model: Classifier, goal: Goal, confidence: float, point: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The loss of Carlini & Wagner (2017, f6 with kappa) to bring down to 0, and where it leads.
+
+    Args:
+        model: Gives logits (batch, classes).
+        goal: Labels and targets.
+        confidence: By how much another logit must lead: kappa.
+        point: Where, float32 (batch, ...).
 
     Returns:
         The loss, float32 (batch,); whether it is 0 and the goal is reached, bool (batch,); its gradient.
     """
 
-    def look(point: Any) -> tuple[Any, Any]:
+    def look(point: Tensor) -> tuple[Tensor, Tensor]:
         logits = model(point)
         return ops.relu(confidence - goal.loss("margin", logits)), goal.reached(logits)
 
     loss, reached, slope = backend.input_gradient(look, point)
     return loss, ops.logical_and(reached, loss <= 0), slope
-
-
-def tall(values: Any, like: Any) -> Any:
-    """Shapes (batch,) so that it multiplies images."""
-    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
-
-
-def check_counts(attack: Any, *names: str) -> None:
-    """Refuses settings that are no sensible counts.
-
-    Raises:
-        SettingError: One of them is not from 1 to a million.
-    """
-    for name in names:
-        if not 1 <= getattr(attack, name) <= MOST:
-            raise SettingError(f"Expected {name} from 1 to {MOST:,}; got {getattr(attack, name)}.")
-
-
-def check_positive(attack: Any, *names: str, zero: bool = False, below: float = float("inf")) -> None:
-    """Refuses settings that are no positive numbers.
-
-    Args:
-        attack: Whose settings.
-        *names: Their names.
-        zero: Whether 0 will do.
-        below: What they must stay below.
-
-    Raises:
-        SettingError: One of them is out of its range.
-    """
-    for name in names:
-        value = getattr(attack, name)
-        if not (0 <= value < below and (zero or value > 0)):
-            limit = "" if below == float("inf") else f" and < {below:g}"
-            raise SettingError(f"Expected {name} {'>=' if zero else '>'} 0{limit}; got {value}.")

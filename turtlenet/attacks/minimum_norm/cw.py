@@ -2,24 +2,22 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.minimum_norm.base import check_positive, hinge, tall
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.minimum_norm.base import hinge
 from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, adam, to_unit
-from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
-from turtlenet.errors import SpecError, did_you_mean
-
-__all__ = ["CW", "FORMS", "from_tanh", "to_tanh"]
+from turtlenet.balls.base import column
+from turtlenet.ranges import number, one_of
+from turtlenet.typing import State, Tensor
 
 FORMS = ("projected", "tanh")
-# Keeps pixels at the bounds from lying infinitely far out (nn_robust_attacks).
+# Keeps the inverse tanh of pixels at the bounds finite (nn_robust_attacks).
 _INWARD = 0.999999
-# Further out a pixel would stand at its bound all the same, and take as many steps to come back.
+# Beyond it the pixel is at its bound already; every further step out would cost one to come back.
 _OUTERMOST = math.atanh(_INWARD)
 
 
@@ -35,34 +33,26 @@ class CW(PenaltyMethod):
         step_size: Adam's learning rate.
     """
 
-    form: str = "tanh"
-    confidence: float = 0.0
-    step_size: float = 0.01
+    form: str = one_of("tanh", FORMS)
+    confidence: float = number(0.0, low=0)
+    step_size: float = number(0.01, above=0)
 
     norms: ClassVar[tuple[str, ...]] = ("l2",)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "step_size")
-        check_positive(self, "confidence", zero=True)
-        if self.form not in FORMS:
-            raise SpecError(f"Unknown form {self.form!r}.{did_you_mean(self.form, FORMS)}")
-
-    def open(self, unit: Any) -> tuple[Any, ...]:
+    def open(self, unit: Tensor) -> State:
         zero = ops.zeros_like(unit)
         return to_tanh(unit) if self.form == "tanh" else unit, zero, zero
 
-    def explore(
-        self, inner: tuple[Any, ...], bracket: Bracket, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> Explored:
+    def explore(self, inner: State, bracket: Bracket, context: Context) -> Explored:
+        x, ball = context.x, context.ball
         place, mean, square = inner
         bent = self.form == "tanh"
         unit = from_tanh(place) if bent else place
-        moved = unit - to_unit(x, ball)
+        delta = unit - to_unit(x, ball)
         point = ball.inside(ball.low + ball.full * unit)
-        loss, reached, slope = hinge(model, goal, self.confidence, point)
-        objective = ops.sum(ops.square(moved), axis=tuple(range(1, len(x.shape)))) + bracket.c * loss
-        total = 2 * moved + tall(bracket.c, x) * ball.full * slope
+        loss, reached, slope = hinge(context.model, context.goal, self.confidence, point)
+        objective = ops.sum(ops.square(delta), axis=tuple(range(1, len(x.shape)))) + bracket.c * loss
+        total = 2 * delta + column(bracket.c, x) * ball.full * slope
         # The slope of the tanh, which is not 4 unit (1 - unit): that is 0 where float32 rounds a pixel to its bound.
         total = total / (2 * ops.square(ops.cosh(place))) if bent else total
         step, mean, square = adam(total, mean, square, bracket.count)
@@ -71,11 +61,11 @@ class CW(PenaltyMethod):
         return Explored((place, mean, square), point, reached, objective, loss < 0)
 
 
-def to_tanh(unit: Any) -> Any:
+def to_tanh(unit: Tensor) -> Tensor:
     """Pixels in [0, 1] as what `from_tanh` takes back."""
     return ops.arctanh((2 * unit - 1) * _INWARD)
 
 
-def from_tanh(place: Any) -> Any:
+def from_tanh(place: Tensor) -> Tensor:
     """Pixels in [0, 1]."""
     return (ops.tanh(place) + 1) / 2

@@ -2,16 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.minimum_norm.shrinking_bound import Seen, ShrinkingBound
+from turtlenet.attacks.minimum_norm.shrinking_bound import Iterate, ShrinkingBound
+from turtlenet.ranges import number
+from turtlenet.typing import Tensor
 
-__all__ = ["CWL0"]
-
-# Of nn_robust_attacks: what counts as moved, as useful, and how many values are fixed at once.
+# Of nn_robust_attacks: which change counts as one, which as useful, and how many values are fixed at once.
 _MOVED = 1e-4
 _USEFUL = 0.01
 _SHARE = 0.3
@@ -26,24 +26,24 @@ class CWL0(ShrinkingBound):
     A value's use is its move times the loss's slope there. Values are single channels.
     """
 
-    largest_c: float = 2e6
+    largest_c: float = number(2e6)
 
     norms: ClassVar[tuple[str, ...]] = ("l0",)
 
-    def widest(self, x: Any) -> Any:
+    def widest(self, x: Tensor) -> Tensor:
         return ops.ones_like(x)
 
-    def moved(self, unit: Any, original: Any, limit: Any) -> Any:
+    def change(self, unit: Tensor, original: Tensor, limit: Tensor) -> Tensor:
         return ops.where(limit > 0, unit - original, ops.zeros_like(unit))
 
-    def penalty(self, moved: Any, limit: Any) -> tuple[Any, Any]:
-        return ops.sum(ops.square(moved), axis=tuple(range(1, len(moved.shape)))), 2 * moved
+    def penalty(self, delta: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
+        return ops.sum(ops.square(delta), axis=tuple(range(1, len(delta.shape)))), 2 * delta
 
-    def tighten(self, seen: Seen, limit: Any) -> tuple[Any, Any]:
+    def tighten(self, iterate: Iterate, limit: Tensor) -> tuple[Tensor, Tensor]:
         flat = (-1, math.prod(limit.shape[1:]))
-        moved, slope, free = (ops.reshape(part, flat) for part in (seen.moved, seen.slope, limit))
-        moving = ops.logical_and(free > 0, ops.abs(moved) >= _MOVED)
-        use = ops.where(moving, ops.abs(moved * slope), float("inf"))
+        delta, slope, free = (ops.reshape(part, flat) for part in (iterate.delta, iterate.slope, limit))
+        moving = ops.logical_and(free > 0, ops.abs(delta) >= _MOVED)
+        use = ops.where(moving, ops.abs(delta * slope), float("inf"))
         rank = ops.cast(ops.argsort(ops.argsort(use, axis=1), axis=1), "float32")
         count = ops.sum(ops.cast(moving, "float32"), axis=1, keepdims=True)
         useless = ops.logical_and(use <= _USEFUL, rank < _SHARE * ops.sqrt(count))

@@ -1,17 +1,17 @@
 """The attack of Carlini & Wagner for Linf."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.minimum_norm.base import check_positive, tall
-from turtlenet.attacks.minimum_norm.shrinking_bound import Seen, ShrinkingBound
+from turtlenet.attacks.minimum_norm.shrinking_bound import Iterate, ShrinkingBound
+from turtlenet.balls.base import column
+from turtlenet.ranges import number
+from turtlenet.typing import Tensor
 
-__all__ = ["CWLinf"]
-
-# A pixel's step of 8 bits: a tighter limit could not be seen.
+# One gray level of 8 bits: a smaller change is lost when an image is saved.
 _TIGHTEST = 1 / 256
 
 
@@ -24,36 +24,32 @@ class CWLinf(ShrinkingBound):
         shrink: What a success leaves of the limit.
     """
 
-    c: float = 1e-5
-    largest_c: float = 20.0
-    step_size: float = 0.005
-    shrink: float = 0.9
+    c: float = number(1e-5, above=0)
+    largest_c: float = number(20.0)
+    step_size: float = number(0.005, above=0)
+    shrink: float = number(0.9, above=0, below=1)
 
     norms: ClassVar[tuple[str, ...]] = ("linf",)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "shrink", below=1.0)
-
-    def widest(self, x: Any) -> Any:
+    def widest(self, x: Tensor) -> Tensor:
         return ops.ones_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, 0])
 
-    def moved(self, unit: Any, original: Any, limit: Any) -> Any:
+    def change(self, unit: Tensor, original: Tensor, limit: Tensor) -> Tensor:
         return unit - original
 
-    def penalty(self, moved: Any, limit: Any) -> tuple[Any, Any]:
-        beyond = ops.abs(moved) - tall(limit, moved)
-        cost = ops.sum(ops.relu(beyond), axis=tuple(range(1, len(moved.shape))))
-        return cost, ops.where(beyond > 0, ops.sign(moved), ops.zeros_like(moved))
+    def penalty(self, delta: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
+        beyond = ops.abs(delta) - column(limit, delta)
+        cost = ops.sum(ops.relu(beyond), axis=tuple(range(1, len(delta.shape))))
+        return cost, ops.where(beyond > 0, ops.sign(delta), ops.zeros_like(delta))
 
-    def within(self, seen: Seen, limit: Any) -> Any:
-        # The tolerance of nn_robust_attacks, which is one of the whole objective, here of the largest pixel.
-        return _largest(seen.moved) <= limit * 1.0001
+    def within(self, iterate: Iterate, limit: Tensor) -> Tensor:
+        # The tolerance of nn_robust_attacks, there of the whole objective, here of the largest change.
+        return _largest(iterate.delta) <= limit * 1.0001
 
-    def tighten(self, seen: Seen, limit: Any) -> tuple[Any, Any]:
-        tighter = self.shrink * ops.minimum(limit, _largest(seen.moved))
+    def tighten(self, iterate: Iterate, limit: Tensor) -> tuple[Tensor, Tensor]:
+        tighter = self.shrink * ops.minimum(limit, _largest(iterate.delta))
         return tighter, tighter <= _TIGHTEST
 
 
-def _largest(moved: Any) -> Any:
-    return ops.max(ops.abs(moved), axis=tuple(range(1, len(moved.shape))))
+def _largest(delta: Tensor) -> Tensor:
+    return ops.max(ops.abs(delta), axis=tuple(range(1, len(delta.shape))))

@@ -2,27 +2,27 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet import backend
-from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive, tall
-from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.goal import choose
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
+from turtlenet.balls.base import column
+from turtlenet.ranges import count, number
+from turtlenet.typing import State, Tensor
 
-__all__ = ["DeepFool"]
-
-# Planes that are reached to a float32's last digit must still be crossed.
+# A point that rounding leaves on the plane must still go beyond it.
 _LEAST_GAP = 1e-6
 
 
 @attacks.register("deepfool")
 @dataclass(frozen=True, kw_only=True)
-class DeepFool(MinimumNorm):
+class DeepFool(MinimumNorm, Iterative, Attack):
     """DeepFool (Moosavi-Dezfooli et al., 2016, Algorithm 2; section 3.3 for Linf).
 
     One forward pass serves the gradients of all candidates. Towards a target there is one plane: between it and the
@@ -34,47 +34,31 @@ class DeepFool(MinimumNorm):
         candidates: How many of the model's likeliest classes count, the label among them.
     """
 
-    steps: int = 50
-    overshoot: float = 0.02
-    candidates: int = 10
+    steps: int = count(50, low=1, high=MOST)
+    overshoot: float = number(0.02, low=0)
+    candidates: int = count(10, low=2, note="the label among them")
 
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_counts(self, "steps")
-        check_positive(self, "overshoot", zero=True)
-        if self.candidates < 2:
-            raise SettingError(f"Expected candidates >= 2, the label among them; got {self.candidates}.")
-
     @property
     def length(self) -> int:
-        # The last step is looked at too.
+        # One more, to judge the point after the last step.
         return self.steps + 1
 
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        own = ops.one_hot(goal.y, model.num_classes, dtype="float32")
+    def prepare(self, context: Context, logits: Tensor) -> State:
+        model = context.model
+        own = ops.one_hot(context.goal.y, model.num_classes, dtype="float32")
         others = ops.top_k(logits - 1e30 * own, min(self.candidates, model.num_classes) - 1)[1]
-        return ops.zeros_like(x), ops.cast(others, "int32")
+        return ops.zeros_like(context.x), ops.cast(others, "int32")
 
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
+    def step(self, number: Tensor, rest: State, context: Context) -> Tried:
+        x, goal, ball = context.x, context.goal, context.ball
         total, others = rest
         size = math.prod(x.shape[1:])
         point = ball.inside(x + (1 + self.overshoot) * total)
 
-        def look(point: Any) -> tuple[Any, Any]:
-            logits = model(point)
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
+            logits = context.model(point)
             if goal.target is not None:
                 return goal.loss("margin", logits)[:, None], goal.reached(logits)
             own = ops.take_along_axis(logits, goal.y[:, None], axis=1)
@@ -88,9 +72,8 @@ class DeepFool(MinimumNorm):
         way = ops.maximum(ops.abs(gap), _LEAST_GAP) / ops.maximum(rate, 1e-30)
         nearest = ops.one_hot(ops.argmin(way, axis=1), planes, dtype="float32")
         directions = ops.reshape(direction, (-1, planes, size))
-        # Where nothing slopes, nothing leads anywhere: such a way is infinitely long.
+        # A gradient of 0 leads nowhere: no step.
         length = ops.sum(nearest * ops.where(rate > 0, way, ops.zeros_like(way)), axis=1)
         move = ops.reshape(ops.sum(nearest[:, :, None] * directions, axis=1), ops.shape(x))
-        record = record.noted(point, reached, self.measure(point, x, ball)).spent(planes)
-        record = record.over(ops.logical_or(reached, length <= 0))
-        return record, (choose(reached, total, total + tall(length, x) * move), others)
+        rest = (choose(reached, total, total + column(length, x) * move), others)
+        return Tried(point, reached, ops.logical_or(reached, length <= 0), rest, gradients=planes)

@@ -1,21 +1,18 @@
 """The elastic net attack: sparse perturbations by a threshold."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.minimum_norm.base import check_positive, hinge, tall
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.minimum_norm.base import hinge
 from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, to_unit
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
-from turtlenet.errors import SpecError, did_you_mean
-
-__all__ = ["EAD"]
-
-_RULES = ("en", "l1")
+from turtlenet.balls.base import column
+from turtlenet.ranges import number, one_of
+from turtlenet.typing import State, Tensor
 
 
 @attacks.register("ead")
@@ -33,43 +30,35 @@ class EAD(PenaltyMethod):
         abort_early: As in the others, but not unless asked for: accelerated steps do not come down steadily.
     """
 
-    beta: float = 1e-3
-    rule: str = "l1"
-    confidence: float = 0.0
-    step_size: float = 0.01
+    beta: float = number(1e-3, low=0)
+    rule: str = one_of("l1", ("en", "l1"))
+    confidence: float = number(0.0, low=0)
+    step_size: float = number(0.01, above=0)
     abort_early: bool = False
 
     norms: ClassVar[tuple[str, ...]] = ("l1", "l2")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "step_size")
-        check_positive(self, "beta", "confidence", zero=True)
-        if self.rule not in _RULES:
-            raise SpecError(f"Unknown rule {self.rule!r}.{did_you_mean(self.rule, _RULES)}")
+    def measure(self, point: Tensor, x: Tensor, ball: Ball) -> Tensor:
+        delta = to_unit(point, ball) - to_unit(x, ball)
+        return _sum(ops.abs(delta)) if self.rule == "l1" else self._net(delta)
 
-    def measure(self, point: Any, x: Any, ball: Ball) -> Any:
-        moved = to_unit(point, ball) - to_unit(x, ball)
-        return _sum(ops.abs(moved)) if self.rule == "l1" else self._net(moved)
-
-    def open(self, unit: Any) -> tuple[Any, ...]:
+    def open(self, unit: Tensor) -> State:
         return unit, unit
 
-    def explore(
-        self, inner: tuple[Any, ...], bracket: Bracket, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> Explored:
+    def explore(self, inner: State, bracket: Bracket, context: Context) -> Explored:
+        model, x, goal, ball = context.model, context.x, context.goal, context.ball
         old, ahead = inner
         unit = to_unit(x, ball)
         _, _, slope = hinge(model, goal, self.confidence, ball.inside(ball.low + ball.full * ahead))
         share = ops.cast(bracket.count, "float32") / self.steps
         rate = self.step_size * ops.sqrt(ops.maximum(1 - share, 0.0))
-        moved = ahead - tall(rate, x) * (2 * (ahead - unit) + tall(bracket.c, x) * ball.full * slope) - unit
-        # The proximal step (eq. 5): small moves are none, the others lose beta.
-        shrunk = ops.sign(moved) * ops.relu(ops.abs(moved) - self.beta)
+        delta = ahead - column(rate, x) * (2 * (ahead - unit) + column(bracket.c, x) * ball.full * slope) - unit
+        # The proximal step (eq. 5): changes below beta become 0, the others lose beta.
+        shrunk = ops.sign(delta) * ops.relu(ops.abs(delta) - self.beta)
         new = ops.clip(unit + shrunk, 0.0, 1.0)
         times = ops.cast(bracket.count, "float32") + 1
-        ahead = new + tall(times / (times + 3), x) * (new - old)
-        # A pixel that did not move is the input's, to the last digit.
+        ahead = new + column(times / (times + 3), x) * (new - old)
+        # A pixel that did not change is exactly the input's.
         point = ops.where(ops.equal(new, unit), x, ball.inside(ball.low + ball.full * new))
         logits = model(point)
         loss = ops.relu(self.confidence - goal.loss("margin", logits))
@@ -77,9 +66,9 @@ class EAD(PenaltyMethod):
         objective = self._net(new - unit) + bracket.c * loss
         return Explored((new, ahead), point, reached, objective, loss < 0, 1)
 
-    def _net(self, moved: Any) -> Any:
-        return _sum(ops.square(moved)) + self.beta * _sum(ops.abs(moved))
+    def _net(self, delta: Tensor) -> Tensor:
+        return _sum(ops.square(delta)) + self.beta * _sum(ops.abs(delta))
 
 
-def _sum(values: Any) -> Any:
+def _sum(values: Tensor) -> Tensor:
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))

@@ -2,28 +2,28 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet import backend
-from turtlenet.attacks.base import MOST, attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record
-from turtlenet.balls import Ball
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError
+from turtlenet.ranges import number, one_of
+from turtlenet.typing import State, Tensor
 
-__all__ = ["JSMA", "most_salient_pair"]
-
-_OUTPUTS = ("logits", "probabilities")
 # Pairs that one block of the search for the best looks at, for each image.
 _BLOCK = 1 << 21
 
 
 @attacks.register("jsma")
 @dataclass(frozen=True, kw_only=True)
-class JSMA(MinimumNorm):
+class JSMA(MinimumNorm, Iterative, Attack):
     """The Jacobian-based saliency map attack (Papernot et al., 2016, Algorithms 2 and 3; paper 001).
 
     In each iteration, the pair of values moves that raises the target most at the others' expense. Without a target it
@@ -40,9 +40,9 @@ class JSMA(MinimumNorm):
     """
 
     theta: float = 1.0
-    gamma: float = 0.1
+    gamma: float = number(0.1, above=0, high=1, note="a fraction of the values")
     pairs: bool = True
-    output: str = "probabilities"
+    output: str = one_of("probabilities", ("logits", "probabilities"))
 
     norms: ClassVar[tuple[str, ...]] = ("l0",)
 
@@ -50,55 +50,39 @@ class JSMA(MinimumNorm):
         super().__post_init__()
         if not 0 < abs(self.theta) <= 1:
             raise SettingError(f"Expected theta from -1 to 1 and not 0, a fraction of the range; got {self.theta}.")
-        if not 0 < self.gamma <= 1:
-            raise SettingError(f"Expected gamma > 0 and <= 1, a fraction of the values; got {self.gamma}.")
-        if self.output not in _OUTPUTS:
-            raise SpecError(f"Unknown output {self.output!r}.{did_you_mean(self.output, _OUTPUTS)}")
 
     @property
     def length(self) -> int:
         # An example is done when its share of moves is spent, which depends on its size.
         return MOST
 
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        return (x,)
+    def prepare(self, context: Context, logits: Tensor) -> State:
+        return (context.x,)
 
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
+    def step(self, number: Tensor, rest: State, context: Context) -> Tried:
+        x, ball = context.x, context.ball
         (point,) = rest
         flat = (-1, math.prod(x.shape[1:]))
-        reached, gain, loss = self._derivative(model, point, goal)
-        record = record.noted(point, reached, self.measure(point, x, ball))
-        record = record.spent(1 if self.output == "probabilities" else 2)
+        reached, gain, loss = self._derivative(context.model, point, context.goal)
         up = 1.0 if self.theta > 0 else -1.0
         here = ops.reshape(point, flat)
         free = here < ball.high if up > 0 else here > ball.low
         gain, loss = (up * ops.reshape(part, flat) for part in (gain, loss))
-        chosen, found = most_salient_pair(gain, loss, free) if self.pairs else _most_salient(gain, loss, free)
-        moved = ball.inside(point + self.theta * ball.full * ops.reshape(chosen, ops.shape(x)))
+        chosen, exists = most_salient_pair(gain, loss, free) if self.pairs else _most_salient(gain, loss, free)
+        following = ball.inside(point + self.theta * ball.full * ops.reshape(chosen, ops.shape(x)))
         most = max(1, int(flat[1] * self.gamma) // (2 if self.pairs else 1))
         spent = number >= most
-        record = record.over(ops.logical_or(ops.logical_or(reached, spent), ops.logical_not(found)))
-        return record, (moved,)
+        over = ops.logical_or(ops.logical_or(reached, spent), ops.logical_not(exists))
+        return Tried(point, reached, over, (following,), gradients=1 if self.output == "probabilities" else 2)
 
-    def _derivative(self, model: Classifier, point: Any, goal: Goal) -> tuple[Any, Any, Any]:
+    def _derivative(self, model: Classifier, point: Tensor, goal: Goal) -> tuple[Tensor, Tensor, Tensor]:
         """Whether the goal is reached, what each value does for the aim, and what against the others."""
         towards = goal.target is not None
         aim = ops.one_hot(goal.target if towards else goal.y, model.num_classes, dtype="float32")
         sign = 1.0 if towards else -1.0
         if self.output == "probabilities":
 
-            def likelihood(point: Any) -> tuple[Any, Any]:
+            def likelihood(point: Tensor) -> tuple[Tensor, Tensor]:
                 # The log-odds: their slope points the same way, and does not vanish where the model is sure.
                 logits = model(point)
                 others = ops.logsumexp(logits - 1e30 * aim, axis=-1)
@@ -107,7 +91,7 @@ class JSMA(MinimumNorm):
             _, reached, slope = backend.input_gradient(likelihood, point)
             return reached, sign * slope, sign * slope
 
-        def outputs(point: Any) -> tuple[Any, Any]:
+        def outputs(point: Tensor) -> tuple[Tensor, Tensor]:
             logits = model(point)
             own, all_of_them = ops.sum(aim * logits, axis=1), ops.sum(logits, axis=1)
             return sign * ops.stack([own, own - all_of_them], axis=1), goal.reached(logits)
@@ -116,7 +100,7 @@ class JSMA(MinimumNorm):
         return reached, both[:, 0], both[:, 1]
 
 
-def most_salient_pair(gain: Any, loss: Any, free: Any) -> tuple[Any, Any]:
+def most_salient_pair(gain: Tensor, loss: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
     """The pair p, q of the largest (gain_p + gain_q)(loss_p + loss_q) with both sums above 0 (Algorithm 3).
 
     Nobody looks at all pairs: no pair of p beats (gain_p + largest gain)(loss_p + largest loss). So pairs are looked
@@ -139,7 +123,7 @@ def most_salient_pair(gain: Any, loss: Any, free: Any) -> tuple[Any, Any]:
     order = ops.cast(ops.argsort(-bound, axis=1), "int32")
     places = ops.arange(size, dtype="int32")
 
-    def look(block: Any, state: Any) -> Any:
+    def look(block: Tensor, state: State) -> Tensor:
         best, first, second, _ = state
         row = ops.minimum(block * rows + ops.arange(rows, dtype="int32"), size - 1)
         one = ops.take(order, row, axis=1)
@@ -162,18 +146,18 @@ def most_salient_pair(gain: Any, loss: Any, free: Any) -> tuple[Any, Any]:
     _, (best, first, second, _) = backend.loop(
         -(-size // rows), look, (zero, none, none, zero + float("inf")), lambda state: ops.all(state[3] <= state[0])
     )
-    found = best > 0
+    exists = best > 0
     pair = ops.one_hot(first, size, dtype="float32") + ops.one_hot(second, size, dtype="float32")
-    return pair * ops.cast(found, "float32")[:, None], found
+    return pair * ops.cast(exists, "float32")[:, None], exists
 
 
-def _most_salient(gain: Any, loss: Any, free: Any) -> tuple[Any, Any]:
+def _most_salient(gain: Tensor, loss: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
     """The one value of the largest product (Papernot et al., 2016, eq. 8)."""
     value = ops.where(free, _product(gain, loss), 0.0)
-    found = ops.max(value, axis=1) > 0
+    exists = ops.max(value, axis=1) > 0
     one = ops.one_hot(ops.argmax(value, axis=1), gain.shape[1], dtype="float32")
-    return one * ops.cast(found, "float32")[:, None], found
+    return one * ops.cast(exists, "float32")[:, None], exists
 
 
-def _product(one: Any, other: Any) -> Any:
+def _product(one: Tensor, other: Tensor) -> Tensor:
     return ops.where(ops.logical_and(one > 0, other > 0), one * other, 0.0)

@@ -2,20 +2,18 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet import backend
-from turtlenet.attacks.base import attacks
+from turtlenet.attacks.base import MOST, attacks
+from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.minimum_norm.base import tall
 from turtlenet.attacks.minimum_norm.penalty import Bracket, Explored, PenaltyMethod, to_unit
-from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
-
-__all__ = ["LBFGS"]
+from turtlenet.balls.base import column
+from turtlenet.ranges import count, number
+from turtlenet.typing import State, Tensor
 
 _HALVINGS = 20
 _ENOUGH = 1e-4
@@ -37,33 +35,27 @@ class LBFGS(PenaltyMethod):
         memory: Steps that the estimate of the curvature remembers.
     """
 
-    steps: int = 200
-    searches: int = 5
-    c: float = 0.01
+    steps: int = count(200, low=1, high=MOST)
+    searches: int = count(5, low=1, high=MOST)
+    c: float = number(0.01, above=0)
     abort_early: bool = False
-    memory: int = 7
+    memory: int = count(7, low=1, high=100)
 
     norms: ClassVar[tuple[str, ...]] = ("l2",)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.memory <= 100:
-            raise SettingError(f"Expected memory from 1 to 100; got {self.memory}.")
-
-    def open(self, unit: Any) -> tuple[Any, ...]:
+    def open(self, unit: Tensor) -> State:
         flat = ops.reshape(unit, (-1, math.prod(unit.shape[1:])))
         zero, none = ops.zeros_like(flat), ops.zeros_like(flat[:, 0])
         history = ops.repeat(zero[:, None, :], self.memory, axis=1)
         # The first trial is the input itself: any objective is below infinity.
         return flat, none + float("inf"), zero, zero, none + 1, history, history, ops.zeros_like(history[:, :, 0])
 
-    def explore(
-        self, inner: tuple[Any, ...], bracket: Bracket, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> Explored:
+    def explore(self, inner: State, bracket: Bracket, context: Context) -> Explored:
+        ball = context.ball
         place, value, slope, direction, length, moves, turns, scales = inner
         trial = ops.clip(place + length[:, None] * direction, 0.0, 1.0)
-        point = ball.inside(ball.low + ball.full * ops.reshape(trial, ops.shape(x)))
-        new_value, reached, new_slope = self._objective(point, bracket.c, model, x, goal, ball)
+        point = ball.inside(ball.low + ball.full * ops.reshape(trial, ops.shape(context.x)))
+        new_value, reached, new_slope = self._objective(point, bracket.c, context)
 
         falls = ops.sum(slope * (trial - place), axis=1)
         enough = new_value <= value + _ENOUGH * ops.minimum(falls, 0.0)
@@ -91,23 +83,22 @@ class LBFGS(PenaltyMethod):
         )
         return Explored(after, point, reached, new_value, arrived)
 
-    def _objective(
-        self, point: Any, c: Any, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> tuple[Any, Any, Any]:
+    def _objective(self, point: Tensor, c: Tensor, context: Context) -> tuple[Tensor, Tensor, Tensor]:
         """The objective, whether the goal is reached, and the slope, for flat pixels of [0, 1]."""
+        x, goal, ball = context.x, context.goal, context.ball
 
-        def look(point: Any) -> tuple[Any, Any]:
-            logits = model(point)
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
+            logits = context.model(point)
             return _missing(goal, logits), goal.reached(logits)
 
         loss, reached, climb = backend.input_gradient(look, point)
-        moved = to_unit(point, ball) - to_unit(x, ball)
-        slope = 2 * moved + tall(c, x) * ball.full * climb
+        delta = to_unit(point, ball) - to_unit(x, ball)
+        slope = 2 * delta + column(c, x) * ball.full * climb
         flat = (-1, math.prod(x.shape[1:]))
-        return ops.sum(ops.square(ops.reshape(moved, flat)), axis=1) + c * loss, reached, ops.reshape(slope, flat)
+        return ops.sum(ops.square(ops.reshape(delta, flat)), axis=1) + c * loss, reached, ops.reshape(slope, flat)
 
 
-def _missing(goal: Goal, logits: Any) -> Any:
+def _missing(goal: Goal, logits: Tensor) -> Tensor:
     """What to bring down, float32 (batch,)."""
     if goal.target is not None:
         return -goal.loss("cross_entropy", logits)
@@ -115,7 +106,7 @@ def _missing(goal: Goal, logits: Any) -> Any:
     return ops.softplus(ops.sum(label * logits, axis=-1) - ops.logsumexp(logits - 1e30 * label, axis=-1))
 
 
-def _direction(place: Any, slope: Any, moves: Any, turns: Any, scales: Any) -> tuple[Any, Any]:
+def _direction(place: Tensor, slope: Tensor, moves: Tensor, turns: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
     """Where to go from a place in the unit box, by the two-loop recursion, and how far at first.
 
     Args:
@@ -132,15 +123,15 @@ def _direction(place: Any, slope: Any, moves: Any, turns: Any, scales: Any) -> t
     rest = downhill = ops.where(stuck, 0.0, slope)
     known = scales[:, -1] > 0
     memory, shares = moves.shape[1], []
-    for number in reversed(range(memory)):
-        share = scales[:, number] * ops.sum(moves[:, number] * rest, axis=1)
-        rest = rest - share[:, None] * turns[:, number]
+    for at in reversed(range(memory)):
+        share = scales[:, at] * ops.sum(moves[:, at] * rest, axis=1)
+        rest = rest - share[:, None] * turns[:, at]
         shares.append(share)
     newest = ops.sum(ops.square(turns[:, -1]), axis=1) * scales[:, -1]
     rest = rest / ops.where(known, newest, 1.0)[:, None]
-    for number, share in zip(range(memory), reversed(shares), strict=True):
-        back = scales[:, number] * ops.sum(turns[:, number] * rest, axis=1)
-        rest = rest + (share - back)[:, None] * moves[:, number]
+    for at, share in zip(range(memory), reversed(shares), strict=True):
+        back = scales[:, at] * ops.sum(turns[:, at] * rest, axis=1)
+        rest = rest + (share - back)[:, None] * moves[:, at]
     turned = ops.where(stuck, 0.0, -rest)
     uphill = ops.sum(turned * slope, axis=1) >= 0
     direction = choose(uphill, -downhill, turned)

@@ -2,20 +2,23 @@
 
 import abc
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from keras import ops
 
-from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive, tall
+from turtlenet.attacks.base import MOST, Attack
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.goal import choose
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
 from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
+from turtlenet.balls.base import column
+from turtlenet.ranges import count, number
+from turtlenet.typing import Labels, State, Tensor
 
-__all__ = ["Bracket", "Explored", "PenaltyMethod", "adam", "to_unit"]
-
-# A weight that has grown this large succeeds nowhere (nn_robust_attacks).
+# The upper end of the search for the weight (nn_robust_attacks).
 _LARGEST = 1e10
-# How often a search looks whether it still gets anywhere, and how little counts as nowhere.
+# How often a search checks its progress, and the share of the objective above which there is none.
 _LOOKS = 10
 _NOWHERE = 0.9999
 
@@ -33,16 +36,16 @@ class Bracket(NamedTuple):
         before: The objective when last looked at.
     """
 
-    low: Any
-    high: Any
-    c: Any
-    search: Any
-    count: Any
-    hit: Any
-    before: Any
+    low: Tensor
+    high: Tensor
+    c: Tensor
+    search: Tensor
+    count: Tensor
+    hit: Tensor
+    before: Tensor
 
     @staticmethod
-    def of(c: float, y: Any) -> "Bracket":
+    def of(c: float, y: Labels) -> "Bracket":
         """Before the first search."""
         none = ops.zeros_like(y)
         zero = ops.cast(none, "float32")
@@ -69,16 +72,16 @@ class Explored(NamedTuple):
         queries: Forward passes beside the one gradient.
     """
 
-    inner: tuple[Any, ...]
-    point: Any
-    reached: Any
-    objective: Any
-    over: Any
+    inner: State
+    point: Tensor
+    reached: Tensor
+    objective: Tensor
+    over: Tensor
     queries: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class PenaltyMethod(MinimumNorm):
+class PenaltyMethod(MinimumNorm, Iterative, Attack):
     """Minimizes distance + c * loss, and looks for the smallest c that succeeds.
 
     Examples do not wait for each other: one whose search ends goes on to its next weight at once. Pixels are taken to
@@ -91,70 +94,52 @@ class PenaltyMethod(MinimumNorm):
         abort_early: Ends a search that brings the objective down by less than 0.01 % in a tenth of its steps.
     """
 
-    steps: int = 1000
-    searches: int = 9
-    c: float = 1e-3
+    steps: int = count(1000, low=1, high=MOST)
+    searches: int = count(9, low=1, high=MOST)
+    c: float = number(1e-3, above=0)
     abort_early: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_counts(self, "steps", "searches")
-        check_positive(self, "c")
 
     @property
     def length(self) -> int:
         return self.steps * self.searches
 
     @abc.abstractmethod
-    def open(self, unit: Any) -> tuple[Any, ...]:
+    def open(self, unit: Tensor) -> State:
         """The state at the beginning of a search; `unit` is the input in [0, 1]."""
 
     @abc.abstractmethod
-    def explore(
-        self, inner: tuple[Any, ...], bracket: Bracket, model: Classifier, x: Any, goal: Goal, ball: Ball
-    ) -> Explored:
+    def explore(self, inner: State, bracket: Bracket, context: Context) -> Explored:
         """One iteration of a search with the weight `bracket.c`, the `bracket.count`-th."""
 
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        return (*Bracket.of(self.c, goal.y), *self.open(to_unit(x, ball)))
+    def prepare(self, context: Context, logits: Tensor) -> State:
+        return (*Bracket.of(self.c, context.goal.y), *self.open(to_unit(context.x, context.ball)))
 
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
+    def step(self, number: Tensor, rest: State, context: Context) -> Tried:
         width = len(Bracket._fields)
         bracket, inner = Bracket(*rest[:width]), tuple(rest[width:])
-        seen = self.explore(inner, bracket, model, x, goal, ball)
-        record = record.noted(seen.point, seen.reached, self.measure(seen.point, x, ball)).spent(1, seen.queries)
-        bracket = bracket._replace(count=bracket.count + 1, hit=ops.logical_or(bracket.hit, seen.reached))
-        ended = ops.logical_or(bracket.count >= self.steps, seen.over)
+        explored = self.explore(inner, bracket, context)
+        bracket = bracket._replace(count=bracket.count + 1, hit=ops.logical_or(bracket.hit, explored.reached))
+        ended = ops.logical_or(bracket.count >= self.steps, explored.over)
         if self.abort_early:
             look = ops.equal(ops.mod(bracket.count, max(1, self.steps // _LOOKS)), 0)
-            stuck = ops.logical_and(look, seen.objective > _NOWHERE * bracket.before)
+            stuck = ops.logical_and(look, explored.objective > _NOWHERE * bracket.before)
             ended = ops.logical_or(ended, stuck)
-            bracket = bracket._replace(before=ops.where(look, seen.objective, bracket.before))
-        fresh = self.open(to_unit(x, ball))
-        inner = tuple(choose(ended, new, old) for new, old in zip(fresh, seen.inner, strict=True))
+            bracket = bracket._replace(before=ops.where(look, explored.objective, bracket.before))
+        fresh = self.open(to_unit(context.x, context.ball))
+        inner = tuple(choose(ended, new, old) for new, old in zip(fresh, explored.inner, strict=True))
         bracket = Bracket(
             *(ops.where(ended, new, old) for new, old in zip(bracket.next_search(), bracket, strict=True))
         )
-        return record.over(bracket.search >= self.searches), (*bracket, *inner)
+        over = bracket.search >= self.searches
+        return Tried(explored.point, explored.reached, over, (*bracket, *inner), queries=explored.queries)
 
 
-def to_unit(x: Any, ball: Ball) -> Any:
-    """Pixels in [0, 1]."""
+def to_unit(x: Tensor, ball: Ball) -> Tensor:
+    """Pixels x, float32 (batch, ...), from the ball's bounds to [0, 1]."""
     return (x - ball.low) / ball.full
 
 
-def adam(slope: Any, mean: Any, square: Any, count: Any) -> tuple[Any, Any, Any]:
+def adam(slope: Tensor, mean: Tensor, square: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """A step of length about 1 downhill (Kingma & Ba, 2015, Algorithm 1), each example by its own count.
 
     Args:
@@ -169,4 +154,4 @@ def adam(slope: Any, mean: Any, square: Any, count: Any) -> tuple[Any, Any, Any]
     mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * ops.square(slope)
     times = ops.cast(count + 1, "float32")
     rate = ops.sqrt(1 - ops.power(0.999, times)) / (1 - ops.power(0.9, times))
-    return -tall(rate, slope) * mean / (ops.sqrt(square) + 1e-8), mean, square
+    return -column(rate, slope) * mean / (ops.sqrt(square) + 1e-8), mean, square

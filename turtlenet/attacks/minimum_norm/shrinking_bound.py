@@ -2,45 +2,46 @@
 
 import abc
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from keras import ops
 
-from turtlenet import backend
-from turtlenet.attacks.goal import Goal, choose
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Record, check_counts, check_positive, tall
+from turtlenet.attacks.base import MOST, Attack
+from turtlenet.attacks.context import Context
+from turtlenet.attacks.goal import choose
+from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
 from turtlenet.attacks.minimum_norm.cw import FORMS, from_tanh, to_tanh
 from turtlenet.attacks.minimum_norm.penalty import adam, to_unit
-from turtlenet.balls import Ball
-from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, did_you_mean
-
-__all__ = ["Seen", "ShrinkingBound"]
+from turtlenet.balls.base import column
+from turtlenet.errors import SettingError
+from turtlenet.ranges import count, number, one_of
+from turtlenet.typing import State, Tensor
 
 _LOOKS = 10
 _NOWHERE = 0.9999
 
 
-class Seen(NamedTuple):
+class Iterate(NamedTuple):
     """What an iteration looks at.
 
     Attributes:
         point: In input units.
-        moved: Its distance from the input, pixel by pixel, in pixels of [0, 1].
+        delta: Its distance from the input, pixel by pixel, in pixels of [0, 1].
         loss: How much is missing to success, clipped at 0, float32 (batch,).
         reached: Whether it is a success.
         slope: Where the loss climbs, not clipped, for pixels of [0, 1].
     """
 
-    point: Any
-    moved: Any
-    loss: Any
-    reached: Any
-    slope: Any
+    point: Tensor
+    delta: Tensor
+    loss: Tensor
+    reached: Tensor
+    slope: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShrinkingBound(MinimumNorm):
+class ShrinkingBound(MinimumNorm, Iterative, Attack):
     """Minimizes c * loss + a penalty under a limit, and tightens the limit at each success (nn_robust_attacks).
 
     Examples do not wait for each other. Pixels are taken to [0, 1].
@@ -57,95 +58,82 @@ class ShrinkingBound(MinimumNorm):
         abort_early: Ends a search that brings the objective down by less than 0.01 % in a tenth of its steps.
     """
 
-    form: str = "projected"
-    steps: int = 1000
-    c: float = 1e-3
-    growth: float = 10.0
-    largest_c: float = 1e6
-    step_size: float = 0.01
-    confidence: float = 0.0
+    form: str = one_of("projected", FORMS)
+    steps: int = count(1000, low=1, high=MOST)
+    c: float = number(1e-3, above=0)
+    growth: float = number(10.0, above=1)
+    largest_c: float = number(1e6)
+    step_size: float = number(0.01, above=0)
+    confidence: float = number(0.0, low=0)
     abort_early: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_counts(self, "steps")
-        check_positive(self, "c", "step_size")
-        check_positive(self, "confidence", zero=True)
-        if self.form not in FORMS:
-            raise SpecError(f"Unknown form {self.form!r}.{did_you_mean(self.form, FORMS)}")
-        if not 1 < self.growth < float("inf"):
-            raise SettingError(f"Expected growth > 1; got {self.growth}.")
-        if not self.c <= self.largest_c < float("inf"):
+        if self.largest_c < self.c:
             raise SettingError(f"Expected largest_c >= c, which is {self.c}; got {self.largest_c}.")
 
     @property
     def length(self) -> int:
-        # No bound that is ever met: the weight and the limits end the search.
+        # Never reached: the weight and the limit end the search.
         return 1 << 30
 
     @abc.abstractmethod
-    def widest(self, x: Any) -> Any:
+    def widest(self, x: Tensor) -> Tensor:
         """The limit to begin with, a tensor (batch, ...)."""
 
     @abc.abstractmethod
-    def moved(self, unit: Any, original: Any, limit: Any) -> Any:
-        """How far pixels may go towards `unit` under the limit, all in [0, 1]."""
+    def change(self, unit: Tensor, original: Tensor, limit: Tensor) -> Tensor:
+        """How far pixels go from the input's towards others under the limit.
+
+        Args:
+            unit: The others, float32 (batch, ...) in [0, 1].
+            original: The input's, likewise.
+            limit: See `widest`.
+        """
 
     @abc.abstractmethod
-    def penalty(self, moved: Any, limit: Any) -> tuple[Any, Any]:
-        """What a perturbation costs (batch,), and its slope."""
+    def penalty(self, delta: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
+        """What a perturbation, float32 (batch, ...), costs (batch,), and the slope of that."""
 
     @abc.abstractmethod
-    def tighten(self, seen: Seen, limit: Any) -> tuple[Any, Any]:
+    def tighten(self, iterate: Iterate, limit: Tensor) -> tuple[Tensor, Tensor]:
         """The limit after a success, and whether it is as tight as can be (batch,)."""
 
-    def prepare(self, model: Classifier, x: Any, logits: Any, goal: Goal, *, ball: Ball, key: Any) -> tuple[Any, ...]:
-        place, zero = to_unit(x, ball), ops.zeros_like(x)
+    def prepare(self, context: Context, logits: Tensor) -> State:
+        x = context.x
+        place, zero = to_unit(x, context.ball), ops.zeros_like(x)
         place = to_tanh(place) if self.form == "tanh" else place
-        none = ops.zeros_like(goal.y)
+        none = ops.zeros_like(context.goal.y)
         far = ops.cast(none, "float32")
         return place, zero, zero, place, self.widest(x), far + self.c, none, far + float("inf")
 
-    def step(
-        self,
-        number: Any,
-        record: Record,
-        rest: tuple[Any, ...],
-        model: Classifier,
-        x: Any,
-        goal: Goal,
-        *,
-        ball: Ball,
-        key: Any,
-    ) -> tuple[Record, tuple[Any, ...]]:
+    def step(self, number: Tensor, rest: State, context: Context) -> Tried:
+        x = context.x
         place, mean, square, anchor, limit, c, count, before = rest
-        seen = self._look(place, limit, model, x, goal, ball)
-        record = record.noted(seen.point, seen.reached, self.measure(seen.point, x, ball)).spent(1)
-        cost, uphill = self.penalty(seen.moved, limit)
-        objective = c * seen.loss + cost
-        won = ops.logical_and(seen.reached, self.within(seen, limit))
-        tighter, tightest = self.tighten(seen, limit)
+        iterate = self._look(place, limit, context)
+        cost, uphill = self.penalty(iterate.delta, limit)
+        objective = c * iterate.loss + cost
+        won = ops.logical_and(iterate.reached, self.within(iterate, limit))
+        tighter, tightest = self.tighten(iterate, limit)
 
-        pull = ops.where(seen.loss > 0, c, ops.zeros_like(c))
-        total = tall(pull, x) * seen.slope + uphill
+        pull = ops.where(iterate.loss > 0, c, ops.zeros_like(c))
+        total = column(pull, x) * iterate.slope + uphill
         total = total / (2 * ops.square(ops.cosh(place))) if self.form == "tanh" else total
         move, mean, square = adam(total, mean, square, count)
-        moved = place + self.step_size * move
-        moved = moved if self.form == "tanh" else ops.clip(moved, 0.0, 1.0)
+        delta = place + self.step_size * move
+        delta = delta if self.form == "tanh" else ops.clip(delta, 0.0, 1.0)
         count = count + 1
         look = ops.equal(ops.mod(count, max(1, self.steps // _LOOKS)), 0)
         lost = count >= self.steps
         if self.abort_early:
             lost = ops.logical_or(lost, ops.logical_and(look, objective > _NOWHERE * before))
         lost = ops.logical_and(lost, ops.logical_not(won))
-        record = record.over(ops.logical_and(lost, c * self.growth > self.largest_c))
-        record = record.over(ops.logical_and(won, tightest))
-
+        over = ops.logical_or(ops.logical_and(lost, c * self.growth > self.largest_c), ops.logical_and(won, tightest))
         again = ops.logical_or(won, lost)
         zero = ops.zeros_like(x)
         anchor = choose(won, place, anchor)
-        after = (
-            choose(again, anchor, moved),
+        rest = (
+            choose(again, anchor, delta),
             choose(again, zero, mean),
             choose(again, zero, square),
             anchor,
@@ -154,22 +142,18 @@ class ShrinkingBound(MinimumNorm):
             ops.where(again, ops.zeros_like(count), count),
             ops.where(again, float("inf"), ops.where(look, objective, before)),
         )
-        return record, after
+        return Tried(iterate.point, iterate.reached, over, rest)
 
-    def within(self, seen: Seen, limit: Any) -> Any:
+    def within(self, iterate: Iterate, limit: Tensor) -> Tensor:
         """Whether a success keeps the limit, booleans (batch,)."""
-        return ops.ones_like(seen.reached)
+        return ops.ones_like(iterate.reached)
 
-    def _look(self, place: Any, limit: Any, model: Classifier, x: Any, goal: Goal, ball: Ball) -> Seen:
+    def _look(self, place: Tensor, limit: Tensor, context: Context) -> Iterate:
+        x, ball = context.x, context.ball
         original = to_unit(x, ball)
-        moved = self.moved(from_tanh(place) if self.form == "tanh" else place, original, limit)
-        # A pixel that did not move is the input's, to the last digit.
-        point = ops.where(ops.equal(moved, 0), x, ball.inside(ball.low + ball.full * (original + moved)))
-
-        def look(point: Any) -> tuple[Any, Any]:
-            logits = model(point)
-            return -goal.loss("margin", logits), goal.reached(logits)
-
-        gap, reached, slope = backend.input_gradient(look, point)
-        loss = ops.relu(gap + self.confidence)
-        return Seen(point, moved, loss, ops.logical_and(reached, loss <= 0), slope * ball.full)
+        delta = self.change(from_tanh(place) if self.form == "tanh" else place, original, limit)
+        # A pixel that did not change is exactly the input's.
+        point = ops.where(ops.equal(delta, 0), x, ball.inside(ball.low + ball.full * (original + delta)))
+        margin, reached, slope = context.gradient("margin", point)
+        loss = ops.relu(self.confidence - margin)
+        return Iterate(point, delta, loss, ops.logical_and(reached, loss <= 0), -slope * ball.full)

@@ -4,7 +4,7 @@ from turtlenet.attacks.score_based.base import ScoreBased
 from turtlenet.attacks.score_based.gradient_estimation import NES, SPSA, GradientEstimation
 from turtlenet.attacks.score_based.local_search import LocalSearch
 from turtlenet.attacks.score_based.one_pixel import OnePixel
-from turtlenet.attacks.score_based.pixels import Pixels, SinglePixel
+from turtlenet.attacks.score_based.pixels import SinglePixel
 from turtlenet.attacks.score_based.simba import SimBA
 from turtlenet.attacks.score_based.zoo import ZOO
 
@@ -15,7 +15,6 @@ __all__ = [
     "GradientEstimation",
     "LocalSearch",
     "OnePixel",
-    "Pixels",
     "ScoreBased",
     "SimBA",
     "SinglePixel",

@@ -10,8 +10,6 @@ from turtlenet.keras_files.legacy.keras1 import data_format
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.rules import Json
 
-__all__ = ["convert"]
-
 Arrays = list[np.ndarray]
 Shapes = Sequence[tuple[int, ...]]
 

@@ -4,8 +4,6 @@ from typing import Any
 
 from turtlenet.keras_files.legacy.rules import dicts
 
-__all__ = ["generation"]
-
 _OF_KERAS_1 = {"nb_filter", "border_mode", "dim_ordering", "output_dim", "input_dtype", "W_regularizer", "nb_feature"}
 
 

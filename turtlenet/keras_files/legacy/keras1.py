@@ -13,8 +13,6 @@ from turtlenet.errors import ModelError
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.rules import Json, rule
 
-__all__ = ["data_format"]
-
 _ORDERS = {"th": "channels_first", "tf": "channels_last"}
 # These depend on the order of the dimensions, and Keras 1 did not write it down.
 _UNTOLD = tuple(f"{kind}{n}D" for kind in ("UpSampling", "ZeroPadding", "Cropping", "SpatialDropout") for n in (2, 3))

@@ -8,8 +8,6 @@ from turtlenet.keras_files.legacy.removed_layers.bias import CHANNELS_FIRST
 from turtlenet.keras_files.legacy.removed_layers.masks import ATTENDING, DROPPING, MERGING
 from turtlenet.keras_files.legacy.rules import Json, rule
 
-__all__ = ["HARD_SIGMOID"]
-
 HARD_SIGMOID = {
     "module": "builtins",
     "class_name": "function",

@@ -3,8 +3,6 @@
 import re
 from dataclasses import dataclass
 
-__all__ = ["KerasVersion"]
-
 
 @dataclass(frozen=True)
 class KerasVersion:

@@ -12,8 +12,6 @@ from typing import Any
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.legacy.rules import Json
 
-__all__ = ["modern_graph"]
-
 _CONSTANT = "_CONSTANT_VALUE"
 _RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional"}
 # Keras writes layers in their order, and is through in a few rounds.

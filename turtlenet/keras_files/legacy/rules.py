@@ -11,8 +11,6 @@ from typing import Any
 
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 
-__all__ = ["RULES", "Json", "Rule", "dicts", "rule"]
-
 Json = dict[str, Any]
 
 

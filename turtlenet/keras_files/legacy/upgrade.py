@@ -15,8 +15,6 @@ from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.nodes import modern_graph
 from turtlenet.keras_files.legacy.rules import RULES, Json, dicts
 
-__all__ = ["Upgraded", "operation", "upgrade"]
-
 # Rules apply in the order in which these modules are imported.
 _ORDER = (keras1, keras2, theano, removed_layers)
 _MODELS = ("Sequential", "Functional", "Model")

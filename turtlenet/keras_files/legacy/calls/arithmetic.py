@@ -7,8 +7,6 @@ from keras import ops
 
 from turtlenet.keras_files.legacy.calls.constants import alike, is_integer, name_of, sizes, tensor, words
 
-__all__ = ["ARITHMETIC"]
-
 
 def _element(function: Callable) -> Callable:
     return lambda x: function(tensor(x))

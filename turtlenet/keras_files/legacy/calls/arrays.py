@@ -8,8 +8,6 @@ from keras import ops
 
 from turtlenet.keras_files.legacy.calls.constants import alike, sizes, tensor
 
-__all__ = ["ARRAYS"]
-
 
 def _getitem(tensor: Any, slice_spec: Any = None) -> Any:
     parts = slice_spec if isinstance(slice_spec, list) else [slice_spec]

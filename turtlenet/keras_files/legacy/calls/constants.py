@@ -7,8 +7,6 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-__all__ = ["alike", "attributes", "is_integer", "name_of", "plain", "portable", "sizes", "tensor", "words"]
-
 
 def plain(value: Any) -> Any:
     """Reads the wrappings that `tf.keras` puts around tuples, arrays, slices and the ellipsis."""

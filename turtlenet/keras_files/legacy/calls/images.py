@@ -8,8 +8,6 @@ from keras import ops
 
 from turtlenet.keras_files.legacy.calls.constants import is_integer, name_of, sizes, tensor
 
-__all__ = ["IMAGES", "resized"]
-
 
 def _order(data_format: Any) -> str:
     return "channels_first" if str(data_format or "").startswith("NC") else "channels_last"

@@ -14,8 +14,6 @@ from turtlenet.keras_files.legacy.calls.constants import attributes, plain, port
 from turtlenet.keras_files.legacy.calls.images import IMAGES
 from turtlenet.keras_files.legacy.calls.raw import RAW
 
-__all__ = ["TensorFlowCall", "call_of", "known"]
-
 Json = dict[str, Any]
 
 TABLE: dict[str, Callable] = {**ARITHMETIC, **ARRAYS, **IMAGES}

@@ -10,8 +10,6 @@ from turtlenet.keras_files.legacy.calls.arrays import ARRAYS
 from turtlenet.keras_files.legacy.calls.constants import words
 from turtlenet.keras_files.legacy.calls.images import IMAGES, resized
 
-__all__ = ["RAW"]
-
 _TABLE = {**ARITHMETIC, **ARRAYS, **IMAGES}
 
 

@@ -5,8 +5,6 @@ from typing import Any
 import keras
 from keras import initializers, layers, ops
 
-__all__ = ["ParametricSoftplus", "SReLU", "keras2_hard_sigmoid"]
-
 _registered = keras.saving.register_keras_serializable(package="turtlenet")
 
 

@@ -9,8 +9,6 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-__all__ = ["CHANNELS_FIRST"]
-
 
 class _BiasOfChannels:
     """Any convolution: what it does without a bias and an activation, then these."""

@@ -5,8 +5,6 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-__all__ = ["Cosine"]
-
 
 @keras.saving.register_keras_serializable(package="turtlenet")
 class Cosine(layers.Layer):

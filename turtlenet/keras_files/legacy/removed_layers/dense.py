@@ -5,8 +5,6 @@ from typing import Any
 import keras
 from keras import activations, constraints, initializers, layers, ops, regularizers
 
-__all__ = ["Highway", "MaxoutDense"]
-
 _registered = keras.saving.register_keras_serializable(package="turtlenet")
 
 

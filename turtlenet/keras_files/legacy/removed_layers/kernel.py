@@ -7,8 +7,6 @@ import keras
 import numpy as np
 from keras import constraints, initializers, layers, ops
 
-__all__ = ["RandomFourierFeatures"]
-
 
 @keras.saving.register_keras_serializable(package="turtlenet")
 class RandomFourierFeatures(layers.Layer):

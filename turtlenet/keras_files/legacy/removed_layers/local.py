@@ -11,8 +11,6 @@ import keras
 import numpy as np
 from keras import activations, constraints, initializers, layers, ops, regularizers
 
-__all__ = ["LocallyConnected1D", "LocallyConnected2D"]
-
 _registered = keras.saving.register_keras_serializable(package="turtlenet")
 
 

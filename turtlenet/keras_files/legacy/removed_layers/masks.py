@@ -12,24 +12,6 @@ from keras import layers, ops
 from keras.src import backend
 from keras.src.ops.numpy import Concatenate as Joined
 
-__all__ = [
-    "ATTENDING",
-    "DROPPING",
-    "MERGING",
-    "Add",
-    "Average",
-    "Concatenate",
-    "Identity",
-    "Maximum",
-    "Minimum",
-    "MultiHeadAttention",
-    "Multiply",
-    "Normalization",
-    "Rescaling",
-    "Subtract",
-    "UnmaskedMultiHeadAttention",
-]
-
 
 class _Merging:
     """The mask of Keras 2: a step counts where every input that has a mask says so."""

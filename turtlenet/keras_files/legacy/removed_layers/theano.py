@@ -11,8 +11,6 @@ from keras import layers, ops
 
 from turtlenet.keras_files.legacy.removed_layers.bias import CHANNELS_FIRST
 
-__all__ = ["HALF_PADDED"]
-
 
 class _Convolution:
     """Pads before it convolves, and is `valid` itself; its config says `same`."""
