@@ -1,5 +1,6 @@
 """Objectives, one Trainer under Keras `fit`, and the run that survives being killed."""
 
+from turtlenet.training.augmentation import Augmentation, augmentations
 from turtlenet.training.class_weights import class_weights
 from turtlenet.training.madry import Madry, Natural
 from turtlenet.training.objective import Objective, objectives
@@ -9,6 +10,7 @@ from turtlenet.training.trainer import Trainer
 
 __all__ = [
     "OPTIMIZERS",
+    "Augmentation",
     "Madry",
     "Natural",
     "Objective",
@@ -16,6 +18,7 @@ __all__ = [
     "Run",
     "Schedule",
     "Trainer",
+    "augmentations",
     "class_weights",
     "harden",
     "objectives",
