@@ -10,6 +10,7 @@ from turtlenet import backend, random
 from turtlenet.arguments import fitted
 from turtlenet.attacks import PGD, Attack
 from turtlenet.classifier import Classifier
+from turtlenet.training.augmentation import Augmentation, augmented, build
 from turtlenet.training.co_training import Turns
 from turtlenet.training.objective import Objective
 
@@ -46,6 +47,7 @@ class Trainer(backend.Steps, keras.Model):
             theirs on the batch they learn from.
         by_weight: Whether the loss of a weighted batch is divided by the sum of its weights, so that an example of
             weight 0 is as good as absent; or by the number of its examples, as Keras does.
+        augment: Changes of each training batch before it is attacked, as specs or `Augmentation`s; none in validation.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Trainer(backend.Steps, keras.Model):
         accumulate: int = 1,
         rivals: Sequence[Turns] = (),
         by_weight: bool = True,
+        augment: Sequence[str | Augmentation] = (),
     ):
         classifier, objective = fitted(classifier, Classifier, "classifier"), fitted(objective, Objective, "objective")
         seed, accumulate = fitted(seed, int, "seed"), fitted(accumulate, int, "accumulate")
@@ -74,6 +77,9 @@ class Trainer(backend.Steps, keras.Model):
         self.validation_attack = validation_attack or PGD(steps=20, early_stop=True)
         objective.check(classifier, self.sources)
         self.validation_attack.check(classifier, objective.ball)
+        self.augment = build(fitted(augment, Sequence[str | Augmentation], "augment"))
+        for each in self.augment:
+            each.check(classifier.input_shape, classifier.bounds)
         self._loss = keras.metrics.Mean(name="loss")
         self._clean = keras.metrics.Mean(name="accuracy")
         self._robust = keras.metrics.Mean(name="robust_accuracy")
@@ -111,6 +117,7 @@ class Trainer(backend.Steps, keras.Model):
         optimizer: Any = self.optimizer
         step = getattr(optimizer, "inner_optimizer", optimizer)._iterations
         key = random.fold_in(self._keys(x, self.seed), step)
+        x = augmented(x, self.augment, key, self.classifier)
         self._play(x, y, key)
         weights = self.network.trainable_variables
         counted = weight is None or not self.by_weight
