@@ -14,12 +14,13 @@ from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import SettingError, did_you_mean
+from turtlenet.training.augmentation import Augmentation
 from turtlenet.training.callbacks import BestRobust, CollapseWatch, Progress
 from turtlenet.training.checkpoint import Checkpoint, reseed
 from turtlenet.training.co_training import Turns
 from turtlenet.training.objective import Objective
 from turtlenet.training.resume import fit_from, take_up
-from turtlenet.training.stream import Batches, Stream
+from turtlenet.training.stream import Batches, Extra, Stream, own_share
 from turtlenet.training.trainer import Trainer
 
 __all__ = ["OPTIMIZERS", "Run", "Schedule", "harden"]
@@ -58,9 +59,9 @@ class Schedule:
         if self.optimizer not in OPTIMIZERS:
             raise SettingError(f"Unknown optimizer {self.optimizer!r}.{did_you_mean(self.optimizer, OPTIMIZERS)}")
 
-    def steps(self, examples: int) -> tuple[int, int]:
-        """Steps of an epoch, and of the whole run, for a number of training examples."""
-        each = self.steps_per_epoch or max(1, examples // self.batch_size)
+    def steps(self, examples: int, extra: Extra | None = None) -> tuple[int, int]:
+        """Steps of an epoch, and of the whole run, for a number of training examples beside the extra ones."""
+        each = self.steps_per_epoch or max(1, examples // own_share(self.batch_size, extra))
         return each, each * self.epochs
 
     def make(self, steps: int, own: Any) -> Any:
@@ -114,6 +115,8 @@ def harden(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     accumulate: int | None = 1,
     rivals: Sequence[Turns] = (),
+    augment: Sequence[Augmentation] = (),
+    extra: Extra | None = None,
     tell: Callable[[str], None] = print,
     verbose: bool = False,
 ) -> Run:
@@ -135,6 +138,8 @@ def harden(
         callbacks: Further Keras callbacks.
         accumulate: Parts that a batch is worked on in; see `Trainer`. None for as few as fit into memory.
         rivals: Networks that learn to attack the model meanwhile; they are trained in place.
+        augment: Changes of each training batch before it is attacked.
+        extra: Further examples, of which each training batch holds a share; an epoch is a pass over the others.
         tell: Is given findings, a line each.
         verbose: Whether to print a line for each epoch where no terminal shows the bar.
 
@@ -142,13 +147,15 @@ def harden(
         SettingError: The state to continue from belongs to a run with other settings.
         OutputError: The state cannot be read or written.
     """
-    stream = Stream(examples, schedule.batch_size, schedule.seed)
+    stream = Stream(examples, schedule.batch_size, schedule.seed, extra=extra)
     parts = accumulate or 1
     _check_shares(stream.batch_size, parts)
     if rivals and backend.shares() > 1:
         raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
-    each, total = schedule.steps(len(examples))
+    each, total = schedule.steps(len(examples), extra)
     who = {**(identity or {}), **dataclasses.asdict(schedule), "objective": objective.to_dict()}
+    who |= {"augment": [str(part) for part in augment]} if augment else {}
+    who |= {"extra_share": extra.share, "extra_count": len(extra.examples)} if extra else {}
     notes: dict[str, Any] = {"identity": who}
     reseed(classifier.model, schedule.seed)
     trainer = Trainer(
@@ -160,6 +167,7 @@ def harden(
         accumulate=parts,
         rivals=rivals,
         by_weight=False,
+        augment=augment,
     )
     trainer.compile(optimizer=schedule.make(total, own_optimizer), jit_compile=backend.uses_xla())
     if not trainer.optimizer.built:
