@@ -44,12 +44,12 @@ def test_of_a_pool_it_counts_the_mean_or_the_sum() -> None:
 
 
 def test_a_run_in_words() -> None:
-    cost = cost_of(Madry(attack=PGD, ball=BALL), 10, (70, 20), 128, 1000, attacks.build("pgd:steps=20"))
+    cost = cost_of(Madry(attack=PGD, ball=BALL), 10, (70, 1400), 128, 1000, attacks.build("pgd:steps=20"))
     words = "1,400 steps, 14,000 input gradients of 128 images, 1,400 weight gradients of 128, 20 validations on 1,000"
     assert str(cost) == words
-    half = cost_of(Madry(attack=PGD, ball=BALL, clean_share=0.5), 10, (70, 20), 128)
+    half = cost_of(Madry(attack=PGD, ball=BALL, clean_share=0.5), 10, (70, 1400), 128)
     assert str(half) == "1,400 steps, 14,000 input gradients of 64 images, 1,400 weight gradients of 128"
-    plain = cost_of(Natural(attack=PGD, ball=BALL), 10, (70, 20), 128)
+    plain = cost_of(Natural(attack=PGD, ball=BALL), 10, (70, 1400), 128)
     assert str(plain) == "1,400 steps, 1,400 weight gradients of 128"
     # 1,000 images with 21 passes take as long as 21,000 / (128 * 11) steps.
     assert cost.validation_steps == pytest.approx(21000 / 1408)
@@ -60,7 +60,7 @@ def test_an_objective_tells_its_passes() -> None:
     class Twice(Madry):
         passes = 2
 
-    assert cost_of(Twice(attack=PGD, ball=BALL), 10, (5, 2), 16).weight_gradients == 2
+    assert cost_of(Twice(attack=PGD, ball=BALL), 10, (5, 10), 16).weight_gradients == 2
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_fewer_steps_go_as_far() -> None:
 
 def cost(steps: int) -> Cost:
     """An epoch of 100 steps without validation."""
-    return cost_of(Madry(attack=with_steps(PGD, steps), ball=BALL), 10, (100, 1), 128)
+    return cost_of(Madry(attack=with_steps(PGD, steps), ball=BALL), 10, (100, 100), 128)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_the_clock_counts_what_is_left(monkeypatch) -> None:
     now = iter([10.0, 10.0 + 2.0 * TIMED])
     monkeypatch.setattr("turtlenet.training.cost.time.perf_counter", lambda: next(now))
     told: list[str] = []
-    clock = Clock(cost_of(Natural(attack=PGD, ball=BALL), 4, (50, 3), 8), told.append)
+    clock = Clock(cost_of(Natural(attack=PGD, ball=BALL), 4, (50, 150), 8), told.append)
     clock.set_params({"steps": 20})
     clock.on_epoch_begin(1)
     for batch in range(10):

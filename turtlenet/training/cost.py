@@ -120,7 +120,7 @@ def cost_of(
     Args:
         objective: What it minimizes; an objective's `passes` tell its weight gradients of a step, 1 without it.
         num_classes: Of the model.
-        steps: Steps of an epoch, and epochs.
+        steps: Steps of an epoch, and of the run; see `Schedule.steps`.
         batch_size: Images of a batch.
         validation: Images of validation.
         validation_attack: The attack of validation.
@@ -133,7 +133,7 @@ def cost_of(
     passes = getattr(objective, "passes", 1)
     return Cost(
         steps=steps[0],
-        epochs=steps[1],
+        epochs=steps[1] // steps[0],
         batch_size=batch_size,
         attacked=attacked,
         input_gradients=gradients,
