@@ -38,13 +38,15 @@ __all__ = ["command"]
     "--generator-moves", type=int, default=1, show_default=True, help="Of advgan, before each step; 0: none."
 )
 @click.option("--recipe", help="Settings by name or path, such as qusecnets-tq; options given beside it count.")
+@click.option("--preset", help="quick, balanced or strong: a good choice for minutes, an hour or a night.")
 @threat_options
 @device_options
 @loading_options
 @click.option("--objective", default="madry", show_default=True, help="madry, madry:clean_share=0.5, natural, ...")
 @click.option("--defence", "defences", multiple=True, help="A layer to put in front: trainable-quantization, ...")
 @click.option("--source", "sources", multiple=True, help="Another model to craft on (objective craft_on=...).")
-@click.option("--epochs", type=int, default=20, show_default=True)
+@click.option("--epochs", type=int, help="Passes over the data; 20, or as many as --time allows.")
+@click.option("--time", help="How long training may take, such as 2h or 45m: chooses epochs, and steps of the attack.")
 @click.option("--steps-per-epoch", type=int, default=0, help="Steps that count as an epoch; a pass by default.")
 @click.option("--batch-size", type=BatchSize(), default=128, show_default=True, help="auto: 128, as memory allows.")
 @click.option("--accumulate", type=int, default=1, show_default=True, help="Parts of a batch, one after the other.")
@@ -54,6 +56,9 @@ __all__ = ["command"]
 @click.option("--validation", type=int, help="Training images held out to choose the best epoch.")
 @click.option("--validation-attack", help="The attack of validation; 20 steps of pgd by default.")
 @click.option("--class-weight", type=ClassWeight(), help="balanced, or weights of classes: 0:1,3:2.5; 1 by default.")
+@click.option("--augment", multiple=True, help="Changes of training images: shift:pixels=2, flip, mnist, cifar, ...")
+@click.option("--extra", help="Further data to mix in, by name or path.")
+@click.option("--extra-share", type=float, help="Their share of each batch; 0.7 by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="The hardened model; MODEL-hardened.h5 by default.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for a report of both models on test images.")
 @click.option("--limit", type=Count(), default=1000, show_default=True, help="Most test images there; 0 for all.")
@@ -65,6 +70,7 @@ def command(
     /,
     model: str,
     recipe: str | None,
+    preset: str | None,
     out: Path | None,
     report: Path | None,
     limit: int,
@@ -82,7 +88,7 @@ def command(
     from turtlenet.workflows.train import harden_model
 
     given = {name for name in settings if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    said = recipes.find(recipe).settings if recipe else {}
+    said = recipes.said(preset, recipe)
     settings |= {name: value for name, value in said.items() if name not in given}
     norm = settings.pop("norm")
     target = out or Path(model).with_name(f"{Path(model).stem}-hardened.h5")

@@ -9,7 +9,10 @@ from turtlenet.errors import SpecError, did_you_mean
 from turtlenet.radius import check_radius
 from turtlenet.toml_files import Shelf
 
-__all__ = ["Recipe", "find", "names"]
+__all__ = ["PRESETS", "Recipe", "find", "names", "said"]
+
+PRESETS = ("quick", "balanced", "strong")
+"""Recipes for any model, for who asks for minutes, an hour or a night."""
 
 _SHELF = Shelf("recipe", "defences", "recipes")
 
@@ -23,7 +26,8 @@ class Recipe:
         source: The paper or page that the settings come from.
         defences: Specs of layers to put around the model, from the input on.
         objective, attack, norm, eps, epochs, steps_per_epoch, batch_size, learning_rate, optimizer, warmup,
-            validation, validation_attack, class_weight: See `turtlenet.workflows.train.harden_model`.
+            validation, validation_attack, class_weight, augment, extra, extra_share, time: See
+            `turtlenet.workflows.train.harden_model`.
     """
 
     title: str = ""
@@ -42,6 +46,10 @@ class Recipe:
     validation: int | None = None
     validation_attack: str | None = None
     class_weight: str | None = None
+    augment: list[str] | None = None
+    extra: str | None = None
+    extra_share: float | None = None
+    time: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -66,6 +74,17 @@ def find(name: str) -> Recipe:
             raise SpecError(f"Expected {wanted} for {key!r} in recipe {path}; got {value!r}.")
     check_radius(data, f"recipe {path}")
     return Recipe(**data)
+
+
+def said(preset: str | None, recipe: str | None) -> dict[str, Any]:
+    """What a preset and a recipe say together; the recipe counts more.
+
+    Raises:
+        SpecError: No such preset or recipe, or a file that is not one.
+    """
+    if preset is not None and preset not in PRESETS:
+        raise SpecError(f"Unknown preset {preset!r}.{did_you_mean(preset, PRESETS)}")
+    return {name: value for each in (preset, recipe) if each for name, value in find(each).settings.items()}
 
 
 def names() -> list[str]:

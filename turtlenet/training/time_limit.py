@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,13 +14,14 @@ from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
+from turtlenet.training.checkpoint import read_notes
 from turtlenet.training.cost import TIMED, Cost, duration
 from turtlenet.training.objective import Objective
 from turtlenet.training.run import Schedule
 from turtlenet.training.stream import Stream
 from turtlenet.training.trainer import Trainer
 
-__all__ = ["MOST_EPOCHS", "Choice", "choose", "pace_of", "parsed_time", "with_steps"]
+__all__ = ["MOST_EPOCHS", "Choice", "choose", "fit_into", "kept_choice", "pace_of", "parsed_time", "with_steps"]
 
 MOST_EPOCHS = 200
 """The most epochs that are chosen where none are given: later ones seldom help, and the best is kept."""
@@ -44,6 +46,26 @@ class Choice:
 
     epochs: int
     steps: int = 0
+
+    def attack(self, attack: Attack) -> Attack:
+        """An attack as it was chosen."""
+        return with_steps(attack, self.steps) if self.steps else attack
+
+
+def kept_choice(checkpoint: Path) -> Choice | None:
+    """What a run chose that is to be continued; None where its state tells none.
+
+    The steps of a continued run are not timed again: it would be another run.
+    """
+    if not backend.from_first(checkpoint.exists):
+        return None
+    noted = read_notes(checkpoint).get("identity", {}).get("time")
+    if not isinstance(noted, dict):
+        return None
+    epochs, steps = noted.get("epochs"), noted.get("steps")
+    if type(epochs) is not int or type(steps) is not int or epochs < 1 or steps < 0:
+        return None
+    return Choice(epochs=epochs, steps=steps)
 
 
 def parsed_time(text: str) -> float:
@@ -85,7 +107,7 @@ def choose(
     Raises:
         SettingError: Not even one epoch with two steps of the attack fits.
     """
-    own = _steps_of(attack)
+    own, seconds = _steps_of(attack), max(0.0, seconds)
     few = min(_FEW_EPOCHS, most)
     for steps in range(own, min(own, _FEW_STEPS) - 1, -1):
         each = cost(steps).seconds(step(steps), epochs=1)
@@ -98,6 +120,38 @@ def choose(
             f"Expected time for one epoch{against}, about {duration(each)}; {duration(seconds)} are left."
         )
     return Choice(epochs=epochs, steps=0 if steps == own else steps)
+
+
+def fit_into(
+    seconds: float,
+    classifier: Classifier,
+    objective: Objective,
+    schedule: Schedule,
+    stream: Stream,
+    cost: Callable[[Objective], Cost],
+    *,
+    most: int | None,
+    own_optimizer: Any = None,
+    **settings: Any,
+) -> Choice:
+    """Times a few steps of a run and chooses what fits; see `choose` and `pace_of`.
+
+    Args:
+        seconds: The time, from now on.
+        cost: What the run costs with an objective.
+        most: The most epochs; None for `MOST_EPOCHS`.
+    """
+    began = time.monotonic()
+    pace = pace_of(classifier, objective, schedule, stream, own_optimizer, **settings)
+    # The run builds a graph of its own, as each of the measurements did.
+    spent = 2 * (time.monotonic() - began)
+
+    def with_attack(steps: int) -> Cost:
+        return cost(dataclasses.replace(objective, attack=_asked(objective.attack, steps)))
+
+    return backend.from_first(
+        lambda: choose(seconds - spent, with_attack, pace, objective.attack, MOST_EPOCHS if most is None else most)
+    )
 
 
 def pace_of(
@@ -125,10 +179,8 @@ def pace_of(
     counts = sorted({own, min(own, _FEW_STEPS)})
     found = {}
     for count in counts:
-        attack = objective.attack if count == own else with_steps(objective.attack, count)
-        trainer = Trainer(
-            classifier, dataclasses.replace(objective, attack=attack), seed=schedule.seed, by_weight=False, **settings
-        )
+        timed = dataclasses.replace(objective, attack=_asked(objective.attack, count))
+        trainer = Trainer(classifier, timed, seed=schedule.seed, by_weight=False, **settings)
         trainer.compile(optimizer=schedule.make(1000, own_optimizer), jit_compile=backend.uses_xla())
         try:
             found[count] = _timed(trainer, stream)
@@ -169,6 +221,10 @@ def _timed(trainer: Trainer, stream: Stream) -> float:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return backend.from_first(lambda: (watch.times[-1] - watch.times[0]) / TIMED)
+
+
+def _asked(attack: Attack, steps: int) -> Attack:
+    return attack if steps == _steps_of(attack) else with_steps(attack, steps)
 
 
 def _steps_of(attack: Attack) -> int:

@@ -19,23 +19,37 @@ from turtlenet.bars import aside
 from turtlenet.batching import check_agreement
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
+from turtlenet.data import Data
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import note, remember, trained_on
-from turtlenet.data.prepare import DataType, hold_out, load_data
+from turtlenet.data.prepare import DataType, hold_out, load_data, load_extra
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import DataError, SettingError, at_least
 from turtlenet.files import PathType
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
-from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives, recipes
+from turtlenet.training import Augmentation, Objective, Run, Schedule, class_weights, harden, objectives, recipes
+from turtlenet.training import augmentation as augmentation_family
 from turtlenet.training.attack_pool import check_without_ball, drawn_from
+from turtlenet.training.cost import Clock, Cost, cost_of
+from turtlenet.training.stream import Extra, Stream
+from turtlenet.training.time_limit import fit_into, kept_choice, parsed_time
 
 __all__ = ["harden_model", "train"]
+
+_EXTRA_SHARE = 0.7
+_VALIDATION = "pgd:steps=20,early_stop=true"
+"""The attack of validation where none is given, as `Trainer` has it."""
 
 
 @checked()
 def train(
-    model: ModelType, data: DataType | None = None, *, recipe: str | None = None, **settings: Any
+    model: ModelType,
+    data: DataType | None = None,
+    *,
+    recipe: str | None = None,
+    preset: str | None = None,
+    **settings: Any,
 ) -> keras.Model:
     """Hardens a model by adversarial training; gives a new model and leaves the one given as it is.
 
@@ -44,14 +58,14 @@ def train(
         data: What to train on: `(x, y)` or `(x, y, sample_weight)`, a name, a path, or a finite stream of batches
             (`tf.data`, `PyDataset`, a generator: read once); None for the embedded sample where it fits.
         recipe: The name or path of a recipe, whose settings hold where none is given.
+        preset: `quick`, `balanced` or `strong`: the recipe of that name, for whom the recipe says nothing.
         **settings: Those of `harden_model`.
 
     Returns:
         The hardened model, with the architecture, the head and the compiled state of the one given, behind its
         defences if there are any.
     """
-    said = recipes.find(recipe).settings if recipe else {}
-    return harden_model(model, data, **{**said, **settings})[0]
+    return harden_model(model, data, **{**recipes.said(preset, recipe), **settings})[0]
 
 
 @checked()
@@ -69,7 +83,7 @@ def harden_model(
     defences: Sequence[str | Defence | Conversion] = (),
     bounds: tuple[float, float] | None = None,
     head: str = "auto",
-    epochs: int = 20,
+    epochs: int | None = None,
     steps_per_epoch: int = 0,
     batch_size: int | None = 128,
     accumulate: int = 1,
@@ -80,6 +94,10 @@ def harden_model(
     validation: int | None = None,
     validation_attack: str | Attack | None = None,
     class_weight: Any = None,
+    augment: Sequence[str | Augmentation] = (),
+    extra: DataType | None = None,
+    extra_share: float | None = None,
+    time: str | None = None,
     sources: Sequence[ModelType] = (),
     seed: int = 0,
     checkpoint: PathType | None = None,
@@ -108,7 +126,8 @@ def harden_model(
         defences: Layers to put in front of the model before it is trained, from the input on; specs or layers.
         bounds: Smallest and largest value of a pixel; None tells them from the model.
         head: What the model's outputs are; see `turtlenet.models.logits_model`.
-        epochs, steps_per_epoch, learning_rate, optimizer, seed: See `turtlenet.training.Schedule`.
+        epochs: Passes over the training data; None for 20, or for as many as fit into `time`, at most 200.
+        steps_per_epoch, learning_rate, optimizer, seed: See `turtlenet.training.Schedule`.
         batch_size: Examples in a batch, of all devices together; None for 128, in as many parts as memory asks for.
         accumulate: Parts that a batch is worked on in, one after the other: less memory, the same step.
         precision: What layers compute in while training: `float32`, `bfloat16` or `float16`; see
@@ -119,6 +138,15 @@ def harden_model(
         class_weight: How much examples of each class count in training: `balanced`, each class alike; a dict of
             classes and weights; or a weight for each class. Weights of examples, `(x, y, sample_weight)`, multiply
             them; neither counts in validation.
+        augment: Changes of each training batch before it is attacked: specs such as `shift:pixels=2`, `flip`,
+            `crop:padding=4` and `cutout:size=8`, or `mnist` and `cifar` for their usual sets.
+        extra: Further data, such as generated images, in any form that `data` has; none is held out for validation. An
+            epoch is a pass over the other data.
+        extra_share: Their share of each batch; None for 0.7 (Gowal et al., 2021, "Improving robustness using generated
+            data").
+        time: How long training may take on this machine: `2h`, `90m`, `45s`. A few steps are timed; then as many
+            epochs are chosen as fit, and fewer steps of the attack where else fewer than 10 epochs would. A run that
+            continues keeps what was chosen.
         sources: Other, fixed models to craft on; see the objective's `craft_on`.
         checkpoint: Where the run's state lies.
         resume: Whether to continue from there.
@@ -135,7 +163,7 @@ def harden_model(
         TurtlenetError: Anything that does not fit, in one line, before training starts.
     """
     schedule = Schedule(
-        epochs=epochs,
+        epochs=20 if epochs is None else epochs,
         steps_per_epoch=steps_per_epoch,
         batch_size=128 if batch_size is None else batch_size,
         learning_rate=learning_rate,
@@ -143,6 +171,9 @@ def harden_model(
         seed=seed,
     )
     at_least(1, accumulate=accumulate)
+    seconds = None if time is None else parsed_time(time)
+    if extra is None and extra_share is not None:
+        raise SettingError(f"Expected extra data for extra_share={extra_share}; got none: pass --extra.")
     models.check_precision(precision)
     if not 0 <= warmup <= 1:
         raise SettingError(f"Expected warmup from 0 to 1, a share of the run; got {warmup}.")
@@ -154,6 +185,9 @@ def harden_model(
         models.check_writable(out, hardened)
     restore = models.compute_in(hardened, precision)
     victim = models.classifier(hardened, bounds=bounds, head=head)
+    augment = augmentation_family.build(augment)
+    for change in augment:
+        change.check(victim.input_shape, victim.bounds)
     computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
     known = models.classifier(before, bounds=victim.bounds, head=head) if defences else victim
@@ -177,8 +211,16 @@ def harden_model(
         balance = class_weights(class_weight, examples.labels, victim.num_classes)
         examples = examples.weighted(np.asarray(balance)[examples.labels])
         identity["class_weight"] = balance
+    further, extra_facts = None, None
+    if extra is not None:
+        further, extra_facts = _further(extra, extra_share, victim, balance)
+        identity["extra"] = extra_facts["sha256"]
+        if clustered:
+            check_agreement(identity["model"], identity["extra"])
+        # What does not fit is said before anything long starts.
+        Stream(examples, schedule.batch_size, seed, extra=further)
     identity |= {"validation": len(held_out) if held_out else 0, "generator_moves": generator_moves}
-    _, total = schedule.steps(len(examples))
+    _, total = schedule.steps(len(examples), further)
     tell = aside(tell) if number == 0 else _silent
     ball = ball_for(victim, norm, eps)
     made = drawn_from(attack, attack_weights, attack_drawn)
@@ -188,6 +230,38 @@ def harden_model(
         plan = _objective(objective, made, ball, round(warmup * total))
         # An objective that was given whole has a generator of its own, which is left as it is.
         rivals = [] if isinstance(objective, Objective) else rivals_in(made, ball, generator_moves, seed)
+        watched = attack_family.build(validation_attack) if validation_attack else None
+        crafted_on = [source_for(source, victim, precision) for source in sources]
+        own_optimizer = getattr(hardened, "optimizer", None)
+
+        def cost(plan: Objective, schedule: Schedule) -> Cost:
+            count = 0 if held_out is None else len(held_out)
+            checked = (watched or attack_family.build(_VALIDATION)) if count else None
+            steps = schedule.steps(len(examples), further)
+            return cost_of(plan, victim.num_classes, steps, schedule.batch_size, count, checked)
+
+        if seconds is not None:
+            choice = kept_choice(Path(checkpoint)) if resume and checkpoint else None
+            choice = choice or fit_into(
+                seconds,
+                victim,
+                plan,
+                schedule,
+                Stream(examples, schedule.batch_size, seed, extra=further),
+                lambda plan: cost(plan, schedule),
+                most=epochs,
+                own_optimizer=own_optimizer,
+                sources=crafted_on,
+                accumulate=accumulate,
+                rivals=rivals,
+                augment=augment,
+            )
+            identity["time"] = {"seconds": seconds, **dataclasses.asdict(choice)}
+            schedule = dataclasses.replace(schedule, epochs=choice.epochs)
+            _, total = schedule.steps(len(examples), further)
+            plan = dataclasses.replace(plan, attack=choice.attack(plan.attack))
+            if not isinstance(objective, Objective):
+                plan = dataclasses.replace(plan, warmup_steps=round(warmup * total))
         opening = [
             f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
             f"threat: {describe_ball(plan.ball, victim.input_shape, why_eps(victim, norm, eps))}; "
@@ -196,6 +270,13 @@ def harden_model(
         ]
         if shields:
             opening.append(f"defences: {', '.join(shields)}")
+        if further is not None:
+            opening.append(f"extra: {further.examples.describe()}; {further.share:g} of each batch")
+        if augment:
+            opening.append(f"augment: {', '.join(map(str, augment))}")
+        expected = cost(plan, schedule)
+        chosen = f"; chosen for {time}: {schedule.epochs} epochs, {plan.attack}" if time else ""
+        opening.append(f"cost: {expected}{chosen}")
         if resume and not (checkpoint and Path(checkpoint).exists()):
             opening.insert(0, f"nothing to continue at {checkpoint}: starting anew")
         run = harden(
@@ -204,15 +285,17 @@ def harden_model(
             plan,
             schedule,
             validation=held_out,
-            validation_attack=attack_family.build(validation_attack) if validation_attack else None,
-            sources=[source_for(source, victim, precision) for source in sources],
-            own_optimizer=getattr(hardened, "optimizer", None),
+            validation_attack=watched,
+            sources=crafted_on,
+            own_optimizer=own_optimizer,
             checkpoint=Path(checkpoint) if checkpoint else None,
             resume=resume,
             identity=identity,
-            callbacks=[_Opening(tell, opening), *callbacks],
+            callbacks=[_Opening(tell, opening), Clock(expected, tell), *callbacks],
             accumulate=None if batch_size is None else accumulate,
             rivals=rivals,
+            augment=augment,
+            extra=further,
             tell=tell,
             verbose=verbose,
         )
@@ -224,9 +307,25 @@ def harden_model(
     recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
     if balance is not None:
         recipe["class_weight"] = balance
+    recipe |= {"augment": [str(each) for each in augment]} if augment else {}
+    recipe |= {"extra": extra_facts} if extra_facts else {}
+    recipe |= {"time": time} if time else {}
     recipe |= {"precision": computed, "defences": shields, "validation": len(held_out) if held_out else 0}
-    remember(hardened, [*trained_on(model), seen])
+    learned = [seen] if further is None else [seen, note(Data(further.examples.name, train=further.examples))]
+    remember(hardened, [*trained_on(model), *learned])
     return hardened, dataclasses.replace(run, recipe=recipe)
+
+
+def _further(
+    data: DataType, share: float | None, victim: Classifier, balance: Sequence[float] | None
+) -> tuple[Extra, dict[str, Any]]:
+    """Extra examples, weighted as their classes are, and what the model's file says of them."""
+    examples = load_extra(data, victim)
+    if balance is not None:
+        examples = examples.weighted(np.asarray(balance)[examples.labels])
+    extra = Extra(examples, _EXTRA_SHARE if share is None else share)
+    facts = {"name": examples.name, "count": len(examples), "sha256": examples.sha256(), "share": extra.share}
+    return extra, facts
 
 
 def _own(model: keras.Model, tell: Callable[[str], None]) -> keras.Model:
