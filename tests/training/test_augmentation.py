@@ -63,7 +63,7 @@ def test_cutout_covers_a_square_around_a_pixel() -> None:
 
 @pytest.mark.parametrize("name", augmentations.names())
 def test_draws_belong_to_the_example(name) -> None:
-    (whole, *_), order = build([name]), np.random.default_rng(1).permutation(COUNT)[:15]
+    (whole, *_), order = build([name], X.shape[1:]), np.random.default_rng(1).permutation(COUNT)[:15]
     part = made(whole, X[order], np.asarray(KEY)[order])
     assert np.array_equal(part, made(whole)[order]) and not np.array_equal(part, X[order])
 
@@ -85,6 +85,22 @@ def test_sets_are_their_parts() -> None:
         "crop:reflect=True",
     ]
     assert build([str(Shift(pixels=3, fill=0.5))]) == (Shift(pixels=3, fill=0.5),)
+
+
+@pytest.mark.parametrize(
+    ("shape", "parts"),
+    [
+        ((28, 28, 1), "shift"),
+        ((784,), "shift"),
+        ((1, 8, 8), "shift:pixels=1"),
+        ((32, 32, 3), "crop flip"),
+        ((3, 224, 224), "crop:padding=28 flip"),
+        ((20,), ""),
+        ((4, 8, 8, 3), ""),
+    ],
+)
+def test_auto_suits_the_images(shape, parts) -> None:
+    assert " ".join(map(str, build(["auto"], shape))) == parts
 
 
 def test_a_step_trains_on_augmented_images_and_validation_does_not(small: Classifier) -> None:

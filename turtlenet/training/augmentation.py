@@ -21,7 +21,19 @@ from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.radius import channels, is_image
 from turtlenet.registry import Registry
 
-__all__ = ["Augmentation", "Crop", "Cutout", "Flip", "Shift", "augmentations", "augmented", "build", "cifar", "mnist"]
+__all__ = [
+    "Augmentation",
+    "Crop",
+    "Cutout",
+    "Flip",
+    "Shift",
+    "augmentations",
+    "augmented",
+    "auto",
+    "build",
+    "cifar",
+    "mnist",
+]
 
 # Tells the draws of an augmentation from those of the attack.
 _AUGMENT = 0xA0600
@@ -63,7 +75,7 @@ class Augmentation(abc.ABC):
     @final
     def __call__(self, x: Any, *, key: Any, low: float) -> Any:
         """The inputs (batch, ...) with their images changed; see `change`."""
-        height, width, depth, first = self._layout(x.shape[1:])
+        height, width, depth, first = _layout(x.shape[1:])
         if first:
             images = self.change(ops.transpose(x, (0, 2, 3, 1)), key=key, low=low)
             return ops.transpose(images, (0, 3, 1, 2))
@@ -76,7 +88,10 @@ class Augmentation(abc.ABC):
         Raises:
             SettingError: Such inputs.
         """
-        layout = self._layout(shape)
+        if not is_image(shape) or len(shape) > 3:
+            text = "x".join(map(str, shape))
+            raise SettingError(f"Expected a model of images for augment {self}; got one of inputs of shape {text}.")
+        layout = _layout(shape)
         fill = getattr(self, "fill", None)
         if fill is not None and not bounds[0] <= fill <= bounds[1]:
             raise SettingError(f"Expected fill within [{bounds[0]:g}, {bounds[1]:g}] for augment {self}; got {fill}.")
@@ -88,19 +103,6 @@ class Augmentation(abc.ABC):
     def reach(self) -> int:
         """By how many pixels an image may move; less than its side."""
         return 0
-
-    def _layout(self, shape: tuple[int, ...]) -> _Layout:
-        kind, how = channels(shape)
-        if not is_image(shape) or len(shape) > 3:
-            text = "x".join(map(str, shape))
-            raise SettingError(f"Expected a model of images for augment {self}; got one of inputs of shape {text}.")
-        if len(shape) == 1:
-            depth = 3 if kind == "color" else 1
-            side = math.isqrt(shape[0] // depth)
-            return _Layout(side, side, depth)
-        if how.endswith("channels first)"):
-            return _Layout(shape[1], shape[2], shape[0], first=True)
-        return _Layout(shape[0], shape[1], shape[2] if len(shape) == 3 else 1)
 
     def __str__(self) -> str:
         """The spec that builds this augmentation: its name, and the settings that are not the defaults."""
@@ -233,8 +235,23 @@ def cifar() -> tuple[Augmentation, ...]:
     return Crop(padding=4), Flip()
 
 
-def build(specs: Sequence[str | Augmentation]) -> tuple[Augmentation, ...]:
+@augmentations.register("auto")
+def auto(shape: Any = ()) -> tuple[Augmentation, ...]:
+    """The usual set for the model's images: shift for gray ones, crop and flip for color ones, none for others."""
+    if not is_image(shape) or len(shape) > 3:
+        return ()
+    height, width, depth, _ = _layout(shape)
+    if depth == 1:
+        return (Shift(pixels=max(1, min(height, width) // 14)),)
+    return Crop(padding=max(1, min(height, width) // 8)), Flip()
+
+
+def build(specs: Sequence[str | Augmentation], shape: tuple[int, ...] = ()) -> tuple[Augmentation, ...]:
     """The augmentations that specs describe, those of a set one by one.
+
+    Args:
+        specs: Specs, or `Augmentation`s.
+        shape: Of the model's inputs, without the batch, which `auto` goes by.
 
     Raises:
         SpecError: An unknown name or setting.
@@ -242,7 +259,7 @@ def build(specs: Sequence[str | Augmentation]) -> tuple[Augmentation, ...]:
     """
     built: list[Augmentation] = []
     for spec in specs:
-        made = spec if isinstance(spec, Augmentation) else augmentations.build(spec)
+        made = spec if isinstance(spec, Augmentation) else augmentations.build(spec, {"shape": tuple(shape)})
         built += made if isinstance(made, tuple) else [made]
     return tuple(built)
 
@@ -259,6 +276,18 @@ def augmented(x: Any, augment: Sequence[Augmentation], key: Any, model: Classifi
     for number, each in enumerate(augment):
         x = each(x, key=random.fold_in(key, _AUGMENT + number), low=model.bounds[0])
     return x
+
+
+def _layout(shape: tuple[int, ...]) -> _Layout:
+    """The image that inputs of a shape are."""
+    kind, how = channels(shape)
+    if len(shape) == 1:
+        depth = 3 if kind == "color" else 1
+        side = math.isqrt(shape[0] // depth)
+        return _Layout(side, side, depth)
+    if how.endswith("channels first)"):
+        return _Layout(shape[1], shape[2], shape[0], first=True)
+    return _Layout(shape[0], shape[1], shape[2] if len(shape) == 3 else 1)
 
 
 def _moved(images: Any, offsets: Any, fill: float | None) -> Any:

@@ -77,7 +77,7 @@ class Trainer(backend.Steps, keras.Model):
         self.validation_attack = validation_attack or PGD(steps=20, early_stop=True)
         objective.check(classifier, self.sources)
         self.validation_attack.check(classifier, objective.ball)
-        self.augment = build(fitted(augment, Sequence[str | Augmentation], "augment"))
+        self.augment = build(fitted(augment, Sequence[str | Augmentation], "augment"), classifier.input_shape)
         for each in self.augment:
             each.check(classifier.input_shape, classifier.bounds)
         self._loss = keras.metrics.Mean(name="loss")

@@ -139,7 +139,8 @@ def harden_model(
             classes and weights; or a weight for each class. Weights of examples, `(x, y, sample_weight)`, multiply
             them; neither counts in validation.
         augment: Changes of each training batch before it is attacked: specs such as `shift:pixels=2`, `flip`,
-            `crop:padding=4` and `cutout:size=8`, or `mnist` and `cifar` for their usual sets.
+            `crop:padding=4` and `cutout:size=8`, `mnist` and `cifar` for their usual sets, or `auto`
+            for that of the model's images.
         extra: Further data, such as generated images, in any form that `data` has; none is held out for validation. An
             epoch is a pass over the other data.
         extra_share: Their share of each batch; None for 0.7 (Gowal et al., 2021, "Improving robustness using generated
@@ -185,7 +186,7 @@ def harden_model(
         models.check_writable(out, hardened)
     restore = models.compute_in(hardened, precision)
     victim = models.classifier(hardened, bounds=bounds, head=head)
-    augment = augmentation_family.build(augment)
+    augment = augmentation_family.build(augment, victim.input_shape)
     for change in augment:
         change.check(victim.input_shape, victim.bounds)
     computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
