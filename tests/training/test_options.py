@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from turtlenet.data.parts import trained_on
+from turtlenet.data import load
+from turtlenet.data.parts import choose, saw, trained_on
 from turtlenet.errors import DataError, SettingError, SpecError
 from turtlenet.training import recipes, time_limit
 from turtlenet.workflows.train import harden_model
@@ -35,7 +36,7 @@ def same(one, other) -> bool:
 
 @pytest.fixture
 def more(tmp_path):
-    """A file of extra images, with test images that are nobody's business."""
+    """A file of extra images."""
     path = tmp_path / "more.npz"
     np.savez(path, x=DRAW.integers(0, 256, (40, 8, 8)).astype("uint8"), y=np.arange(40) % 4)
     return path
@@ -56,6 +57,9 @@ def test_extra_data_and_augmentation_are_told_and_noted(more) -> None:
     assert (facts["name"], facts["count"], facts["share"], len(facts["sha256"])) == (str(more), 40, 0.5, 64)
     own, further = trained_on(hardened)
     assert (own["count"], further["count"], further["data"]) == (60, 40, str(more))
+    # Who scores these images is told so.
+    given = load(more)
+    assert saw([further], choose(given), given) and not saw([own], choose(given), given)
 
 
 def test_a_time_chooses_a_fixed_run(monkeypatch, tmp_path) -> None:
