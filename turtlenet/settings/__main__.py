@@ -4,8 +4,8 @@ from turtlenet.settings import TrainSettings, table
 
 HEAD = """# Settings
 
-Written by `python -m turtlenet.settings` from the fields of `turtlenet/settings/`: each is an option of the command line,
-an argument of the function in Python and, where it fits, a key of a recipe.
+Written by `python -m turtlenet.settings` from the fields of `turtlenet/settings/`: each is an option of the command
+line, an argument of the function in Python and, where it fits, a key of a recipe.
 """
 WORKFLOWS = {"`turtlenet train`, `turtlenet.train`": TrainSettings}
 

@@ -15,7 +15,18 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from turtlenet.ranges import check_ranges
 from turtlenet.settings.later import ModelType
 
-__all__ = ["Settings", "hints", "options", "setting", "table", "takes"]
+__all__ = [
+    "Settings",
+    "Taker",
+    "flag_of",
+    "help_of",
+    "hints",
+    "options",
+    "plain_kinds",
+    "setting",
+    "table",
+    "takes",
+]
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)

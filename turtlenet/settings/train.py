@@ -11,7 +11,7 @@ from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
 from turtlenet.settings.later import Attack, Callback, Conversion, Defence, ModelType, Objective
 
-__all__ = ["OPTIMIZERS", "ScheduleSettings", "TrainSettings"]
+__all__ = ["OPTIMIZERS", "ScheduleSettings", "ThreatSettings", "TrainSettings"]
 
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 
