@@ -7,6 +7,7 @@ import pytest
 from turtlenet.data import load
 from turtlenet.data.parts import choose, saw, trained_on
 from turtlenet.errors import DataError, SettingError, SpecError
+from turtlenet.settings.train import PRESETS
 from turtlenet.training import recipes, time_limit
 from turtlenet.workflows.train import harden_model
 
@@ -101,7 +102,7 @@ def test_a_time_chooses_a_fixed_run(monkeypatch, tmp_path) -> None:
         ({"extra_share": 0.5}, SettingError, "Expected extra data for extra_share=0.5; got none: pass --extra."),
         ({"extra": (X[:, :6, :6], Y)}, DataError, "Expected images of shape 8x8x1; got 6x6x1 in arrays."),
         ({"extra": (X, Y + 1)}, DataError, "Expected labels from 0 to 3; got 4 at example 3 of arrays."),
-        ({"extra": (X, Y), "extra_share": 1.5}, SettingError, "Expected extra_share above 0 and below 1; got 1.5."),
+        ({"extra": (X, Y), "extra_share": 1.5}, SettingError, "Expected extra_share in (0, 1); got 1.5."),
         ({"extra": (X[:3], Y[:3])}, DataError, "Expected at least the 11 extra images of a batch; got 3 in arrays."),
         ({"augment": ["crop:padding=9"]}, SettingError, "Expected augment crop:padding=9 to fit images with a side"),
         ({"augment": ["flop"]}, SpecError, "Unknown augmentation 'flop'. Did you mean 'flip'?"),
@@ -121,10 +122,11 @@ def test_a_time_too_short_for_one_epoch_is_one_line(monkeypatch) -> None:
 
 def test_a_recipe_counts_more_than_a_preset() -> None:
     with pytest.raises(SpecError, match="Unknown preset 'strng'. Did you mean 'strong'?"):
-        recipes.said("strng", None)
-    for name in recipes.PRESETS:
-        preset = recipes.said(name, None)
+        run(preset="strng")
+    for name in PRESETS:
+        preset = recipes.find(name).settings
         # A preset suits any model: bounds and radius are the model's own.
         assert preset and not {"eps", "norm", "defences"} & set(preset)
-        assert recipes.said(name, "cq-pgd") == {**preset, **recipes.find("cq-pgd").settings}
-    assert recipes.said(None, None) == {}
+        both = recipes.with_recipe({"preset": name, "recipe": "cq-pgd", "epochs": 3})
+        assert both == {**preset, **recipes.find("cq-pgd").settings, "preset": name, "recipe": "cq-pgd", "epochs": 3}
+    assert recipes.with_recipe({}) == {}

@@ -113,7 +113,7 @@ def cost_of(
     steps: tuple[int, int],
     batch_size: int,
     validation: int = 0,
-    validation_attack: Attack | None = None,
+    checked_by: Attack | None = None,
 ) -> Cost:
     """What a run computes.
 
@@ -123,13 +123,13 @@ def cost_of(
         steps: Steps of an epoch, and of the run; see `Schedule.steps`.
         batch_size: Images of a batch.
         validation: Images of validation.
-        validation_attack: The attack of validation.
+        checked_by: The attack of validation.
     """
     attacked = round(batch_size * (1 - objective.clean_share))
     gradients = input_gradients(objective.attack, objective.ball.norm, num_classes) if attacked else 0.0
-    checked = 0.0 if validation_attack is None else 1.0
-    if validation_attack is not None:
-        checked = input_gradients(validation_attack, objective.ball.norm, num_classes)
+    checked = 0.0 if checked_by is None else 1.0
+    if checked_by is not None:
+        checked = input_gradients(checked_by, objective.ball.norm, num_classes)
     passes = getattr(objective, "passes", 1)
     return Cost(
         steps=steps[0],

@@ -1,6 +1,5 @@
 """One hardening run, from a classifier to its best robust weights, that survives being killed."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +8,12 @@ from typing import Any
 import keras
 
 from turtlenet import backend
-from turtlenet.arguments import check_fields
 from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.errors import SettingError, did_you_mean
+from turtlenet.errors import SettingError
+from turtlenet.ranges import count
+from turtlenet.settings.train import OPTIMIZERS, ScheduleSettings
 from turtlenet.training.augmentation import Augmentation
 from turtlenet.training.callbacks import BestRobust, CollapseWatch, Progress
 from turtlenet.training.checkpoint import Checkpoint, reseed
@@ -25,39 +25,13 @@ from turtlenet.training.trainer import Trainer
 
 __all__ = ["OPTIMIZERS", "Run", "Schedule", "harden"]
 
-OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How long and how fast to train.
+class Schedule(ScheduleSettings):
+    """How long and how fast to train: see the fields of `turtlenet.settings.train.ScheduleSettings`."""
 
-    Args:
-        epochs: Passes over the training data, each followed by validation.
-        steps_per_epoch: Steps that count as an epoch instead of a pass over the data; 0 for a pass.
-        batch_size: Examples in a batch.
-        learning_rate: The peak, reached after a twentieth of the run and left along a cosine towards 0.
-        optimizer: `adam`, `sgd` (with Nesterov momentum 0.9), `rmsprop`, or `compiled`: the model's own, as it is,
-            with its own learning rate.
-        seed: Repeats order, draws and dropout.
-    """
-
-    epochs: int = 20
-    steps_per_epoch: int = 0
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    optimizer: str = "adam"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        for name, least in (("epochs", 1), ("batch_size", 1), ("steps_per_epoch", 0), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise SettingError(f"Expected {name} >= {least}; got {getattr(self, name)}.")
-        if not 0 < self.learning_rate < float("inf"):
-            raise SettingError(f"Expected learning_rate > 0; got {self.learning_rate}.")
-        if self.optimizer not in OPTIMIZERS:
-            raise SettingError(f"Unknown optimizer {self.optimizer!r}.{did_you_mean(self.optimizer, OPTIMIZERS)}")
+    epochs: int = count(20, low=1, help="Passes over the training data.", identity="always")
+    batch_size: int = count(128, low=1, help="Examples in a batch.", identity="always")
 
     def steps(self, examples: int, extra: Extra | None = None) -> tuple[int, int]:
         """Steps of an epoch, and of the whole run, for a number of training examples beside the extra ones."""
@@ -153,7 +127,7 @@ def harden(
     if rivals and backend.shares() > 1:
         raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
     each, total = schedule.steps(len(examples), extra)
-    who = {**(identity or {}), **dataclasses.asdict(schedule), "objective": objective.to_dict()}
+    who = {**(identity or {}), **schedule.noted(), "objective": objective.to_dict()}
     who |= {"augment": [str(part) for part in augment]} if augment else {}
     who |= {"extra_share": extra.share, "extra_count": len(extra.examples)} if extra else {}
     notes: dict[str, Any] = {"identity": who}
