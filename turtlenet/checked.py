@@ -7,7 +7,7 @@ from typing import Any
 
 from turtlenet import backend
 from turtlenet.arguments import _READ_ELSEWHERE, P, R, _hints, fitted
-from turtlenet.errors import SettingError
+from turtlenet.errors import SettingError, did_you_mean
 
 __all__ = ["checked"]
 
@@ -19,14 +19,21 @@ def checked(*, within_graphs: bool = False) -> Callable[[Callable[P, R]], Callab
         within_graphs: Whether the function may be called while a framework traces the caller's function.
 
     Raises:
-        TurtlenetError: An argument of another type; a call within `tf.function` or `jax.jit`.
+        TurtlenetError: An argument of another type, or an unknown one; a call within `tf.function` or `jax.jit`.
     """
 
     def around(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
+        open_ended = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
 
         @functools.wraps(function)
         def call(*args: P.args, **settings: P.kwargs) -> R:
+            if not open_ended and (unknown := [name for name in settings if name not in signature.parameters]):
+                known = signature.parameters
+                raise SettingError(
+                    f"Unknown setting {unknown[0]!r} of turtlenet.{function.__name__}."
+                    f"{did_you_mean(unknown[0], known)}"
+                )
             bound = signature.bind(*args, **settings)
             if not within_graphs and backend.in_graph(bound.arguments.values()):
                 raise SettingError(

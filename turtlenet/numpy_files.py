@@ -6,6 +6,7 @@ pipe. It runs no code as long as `allow_pickle` is off, which is for its callers
 
 import math
 import stat
+import struct
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from turtlenet.errors import DataError, TurtlenetError
 
-__all__ = ["check_arrays"]
+__all__ = ["check_arrays", "map_stored"]
 
 # As for HDF5: an archive that is compressed holds at most so many times its bytes, beyond 256 MiB.
 _ROOM, _EXPANSION = 1 << 28, 100
@@ -48,6 +49,37 @@ def check_arrays(path: Path, kind: type[TurtlenetError] = DataError) -> None:
         return
     if claimed > room:
         raise kind(f"Expected at most {room:,} bytes of numbers in {path}; it claims {claimed:,}.")
+
+
+def map_stored(path: Path, name: str, least: int) -> np.ndarray | None:
+    """Maps an array of a `.npz` that is stored as it is, so that it is read in slices.
+
+    Args:
+        path: The file, which `check_arrays` let pass.
+        name: The array's name.
+        least: Bytes below which an array is not worth it: one that is read whole is held against its checksum.
+
+    Returns:
+        The array, to be read only; None for one that is smaller, compressed or damaged, which is for `numpy.load`.
+    """
+    with zipfile.ZipFile(path) as archive:
+        part = archive.getinfo(f"{name}.npy")
+    if part.compress_type != zipfile.ZIP_STORED or part.file_size < least or part.flag_bits & 1:
+        return None
+    with path.open("rb") as file:
+        file.seek(part.header_offset)
+        header = file.read(30)
+        if len(header) < 30 or header[:4] != b"PK\x03\x04":
+            return None
+        start = part.header_offset + 30 + sum(struct.unpack("<HH", header[26:]))
+        file.seek(start)
+        read = _HEADERS.get(np.lib.format.read_magic(file))
+        if read is None:
+            return None
+        shape, by_columns, dtype = read(file)
+        offset = file.tell()
+    whole = dtype.hasobject is False and offset + math.prod(shape) * dtype.itemsize == start + part.file_size
+    return np.memmap(path, dtype, "r", offset, shape, "F" if by_columns else "C") if whole and shape else None
 
 
 def _claimed(path: Path, held: int) -> tuple[int, int]:

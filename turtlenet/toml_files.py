@@ -4,6 +4,9 @@ A name is looked for in the working directory first, then among the files that c
 """
 
 import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -32,11 +35,16 @@ class Shelf:
         """The files that can be given by name."""
         return sorted(self._places())
 
-    def read(self, name: str) -> tuple[Path, dict[str, Any]]:
+    def read(self, name: str, kinds: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
         """Reads a file by its path, which ends in `.toml`, or its name.
 
+        Args:
+            name: The path or the name.
+            kinds: The keys that a file may have, and the type of each, as an annotation; what TOML cannot say of it
+                (None, objects) is left out, and of `Any` nothing is checked.
+
         Raises:
-            SpecError: No such file, or one that is not TOML.
+            SpecError: No such file, one that is not TOML, an unknown key, or a value of another type.
         """
         path = Path(name)
         if path.suffix != ".toml":
@@ -45,11 +53,18 @@ class Shelf:
                 raise SpecError(f"Unknown {self.kind} {name!r}.{did_you_mean(name, places)}")
             path = places[name]
         try:
-            return path, tomllib.loads(path.read_text("utf-8"))
+            data = tomllib.loads(path.read_text("utf-8"))
         except OSError as error:
             raise SpecError(f"Expected a {self.kind} at {path}; got: {error.strerror}.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SpecError(f"Expected TOML in {path}; got: {error}.") from None
+        for key, value in data.items():
+            if key not in kinds:
+                raise SpecError(f"Unknown key {key!r} in {self.kind} {path}.{did_you_mean(key, kinds)}")
+            wanted = _kinds(kinds[key])
+            if wanted and not any(_fits(value, kind) for kind in wanted):
+                raise SpecError(f"Expected {_WORDS[wanted[0]]} for {key!r} in {self.kind} {path}; got {value!r}.")
+        return path, data
 
     def _places(self) -> dict[str, Path]:
         """Every file by its name; the working directory's come first."""
@@ -60,3 +75,30 @@ class Shelf:
         """The folder of a checkout, or its copy in an installed package."""
         installed = Path(str(resources.files("turtlenet"))) / self.package
         return installed if installed.is_dir() else Path(__file__).parents[1] / self.folder
+
+
+_WORDS = {
+    "texts": "a list of strings",
+    "numbers": "a list of numbers",
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
+
+
+def _kinds(hint: Any) -> list[Any]:
+    """What TOML can say of an annotation: plain types, and lists of texts or of numbers."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return [kind for each in typing.get_args(hint) for kind in _kinds(each)]
+    if typing.get_origin(hint) in (Sequence, list, tuple):
+        inner = {kind for each in typing.get_args(hint) if each is not ... for kind in _kinds(each)}
+        return ["texts"] if str in inner else ["numbers"] if inner & {int, float} else []
+    return [hint] if hint in (str, bool, int, float) else []
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind in ("texts", "numbers"):
+        each = str if kind == "texts" else float
+        return isinstance(value, list) and all(_fits(one, each) for one in value)
+    return type(value) is kind or (kind is float and type(value) is int)

@@ -11,6 +11,7 @@ from tests.cli.conftest import environment
 
 FAMILIES = {
     "attacks": {"bim", "fgsm", "madry", "mim", "noise", "pgd", "rfgsm"},
+    "augmentations": {"cifar", "crop", "cutout", "flip", "mnist", "shift"},
     "datasets": {"cifar10", "cifar100", "fashion_mnist", "mnist", "mnist-sample"},
     "objectives": {"madry", "natural"},
     "suites": {"gano-2019", "quick"},

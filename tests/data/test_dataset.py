@@ -27,6 +27,14 @@ def test_a_split_is_complete_disjoint_and_the_same_each_time(count):
     assert np.array_equal(data.test.labels, np.array(test) % 3)
 
 
+def test_generated_images_go_by_their_own_names(refusal):
+    named = {"image": numbered(24)["x"], "label": numbered(24)["y"]}
+    assert indices(assemble(named, name="it", bounds=(0, 300)).whole) == list(range(24))
+    both = assemble({**numbered(12), **named}, name="it", bounds=(0, 300))
+    assert len(both.whole) == 12
+    assert "Expected label beside image in it" in refusal(DataError, assemble, {"image": named["image"]}, name="it")
+
+
 def test_the_split_never_changes():
     assert indices(assemble(numbered(24), name="it", bounds=(0, 300)).test) == [10, 11, 14, 22]
 

@@ -5,7 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
-from turtlenet.data import from_arrays, load
+from turtlenet.data import files, from_arrays, load
 from turtlenet.errors import DataError
 
 RANDOM = np.random.RandomState(5)
@@ -57,6 +57,23 @@ def test_x_and_y_alone_are_split(kind, tmp_path):
 def test_pixels_of_h5_and_npy_stay_on_disk(tmp_path):
     assert isinstance(load(write(tmp_path, ".h5", ARRAYS)).train._pixels._x, h5py.Dataset)
     assert isinstance(load(write(tmp_path, "", ARRAYS)).train._pixels._x, np.memmap)
+
+
+def test_large_arrays_of_a_npz_stay_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MAPPED", 500)
+    path = tmp_path / "plain.npz"
+    columns = {**ARRAYS, "x_test": np.asfortranarray(ARRAYS["x_test"])}
+    np.savez(path, **columns)
+    found = files.read_arrays(path)
+    assert {key for key, value in found.items() if isinstance(value, np.memmap)} == {"x_train"}
+    monkeypatch.setattr(files, "MAPPED", 1)
+    found = files.read_arrays(path)
+    assert all(isinstance(value, np.memmap) and not value.flags.writeable for value in found.values())
+    assert all(np.array_equal(found[key], value) for key, value in columns.items())
+    expected = ARRAYS["x_train"][[7, 2]].astype("float32") / np.float32(255)
+    np.testing.assert_array_equal(load(path).train.batch(np.array([7, 2]))[0], expected)
+    np.savez_compressed(path, **ARRAYS)
+    assert not any(isinstance(value, np.memmap) for value in files.read_arrays(path).values())
 
 
 def test_unknown_arrays_are_named(kind, tmp_path, refusal):

@@ -19,9 +19,9 @@ def test_ready_recipes(name) -> None:
     recipe = recipes.find(name)
     assert recipe.title and recipe.source and recipe.settings
     assert "title" not in recipe.settings
-    for spec in recipe.defences or ():
+    for spec in recipe.settings.get("defences", ()):
         assert str(defences.build(spec)).partition(":")[0] == spec.partition(":")[0]
-    assert recipe.objective is None or recipe.objective.partition(":")[0] in objectives.names()
+    assert recipe.settings.get("objective", "madry").partition(":")[0] in objectives.names()
 
 
 def test_the_page_lists_every_recipe() -> None:
@@ -35,8 +35,8 @@ def test_the_page_lists_every_recipe() -> None:
 def test_the_defences_of_a_recipe_go_around_a_model(name, monkeypatch) -> None:
     monkeypatch.setenv("TURTLENET_KEY", "5a" * 8192)
     parts = [keras.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten(), layers.Dropout(0.5), layers.Dense(3)]
-    wrapped = models.wrap(keras.Sequential(parts), recipes.find(name).defences or [])
-    assert len(models.defences_of(wrapped)) >= len(recipes.find(name).defences or [])
+    wrapped = models.wrap(keras.Sequential(parts), recipes.find(name).settings.get("defences", []))
+    assert len(models.defences_of(wrapped)) >= len(recipes.find(name).settings.get("defences", []))
 
 
 @pytest.mark.parametrize("name", ["taran-permutation", "taran-sign-flip", "taran-orthogonal"])

@@ -7,7 +7,7 @@ import pytest
 from turtlenet import attacks, backend, balls, data
 from turtlenet.classifier import Classifier
 from turtlenet.data.prepare import split
-from turtlenet.errors import OutputError, SettingError
+from turtlenet.errors import OutputError, SettingError, TurtlenetError
 from turtlenet.training import Madry, Schedule, Trainer, harden, objectives
 from turtlenet.training.callbacks import BestRobust, CollapseWatch
 from turtlenet.training.checkpoint import read_notes
@@ -194,7 +194,7 @@ def test_held_out_examples_are_not_trained_on() -> None:
     ],
 )
 def test_bad_schedules(settings, words) -> None:
-    with pytest.raises(SettingError) as caught:
+    with pytest.raises(TurtlenetError) as caught:
         Schedule(**settings)
     assert words in str(caught.value)
 

@@ -77,6 +77,17 @@ def test_a_file_still_tells_what_it_may() -> None:
     assert not training_of(recipe(attacks.build("mixed:attacks=(pgd:steps=3;fgsm)").to_dict())).missing
 
 
+def test_augmentations_of_a_file_are_registered_ones(trap) -> None:
+    said = recipe(attacks.build("fgsm").to_dict())
+    good = training_of({"recipe": {**said["recipe"], "augment": ["crop:padding=2", "flip"]}})
+    assert good.settings["augment"] == ["crop:padding=2", "flip"] and not good.missing
+    for bad in (["trap_module:Mine"], "flip", 3, [{}]):
+        assert training_of({"recipe": {**said["recipe"], "augment": bad}}).missing
+    assert not trap.exists()
+    extra = training_of({"recipe": {**said["recipe"], "extra": {"name": "more.npz", "share": 0.5}}})
+    assert extra.missing == "it was trained on extra data too (more.npz), which are not in its file"
+
+
 def test_an_entry_point_is_installed_and_known_by_its_name(monkeypatch) -> None:
     entry = type("Entry", (), {"name": "theirs", "load": staticmethod(lambda: attacks.PGD)})
     monkeypatch.setattr(attacks.attacks, "_entry_points", lambda: {"theirs": entry})

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from turtlenet.cli.options import (
-    BatchSize,
-    Count,
+    BATCH_SIZE,
+    COUNT,
     check_file,
     device_options,
     framework,
@@ -30,8 +30,8 @@ __all__ = ["command"]
 @click.option("--draws", type=int, default=10, show_default=True, help="Of random defences, in an answer's mean.")
 @click.option("--target", type=int, help="Class that the model shall answer to images of the others.")
 @split_option
-@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
-@click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
+@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most images; 0 for all.")
+@click.option("--batch-size", type=BATCH_SIZE, default=256, show_default=True, help="Images at a time, or auto.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npz: x, y, x_adversarial, ...")
 def command(
     model: str,

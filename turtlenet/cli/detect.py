@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import BatchSize, Count, device_options, framework, loading_options, speaks, threat_options
+from turtlenet.cli.options import BATCH_SIZE, COUNT, device_options, framework, loading_options, speaks, threat_options
 from turtlenet.errors import OutputError, did_you_mean
 
 __all__ = ["command"]
@@ -36,8 +36,8 @@ def command() -> None:
 @click.option("--draws", type=int, default=50, show_default=True, help="Stochastic inferences behind a score.")
 @click.option("--attack-draws", type=int, default=10, show_default=True, help="Draws in an attack's mean.")
 @click.option("--gradient", default="adaptive", show_default=True, help="Of defences: adaptive, or naive.")
-@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most training images; 0 for all.")
-@click.option("--batch-size", type=BatchSize(), default=64, show_default=True, help="Images at a time, or auto.")
+@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most training images; 0 for all.")
+@click.option("--batch-size", type=BATCH_SIZE, default=64, show_default=True, help="Images at a time, or auto.")
 @click.option("--out", type=click.Path(path_type=Path), help="The detector; MODEL-detector.json by default.")
 def _fit(model: str, out: Path | None, limit: int, norm: str | None, **settings: Any) -> None:
     """Fits a detector of MODEL on clean and adversarial images of the training part of the data."""
@@ -68,8 +68,8 @@ def _fit(model: str, out: Path | None, limit: int, norm: str | None, **settings:
 @click.option("--attack-draws", type=int, help="Draws in an attack's mean; as in the fit.")
 @click.option("--gradient", help="Of defences: adaptive, or naive; as in the fit.")
 @click.option("--split", help="Part to score: test (the usual one), train or all.")
-@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
-@click.option("--batch-size", type=BatchSize(), default=64, show_default=True, help="Images at a time, or auto.")
+@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most images; 0 for all.")
+@click.option("--batch-size", type=BATCH_SIZE, default=64, show_default=True, help="Images at a time, or auto.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-detection by default.")
 @click.pass_context
 def _score(

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from turtlenet.cli.options import (
-    BatchSize,
-    Count,
+    BATCH_SIZE,
+    COUNT,
     device_options,
     framework,
     loading_options,
@@ -29,26 +29,24 @@ GATE_FAILED = 1
 @device_options
 @loading_options
 @split_option
-@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
+@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most images; 0 for all.")
 @click.option("--mode", help="table: every attack on all images; cascade: each on the survivors.")
 @click.option("--gradient", help="Of defences: adaptive, or naive as in the papers; both where they differ.")
 @click.option("--draws", type=int, default=10, show_default=True, help="Of random defences, in an answer's mean.")
 @click.option("--labels", help="true, or predicted as in the papers.")
 @click.option("--quantize-pixels", is_flag=True, help="Count a success only if it survives 8-bit pixels.")
-@click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
-@click.option(
-    "--curve", type=Count(), default=256, show_default=True, help="Images for accuracy against eps; 0: none."
-)
+@click.option("--batch-size", type=BATCH_SIZE, default=256, show_default=True, help="Images at a time, or auto.")
+@click.option("--curve", type=COUNT, default=256, show_default=True, help="Images for accuracy against eps; 0: none.")
 @click.option(
     "--perceptibility",
-    type=Count(),
+    type=COUNT,
     help="Images whose smallest adversarial example is searched; 100 for several models with a defence, else 0.",
 )
 @click.option(
     "--access",
     help="white-box, the default; grey-box: all but a keyed model's key; black-box:substitute=lenet: answers only.",
 )
-@click.option("--surrogates", type=Count(), default=2, show_default=True, help="Grey-box: models behind other keys.")
+@click.option("--surrogates", type=COUNT, default=2, show_default=True, help="Grey-box: models behind other keys.")
 @click.option("--surrogate-dir", type=click.Path(path_type=Path), help="Where those are kept; MODEL-surrogates.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default.")
 @click.option("--fail-under", type=float, help="Exit with 1 if a robust accuracy is below this.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import BatchSize, Count, Number, Radius, framework, loading_options, speaks, threat_options
+from turtlenet.cli.options import BATCH_SIZE, COUNT, NUMBER, RADIUS, framework, loading_options, speaks, threat_options
 from turtlenet.errors import OutputError, did_you_mean
 
 __all__ = ["command"]
@@ -53,12 +53,12 @@ def command() -> None:
 @click.option("--gan", "gan", help="log, non-saturating or least-squares.")
 @click.option("--alpha", type=float, help="Weight of the GAN loss; 0 plays without a discriminator.")
 @click.option("--beta", type=float, help="Weight of the hinge.")
-@click.option("--c", "c", type=Number(), help="Length that the hinge allows, in input units; eps by default.")
+@click.option("--c", "c", type=NUMBER, help="Length that the hinge allows, in input units; eps by default.")
 @click.option("--hinge", help="Norm of the hinge: linf or l2.")
 @click.option("--kappa", type=float, help="Confidence that the margin is after.")
 @click.option("--noise", type=int, help="Numbers of noise that an example depends on besides its image.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for a report on test images.")
-@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most test images there; 0 for all.")
+@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most test images there; 0 for all.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @click.option("--verbose", is_flag=True, help="A line for each epoch where no terminal shows the bar.")
 def _train(
@@ -116,11 +116,11 @@ def _train(
 @click.argument("generator", type=click.Path(path_type=Path))
 @click.option("--model", help="A model to try it on.")
 @click.option("--data", help="Name of a data set or path of one; the embedded mnist-sample where it fits.")
-@click.option("--eps", type=Radius(), help="Radius, as 0.3, 8px or 3%; at most the generator's, that by default.")
+@click.option("--eps", type=RADIUS, help="Radius, as 0.3, 8px or 3%; at most the generator's, that by default.")
 @click.option("--samples", type=int, default=1, show_default=True, help="Perturbations to try for each image.")
 @click.option("--split", help="Part to try it on: test (the usual one), train or all.")
-@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
-@click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
+@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most images; 0 for all.")
+@click.option("--batch-size", type=BATCH_SIZE, default=256, show_default=True, help="Images at a time, or auto.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Repeats every draw.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.html, .md and .json, and pictures.")
 @loading_options

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from turtlenet.cli.options import Count, framework
+from turtlenet.cli.options import COUNT, framework
 
 __all__ = ["command"]
 
 
 @click.command("key")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--bits", type=Count(), help="How long the key is, from 256; by default enough to permute 4,096 pixels.")
+@click.option("--bits", type=COUNT, help="How long the key is, from 256; by default enough to permute 4,096 pixels.")
 def command(path: Path, bits: int | None) -> None:
     """Writes a new random key to PATH, which only you can read, for --defence permutation:key=PATH and its like.
 

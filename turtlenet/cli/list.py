@@ -12,14 +12,28 @@ from turtlenet.errors import SpecError, did_you_mean
 
 __all__ = ["command"]
 
-_FAMILIES = ("attacks", "datasets", "defences", "detectors", "models", "objectives", "recipes", "suites", "wrappers")
+_FAMILIES = (
+    "attacks",
+    "augmentations",
+    "datasets",
+    "defences",
+    "detectors",
+    "models",
+    "objectives",
+    "recipes",
+    "suites",
+    "wrappers",
+)
 
 
 @click.command("list")
 @click.argument("family", default="attacks")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(family: str, as_json: bool) -> None:
-    """Lists attacks, datasets, defences, detectors, models, objectives, recipes, suites or wrappers, a line each."""
+    """Lists attacks, augmentations, datasets, defences, detectors, models, objectives, recipes, suites or wrappers.
+
+    Each is told in a line.
+    """
     if family not in _FAMILIES:
         raise SpecError(f"Unknown family {family!r}.{did_you_mean(family, _FAMILIES)}")
     framework()
@@ -42,6 +56,7 @@ def _entries(family: str) -> dict[str, str]:
         return {name: suites.find(name).title for name in suites.names()}
     registry: Any = {
         "attacks": attacks.attacks,
+        "augmentations": training.augmentations,
         "datasets": data.datasets,
         "defences": defences.defences,
         "detectors": detection.detectors,

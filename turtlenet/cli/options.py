@@ -1,36 +1,41 @@
 """Options that several commands share, and how their values are read."""
 
 import contextlib
+import dataclasses
 import functools
 import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from turtlenet.errors import OutputError, SettingError
 from turtlenet.files import check_folder
-from turtlenet.radius import FORMS, parsed
-from turtlenet.registry import import_name, parse_value
+from turtlenet.radius import FORMS
+from turtlenet.registry import import_name
+from turtlenet.settings import text
+from turtlenet.settings.base import flag_of, help_of, hints, options, plain_kinds
 
 __all__ = [
-    "BatchSize",
-    "Bounds",
-    "ClassWeight",
-    "Count",
-    "Number",
-    "Numbers",
-    "Radius",
+    "BATCH_SIZE",
+    "BOUNDS",
+    "COUNT",
+    "NUMBER",
+    "RADIUS",
+    "Text",
     "check_file",
+    "data_option",
     "device_options",
     "framework",
     "loading_options",
     "pixel_options",
     "quiet_start",
+    "settings_options",
     "speaks",
     "split_option",
     "threat_options",
@@ -39,101 +44,72 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Number(click.ParamType):
-    """A number, also as a fraction: `0.3`, `8/255`."""
+class Text(click.ParamType):
+    """A value that a function of `turtlenet.settings.text` reads."""
 
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = parse_value(value) if isinstance(value, str) else value
-        if isinstance(number, bool) or not isinstance(number, (int, float)):
-            self.fail(f"Expected a number such as 0.3 or 8/255; got {value!r}.", param, ctx)
-        return float(number)
-
-
-class Radius(click.ParamType):
-    """A radius: `0.3`, `8/255`, `8px` or `3%`; it stays a text where only the bounds tell what it is."""
-
-    name = "radius"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
-        number = parse_value(value) if isinstance(value, str) else value
-        if isinstance(number, (int, float)) and not isinstance(number, bool):
-            return float(number)
-        try:
-            parsed(value)
-        except SettingError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
-
-
-class Count(click.ParamType):
-    """A whole number, 0 or more."""
-
-    name = "integer"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        number = parse_value(value) if isinstance(value, str) else value
-        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-            self.fail(f"Expected a whole number, 0 or more; got {value!r}.", param, ctx)
-        return number
-
-
-class BatchSize(click.ParamType):
-    """A whole number, 1 or more, or `auto`, which is None."""
-
-    name = "integer|auto"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        if value == "auto":
-            return None
-        number = parse_value(value) if isinstance(value, str) else value
-        if isinstance(number, bool) or not isinstance(number, int):
-            self.fail(f"Expected a whole number or auto; got {value!r}.", param, ctx)
-        return number
-
-
-class ClassWeight(click.ParamType):
-    """`balanced`, or classes and their weights: `0:1,3:2.5`."""
-
-    name = "balanced|class:weight"
+    def __init__(self, read: Callable[[str], Any]):
+        self.read = read
+        self.name = text.word_of(read)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str) or value == "balanced":
-            return value
-        pairs = [part.partition(":")[::2] for part in value.split(",")]
         try:
-            return {int(key): float(weight) for key, weight in pairs}
-        except ValueError:
-            self.fail(f"Expected balanced, or classes and weights such as 0:1,3:2.5; got {value!r}.", param, ctx)
+            return self.read(value) if isinstance(value, str) else value
+        except SettingError as error:
+            self.fail(str(error), param, ctx)
 
 
-class Numbers(click.ParamType):
-    """Numbers with commas between them: `2,1`."""
-
-    name = "numbers"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        if isinstance(value, tuple):
-            return value
-        parts = [parse_value(part) for part in value.split(",")]
-        if not all(isinstance(part, int | float) and not isinstance(part, bool) for part in parts):
-            self.fail(f"Expected numbers with commas between them, such as 2,1; got {value!r}.", param, ctx)
-        return tuple(float(part) for part in parts)
+BATCH_SIZE, BOUNDS, COUNT, NUMBER, RADIUS = map(
+    Text, (text.batch_size, text.bounds, text.count, text.number, text.radius)
+)
+_TYPES: dict[Any, Any] = {int: int, float: float, str: str, os.PathLike: click.Path(path_type=Path)}
 
 
-class Bounds(click.ParamType):
-    """Two numbers with a comma: `0,255`."""
+def settings_options(kind: Any, *, but: Collection[str] = ()) -> Callable[[F], F]:
+    """Adds an option for each setting of a dataclass; the command is given those alone that the user gave.
 
-    name = "low,high"
+    Args:
+        kind: The dataclass; see `turtlenet.settings`.
+        but: Settings that the command has options of its own for.
+    """
+    chosen = [field for field in options(kind) if flag_of(field) and field.name not in but]
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        if isinstance(value, tuple):
-            return value
-        parts = [parse_value(part) for part in value.split(",")]
-        if len(parts) != 2 or not all(isinstance(part, (int, float)) for part in parts):
-            self.fail(f"Expected the smallest and the largest pixel, such as 0,1 or 0,255; got {value!r}.", param, ctx)
-        return float(parts[0]), float(parts[1])
+    def around(command: F) -> F:
+        @click.pass_context
+        @functools.wraps(command)
+        def with_given(context: click.Context, /, *args: Any, **values: Any) -> Any:
+            for field in chosen:
+                if context.get_parameter_source(field.name) is not ParameterSource.COMMANDLINE:
+                    del values[field.name]
+            return command(*args, **values)
+
+        made: Any = with_given
+        for field in reversed(chosen):
+            made = _option(kind, field)(made)
+        return cast(F, made)
+
+    return around
+
+
+def _option(kind: Any, field: dataclasses.Field) -> Any:
+    """The Click option of a setting."""
+    reader, many = field.metadata.get("read"), field.metadata.get("many", False)
+    types = [each for each in plain_kinds(hints(kind)[field.name]) if many or each in _TYPES or each is bool]
+    how: dict[str, Any] = {"help": help_of(field)}
+    if types == [bool]:
+        how["is_flag"] = True
+    else:
+        how |= {"multiple": many, "type": Text(reader) if reader else str if many else _TYPES[types[0]]}
+        if field.default not in (None, ()):
+            # For the help alone: the function has it too, and is given what the user gave.
+            how |= {"default": (field.default,), "show_default": field.default} if many else {"default": field.default}
+            how = {"show_default": True, **how}
+    return click.option(str(flag_of(field)), field.name, **how)
+
+
+def data_option(command: F) -> F:
+    """Adds the option that names the data."""
+    option = click.option("--data", help="Name of a data set or path of one; the embedded mnist-sample where it fits.")
+    return option(command)
 
 
 def threat_options(command: F) -> F:
@@ -145,9 +121,9 @@ def pixel_options(command: F, *norm: Any) -> F:
     """Adds the same options without a norm, for a threat to each pixel by itself."""
     options = [
         click.option("--data", help="Name of a data set or path of one; the embedded mnist-sample where it fits."),
-        click.option("--eps", type=Radius(), help=f"Radius of the ball in {FORMS}."),
+        click.option("--eps", type=RADIUS, help=f"Radius of the ball in {FORMS}."),
         *norm,
-        click.option("--bounds", type=Bounds(), help="Smallest and largest pixel, e.g. 0,255; told from the model."),
+        click.option("--bounds", type=BOUNDS, help="Smallest and largest pixel, e.g. 0,255; told from the model."),
         click.option("--head", default="auto", show_default=True, help="auto, softmax, sigmoid or logits."),
         click.option("--seed", type=int, default=0, show_default=True, help="Repeats every draw."),
     ]

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from turtlenet.cli.options import (
-    BatchSize,
-    Count,
+    BATCH_SIZE,
+    COUNT,
     device_options,
     framework,
     loading_options,
@@ -28,13 +28,13 @@ __all__ = ["command"]
     help="uniform, gaussian, salt-and-pepper or sign; may be given several times; all if none is.",
 )
 @click.option("--loss", type=float, default=0.01, show_default=True, help="Fall of accuracy that is tolerable.")
-@click.option("--strengths", type=Count(), default=25, show_default=True, help="Strengths of noise, of each kind.")
+@click.option("--strengths", type=COUNT, default=25, show_default=True, help="Strengths of noise, of each kind.")
 @pixel_options
 @device_options
 @loading_options
 @split_option
-@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most images; 0 for all.")
-@click.option("--batch-size", type=BatchSize(), default=256, show_default=True, help="Images at a time, or auto.")
+@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most images; 0 for all.")
+@click.option("--batch-size", type=BATCH_SIZE, default=256, show_default=True, help="Images at a time, or auto.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result; MODEL-tolerance by default.")
 def command(model: str, out: Path | None, limit: int, **settings: Any) -> None:
     """Injects growing noise into images until MODEL fails, and proposes how many levels to quantize its input to."""

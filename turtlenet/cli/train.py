@@ -5,89 +5,44 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from turtlenet.cli.options import (
-    BatchSize,
-    ClassWeight,
-    Count,
-    Numbers,
+    COUNT,
+    data_option,
     device_options,
     framework,
     loading_options,
+    settings_options,
     speaks,
-    threat_options,
 )
 from turtlenet.errors import OutputError
+from turtlenet.settings.train import TrainSettings
 
 __all__ = ["command"]
+
+_THREAT = ("data", "eps", "norm", "bounds", "head", "precision", "seed")
 
 
 @click.command("train")
 @click.argument("model")
-@click.option(
-    "--attack",
-    multiple=True,
-    default=("pgd",),
-    show_default="pgd",
-    help="The inner attack: pgd, pgd:steps=7,step_size=0.3, advgan, ...; of several one is drawn.",
-)
-@click.option("--attack-weights", type=Numbers(), default=(), help="How often each is drawn: 2,1; alike by default.")
-@click.option("--attack-drawn", default="batch", show_default=True, help="One for each batch, or for each example.")
-@click.option(
-    "--generator-moves", type=int, default=1, show_default=True, help="Of advgan, before each step; 0: none."
-)
-@click.option("--recipe", help="Settings by name or path, such as qusecnets-tq; options given beside it count.")
-@threat_options
+@data_option
+@settings_options(TrainSettings, but=("precision",))
 @device_options
 @loading_options
-@click.option("--objective", default="madry", show_default=True, help="madry, madry:clean_share=0.5, natural, ...")
-@click.option("--defence", "defences", multiple=True, help="A layer to put in front: trainable-quantization, ...")
-@click.option("--source", "sources", multiple=True, help="Another model to craft on (objective craft_on=...).")
-@click.option("--wrapper", "wrappers", multiple=True, help="Around the objective: awp:gamma=0.005, ema, swa, ...")
-@click.option(
-    "--on-collapse", default="tell", show_default=True, help="tell, stop or recover, with a one-step attack."
-)
-@click.option("--epochs", type=int, default=20, show_default=True)
-@click.option("--steps-per-epoch", type=int, default=0, help="Steps that count as an epoch; a pass by default.")
-@click.option("--batch-size", type=BatchSize(), default=128, show_default=True, help="auto: 128, as memory allows.")
-@click.option("--accumulate", type=int, default=1, show_default=True, help="Parts of a batch, one after the other.")
-@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Peak of the cosine schedule.")
-@click.option("--optimizer", default="adam", show_default=True, help="adam, sgd, rmsprop or compiled (the model's).")
-@click.option("--warmup", type=float, default=0.25, show_default=True, help="Share of the run in which eps grows.")
-@click.option("--validation", type=int, help="Training images held out to choose the best epoch.")
-@click.option("--validation-attack", help="The attack of validation; 20 steps of pgd by default.")
-@click.option("--class-weight", type=ClassWeight(), help="balanced, or weights of classes: 0:1,3:2.5; 1 by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="The hardened model; MODEL-hardened.h5 by default.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for a report of both models on test images.")
-@click.option("--limit", type=Count(), default=1000, show_default=True, help="Most test images there; 0 for all.")
-@click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
-@click.option("--verbose", is_flag=True, help="A line for each epoch where no terminal shows the bar.")
-@click.pass_context
-def command(
-    context: click.Context,
-    /,
-    model: str,
-    recipe: str | None,
-    out: Path | None,
-    report: Path | None,
-    limit: int,
-    resume: bool,
-    **settings: Any,
-) -> None:
+@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most test images there; 0 for all.")
+def command(model: str, out: Path | None, report: Path | None, limit: int, **given: Any) -> None:
     """Hardens MODEL on the saddle point: each batch is attacked on the current weights, then learned."""
     framework()
     from turtlenet import models
     from turtlenet.files import check_folder
-    from turtlenet.training import recipes
+    from turtlenet.training.recipes import with_recipe
     from turtlenet.workflows.evaluate import evaluate
     from turtlenet.workflows.models import load_model, save_model
     from turtlenet.workflows.train import harden_model
 
-    given = {name for name in settings if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    said = recipes.find(recipe).settings if recipe else {}
-    settings |= {name: value for name, value in said.items() if name not in given}
-    norm = settings.pop("norm")
+    settings = with_recipe(given)
     target = out or Path(model).with_name(f"{Path(model).stem}-hardened.h5")
     before = load_model(model)
     models.check_writable(target)
@@ -96,15 +51,7 @@ def command(
         if target.exists() and target.samefile(model):
             raise OutputError(f"Expected --out to be another file than {model}: the report compares the two.")
     checkpoint = target.with_name(f"{target.name}.resume")
-    hardened, run = harden_model(
-        before,
-        norm="linf" if norm is None else norm,
-        checkpoint=checkpoint,
-        out=target,
-        resume=resume,
-        tell=click.echo,
-        **settings,
-    )
+    hardened, run = harden_model(before, checkpoint=checkpoint, out=target, tell=click.echo, **settings)
     kept = target if speaks() else Path(tempfile.mkdtemp()) / target.name
     source = {"name": Path(model).name, "sha256": models.file_sha256(Path(model))}
     save_model(hardened, kept, provenance={"source": source, "recipe": run.recipe})
@@ -112,8 +59,8 @@ def command(
         checkpoint.unlink(missing_ok=True)
     click.echo(_summary(run, target))
     if report:
-        threat = {key: settings[key] for key in ("data", "eps", "bounds", "head", "precision", "seed")}
-        result = evaluate([model, kept], norm=norm, limit=limit or None, held_out=True, **threat)
+        threat = {key: settings[key] for key in _THREAT if key in settings}
+        result = evaluate([model, kept], limit=limit or None, held_out=True, **threat)
         if speaks():
             result.save(report)
         click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")

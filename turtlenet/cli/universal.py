@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from turtlenet.cli.options import (
-    Count,
-    Number,
+    COUNT,
+    NUMBER,
     check_file,
     device_options,
     framework,
@@ -26,10 +26,8 @@ __all__ = ["command"]
 @device_options
 @loading_options
 @click.option("--epochs", type=int, default=10, show_default=True, help="Passes over the training images.")
-@click.option(
-    "--step-size", type=Number(), default=0.1, show_default=True, help="A step, as a fraction of the radius."
-)
-@click.option("--limit", type=Count(), default=5000, show_default=True, help="Most images of each part; 0 for all.")
+@click.option("--step-size", type=NUMBER, default=0.1, show_default=True, help="A step, as a fraction of the radius.")
+@click.option("--limit", type=COUNT, default=5000, show_default=True, help="Most images of each part; 0 for all.")
 @click.option("--batch-size", type=int, default=128, show_default=True, help="Images in a step.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npy of the perturbation.")
 def command(model: str, out: Path, limit: int, norm: str | None, **settings: Any) -> None:

@@ -42,7 +42,8 @@ def assemble(
     """Makes a data set of named arrays.
 
     Args:
-        arrays: `x_train` and `y_train`, `x_test` and `y_test`, both pairs, or else `x` and `y`.
+        arrays: `x_train` and `y_train`, `x_test` and `y_test`, both pairs, or else `x` and `y`, or else `image` and
+            `label`, as published sets of generated images name them.
         name: What messages call the data.
         shape: The model's input shape without the batch, or `None`.
         num_classes: How many classes the model tells apart, or `None`.
@@ -52,6 +53,8 @@ def assemble(
         DataError: Arrays that are missing or do not fit, or parts that do not fit each other.
     """
     present = [part for part in ("train", "test") if _has(arrays, f"x_{part}", f"y_{part}", name)]
+    if not present and "x" not in arrays and "y" not in arrays and _has(arrays, "image", "label", name):
+        arrays = {"x": arrays["image"], "y": arrays["label"]}
     if not present and not _has(arrays, "x", "y", name):
         keys = ", ".join(sorted(map(str, arrays))) or "nothing"
         raise DataError(f"Expected arrays x_train, y_train, x_test and y_test, or x and y, in {name}; got {keys}.")

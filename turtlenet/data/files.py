@@ -11,18 +11,21 @@ from turtlenet import hdf5
 from turtlenet.data.pixels import one_line
 from turtlenet.errors import DataError
 from turtlenet.formats import this_is
-from turtlenet.numpy_files import check_arrays
+from turtlenet.numpy_files import check_arrays, map_stored
 
 __all__ = ["ARRAYS", "check_inside", "read_arrays"]
 
-ARRAYS = ("x_train", "y_train", "x_test", "y_test", "x", "y")
+ARRAYS = ("x_train", "y_train", "x_test", "y_test", "x", "y", "image", "label")
+MAPPED = 2**29
+"""Bytes from which on an array in a `.npz` is not read into memory, if it is not compressed."""
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
     """The arrays of a file or a folder by name.
 
-    A `.npz` is read into memory in its own types; an `.h5` stays open and `.npy` files are mapped, so that their
-    pixels are read in slices. Names that turtlenet does not know map to `None`: messages list them.
+    A `.npz` is read into memory in its own types; an `.h5` stays open, and `.npy` files and large arrays of a `.npz`
+    that is not compressed are mapped, so that their pixels are read in slices. Names that turtlenet does not know map
+    to `None`: messages list them.
 
     Raises:
         DataError: No such kind of file, or one that is damaged or needs pickle.
@@ -50,7 +53,12 @@ def _read_npz(path: Path) -> dict[str, Any]:
         archive = np.load(stream, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise DataError(f"Expected a .npz archive in {path}; got a single array.")
-        return {key: archive[key] if key in ARRAYS else None for key in archive.files}
+        return {key: _member(path, archive, key) if key in ARRAYS else None for key in archive.files}
+
+
+def _member(path: Path, archive: Any, key: str) -> Any:
+    mapped = map_stored(path, key, MAPPED)
+    return archive[key] if mapped is None else mapped
 
 
 def _read_h5(path: Path) -> dict[str, Any]:

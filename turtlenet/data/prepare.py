@@ -15,7 +15,7 @@ from turtlenet.data.parts import choose
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
 
-__all__ = ["DEFAULT_DATA", "DataType", "SAMPLE_ACCURACY", "hold_out", "load_data", "load_for", "split"]
+__all__ = ["DEFAULT_DATA", "DataType", "SAMPLE_ACCURACY", "hold_out", "load_data", "load_extra", "load_for", "split"]
 
 
 def split(examples: Examples, held_out: int, seed: int) -> tuple[Examples, Examples]:
@@ -80,6 +80,24 @@ def load_data(
     sample = data_family.load(DEFAULT_DATA, **fit)
     _check_right([judge or victim], [sample])
     return sample
+
+
+def load_extra(data: DataType, victim: Classifier) -> Examples:
+    """Further images to train a classifier on: all of data that are one part, else their training part.
+
+    Args:
+        data: Any form of data; see `load_data`. Files are read in slices where `--data` reads them so.
+        victim: The classifier that they are for.
+
+    Raises:
+        DataError: Data that do not fit, or test images only.
+    """
+    loaded = load_data(data, victim, weighted=True)
+    examples = loaded.whole or loaded.train
+    if examples is None:
+        raise DataError(f"Expected training images in {loaded.name}; got test images only.")
+    examples.check()
+    return examples
 
 
 def load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]:

@@ -1,5 +1,6 @@
 """Objectives, one Trainer under Keras `fit`, and the run that survives being killed."""
 
+from turtlenet.training.augmentation import Augmentation, augmentations
 from turtlenet.training.class_weights import class_weights
 from turtlenet.training.fast import Fast, NoisyFGSM
 from turtlenet.training.free import Free
@@ -15,6 +16,7 @@ from turtlenet.training.wrappers import Plan, Wrapper, wrappers
 
 __all__ = [
     "OPTIMIZERS",
+    "Augmentation",
     "Fast",
     "Free",
     "Hat",
@@ -30,6 +32,7 @@ __all__ = [
     "Trades",
     "Trainer",
     "Wrapper",
+    "augmentations",
     "class_weights",
     "harden",
     "objectives",

@@ -15,6 +15,8 @@ from turtlenet.data import Examples
 from turtlenet.data.prepare import hold_out
 from turtlenet.errors import TurtlenetError
 from turtlenet.models import PRECISIONS, classifier, compute_in, defences_of, weights_sha256
+from turtlenet.registry import registered_names
+from turtlenet.training.augmentation import build
 from turtlenet.training.objective import Objective, objectives
 from turtlenet.training.run import Schedule, harden
 from turtlenet.training.wrappers import make_wrappers
@@ -30,7 +32,7 @@ class Training:
 
     Attributes:
         settings: Those of a `Schedule`, and `objective` (an `Objective`, or the name of one), `validation` (images
-            held out) and, where it is known, `precision`, and `wrappers` as plain data if there were any.
+            held out) and, where they are known, `precision`, the specs of `augment` and `wrappers` as plain data.
         missing: What of the model's own training is not known, in words; empty where all of it is.
     """
 
@@ -79,6 +81,7 @@ class Training:
             "defences": [str(each) for each in defences_of(network)],
         }
         restore = compute_in(network, settings.pop("precision", None))
+        augment = build(settings.pop("augment", ()))
         victim = classifier(network, bounds=bounds, head=head)
         schedule = Schedule(**settings, seed=seed)
         examples, held_out = hold_out(train, validation, seed)
@@ -97,11 +100,13 @@ class Training:
             resume=resume,
             identity={**identity, "validation": count},
             wrappers=make_wrappers(around),
+            augment=augment,
             tell=lambda line: None,
         )
         restore()
         more = {"objective": objective.to_dict(), "precision": victim.precision}
         more |= {"wrappers": around} if around else {}
+        more |= {"augment": [str(each) for each in augment]} if augment else {}
         return {**dataclasses.asdict(schedule), **more, "defences": identity["defences"], "validation": count}
 
     def __str__(self) -> str:
@@ -129,7 +134,15 @@ def training_of(provenance: Mapping[str, Any] | None) -> Training:
         around = [wrapper.to_dict() for wrapper in make_wrappers([dict(each) for each in recipe.get("wrappers", [])])]
         settings = {**schedule, "objective": objective, "validation": recipe.get("validation")}
         settings |= {"wrappers": around} if around else {}
-        return Training(settings | ({"precision": precision} if precision in PRECISIONS else {}), missing)
+        settings |= {"precision": precision} if precision in PRECISIONS else {}
+        with registered_names():
+            augment = [str(each) for each in build(recipe.get("augment", ()))]
+        settings |= {"augment": augment} if augment else {}
+        extra = recipe.get("extra")
+        if extra is not None:
+            more = f"it was trained on extra data too ({extra['name']}), which are not in its file"
+            missing = f"{missing}; {more}" if missing else more
+        return Training(settings, missing)
     except (TurtlenetError, TypeError, KeyError, ValueError, AttributeError) as error:
         return Training(_NATURAL, f"its file says what nobody can follow here ({error})")
 

@@ -1,56 +1,42 @@
 """Hardening recipes: TOML files that say how to harden a model: defences, objective, attack and schedule."""
 
-import types
-import typing
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from turtlenet.errors import SpecError, did_you_mean
 from turtlenet.radius import check_radius
+from turtlenet.settings.base import hints, options
+from turtlenet.settings.train import PRESETS, TrainSettings
 from turtlenet.toml_files import Shelf
 
-__all__ = ["Recipe", "find", "names"]
+__all__ = ["KEYS", "Recipe", "find", "keys_of", "names", "with_recipe"]
 
 _SHELF = Shelf("recipe", "defences", "recipes")
 
 
+def keys_of(kind: Any) -> dict[str, Any]:
+    """What a recipe may say, and its type: every setting but those that belong to one machine, model or data set."""
+    types = hints(kind)
+    chosen = [each for each in options(kind) if each.metadata.get("recipe", True)]
+    return {"title": str, "source": str} | {each.name: each.metadata.get("toml", types[each.name]) for each in chosen}
+
+
+KEYS = keys_of(TrainSettings)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Settings of a hardening run; what is None is left to the user.
+    """Settings of a hardening run.
 
     Args:
         title: One line for people.
         source: The paper or page that the settings come from.
-        defences: Specs of layers to put around the model, from the input on.
-        objective, attack, norm, eps, epochs, steps_per_epoch, batch_size, learning_rate, optimizer, warmup,
-            validation, validation_attack, class_weight, wrappers, on_collapse: See
-            `turtlenet.workflows.train.harden_model`.
+        settings: Those of `turtlenet.settings.TrainSettings` that the file says; what it does not is left to the user.
     """
 
     title: str = ""
     source: str = ""
-    defences: list[str] | None = None
-    objective: str | None = None
-    attack: str | None = None
-    norm: str | None = None
-    eps: float | str | None = None
-    epochs: int | None = None
-    steps_per_epoch: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    optimizer: str | None = None
-    warmup: float | None = None
-    validation: int | None = None
-    validation_attack: str | None = None
-    class_weight: str | None = None
-    wrappers: list[str] | None = None
-    on_collapse: str | None = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the recipe says, as arguments of `turtlenet.workflows.train.harden_model`."""
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in said.items() if value is not None and name not in ("title", "source")}
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def find(name: str) -> Recipe:
@@ -59,16 +45,9 @@ def find(name: str) -> Recipe:
     Raises:
         SpecError: No such recipe, or a file that is not one.
     """
-    path, data = _SHELF.read(name)
-    known = typing.get_type_hints(Recipe)
-    for key, value in data.items():
-        if key not in known:
-            raise SpecError(f"Unknown key {key!r} in recipe {path}.{did_you_mean(key, known)}")
-        if not _fits(value, known[key]):
-            wanted = _words(known[key])
-            raise SpecError(f"Expected {wanted} for {key!r} in recipe {path}; got {value!r}.")
+    path, data = _SHELF.read(name, KEYS)
     check_radius(data, f"recipe {path}")
-    return Recipe(**data)
+    return Recipe(title=data.pop("title", ""), source=data.pop("source", ""), settings=data)
 
 
 def names() -> list[str]:
@@ -76,14 +55,9 @@ def names() -> list[str]:
     return _SHELF.names()
 
 
-def _fits(value: Any, wanted: Any) -> bool:
-    kinds = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
-    if list[str] in kinds:
-        return isinstance(value, list) and all(isinstance(each, str) for each in value)
-    return type(value) in kinds or (float in kinds and type(value) is int)
-
-
-def _words(wanted: Any) -> str:
-    kinds = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
-    names = {list[str]: "a list of strings", str: "a string", int: "a whole number", float: "a number"}
-    return next(names[kind] for kind in kinds if kind in names)
+def with_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that were given, those of their `recipe` where none was, and of their `preset` where neither was."""
+    preset, recipe = given.get("preset"), given.get("recipe")
+    # A word that is no preset is refused where all settings are.
+    read = [preset if preset in PRESETS else None, recipe if isinstance(recipe, str) else None]
+    return {name: value for each in read if each for name, value in find(each).settings.items()} | dict(given)

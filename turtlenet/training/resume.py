@@ -97,9 +97,7 @@ def fit_from(
         legs.append((start, epochs, each))
     for first, last, steps in legs:
         trainer.fit(
-            backend.pipeline(
-                Stream(stream.examples, stream.batch_size, stream.seed, first * each + each - steps), None
-            ),
+            backend.pipeline(stream.at(first * each + each - steps), None),
             initial_epoch=first,
             epochs=last,
             steps_per_epoch=steps,

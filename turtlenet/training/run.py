@@ -1,6 +1,5 @@
 """One hardening run, from a classifier to its best robust weights, that survives being killed."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,65 +8,43 @@ from typing import Any
 import keras
 
 from turtlenet import backend
-from turtlenet.arguments import check_fields
 from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.errors import SettingError, did_you_mean
+from turtlenet.errors import SettingError
+from turtlenet.ranges import count
+from turtlenet.settings.train import OPTIMIZERS, ScheduleSettings
+from turtlenet.training.augmentation import Augmentation
 from turtlenet.training.batch_statistics import recalibrate
 from turtlenet.training.callbacks import BestRobust, CollapseWatch, Judged, Progress, Stages, halved
 from turtlenet.training.checkpoint import Checkpoint, reseed
 from turtlenet.training.co_training import Turns
 from turtlenet.training.objective import Objective
 from turtlenet.training.resume import fit_from, take_up
-from turtlenet.training.stream import Batches, Stream
+from turtlenet.training.stream import Batches, Extra, Stream, own_share
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, make_wrappers
 
 __all__ = ["OPTIMIZERS", "Run", "Schedule", "harden"]
 
-OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How long and how fast to train.
+class Schedule(ScheduleSettings):
+    """How long and how fast to train: see the fields of `turtlenet.settings.train.ScheduleSettings`."""
 
-    Args:
-        epochs: Passes over the training data, each followed by validation.
-        steps_per_epoch: Steps that count as an epoch instead of a pass over the data; 0 for a pass.
-        batch_size: Examples in a batch.
-        learning_rate: The peak, reached after a twentieth of the run and left along a cosine towards 0.
-        optimizer: `adam`, `sgd` (with Nesterov momentum 0.9), `rmsprop`, or `compiled`: the model's own, as it is,
-            with its own learning rate.
-        seed: Repeats order, draws and dropout.
-    """
+    epochs: int = count(20, low=1, help="Passes over the training data.", identity="always")
+    batch_size: int = count(128, low=1, help="Examples in a batch.", identity="always")
 
-    epochs: int = 20
-    steps_per_epoch: int = 0
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    optimizer: str = "adam"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        for name, least in (("epochs", 1), ("batch_size", 1), ("steps_per_epoch", 0), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise SettingError(f"Expected {name} >= {least}; got {getattr(self, name)}.")
-        if not 0 < self.learning_rate < float("inf"):
-            raise SettingError(f"Expected learning_rate > 0; got {self.learning_rate}.")
-        if self.optimizer not in OPTIMIZERS:
-            raise SettingError(f"Unknown optimizer {self.optimizer!r}.{did_you_mean(self.optimizer, OPTIMIZERS)}")
-
-    def steps(self, examples: int, replays: int = 1) -> tuple[int, int]:
-        """Steps of an epoch, and of the whole run, for a number of training examples.
+    def steps(self, examples: int, extra: Extra | None = None, replays: int = 1) -> tuple[int, int]:
+        """Steps of an epoch, and of the whole run, for a number of training examples beside the extra ones.
 
         Args:
             examples: How many there are.
+            extra: What else is mixed in.
             replays: How often a batch is descended on; an epoch has as many descents for any number.
         """
-        each = max(1, (self.steps_per_epoch or max(1, examples // self.batch_size)) // replays)
+        each = self.steps_per_epoch or max(1, examples // own_share(self.batch_size, extra))
+        each = max(1, each // replays)
         return each, each * self.epochs
 
     def make(self, steps: int, own: Any) -> Any:
@@ -123,6 +100,8 @@ def harden(
     rivals: Sequence[Turns] = (),
     wrappers: Sequence[str | Wrapper] = (),
     on_collapse: str = "tell",
+    augment: Sequence[Augmentation] = (),
+    extra: Extra | None = None,
     tell: Callable[[str], None] = print,
     verbose: bool = False,
 ) -> Run:
@@ -146,6 +125,8 @@ def harden(
         rivals: Networks that learn to attack the model meanwhile; they are trained in place.
         wrappers: What is put around the objective, as specs or as they are; see `turtlenet.training.wrappers`.
         on_collapse: What to do about catastrophic overfitting: `tell`, `stop` or `recover`; see `CollapseWatch`.
+        augment: Changes of each training batch before it is attacked.
+        extra: Further examples, of which each training batch holds a share; an epoch is a pass over the others.
         tell: Is given findings, a line each.
         verbose: Whether to print a line for each epoch where no terminal shows the bar.
 
@@ -153,16 +134,18 @@ def harden(
         SettingError: The state to continue from belongs to a run with other settings.
         OutputError: The state cannot be read or written.
     """
-    stream = Stream(examples, schedule.batch_size, schedule.seed)
+    stream = Stream(examples, schedule.batch_size, schedule.seed, extra=extra)
     parts = accumulate or 1
     _check_shares(stream.batch_size, parts)
     if rivals and backend.shares() > 1:
         raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
-    each, total = schedule.steps(len(examples), objective.replays)
+    each, total = schedule.steps(len(examples), extra, objective.replays)
     made = make_wrappers(wrappers)
     plan = Plan(steps=total, epoch=each, validated=validation is not None)
-    who = {**(identity or {}), **dataclasses.asdict(schedule), "objective": objective.to_dict()}
+    who = {**(identity or {}), **schedule.noted(), "objective": objective.to_dict()}
     who |= {"wrappers": [wrapper.to_dict() for wrapper in made]} if made else {}
+    who |= {"augment": [str(part) for part in augment]} if augment else {}
+    who |= {"extra_share": extra.share, "extra_count": len(extra.examples)} if extra else {}
     notes: dict[str, Any] = {"identity": who}
     watch = CollapseWatch(tell, notes, on_collapse)
     if on_collapse != "tell":
@@ -184,6 +167,7 @@ def harden(
         batch_size=stream.batch_size,
         wrappers=made,
         plan=plan,
+        augment=augment,
     )
     trainer.compile(optimizer=schedule.make(total * objective.replays, own_optimizer), jit_compile=backend.uses_xla())
     if not trainer.optimizer.built:

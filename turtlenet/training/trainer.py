@@ -12,6 +12,7 @@ from turtlenet.arguments import fitted
 from turtlenet.attacks import PGD, Attack
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
+from turtlenet.training.augmentation import Augmentation, augmented, build
 from turtlenet.training.co_training import Turns
 from turtlenet.training.objective import Objective, objectives
 from turtlenet.training.wrappers import Plan, Wrapper, check_wrappers
@@ -52,6 +53,7 @@ class Trainer(backend.Steps, keras.Model):
         by_weight: Whether the loss of a weighted batch is divided by the sum of its weights, so that an example of
             weight 0 is as good as absent; or by the number of its examples, as Keras does.
         batch_size: Examples of every batch, which an objective that replays batches must know.
+        augment: Changes of each training batch before it is attacked, as specs or `Augmentation`s; none in validation.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Trainer(backend.Steps, keras.Model):
         batch_size: int | None = None,
         wrappers: Sequence[Wrapper] = (),
         plan: Plan | None = None,
+        augment: Sequence[str | Augmentation] = (),
     ):
         classifier, objective = fitted(classifier, Classifier, "classifier"), fitted(objective, Objective, "objective")
         seed, accumulate = fitted(seed, int, "seed"), fitted(accumulate, int, "accumulate")
@@ -93,6 +96,9 @@ class Trainer(backend.Steps, keras.Model):
         states = [wrapper.init(self.network) for wrapper in self.wrappers]
         self._wrapper_variables = [variable for state in states for variable in state]
         self._wrapper_sizes = tuple(map(len, states))
+        self.augment = build(fitted(augment, Sequence[str | Augmentation], "augment"), classifier.input_shape)
+        for each in self.augment:
+            each.check(classifier.input_shape, classifier.bounds)
         self._loss = keras.metrics.Mean(name="loss")
         self._clean = keras.metrics.Mean(name="accuracy")
         self._robust = keras.metrics.Mean(name="robust_accuracy")
@@ -146,6 +152,7 @@ class Trainer(backend.Steps, keras.Model):
         optimizer: Any = self.optimizer
         step = getattr(optimizer, "inner_optimizer", optimizer)._iterations
         key = random.fold_in(self._keys(x, self.seed), step)
+        x = augmented(x, self.augment, key, self.classifier)
         self._play(x, y, key)
         weights = self.network.trainable_variables
         replayed = self.objective.replays > 1

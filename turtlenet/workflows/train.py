@@ -19,119 +19,58 @@ from turtlenet.bars import aside
 from turtlenet.batching import check_agreement
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
+from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import note, remember, trained_on
-from turtlenet.data.prepare import DataType, hold_out, load_data
-from turtlenet.defences import Conversion, Defence
-from turtlenet.errors import DataError, SettingError, at_least
-from turtlenet.files import PathType
+from turtlenet.data.prepare import DataType, hold_out, load_data, load_extra
+from turtlenet.errors import DataError, SettingError
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
+from turtlenet.settings.base import takes
+from turtlenet.settings.train import TrainSettings
 from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives, recipes
+from turtlenet.training import augmentation as augmentation_family
 from turtlenet.training.attack_pool import check_without_ball, drawn_from
-from turtlenet.training.wrappers import Wrapper, make_wrappers
+from turtlenet.training.cost import Clock, Cost, cost_of
+from turtlenet.training.stream import Extra, Stream
+from turtlenet.training.time_limit import fit_into, kept_choice, parsed_time
+from turtlenet.training.wrappers import make_wrappers
 
 __all__ = ["harden_model", "train"]
 
+_EPOCHS = 20
+_EXTRA_SHARE = 0.7
+_VALIDATION = "pgd:steps=20,early_stop=true"
+"""The attack of validation where none is given, as `Trainer` has it."""
+
 
 @checked()
-def train(
-    model: ModelType, data: DataType | None = None, *, recipe: str | None = None, **settings: Any
-) -> keras.Model:
+@takes(TrainSettings)
+def train(model: ModelType, data: DataType | None = None, **settings: Any) -> keras.Model:
     """Hardens a model by adversarial training; gives a new model and leaves the one given as it is.
 
     Args:
         model: A classifier, or the path of one.
         data: What to train on: `(x, y)` or `(x, y, sample_weight)`, a name, a path, or a finite stream of batches
             (`tf.data`, `PyDataset`, a generator: read once); None for the embedded sample where it fits.
-        recipe: The name or path of a recipe, whose settings hold where none is given.
-        **settings: Those of `harden_model`.
+        **settings: See `turtlenet.settings.TrainSettings`.
 
     Returns:
         The hardened model, with the architecture, the head and the compiled state of the one given, behind its
         defences if there are any.
     """
-    said = recipes.find(recipe).settings if recipe else {}
-    return harden_model(model, data, **{**said, **settings})[0]
+    return harden_model(model, data, **settings)[0]
 
 
 @checked()
-def harden_model(
-    model: ModelType,
-    data: DataType | None = None,
-    *,
-    attack: str | Attack | Sequence[str | Attack] = "pgd",
-    attack_weights: Sequence[float] = (),
-    attack_drawn: str = "batch",
-    generator_moves: int = 1,
-    eps: float | str | None = None,
-    norm: str = "linf",
-    objective: str | Objective = "madry",
-    defences: Sequence[str | Defence | Conversion] = (),
-    bounds: tuple[float, float] | None = None,
-    head: str = "auto",
-    epochs: int = 20,
-    steps_per_epoch: int = 0,
-    batch_size: int | None = 128,
-    accumulate: int = 1,
-    precision: str | None = None,
-    learning_rate: float = 1e-3,
-    optimizer: str = "adam",
-    warmup: float = 0.25,
-    validation: int | None = None,
-    validation_attack: str | Attack | None = None,
-    class_weight: Any = None,
-    sources: Sequence[ModelType] = (),
-    wrappers: Sequence[str | Wrapper] = (),
-    on_collapse: str = "tell",
-    seed: int = 0,
-    checkpoint: PathType | None = None,
-    resume: bool = False,
-    out: PathType | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    tell: Callable[[str], None] = print,
-    verbose: bool = False,
-) -> tuple[keras.Model, Run]:
+@takes(TrainSettings)
+def harden_model(model: ModelType, data: DataType | None = None, **settings: Any) -> tuple[keras.Model, Run]:
     """Hardens a model and tells what the run did.
 
     Args:
         model: A classifier, or the path of one.
         data: What to train on; see `train`.
-        attack: The inner attack, as a spec or an `Attack`; a bare name takes its settings for training. Of several
-            one is drawn for each batch or example. `advgan` plays a game: its generator is trained in turns with the
-            model, from the one given on, or from one that is trained first.
-        attack_weights: How often each of several attacks is drawn; alike if empty.
-        attack_drawn: `batch`: one attack for each batch; `example`: one for each example, at the cost of all.
-        generator_moves: Steps of a generator before each step of the model; 0 leaves it as it is.
-        eps: Radius in input units, or as `"8px"` (gray levels of 255) or `"3%"` (of the pixel range); None takes 0.3
-            for gray images and 8/255 for others, times the pixel range.
-        norm: `linf`, `l2` or `l1`.
-        objective: `madry`, `natural` or another registered one, as a spec, or an `Objective`, which then has its own
-            attack and ball.
-        defences: Layers to put in front of the model before it is trained, from the input on; specs or layers.
-        bounds: Smallest and largest value of a pixel; None tells them from the model.
-        head: What the model's outputs are; see `turtlenet.models.logits_model`.
-        epochs, steps_per_epoch, learning_rate, optimizer, seed: See `turtlenet.training.Schedule`.
-        batch_size: Examples in a batch, of all devices together; None for 128, in as many parts as memory asks for.
-        accumulate: Parts that a batch is worked on in, one after the other: less memory, the same step.
-        precision: What layers compute in while training: `float32`, `bfloat16` or `float16`; see
-            `turtlenet.models.compute_in`. The model that is given back computes as the one that came.
-        warmup: Share of the run over which the radius grows from 0.
-        validation: Images held out of the training data; None takes a tenth, at most 1,000; 0 none.
-        validation_attack: The attack of validation; None takes 20 steps of PGD.
-        class_weight: How much examples of each class count in training: `balanced`, each class alike; a dict of
-            classes and weights; or a weight for each class. Weights of examples, `(x, y, sample_weight)`, multiply
-            them; neither counts in validation.
-        sources: Other, fixed models to craft on; see the objective's `craft_on`.
-        wrappers: What is put around the objective: `awp:gamma=0.005`, `ema`, ...; see `turtlenet.training.wrappers`.
-        on_collapse: What to do about catastrophic overfitting to a one-step attack: `tell`, `stop` or `recover`.
-        checkpoint: Where the run's state lies.
-        resume: Whether to continue from there.
-        out: Where the model will be saved: it is written there once, and taken away, before training starts, so that
-            a model that the file cannot hold is refused then.
-        callbacks: Further Keras callbacks.
-        tell: Is given what happens, a line each.
-        verbose: Whether to print a line for each epoch where no terminal shows the bar.
+        **settings: See `turtlenet.settings.TrainSettings`.
 
     Returns:
         The hardened model, and the run.
@@ -139,104 +78,226 @@ def harden_model(
     Raises:
         TurtlenetError: Anything that does not fit, in one line, before training starts.
     """
-    schedule = Schedule(
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        batch_size=128 if batch_size is None else batch_size,
-        learning_rate=learning_rate,
-        optimizer=optimizer,
-        seed=seed,
-    )
-    at_least(1, accumulate=accumulate)
-    around = make_wrappers(wrappers)
-    models.check_precision(precision)
-    if not 0 <= warmup <= 1:
-        raise SettingError(f"Expected warmup from 0 to 1, a share of the run; got {warmup}.")
+    plan = TrainSettings(**recipes.with_recipe(settings))
+    schedule = plan.only(Schedule, batch_size=plan.batch_size or 128, epochs=plan.epochs or _EPOCHS)
+    seconds = None if plan.time is None else parsed_time(plan.time)
+    models.check_precision(plan.precision)
+    bounds, head = plan.bounds, plan.head
     if isinstance(model, Classifier):
         bounds, head = bounds or model.bounds, model.told if head == "auto" else head
     before = in_memory(model)
-    hardened = models.wrap(_own(before, tell), defences, bounds)
-    if out is not None:
-        models.check_writable(out, hardened)
-    restore = models.compute_in(hardened, precision)
+    hardened = models.wrap(_own(before, plan.tell), plan.defences, bounds)
+    if plan.out is not None:
+        models.check_writable(plan.out, hardened)
+    restore = models.compute_in(hardened, plan.precision)
     victim = models.classifier(hardened, bounds=bounds, head=head)
+    wrappers = make_wrappers(plan.wrappers)
+    augment = augmentation_family.build(plan.augment, victim.input_shape)
+    for change in augment:
+        change.check(victim.input_shape, victim.bounds)
     computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
-    known = models.classifier(before, bounds=victim.bounds, head=head) if defences else victim
+    known = models.classifier(before, bounds=victim.bounds, head=head) if plan.defences else victim
     found = load_data(data, victim, judge=known, weighted=True)
+    lesson = _lesson(found, before, victim, plan)
+    first = backend.process()[0] == 0
+    tell = aside(plan.tell) if first else _silent
+    ball = ball_for(victim, plan.norm, plan.eps)
+    attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
+    checkpoint = Path(plan.checkpoint) if plan.checkpoint else None
+    with tempfile.TemporaryDirectory() as nowhere:
+        files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
+        attack = with_generators(attack, hardened, victim, found, ball, head=head, seed=plan.seed, tell=tell, **files)
+        objective = _objective(plan, attack, ball, lesson.steps(schedule)[1])
+        # An objective that was given whole has a generator of its own, which is left as it is.
+        whole = isinstance(plan.objective, Objective)
+        rivals = [] if whole else rivals_in(attack, ball, plan.generator_moves, plan.seed)
+        checked = attack_family.build(plan.validation_attack) if plan.validation_attack else None
+        crafted_on = [source_for(source, victim, plan.precision) for source in plan.sources]
+        own_optimizer = getattr(hardened, "optimizer", None)
+
+        def cost(objective: Objective) -> Cost:
+            watched = (checked or attack_family.build(_VALIDATION)) if lesson.validation else None
+            sizes = (lesson.steps(schedule, objective.replays), schedule.batch_size, lesson.validation)
+            return cost_of(objective, victim.num_classes, *sizes, watched)
+
+        chosen = {}
+        if seconds is not None:
+            choice = kept_choice(checkpoint) if plan.resume and checkpoint else None
+            choice = choice or fit_into(
+                seconds,
+                victim,
+                objective,
+                schedule,
+                Stream(lesson.examples, schedule.batch_size, plan.seed, extra=lesson.extra),
+                cost,
+                most=plan.epochs,
+                own_optimizer=own_optimizer,
+                sources=crafted_on,
+                accumulate=plan.accumulate,
+                rivals=rivals,
+                augment=augment,
+            )
+            chosen = {"time": {"seconds": seconds, **dataclasses.asdict(choice)}}
+            schedule = dataclasses.replace(schedule, epochs=choice.epochs)
+            objective = dataclasses.replace(objective, attack=choice.attack(objective.attack))
+            if not whole:
+                objective = dataclasses.replace(objective, warmup_steps=_warmup(plan, lesson.steps(schedule)[1]))
+        expected = cost(objective)
+        opening = _opening(plan, lesson, objective, victim, known, shields)
+        opening += [f"around the objective: {', '.join(map(str, wrappers))}"] if wrappers else []
+        opening += [f"augment: {', '.join(map(str, augment))}"] if augment else []
+        words = f"; chosen for {plan.time}: {schedule.epochs} epochs, {objective.attack}" if plan.time else ""
+        opening.append(f"cost: {expected}{words}")
+        run = harden(
+            victim,
+            lesson.examples,
+            objective,
+            schedule,
+            validation=lesson.held_out,
+            validation_attack=checked,
+            sources=crafted_on,
+            own_optimizer=own_optimizer,
+            checkpoint=checkpoint,
+            resume=plan.resume,
+            identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
+            callbacks=[_Opening(tell, opening), Clock(expected, tell), *plan.callbacks],
+            accumulate=None if plan.batch_size is None else plan.accumulate,
+            rivals=rivals,
+            wrappers=wrappers,
+            on_collapse=plan.on_collapse,
+            augment=augment,
+            extra=lesson.extra,
+            tell=tell,
+            verbose=plan.verbose,
+        )
+    restore()
+    if rivals and checkpoint and first:
+        # It has had the gradients of the model as it is now, whatever it was trained on before.
+        for path in keep_rivals(objective.attack, models.weights_sha256(victim.model), played=run.steps):
+            tell(f"saved {path}: the generator that learned in turns with the model")
+    recipe = {**schedule.noted(), "objective": objective.to_dict(), "data": found.name}
+    if lesson.balance is not None:
+        recipe["class_weight"] = lesson.balance
+    recipe |= {"wrappers": [wrapper.to_dict() for wrapper in wrappers]} if wrappers else {}
+    recipe |= {"augment": [str(each) for each in augment]} if augment else {}
+    recipe |= {"extra": lesson.facts} if lesson.extra else {}
+    recipe |= {"time": plan.time} if plan.time else {}
+    recipe |= {"precision": computed, "defences": shields, "validation": lesson.validation}
+    recipe |= {name: value for name, value in plan.noted(always=False).items() if name not in recipe}
+    learned = [found] if lesson.extra is None else [found, Data(lesson.facts["name"], train=lesson.extra.examples)]
+    remember(hardened, [*trained_on(model), *map(note, learned)])
+    return hardened, dataclasses.replace(run, recipe=recipe)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lesson:
+    """What a run learns from, and what tells it from others.
+
+    Attributes:
+        examples: What to train on.
+        held_out: What to validate on.
+        balance: How much each class counts; None for alike.
+        identity: Hashes of model and data, and what else is known before the run.
+        extra: Further examples and their share; None for none.
+        facts: What the model's file says of those: name, count, hash and share.
+    """
+
+    examples: Examples
+    held_out: Examples | None
+    balance: list[float] | None
+    identity: dict[str, Any]
+    extra: Extra | None = None
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def steps(self, schedule: Schedule, replays: int = 1) -> tuple[int, int]:
+        """Steps of an epoch, and of the whole run; see `Schedule.steps`."""
+        return schedule.steps(len(self.examples), self.extra, replays)
+
+    @property
+    def validation(self) -> int:
+        return len(self.held_out) if self.held_out else 0
+
+
+def _lesson(found: Data, before: keras.Model, victim: Classifier, plan: TrainSettings) -> _Lesson:
+    """The training part of the data, its weights and its held-out part.
+
+    Raises:
+        DataError: No training images, or such as do not fit.
+    """
     if found.train is None:
         raise DataError(f"Expected training images in {found.name}; got test images only.")
     found.train.check()
-    seen = note(found)
-    number, processes = backend.process()
-    clustered = checkpoint is not None or processes > 1
     identity: dict[str, Any] = {}
-    if clustered:
+    if plan.checkpoint is not None or backend.process()[1] > 1:
         identity = {"model": models.weights_sha256(before), "data": found.train.sha256()}
         check_agreement(**identity)
-        identity["defences"] = shields
-    examples, held_out = hold_out(found.train, validation, seed)
+        identity["defences"] = [str(each) for each in models.defences_of(victim.model)]
+    examples, held_out = hold_out(found.train, plan.validation, plan.seed)
     if examples.weights is not None:
         identity["sample_weight"] = hashlib.sha256(examples.weights.tobytes()).hexdigest()
     balance = None
-    if class_weight is not None:
-        balance = class_weights(class_weight, examples.labels, victim.num_classes)
+    if plan.class_weight is not None:
+        balance = class_weights(plan.class_weight, examples.labels, victim.num_classes)
         examples = examples.weighted(np.asarray(balance)[examples.labels])
         identity["class_weight"] = balance
-    identity |= {"validation": len(held_out) if held_out else 0, "generator_moves": generator_moves}
-    _, total = schedule.steps(len(examples))
-    tell = aside(tell) if number == 0 else _silent
-    ball = ball_for(victim, norm, eps)
-    made = drawn_from(attack, attack_weights, attack_drawn)
-    with tempfile.TemporaryDirectory() as nowhere:
-        files: dict[str, Any] = {"checkpoint": checkpoint, "resume": resume, "nowhere": Path(nowhere)}
-        made = with_generators(made, hardened, victim, found, ball, head=head, seed=seed, tell=tell, **files)
-        plan = _objective(objective, made, ball, round(warmup * total))
-        # An objective that was given whole has a generator of its own, which is left as it is.
-        rivals = [] if isinstance(objective, Objective) else rivals_in(made, ball, generator_moves, seed)
-        opening = [
-            f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation",
-            f"threat: {describe_ball(plan.ball, victim.input_shape, why_eps(victim, norm, eps))}; "
-            f"attack {plan.attack}",
-            *misfits(known, examples, plan.ball),
-        ]
-        if shields:
-            opening.append(f"defences: {', '.join(shields)}")
-        if resume and not (checkpoint and Path(checkpoint).exists()):
-            opening.insert(0, f"nothing to continue at {checkpoint}: starting anew")
-        run = harden(
-            victim,
-            examples,
-            plan,
-            schedule,
-            validation=held_out,
-            validation_attack=attack_family.build(validation_attack) if validation_attack else None,
-            sources=[source_for(source, victim, precision) for source in sources],
-            own_optimizer=getattr(hardened, "optimizer", None),
-            checkpoint=Path(checkpoint) if checkpoint else None,
-            resume=resume,
-            identity=identity,
-            callbacks=[_Opening(tell, opening), *callbacks],
-            accumulate=None if batch_size is None else accumulate,
-            rivals=rivals,
-            wrappers=around,
-            on_collapse=on_collapse,
-            tell=tell,
-            verbose=verbose,
-        )
-    restore()
-    if rivals and checkpoint and number == 0:
-        # It has had the gradients of the model as it is now, whatever it was trained on before.
-        for path in keep_rivals(plan.attack, models.weights_sha256(victim.model), played=run.steps):
-            tell(f"saved {path}: the generator that learned in turns with the model")
-    recipe = {**dataclasses.asdict(schedule), "objective": plan.to_dict(), "data": found.name}
-    if balance is not None:
-        recipe["class_weight"] = balance
-    if around:
-        recipe["wrappers"] = [wrapper.to_dict() for wrapper in around]
-    recipe |= {"precision": computed, "defences": shields, "validation": len(held_out) if held_out else 0}
-    remember(hardened, [*trained_on(model), seen])
-    return hardened, dataclasses.replace(run, recipe=recipe)
+    lesson = _Lesson(examples, held_out, balance, identity)
+    return _with_extra(lesson, victim, plan)
+
+
+def _with_extra(lesson: _Lesson, victim: Classifier, plan: TrainSettings) -> _Lesson:
+    """The same with extra examples, weighted as their classes are, if there are any.
+
+    Raises:
+        DataError: Such as do not fit.
+        SettingError: A share of none, or one that does not fit a batch.
+    """
+    if plan.extra is None:
+        if plan.extra_share is not None:
+            raise SettingError(f"Expected extra data for extra_share={plan.extra_share}; got none: pass --extra.")
+        return lesson
+    examples = load_extra(plan.extra, victim)
+    if lesson.balance is not None:
+        examples = examples.weighted(np.asarray(lesson.balance)[examples.labels])
+    extra = Extra(examples, plan.extra_share or _EXTRA_SHARE)
+    sha256 = examples.sha256()
+    facts = {"name": examples.name, "count": len(examples), "sha256": sha256, "share": extra.share}
+    if "model" in lesson.identity:
+        check_agreement(lesson.identity["model"], sha256)
+    # What does not fit is said before anything long starts.
+    Stream(lesson.examples, plan.batch_size or 128, plan.seed, extra=extra)
+    identity = {**lesson.identity, "extra": sha256}
+    return dataclasses.replace(lesson, identity=identity, extra=extra, facts=facts)
+
+
+def _noted(plan: TrainSettings) -> dict[str, Any]:
+    """The settings that tell a run from another, but for those of its schedule."""
+    schedule = {field.name for field in dataclasses.fields(Schedule)}
+    return {name: value for name, value in plan.noted().items() if name not in schedule}
+
+
+def _opening(
+    plan: TrainSettings,
+    lesson: _Lesson,
+    objective: Objective,
+    victim: Classifier,
+    known: Classifier,
+    shields: Sequence[str],
+) -> list[str]:
+    """What is told when training starts, a line each."""
+    why = why_eps(victim, plan.norm, plan.eps)
+    lines = [
+        f"data: {lesson.examples.describe()}; {lesson.validation:,} held out for validation",
+        f"threat: {describe_ball(objective.ball, victim.input_shape, why)}; attack {objective.attack}",
+        *misfits(known, lesson.examples, objective.ball),
+    ]
+    if shields:
+        lines.append(f"defences: {', '.join(shields)}")
+    if lesson.extra is not None:
+        lines.append(f"extra: {lesson.extra.examples.describe()}; {lesson.extra.share:g} of each batch")
+    if plan.resume and not (plan.checkpoint and Path(plan.checkpoint).exists()):
+        lines.insert(0, f"nothing to continue at {plan.checkpoint}: starting anew")
+    return lines
 
 
 def _own(model: keras.Model, tell: Callable[[str], None]) -> keras.Model:
@@ -265,8 +326,13 @@ class _Opening(keras.callbacks.Callback):
             self.tell(self.lines.pop(0))
 
 
-def _objective(spec: str | Objective, attack: Attack, ball: Ball, warmup_steps: int) -> Objective:
-    if isinstance(spec, Objective):
-        return spec
+def _objective(plan: TrainSettings, attack: Attack, ball: Ball, steps: int) -> Objective:
+    if isinstance(plan.objective, Objective):
+        return plan.objective
     check_without_ball(attack)
-    return objectives.build(spec, {"warmup_steps": warmup_steps}, attack=attack, ball=ball)
+    return objectives.build(plan.objective, {"warmup_steps": _warmup(plan, steps)}, attack=attack, ball=ball)
+
+
+def _warmup(plan: TrainSettings, steps: int) -> int:
+    """Steps in which the radius grows, of so many."""
+    return round(plan.warmup * steps)

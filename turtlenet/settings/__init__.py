@@ -1,0 +1,12 @@
+"""The settings of each workflow: one frozen dataclass, and one field for an option.
+
+From the fields come the options of the command line (`turtlenet.cli.options.settings_options`), the keyword arguments
+of the functions (`takes`), the keys of recipes, what tells a run that is continued from another, the defaults, the
+checks of types and ranges, and the tables of `docs/settings.md`. Nothing here imports a framework: `turtlenet train
+--help` waits for none.
+"""
+
+from turtlenet.settings.base import Settings, setting, table, takes
+from turtlenet.settings.train import ScheduleSettings, TrainSettings
+
+__all__ = ["ScheduleSettings", "Settings", "TrainSettings", "setting", "table", "takes"]

@@ -1,0 +1,90 @@
+"""Values of settings as they are written on the command line.
+
+Each function reads one kind of value and has the word for it in the help as `word`; what it cannot read is a
+`SettingError` of one line.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from turtlenet.errors import SettingError
+from turtlenet.radius import parsed
+from turtlenet.registry import parse_value
+
+__all__ = ["batch_size", "bounds", "class_weight", "count", "number", "numbers", "radius", "word_of"]
+
+_WORDS = {
+    "batch_size": "integer|auto",
+    "bounds": "low,high",
+    "class_weight": "balanced|class:weight",
+    "count": "integer",
+    "radius": "radius",
+}
+
+
+def word_of(reader: Callable[[str], Any]) -> str:
+    """What stands for a value in the help: `integer|auto`."""
+    return _WORDS.get(reader.__name__, reader.__name__)
+
+
+def number(text: str) -> float:
+    """A number, also as a fraction: `0.3`, `8/255`."""
+    value = parse_value(text)
+    if not _is_number(value):
+        raise SettingError(f"Expected a number such as 0.3 or 8/255; got {text!r}.")
+    return float(value)
+
+
+def radius(text: str) -> float | str:
+    """A radius: `0.3`, `8/255`, `8px` or `3%`; it stays a text where only the bounds tell what it is."""
+    value = parse_value(text)
+    if _is_number(value):
+        return float(value)
+    parsed(text)
+    return text
+
+
+def count(text: str) -> int:
+    """A whole number, 0 or more."""
+    value = parse_value(text)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise SettingError(f"Expected a whole number, 0 or more; got {text!r}.")
+    return value
+
+
+def batch_size(text: str) -> int | None:
+    """A whole number, or `auto`, which is None."""
+    value = parse_value(text)
+    if text != "auto" and (isinstance(value, bool) or not isinstance(value, int)):
+        raise SettingError(f"Expected a whole number or auto; got {text!r}.")
+    return None if isinstance(value, str) else int(value)
+
+
+def class_weight(text: str) -> Any:
+    """`balanced`, or classes and their weights: `0:1,3:2.5`."""
+    if text == "balanced":
+        return text
+    try:
+        return {int(key): float(weight) for key, _, weight in (part.partition(":") for part in text.split(","))}
+    except ValueError:
+        raise SettingError(f"Expected balanced, or classes and weights such as 0:1,3:2.5; got {text!r}.") from None
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Numbers with commas between them: `2,1`."""
+    values = [parse_value(part) for part in text.split(",")]
+    if not all(map(_is_number, values)):
+        raise SettingError(f"Expected numbers with commas between them, such as 2,1; got {text!r}.")
+    return tuple(map(float, values))
+
+
+def bounds(text: str) -> tuple[float, float]:
+    """Two numbers with a comma: `0,255`."""
+    values = [parse_value(part) for part in text.split(",")]
+    if len(values) != 2 or not all(map(_is_number, values)):
+        raise SettingError(f"Expected the smallest and the largest pixel, such as 0,1 or 0,255; got {text!r}.")
+    return float(values[0]), float(values[1])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

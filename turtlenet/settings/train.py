@@ -1,0 +1,248 @@
+"""Settings of `turtlenet train`, `turtlenet.train` and recipes: an option is one field here, and no more."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from turtlenet.files import PathType
+from turtlenet.radius import FORMS
+from turtlenet.ranges import count, number, one_of, share
+from turtlenet.settings import text
+from turtlenet.settings.base import Settings, setting
+from turtlenet.settings.later import Attack, Augmentation, Callback, Conversion, Defence, ModelType, Objective, Wrapper
+
+__all__ = ["OPTIMIZERS", "PRESETS", "ScheduleSettings", "ThreatSettings", "TrainSettings"]
+
+OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
+ON_COLLAPSE = ("tell", "stop", "recover")
+PRESETS = ("quick", "balanced", "strong")
+"""Recipes for any model, for who asks for minutes, an hour or a night."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreatSettings(Settings):
+    """The ball, and what a model's inputs and outputs are."""
+
+    eps: float | str | None = setting(
+        None,
+        f"Radius of the ball in {FORMS}.",
+        more="None takes 0.3 for gray images and 8/255 for others, times the pixel range.",
+        read=text.radius,
+        identity="never",
+    )
+    norm: str = setting("linf", "linf, l2 or l1.", identity="never")
+    bounds: tuple[float, float] | None = setting(
+        None,
+        "Smallest and largest pixel, e.g. 0,255; told from the model.",
+        read=text.bounds,
+        recipe=False,
+        identity="never",
+    )
+    head: str = setting(
+        "auto",
+        "What the model's outputs are: auto, softmax, sigmoid or logits.",
+        more="See `turtlenet.models.logits_model`.",
+        recipe=False,
+        identity="never",
+    )
+    precision: str | None = setting(
+        None,
+        "What layers compute in: float32, bfloat16 or float16; as the file says.",
+        more="See `turtlenet.models.compute_in`. The model that is given back computes as the one that came.",
+        recipe=False,
+        identity="never",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings(Settings):
+    """How long and how fast to train."""
+
+    epochs: int | None = count(
+        None,
+        low=1,
+        help="Passes over the training data, each followed by validation; 20, or as many as fit into --time.",
+        identity="always",
+    )
+    steps_per_epoch: int = count(
+        0, help="Steps that count as an epoch instead of a pass over the data; 0 for a pass.", identity="always"
+    )
+    batch_size: int | None = count(
+        128,
+        low=1,
+        help="Examples in a batch, of all devices together; auto (None): 128, as memory allows.",
+        read=text.batch_size,
+        identity="always",
+    )
+    learning_rate: float = number(
+        1e-3,
+        above=0,
+        help="Peak of the cosine schedule.",
+        more="It is reached after a twentieth of the run and left along a cosine towards 0.",
+        identity="always",
+    )
+    optimizer: str = one_of(
+        "adam",
+        OPTIMIZERS,
+        help="adam, sgd, rmsprop or compiled (the model's).",
+        more="sgd has Nesterov momentum 0.9; compiled is the model's own, as it is, with its own learning rate.",
+        identity="always",
+    )
+    seed: int = count(0, help="Repeats every draw: order, attacks and dropout.", recipe=False, identity="always")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(ScheduleSettings, ThreatSettings):
+    """How `turtlenet train` hardens a model."""
+
+    recipe: str | None = setting(
+        None,
+        "Settings by name or path, such as qusecnets-tq; options given beside it count.",
+        recipe=False,
+        identity="never",
+    )
+    preset: str | None = one_of(
+        None,
+        PRESETS,
+        help="quick, balanced or strong: a good choice for minutes, an hour or a night at most.",
+        more="The recipe of that name, where neither `recipe` nor an option says otherwise.",
+        recipe=False,
+        identity="never",
+    )
+    attack: str | Attack | Sequence[str | Attack] = setting(
+        "pgd",
+        "The inner attack: pgd, pgd:steps=7,step_size=0.3, advgan, ...; of several one is drawn.",
+        more="A spec or an `Attack`; a bare name takes its settings for training. `advgan` plays a game: its "
+        "generator is trained in turns with the model, from the one given on, or from one that is trained first.",
+        many=True,
+        identity="never",
+    )
+    attack_weights: Sequence[float] = setting(
+        (), "How often each is drawn: 2,1; alike by default.", read=text.numbers, recipe=False, identity="never"
+    )
+    attack_drawn: str = one_of(
+        "batch",
+        ("batch", "example"),
+        help="One for each batch, or for each example.",
+        more="The latter costs as much as all.",
+        recipe=False,
+        identity="never",
+    )
+    generator_moves: int = count(1, help="Of advgan, before each step; 0: none.", recipe=False, identity="always")
+    objective: str | Objective = setting(
+        "madry",
+        "madry, madry:clean_share=0.5, natural, ...",
+        more="A spec, or an `Objective`, which then has its own attack and ball.",
+        identity="never",
+    )
+    defences: Sequence[str | Defence | Conversion] = setting(
+        (),
+        "A layer to put in front: trainable-quantization, ...",
+        more="Specs or layers, from the input on, before the model is trained.",
+        flag="--defence",
+        many=True,
+        identity="never",
+    )
+    sources: Sequence[ModelType] = setting(
+        (),
+        "Another model to craft on (objective craft_on=...).",
+        flag="--source",
+        many=True,
+        recipe=False,
+        identity="never",
+    )
+    wrappers: Sequence[str | Wrapper] = setting(
+        (),
+        "Around the objective: awp:gamma=0.005, ema, swa, eps-schedule, steps-schedule, early-stop.",
+        more="Specs or `Wrapper`s; see `turtlenet.training.wrappers`.",
+        flag="--wrapper",
+        many=True,
+        identity="never",
+    )
+    on_collapse: str = one_of(
+        "tell",
+        ON_COLLAPSE,
+        help="After catastrophic overfitting to a one-step attack: tell, stop or recover.",
+        more="`recover` goes back to the last good weights and halves the attack's step.",
+        identity="never",
+    )
+    accumulate: int = count(
+        1,
+        low=1,
+        help="Parts of a batch, one after the other.",
+        more="Less memory, the same step.",
+        recipe=False,
+        identity="never",
+    )
+    warmup: float = share(
+        0.25, help="Share of the run in which eps grows.", note="a share of the run", identity="never"
+    )
+    validation: int | None = setting(
+        None,
+        "Training images held out to choose the best epoch.",
+        more="None takes a tenth, at most 1,000; 0 none.",
+        identity="never",
+    )
+    validation_attack: str | Attack | None = setting(
+        None, "The attack of validation; 20 steps of pgd by default.", identity="never"
+    )
+    class_weight: Any = setting(
+        None,
+        "balanced, or weights of classes: 0:1,3:2.5; 1 by default.",
+        more="How much examples of each class count in training: a dict of classes and weights, or a weight for each. "
+        "Weights of examples, `(x, y, sample_weight)`, multiply them; neither counts in validation.",
+        read=text.class_weight,
+        toml=str,
+        identity="never",
+    )
+    augment: Sequence[str | Augmentation] = setting(
+        (),
+        "Changes of training images before they are attacked: shift:pixels=2, flip, crop:padding=4, cutout, ...",
+        more="Specs or `Augmentation`s; `mnist` and `cifar` for their usual sets, `auto` for that of the model's "
+        "images.",
+        many=True,
+        identity="never",
+    )
+    extra: str | Any = setting(
+        None,
+        "Further data to mix in, such as generated images, by name or path.",
+        more="In any form that the data have; none is held out for validation. An epoch is a pass over the other "
+        "data.",
+        toml=str,
+        identity="never",
+    )
+    extra_share: float | None = number(
+        None,
+        above=0,
+        below=1,
+        help="Share of each batch that is extra data; 0.7 by default.",
+        more='As Gowal et al. (2021), "Improving robustness using generated data".',
+        identity="never",
+    )
+    time: str | None = setting(
+        None,
+        "How long training may take on this machine, such as 2h, 90m or 45s: chooses epochs and steps of the attack.",
+        more="A few steps are timed; then as many epochs are chosen as fit, at most 200 or `epochs`, and fewer steps "
+        "of the attack where else fewer than 10 epochs would. A run that continues keeps what was chosen.",
+        identity="never",
+    )
+    checkpoint: PathType | None = setting(
+        None, "Where the run's state lies.", flag=None, recipe=False, identity="never"
+    )
+    resume: bool = setting(False, "Continue a run that was stopped.", recipe=False, identity="never")
+    out: PathType | None = setting(
+        None,
+        "Where the model will be saved.",
+        more="It is written there once, and taken away, before training starts, so that a model that the file cannot "
+        "hold is refused then.",
+        flag=None,
+        recipe=False,
+        identity="never",
+    )
+    callbacks: Sequence[Callback] = setting((), "Further Keras callbacks.", flag=None, recipe=False, identity="never")
+    tell: Callable[[str], None] = setting(
+        print, "Is given what happens, a line each.", flag=None, recipe=False, identity="never"
+    )
+    verbose: bool = setting(
+        False, "A line for each epoch where no terminal shows the bar.", recipe=False, identity="never"
+    )
