@@ -11,16 +11,15 @@ import numpy as np
 
 from turtlenet.bars import Bar
 from turtlenet.errors import SettingError, did_you_mean
+from turtlenet.settings.train import ON_COLLAPSE
 from turtlenet.training.objective import Objective
 from turtlenet.training.wrappers.base import changed
 
-__all__ = ["ON_COLLAPSE", "Best", "BestRobust", "CollapseWatch", "Judged", "Progress", "Stages", "halved"]
+__all__ = ["Best", "BestRobust", "CollapseWatch", "Judged", "Progress", "Stages", "halved"]
 
 _COLLAPSE = 0.3
 """A lead of one step over many that a model which resists does not show; the usual one is below 0.1."""
 _MOST_HALVINGS = 3
-ON_COLLAPSE = ("recover", "stop", "tell")
-"""What may be done about a collapse."""
 _LEAK = 0.02
 """A lead of crafted over clean images that chance does not explain on a thousand images."""
 _PAUSE = 0.2
