@@ -28,7 +28,7 @@ class More(TrainSettings):
 
     twist: float = share(0.5, "How much of each image is turned.", note="a share of the images")
     turns: int | None = count(None, low=1, help="Turns of an image.")
-    wrapper: str | None = one_of(None, ("awp", "swa"), "What goes around the objective.")
+    colour: str | None = one_of(None, ("red", "blue"), "What colour it has.")
     shown: bool = setting(False, "Whether to show it.", identity="never", recipe=False)
 
 
@@ -47,9 +47,9 @@ def given(*args: str) -> dict[str, Any]:
 
 
 def test_a_field_is_an_option_of_the_command_line() -> None:
-    assert given("--twist", "0.25", "--wrapper", "awp", "--epochs", "3") == {
+    assert given("--twist", "0.25", "--colour", "red", "--epochs", "3") == {
         "twist": 0.25,
-        "wrapper": "awp",
+        "colour": "red",
         "epochs": 3,
     }
     assert given() == {}
@@ -60,7 +60,7 @@ def test_a_field_is_an_option_of_the_command_line() -> None:
 
     text = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
     assert "--twist FLOAT How much of each image is turned. [default: 0.5]" in text
-    assert "--wrapper TEXT What goes around the objective. (awp or swa)" in text
+    assert "--colour TEXT What colour it has. (red or blue)" in text
 
 
 def test_a_field_is_an_argument_of_the_function() -> None:
@@ -83,11 +83,11 @@ def test_a_field_is_an_argument_of_the_function() -> None:
 def test_a_field_is_a_key_of_a_recipe(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(recipes, "KEYS", recipes.keys_of(More))
     path = tmp_path / "more.toml"
-    path.write_text('twist = 1\nwrapper = "swa"\nepochs = 2\n', "utf-8")
+    path.write_text('twist = 1\ncolour = "blue"\nepochs = 2\n', "utf-8")
     assert recipes.with_recipe({"recipe": str(path), "epochs": 5}) == {
         "recipe": str(path),
         "twist": 1,
-        "wrapper": "swa",
+        "colour": "blue",
         "epochs": 5,
     }
     path.write_text('twist = "much"\n', "utf-8")
@@ -119,7 +119,7 @@ def test_a_field_tells_a_run_from_another() -> None:
         ({"twist": 2}, "Expected twist from 0 to 1, a share of the images; got 2."),
         ({"twist": "much"}, "Expected twist as a number; got 'much' (str)."),
         ({"turns": 0}, "Expected turns >= 1; got 0."),
-        ({"wrapper": "aws"}, "Unknown wrapper 'aws'. Did you mean 'awp'?"),
+        ({"colour": "aws"}, "Unknown wrapper 'aws'. Did you mean 'awp'?"),
         ({"callbacks": [3]}, "Expected callbacks as a Callback; got a value of type list."),
     ],
 )
