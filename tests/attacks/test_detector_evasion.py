@@ -99,10 +99,10 @@ def test_one_draw_cannot_differ_from_itself(victim, labels) -> None:
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("undetected:threshold=0", "Expected threshold within (0, 0.25], a variance; got 0.0."),
-        ("undetected:threshold=0.3", "Expected threshold within (0, 0.25]"),
+        ("undetected:threshold=0", "Expected threshold in (0, 0.25], a variance; got 0.0."),
+        ("undetected:threshold=0.3", "Expected threshold in (0, 0.25]"),
         ("undetected:side=under", "Unknown side 'under'."),
-        ("undetected:aim=0", "Expected aim within (0, 1]"),
+        ("undetected:aim=0", "Expected aim in (0, 1]"),
         ("undetected:weight=-1", "Expected weight > 0; got -1.0."),
         ("undetected:steps=0", "Expected steps from 1 to 1,000,000; got 0."),
         ("undetected:restarts=0", "Expected restarts from 1"),
