@@ -11,7 +11,7 @@ from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
 from turtlenet.settings.later import Attack, Callback, Conversion, Defence, ModelType, Objective
 
-__all__ = ["OPTIMIZERS", "ScheduleSettings", "ThreatSettings", "TrainSettings"]
+__all__ = ["OPTIMIZERS", "LengthSettings", "ScheduleSettings", "ThreatSettings", "TrainSettings"]
 
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 
@@ -42,17 +42,10 @@ class ThreatSettings(Settings):
         recipe=False,
         identity="never",
     )
-    precision: str | None = setting(
-        None,
-        "What layers compute in: float32, bfloat16 or float16; as the file says.",
-        more="See `turtlenet.models.compute_in`. The model that is given back computes as the one that came.",
-        recipe=False,
-        identity="never",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduleSettings(Settings):
+class LengthSettings(Settings):
     """How long and how fast to train."""
 
     epochs: int = count(
@@ -75,6 +68,13 @@ class ScheduleSettings(Settings):
         more="It is reached after a twentieth of the run and left along a cosine towards 0.",
         identity="always",
     )
+    seed: int = count(0, help="Repeats every draw: order, attacks and dropout.", recipe=False, identity="always")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings(LengthSettings):
+    """The same, and with what."""
+
     optimizer: str = one_of(
         "adam",
         OPTIMIZERS,
@@ -82,7 +82,6 @@ class ScheduleSettings(Settings):
         more="sgd has Nesterov momentum 0.9; compiled is the model's own, as it is, with its own learning rate.",
         identity="always",
     )
-    seed: int = count(0, help="Repeats every draw: order, attacks and dropout.", recipe=False, identity="always")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +133,13 @@ class TrainSettings(ScheduleSettings, ThreatSettings):
         "Another model to craft on (objective craft_on=...).",
         flag="--source",
         many=True,
+        recipe=False,
+        identity="never",
+    )
+    precision: str | None = setting(
+        None,
+        "What layers compute in: float32, bfloat16 or float16; as the file says.",
+        more="See `turtlenet.models.compute_in`. The model that is given back computes as the one that came.",
         recipe=False,
         identity="never",
     )
