@@ -8,6 +8,17 @@ checks of types and ranges, and the tables of `docs/settings.md`. Nothing here i
 
 from turtlenet.settings.base import Settings, setting, table, takes
 from turtlenet.settings.gan import GanSettings
+from turtlenet.settings.measure import ToleranceSettings, UniversalSettings
 from turtlenet.settings.train import ScheduleSettings, TrainSettings
 
-__all__ = ["GanSettings", "ScheduleSettings", "Settings", "TrainSettings", "setting", "table", "takes"]
+__all__ = [
+    "GanSettings",
+    "ScheduleSettings",
+    "Settings",
+    "ToleranceSettings",
+    "TrainSettings",
+    "UniversalSettings",
+    "setting",
+    "table",
+    "takes",
+]

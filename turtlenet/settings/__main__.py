@@ -1,6 +1,6 @@
 """Prints `docs/settings.md`: `python -m turtlenet.settings > docs/settings.md`."""
 
-from turtlenet.settings import GanSettings, TrainSettings, table
+from turtlenet.settings import GanSettings, ToleranceSettings, TrainSettings, UniversalSettings, table
 
 HEAD = """# Settings
 
@@ -10,6 +10,8 @@ line, an argument of the function in Python and, where it fits, a key of a recip
 WORKFLOWS = {
     "`turtlenet train`, `turtlenet.train`": TrainSettings,
     "`turtlenet gan train`, `turtlenet.train_generator`": GanSettings,
+    "`turtlenet tolerance`, `turtlenet.tolerance`": ToleranceSettings,
+    "`turtlenet universal`, `turtlenet.universal`": UniversalSettings,
 }
 
 print("\n".join([HEAD, *(f"## {title}\n\n{table(kind)}" for title, kind in WORKFLOWS.items())]), end="")

@@ -11,14 +11,14 @@ from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
 from turtlenet.settings.later import Attack, Callback, Conversion, Defence, ModelType, Objective
 
-__all__ = ["OPTIMIZERS", "LengthSettings", "ScheduleSettings", "ThreatSettings", "TrainSettings"]
+__all__ = ["OPTIMIZERS", "InputSettings", "LengthSettings", "ScheduleSettings", "ThreatSettings", "TrainSettings"]
 
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ThreatSettings(Settings):
-    """The ball, and what a model's inputs and outputs are."""
+class InputSettings(Settings):
+    """The radius, and what a model's inputs and outputs are."""
 
     eps: float | str | None = setting(
         None,
@@ -27,7 +27,6 @@ class ThreatSettings(Settings):
         read=text.radius,
         identity="never",
     )
-    norm: str = setting("linf", "linf, l2 or l1.", identity="never")
     bounds: tuple[float, float] | None = setting(
         None,
         "Smallest and largest pixel, e.g. 0,255; told from the model.",
@@ -42,6 +41,13 @@ class ThreatSettings(Settings):
         recipe=False,
         identity="never",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreatSettings(InputSettings):
+    """The ball, and what a model's inputs and outputs are."""
+
+    norm: str = setting("linf", "linf, l2 or l1.", identity="never")
 
 
 @dataclass(frozen=True, kw_only=True)
