@@ -1,6 +1,13 @@
 """Prints `docs/settings.md`: `python -m turtlenet.settings > docs/settings.md`."""
 
-from turtlenet.settings import GanSettings, ToleranceSettings, TrainSettings, UniversalSettings, table
+from turtlenet.settings import (
+    EvaluateSettings,
+    GanSettings,
+    ToleranceSettings,
+    TrainSettings,
+    UniversalSettings,
+    table,
+)
 
 HEAD = """# Settings
 
@@ -9,6 +16,7 @@ line, an argument of the function in Python and, where it fits, a key of a recip
 """
 WORKFLOWS = {
     "`turtlenet train`, `turtlenet.train`": TrainSettings,
+    "`turtlenet evaluate`, `turtlenet.evaluate`": EvaluateSettings,
     "`turtlenet gan train`, `turtlenet.train_generator`": GanSettings,
     "`turtlenet tolerance`, `turtlenet.tolerance`": ToleranceSettings,
     "`turtlenet universal`, `turtlenet.universal`": UniversalSettings,

@@ -8,7 +8,7 @@ from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
 from turtlenet.settings.train import InputSettings, ThreatSettings
 
-__all__ = ["ToleranceSettings", "UniversalSettings"]
+__all__ = ["ComputingSettings", "ToleranceSettings", "UniversalSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
