@@ -119,7 +119,7 @@ def test_a_field_tells_a_run_from_another() -> None:
         ({"twist": 2}, "Expected twist from 0 to 1, a share of the images; got 2."),
         ({"twist": "much"}, "Expected twist as a number; got 'much' (str)."),
         ({"turns": 0}, "Expected turns >= 1; got 0."),
-        ({"colour": "aws"}, "Unknown wrapper 'aws'. Did you mean 'awp'?"),
+        ({"colour": "bleu"}, "Unknown colour 'bleu'. Did you mean 'blue'?"),
         ({"callbacks": [3]}, "Expected callbacks as a Callback; got a value of type list."),
     ],
 )

@@ -5,8 +5,18 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import BATCH_SIZE, COUNT, NUMBER, RADIUS, framework, loading_options, speaks, threat_options
+from turtlenet.cli.options import (
+    BATCH_SIZE,
+    COUNT,
+    RADIUS,
+    data_option,
+    framework,
+    loading_options,
+    settings_options,
+    speaks,
+)
 from turtlenet.errors import OutputError, did_you_mean
+from turtlenet.settings.gan import GanSettings
 
 __all__ = ["command"]
 
@@ -28,50 +38,12 @@ def command() -> None:
 @command.command("train")
 @click.argument("model")
 @click.option("--out", type=click.Path(path_type=Path), help="The generator; MODEL-generator.h5 by default.")
-@threat_options
+@data_option
+@settings_options(GanSettings)
 @loading_options
-@click.option("--variant", default="strong", show_default=True, help="strong, or paper: as paper 003 says.")
-@click.option("--target", help="Class that the model shall answer; any wrong one by default.")
-@click.option(
-    "--access",
-    default="semi-white-box",
-    show_default=True,
-    help="semi-white-box; static or dynamic: against a substitute that learns from the model's answers.",
-)
-@click.option("--substitute", default="cleverhans", show_default=True, help="Its architecture: a name or a file.")
-@click.option("--distillation", type=int, default=10, show_default=True, help="Passes of its first training.")
-@click.option("--pool", multiple=True, help="Another model to train against at the same time.")
-@click.option("--epochs", type=int, default=20, show_default=True)
-@click.option("--steps-per-epoch", type=int, default=0, help="Steps that count as an epoch; a pass by default.")
-@click.option("--batch-size", type=int, default=128, show_default=True)
-@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Peak of the cosine schedule.")
-@click.option("--patience", type=int, default=0, help="Epochs without more success after which to stop; 0: never.")
-@click.option("--validation", type=int, help="Training images held out to choose the best epoch.")
-@click.option("--network", help="residual or unet; unet for color images.")
-@click.option("--budget", help="Who keeps the ball in training: hinge or network.")
-@click.option("--adversarial", help="cross_entropy or margin.")
-@click.option("--gan", "gan", help="log, non-saturating or least-squares.")
-@click.option("--alpha", type=float, help="Weight of the GAN loss; 0 plays without a discriminator.")
-@click.option("--beta", type=float, help="Weight of the hinge.")
-@click.option("--c", "c", type=NUMBER, help="Length that the hinge allows, in input units; eps by default.")
-@click.option("--hinge", help="Norm of the hinge: linf or l2.")
-@click.option("--kappa", type=float, help="Confidence that the margin is after.")
-@click.option("--noise", type=int, help="Numbers of noise that an example depends on besides its image.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for a report on test images.")
 @click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most test images there; 0 for all.")
-@click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
-@click.option("--verbose", is_flag=True, help="A line for each epoch where no terminal shows the bar.")
-def _train(
-    model: str,
-    out: Path | None,
-    variant: str,
-    norm: str | None,
-    access: str,
-    report: Path | None,
-    limit: int,
-    resume: bool,
-    **settings: Any,
-) -> None:
+def _train(model: str, out: Path | None, report: Path | None, limit: int, **given: Any) -> None:
     """Trains a generator against MODEL and saves it as an .h5 for --attack advgan:generator=FILE."""
     target = out or Path(model).with_name(f"{Path(model).stem}-generator.h5")
     framework()
@@ -80,22 +52,13 @@ def _train(
     from turtlenet.workflows import gan
 
     models.check_writable(target)
-    for source in (model, *settings["pool"], settings["substitute"]):
+    for source in (model, *given.get("pool", ()), given.get("substitute", GanSettings.substitute)):
         if target.exists() and Path(source).exists() and target.samefile(source):
             raise OutputError(f"Expected --out to be another file than the model {source}.")
     if report:
         check_folder(report)
-    checkpoint = None if access == "dynamic" else target.with_name(f"{target.name}.resume")
-    made = gan.train_generator(
-        model,
-        norm=norm or "linf",
-        name=variant,
-        access=access,
-        checkpoint=checkpoint,
-        resume=resume,
-        tell=click.echo,
-        **settings,
-    )
+    checkpoint = None if given.get("access") == "dynamic" else target.with_name(f"{target.name}.resume")
+    made = gan.train_generator(model, checkpoint=checkpoint, tell=click.echo, **given)
     if not speaks():
         return
     gan.save_generator(made, target)
@@ -104,7 +67,7 @@ def _train(
     whom = " against the substitute" if made.facts["substitute"] else ""
     kept = "" if made.run.val_success is None else f", success on held-out images{whom} {made.run.val_success:.3f}"
     click.echo(f"saved {target} after {made.run.steps:,} steps{kept}")
-    same = {name: settings[name] for name in ("data", "bounds", "head", "seed")}
+    same = {name: given[name] for name in ("data", "bounds", "head", "seed") if name in given}
     found, samples = gan.show_generator(target, model, limit=limit or None, **same)
     click.echo(f"\n{found}")
     if report:

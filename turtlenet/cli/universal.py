@@ -7,30 +7,27 @@ from typing import Any
 import click
 
 from turtlenet.cli.options import (
-    COUNT,
-    NUMBER,
     check_file,
+    data_option,
     device_options,
     framework,
     loading_options,
+    settings_options,
     speaks,
-    threat_options,
 )
+from turtlenet.settings.measure import UniversalSettings
 
 __all__ = ["command"]
 
 
 @click.command("universal")
 @click.argument("model")
-@threat_options
+@data_option
+@settings_options(UniversalSettings, but=("precision",))
 @device_options
 @loading_options
-@click.option("--epochs", type=int, default=10, show_default=True, help="Passes over the training images.")
-@click.option("--step-size", type=NUMBER, default=0.1, show_default=True, help="A step, as a fraction of the radius.")
-@click.option("--limit", type=COUNT, default=5000, show_default=True, help="Most images of each part; 0 for all.")
-@click.option("--batch-size", type=int, default=128, show_default=True, help="Images in a step.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npy of the perturbation.")
-def command(model: str, out: Path, limit: int, norm: str | None, **settings: Any) -> None:
+def command(model: str, out: Path, **settings: Any) -> None:
     """Fits one perturbation on training images of MODEL, tries it on test images, and keeps it."""
     check_file(out, ".npy")
     framework()
@@ -42,7 +39,7 @@ def command(model: str, out: Path, limit: int, norm: str | None, **settings: Any
     from turtlenet.files import write_whole
     from turtlenet.workflows.universal import universal
 
-    found = universal(model, norm="linf" if norm is None else norm, limit=limit or None, tell=click.echo, **settings)
+    found = universal(model, tell=click.echo, **settings)
     if speaks():
         write_whole(out, lambda file: np.save(file, found.delta))
     click.echo(
@@ -50,7 +47,8 @@ def command(model: str, out: Path, limit: int, norm: str | None, **settings: Any
         f"{found.count:,} test images, accuracy {found.clean_accuracy:.3f} without it and {found.accuracy:.3f} "
         f"with it: {found.fooled:.3f} of the right answers fooled"
     )
-    said = {name: settings[name] for name in ("data", "head", "precision") if settings[name] not in (None, "auto")}
+    said = {name: settings.get(name) for name in ("data", "head", "precision")}
+    said = {name: value for name, value in said.items() if value not in (None, "auto")}
     said |= {"split": "test", "bounds": f"{exact(found.ball.low)},{exact(found.ball.high)}"}
     said |= {"attack": Universal(file=str(out)), "norm": found.ball.norm, "eps": exact(float(found.ball.eps))}
     more = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in said.items())

@@ -7,6 +7,20 @@ checks of types and ranges, and the tables of `docs/settings.md`. Nothing here i
 """
 
 from turtlenet.settings.base import Settings, setting, table, takes
+from turtlenet.settings.evaluate import EvaluateSettings
+from turtlenet.settings.gan import GanSettings
+from turtlenet.settings.measure import ToleranceSettings, UniversalSettings
 from turtlenet.settings.train import ScheduleSettings, TrainSettings
 
-__all__ = ["ScheduleSettings", "Settings", "TrainSettings", "setting", "table", "takes"]
+__all__ = [
+    "EvaluateSettings",
+    "GanSettings",
+    "ScheduleSettings",
+    "Settings",
+    "ToleranceSettings",
+    "TrainSettings",
+    "UniversalSettings",
+    "setting",
+    "table",
+    "takes",
+]

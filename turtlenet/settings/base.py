@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from turtlenet.ranges import check_ranges
-from turtlenet.settings.later import ModelType
 
 __all__ = [
     "Settings",
@@ -104,7 +103,7 @@ class Taker(Protocol[P, R_co]):
     """A workflow: a model, data, and settings by their names."""
 
     def __call__(
-        self, model: ModelType, data: Any = None, *args: P.args, **settings: P.kwargs
+        self, model: Any, data: Any = None, *args: P.args, **settings: P.kwargs
     ) -> R_co: ...  # pragma: no cover
 
 

@@ -11,13 +11,14 @@ from turtlenet.errors import SettingError
 from turtlenet.radius import parsed
 from turtlenet.registry import parse_value
 
-__all__ = ["batch_size", "bounds", "class_weight", "count", "number", "numbers", "radius", "word_of"]
+__all__ = ["batch_size", "bounds", "class_weight", "count", "most", "number", "numbers", "radius", "word_of"]
 
 _WORDS = {
     "batch_size": "integer|auto",
     "bounds": "low,high",
     "class_weight": "balanced|class:weight",
     "count": "integer",
+    "most": "integer",
     "radius": "radius",
 }
 
@@ -50,6 +51,11 @@ def count(text: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise SettingError(f"Expected a whole number, 0 or more; got {text!r}.")
     return value
+
+
+def most(text: str) -> int | None:
+    """A whole number, 0 or more; 0 is None: all."""
+    return count(text) or None
 
 
 def batch_size(text: str) -> int | None:

@@ -11,7 +11,16 @@ from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
 from turtlenet.settings.later import Attack, Augmentation, Callback, Conversion, Defence, ModelType, Objective, Wrapper
 
-__all__ = ["OPTIMIZERS", "PRESETS", "ScheduleSettings", "ThreatSettings", "TrainSettings"]
+__all__ = [
+    "ON_COLLAPSE",
+    "OPTIMIZERS",
+    "PRESETS",
+    "InputSettings",
+    "LengthSettings",
+    "ScheduleSettings",
+    "ThreatSettings",
+    "TrainSettings",
+]
 
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 ON_COLLAPSE = ("tell", "stop", "recover")
@@ -20,8 +29,8 @@ PRESETS = ("quick", "balanced", "strong")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ThreatSettings(Settings):
-    """The ball, and what a model's inputs and outputs are."""
+class InputSettings(Settings):
+    """The radius, and what a model's inputs and outputs are."""
 
     eps: float | str | None = setting(
         None,
@@ -30,7 +39,6 @@ class ThreatSettings(Settings):
         read=text.radius,
         identity="never",
     )
-    norm: str = setting("linf", "linf, l2 or l1.", identity="never")
     bounds: tuple[float, float] | None = setting(
         None,
         "Smallest and largest pixel, e.g. 0,255; told from the model.",
@@ -45,17 +53,17 @@ class ThreatSettings(Settings):
         recipe=False,
         identity="never",
     )
-    precision: str | None = setting(
-        None,
-        "What layers compute in: float32, bfloat16 or float16; as the file says.",
-        more="See `turtlenet.models.compute_in`. The model that is given back computes as the one that came.",
-        recipe=False,
-        identity="never",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduleSettings(Settings):
+class ThreatSettings(InputSettings):
+    """The ball, and what a model's inputs and outputs are."""
+
+    norm: str = setting("linf", "linf, l2 or l1.", identity="never")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LengthSettings(Settings):
     """How long and how fast to train."""
 
     epochs: int | None = count(
@@ -81,6 +89,13 @@ class ScheduleSettings(Settings):
         more="It is reached after a twentieth of the run and left along a cosine towards 0.",
         identity="always",
     )
+    seed: int = count(0, help="Repeats every draw: order, attacks and dropout.", recipe=False, identity="always")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings(LengthSettings):
+    """The same, and with what."""
+
     optimizer: str = one_of(
         "adam",
         OPTIMIZERS,
@@ -88,7 +103,6 @@ class ScheduleSettings(Settings):
         more="sgd has Nesterov momentum 0.9; compiled is the model's own, as it is, with its own learning rate.",
         identity="always",
     )
-    seed: int = count(0, help="Repeats every draw: order, attacks and dropout.", recipe=False, identity="always")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +178,13 @@ class TrainSettings(ScheduleSettings, ThreatSettings):
         ON_COLLAPSE,
         help="After catastrophic overfitting to a one-step attack: tell, stop or recover.",
         more="`recover` goes back to the last good weights and halves the attack's step.",
+        identity="never",
+    )
+    precision: str | None = setting(
+        None,
+        "What layers compute in: float32, bfloat16 or float16; as the file says.",
+        more="See `turtlenet.models.compute_in`. The model that is given back computes as the one that came.",
+        recipe=False,
         identity="never",
     )
     accumulate: int = count(

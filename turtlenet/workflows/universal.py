@@ -1,6 +1,5 @@
 """From a user's model and data to one perturbation for all images."""
 
-from collections.abc import Callable
 from typing import Any
 
 from turtlenet import attacks
@@ -10,56 +9,36 @@ from turtlenet.checked import checked
 from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.prepare import DataType, hold_out, load_data
-from turtlenet.errors import DataError, at_least
+from turtlenet.errors import DataError
 from turtlenet.models.as_classifier import ModelType, as_classifier
+from turtlenet.settings.base import takes
+from turtlenet.settings.measure import UniversalSettings
 
 __all__ = ["universal"]
 
 
 @checked()
-def universal(
-    model: ModelType,
-    data: DataType | None = None,
-    *,
-    eps: float | str | None = None,
-    norm: str = "linf",
-    bounds: tuple[float, float] | None = None,
-    head: str = "auto",
-    epochs: int = 10,
-    step_size: float = 0.1,
-    limit: int | None = 5000,
-    precision: str | None = None,
-    seed: int = 0,
-    batch_size: int = 128,
-    tell: Callable[[str], None] = print,
-) -> Perturbation:
+@takes(UniversalSettings)
+def universal(model: ModelType, data: DataType | None = None, **settings: Any) -> Perturbation:
     """Fits one perturbation on training images, and tries it on test images; see `turtlenet.attacks.fit_universal`.
 
     Args:
         model: A classifier, or the path of one.
         data: What to fit and to try on: a name, a path, or `(x, y)`, of which a sixth is kept for trying.
-        eps: Radius; see `harden_model`.
-        norm, bounds, head: See `harden_model`.
-        epochs: Passes over the training images.
-        step_size: Length of a step, as a fraction of the radius.
-        limit: Most images of either part, the first of it; None for all.
-        precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
-        seed: Repeats the start and the order of the images.
-        batch_size: Images in a step.
-        tell: Is given what does not seem to fit, a line each.
+        **settings: See `turtlenet.settings.UniversalSettings`.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
-    at_least(0, seed=seed)
-    victim = as_classifier(model, bounds=bounds, head=head, precision=precision)
-    ball = ball_for(victim, norm, eps)
-    fitted_on, tried_on = _parts(load_data(data, victim), limit, seed)
+    plan = UniversalSettings(**settings)
+    victim = as_classifier(model, bounds=plan.bounds, head=plan.head, precision=plan.precision)
+    ball = ball_for(victim, plan.norm, plan.eps)
+    fitted_on, tried_on = _parts(load_data(data, victim), plan.limit, plan.seed)
     for line in misfits(victim, fitted_on, ball):
-        tell(line)
+        plan.tell(line)
     x, y = fitted_on.batch(slice(None))
-    how: dict[str, Any] = {"epochs": epochs, "step_size": step_size, "batch_size": batch_size, "seed": seed}
-    delta = attacks.fit_universal(victim, x, y, ball=ball, **how)
+    how: dict[str, Any] = {"epochs": plan.epochs, "step_size": plan.step_size, "batch_size": plan.batch_size}
+    delta = attacks.fit_universal(victim, x, y, ball=ball, seed=plan.seed, **how)
     return attacks.measure_universal(victim, *tried_on.batch(slice(None)), delta, ball)
 
 

@@ -1,0 +1,60 @@
+"""Settings of `turtlenet gan train` and `turtlenet.train_generator`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from turtlenet.files import PathType
+from turtlenet.ranges import count, one_of
+from turtlenet.settings import text
+from turtlenet.settings.base import setting
+from turtlenet.settings.later import Callback, ModelType
+from turtlenet.settings.train import LengthSettings, ThreatSettings
+
+__all__ = ["ACCESSES", "GanSettings"]
+
+ACCESSES = ("dynamic", "semi-white-box", "static")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanSettings(LengthSettings, ThreatSettings):
+    """How a generator of adversarial examples is trained."""
+
+    name: str = setting("strong", "strong, or paper: as paper 003 says.", flag="--variant")
+    target: str | None = setting(None, "Class that the model shall answer; any wrong one by default.")
+    access: str = one_of(
+        "semi-white-box",
+        ACCESSES,
+        "semi-white-box; static or dynamic: against a substitute that learns from the model's answers.",
+        of=" of a generator",
+        more="`semi-white-box`: the generator's training sees the model's gradients; `static`: those of a substitute "
+        "that was trained on the model's answers to the training images; `dynamic`: the substitute also learns, after "
+        "each epoch, from the answers to the generator's own examples.",
+    )
+    substitute: str = setting("cleverhans", "Its architecture: a name or a file.")
+    distillation: int = count(10, low=1, help="Passes of its first training.")
+    pool: Sequence[ModelType] = setting((), "Another model to train against at the same time.", many=True)
+    epochs: int = count(20, low=1, help="Passes over the training data, each followed by validation.")
+    batch_size: int = count(128, low=1, help="Examples in a batch.")
+    patience: int = count(
+        0,
+        help="Epochs without more success after which to stop; 0: never.",
+        more="Without the model's gradients it is the success against the substitute.",
+    )
+    validation: int | None = setting(
+        None, "Training images held out to choose the best epoch.", more="None takes a tenth, at most 1,000; 0 none."
+    )
+    network: str | None = setting(None, "residual or unet; unet for color images.")
+    budget: str | None = setting(None, "Who keeps the ball in training: hinge or network.")
+    adversarial: str | None = setting(None, "cross_entropy or margin.")
+    gan: str | None = setting(None, "log, non-saturating or least-squares.")
+    alpha: float | None = setting(None, "Weight of the GAN loss; 0 plays without a discriminator.")
+    beta: float | None = setting(None, "Weight of the hinge.")
+    c: float | None = setting(None, "Length that the hinge allows, in input units; eps by default.", read=text.number)
+    hinge: str | None = setting(None, "Norm of the hinge: linf or l2.")
+    kappa: float | None = setting(None, "Confidence that the margin is after.")
+    noise: int | None = setting(None, "Numbers of noise that an example depends on besides its image.")
+    checkpoint: PathType | None = setting(None, "Where the run's state lies.", flag=None)
+    resume: bool = setting(False, "Continue a run that was stopped.", more="Not for `dynamic`.")
+    callbacks: Sequence[Callback] = setting((), "Further Keras callbacks.", flag=None)
+    tell: Callable[[str], None] = setting(print, "Is given what happens, a line each.", flag=None)
+    verbose: bool = setting(False, "A line for each epoch where no terminal shows the bar.")
