@@ -145,7 +145,7 @@ class TrainSettings(ScheduleSettings, ThreatSettings):
     generator_moves: int = count(1, help="Of advgan, before each step; 0: none.", recipe=False, identity="always")
     objective: str | Objective = setting(
         "madry",
-        "madry, madry:clean_share=0.5, natural, ...",
+        "madry, trades:beta=6, mart, hat, fast, n-fgsm, free, natural, ...",
         more="A spec, or an `Objective`, which then has its own attack and ball.",
         identity="never",
     )
@@ -159,7 +159,7 @@ class TrainSettings(ScheduleSettings, ThreatSettings):
     )
     sources: Sequence[ModelType] = setting(
         (),
-        "Another model to craft on (objective craft_on=...).",
+        "Another model: to craft on (objective craft_on=...), or the helper of hat.",
         flag="--source",
         many=True,
         recipe=False,

@@ -215,7 +215,7 @@ class CollapseWatch(keras.callbacks.Callback):
         elif self.on_collapse == "tell":
             self._say(
                 "collapse",
-                f"{line}Train with pgd, or with rfgsm and a smaller step_size; the best weights so far are kept.",
+                f"{line}Train with pgd, on objective n-fgsm, or with a smaller step_size; the best weights are kept.",
             )
         else:
             self._say("collapse", f"{line}The run stops; the best weights so far are kept.")

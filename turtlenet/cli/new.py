@@ -1,0 +1,36 @@
+"""`turtlenet new`: an architecture with fresh weights, to be trained from its start."""
+
+from pathlib import Path
+
+import click
+
+from turtlenet.cli.options import framework
+from turtlenet.errors import SettingError, at_least
+
+__all__ = ["command"]
+
+
+@click.command("new")
+@click.argument("architecture")
+@click.option("--shape", default="28,28,1", show_default=True, help="Height, width and channels of an image.")
+@click.option("--classes", type=int, default=10, show_default=True, help="Classes to tell apart.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Repeats the weights.")
+@click.option("--out", type=click.Path(path_type=Path), help="The model; ARCHITECTURE.h5 by default.")
+def command(architecture: str, shape: str, classes: int, seed: int, out: Path | None) -> None:
+    """Writes ARCHITECTURE, a name of `turtlenet list models`, with fresh weights, for `turtlenet train`."""
+    at_least(0, seed=seed)
+    framework()
+    import keras
+
+    from turtlenet import models
+    from turtlenet.workflows.models import save_model
+
+    target = out or Path(f"{architecture}.h5")
+    sides = shape.split(",")
+    if len(sides) != 3 or not all(side.strip().isdigit() and int(side) for side in sides):
+        raise SettingError(f"Expected --shape as height,width,channels such as 28,28,1; got {shape!r}.")
+    models.check_writable(target)
+    keras.utils.set_random_seed(seed)
+    model = models.build(architecture, tuple(map(int, sides)), classes)
+    save_model(model, target, provenance={"source": {"name": architecture, "seed": seed}})
+    click.echo(f"saved {target}: {architecture} with {model.count_params():,} fresh weights, seed {seed}")
