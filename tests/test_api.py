@@ -68,6 +68,7 @@ def test_neither_does_an_attack_or_an_evaluation_touch_it(model, pictures):
     assert equal(state(model), before)
 
 
+@pytest.mark.slow
 def test_a_seed_repeats(model, pictures):
     settings = {"attack": "fgsm", "epochs": 1, "batch_size": 16, "tell": lambda line: None}
     first, again, other = (tn.train(model, pictures, seed=seed, **settings).get_weights() for seed in (0, 0, 1))

@@ -18,6 +18,7 @@ NAMES = {
     "inspect": [],
     "key": [],
     "list": [],
+    "new": [],
     "tolerance": ["MODEL-tolerance/"],
     "train": ["MODEL-hardened.h5"],
     "universal": [],
@@ -27,7 +28,9 @@ NAMES = {
 
 def test_every_default_is_named_here():
     for path in sorted((ROOT / "turtlenet" / "cli").glob("*.py")):
-        named = set(re.findall(r"MODEL-[a-z]+(?:\.\w+)?", path.read_text("utf-8")))
+        settings = ROOT / "turtlenet" / "settings" / path.name
+        text = path.read_text("utf-8") + (settings.read_text("utf-8") if settings.exists() else "")
+        named = set(re.findall(r"MODEL-[a-z]+(?:\.\w+)?", text))
         assert named == {name.rstrip("/") for name in NAMES.get(path.stem, [])}
 
 

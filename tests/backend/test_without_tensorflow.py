@@ -36,6 +36,7 @@ print(json.dumps({"moved": float(abs(moved - x).max()), "change": float(change),
 """
 
 
+@pytest.mark.slow
 def test_attack_train_save_load_and_evaluate(tmp_path):
     pytest.importorskip("jax")
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}

@@ -94,6 +94,7 @@ def test_the_suite_of_the_paper_takes_the_models_own_answers(good, cli, away):
     assert (report["threat"]["labels"], report["threat"]["eps"]) == ("predicted", 0.3)
 
 
+@pytest.mark.slow
 def test_a_suite_of_ones_own_is_found_by_name_and_by_path(good, shelf, cli, away):
     (away / "attacks").mkdir()
     (away / "attacks" / "quick.toml").write_bytes((shelf / "mine.toml").read_bytes())

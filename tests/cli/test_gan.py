@@ -74,6 +74,7 @@ def test_train_writes_a_generator_that_attacks(box, cli, away) -> None:
     assert wide.code == 2 and "Expected eps <= 0.3" in wide.err and wide.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_advgan_without_a_generator_trains_one_and_keeps_it(box, cli, away, monkeypatch) -> None:
     from turtlenet.gan import cache as kept
 

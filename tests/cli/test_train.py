@@ -88,6 +88,7 @@ def test_a_run_says_what_it_works_on(line, cli, away):
     assert result.code == 0
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_a_run_in_another_process(line, unbroken, cli, away):
     cli(*line, "--out", away / "again.h5")
     assert same(unbroken, away / "again.h5")
@@ -188,6 +189,7 @@ def test_the_file_lies_beside_the_model_by_default(shelf, cli, away):
     assert (away / "my.h5").read_bytes() == (shelf / "good.h5").read_bytes()
 
 
+@pytest.mark.slow
 def test_bounds_are_told_from_the_model(shelf, cli, away):
     args = ("--attack", "fgsm", "--epochs", 1, "--out", "new.h5")
     told = cli("train", shelf / "wide.h5", "--data", shelf / "bytes.npz", *args)

@@ -54,6 +54,7 @@ def test_few_clean_images_of_the_fit_are_above_the_second_point(unsure, parts, f
     assert 0 < above <= 0.05
 
 
+@pytest.mark.slow
 def test_the_same_again_for_the_same_seed(unsure, parts, fitted) -> None:
     again = tn.fit_detector(unsure, parts, attacks=["fgsm", PGD], draws=12, **FEW)
     assert dataclasses.replace(again, created=fitted.created) == fitted
@@ -143,6 +144,7 @@ def test_the_bins_are_those_of_figure_2_where_they_fit() -> None:
     assert tight.top == 2e-4 and tight.counts[1][-1] == 1
 
 
+@pytest.mark.slow
 def test_the_mixture_and_all_images_as_the_paper_took_them(unsure, parts) -> None:
     found = tn.fit_detector(
         unsure, parts, attacks=["fgsm"], detector="mixture", population="all", draws=6, limit=30, **FEW

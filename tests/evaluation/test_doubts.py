@@ -112,6 +112,7 @@ def test_saturated_outputs() -> None:
     assert "saturated-outputs" in codes(victim(scale=400.0))
 
 
+@pytest.mark.slow
 def test_randomness() -> None:
     assert "random-outputs" in codes(victim(Jitter()), "fgsm")
     inputs = keras.Input((6,))
@@ -172,6 +173,7 @@ def test_a_black_box_that_comes_last_in_a_cascade() -> None:
     assert "black-box-beats-white-box" not in before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["table", "cascade"])
 def test_a_black_box_at_the_end_of_an_ensemble(mode) -> None:
     """As AutoAttack's own flag for Square."""

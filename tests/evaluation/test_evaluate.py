@@ -64,6 +64,7 @@ def test_the_numbers_agree_with_each_other(small, examples) -> None:
     assert Report.from_json(report.to_json()) == report
 
 
+@pytest.mark.slow
 def test_attacks_with_balls_of_their_own_stand_beside(small, examples, tmp_path) -> None:
     """As in the suites of papers 000 to 004; they are pictured and saved like all others."""
     specs = ("fgsm", "deepfool:steps=20,norm=l2,eps=inf", "jsma:theta=1,norm=l0,eps=inf")
@@ -312,6 +313,7 @@ def test_the_smallest_perturbations_survive_rounding(norm, spec, demo, digits) -
     assert (np.asarray(ball.distance(tried[1].x, x)) <= float(ball.eps) * (1 + 1e-5)).all()
 
 
+@pytest.mark.slow
 def test_an_attack_that_stops_early_is_told_where_enough_is(small, examples) -> None:
     """In a table the smallest perturbation is looked for everywhere, where the first success is no answer."""
     about = {"about": ABOUT, "curve": 0}

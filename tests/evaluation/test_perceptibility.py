@@ -182,6 +182,7 @@ def test_a_random_model_is_judged_in_draws_that_the_attack_has_not_seen(monkeypa
     assert asked == [8] * (len(found.grid) + 1)
 
 
+@pytest.mark.slow
 def test_an_evaluation_asks_where_it_is_told_to(small, examples) -> None:
     suite = [attacks.build("fgsm")]
 

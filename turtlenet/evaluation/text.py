@@ -233,6 +233,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "strength of the attacks": attacked,
         "losses and restarts": bool(many),
         "gradients of defences": attacked,
+        "levels of a quantizer": attacked,
         "labels": attacked,
         "number of images": attacked,
     }

@@ -77,6 +77,7 @@ def test_surrogates_are_trained_like_the_model_and_not_with_its_weights_or_key(k
     assert report.threat["surrogate_training"] == "natural, adam, 6 epochs of batches of 16"
 
 
+@pytest.mark.slow
 def test_they_are_used_again_and_a_seed_repeats(kept, keyed, tmp_path):
     report, folder, _ = kept
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
@@ -105,6 +106,7 @@ def test_other_settings_train_them_anew(keyed, tmp_path):
     assert "training it for" in lines[0]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on(keyed, kept, tmp_path, monkeypatch):
     from turtlenet.training import checkpoint
 
@@ -252,6 +254,7 @@ def test_the_command_line_keeps_surrogates_beside_the_report(keyed, cli, away, k
     assert refused.code == 2 and "Did you mean 'grey-box'?" in refused.err
 
 
+@pytest.mark.slow
 def test_a_cascade_counts_the_same(keyed, kept):
     report, folder, _ = kept
     cascade, _ = grey(keyed, folder, mode="cascade")

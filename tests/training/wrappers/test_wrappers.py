@@ -319,6 +319,7 @@ class Lengths(keras.callbacks.Callback):
         self.steps.append(self.model.objective.attack.step_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_collapse_is_recovered_from(killed, monkeypatch, tmp_path) -> None:
     watched = CollapseWatch.on_epoch_end
