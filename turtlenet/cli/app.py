@@ -12,8 +12,6 @@ import click
 from turtlenet.errors import TurtlenetError, did_you_mean
 from turtlenet.version import __version__
 
-__all__ = ["main", "turtlenet"]
-
 BAD_INPUT = 2
 INTERRUPTED = 130
 

@@ -17,8 +17,6 @@ from turtlenet.cli.options import (
     threat_options,
 )
 
-__all__ = ["command"]
-
 
 @click.command("attack")
 @click.argument("model")

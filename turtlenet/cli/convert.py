@@ -6,8 +6,6 @@ import click
 
 from turtlenet.cli.options import framework, loading_options
 
-__all__ = ["command"]
-
 
 @click.command("convert")
 @click.argument("old")

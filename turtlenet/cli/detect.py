@@ -8,8 +8,6 @@ import click
 from turtlenet.cli.options import BATCH_SIZE, COUNT, device_options, framework, loading_options, speaks, threat_options
 from turtlenet.errors import OutputError, did_you_mean
 
-__all__ = ["command"]
-
 
 class _Parts(click.Group):
     """Two commands; another word gets one line."""

@@ -8,8 +8,6 @@ import click
 from turtlenet.cli.options import data_option, device_options, framework, loading_options, settings_options, speaks
 from turtlenet.settings.evaluate import EvaluateSettings
 
-__all__ = ["command"]
-
 GATE_FAILED = 1
 
 

@@ -18,8 +18,6 @@ from turtlenet.cli.options import (
 from turtlenet.errors import OutputError, did_you_mean
 from turtlenet.settings.gan import GanSettings
 
-__all__ = ["command"]
-
 
 class _Parts(click.Group):
     """Two commands; another word gets one line."""

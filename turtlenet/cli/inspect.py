@@ -4,8 +4,6 @@ import click
 
 from turtlenet.cli.options import framework, loading_options
 
-__all__ = ["command"]
-
 
 @click.command("inspect")
 @click.argument("model")

@@ -6,8 +6,6 @@ import click
 
 from turtlenet.cli.options import COUNT, framework
 
-__all__ = ["command"]
-
 
 @click.command("key")
 @click.argument("path", type=click.Path(path_type=Path))

@@ -10,8 +10,6 @@ import click
 from turtlenet.cli.options import framework
 from turtlenet.errors import SpecError, did_you_mean
 
-__all__ = ["command"]
-
 _FAMILIES = (
     "attacks",
     "augmentations",

@@ -7,8 +7,6 @@ import click
 from turtlenet.cli.options import framework
 from turtlenet.errors import SettingError, at_least
 
-__all__ = ["command"]
-
 
 @click.command("new")
 @click.argument("architecture")

@@ -8,8 +8,6 @@ import click
 from turtlenet.cli.options import data_option, device_options, framework, loading_options, settings_options, speaks
 from turtlenet.settings.measure import ToleranceSettings
 
-__all__ = ["command"]
-
 
 @click.command("tolerance")
 @click.argument("model")

@@ -18,8 +18,6 @@ from turtlenet.cli.options import (
 from turtlenet.errors import OutputError
 from turtlenet.settings.train import TrainSettings
 
-__all__ = ["command"]
-
 _THREAT = ("data", "eps", "norm", "bounds", "head", "precision", "seed")
 
 

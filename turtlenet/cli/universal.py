@@ -17,8 +17,6 @@ from turtlenet.cli.options import (
 )
 from turtlenet.settings.measure import UniversalSettings
 
-__all__ = ["command"]
-
 
 @click.command("universal")
 @click.argument("model")

@@ -6,8 +6,6 @@ import click
 
 from turtlenet.cli.options import BOUNDS, framework, loading_options
 
-__all__ = ["command"]
-
 
 @click.command("wrap")
 @click.argument("model")

@@ -13,8 +13,6 @@ from turtlenet.errors import DataError
 from turtlenet.formats import this_is
 from turtlenet.numpy_files import check_arrays, map_stored
 
-__all__ = ["ARRAYS", "check_inside", "read_arrays"]
-
 ARRAYS = ("x_train", "y_train", "x_test", "y_test", "x", "y", "image", "label")
 MAPPED = 2**29
 """Bytes from which on an array in a `.npz` is not read into memory, if it is not compressed."""

@@ -15,8 +15,6 @@ from turtlenet.data.parts import choose
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
 
-__all__ = ["DEFAULT_DATA", "DataType", "SAMPLE_ACCURACY", "hold_out", "load_data", "load_extra", "load_for", "split"]
-
 
 def split(examples: Examples, held_out: int, seed: int) -> tuple[Examples, Examples]:
     """Holds out a random part for validation; gives the rest and that part."""

@@ -15,8 +15,6 @@ from turtlenet import backend, gradient_mode, random
 from turtlenet.errors import SettingError
 from turtlenet.registry import Registry
 
-__all__ = ["Conversion", "Defence", "Differentiable", "Reachable", "defences", "registered"]
-
 _HALVINGS = 32
 # How far past a step, as a share of the pixel range, so that arithmetic in another order sees the same side of it.
 _CLEARANCE = 1e-6

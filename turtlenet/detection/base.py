@@ -15,8 +15,6 @@ from turtlenet.errors import DataError
 from turtlenet.registry import Registry
 from turtlenet.uncertainty import LARGEST, uncertainty
 
-__all__ = ["Detector", "detectors", "seen", "spread_of"]
-
 _GRID = 4001
 _HALVINGS = 60
 

@@ -7,8 +7,6 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics import roc_curve
 
-__all__ = ["Pair", "accuracy", "area", "bootstrap", "roc"]
-
 Interval = tuple[float, float]
 
 RESAMPLES = 1000

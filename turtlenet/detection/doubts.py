@@ -4,8 +4,6 @@ from turtlenet.detection.report import Detection, Share
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.format import percent, within
 
-__all__ = ["find_doubts"]
-
 _FEW = 100
 _FALSE = 0.05
 

@@ -22,8 +22,6 @@ from turtlenet.formats import this_is
 from turtlenet.reports.codec import dump, read
 from turtlenet.reports.versions import versions
 
-__all__ = ["POPULATIONS", "FittedDetector", "Point", "Scores", "fit_on"]
-
 POPULATIONS = ("all", "successes")
 _LEAST = 5
 _FALSE = 0.05

@@ -9,8 +9,6 @@ from sklearn.linear_model import LogisticRegression
 
 from turtlenet.detection.base import Detector, detectors, spread_of
 
-__all__ = ["Logistic"]
-
 
 @detectors.register("logistic")
 @dataclass(frozen=True, kw_only=True)

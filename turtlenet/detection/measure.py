@@ -19,8 +19,6 @@ from turtlenet.detection.scores import Scored, Setting
 from turtlenet.reports.statistics import interval
 from turtlenet.reports.versions import versions
 
-__all__ = ["adaptive_attacks", "histogram", "score_on"]
-
 BINS = 100
 TOP = 0.035
 """The bins and the range of paper 001, Figure 2."""

@@ -9,8 +9,6 @@ from scipy.special import expit
 
 from turtlenet.detection.base import Detector, detectors, spread_of
 
-__all__ = ["Mixture"]
-
 _LEAST = 1e-9
 """Scores that are all alike still have some width: no density is infinite."""
 

@@ -13,8 +13,6 @@ from turtlenet.reports import figures
 if TYPE_CHECKING:
     from turtlenet.detection.report import AttackedRow, Detection
 
-__all__ = ["pictures"]
-
 _MOST = 6
 
 

@@ -8,8 +8,6 @@ from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
 from turtlenet.reports.format import clean
 
-__all__ = ["Alarm", "AttackedRow", "Detection", "Histogram", "Separation", "Share"]
-
 Interval = tuple[float, float]
 
 

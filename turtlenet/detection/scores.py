@@ -20,8 +20,6 @@ from turtlenet.data import Examples
 from turtlenet.detection.base import Detector
 from turtlenet.errors import DataError, ModelError, SettingError
 
-__all__ = ["Scored", "Setting", "check_stochastic"]
-
 
 @dataclass(frozen=True)
 class Scored:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from turtlenet.detection.fitted import FittedDetector, Point, Scores
     from turtlenet.detection.report import Detection, Separation, Share
 
-__all__ = ["SEPARATION_COLUMNS", "document", "fitted_document"]
-
 _EQUATION = (
     "The score is the variance of each class's softmax output over the draws (1/N), averaged over the classes: "
     "paper 001, equation 12. Sigma is the variance of the scores, as the paper's must be."

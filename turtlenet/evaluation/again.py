@@ -11,8 +11,6 @@ from turtlenet.keras_files.load import current
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import Report
 
-__all__ = ["call", "command", "exact", "loading"]
-
 
 def loading() -> dict[str, Any]:
     """How model files are loaded now, by the options that say so."""

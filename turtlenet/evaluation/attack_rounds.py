@@ -6,8 +6,6 @@ from turtlenet.attacks import Attack
 from turtlenet.attacks.ensembles import Elsewhere
 from turtlenet.attacks.goal import sweep_size
 
-__all__ = ["BLIND", "Search", "searches_of"]
-
 BLIND = ("query", "decision", "transfer")
 """Families that do without the gradient of the model under attack."""
 

@@ -23,8 +23,6 @@ from turtlenet.reports.base import Doubt
 from turtlenet.training.surrogates.oracle import Oracle
 from turtlenet.training.surrogates.substitute import Substitution, fresh_network, train_substitute
 
-__all__ = ["BlackBox", "evaluate_black_box"]
-
 _DISAGREES = 0.8
 
 

@@ -18,8 +18,6 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.reports.statistics import distances, similarity
 
-__all__ = ["Cascade", "MODES", "eight_bit", "inside", "judged", "slack"]
-
 MODES = ("cascade", "table")
 _BLOCK_BYTES = 64 << 20
 _SIMILARITIES = 256

@@ -15,8 +15,6 @@ from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.tally import Tally
 
-__all__ = ["doubled", "twice"]
-
 _IMAGES, _FEWEST = 64, 16
 _GRADIENTS = 64_000
 """Spent at most, where that is enough for the fewest images."""

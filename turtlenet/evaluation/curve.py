@@ -13,8 +13,6 @@ from turtlenet.evaluation.report import CurvePoint
 from turtlenet.evaluation.tally import Tally
 from turtlenet.reports.statistics import share, share_interval
 
-__all__ = ["accuracy_curve", "sweeping"]
-
 _MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 

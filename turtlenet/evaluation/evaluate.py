@@ -39,8 +39,6 @@ from turtlenet.models import defences_of, file_sha256
 from turtlenet.reports.statistics import share, share_interval
 from turtlenet.reports.versions import versions
 
-__all__ = ["LABELS", "evaluate_classifier"]
-
 LABELS = ("predicted", "true")
 _PROBED = 256
 

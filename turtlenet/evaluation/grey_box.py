@@ -25,8 +25,6 @@ from turtlenet.training.provenance import Training, training_of
 from turtlenet.training.surrogates.keyed import Surrogates, Workshop
 from turtlenet.training.surrogates.reinitialized import keyed_layers
 
-__all__ = ["evaluate_grey_box"]
-
 
 def evaluate_grey_box(
     model: ModelType,

@@ -12,8 +12,6 @@ from turtlenet.errors import SettingError
 from turtlenet.evaluation.threat_model import Attacker
 from turtlenet.training.surrogates.keyed import Surrogates
 
-__all__ = ["QUERIES", "Lineup", "check_suite", "elsewhere", "line_up"]
-
 QUERIES = ("square", "nes", "spsa", "simba", "boundary", "hopskipjump")
 """Attacks that only ask for answers, the one to take first; those that are registered count."""
 _NOTHING_BETTER = "noise:draws=100"

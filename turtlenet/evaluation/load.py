@@ -7,8 +7,6 @@ from pathlib import Path
 from turtlenet.errors import DataError
 from turtlenet.evaluation.report import Comparison, Report
 
-__all__ = ["load"]
-
 _JSON = "report.json"
 
 

@@ -8,8 +8,6 @@ from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.report import CurvePoint
 from turtlenet.reports.statistics import share, share_interval
 
-__all__ = ["minima"]
-
 _MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 _SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 

@@ -13,8 +13,6 @@ from turtlenet.errors import DataError, OutputError
 from turtlenet.files import write_whole
 from turtlenet.numpy_files import check_arrays
 
-__all__ = ["PerImageResults", "read_progress"]
-
 _DISTANCES = ("linf", "l2", "l1", "l0", "psnr", "ssim")
 
 

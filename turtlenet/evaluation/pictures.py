@@ -12,8 +12,6 @@ from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.report import Picture
 from turtlenet.reports.images import drawable, png
 
-__all__ = ["pictures"]
-
 
 def pictures(
     cascade: Cascade, names: list[str], model: Classifier, examples: Examples, ledger: PerImageResults, most: int = 10

@@ -28,8 +28,6 @@ from turtlenet.reports.format import clean, clip, percent
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
 
-__all__ = ["accuracies", "curve", "per_class"]
-
 _MOST_CLASSES = 20
 _WIDTH = 5.0
 _WIDEST = 4.0

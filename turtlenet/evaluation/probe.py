@@ -11,8 +11,6 @@ from turtlenet.balls import Ball
 from turtlenet.batching import in_batches
 from turtlenet.classifier import Classifier
 
-__all__ = ["SATURATED", "Probe", "probe"]
-
 SATURATED = float(np.log(2.0**24))
 """Beyond this lead of one logit, a float32 softmax is exactly 1 and its cross-entropy exactly 0."""
 

@@ -10,8 +10,6 @@ from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
 from turtlenet.reports.format import clean
 
-__all__ = ["AttackRow", "ClassRow", "Comparison", "CurvePoint", "PartRow", "Picture", "Report"]
-
 Interval = tuple[float, float]
 
 

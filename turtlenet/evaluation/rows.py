@@ -14,8 +14,6 @@ from turtlenet.evaluation.report import AttackRow, ClassRow
 from turtlenet.evaluation.threat_model import ThreatModel
 from turtlenet.reports.statistics import share, share_interval
 
-__all__ = ["attack_row", "class_rows"]
-
 
 def attack_row(
     cascade: Cascade, model: Classifier, number: int, spec: str, access: ThreatModel, ledger: PerImageResults

@@ -6,8 +6,6 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["examples", "folders"]
-
 _COLUMNS = ("label", "clean_prediction", "robust")
 
 

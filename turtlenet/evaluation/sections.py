@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from turtlenet.evaluation.report import Picture, Report
     from turtlenet.reports.figures import Plot
 
-__all__ = ["ATTACK_COLUMNS", "CHANGE_COLUMNS", "CLASS_COLUMNS", "CURVE_COLUMNS", "document"]
-
 
 def _short(row: Any) -> str:
     return row.short if hasattr(row, "short") else clip(f"+ {row.name}" if hasattr(row, "tried") else row.title, 36)

@@ -9,8 +9,6 @@ from turtlenet.evaluation.cascade import inside
 from turtlenet.evaluation.report import PartRow
 from turtlenet.reports.statistics import share, share_interval
 
-__all__ = ["Part", "Tally"]
-
 
 @dataclass(frozen=True)
 class Part:

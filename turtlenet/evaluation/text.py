@@ -13,31 +13,6 @@ from turtlenet.reports.format import MISSING, clean, count, fraction, percent, w
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import AttackRow, PartRow, Report
 
-__all__ = [
-    "CASCADE",
-    "CAVEAT",
-    "CLEAN",
-    "IN_MEMORY",
-    "ROBUST",
-    "also",
-    "attack_rows",
-    "change",
-    "checks",
-    "images",
-    "names",
-    "own_balls",
-    "part",
-    "part_rows",
-    "robust",
-    "robust_title",
-    "shields",
-    "size",
-    "sums",
-    "surrogates",
-    "threat",
-    "verdict",
-]
-
 CLEAN = "clean"
 ROBUST = "every attack"
 CAVEAT = "This proves nothing: the robust accuracy is an upper bound, and an attack that was not tried may lower it."

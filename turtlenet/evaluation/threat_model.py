@@ -9,8 +9,6 @@ from turtlenet.errors import SpecError, did_you_mean
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.reports.base import Doubt
 
-__all__ = ["ACCESSES", "WHITE_BOX", "ThreatModel", "Attacker", "check_access"]
-
 ACCESSES = ("black-box", "grey-box", "white-box")
 _WEAK = 0.05
 

@@ -17,8 +17,6 @@ from turtlenet.files import check_folder
 from turtlenet.gan.train import TRAIN_FIRST, save_generator, train_generator
 from turtlenet.models.as_classifier import ModelType, about_model
 
-__all__ = ["ready"]
-
 _TRAINING: dict[str, Any] = {"name": "strong", "epochs": 10}
 
 

@@ -21,8 +21,6 @@ from turtlenet.gan.cache import ready
 from turtlenet.gan.objective import GeneratorObjective, Players, build_players
 from turtlenet.training.co_training import Turns
 
-__all__ = ["keep_rivals", "players_of", "rivals_in", "with_generators", "with_own_generators"]
-
 
 def with_own_generators(attack: Attack, folder: Path, stem: str, *, resume: bool = False) -> Attack:
     """Gives every generator of an attack a copy in a folder, so that the user's own file stays as it is.

@@ -15,8 +15,6 @@ from turtlenet.training import Schedule
 from turtlenet.training.surrogates.oracle import Oracle
 from turtlenet.training.surrogates.substitute import fit_answers
 
-__all__ = ["distill"]
-
 
 def distill(
     players: Players,

@@ -12,8 +12,6 @@ from keras import ops
 from turtlenet.attacks import Goal
 from turtlenet.errors import SpecError, did_you_mean
 
-__all__ = ["ADVERSARIAL", "GAN_LOSSES", "HINGES", "GanLoss", "adversarial", "gan_loss", "hinge"]
-
 
 class GanLoss(NamedTuple):
     """Both sides of the game on the discriminator's logits (batch,).

@@ -24,8 +24,6 @@ from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import distances, share, share_interval, similarity
 from turtlenet.reports.versions import versions
 
-__all__ = ["BESIDE", "forward_milliseconds", "measure_generator"]
-
 BESIDE = ("fgsm", "pgd:steps=40,step_size=0.1,early_stop=true")
 _SIMILAR = 256
 _WEAKER = 0.02

@@ -14,8 +14,6 @@ from keras import layers
 
 from turtlenet.errors import ModelError, SpecError, did_you_mean
 
-__all__ = ["NETWORKS", "check_shape", "discriminator", "generator"]
-
 _LEAK, _SPREAD = 0.2, 0.02
 
 

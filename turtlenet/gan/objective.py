@@ -18,8 +18,6 @@ from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.gan import networks
 from turtlenet.gan.losses import ADVERSARIAL, GAN_LOSSES, HINGES, adversarial, gan_loss, hinge
 
-__all__ = ["VARIANTS", "GeneratorObjective", "Players", "build_players", "variant"]
-
 _BUDGETS = ("hinge", "network")
 
 

@@ -17,8 +17,6 @@ from turtlenet.reports.images import drawable
 if TYPE_CHECKING:
     from turtlenet.gan.report import GeneratorReport
 
-__all__ = ["curve", "grid", "picture_of"]
-
 _GAP = 2
 
 

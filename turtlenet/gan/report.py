@@ -8,8 +8,6 @@ from turtlenet.gan.run import Epoch
 from turtlenet.reports.base import BaseReport, Doubt, write_files
 from turtlenet.reports.document import Document
 
-__all__ = ["Beside", "ClassShare", "GeneratorReport"]
-
 Interval = tuple[float, float]
 
 

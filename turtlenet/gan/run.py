@@ -21,8 +21,6 @@ from turtlenet.training.resume import fit_from, take_up
 from turtlenet.training.run import Schedule
 from turtlenet.training.stream import Batches, Stream
 
-__all__ = ["Epoch", "GanRun", "check_game", "train_players"]
-
 _SHOWN = {
     "adversarial": "adversarial",
     "gan": "gan",

@@ -24,9 +24,6 @@ from turtlenet.reports.format import clean, count, fraction, number
 if TYPE_CHECKING:
     from turtlenet.gan.report import GeneratorReport
 
-
-__all__ = ["document"]
-
 _ATTACKS = (
     Column("", "spec"),
     Column("accuracy", ("accuracy", "accuracy_interval"), fraction, "Share of all images still classified correctly."),

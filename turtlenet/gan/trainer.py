@@ -10,8 +10,6 @@ from turtlenet import backend, random
 from turtlenet.classifier import Classifier
 from turtlenet.gan.objective import Players
 
-__all__ = ["GanTrainer"]
-
 # Validation draws come from a stream of their own.
 _VALIDATION = 0x6A2
 _TERMS = ("loss", "adversarial", "gan", "hinge", "discriminator", "success")

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from turtlenet.errors import SettingError
 
-__all__ = ["FINEST", "Proposal", "check_eps", "propose", "quantizer"]
-
 FINEST = 256
 """Levels of an 8-bit pixel: a quantizer of that many leaves such an image as it is."""
 

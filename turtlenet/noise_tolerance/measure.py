@@ -21,8 +21,6 @@ from turtlenet.reports.document import Document
 from turtlenet.reports.statistics import interval
 from turtlenet.reports.versions import versions
 
-__all__ = ["LevelRow", "NoiseCurve", "Tolerance", "first_crossing", "measure_tolerance"]
-
 Interval = tuple[float, float]
 
 _TRIED = (2, 3, 4, 5, 6)

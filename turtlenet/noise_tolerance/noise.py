@@ -14,8 +14,6 @@ from turtlenet.batching import dealt, in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 
-__all__ = ["KINDS", "SHARES", "noisy", "right_answers", "under_noise"]
-
 
 def _uniform(x: Any, key: Any, strength: Any, low: float, high: float) -> Any:
     return x + strength * random.uniform(key, x.shape[1:], -1.0, 1.0)

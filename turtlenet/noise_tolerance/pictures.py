@@ -14,8 +14,6 @@ from turtlenet.reports.format import percent
 if TYPE_CHECKING:
     from turtlenet.noise_tolerance.measure import NoiseCurve, Tolerance
 
-__all__ = ["PLOT", "plot"]
-
 PLOT = "tolerance.png"
 _TICKS = (0.01, 0.03, 0.1, 0.3, 1.0)
 

@@ -26,8 +26,6 @@ from turtlenet.reports.format import MISSING, clip, count, fraction, number
 if TYPE_CHECKING:
     from turtlenet.noise_tolerance.measure import LevelRow, NoiseCurve, Tolerance
 
-__all__ = ["document"]
-
 _UNITS = "Strengths in input units; of salt and pepper, the share of pixels."
 
 

@@ -12,8 +12,6 @@ from turtlenet.errors import OutputError
 from turtlenet.reports.codec import dump, read
 from turtlenet.reports.document import Document, Finding
 
-__all__ = ["BaseReport", "Doubt", "findings", "write_files"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:

@@ -7,8 +7,6 @@ import types
 import typing
 from typing import Any
 
-__all__ = ["dump", "read"]
-
 
 def dump(data: dict[str, Any]) -> str:
     """JSON with a line for each entry, but lists of numbers on one line: they may be as long as the data set."""

@@ -47,30 +47,6 @@ from turtlenet.reports.format import clean
 if TYPE_CHECKING:
     from turtlenet.reports.figures import PictureFile, Plot
 
-__all__ = [
-    "Block",
-    "Bullets",
-    "Card",
-    "Code",
-    "Column",
-    "Document",
-    "Emphasis",
-    "Facts",
-    "Figures",
-    "Finding",
-    "Findings",
-    "Gallery",
-    "Number",
-    "Section",
-    "Shot",
-    "Table",
-    "Text",
-    "Verdict",
-    "Verbatim",
-    "View",
-    "Words",
-]
-
 
 class View(Flag):
     """The three renderings of a document, to say which of them show a block or a column."""

@@ -19,9 +19,6 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from turtlenet.reports.format import clip
 
-__all__ = ["PictureFile", "Plot", "Theme", "legend", "look", "new_axes", "new_plot", "png"]
-
-
 _STYLES = ("-", "--", "-.", ":")
 
 

@@ -5,20 +5,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = [
-    "MISSING",
-    "WIDTH",
-    "aligned",
-    "clean",
-    "clip",
-    "count",
-    "fraction",
-    "number",
-    "percent",
-    "within",
-    "wrapped",
-]
-
 WIDTH = 100
 MISSING = "-"
 

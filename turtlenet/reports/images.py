@@ -6,8 +6,6 @@ import io
 import numpy as np
 from PIL import Image
 
-__all__ = ["drawable", "png"]
-
 
 def drawable(shape: tuple[int, ...]) -> bool:
     """Whether an input of this shape is a gray or a color image."""

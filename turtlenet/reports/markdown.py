@@ -22,8 +22,6 @@ from turtlenet.reports.document import (
 )
 from turtlenet.reports.format import clean
 
-__all__ = ["plain", "render"]
-
 
 def render(document: Document) -> str:
     """The whole of a Markdown file."""

@@ -11,8 +11,6 @@ from markupsafe import Markup
 from turtlenet.reports.document import Block, Document, Emphasis, Verbatim, View, Words
 from turtlenet.reports.format import percent, within
 
-__all__ = ["render"]
-
 _SMALL = 96
 """Images up to this many pixels a side are enlarged with their pixels sharp."""
 

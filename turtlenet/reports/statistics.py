@@ -4,8 +4,6 @@ import numpy as np
 from scipy.stats import binomtest
 from skimage.metrics import structural_similarity
 
-__all__ = ["distances", "interval", "share", "share_interval", "similarity"]
-
 
 def interval(hits: int, count: int) -> tuple[float, float]:
     """The 95 % Wilson interval of a share, rounded to 6 places."""

@@ -3,8 +3,6 @@
 from turtlenet.reports.document import Block, Bullets, Column, Document, Finding, Findings, Table, Text, View, Words
 from turtlenet.reports.format import WIDTH, aligned, clean, clip, wrapped
 
-__all__ = ["render"]
-
 
 def render(document: Document) -> str:
     """The text, without a line break at its end; sections are an empty line apart."""

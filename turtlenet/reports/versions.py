@@ -5,8 +5,6 @@ from importlib import metadata
 
 import keras
 
-__all__ = ["versions"]
-
 
 def versions() -> dict[str, str]:
     """What computed a result: the versions of turtlenet, Python, Keras, its backend and NumPy."""

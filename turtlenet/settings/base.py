@@ -14,19 +14,6 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from turtlenet.ranges import check_ranges
 
-__all__ = [
-    "Settings",
-    "Taker",
-    "flag_of",
-    "help_of",
-    "hints",
-    "options",
-    "plain_kinds",
-    "setting",
-    "table",
-    "takes",
-]
-
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 

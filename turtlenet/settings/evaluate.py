@@ -10,8 +10,6 @@ from turtlenet.settings.base import setting
 from turtlenet.settings.later import Attack
 from turtlenet.settings.train import InputSettings
 
-__all__ = ["EvaluateSettings"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings(InputSettings):

@@ -10,8 +10,6 @@ from turtlenet.settings.base import setting
 from turtlenet.settings.later import Callback, ModelType
 from turtlenet.settings.train import LengthSettings, ThreatSettings
 
-__all__ = ["ACCESSES", "GanSettings"]
-
 ACCESSES = ("dynamic", "semi-white-box", "static")
 
 

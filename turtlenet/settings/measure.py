@@ -8,8 +8,6 @@ from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
 from turtlenet.settings.train import InputSettings, ThreatSettings
 
-__all__ = ["ComputingSettings", "ToleranceSettings", "UniversalSettings"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ComputingSettings(Settings):

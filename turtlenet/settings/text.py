@@ -11,8 +11,6 @@ from turtlenet.errors import SettingError
 from turtlenet.radius import parsed
 from turtlenet.registry import parse_value
 
-__all__ = ["batch_size", "bounds", "class_weight", "count", "most", "number", "numbers", "radius", "word_of"]
-
 _WORDS = {
     "batch_size": "integer|auto",
     "bounds": "low,high",

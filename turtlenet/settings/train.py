@@ -11,17 +11,6 @@ from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
 from turtlenet.settings.later import Attack, Augmentation, Callback, Conversion, Defence, ModelType, Objective, Wrapper
 
-__all__ = [
-    "ON_COLLAPSE",
-    "OPTIMIZERS",
-    "PRESETS",
-    "InputSettings",
-    "LengthSettings",
-    "ScheduleSettings",
-    "ThreatSettings",
-    "TrainSettings",
-]
-
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 ON_COLLAPSE = ("tell", "stop", "recover")
 PRESETS = ("quick", "balanced", "strong")

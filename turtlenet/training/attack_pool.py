@@ -6,9 +6,6 @@ from turtlenet import attacks as attack_family
 from turtlenet.attacks import Attack, Mixed
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
-__all__ = ["check_without_ball", "drawn_from"]
-
-
 _DRAWN = ("batch", "example")
 
 

@@ -21,20 +21,6 @@ from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.radius import channels, is_image
 from turtlenet.registry import Registry
 
-__all__ = [
-    "Augmentation",
-    "Crop",
-    "Cutout",
-    "Flip",
-    "Shift",
-    "augmentations",
-    "augmented",
-    "auto",
-    "build",
-    "cifar",
-    "mnist",
-]
-
 # Tells the draws of an augmentation from those of the attack.
 _AUGMENT = 0xA0600
 _MODES = ("both", "horizontal", "vertical")

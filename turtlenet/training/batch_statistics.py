@@ -9,8 +9,6 @@ from keras import ops
 from turtlenet import backend, random
 from turtlenet.training.stream import Stream
 
-__all__ = ["recalibrate"]
-
 # The draws of its attacks come from a stream of their own.
 _DRAWS = 0xBA7C
 

@@ -15,8 +15,6 @@ from turtlenet.settings.train import ON_COLLAPSE
 from turtlenet.training.objective import Objective
 from turtlenet.training.wrappers.base import changed
 
-__all__ = ["Best", "BestRobust", "CollapseWatch", "Judged", "Progress", "Stages", "halved"]
-
 _COLLAPSE = 0.3
 """A lead of one step over many that a model which resists does not show; the usual one is below 0.1."""
 _MOST_HALVINGS = 3

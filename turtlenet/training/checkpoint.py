@@ -18,9 +18,6 @@ from turtlenet.numpy_files import check_arrays
 from turtlenet.training.callbacks import Best, CollapseWatch
 from turtlenet.version import __version__
 
-__all__ = ["Checkpoint", "load_state", "read_notes", "reseed", "save_state", "versions"]
-
-
 _NOTES: dict[str, Any] = {
     "identity": dict,
     "best": list,

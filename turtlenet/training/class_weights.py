@@ -7,8 +7,6 @@ import numpy as np
 
 from turtlenet.errors import SettingError
 
-__all__ = ["class_weights"]
-
 
 def class_weights(given: Any, labels: np.ndarray, num_classes: int) -> list[float]:
     """The weight of each class.

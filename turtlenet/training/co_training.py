@@ -7,8 +7,6 @@ import keras
 
 from turtlenet.classifier import Classifier
 
-__all__ = ["CoTrained", "Turns"]
-
 
 class CoTrained(Protocol):
     """What a trainer must know of it; `turtlenet.gan.Players` is one."""

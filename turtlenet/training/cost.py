@@ -10,8 +10,6 @@ import keras
 from turtlenet.attacks import Attack, Mixed
 from turtlenet.training.objective import Objective
 
-__all__ = ["TIMED", "Clock", "Cost", "cost_of", "duration", "input_gradients"]
-
 TIMED = 3
 """Steps that are timed, after a first one, which builds the graph."""
 _WITHOUT = ("decision", "query", "random")

@@ -13,8 +13,6 @@ from turtlenet.ranges import number
 from turtlenet.training.madry import Madry
 from turtlenet.training.objective import objectives
 
-__all__ = ["Fast", "NoisyFGSM"]
-
 
 @objectives.register("fast")
 @dataclass(frozen=True, kw_only=True)

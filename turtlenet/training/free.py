@@ -11,8 +11,6 @@ from turtlenet.ranges import count
 from turtlenet.training.madry import Madry
 from turtlenet.training.objective import objectives
 
-__all__ = ["Free"]
-
 
 @objectives.register("free")
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,6 @@ from turtlenet import backend, losses
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 
-__all__ = ["misalignment"]
-
 
 def misalignment(model: Classifier, x: Any, y: Any, ball: Ball, key: Any) -> Any:
     """Gives 1 - cos(grad L(x), grad L(x + r)) of each example, with r uniform in the ball.

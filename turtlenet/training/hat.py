@@ -12,8 +12,6 @@ from turtlenet.ranges import number
 from turtlenet.training.objective import objectives
 from turtlenet.training.trades import Trades
 
-__all__ = ["Hat"]
-
 
 @objectives.register("hat")
 @dataclass(frozen=True, kw_only=True)

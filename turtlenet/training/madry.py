@@ -7,8 +7,6 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.training.objective import Objective, objectives
 
-__all__ = ["Madry", "Natural"]
-
 
 @objectives.register("madry")
 @dataclass(frozen=True, kw_only=True)

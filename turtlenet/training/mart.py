@@ -11,8 +11,6 @@ from turtlenet.classifier import Classifier
 from turtlenet.ranges import number
 from turtlenet.training.objective import Objective, objectives
 
-__all__ = ["Mart"]
-
 
 @objectives.register("mart")
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,6 @@ from turtlenet.ranges import check_ranges, count, number, one_of, share
 from turtlenet.registry import Registry
 from turtlenet.training.gradalign import misalignment
 
-__all__ = ["Objective", "objectives"]
-
 _CRAFT_ON = ("ensemble", "self", "static")
 # The random points of gradient alignment come from a stream that no attack uses.
 _ALIGN = 0xA116

@@ -21,8 +21,6 @@ from turtlenet.training.objective import Objective, objectives
 from turtlenet.training.run import Schedule, harden
 from turtlenet.training.wrappers import make_wrappers
 
-__all__ = ["Training", "training_of"]
-
 _NATURAL: dict[str, Any] = {"objective": "natural", "epochs": 10, "validation": 0}
 
 

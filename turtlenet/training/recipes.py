@@ -9,8 +9,6 @@ from turtlenet.settings.base import hints, options
 from turtlenet.settings.train import PRESETS, TrainSettings
 from turtlenet.toml_files import Shelf
 
-__all__ = ["KEYS", "Recipe", "find", "keys_of", "names", "with_recipe"]
-
 _SHELF = Shelf("recipe", "defences", "recipes")
 
 

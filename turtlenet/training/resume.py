@@ -10,8 +10,6 @@ from turtlenet.training.callbacks import Best, CollapseWatch
 from turtlenet.training.checkpoint import load_state, read_notes, versions
 from turtlenet.training.stream import Batches, Stream
 
-__all__ = ["fit_from", "take_up"]
-
 
 def take_up(
     checkpoint: Path,

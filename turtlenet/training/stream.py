@@ -11,8 +11,6 @@ from turtlenet.data import Examples
 from turtlenet.data.pixels import size_text
 from turtlenet.errors import DataError, SettingError
 
-__all__ = ["Batches", "Extra", "Stream", "own_share"]
-
 # Tell the order of the extra examples, and the places in a batch, from the order of the others.
 _EXTRA, _PLACES = 0xE87A, 0x91AC
 

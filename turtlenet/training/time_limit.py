@@ -21,8 +21,6 @@ from turtlenet.training.run import Schedule
 from turtlenet.training.stream import Stream
 from turtlenet.training.trainer import Trainer
 
-__all__ = ["MOST_EPOCHS", "Choice", "choose", "fit_into", "kept_choice", "pace_of", "parsed_time", "with_steps"]
-
 MOST_EPOCHS = 200
 """The most epochs that are chosen where none are given: later ones seldom help, and the best is kept."""
 

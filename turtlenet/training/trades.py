@@ -13,8 +13,6 @@ from turtlenet.classifier import Classifier
 from turtlenet.ranges import number
 from turtlenet.training.objective import Objective, objectives
 
-__all__ = ["Trades", "away_from_the_answer"]
-
 _START = 0.001
 """Size of the random start, as a share of the pixel range: that of the authors' code."""
 

@@ -17,8 +17,6 @@ from turtlenet.training.co_training import Turns
 from turtlenet.training.objective import Objective, objectives
 from turtlenet.training.wrappers import Plan, Wrapper, check_wrappers
 
-__all__ = ["Trainer"]
-
 # Validation draws come from a stream of their own, so that how often one validates changes no training draw.
 _VALIDATION = 0x76A1
 

@@ -16,8 +16,6 @@ from turtlenet.errors import DataError, at_least
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, as_classifier
 
-__all__ = ["attack", "attack_examples"]
-
 
 @checked()
 def attack(

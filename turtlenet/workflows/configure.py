@@ -4,8 +4,6 @@ from turtlenet import backend
 from turtlenet.checked import checked
 from turtlenet.errors import at_least
 
-__all__ = ["configure"]
-
 
 @checked()
 def configure(*, devices: int | None = None, cluster: bool = False, xla: bool = False) -> None:

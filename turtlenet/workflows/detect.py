@@ -17,8 +17,6 @@ from turtlenet.errors import DataError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 
-__all__ = ["fit_detector", "score_detector"]
-
 USUAL = ("fgsm", "pgd")
 
 

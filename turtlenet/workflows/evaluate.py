@@ -30,8 +30,6 @@ from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
 from turtlenet.training.surrogates.substitute import Substitution, substitution
 
-__all__ = ["PERCEPTIBILITY", "evaluate"]
-
 DEFAULT_SUITE = "quick"
 PERCEPTIBILITY = 100
 _AT_LEVELS = "quantizer-pgd"

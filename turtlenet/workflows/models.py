@@ -14,8 +14,6 @@ from turtlenet.errors import SettingError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, in_memory
 
-__all__ = ["load_model", "save_model", "wrap"]
-
 
 @checked()
 def load_model(path: PathType, **settings: Any) -> keras.Model:

@@ -14,8 +14,6 @@ from turtlenet.noise_tolerance.noise import KINDS
 from turtlenet.settings.base import takes
 from turtlenet.settings.measure import ToleranceSettings
 
-__all__ = ["tolerance"]
-
 
 @checked()
 @takes(ToleranceSettings)

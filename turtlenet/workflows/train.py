@@ -36,8 +36,6 @@ from turtlenet.training.stream import Extra, Stream
 from turtlenet.training.time_limit import fit_into, kept_choice, parsed_time
 from turtlenet.training.wrappers import make_wrappers
 
-__all__ = ["harden_model", "train"]
-
 _EPOCHS = 20
 _EXTRA_SHARE = 0.7
 _VALIDATION = "pgd:steps=20,early_stop=true"

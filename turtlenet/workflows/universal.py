@@ -14,8 +14,6 @@ from turtlenet.models.as_classifier import ModelType, as_classifier
 from turtlenet.settings.base import takes
 from turtlenet.settings.measure import UniversalSettings
 
-__all__ = ["universal"]
-
 
 @checked()
 @takes(UniversalSettings)

@@ -7,8 +7,6 @@ from turtlenet.evaluation.attack_rounds import BLIND
 from turtlenet.evaluation.doubts.evidence import GUIDED, Evidence
 from turtlenet.reports.base import Doubt
 
-__all__ = ["black_box", "noise", "not_converged", "one_step", "rising", "wide_ball"]
-
 
 def one_step(seen: Evidence) -> Doubt | None:
     """One step that finds more than many."""

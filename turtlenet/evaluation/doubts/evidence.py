@@ -12,8 +12,6 @@ from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.probe import Probe
 from turtlenet.evaluation.report import CurvePoint
 
-__all__ = ["GUIDED", "Evidence"]
-
 GUIDED = ("one-step", "iterative", "ensemble", "other")
 """Families that have the gradient of the model under attack."""
 

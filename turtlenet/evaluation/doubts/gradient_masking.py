@@ -4,8 +4,6 @@ from turtlenet.evaluation.doubts.evidence import GUIDED, Evidence
 from turtlenet.evaluation.probe import SATURATED
 from turtlenet.reports.base import Doubt
 
-__all__ = ["flat", "lucky", "naive_gradient", "saturated", "unsteady", "zero_gradients"]
-
 
 def zero_gradients(seen: Evidence) -> Doubt | None:
     """Gradients that are 0."""

@@ -5,8 +5,6 @@ from turtlenet.attacks.goal import is_sweep
 from turtlenet.evaluation.doubts.evidence import Evidence
 from turtlenet.reports.base import Doubt
 
-__all__ = ["few", "levels", "naive_labels", "single_loss", "weak_suite"]
-
 
 def weak_suite(seen: Evidence) -> Doubt | None:
     """Attacks that are too short, or under no threat."""

@@ -17,8 +17,6 @@ from turtlenet.reports.format import percent
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import Report
 
-__all__ = ["drawn"]
-
 _WIDTH = 5.0
 _PANELS = (("psnr", "PSNR, dB"), ("ssim", "SSIM"))
 

@@ -8,8 +8,6 @@ from scipy.stats import quantile_test, t
 
 from turtlenet.reports.statistics import interval
 
-__all__ = ["MEASURES", "Broken", "Fixed", "Measure", "Perceptibility", "Sight", "broken_at", "measured"]
-
 Interval = tuple[float, float]
 OpenInterval = tuple[float | None, float | None]
 

@@ -26,8 +26,6 @@ from turtlenet.files import write_whole
 from turtlenet.reports.images import drawable, png
 from turtlenet.reports.statistics import distances, interval, similarity
 
-__all__ = ["BISECTIONS", "MULTIPLES", "measure_perceptibility"]
-
 MULTIPLES = (0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """The radii that are tried first, in units of the threat's; none beyond the ball that holds every image."""
 

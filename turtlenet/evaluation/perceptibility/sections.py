@@ -26,8 +26,6 @@ from turtlenet.reports.format import clean, clip, count, fraction, number, perce
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import Report
 
-__all__ = ["sections"]
-
 _TITLE = "How visible a change must become"
 _CAVEAT = (
     "Each image's smallest radius that the attack needed, and the example found there. Linf, L2, PSNR and SSIM are of "

@@ -12,8 +12,6 @@ from turtlenet.reports.format import MISSING, clip, number
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import Report
 
-__all__ = ["finding", "mean", "median", "seen", "state"]
-
 
 def seen(reports: Sequence[Report]) -> list[tuple[str, Perceptibility]]:
     """What each report that has measured it found, with the model's name."""

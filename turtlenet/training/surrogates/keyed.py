@@ -19,8 +19,6 @@ from turtlenet.files import check_folder
 from turtlenet.training.provenance import Training
 from turtlenet.training.surrogates.reinitialized import architecture, attackers_key, twin
 
-__all__ = ["Surrogates", "Workshop"]
-
 
 @dataclass(frozen=True)
 class Surrogates:

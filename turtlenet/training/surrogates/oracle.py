@@ -6,8 +6,6 @@ from turtlenet.batching import predict, softmax
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SpecError, did_you_mean
 
-__all__ = ["ANSWERS", "Oracle"]
-
 ANSWERS = ("labels", "scores")
 
 

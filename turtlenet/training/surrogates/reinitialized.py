@@ -14,8 +14,6 @@ from turtlenet.defences import Keyed, keys
 from turtlenet.errors import ModelError
 from turtlenet.models import compile_like, defences_of, uncompiled
 
-__all__ = ["architecture", "attackers_key", "keyed_layers", "twin"]
-
 
 def keyed_layers(model: keras.Model) -> list[Keyed]:
     """The layers of a model that a secret key chooses."""

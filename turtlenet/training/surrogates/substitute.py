@@ -15,8 +15,6 @@ from turtlenet.errors import ModelError, SettingError, SpecError, TurtlenetError
 from turtlenet.registry import parse_spec
 from turtlenet.training.surrogates.oracle import ANSWERS, Oracle
 
-__all__ = ["Substitution", "fit_answers", "fresh_network", "substitution", "train_substitute"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Substitution:

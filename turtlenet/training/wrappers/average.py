@@ -11,8 +11,6 @@ from keras import ops
 
 from turtlenet.training.wrappers.base import Plan, Wrapper
 
-__all__ = ["Average"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Average(Wrapper, abc.ABC):

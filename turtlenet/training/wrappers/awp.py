@@ -10,8 +10,6 @@ from turtlenet.errors import SettingError
 from turtlenet.training.objective import Objective
 from turtlenet.training.wrappers.base import Plan, Wrapper, check_share, wrappers
 
-__all__ = ["AWP"]
-
 
 @wrappers.register("awp")
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,6 @@ from turtlenet.errors import SettingError, SpecError
 from turtlenet.registry import Registry, Spec, enclosed
 from turtlenet.training.objective import Objective
 
-__all__ = ["Plan", "Wrapper", "changed", "check_share", "check_wrappers", "make_wrappers", "wrappers"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:

@@ -9,8 +9,6 @@ from turtlenet.errors import SettingError
 from turtlenet.training.objective import Objective
 from turtlenet.training.wrappers.base import Plan, Wrapper, check_share, wrappers
 
-__all__ = ["EarlyStop"]
-
 
 @wrappers.register("early-stop")
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,6 @@ from turtlenet.errors import SettingError
 from turtlenet.training.wrappers.average import Average
 from turtlenet.training.wrappers.base import Plan, wrappers
 
-__all__ = ["EMA"]
-
 
 @wrappers.register("ema")
 @dataclass(frozen=True, kw_only=True)

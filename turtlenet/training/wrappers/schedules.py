@@ -12,8 +12,6 @@ from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.training.objective import Objective
 from turtlenet.training.wrappers.base import Plan, Wrapper, changed, check_share, wrappers
 
-__all__ = ["EpsSchedule", "StepsSchedule"]
-
 _SHAPES = ("cosine", "linear")
 
 

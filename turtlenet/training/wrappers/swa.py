@@ -9,8 +9,6 @@ from turtlenet.errors import SettingError
 from turtlenet.training.wrappers.average import Average
 from turtlenet.training.wrappers.base import Plan, check_share, wrappers
 
-__all__ = ["SWA"]
-
 
 @wrappers.register("swa")
 @dataclass(frozen=True, kw_only=True)
