@@ -21,7 +21,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n"
         (b"\n<!DOCTYPE html><html></html>", "a web page"),
         (pickle.dumps({"a": 1}), "a pickle file"),
         (pickle.dumps({"joblib": 1}), "a joblib file"),
-        (gzip.compress(b"x"), "a gzip archive"),
+        (gzip.compress(b"x", mtime=0), "a gzip archive"),
         (b"\x1c\x00\x00\x00TFL3\x00", "a TensorFlow Lite model"),
         (b"\x08\x08\x12\x07pytorch\x1a\x011", "an ONNX model"),
         (b"\x08\x01\x12\x10", "a part of a SavedModel"),
