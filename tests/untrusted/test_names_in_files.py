@@ -88,6 +88,15 @@ def test_augmentations_of_a_file_are_registered_ones(trap) -> None:
     assert extra.missing == "it was trained on extra data too (more.npz), which are not in its file"
 
 
+def test_wrappers_of_a_file_are_registered_ones(trap) -> None:
+    said = recipe(attacks.build("fgsm").to_dict())
+    good = training_of({"recipe": {**said["recipe"], "wrappers": [{"name": "ema", "decay": 0.9}]}})
+    assert good.settings["wrappers"] == [{"name": "ema", "decay": 0.9}] and not good.missing
+    for bad in ([{"name": "trap_module:Mine"}], [{"name": "ema", "decay": 2}], ["ema"], 3, "ema", [{}]):
+        assert training_of({"recipe": {**said["recipe"], "wrappers": bad}}).missing
+    assert not trap.exists()
+
+
 def test_an_entry_point_is_installed_and_known_by_its_name(monkeypatch) -> None:
     entry = type("Entry", (), {"name": "theirs", "load": staticmethod(lambda: attacks.PGD)})
     monkeypatch.setattr(attacks.attacks, "_entry_points", lambda: {"theirs": entry})

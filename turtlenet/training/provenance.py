@@ -129,12 +129,13 @@ def training_of(provenance: Mapping[str, Any] | None) -> Training:
         Schedule(**schedule)
         objective, missing = _objective(recipe["objective"])
         precision = recipe.get("precision")
-        around = [wrapper.to_dict() for wrapper in make_wrappers([dict(each) for each in recipe.get("wrappers", [])])]
         settings = {**schedule, "objective": objective, "validation": recipe.get("validation")}
-        settings |= {"wrappers": around} if around else {}
         settings |= {"precision": precision} if precision in PRECISIONS else {}
         with registered_names():
             augment = [str(each) for each in build(recipe.get("augment", ()))]
+            made = make_wrappers([dict(each) for each in recipe.get("wrappers", ())])
+        around = [wrapper.to_dict() for wrapper in made]
+        settings |= {"wrappers": around} if around else {}
         settings |= {"augment": augment} if augment else {}
         extra = recipe.get("extra")
         if extra is not None:
