@@ -15,6 +15,7 @@ from turtlenet.errors import SettingError
 from turtlenet.training.co_training import Turns
 from turtlenet.training.data.augmentation import Augmentation, augmented, build
 from turtlenet.training.objective.base import Objective, objectives
+from turtlenet.training.resumable import ResumableTrainer
 from turtlenet.training.wrappers import Plan, Wrapper, check_wrappers
 
 # Validation draws come from a stream of their own, so that how often one validates changes no training draw.
@@ -26,7 +27,7 @@ _RIVAL = 0x7117A
 _OWN = ("loss", "accuracy", "robust_accuracy", "crafted_accuracy", "generator_success")
 
 
-class Trainer(backend.Steps, keras.Model):
+class Trainer(ResumableTrainer):
     """Crafts each batch on the current weights and descends on the objective there.
 
     It is a `keras.Model`: `compile(optimizer=...)`, then `fit`, `evaluate`, callbacks, schedules, `tf.data`, mixed
@@ -135,10 +136,6 @@ class Trainer(backend.Steps, keras.Model):
         mine = [*self.network.variables, *self.optimizer.variables, *self._wrapper_variables]
         mine += [] if self.carried is None else [self.carried]
         return [*mine, *(variable for each in self.rivals for variable in each.variables)]
-
-    def everything(self) -> list[Any]:
-        """All variables that a step reads or changes."""
-        return [*self.variables, *self.metrics_variables, *self.optimizer.variables]
 
     def call(self, x: Any, training: bool = False) -> Any:
         return self.classifier(x, training=training)
@@ -298,16 +295,6 @@ class Trainer(backend.Steps, keras.Model):
     def _folded(self, rows: Any) -> Any:
         """A batch as the parts that it is worked on in."""
         return ops.reshape(rows, (self.accumulate, -1, *rows.shape[1:]))
-
-    def _keys(self, x: Any, seed: int) -> Any:
-        """One key for each place in the global batch."""
-        number, _ = backend.replica()
-        size = ops.shape(x)[0]
-        return random.keys(seed, ops.arange(size, dtype="int32") + ops.cast(number, "int32") * size)
-
-    def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        return ops.cast(x, "float32"), self._labels(y), weight
 
     def _labels(self, y: Any) -> Any:
         """Labels (batch,), int32, from those or from one-hot ones."""

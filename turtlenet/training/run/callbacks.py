@@ -22,12 +22,13 @@ _LEAK = 0.02
 """A lead of crafted over clean images that chance does not explain on a thousand images."""
 _PAUSE = 0.2
 """Seconds between two readings of the numbers that the bar shows."""
-_SHOWN = {
+ROBUSTNESS = {
     "loss": "loss",
     "robust_accuracy": "robust",
     "val_accuracy": "val clean",
     "val_robust_accuracy": "val robust",
 }
+"""The numbers that the bar of a hardening run shows."""
 
 
 class Best(keras.callbacks.Callback):
@@ -287,11 +288,12 @@ class Progress(keras.callbacks.Callback):
         *,
         lines: bool = False,
         hidden: bool = False,
-        shown: Mapping[str, str] = _SHOWN,
+        shown: Mapping[str, str] = ROBUSTNESS,
     ):
         super().__init__()
         self.steps = steps
         self.done = done
+        """Steps that are done."""
         self.lines = lines and not hidden
         self.hidden = hidden
         self.shown = shown
@@ -305,6 +307,7 @@ class Progress(keras.callbacks.Callback):
             self._bar = Bar(self.steps, done=self.done, unit="step", hidden=hidden)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.done += 1
         self._bar.update(1)
         # To read a number is to wait for the device: a few times a second is enough for the eye.
         if logs and not self._bar.disable and time.monotonic() - self._shown > _PAUSE:
