@@ -6,15 +6,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import (
-    COUNT,
-    data_option,
-    device_options,
-    framework,
-    loading_options,
-    settings_options,
-    speaks,
-)
+from turtlenet.cli.options import framework, limit_option, speaks, workflow_options
 from turtlenet.errors import OutputError
 from turtlenet.settings.train import TrainSettings
 
@@ -23,14 +15,11 @@ _THREAT = ("data", "eps", "norm", "bounds", "head", "precision", "seed")
 
 @click.command("train")
 @click.argument("model")
-@data_option
-@settings_options(TrainSettings, but=("precision",))
-@device_options
-@loading_options
+@workflow_options(TrainSettings)
 @click.option("--out", type=click.Path(path_type=Path), help="The hardened model; MODEL-hardened.h5 by default.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for a report of both models on test images.")
-@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most test images there; 0 for all.")
-def command(model: str, out: Path | None, report: Path | None, limit: int, **given: Any) -> None:
+@limit_option("test images there")
+def command(model: str, out: Path | None, report: Path | None, limit: int | None, **given: Any) -> None:
     """Hardens MODEL on the saddle point: each batch is attacked on the current weights, then learned."""
     framework()
     from turtlenet import models
@@ -58,7 +47,7 @@ def command(model: str, out: Path | None, report: Path | None, limit: int, **giv
     click.echo(_summary(run, target))
     if report:
         threat = {key: settings[key] for key in _THREAT if key in settings}
-        result = evaluate([model, kept], limit=limit or None, held_out=True, **threat)
+        result = evaluate([model, kept], limit=limit, held_out=True, **threat)
         if speaks():
             result.save(report)
         click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")

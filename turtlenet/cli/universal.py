@@ -6,24 +6,13 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import (
-    check_file,
-    data_option,
-    device_options,
-    framework,
-    loading_options,
-    settings_options,
-    speaks,
-)
+from turtlenet.cli.options import check_file, framework, speaks, workflow_options
 from turtlenet.settings.measure import UniversalSettings
 
 
 @click.command("universal")
 @click.argument("model")
-@data_option
-@settings_options(UniversalSettings, but=("precision",))
-@device_options
-@loading_options
+@workflow_options(UniversalSettings)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npy of the perturbation.")
 def command(model: str, out: Path, **settings: Any) -> None:
     """Fits one perturbation on training images of MODEL, tries it on test images, and keeps it."""

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from turtlenet.cli.options import BOUNDS, framework, loading_options
+from turtlenet.cli.options import Text, framework, loading_options
+from turtlenet.settings import text
 
 
 @click.command("wrap")
@@ -12,7 +13,7 @@ from turtlenet.cli.options import BOUNDS, framework, loading_options
 @click.option(
     "--defence", "defences", multiple=True, required=True, help="constant-quantization:levels=4; from the input on."
 )
-@click.option("--bounds", type=BOUNDS, help="Smallest and largest pixel, e.g. 0,255; told from the model.")
+@click.option("--bounds", type=Text(text.bounds), help="Smallest and largest pixel, e.g. 0,255; told from the model.")
 @click.option("--out", type=click.Path(path_type=Path), help="The wrapped model; MODEL-defended.h5 by default.")
 @loading_options
 def command(model: str, defences: tuple[str, ...], bounds: tuple[float, float] | None, out: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Settings of `turtlenet gan train` and `turtlenet.train_generator`."""
+"""Settings of `turtlenet gan`, `turtlenet.train_generator` and `turtlenet.show_generator`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from turtlenet.files import PathType
 from turtlenet.ranges import count, one_of
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
+from turtlenet.settings.common import BatchSettings
 from turtlenet.settings.later import Callback, ModelType
-from turtlenet.settings.train import LengthSettings, ThreatSettings
+from turtlenet.settings.train import InputSettings, LengthSettings, ThreatSettings
 
 ACCESSES = ("dynamic", "semi-white-box", "static")
 
@@ -56,3 +57,12 @@ class GanSettings(LengthSettings, ThreatSettings):
     callbacks: Sequence[Callback] = setting((), "Further Keras callbacks.", flag=None)
     tell: Callable[[str], None] = setting(print, "Is given what happens, a line each.", flag=None)
     verbose: bool = setting(False, "A line for each epoch where no terminal shows the bar.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowSettings(BatchSettings, InputSettings):
+    """How a generator is measured; `eps` is at most the generator's, which None takes."""
+
+    samples: int = setting(1, "Perturbations to try for each image.", more="See `turtlenet.attacks.AdvGAN`.")
+    split: str | None = setting(None, "Part to try it on: test (the usual one), train or all.")
+    seed: int = count(0, help="Repeats every draw.")

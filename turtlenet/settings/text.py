@@ -18,6 +18,7 @@ _WORDS = {
     "count": "integer",
     "most": "integer",
     "radius": "radius",
+    "unless_none": "text",
 }
 
 
@@ -54,6 +55,11 @@ def count(text: str) -> int:
 def most(text: str) -> int | None:
     """A whole number, 0 or more; 0 is None: all."""
     return count(text) or None
+
+
+def unless_none(text: str) -> str:
+    """A text; `none` is the empty one."""
+    return "" if text == "none" else text
 
 
 def batch_size(text: str) -> int | None:
