@@ -202,6 +202,11 @@ class Examples:
         digest.update(self.labels.astype("<i4", copy=False).tobytes())
         return digest.hexdigest()
 
+    def about(self) -> dict[str, Any]:
+        """What a report says of them: `name`, `count`, `sha256` and `description`."""
+        facts = {"name": self.name, "count": len(self), "sha256": self.sha256()}
+        return {**facts, "description": self.describe()}
+
     def describe(self) -> str:
         """`mnist-sample test: 2,000 images 28x28x1, 10 classes, pixels 0..255 scaled to [0, 1]`."""
         bounds = f"[{self.bounds[0]:g}, {self.bounds[1]:g}]"

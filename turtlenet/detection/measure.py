@@ -1,6 +1,5 @@
 """Scores a fitted detector on fresh images, and attacks it."""
 
-import datetime
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet.attacks import Attack, attacks
+from turtlenet.attacks.threat import ball_facts
 from turtlenet.batching import check_agreement
 from turtlenet.detection import curves
 from turtlenet.detection.doubts import find_doubts
@@ -17,7 +17,7 @@ from turtlenet.detection.fitted import FittedDetector, Scores
 from turtlenet.detection.report import Alarm, AttackedRow, Detection, Histogram, Separation, Share
 from turtlenet.detection.scores import Scored, Setting
 from turtlenet.reports.statistics import interval
-from turtlenet.reports.versions import versions
+from turtlenet.reports.versions import stamp
 
 BINS = 100
 TOP = 0.035
@@ -52,8 +52,8 @@ def score_on(
         attack.check(setting.classifier, setting.ball)
     began, examples = time.perf_counter(), setting.examples
     examples.check()
-    digest = examples.sha256()
-    check_agreement(about["sha256"], digest)
+    data = examples.about()
+    check_agreement(about["sha256"], data["sha256"])
     trial = _Trial(fitted, examples.labels, setting.clean(), setting.seed)
     tried: list[tuple[Attack, tuple[str, ...], Scored]]
     tried = [(attack, (), setting.attacked(attack)) for attack in plain]
@@ -65,18 +65,15 @@ def score_on(
     result = Detection(
         model=dict(about),
         detector=json.loads(fitted.to_json()),
-        data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
+        data=data,
         threat={
-            "norm": ball.norm,
-            "eps": float(ball.eps),
-            "bounds": [ball.low, ball.high],
+            **ball_facts(ball),
             "gradient": setting.classifier.gradient,
         },
         draws=setting.draws,
         attack_draws=setting.classifier.draws,
         seed=setting.seed,
-        versions=versions(),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **stamp(),
         seconds=round(time.perf_counter() - began, 3),
         clean_accuracy=right.share,
         clean_accuracy_interval=right.interval,

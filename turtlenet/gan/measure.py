@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from turtlenet import random
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import trained_on
 from turtlenet.attacks.runner import Outcome, attack_all
+from turtlenet.attacks.threat import ball_facts
 from turtlenet.balls import Ball
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
@@ -22,7 +22,7 @@ from turtlenet.gan.run import Epoch
 from turtlenet.models import weights_sha256
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import distances, share, share_interval, similarity
-from turtlenet.reports.versions import versions
+from turtlenet.reports.versions import stamp
 
 BESIDE = ("fgsm", "pgd:steps=40,step_size=0.1,early_stop=true")
 _SIMILAR = 256
@@ -75,17 +75,11 @@ def measure_generator(
     return GeneratorReport(
         model=about,
         generator={name: value for name, value in facts.items() if name != "epochs"},
-        data={
-            "name": examples.name,
-            "count": len(examples),
-            "sha256": examples.sha256(),
-            "description": examples.describe(),
-        },
-        threat={"norm": ball.norm, "eps": float(ball.eps), "bounds": [ball.low, ball.high], "target": target},
+        data=examples.about(),
+        threat={**ball_facts(ball), "target": target},
         spec=str(attack),
         seed=seed,
-        versions=versions(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        **stamp(),
         clean_accuracy=share(right),
         clean_accuracy_interval=share_interval(right),
         accuracy=share(robust),

@@ -1,6 +1,5 @@
 """How much noise a model bears, and how many levels of a quantizer that allows (paper 002, section III, step 1)."""
 
-import datetime
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from turtlenet.noise_tolerance.noise import KINDS, SHARES, right_answers, under_
 from turtlenet.reports.base import BaseReport
 from turtlenet.reports.document import Document
 from turtlenet.reports.statistics import interval
-from turtlenet.reports.versions import versions
+from turtlenet.reports.versions import stamp
 
 Interval = tuple[float, float]
 
@@ -149,8 +148,8 @@ def measure_tolerance(
     propose(None, eps, full)
     examples.check()
     began = time.perf_counter()
-    digest = examples.sha256()
-    check_agreement(about["sha256"], digest)
+    data = examples.about()
+    check_agreement(about["sha256"], data["sha256"])
     grid = {kind: (0.0, *_grid(strengths, 1.0 if kind in SHARES else full)) for kind in kinds}
     right = under_noise(classifier, examples, grid, seed, batch_size)
     clean = right[:, 0]
@@ -161,12 +160,11 @@ def measure_tolerance(
     proposal = propose(tolerable, eps, full)
     return Tolerance(
         model=dict(about),
-        data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
+        data=data,
         bounds=classifier.bounds,
         loss=float(loss),
         seed=seed,
-        versions=versions(),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **stamp(),
         clean_accuracy=_share(clean),
         clean_accuracy_interval=_interval(clean),
         noises=tuple(curves),

@@ -20,9 +20,8 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
 from turtlenet.evaluation.cascade import inside, judged
-from turtlenet.evaluation.per_image_results import read_progress
+from turtlenet.evaluation.per_image_results import read_progress, write_progress
 from turtlenet.evaluation.perceptibility.result import MEASURES, Fixed, Perceptibility, Sight, broken_at, measured
-from turtlenet.files import write_whole
 from turtlenet.reports.images import drawable, png
 from turtlenet.reports.statistics import distances, interval, similarity
 
@@ -51,8 +50,7 @@ class _State:
     def write(self, path: Path, identity: str) -> None:
         """Writes all at once or not at all."""
         arrays: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda file: np.savez(file, identity=np.array(json.dumps([identity, self.done])), **arrays))
+        write_progress(path, identity, self.done, arrays)
 
     @staticmethod
     def read(path: Path, identity: str) -> "_State | None":
@@ -61,11 +59,11 @@ class _State:
         Raises:
             DataError: A file that is damaged.
         """
-        found = read_progress(path)
-        if found is None or found[0] != identity:
+        written = read_progress(path, identity)
+        if written is None:
             return None
         try:
-            return _State(**found[2], done=found[1])
+            return _State(**written[1], done=written[0])
         except TypeError:
             return None
 
