@@ -14,6 +14,7 @@ from turtlenet.attacks.threat import check_generators, threat_for, why_eps
 from turtlenet.balls import Ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
+from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for
@@ -59,51 +60,34 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     given = list(model) if isinstance(model, (list, tuple)) else [model]
     if not given:
         raise SettingError("Expected at least one model; got none.")
-    kind_of_access, asking = _known(plan.access, len(given))
-    chosen = (
-        suites.find(DEFAULT_SUITE if plan.suite is None else plan.suite)
-        if plan.suite is not None or not plan.attacks
-        else _NO_SUITE
-    )
-    specs = suites.expand([*chosen.attacks, *plan.attacks])
-    kind, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
+    access, asking = _known(plan.access, len(given))
+    named = DEFAULT_SUITE if plan.suite is None else plan.suite
+    chosen = _NO_SUITE if plan.suite is None and plan.attacks else suites.find(named)
+    norm, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
-    how: dict[str, Any] = {
-        "bounds": plan.bounds,
-        "head": plan.head,
-        "precision": plan.precision,
-        "gradient": plan.gradient,
-    }
-    drawn = [10 if plan.draws is None and not isinstance(one, Classifier) else plan.draws for one in given]
-    victims = [as_classifier(one, **how, draws=count) for one, count in zip(given, drawn, strict=True)]
-    if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
-        specs = [twin for spec in specs for twin in _both_ways(spec)]
-    if _at_levels(plan.suite, plan.attacks, kind, victims):
-        specs = [*specs, _AT_LEVELS]
+    victims = [_victim(one, plan) for one in given]
+    specs = _specs(suites.expand([*chosen.attacks, *plan.attacks]), plan, norm, victims)
     made = [attack_family.build(spec) for spec in specs]
-    found = load_for(data, victims)
+    loaded = load_for(data, victims)
     # What a grey-box attacker trains on is not attacked.
     seen = [trained_on(one) for one in given]
-    scored = [
-        choose(each, plan.split, seen, held_out=plan.held_out or kind_of_access != "white-box") for each in found
-    ]
-    wholes = [part.examples for part in scored]
-    parts = [whole.take(plan.limit) for whole in wholes]
-    trained: dict[str, Any] = {"eps": radius, "norm": kind, "seed": plan.seed, "access": kind_of_access}
-    trained |= {"tell": plan.tell, "head": plan.head}
-    owns = [
-        [ready(each, one, victim, data, **trained) for each in made]
-        for one, victim, data in zip(given, victims, found, strict=True)
-    ]
-    threats = [threat_for(victim, own, kind, radius) for victim, own in zip(victims, owns, strict=True)]
-    if kind_of_access != "white-box":
-        check_generators(owns[0], given[0], victims[0], kind_of_access)
-    looked_at = _looked_at(plan.perceptibility, victims, threats[0])
-    for examples in parts:
-        examples.check()
-    for line in dict.fromkeys(line for each in zip(victims, parts, threats, strict=True) for line in misfits(*each)):
+    held_out = plan.held_out or access != "white-box"
+    parts = [choose(each, plan.split, seen, held_out=held_out) for each in loaded]
+    same: dict[str, Any] = {"eps": radius, "norm": norm, "seed": plan.seed, "access": access}
+    same |= {"tell": plan.tell, "head": plan.head}
+    tasks = []
+    for one, victim, whole, part in zip(given, victims, loaded, parts, strict=True):
+        suite = [ready(each, one, victim, whole, **same) for each in made]
+        threat = threat_for(victim, suite, norm, radius)
+        tasks.append(_Task(one, victim, whole, part, part.take(plan.limit), suite, threat))
+    if access != "white-box":
+        check_generators(tasks[0].suite, given[0], victims[0], access)
+    perceptibility = _looked_at(plan.perceptibility, victims, tasks[0].ball)
+    for task in tasks:
+        task.examples.check()
+    for line in dict.fromkeys(line for task in tasks for line in misfits(task.victim, task.examples, task.ball)):
         plan.tell(line)
-    same: dict[str, Any] = {
+    how: dict[str, Any] = {
         "specs": [str(spec) for spec in specs],
         "mode": _first(plan.mode, chosen.mode, "table"),
         "labels": _first(plan.labels, chosen.labels, "true"),
@@ -111,31 +95,70 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         "batch_size": plan.batch_size,
         "quantize_pixels": plan.quantize_pixels,
         "curve": plan.curve,
-        "perceptibility": looked_at,
+        "perceptibility": perceptibility,
         "resume": plan.resume,
     }
     reports = []
-    for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True)):
-        own = {**same, "about": about_model(one, victim)}
-        suited = owns[number]
-        own["progress"] = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
-        folder = Path(plan.surrogate_dir) if plan.surrogate_dir else None
-        if asking:
-            own |= {"folder": folder, "tell": plan.tell}
-            reports.append(evaluate_black_box(victim, wholes[number], plan.limit, suited, ball, asking, **own))
-        elif kind_of_access == "grey-box":
-            own |= {"head": plan.head, "surrogates": plan.surrogates, "folder": folder, "tell": plan.tell}
-            reports.append(evaluate_grey_box(one, victim, found[number], examples, suited, ball, **own))
-        else:
-            reports.append(evaluate_classifier(victim, examples, suited, ball, **own))
-        told = {"data": _named(data), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
-        told["surrogate_dir"] = str(folder) if folder else None
-        reports[-1] = _scored(reports[-1], scored[number], saw(seen[number], scored[number], found[number]), told)
-    reports = [
-        dataclasses.replace(each, threat={**each.threat, "eps_from": why_eps(victim, kind, radius)})
-        for each, victim in zip(reports, victims, strict=True)
-    ]
+    for number, task in enumerate(tasks):
+        progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
+        report = task.run(plan, access, asking, progress=progress, **how)
+        report = _scored(report, task.part, saw(seen[number], task.part, task.data), _asked(plan, data))
+        told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius)}
+        reports.append(dataclasses.replace(report, threat=told))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """One model to evaluate: the model as it was given, its data and their part, and what attacks it."""
+
+    model: ModelType
+    victim: Classifier
+    data: Data
+    part: Part
+    examples: Examples
+    suite: list[Attack]
+    ball: Ball
+
+    def run(self, plan: EvaluateSettings, access: str, asking: Substitution | None, **how: Any) -> Report:
+        """The report, by what the attackers know."""
+        victim, examples, suite, ball = self.victim, self.examples, self.suite, self.ball
+        how["about"] = about_model(self.model, victim)
+        if access == "white-box":
+            return evaluate_classifier(victim, examples, suite, ball, **how)
+        how |= {"folder": Path(plan.surrogate_dir) if plan.surrogate_dir else None, "tell": plan.tell}
+        if asking:
+            return evaluate_black_box(victim, self.part.examples, plan.limit, suite, ball, asking, **how)
+        how |= {"head": plan.head, "surrogates": plan.surrogates}
+        return evaluate_grey_box(self.model, victim, self.data, examples, suite, ball, **how)
+
+
+def _victim(model: ModelType, plan: EvaluateSettings) -> Classifier:
+    """A model as attackers see it."""
+    return as_classifier(
+        model,
+        bounds=plan.bounds,
+        head=plan.head,
+        precision=plan.precision,
+        gradient=plan.gradient,
+        draws=10 if plan.draws is None and not isinstance(model, Classifier) else plan.draws,
+    )
+
+
+def _specs(
+    specs: Sequence[str | Attack], plan: EvaluateSettings, norm: str, victims: Sequence[Classifier]
+) -> list[str | Attack]:
+    """The attacks, with those that the models' defences ask for besides."""
+    if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
+        specs = [twin for spec in specs for twin in _both_ways(spec)]
+    return [*specs, *([_AT_LEVELS] if _at_levels(plan.suite, plan.attacks, norm, victims) else [])]
+
+
+def _asked(plan: EvaluateSettings, data: DataType | None) -> dict[str, Any]:
+    """What was asked for, beside what a report tells by itself."""
+    folder = str(Path(plan.surrogate_dir)) if plan.surrogate_dir else None
+    told = {"data": _named(data), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
+    return {**told, "surrogate_dir": folder}
 
 
 def _named(data: DataType | None) -> str | None:

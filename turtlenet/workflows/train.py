@@ -28,13 +28,23 @@ from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
 from turtlenet.settings.base import takes
 from turtlenet.settings.train import TrainSettings
-from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives
+from turtlenet.training import (
+    Augmentation,
+    Objective,
+    Run,
+    Schedule,
+    Wrapper,
+    class_weights,
+    harden,
+    objectives,
+)
+from turtlenet.training.co_training import Turns
 from turtlenet.training.data import augmentation as augmentation_family
 from turtlenet.training.data.stream import Extra, Stream
 from turtlenet.training.objective.attack_pool import check_without_ball, drawn_from
 from turtlenet.training.run import recipes
 from turtlenet.training.run.cost import Clock, Cost, cost_of
-from turtlenet.training.run.time_limit import fit_into, kept_choice, parsed_time
+from turtlenet.training.run.time_limit import Choice, fit_into, kept_choice, parsed_time
 from turtlenet.training.wrappers import make_wrappers
 
 _EPOCHS = 20
@@ -80,6 +90,169 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     plan = TrainSettings(**recipes.with_recipe(settings))
     schedule = plan.only(Schedule, batch_size=plan.batch_size or 128, epochs=plan.epochs or _EPOCHS)
     seconds = None if plan.time is None else parsed_time(plan.time)
+    setup = _set_up(model, data, plan)
+    victim, lesson = setup.victim, setup.lesson
+    first = backend.process()[0] == 0
+    tell = aside(plan.tell) if first else _silent
+    ball = ball_for(victim, plan.norm, plan.eps)
+    attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
+    checkpoint = Path(plan.checkpoint) if plan.checkpoint else None
+    with tempfile.TemporaryDirectory() as nowhere:
+        files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
+        how: dict[str, Any] = {"head": setup.head, "seed": plan.seed, "tell": tell}
+        attack = with_generators(attack, setup.hardened, victim, setup.data, ball, **how, **files)
+        objective = _objective(plan, attack, ball, lesson.steps(schedule)[1])
+        # An objective that was given whole has a generator of its own, which is left as it is.
+        whole = isinstance(plan.objective, Objective)
+        setup.rivals = [] if whole else rivals_in(attack, ball, plan.generator_moves, plan.seed)
+        setup.validation_attack = attack_family.build(plan.validation_attack) if plan.validation_attack else None
+        setup.sources = [source_for(source, victim, plan.precision) for source in plan.sources]
+        chosen = {}
+        if seconds is not None:
+            choice = setup.choice(seconds, objective, schedule)
+            chosen = {"time": {"seconds": seconds, **dataclasses.asdict(choice)}}
+            schedule = dataclasses.replace(schedule, epochs=choice.epochs)
+            objective = dataclasses.replace(objective, attack=choice.attack(objective.attack))
+            if not whole:
+                objective = dataclasses.replace(objective, warmup_steps=_warmup(plan, lesson.steps(schedule)[1]))
+        expected = setup.cost(schedule, objective)
+        opening = setup.opening(schedule, objective, expected)
+        run = harden(
+            victim,
+            lesson.examples,
+            objective,
+            schedule,
+            validation=lesson.held_out,
+            validation_attack=setup.validation_attack,
+            sources=setup.sources,
+            own_optimizer=getattr(setup.hardened, "optimizer", None),
+            checkpoint=checkpoint,
+            resume=plan.resume,
+            identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
+            callbacks=[_Opening(tell, opening), Clock(expected, tell), *plan.callbacks],
+            accumulate=None if plan.batch_size is None else plan.accumulate,
+            rivals=setup.rivals,
+            wrappers=setup.wrappers,
+            on_collapse=plan.on_collapse,
+            augment=setup.augment,
+            extra=lesson.extra,
+            tell=tell,
+            verbose=plan.verbose,
+        )
+    setup.restore()
+    if setup.rivals and checkpoint and first:
+        # It has had the gradients of the model as it is now, whatever it was trained on before.
+        for path in keep_rivals(objective.attack, models.weights_sha256(victim.model), played=run.steps):
+            tell(f"saved {path}: the generator that learned in turns with the model")
+    learned = [setup.data]
+    learned += [] if lesson.extra is None else [Data(lesson.facts["name"], train=lesson.extra.examples)]
+    remember(setup.hardened, [*trained_on(model), *map(note, learned)])
+    return setup.hardened, dataclasses.replace(run, recipe=setup.recipe(schedule, objective))
+
+
+@dataclasses.dataclass
+class _Setup:
+    """What a run works with, from what the user gave.
+
+    Attributes:
+        plan: The user's settings.
+        hardened: The model to train, behind its defences.
+        restore: Has it compute again as the model that came.
+        victim: The same, as attackers see it.
+        known: The model as it came, to tell whether the data are its own.
+        head: What its outputs are.
+        wrappers: What is put around the objective.
+        augment: Changes of the training images.
+        data: The data set.
+        lesson: What of it the run learns from.
+        computed: What the layers compute in.
+        shields: The defences, as specs.
+        rivals: Generators that learn in turns with the model.
+        validation_attack: The attack of validation; None for the usual one.
+        sources: Other models to craft on.
+    """
+
+    plan: TrainSettings
+    hardened: keras.Model
+    restore: Callable[[], None]
+    victim: Classifier
+    known: Classifier
+    head: str
+    wrappers: Sequence[Wrapper]
+    augment: Sequence[Augmentation]
+    data: Data
+    lesson: "_Lesson"
+    computed: str
+    shields: Sequence[str]
+    rivals: Sequence[Turns] = ()
+    validation_attack: Attack | None = None
+    sources: Sequence[Classifier] = ()
+
+    def cost(self, schedule: Schedule, objective: Objective) -> Cost:
+        """What a run costs."""
+        watched = (self.validation_attack or attack_family.build(_VALIDATION)) if self.lesson.validation else None
+        sizes = (self.lesson.steps(schedule, objective.replays), schedule.batch_size, self.lesson.validation)
+        return cost_of(objective, self.victim.num_classes, *sizes, watched)
+
+    def choice(self, seconds: float, objective: Objective, schedule: Schedule) -> Choice:
+        """How many epochs and steps of the attack fit into a time; as before, for a run that continues."""
+        plan, lesson = self.plan, self.lesson
+        kept = kept_choice(Path(plan.checkpoint)) if plan.resume and plan.checkpoint else None
+        return kept or fit_into(
+            seconds,
+            self.victim,
+            objective,
+            schedule,
+            Stream(lesson.examples, schedule.batch_size, plan.seed, extra=lesson.extra),
+            lambda objective: self.cost(schedule, objective),
+            most=plan.epochs,
+            own_optimizer=getattr(self.hardened, "optimizer", None),
+            sources=self.sources,
+            accumulate=plan.accumulate,
+            rivals=self.rivals,
+            augment=self.augment,
+        )
+
+    def opening(self, schedule: Schedule, objective: Objective, expected: Cost) -> list[str]:
+        """What is told when training starts, a line each."""
+        plan, lesson, victim = self.plan, self.lesson, self.victim
+        why = why_eps(victim, plan.norm, plan.eps)
+        lines = [
+            f"data: {lesson.examples.describe()}; {lesson.validation:,} held out for validation",
+            f"threat: {describe_ball(objective.ball, victim.input_shape, why)}; attack {objective.attack}",
+            *misfits(self.known, lesson.examples, objective.ball),
+        ]
+        if self.shields:
+            lines.append(f"defences: {', '.join(self.shields)}")
+        if lesson.extra is not None:
+            lines.append(f"extra: {lesson.extra.examples.describe()}; {lesson.extra.share:g} of each batch")
+        if plan.resume and not (plan.checkpoint and Path(plan.checkpoint).exists()):
+            lines.insert(0, f"nothing to continue at {plan.checkpoint}: starting anew")
+        lines += [f"around the objective: {', '.join(map(str, self.wrappers))}"] if self.wrappers else []
+        lines += [f"augment: {', '.join(map(str, self.augment))}"] if self.augment else []
+        words = f"; chosen for {plan.time}: {schedule.epochs} epochs, {objective.attack}" if plan.time else ""
+        return [*lines, f"cost: {expected}{words}"]
+
+    def recipe(self, schedule: Schedule, objective: Objective) -> dict[str, Any]:
+        """How the model was trained, as plain data, for its file."""
+        plan, lesson = self.plan, self.lesson
+        recipe = {**schedule.noted(), "objective": objective.to_dict(), "data": self.data.name}
+        if lesson.balance is not None:
+            recipe["class_weight"] = lesson.balance
+        recipe |= {"wrappers": [wrapper.to_dict() for wrapper in self.wrappers]} if self.wrappers else {}
+        recipe |= {"augment": [str(each) for each in self.augment]} if self.augment else {}
+        recipe |= {"extra": lesson.facts} if lesson.extra else {}
+        recipe |= {"time": plan.time} if plan.time else {}
+        recipe |= {"precision": self.computed, "defences": self.shields, "validation": lesson.validation}
+        return recipe | {name: value for name, value in plan.noted(always=False).items() if name not in recipe}
+
+
+def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Setup:
+    """The model to train and what it learns from.
+
+    Raises:
+        TurtlenetError: What does not fit.
+    """
     models.check_precision(plan.precision)
     bounds, head = plan.bounds, plan.head
     if isinstance(model, Classifier):
@@ -94,99 +267,23 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     augment = augmentation_family.build(plan.augment, victim.input_shape)
     for change in augment:
         change.check(victim.input_shape, victim.bounds)
-    computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
     known = models.classifier(before, bounds=victim.bounds, head=head) if plan.defences else victim
-    found = load_data(data, victim, judge=known, weighted=True)
-    lesson = _lesson(found, before, victim, plan)
-    first = backend.process()[0] == 0
-    tell = aside(plan.tell) if first else _silent
-    ball = ball_for(victim, plan.norm, plan.eps)
-    attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
-    checkpoint = Path(plan.checkpoint) if plan.checkpoint else None
-    with tempfile.TemporaryDirectory() as nowhere:
-        files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
-        attack = with_generators(attack, hardened, victim, found, ball, head=head, seed=plan.seed, tell=tell, **files)
-        objective = _objective(plan, attack, ball, lesson.steps(schedule)[1])
-        # An objective that was given whole has a generator of its own, which is left as it is.
-        whole = isinstance(plan.objective, Objective)
-        rivals = [] if whole else rivals_in(attack, ball, plan.generator_moves, plan.seed)
-        checked = attack_family.build(plan.validation_attack) if plan.validation_attack else None
-        crafted_on = [source_for(source, victim, plan.precision) for source in plan.sources]
-        own_optimizer = getattr(hardened, "optimizer", None)
-
-        def cost(objective: Objective) -> Cost:
-            watched = (checked or attack_family.build(_VALIDATION)) if lesson.validation else None
-            sizes = (lesson.steps(schedule, objective.replays), schedule.batch_size, lesson.validation)
-            return cost_of(objective, victim.num_classes, *sizes, watched)
-
-        chosen = {}
-        if seconds is not None:
-            choice = kept_choice(checkpoint) if plan.resume and checkpoint else None
-            choice = choice or fit_into(
-                seconds,
-                victim,
-                objective,
-                schedule,
-                Stream(lesson.examples, schedule.batch_size, plan.seed, extra=lesson.extra),
-                cost,
-                most=plan.epochs,
-                own_optimizer=own_optimizer,
-                sources=crafted_on,
-                accumulate=plan.accumulate,
-                rivals=rivals,
-                augment=augment,
-            )
-            chosen = {"time": {"seconds": seconds, **dataclasses.asdict(choice)}}
-            schedule = dataclasses.replace(schedule, epochs=choice.epochs)
-            objective = dataclasses.replace(objective, attack=choice.attack(objective.attack))
-            if not whole:
-                objective = dataclasses.replace(objective, warmup_steps=_warmup(plan, lesson.steps(schedule)[1]))
-        expected = cost(objective)
-        opening = _opening(plan, lesson, objective, victim, known, shields)
-        opening += [f"around the objective: {', '.join(map(str, wrappers))}"] if wrappers else []
-        opening += [f"augment: {', '.join(map(str, augment))}"] if augment else []
-        words = f"; chosen for {plan.time}: {schedule.epochs} epochs, {objective.attack}" if plan.time else ""
-        opening.append(f"cost: {expected}{words}")
-        run = harden(
-            victim,
-            lesson.examples,
-            objective,
-            schedule,
-            validation=lesson.held_out,
-            validation_attack=checked,
-            sources=crafted_on,
-            own_optimizer=own_optimizer,
-            checkpoint=checkpoint,
-            resume=plan.resume,
-            identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
-            callbacks=[_Opening(tell, opening), Clock(expected, tell), *plan.callbacks],
-            accumulate=None if plan.batch_size is None else plan.accumulate,
-            rivals=rivals,
-            wrappers=wrappers,
-            on_collapse=plan.on_collapse,
-            augment=augment,
-            extra=lesson.extra,
-            tell=tell,
-            verbose=plan.verbose,
-        )
-    restore()
-    if rivals and checkpoint and first:
-        # It has had the gradients of the model as it is now, whatever it was trained on before.
-        for path in keep_rivals(objective.attack, models.weights_sha256(victim.model), played=run.steps):
-            tell(f"saved {path}: the generator that learned in turns with the model")
-    recipe = {**schedule.noted(), "objective": objective.to_dict(), "data": found.name}
-    if lesson.balance is not None:
-        recipe["class_weight"] = lesson.balance
-    recipe |= {"wrappers": [wrapper.to_dict() for wrapper in wrappers]} if wrappers else {}
-    recipe |= {"augment": [str(each) for each in augment]} if augment else {}
-    recipe |= {"extra": lesson.facts} if lesson.extra else {}
-    recipe |= {"time": plan.time} if plan.time else {}
-    recipe |= {"precision": computed, "defences": shields, "validation": lesson.validation}
-    recipe |= {name: value for name, value in plan.noted(always=False).items() if name not in recipe}
-    learned = [found] if lesson.extra is None else [found, Data(lesson.facts["name"], train=lesson.extra.examples)]
-    remember(hardened, [*trained_on(model), *map(note, learned)])
-    return hardened, dataclasses.replace(run, recipe=recipe)
+    loaded = load_data(data, victim, judge=known, weighted=True)
+    return _Setup(
+        plan=plan,
+        hardened=hardened,
+        restore=restore,
+        victim=victim,
+        known=known,
+        head=head,
+        wrappers=wrappers,
+        augment=augment,
+        data=loaded,
+        lesson=_lesson(loaded, before, victim, plan),
+        computed=victim.precision,
+        shields=[str(each) for each in models.defences_of(hardened)],
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,30 +370,6 @@ def _noted(plan: TrainSettings) -> dict[str, Any]:
     """The settings that tell a run from another, but for those of its schedule."""
     schedule = {field.name for field in dataclasses.fields(Schedule)}
     return {name: value for name, value in plan.noted().items() if name not in schedule}
-
-
-def _opening(
-    plan: TrainSettings,
-    lesson: _Lesson,
-    objective: Objective,
-    victim: Classifier,
-    known: Classifier,
-    shields: Sequence[str],
-) -> list[str]:
-    """What is told when training starts, a line each."""
-    why = why_eps(victim, plan.norm, plan.eps)
-    lines = [
-        f"data: {lesson.examples.describe()}; {lesson.validation:,} held out for validation",
-        f"threat: {describe_ball(objective.ball, victim.input_shape, why)}; attack {objective.attack}",
-        *misfits(known, lesson.examples, objective.ball),
-    ]
-    if shields:
-        lines.append(f"defences: {', '.join(shields)}")
-    if lesson.extra is not None:
-        lines.append(f"extra: {lesson.extra.examples.describe()}; {lesson.extra.share:g} of each batch")
-    if plan.resume and not (plan.checkpoint and Path(plan.checkpoint).exists()):
-        lines.insert(0, f"nothing to continue at {plan.checkpoint}: starting anew")
-    return lines
 
 
 def _own(model: keras.Model, tell: Callable[[str], None]) -> keras.Model:
