@@ -26,10 +26,11 @@ def command(model: str, out: Path, **given: Any) -> None:
     outcome, prediction = kept.outcome, kept.prediction
     arrays: dict[str, Any] = {"x": kept.x, "y": kept.y, "x_adversarial": outcome.x, "prediction": prediction}
     arrays["reached"] = outcome.reached
+    arrays |= kept.further
     if speaks():
         write_whole(out, lambda file: np.savez_compressed(file, **arrays))
     words = f" ({kept.part.words})" if kept.part.words else ""
     click.echo(
-        f"saved {out}: {len(kept.y):,} images{words}, accuracy under attack {(prediction == kept.y).mean():.3f}, "
+        f"saved {out}: {len(kept.y):,} images{words}, accuracy under attack {kept.accuracy:.3f}, "
         f"goal reached on {outcome.reached.mean():.3f}"
     )

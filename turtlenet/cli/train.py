@@ -10,7 +10,7 @@ from turtlenet.cli.options import framework, limit_option, speaks, workflow_opti
 from turtlenet.errors import OutputError
 from turtlenet.settings.train import TrainSettings
 
-_THREAT = ("data", "eps", "norm", "bounds", "head", "precision", "seed")
+_THREAT = ("data", "eps", "norm", "bounds", "head", "precision", "seed", "task", "output", "attacked", "size")
 
 
 @click.command("train")

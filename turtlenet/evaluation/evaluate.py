@@ -168,7 +168,7 @@ class _Evaluation:
         known = None
         if self.resume and progress:
             known = backend.from_first(lambda: PerImageResults.read(progress, identity))
-        ledger = known or PerImageResults.empty(self.examples.labels, len(cascade.attacks))
+        ledger = known or PerImageResults.empty(self.model.classes(self.examples.labels), len(cascade.attacks))
         total, done = (len(cascade.attacks) * count for count in (len(self.examples), ledger.done))
         hidden = not (first and sys.stderr.isatty())
         with Bar(total, done=done, unit="image", hidden=hidden) as bar:
@@ -294,7 +294,7 @@ class _Evaluation:
             ),
             parts=tally.rows(attacked, counted=not access.beside),
             doubts=access.find_doubts(threatening, mode, besides) + find_doubts(evidence),
-            per_class=class_rows(ledger, robust),
+            per_class=class_rows(ledger, robust) if model.question is None else (),
             pictures=pictures(cascade, self.names, model, self.examples, ledger),
             verdicts={
                 "label": ledger.labels.tolist(),
@@ -318,6 +318,10 @@ def _check(model: Classifier, examples: Examples, suite: Sequence[Attack], ball:
     for value, known, what in ((mode, MODES, "mode"), (labels, LABELS, "labels")):
         if value not in known:
             raise SpecError(f"Unknown {what} {value!r}.{did_you_mean(value, known)}")
+    if model.question is not None and labels == "predicted":
+        raise SettingError(f"Expected labels=true for {model.question.describe()}; got predicted.")
+    if model.question is not None and labels == "predicted":
+        raise SettingError(f"Expected labels=true for {model.question.describe()}; got predicted.")
     if examples.num_classes > model.num_classes:
         raise DataError(
             f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."

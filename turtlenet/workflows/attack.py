@@ -1,6 +1,6 @@
 """What a Keras project calls; the command line calls the same."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,19 +12,21 @@ from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
+from turtlenet.data.given import by_name
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DataType, load_data
 from turtlenet.errors import DataError
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, as_classifier
+from turtlenet.models.usage import usage_of
 from turtlenet.settings.attack import AttackSettings, KeptAttackSettings
 from turtlenet.settings.base import describes
 
 
 @checked()
 @describes(AttackSettings)
-def attack(model: ModelType, x: Any, y: Any, spec: str | Attack = "pgd", **settings: Any) -> np.ndarray:
+def attack(model: ModelType, x: Any, y: Any, spec: str | Attack = "pgd", **settings: Any) -> Any:
     """Attacks images with their true labels.
 
     What is compiled stays with the model: a second call with the same attack, norm and bounds costs its steps alone,
@@ -32,18 +34,24 @@ def attack(model: ModelType, x: Any, y: Any, spec: str | Attack = "pgd", **setti
 
     Args:
         model: A classifier, the path of one, or a `Classifier` (see `as_classifier`).
-        x: Images (n, ...): float within the bounds, or integer pixels, which are scaled to them.
-        y: True labels, integers (n,) or one-hot (n, classes).
+        x: Images (n, ...): float within the bounds, or integer pixels, which are scaled to them. Several inputs are a
+            dict by their names, or a tuple in the model's order.
+        y: True labels, integers (n,) or one-hot (n, classes); 0 and 1 (n, labels) of a multi-label model, numbers (n,)
+            or (n, values) of a regression.
         spec: The attack. `advgan` without a generator trains one on the images first, and keeps it for the next time.
         **settings: See `turtlenet.settings.AttackSettings`.
 
     Returns:
-        Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds.
+        Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds; of several inputs a
+        dict, in which those that are held are as they were given.
     """
     plan = AttackSettings(**settings)
     victim = _victim(model, plan)
     data = load_data((x, y), victim)
-    return attack_examples(victim, data.test, _ready(spec, model, victim, data, plan), plan).x
+    found = attack_examples(victim, data.test, _ready(spec, model, victim, data, plan), plan).x
+    if victim.question is None or not victim.question.several:
+        return found
+    return {**by_name(x, victim.question.inputs, "x"), **victim.question.unpacked(found)}
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,21 @@ class KeptAttack:
         x: Its images, float32 (n, ...).
         y: Their labels, int32 (n,).
         outcome: Adversarial examples, logits and cost.
+        classes: The classes that are right, int32 (n,): the labels, unless the model is asked something else.
+        further: Further arrays to keep, such as those of several inputs.
     """
 
     part: Part
     x: np.ndarray
     y: np.ndarray
     outcome: Outcome
+    classes: np.ndarray
+    further: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the images that are answered rightly after the attack."""
+        return float((self.prediction == self.classes).mean())
 
     @property
     def prediction(self) -> np.ndarray:
@@ -94,7 +111,8 @@ def attack_data(model: ModelType, data: DataType | None = None, **settings: Any)
         plan.tell(line)
     outcome = attack_examples(victim, examples, made, plan)
     x, y = examples.batch(slice(None))
-    return KeptAttack(part, x, y, outcome)
+    further = {} if victim.question is None else victim.question.arrays(x, y, outcome.x)
+    return KeptAttack(part, x, y, outcome, examples.classes, further)
 
 
 def attack_examples(victim: Classifier, examples: Any, attack: Attack, plan: AttackSettings) -> Outcome:
@@ -103,7 +121,7 @@ def attack_examples(victim: Classifier, examples: Any, attack: Attack, plan: Att
     attack.check(victim, ball)
     examples.check()
     pixels, labels = examples.batch(slice(None))
-    target = None if plan.target is None else _targets(plan.target, labels, victim.num_classes)
+    target = None if plan.target is None else _targets(plan.target, victim.classes(labels), victim.num_classes)
     return attack_all(
         attack, victim, pixels, labels, ball=ball, seed=plan.seed, target=target, batch_size=plan.batch_size
     )
@@ -118,6 +136,7 @@ def _victim(model: ModelType, plan: AttackSettings) -> Classifier:
         precision=plan.precision,
         gradient=plan.gradient,
         draws=10 if plan.draws is None and not isinstance(model, Classifier) else plan.draws,
+        **vars(usage_of(plan)),
     )
 
 
@@ -129,7 +148,7 @@ def _ready(spec: str | Attack, model: ModelType, victim: Classifier, data: Data,
 
 def _others(examples: Any, plan: AttackSettings) -> Any:
     """The examples of other classes than the target, towards which there is nothing to attack."""
-    left = examples if plan.target is None else examples.subset((examples.labels != plan.target).nonzero()[0])
+    left = examples if plan.target is None else examples.subset((examples.classes != plan.target).nonzero()[0])
     if len(left) < len(examples):
         plan.tell(f"left out: {len(examples) - len(left):,} images of class {plan.target}, the target")
     return left

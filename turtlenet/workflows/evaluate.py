@@ -26,6 +26,7 @@ from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
@@ -66,6 +67,9 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     norm, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
     victims = [_victim(one, plan) for one in given]
+    asked = next((each.question for each in victims if each.question is not None), None)
+    if asked is not None and access != "white-box":
+        raise SettingError(f"Expected access white-box for {asked.describe()}; got {access}.")
     specs = _specs(suites.expand([*chosen.attacks, *plan.attacks]), plan, norm, victims)
     made = [attack_family.build(spec) for spec in specs]
     loaded = load_for(data, victims)
@@ -142,6 +146,7 @@ def _victim(model: ModelType, plan: EvaluateSettings) -> Classifier:
         precision=plan.precision,
         gradient=plan.gradient,
         draws=10 if plan.draws is None and not isinstance(model, Classifier) else plan.draws,
+        **vars(usage_of(plan)),
     )
 
 
@@ -158,6 +163,7 @@ def _asked(plan: EvaluateSettings, data: DataType | None) -> dict[str, Any]:
     """What was asked for, beside what a report tells by itself."""
     folder = str(Path(plan.surrogate_dir)) if plan.surrogate_dir else None
     told = {"data": _named(data), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
+    told |= {name: value for name, value in vars(usage_of(plan)).items() if value not in (None, "auto")}
     return {**told, "surrogate_dir": folder}
 
 
