@@ -19,7 +19,6 @@ from turtlenet.files import check_folder
 from turtlenet.registry import import_name
 from turtlenet.settings import text
 from turtlenet.settings.base import flag_of, help_of, hints, options, plain_kinds
-from turtlenet.settings.train import TaskSettings
 
 __all__ = [
     "Parts",
