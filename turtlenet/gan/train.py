@@ -14,6 +14,7 @@ from turtlenet.backend.processes import check_alone
 from turtlenet.checked import checked
 from turtlenet.data.misfits import misfits
 from turtlenet.data.prepare import DataType, hold_out, load_data
+from turtlenet.data.tables import reading_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
 from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
@@ -79,7 +80,7 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     student = None
     if plan.access != "semi-white-box":
         student = models.classifier(fresh_network(plan.substitute, victim, plan.seed), bounds=victim.bounds)
-    found = load_data(data, victim)
+    found = load_data(data, victim, how=reading_of(plan))
     if found.train is None or not len(found.train):
         raise DataError(f"Expected training images in {found.name}; got test images only.")
     found.train.check()

@@ -17,6 +17,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for
+from turtlenet.data.tables import reading_of
 from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
 from turtlenet.evaluation.again import loading
@@ -81,9 +82,9 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     if _at_levels(plan.suite, plan.attacks, kind, victims):
         specs = [*specs, _AT_LEVELS]
     made = [attack_family.build(spec) for spec in specs]
-    found = load_for(data, victims)
     # What a grey-box attacker trains on is not attacked.
     seen = [trained_on(one) for one in given]
+    found = load_for(data, victims, reading_of(plan, next(filter(None, reversed(seen)), ())))
     scored = [
         choose(each, plan.split, seen, held_out=plan.held_out or kind_of_access != "white-box") for each in found
     ]
