@@ -17,6 +17,7 @@ FLOORS = (
         "gradient_mode",
         "hdf5",
         "hdf5_probe",
+        "input_kind",
         "losses",
         "numpy_files",
         "random",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from turtlenet.data.about import NOTHING, About
 from turtlenet.data.asked import asked_arrays
 from turtlenet.data.examples import Examples
 from turtlenet.errors import DataError
@@ -41,18 +42,21 @@ def assemble(
     num_classes: int | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
     question: Question | None = None,
+    about: About = NOTHING,
 ) -> Data:
     """Makes a data set of named arrays.
 
     Args:
         arrays: `x_train` and `y_train`, `x_test` and `y_test`, both pairs, or else `x` and `y`, or else `image` and
-            `label`, as published sets of generated images name them.
+            `label`, as published sets of generated images name them. How much examples count in training may stand
+            beside them as `sample_weight_train` or `sample_weight`.
         name: What messages call the data.
         shape: The model's input shape without the batch, or `None`.
         num_classes: How many classes the model tells apart, or `None`.
         bounds: Lowest and highest pixel value of the model.
         question: What is asked where that is another thing than one class; arrays of several inputs stand under their
             names, with `_train` and `_test` behind them where there are parts.
+        about: The names of features and classes, where they are known.
 
     Raises:
         DataError: Arrays that are missing or do not fit, or parts that do not fit each other.
@@ -69,11 +73,21 @@ def assemble(
     def examples(part: str) -> Examples:
         suffix, label = (f"_{part}", f"{name} {part}") if part else ("", name)
         x, y = arrays["x" + suffix], arrays["y" + suffix]
-        return Examples(x, y, name=label, shape=shape, num_classes=num_classes, bounds=bounds, question=question)
+        found = Examples(
+            x,
+            y,
+            name=label,
+            shape=shape,
+            num_classes=num_classes,
+            bounds=bounds,
+            question=question,
+            about=about,
+        )
+        weights = arrays.get("sample_weight" + suffix)
+        return found if weights is None else found.weighted(weights)
 
     if not present:
-        whole = examples("")
-        return Data(name, *_split(whole), whole)
+        return split_once(examples(""))
     parts = {part: examples(part) for part in present}
     if len(parts) == 2:
         # A part alone may lack the last class: without a model, both parts agree on what they hold together.
@@ -81,6 +95,28 @@ def assemble(
         num_classes = max(part.num_classes for part in parts.values())
         parts = {part: examples(part) for part in present}
     return Data(name, **parts)
+
+
+def split_once(whole: Examples) -> Data:
+    """A data set of one part, which is split once and for all; see `Data.whole`."""
+    return Data(whole.name, *_split(whole), whole)
+
+
+def parted(whole: Examples, counts: Mapping[str, int]) -> Data:
+    """A data set of parts that lie in examples one after the other.
+
+    Args:
+        whole: All examples.
+        counts: How many belong to `train` and to `test`, in their order; one part called `""` is split.
+    """
+    if set(counts) == {""}:
+        return split_once(whole)
+    parts, start = {}, 0
+    for part, count in counts.items():
+        parts[part] = whole.subset(slice(start, start + count))
+        parts[part].name = f"{whole.name} {part}"
+        start += count
+    return Data(whole.name, **parts)
 
 
 def _has(arrays: Mapping[str, Any], x: str, y: str, name: str) -> bool:

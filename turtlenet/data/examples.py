@@ -1,16 +1,22 @@
 """Images and their labels: one part of a data set."""
 
 import copy
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from turtlenet.data.labels import read_labels, read_rows
+from turtlenet.data.about import NOTHING, About
+from turtlenet.data.labels import is_text, numbered_classes, read_labels, read_rows
 from turtlenet.data.pixels import Pixels, as_array_like, size_text
 from turtlenet.errors import DataError, SettingError
+from turtlenet.input_kind import InputKind, kind_of
 from turtlenet.tasks import Question
+
+_NAMED = 6
+"""So many classes are listed by name."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,15 @@ class Examples:
     Args:
         x: Images `(N, *own)`: an array, a memory map, an HDF5 data set, or anything with `shape`, `dtype`, `__len__`
             and `__getitem__` for a slice or an increasing integer array.
-        y: Labels `(N,)` or `(N, 1)`, or one-hot or probability rows `(N, C)`.
+        y: Labels `(N,)` or `(N, 1)`, or one-hot or probability rows `(N, C)`; or names of classes `(N,)`, which are
+            numbered in their sorted order.
         name: What messages call the data.
         shape: The model's input shape without the batch; `None` keeps the images' own. A last axis of 1 comes or goes,
             and images become flat or are unfolded; nothing else is guessed.
         num_classes: How many classes the model tells apart; `None` takes it from the labels.
         bounds: Lowest and highest pixel value of the model.
         question: What is asked where that is another thing than one class; labels are then rows, see `read_rows`.
+        about: The names of features and classes, and what an input is, where more is known than the arrays tell.
 
     Raises:
         DataError: No images, images or labels that do not fit, or a different number of each.
@@ -71,17 +79,24 @@ class Examples:
         num_classes: int | None = None,
         bounds: tuple[float, float] = (0.0, 1.0),
         question: Question | None = None,
+        about: About = NOTHING,
     ):
         self.name = name
         self.question = question
-        self._pixels = Pixels(x, name=name, shape=shape, bounds=bounds)
+        if question is None and is_text(y):
+            y, classes = numbered_classes(
+                np.asarray(y).reshape(-1), name=name, num_classes=num_classes, classes=about.classes
+            )
+            about = dataclasses.replace(about, classes=classes)
+        self.about = about
+        self._pixels = Pixels(x, name=name, shape=shape, bounds=bounds, kind=about.kind, names=about.names)
         if question is None:
             self._labels, self.num_classes = read_labels(y, name=name, num_classes=num_classes)
         else:
             self._labels, self.num_classes = read_rows(y, question, name=name), question.num_classes
         if len(self._pixels) != len(self._labels):
             raise DataError(
-                f"Expected as many labels as images; got {len(self._pixels):,} images and "
+                f"Expected as many labels as {self.kind.examples}; got {self.kind.count(len(self._pixels))} and "
                 f"{len(self._labels):,} labels in {name}."
             )
         self._weights: np.ndarray | None = None
@@ -97,6 +112,11 @@ class Examples:
     def bounds(self) -> tuple[float, float]:
         """Lowest and highest pixel value."""
         return self._pixels.bounds
+
+    @property
+    def kind(self) -> InputKind:
+        """What an input is, and the words for it."""
+        return self.about.kind or kind_of(self.shape)
 
     @property
     def labels(self) -> np.ndarray:
@@ -226,10 +246,14 @@ class Examples:
         bounds = f"[{self.bounds[0]:g}, {self.bounds[1]:g}]"
         peak = self._pixels.peak
         scale = f"within {bounds}" if peak is None else f"0..{peak} scaled to {bounds}"
-        images = f"{len(self):,} image{'' if len(self) == 1 else 's'}"
         classes = f"{self.num_classes} class{'' if self.num_classes == 1 else 'es'}"
+        if self.about.classes:
+            some = ", ".join(self.about.classes[:_NAMED]) + (", ..." if len(self.about.classes) > _NAMED else "")
+            classes += f" ({some})"
         classes = classes if self.question is None else self.question.describe()
-        return f"{self.name}: {images} {size_text(self.shape)}, {classes}, pixels {scale}"
+        kind = self.kind
+        size = f"of {size_text(self.shape)} {kind.values}" if kind.name == "table" else size_text(self.shape)
+        return f"{self.name}: {kind.count(len(self))} {size}, {classes}, {kind.values} {scale}"
 
     def _positions(self, index: slice | np.ndarray) -> np.ndarray:
         if isinstance(index, slice):
@@ -257,6 +281,9 @@ def from_arrays(
     num_classes: int | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
     question: Question | None = None,
+    about: About = NOTHING,
 ) -> Examples:
     """Examples of arrays that a user holds; the arguments are those of `Examples`."""
-    return Examples(x, y, name=name, shape=shape, num_classes=num_classes, bounds=bounds, question=question)
+    return Examples(
+        x, y, name=name, shape=shape, num_classes=num_classes, bounds=bounds, question=question, about=about
+    )

@@ -14,7 +14,10 @@ from turtlenet.errors import DataError
 from turtlenet.formats import this_is
 from turtlenet.numpy_files import check_arrays, map_stored
 
-ARRAYS = ("x_train", "y_train", "x_test", "y_test", "x", "y", "image", "label")
+ARRAYS = (
+    *("x_train", "y_train", "x_test", "y_test", "x", "y", "image", "label"),
+    *("sample_weight", "sample_weight_train"),
+)
 MAPPED = 2**29
 """Bytes from which on an array in a `.npz` is not read into memory, if it is not compressed."""
 

@@ -1,5 +1,6 @@
 """Labels in any usual form, as the int32 classes they mean."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,48 @@ def read_rows(y: Any, question: Question, *, name: str) -> np.ndarray:
     if len(held) != len(answers):
         raise DataError(f"Expected as many labels as inputs; got {len(answers):,} and {len(held):,} in {name}.")
     return np.concatenate([held, answers], axis=1)
+
+
+def numbered_classes(
+    y: np.ndarray, *, name: str, num_classes: int | None, classes: Sequence[str] = ()
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers classes that are given by name: in the order of `classes`, or of their sorted names.
+
+    Args:
+        y: Names, text `(N,)`.
+        name: What messages call the data.
+        num_classes: How many classes the model tells apart; None for as many as there are names.
+        classes: The names of the model's classes in their order, where they are known.
+
+    Returns:
+        The classes, int32 `(N,)`, and their names.
+
+    Raises:
+        DataError: A name that is none of the classes, or another number of names than the model has classes.
+    """
+    names = np.asarray(y).astype(str)
+    known = tuple(map(str, classes)) or tuple(map(str, np.unique(names)))
+    listed = ", ".join(each[:40] for each in known[:6]) + (", ..." if len(known) > 6 else "")
+    if num_classes not in (None, len(known)):
+        more = "" if classes else ": name all of them in the order of the model's outputs (--classes A,B,...)"
+        raise DataError(
+            f"Wrong number of classes: expected {num_classes}; got {len(known)} names of classes in {name} "
+            f"({listed}){more}."
+        )
+    number = {each: place for place, each in enumerate(known)}
+    other = np.flatnonzero(~np.isin(names, known))
+    if len(other):
+        raise DataError(f"Expected labels of {listed}; got {names[other[0]]!r} at example {other[0]} of {name}.")
+    return np.array([number[each] for each in names], np.int32), known
+
+
+def is_text(y: Any) -> bool:
+    """Whether labels are names of classes."""
+    dtype = getattr(y, "dtype", None)
+    kind = getattr(dtype, "kind", "")
+    return kind in ("U", "S", "T") or (
+        kind == "O" and len(y) > 0 and all(isinstance(each, str) for each in np.asarray(y).reshape(-1))
+    )
 
 
 def _from_numbers(values: np.ndarray, name: str, num_classes: int | None) -> tuple[np.ndarray, int]:

@@ -11,8 +11,12 @@ from turtlenet import data as data_family
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
+from turtlenet.data.about import About
+from turtlenet.data.arrow import is_dataset
 from turtlenet.data.asked import asked_pair
 from turtlenet.data.parts import choose
+from turtlenet.data.sets import from_tables
+from turtlenet.data.tables import PLAIN, Reading, features_of, is_frame
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
 
@@ -37,17 +41,23 @@ _SAMPLED = 500
 
 
 def load_data(
-    data: DataType | None, victim: Classifier, *, judge: Classifier | None = None, weighted: bool = False
+    data: DataType | None,
+    victim: Classifier,
+    *,
+    judge: Classifier | None = None,
+    weighted: bool = False,
+    how: Reading = PLAIN,
 ) -> Data:
     """Brings any form of data to the shape, classes and bounds of a classifier.
 
     Args:
         data: The name of a data set, a path, `(x, y)` of any library, a finite stream of such batches (`tf.data`,
-            `PyDataset`, a generator: read once, at most 1 GiB), or None for the embedded sample, where it fits and the
-            model gets it right.
+            `PyDataset`, a generator: read once, at most 1 GiB), a frame of pandas or a data set of Hugging Face, or
+            None for the embedded sample, where it fits and the model gets it right.
         victim: The classifier that the data are for.
         judge: The classifier that must get the sample right; the victim itself by default.
         weighted: Whether examples may have weights: `(x, y, sample_weight)`.
+        how: Which columns of a table are what.
 
     Raises:
         DataError: Data that do not fit, or None where the sample does not, or is not what the model was made for.
@@ -63,6 +73,10 @@ def load_data(
         return data
     if isinstance(data, Examples):
         return Data(data.name, train=data, test=data, whole=data)
+    if is_frame(data) or is_dataset(data):
+        found = from_tables({"": data}, how, name=type(data).__name__, **fit)
+        # In memory a table is what the user chose: nothing of it is held out.
+        return found if found.whole is None else Data(found.name, found.whole, found.whole, found.whole)
     if data is not None and not isinstance(data, (str, PathLike)):
         several = victim.question.inputs if victim.question and victim.question.several else ()
         x, y, *weights = data_family.parts_of(data, victim.input_shape, several)
@@ -71,31 +85,35 @@ def load_data(
                 "Expected (x, y), where each image counts once; got sample weights: they are for train, and for "
                 "turtlenet.Trainer."
             )
+        about = About(classes=tuple(how.classes))
+        if is_frame(x):
+            x, about = features_of(x, how, victim.input_shape)
         if victim.question is not None:
             x, y = asked_pair(x, y, victim.question)
-        whole = data_family.from_arrays(x, y, **fit)
+        whole = data_family.from_arrays(x, y, about=about, **fit)
         if weights and weights[0] is not None:
             whole = whole.weighted(weights[0])
         return Data(whole.name, train=whole, test=whole, whole=whole)
     if data is not None:
-        return data_family.load(data, **fit)
+        return data_family.load(data, how=how, **fit)
     _check_sample(victim)
     sample = data_family.load(DEFAULT_DATA, **fit)
     _check_right([judge or victim], [sample])
     return sample
 
 
-def load_extra(data: DataType, victim: Classifier) -> Examples:
+def load_extra(data: DataType, victim: Classifier, how: Reading = PLAIN) -> Examples:
     """Further images to train a classifier on: all of data that are one part, else their training part.
 
     Args:
         data: Any form of data; see `load_data`. Files are read in slices where `--data` reads them so.
         victim: The classifier that they are for.
+        how: Which columns of a table are what.
 
     Raises:
         DataError: Data that do not fit, or test images only.
     """
-    loaded = load_data(data, victim, weighted=True)
+    loaded = load_data(data, victim, weighted=True, how=how)
     examples = loaded.whole or loaded.train
     if examples is None:
         raise DataError(f"Expected training images in {loaded.name}; got test images only.")
@@ -103,8 +121,13 @@ def load_extra(data: DataType, victim: Classifier) -> Examples:
     return examples
 
 
-def load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]:
+def load_for(data: DataType | None, victims: Sequence[Classifier], how: Reading = PLAIN) -> list[Data]:
     """The data for each classifier; those that take the same images share them.
+
+    Args:
+        data: Any form of data; see `load_data`.
+        victims: The classifiers.
+        how: Which columns of a table are what.
 
     Raises:
         DataError: See `load_data`; of several classifiers one must get the embedded sample right.
@@ -113,7 +136,7 @@ def load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]
         _check_sample(victim)
     fits = [(victim.input_shape, victim.num_classes, victim.bounds, victim.question) for victim in victims]
     wanted = DEFAULT_DATA if data is None else data
-    loaded = {fit: load_data(wanted, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
+    loaded = {fit: load_data(wanted, victim, how=how) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
     found = [loaded[fit] for fit in fits]
     if data is None:
         _check_right(victims, found)

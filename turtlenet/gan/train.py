@@ -17,6 +17,7 @@ from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.prepare import DataType, hold_out, load_data
+from turtlenet.data.tables import reading_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
 from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
@@ -78,7 +79,7 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     student = None
     if plan.access != "semi-white-box":
         student = models.classifier(fresh_network(plan.substitute, victim, plan.seed), bounds=victim.bounds)
-    loaded = load_data(data, victim)
+    loaded = load_data(data, victim, how=reading_of(plan))
     if loaded.train is None or not len(loaded.train):
         raise DataError(f"Expected training images in {loaded.name}; got test images only.")
     loaded.train.check()

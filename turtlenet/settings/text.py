@@ -17,6 +17,7 @@ _WORDS = {
     "class_weight": "balanced|class:weight",
     "count": "integer",
     "most": "integer",
+    "names": "name,name",
     "radius": "radius",
     "unless_none": "text",
 }
@@ -86,6 +87,16 @@ def numbers(text: str) -> tuple[float, ...]:
     if not all(map(_is_number, values)):
         raise SettingError(f"Expected numbers with commas between them, such as 2,1; got {text!r}.")
     return tuple(map(float, values))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between them: `benign,malignant`."""
+    found = tuple(each.strip() for each in text.split(","))
+    if not all(found) or len(set(found)) < len(found):
+        raise SettingError(
+            f"Expected different names with commas between them, such as benign,malignant; got {text!r}."
+        )
+    return found
 
 
 def bounds(text: str) -> tuple[float, float]:

@@ -23,7 +23,7 @@ class TaskSettings(Settings):
 
     task: str = setting(
         "auto",
-        "classification, multi-label, multi-label:label=2 or regression:tolerance=0.5; told from the loss and metrics.",
+        "classification, multi-label, multi-label:label=2 or regression:tolerance=0.5; told from loss and metrics.",
         more="`turtlenet.tasks`: a regression is right within its tolerance, in units of the output.",
         recipe=False,
     )
@@ -40,7 +40,38 @@ class TaskSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InputSettings(Settings):
+class ColumnSettings(Settings):
+    """What the columns of a table are."""
+
+    label: str | None = setting(
+        None,
+        "Column of the label in a table; by default the one called label, class, target or y.",
+        recipe=False,
+        identity="never",
+    )
+    weight: str | None = setting(
+        None,
+        "Column of how much each row counts in training.",
+        more="It is no feature, and counts in nothing else.",
+        recipe=False,
+        identity="never",
+    )
+    drop: Sequence[str] = setting(
+        (), "A column that is no feature; may be given several times.", many=True, recipe=False, identity="never"
+    )
+    classes: Sequence[str] = setting(
+        (),
+        "Names of the classes in the order of the model's outputs: benign,malignant; sorted by default.",
+        more="Labels that are text, and folders of images, are numbered so; a hardened file knows those of its "
+        "training.",
+        read=text.names,
+        recipe=False,
+        identity="never",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSettings(ColumnSettings):
     """The radius, and what a model's inputs and outputs are."""
 
     eps: float | str | None = setting(

@@ -16,6 +16,7 @@ from turtlenet.data.given import by_name
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DataType, load_data
+from turtlenet.data.tables import reading_of
 from turtlenet.errors import DataError
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, as_classifier
@@ -98,7 +99,7 @@ def attack_data(model: ModelType, data: DataType | None = None, **settings: Any)
     """
     plan = KeptAttackSettings(**settings)
     victim = _victim(model, plan)
-    whole = load_data(data, victim)
+    whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
     part = choose(whole, plan.split, [trained_on(model)])
     examples = part.take(plan.limit)
     if not part.asked and saw(trained_on(model), part, whole):

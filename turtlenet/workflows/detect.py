@@ -8,8 +8,9 @@ from turtlenet.attacks.threat import ball_for
 from turtlenet.attacks.told import told
 from turtlenet.checked import checked
 from turtlenet.data.misfits import misfits
-from turtlenet.data.parts import choose
+from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
+from turtlenet.data.tables import reading_of
 from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, detectors, fit_on, score_on
 from turtlenet.errors import DataError
 from turtlenet.files import PathType
@@ -46,7 +47,7 @@ def fit_detector(model: ModelType, data: DataType | None = None, **settings: Any
     kind: Any = detectors.factory(plan.detector)
     if kind.by_uncertainty():
         check_stochastic(victim)
-    whole = load_data(data, victim)
+    whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
     if whole.train is None or not len(whole.train):
         raise DataError(f"Expected a part of {whole.name} to fit on that is not the test part; got test images only.")
     setting = Setting(
@@ -94,7 +95,7 @@ def score_detector(
     )
     about = about_model(model, victim)
     fitted.check_model(about)
-    whole = load_data(data, victim)
+    whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
     if plan.split is None and (whole.test is None or not len(whole.test)):
         raise DataError(f"Expected test images to score on in {whole.name}; got training images only.")
     setting = Setting(

@@ -18,6 +18,7 @@ from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for
+from turtlenet.data.tables import reading_of
 from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
 from turtlenet.evaluation.again import loading
@@ -72,9 +73,9 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         raise SettingError(f"Expected access white-box for {asked.describe()}; got {access}.")
     specs = _specs(suites.expand([*chosen.attacks, *plan.attacks]), plan, norm, victims)
     made = [attack_family.build(spec) for spec in specs]
-    loaded = load_for(data, victims)
     # What a grey-box attacker trains on is not attacked.
     seen = [trained_on(one) for one in given]
+    loaded = load_for(data, victims, reading_of(plan, next(filter(None, reversed(seen)), ())))
     held_out = plan.held_out or access != "white-box"
     parts = [choose(each, plan.split, seen, held_out=held_out) for each in loaded]
     same: dict[str, Any] = {"eps": radius, "norm": norm, "seed": plan.seed, "access": access}

@@ -10,8 +10,9 @@ from turtlenet.attacks.runner import attack_all
 from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
 from turtlenet.data import Examples
-from turtlenet.data.parts import choose
+from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
+from turtlenet.data.tables import reading_of
 from turtlenet.files import PathType
 from turtlenet.gan.measure import measure_generator
 from turtlenet.gan.pictures import grid
@@ -49,7 +50,9 @@ def show_generator(
     attack = AdvGAN(generator=str(path), samples=plan.samples)
     ball = ball_for(victim, facts["norm"], facts["eps"] if plan.eps is None else plan.eps)
     attack.check(victim, ball)
-    examples = choose(load_data(data, victim), plan.split, held_out=True).take(plan.limit)
+    examples = choose(
+        load_data(data, victim, how=reading_of(plan, trained_on(model))), plan.split, held_out=True
+    ).take(plan.limit)
     same: dict[str, Any] = {"seed": plan.seed, "batch_size": plan.batch_size}
     report = measure_generator(attack, victim, examples, ball, about=about_model(model, victim), facts=facts, **same)
     x, y = _of_each_class(examples, victim.num_classes)

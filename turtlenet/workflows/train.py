@@ -23,6 +23,7 @@ from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import note, remember, trained_on
 from turtlenet.data.prepare import DataType, hold_out, load_data, load_extra
+from turtlenet.data.tables import Reading, reading_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
@@ -271,7 +272,8 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
         change.check(victim.input_shape, victim.bounds)
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
     known = models.classifier(before, bounds=victim.bounds, head=head, usage=usage) if plan.defences else victim
-    loaded = load_data(data, victim, judge=known, weighted=True)
+    how = reading_of(plan, trained_on(model))
+    loaded = load_data(data, victim, judge=known, weighted=True, how=how)
     return _Setup(
         plan=plan,
         hardened=hardened,
@@ -282,7 +284,7 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
         wrappers=wrappers,
         augment=augment,
         data=loaded,
-        lesson=_lesson(loaded, before, victim, plan),
+        lesson=_lesson(loaded, before, victim, plan, how),
         computed=victim.precision,
         shields=[str(each) for each in models.defences_of(hardened)],
     )
@@ -317,7 +319,7 @@ class _Lesson:
         return len(self.held_out) if self.held_out else 0
 
 
-def _lesson(found: Data, before: keras.Model, victim: Classifier, plan: TrainSettings) -> _Lesson:
+def _lesson(found: Data, before: keras.Model, victim: Classifier, plan: TrainSettings, how: Reading) -> _Lesson:
     """The training part of the data, its weights and its held-out part.
 
     Raises:
@@ -342,10 +344,10 @@ def _lesson(found: Data, before: keras.Model, victim: Classifier, plan: TrainSet
         examples = examples.weighted(np.asarray(balance)[examples.classes])
         identity["class_weight"] = balance
     lesson = _Lesson(examples, held_out, balance, identity)
-    return _with_extra(lesson, victim, plan)
+    return _with_extra(lesson, victim, plan, how)
 
 
-def _with_extra(lesson: _Lesson, victim: Classifier, plan: TrainSettings) -> _Lesson:
+def _with_extra(lesson: _Lesson, victim: Classifier, plan: TrainSettings, how: Reading) -> _Lesson:
     """The same with extra examples, weighted as their classes are, if there are any.
 
     Raises:
@@ -356,7 +358,7 @@ def _with_extra(lesson: _Lesson, victim: Classifier, plan: TrainSettings) -> _Le
         if plan.extra_share is not None:
             raise SettingError(f"Expected extra data for extra_share={plan.extra_share}; got none: pass --extra.")
         return lesson
-    examples = load_extra(plan.extra, victim)
+    examples = load_extra(plan.extra, victim, how)
     if lesson.balance is not None:
         examples = examples.weighted(np.asarray(lesson.balance)[examples.classes])
     extra = Extra(examples, plan.extra_share or _EXTRA_SHARE)
