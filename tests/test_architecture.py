@@ -27,7 +27,7 @@ FLOORS = (
         "uncertainty",
     ),
     ("architectures", "balls", "checked", "classifier", "defences", "radius"),
-    ("batching", "keras_files", "settings"),
+    ("batching", "features", "keras_files", "settings"),
     ("models",),
     ("attacks", "data"),
     ("detection", "noise_tolerance", "training"),
