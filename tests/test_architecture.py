@@ -26,7 +26,7 @@ FLOORS = (
         "toml_files",
         "uncertainty",
     ),
-    ("architectures", "balls", "checked", "classifier", "defences", "radius"),
+    ("architectures", "balls", "checked", "classifier", "constraints", "defences", "radius"),
     ("batching", "features", "keras_files", "settings"),
     ("models",),
     ("attacks", "data"),

@@ -43,8 +43,8 @@ class Features:
         groups: Of a `one-hot` feature, the name of its group; empty for others.
 
     Raises:
-        SettingError: Columns of different lengths, a name that comes twice, a word that there is not, a bound or radius
-            that is none, low >= high, or a one-hot group of one feature.
+        SettingError: Columns of different lengths, a name that comes twice, a word that there is not, a bound or
+            radius that is none, low >= high, or a one-hot group of one feature.
 
     >>> features = Features(("age", "tcp", "udp"), type=("integer", "one-hot", "one-hot"), groups=("", "net", "net"))
     >>> len(features), features.one_hot
@@ -112,9 +112,9 @@ class Features:
         usual: dict[str, Any] = {"type": "real", "movable": "yes", "groups": ""}
         columns = {}
         for field in dataclasses.fields(self):
-            values = getattr(self, field.name)
-            columns[field.name] = [values[places[name]] if name in places else usual.get(field.name) for name in names]
-            columns[field.name] = columns[field.name] if values else []
+            values, other = getattr(self, field.name), usual.get(field.name)
+            known = {name: values[place] for name, place in places.items()} if values else {}
+            columns[field.name] = [known.get(name, other) for name in names] if values else []
         return Features(**{**columns, "names": names})
 
     def to_dict(self) -> dict[str, list[Any]]:
@@ -162,8 +162,8 @@ class Features:
 def read(path: Path | str) -> Features:
     """Reads a file of features, `.csv` with a header or `.toml` with `[[feature]]` tables.
 
-    Its columns are among `COLUMNS`; `name` must be there. `type` may be `one-hot:GROUP`, `movable` also `true`, `false`,
-    `1` or `0`. An empty cell says nothing.
+    Its columns are among `COLUMNS`; `name` must be there. `type` may be `one-hot:GROUP`, `movable` also `true`,
+    `false`, `1` or `0`. An empty cell says nothing.
 
     Raises:
         SpecError: No such file, or one that is not such a table; an unknown column.
