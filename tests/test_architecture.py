@@ -29,7 +29,7 @@ FLOORS = (
     ("architectures", "balls", "checked", "classifier", "defences", "radius"),
     ("batching", "keras_files", "settings"),
     ("models",),
-    ("attacks", "data"),
+    ("attacks", "certification", "data"),
     ("detection", "noise_tolerance", "training"),
     ("evaluation", "gan"),
     ("workflows",),
