@@ -22,7 +22,11 @@ def scaled(numbers: Callable[[], tuple[Any, Any]]) -> Affine:
         return x * scale + shift
 
     return Affine(
-        apply, lambda radius: radius * ops.abs(numbers()[0]), terms=_TERMS, bias=lambda: ops.abs(numbers()[1])
+        apply,
+        lambda radius: radius * ops.abs(numbers()[0]),
+        terms=_TERMS,
+        bias=lambda: ops.abs(numbers()[1]),
+        stretch=lambda order: 1.00001 * ops.max(ops.abs(numbers()[0])),
     )
 
 
