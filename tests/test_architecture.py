@@ -30,7 +30,7 @@ FLOORS = (
     ("architectures", "balls", "checked", "classifier", "constraints", "defences", "radius"),
     ("batching", "features", "keras_files", "settings"),
     ("models",),
-    ("attacks", "data"),
+    ("attacks", "certification", "data"),
     ("detection", "noise_tolerance", "training"),
     ("evaluation", "gan"),
     ("workflows",),
