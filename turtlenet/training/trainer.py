@@ -133,9 +133,9 @@ class Trainer(ResumableTrainer):
 
     def saved(self) -> list[Any]:
         """Weights, statistics, seeds and optimizer state; not the metrics, which start anew with each epoch."""
-        mine = [*self.network.variables, *self.optimizer.variables, *self._wrapper_variables]
-        mine += [] if self.carried is None else [self.carried]
-        return [*mine, *(variable for each in self.rivals for variable in each.variables)]
+        variables = [*self.network.variables, *self.optimizer.variables, *self._wrapper_variables]
+        variables += [] if self.carried is None else [self.carried]
+        return [*variables, *(variable for each in self.rivals for variable in each.variables)]
 
     def call(self, x: Any, training: bool = False) -> Any:
         return self.classifier(x, training=training)
@@ -185,13 +185,15 @@ class Trainer(ResumableTrainer):
     def _descend(self, x: Any, y: Any, weight: Any, key: Any, step: Any, mass: Any) -> list[Any]:
         """Crafts examples and gives their part of the gradients; `mass` is the whole batch's sum of weights."""
         objective = self.objective_at(step)
-        moved = ops.stop_gradient(objective.perturb(self.classifier, x, y, key=key, step=step, sources=self.sources))
+        adversarial = ops.stop_gradient(
+            objective.perturb(self.classifier, x, y, key=key, step=step, sources=self.sources)
+        )
         _, replicas = backend.replica()
         weights = self.network.trainable_variables
 
         def compute(at: Any = None, probe: bool = False) -> Any:
             def loss() -> tuple[Any, Any]:
-                losses, logits = objective.total(self.classifier, x, moved, y, key=key, sources=self.sources)
+                losses, logits = objective.total(self.classifier, x, adversarial, y, key=key, sources=self.sources)
                 total = ops.sum(losses if weight is None else losses * weight) / mass
                 others = 0.0 if probe else ops.sum([0.0, *self.network.losses]) / self.accumulate
                 return self.optimizer.scale_loss((total + others) / replicas), (losses, logits)
@@ -259,9 +261,9 @@ class Trainer(ResumableTrainer):
         """A step of validation: clean images, and the same after the validation attack."""
         x, y, weight = self._unpack(data)
         key = self._keys(x, self.seed + _VALIDATION)
-        moved = self.validation_attack.craft(self.classifier, x, y, ball=self.objective.ball, key=key)
+        adversarial = self.validation_attack.craft(self.classifier, x, y, ball=self.objective.ball, key=key)
         still, sources = _Still(self.classifier), self.sources
-        losses, logits = self.objective.total(still, x, moved, y, key=key, sources=sources)
+        losses, logits = self.objective.total(still, x, adversarial, y, key=key, sources=sources)
         self._loss.update_state(losses, weight)
         self._clean.update_state(_hits(y, self.classifier(x)), weight)
         self._robust.update_state(_hits(y, logits), weight)

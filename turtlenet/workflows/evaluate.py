@@ -67,7 +67,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     # What is wrong with the last model or its data is said before the first is attacked.
     victims = [_victim(one, plan) for one in given]
     specs = _specs(suites.expand([*chosen.attacks, *plan.attacks]), plan, norm, victims)
-    made = [attack_family.build(spec) for spec in specs]
+    attacks = [attack_family.build(spec) for spec in specs]
     loaded = load_for(data, victims)
     # What a grey-box attacker trains on is not attacked.
     seen = [trained_on(one) for one in given]
@@ -77,7 +77,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     same |= {"tell": plan.tell, "head": plan.head}
     tasks = []
     for one, victim, whole, part in zip(given, victims, loaded, parts, strict=True):
-        suite = [ready(each, one, victim, whole, **same) for each in made]
+        suite = [ready(each, one, victim, whole, **same) for each in attacks]
         threat = threat_for(victim, suite, norm, radius)
         tasks.append(_Task(one, victim, whole, part, part.take(plan.limit), suite, threat))
     if access != "white-box":
