@@ -123,7 +123,7 @@ def spread_of(values: Any, what: str) -> tuple[np.ndarray, float, float]:
     return found, float(found.mean()), float(found.var())
 
 
-def seen(detector: Detector, cut: float) -> tuple[float, str]:
+def edge_of(detector: Detector, cut: float) -> tuple[float, str]:
     """The edge of what a detector takes for adversarial, and the side on which it sees nothing.
 
     Args:

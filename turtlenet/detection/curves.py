@@ -43,6 +43,9 @@ def area(clean: np.ndarray, adversarial: np.ndarray) -> float | None:
     """Area under the ROC curve: how often an adversarial input scores above a clean one, a tie counting half.
 
     None if a side is empty.
+
+    >>> area(np.array([0.1, 0.4]), np.array([0.3, 0.8]))
+    0.75
     """
     if not (len(clean) and len(adversarial)):
         return None

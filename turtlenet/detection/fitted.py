@@ -13,7 +13,7 @@ from turtlenet.attacks import Attack
 from turtlenet.attacks.threat import ball_facts
 from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
-from turtlenet.detection.base import Detector, detectors, seen
+from turtlenet.detection.base import Detector, detectors, edge_of
 from turtlenet.detection.scores import Scored, Setting
 from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean
 from turtlenet.files import write_whole
@@ -156,18 +156,18 @@ class FittedDetector(Record):
             SpecError: A detector that nobody registered here.
             TypeError, ValueError, KeyError: No such text.
         """
-        found = super().from_json(text)
-        numbers = [value for value in _flat(list(found.detector.values())) if not isinstance(value, str)]
+        record = super().from_json(text)
+        numbers = [value for value in _flat(list(record.detector.values())) if not isinstance(value, str)]
         if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in numbers):
             raise ValueError("numbers of the detector that are not finite")
-        if not all(isinstance(found.model[key], str) for key in ("sha256", "name")):
+        if not all(isinstance(record.model[key], str) for key in ("sha256", "name")):
             raise TypeError("no name or sha256 of the model")
-        if not (found.points and found.attacks and float(found.threat["eps"]) >= 0 and found.threat["norm"]):
+        if not (record.points and record.attacks and float(record.threat["eps"]) >= 0 and record.threat["norm"]):
             raise ValueError("no points, attacks or threat")
-        if found.fitted.by_uncertainty():
-            found.score(np.zeros(1))
-        str(found)
-        return found
+        if record.fitted.by_uncertainty():
+            record.score(np.zeros(1))
+        str(record)
+        return record
 
     def save(self, path: str | Path) -> None:
         """Writes the detector, at once or not at all.
@@ -236,11 +236,11 @@ def fit_on(
     parts = {str(attack): _counting(setting.attacked(attack), labels, right, population) for attack in attacks}
     sides = clean.values[right], np.concatenate([*parts.values()])
     _check_enough(*sides, len(labels), population)
-    made: Detector = kind.fit(*sides)
+    fitted: Detector = kind.fit(*sides)
     # At most this share of the clean side is above it.
-    few = float(np.quantile(made.score(sides[0]), 1 - _FALSE, method="higher"))
+    few = float(np.quantile(fitted.score(sides[0]), 1 - _FALSE, method="higher"))
     return FittedDetector(
-        detector=made.to_dict(),
+        detector=fitted.to_dict(),
         model=dict(about),
         data=data,
         threat={
@@ -252,9 +252,9 @@ def fit_on(
         draws=setting.draws,
         attack_draws=setting.classifier.draws,
         seed=setting.seed,
-        points=tuple(_point(made, name, cut) for name, cut in (("even-odds", 0.5), ("5%-of-clean", few))),
+        points=tuple(_point(fitted, name, cut) for name, cut in (("even-odds", 0.5), ("5%-of-clean", few))),
         scores=tuple(
-            Scores.of(name, values if kind.by_uncertainty() else made.score(values))
+            Scores.of(name, values if kind.by_uncertainty() else fitted.score(values))
             for name, values in (("clean", sides[0]), *parts.items())
         ),
         **stamp(),
@@ -266,12 +266,12 @@ def _flat(value: Any) -> list[Any]:
     return [each for part in value for each in _flat(part)] if isinstance(value, list | tuple) else [value]
 
 
-def _counting(found: Scored, labels: np.ndarray, right: np.ndarray, population: str) -> np.ndarray:
-    return found.values[right & (found.answers != labels)] if population == "successes" else found.values
+def _counting(scored: Scored, labels: np.ndarray, right: np.ndarray, population: str) -> np.ndarray:
+    return scored.values[right & (scored.answers != labels)] if population == "successes" else scored.values
 
 
 def _point(detector: Detector, name: str, cut: float) -> Point:
-    edge, side = seen(detector, cut) if detector.by_uncertainty() else (cut, "below")
+    edge, side = edge_of(detector, cut) if detector.by_uncertainty() else (cut, "below")
     return Point(name=name, cut=cut, edge=float(f"{edge:.4g}"), side=side)
 
 

@@ -117,5 +117,5 @@ def _escaped(char: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
-def _path(found: Any) -> str:
-    return f"{getattr(found, '__module__', '')}:{getattr(found, '__qualname__', '')}"
+def _path(value: Any) -> str:
+    return f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', '')}"

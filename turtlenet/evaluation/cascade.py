@@ -120,44 +120,46 @@ class Cascade:
             The outcome after rounding, and in draws that the attack has not seen; and the images where a success did
             not happen again in those, bool (n,).
         """
-        found = attack_all(
+        crafted = attack_all(
             attack, model, x, y, ball=looked or ball, seed=seed, index=index, batch_size=self.batch_size
         )
         if not (model.stochastic or self.quantize_pixels):
-            return found, np.zeros(len(x), bool)
+            return crafted, np.zeros(len(x), bool)
         targeted = attack.targeted
 
-        def judge(moved: np.ndarray, rows: np.ndarray) -> Outcome:
-            mine = found.at(rows)
-            return judged(model, dataclasses.replace(mine, x=moved), y[rows], self.batch_size, targeted=targeted)
+        def judge(perturbed: np.ndarray, rows: np.ndarray) -> Outcome:
+            part_outcome = crafted.at(rows)
+            return judged(
+                model, dataclasses.replace(part_outcome, x=perturbed), y[rows], self.batch_size, targeted=targeted
+            )
 
         everything = np.arange(len(x))
         if not self.quantize_pixels:
-            outcome = judge(found.x, everything)
-            return outcome, found.reached & ~outcome.reached
-        outcome = judge(eight_bit(found.x, x, ball), everything)
+            outcome = judge(crafted.x, everything)
+            return outcome, crafted.reached & ~outcome.reached
+        outcome = judge(eight_bit(crafted.x, x, ball), everything)
         # The smallest perturbation ends on the edge, and falls back when it is rounded; a little beyond it does not.
         smallest = np.array([part.minimal for part, _ in attack.under(ball.norm).rounds(model.num_classes)])
         for stretch in _STRETCHES if smallest.any() else ():
-            rows = np.flatnonzero(found.reached & ~outcome.reached & smallest[found.part])
+            rows = np.flatnonzero(crafted.reached & ~outcome.reached & smallest[crafted.part])
             if not len(rows):
                 break
-            farther = x[rows] + stretch * (found.x[rows] - x[rows])
+            farther = x[rows] + stretch * (crafted.x[rows] - x[rows])
             inside = np.asarray(ball.project(np.clip(farther, ball.low, ball.high), x[rows]))
             outcome.put(rows, judge(eight_bit(inside, x[rows], ball), rows))
-        return outcome, found.reached & ~outcome.reached & model.stochastic
+        return outcome, crafted.reached & ~outcome.reached & model.stochastic
 
-    def wrong(self, model: Classifier, x: np.ndarray, y: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    def wrong(self, model: Classifier, x: np.ndarray, y: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
         """Whether perturbed images count as broken wherever they lie in the ball, bool (n,).
 
         What is asked for is asked here too: that they survive rounding to 8-bit pixels, and other draws of a random
         model than those in which they were found.
         """
         if self.quantize_pixels:
-            moved = eight_bit(moved, x, self.ball)
+            perturbed = eight_bit(perturbed, x, self.ball)
         fresh = model.taking(seed=model.seed + 1) if model.stochastic else model
-        answers: np.ndarray = predict(fresh, moved, self.batch_size, y).argmax(axis=1)
-        return (answers != model.classes(y)) & inside(self.ball, x, moved)
+        answers: np.ndarray = predict(fresh, perturbed, self.batch_size, y).argmax(axis=1)
+        return (answers != model.classes(y)) & inside(self.ball, x, perturbed)
 
     def searched(self, number: int, model: Classifier) -> Ball:
         """Where an attack looks: in its own ball or the threat's, or everywhere for the smallest perturbation."""
@@ -174,49 +176,49 @@ class Cascade:
     ) -> np.ndarray:
         """Runs one attack on one block; gives the images of the block that it broke."""
         naive = self.labels == "predicted"
-        mine = block.only(np.ones_like(standing) if naive and self.mode == "table" else standing)
+        attacked = block.only(np.ones_like(standing) if naive and self.mode == "table" else standing)
         ledger.correct[number, block.rows] = standing
         began = time.perf_counter()
         attack = self.variant(number)
         ball = attack.own_ball(self.ball, model.input_shape)
-        labels = ledger.clean[mine.rows] if naive else mine.y
+        labels = ledger.clean[attacked.rows] if naive else attacked.y
         looked = self.searched(number, model)
         outcome, lucky = self.tried(
-            attack, model, mine.x, labels, ball=ball, looked=looked, seed=self.seed, index=mine.rows
+            attack, model, attacked.x, labels, ball=ball, looked=looked, seed=self.seed, index=attacked.rows
         )
         ledger.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
-        ledger.queries[number, mine.rows] = outcome.queries
-        ledger.lucky[number, mine.rows] = lucky
-        ledger.part[number, mine.rows] = outcome.part
-        self._note(number, model, mine, outcome, ledger, ball)
+        ledger.queries[number, attacked.rows] = outcome.queries
+        ledger.lucky[number, attacked.rows] = lucky
+        ledger.part[number, attacked.rows] = outcome.part
+        self._note(number, model, attacked, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
 
     def _note(
         self,
         number: int,
         model: Classifier,
-        mine: "_Block",
+        block: "_Block",
         outcome: Outcome,
         ledger: PerImageResults,
         ball: Ball,
     ) -> None:
-        ledger.attacked[number, mine.rows] = True
-        length = ball.length(outcome.x, mine.x)
-        ledger.minimum[number, mine.rows] = np.where(outcome.reached, length, np.inf)
-        far = ~inside(ball, mine.x, outcome.x) if self.attacks[number].minimal else np.zeros(len(mine.x), bool)
-        ledger.near[number, mine.rows] = inside(self.ball, mine.x, outcome.x) if ball != self.ball else ~far
-        ledger.reached[number, mine.rows] = outcome.reached & ~far
-        classes = model.classes(mine.y)
+        ledger.attacked[number, block.rows] = True
+        length = ball.length(outcome.x, block.x)
+        ledger.minimum[number, block.rows] = np.where(outcome.reached, length, np.inf)
+        far = ~inside(ball, block.x, outcome.x) if self.attacks[number].minimal else np.zeros(len(block.x), bool)
+        ledger.near[number, block.rows] = inside(self.ball, block.x, outcome.x) if ball != self.ball else ~far
+        ledger.reached[number, block.rows] = outcome.reached & ~far
+        classes = model.classes(block.y)
         right = outcome.logits.argmax(axis=1) == classes
-        ledger.correct[number, mine.rows] = np.where(far, ledger.right[mine.rows], right)
-        ledger.loss[number, mine.rows] = _cross_entropy(outcome.logits, classes)
-        found = np.flatnonzero(outcome.reached & ~far)
+        ledger.correct[number, block.rows] = np.where(far, ledger.right[block.rows], right)
+        ledger.loss[number, block.rows] = _cross_entropy(outcome.logits, classes)
+        hits = np.flatnonzero(outcome.reached & ~far)
         full = self.ball.full
-        for name, values in distances(mine.x[found], outcome.x[found], full).items():
-            ledger.distance[name][number, mine.rows[found]] = values
-        seen = int(np.isfinite(ledger.distance["ssim"][number]).sum())
-        few = found[: max(0, _SIMILARITIES - seen)]
-        ledger.distance["ssim"][number, mine.rows[few]] = similarity(mine.x[few], outcome.x[few], full)
+        for name, values in distances(block.x[hits], outcome.x[hits], full).items():
+            ledger.distance[name][number, block.rows[hits]] = values
+        compared = int(np.isfinite(ledger.distance["ssim"][number]).sum())
+        few = hits[: max(0, _SIMILARITIES - compared)]
+        ledger.distance["ssim"][number, block.rows[few]] = similarity(block.x[few], outcome.x[few], full)
 
 
 @dataclass(frozen=True)
@@ -231,18 +233,18 @@ class _Block:
         return _Block(self.rows[mask], self.x[mask], self.y[mask])
 
 
-def inside(ball: Ball, x: np.ndarray, moved: np.ndarray) -> np.ndarray:
+def inside(ball: Ball, x: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
     """Whether perturbed images are finite and lie in the ball and the bounds, one float32 ulp apart, bool (n,)."""
     size = int(np.prod(x.shape[1:]))
-    whole = np.isfinite(moved).reshape(len(x), size).all(axis=1)
-    moved = np.where(np.isfinite(moved), moved, x)
+    whole = np.isfinite(perturbed).reshape(len(x), size).all(axis=1)
+    perturbed = np.where(np.isfinite(perturbed), perturbed, x)
     reach = float(ball.eps) * (1 + 1e-6) + slack(ball, x.shape[1:])
-    near = ball.length(moved, x) <= reach
+    near = ball.length(perturbed, x) <= reach
     ulp = _ulp(ball)
-    pixels = moved.reshape(len(x), size)
+    pixels = perturbed.reshape(len(x), size)
     within = ((pixels >= ball.low - ulp) & (pixels <= ball.high + ulp)).all(axis=1)
-    found: np.ndarray = whole & near & within
-    return found
+    fits: np.ndarray = whole & near & within
+    return fits
 
 
 def slack(ball: Ball, shape: tuple[int, ...]) -> float:
@@ -266,20 +268,20 @@ def judged(
     return dataclasses.replace(outcome, logits=fresh, reached=reached)
 
 
-def eight_bit(moved: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
+def eight_bit(perturbed: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
     """Rounds perturbed images to 256 values of a pixel, within the ball around the images they come from.
 
     A value goes to the nearest one, or, in an image that would leave the ball by that, to the next one towards the
     original: no norm grows by it, if the original has 8-bit pixels itself.
     """
     level = (ball.high - ball.low) / 255
-    units, origin = (moved.astype("float64") - ball.low) / level, (x.astype("float64") - ball.low) / level
+    units, origin = (perturbed.astype("float64") - ball.low) / level, (x.astype("float64") - ball.low) / level
     nearest, nearer = np.rint(units), np.where(units > origin, np.floor(units + 1e-4), np.ceil(units - 1e-4))
     rounded, careful = ((ball.low + level * each).astype("float32") for each in (nearest, nearer))
     leaves = ball.length(rounded, x) > float(ball.eps) * (1 + 1e-6)
     rounded[leaves] = careful[leaves]
     # What did not move stays as it was, on the grid or not.
-    return np.where(moved == x, x, np.clip(rounded, ball.low, ball.high))
+    return np.where(perturbed == x, x, np.clip(rounded, ball.low, ball.high))
 
 
 def _cross_entropy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -200,7 +200,9 @@ class _Evaluation:
             progress=progress.with_name(f"{progress.stem}-perceptibility{progress.suffix}") if progress else None,
             resume=self.resume,
             # Only what is rounded has to be answered again.
-            counts=(lambda x, y, moved: cascade.wrong(self.model, x, y, moved)) if cascade.quantize_pixels else None,
+            counts=(lambda x, y, perturbed: cascade.wrong(self.model, x, y, perturbed))
+            if cascade.quantize_pixels
+            else None,
         )
         everyone = np.zeros(len(self.examples), bool)
         everyone[: len(broken)] = broken
@@ -247,9 +249,9 @@ class _Evaluation:
         x, y = self.examples.batch(rows)
         probed = probe(self.model, x, y, cascade.ball) if len(x) else Probe()
         broken = np.zeros(len(self.examples), bool)
-        if probed.moved is not None:
+        if probed.perturbed is not None:
             fell = np.array(probed.fell)
-            broken[rows[fell]] = cascade.wrong(self.model, x[fell], y[fell], probed.moved)
+            broken[rows[fell]] = cascade.wrong(self.model, x[fell], y[fell], probed.perturbed)
         tally.put("probe of the gradient", "a step of a tenth of eps", len(x), broken)
         return probed
 

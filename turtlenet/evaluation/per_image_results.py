@@ -85,10 +85,10 @@ class PerImageResults:
 
     def only(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same without the attacks that do not count."""
-        mine = np.flatnonzero(counted)
+        rows = np.flatnonzero(counted)
         by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "part", "near", "lucky", "cost")
-        distance = {name: values[mine] for name, values in self.distance.items()}
-        return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[mine] for name in by_attack})
+        distance = {name: values[rows] for name, values in self.distance.items()}
+        return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[rows] for name in by_attack})
 
     def but(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same, as if the attacks that do not count had broken only what lies within the threat all the same."""
@@ -136,10 +136,10 @@ class PerImageResults:
         )
         if like is None or not 0 <= self.done <= len(self.labels):
             return False
-        mine, theirs = ({**vars(each), **each.distance} for each in (self, like))
+        own, expected = ({**vars(each), **each.distance} for each in (self, like))
         return all(
-            getattr(mine[name], "shape", None) == value.shape and mine[name].dtype.kind == value.dtype.kind
-            for name, value in theirs.items()
+            getattr(own[name], "shape", None) == value.shape and own[name].dtype.kind == value.dtype.kind
+            for name, value in expected.items()
             if isinstance(value, np.ndarray) and name != "labels"
         )
 

@@ -170,8 +170,8 @@ class _History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         known = {field.name for field in dataclasses.fields(Epoch)}
-        found = {name: round(float(value), 6) for name, value in (logs or {}).items() if name in known}
-        self.notes["history"] = [*self.notes.get("history", []), found]
+        means = {name: round(float(value), 6) for name, value in (logs or {}).items() if name in known}
+        self.notes["history"] = [*self.notes.get("history", []), means]
         waited = epoch + 1 - self.notes.get("best_epoch", epoch + 1)
         if self.patience and waited >= self.patience:
             self.notes["stopped"] = True

@@ -137,9 +137,9 @@ class Trainer(ResumableTrainer):
 
     def saved(self) -> list[Any]:
         """Weights, statistics, seeds and optimizer state; not the metrics, which start anew with each epoch."""
-        mine = [*self.network.variables, *self.optimizer.variables, *self._wrapper_variables]
-        mine += [] if self.carried is None else [self.carried]
-        return [*mine, *(variable for each in self.rivals for variable in each.variables)]
+        variables = [*self.network.variables, *self.optimizer.variables, *self._wrapper_variables]
+        variables += [] if self.carried is None else [self.carried]
+        return [*variables, *(variable for each in self.rivals for variable in each.variables)]
 
     def call(self, x: Any, training: bool = False) -> Any:
         return self.classifier(x, training=training)
@@ -190,13 +190,13 @@ class Trainer(ResumableTrainer):
         """Crafts examples and gives their part of the gradients; `mass` is the whole batch's sum of weights."""
         objective = self.objective_at(step)
         (asked, classes), (learner, _) = self.classifier.asked(y), self.classifier.asked(y, whole=True)
-        moved = ops.stop_gradient(objective.perturb(asked, x, classes, key=key, step=step, sources=self.sources))
+        adversarial = ops.stop_gradient(objective.perturb(asked, x, classes, key=key, step=step, sources=self.sources))
         _, replicas = backend.replica()
         weights = self.network.trainable_variables
 
         def compute(at: Any = None, probe: bool = False) -> Any:
             def loss() -> tuple[Any, Any]:
-                losses, logits = objective.total(learner, x, moved, classes, key=key, sources=self.sources)
+                losses, logits = objective.total(learner, x, adversarial, classes, key=key, sources=self.sources)
                 total = ops.sum(losses if weight is None else losses * weight) / mass
                 others = 0.0 if probe else ops.sum([0.0, *self.network.losses]) / self.accumulate
                 return self.optimizer.scale_loss((total + others) / replicas), (losses, logits)
@@ -266,9 +266,9 @@ class Trainer(ResumableTrainer):
         x, y, weight = self._unpack(data)
         key = self._keys(x, self.seed + _VALIDATION)
         (learner, _), (asked, y) = self.classifier.asked(y, whole=True), self.classifier.asked(y)
-        moved = self.validation_attack.craft(asked, x, y, ball=self.objective.ball, key=key)
+        adversarial = self.validation_attack.craft(asked, x, y, ball=self.objective.ball, key=key)
         still, sources = _Still(learner), self.sources
-        losses, logits = self.objective.total(still, x, moved, y, key=key, sources=sources)
+        losses, logits = self.objective.total(still, x, adversarial, y, key=key, sources=sources)
         self._loss.update_state(losses, weight)
         self._clean.update_state(_hits(y, asked(x)), weight)
         self._robust.update_state(_hits(y, asked.counted(logits)), weight)

@@ -61,9 +61,9 @@ def fit_detector(model: ModelType, data: DataType | None = None, **settings: Any
     )
     for line in misfits(victim, setting.examples, setting.ball):
         plan.tell(line)
-    made = [attack_family.build(spec) for spec in plan.attacks or USUAL]
+    specs = [attack_family.build(spec) for spec in plan.attacks or USUAL]
     about = about_model(model, victim)
-    return fit_on(setting, made, about=about, detector=plan.detector, population=plan.population)
+    return fit_on(setting, specs, about=about, detector=plan.detector, population=plan.population)
 
 
 @checked()
@@ -108,5 +108,5 @@ def score_detector(
         kind=type(fitted.fitted),
     )
     # A file's specs are registered names only: reading a file imports nothing.
-    made = [attack_family.build(spec) for spec in plan.attacks] or [told(spec) for spec in fitted.attacks]
-    return score_on(setting, fitted, made, about=about, adaptive=plan.adaptive)
+    specs = [attack_family.build(spec) for spec in plan.attacks] or [told(spec) for spec in fitted.attacks]
+    return score_on(setting, fitted, specs, about=about, adaptive=plan.adaptive)

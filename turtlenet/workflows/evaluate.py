@@ -72,7 +72,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     if asked is not None and access != "white-box":
         raise SettingError(f"Expected access white-box for {asked.describe()}; got {access}.")
     specs = _specs(suites.expand([*chosen.attacks, *plan.attacks]), plan, norm, victims)
-    made = [attack_family.build(spec) for spec in specs]
+    attacks = [attack_family.build(spec) for spec in specs]
     # What a grey-box attacker trains on is not attacked.
     seen = [trained_on(one) for one in given]
     loaded = load_for(data, victims, reading_of(plan, next(filter(None, reversed(seen)), ())))
@@ -82,7 +82,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     same |= {"tell": plan.tell, "head": plan.head}
     tasks = []
     for one, victim, whole, part in zip(given, victims, loaded, parts, strict=True):
-        suite = [ready(each, one, victim, whole, **same) for each in made]
+        suite = [ready(each, one, victim, whole, **same) for each in attacks]
         threat = threat_for(victim, suite, norm, radius)
         tasks.append(_Task(one, victim, whole, part, part.take(plan.limit), suite, threat))
     if access != "white-box":

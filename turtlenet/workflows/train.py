@@ -1,14 +1,12 @@
 """Hardening runs from what a user gives: a model, data, and the settings of an objective."""
 
 import dataclasses
-import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
@@ -16,15 +14,13 @@ from turtlenet.attacks import Attack
 from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
 from turtlenet.balls import Ball
 from turtlenet.bars import aside
-from turtlenet.batching import check_agreement
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
-from turtlenet.data import Data, Examples
+from turtlenet.data import Data
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import note, remember, trained_on
-from turtlenet.data.prepare import DataType, hold_out, load_data, load_extra
-from turtlenet.data.tables import Reading, reading_of
-from turtlenet.errors import DataError, SettingError
+from turtlenet.data.prepare import DataType, load_data
+from turtlenet.data.tables import reading_of
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
 from turtlenet.models.usage import usage_of
@@ -36,21 +32,20 @@ from turtlenet.training import (
     Run,
     Schedule,
     Wrapper,
-    class_weights,
     harden,
     objectives,
 )
 from turtlenet.training.co_training import Turns
 from turtlenet.training.data import augmentation as augmentation_family
-from turtlenet.training.data.stream import Extra, Stream
+from turtlenet.training.data.stream import Stream
 from turtlenet.training.objective.attack_pool import check_without_ball, drawn_from
 from turtlenet.training.run import recipes
 from turtlenet.training.run.cost import Clock, Cost, cost_of
-from turtlenet.training.run.time_limit import Choice, fit_into, kept_choice, parsed_time
+from turtlenet.training.run.lesson import Lesson, lesson_of
+from turtlenet.training.run.time_limit import fit_into, kept_choice, parsed_time
 from turtlenet.training.wrappers import make_wrappers
 
 _EPOCHS = 20
-_EXTRA_SHARE = 0.7
 _VALIDATION = "pgd:steps=20,early_stop=true"
 """The attack of validation where none is given, as `Trainer` has it."""
 
@@ -104,21 +99,14 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
         how: dict[str, Any] = {"head": setup.head, "seed": plan.seed, "tell": tell}
         attack = with_generators(attack, setup.hardened, victim, setup.data, ball, **how, **files)
         objective = _objective(plan, attack, ball, lesson.steps(schedule)[1], victim)
-        # An objective that was given whole has a generator of its own, which is left as it is.
-        whole = isinstance(plan.objective, Objective)
-        setup.rivals = [] if whole else rivals_in(attack, ball, plan.generator_moves, plan.seed)
+        if not isinstance(plan.objective, Objective):
+            # An objective that was given whole has a generator of its own, which is left as it is.
+            setup.rivals = rivals_in(attack, ball, plan.generator_moves, plan.seed)
         setup.validation_attack = attack_family.build(plan.validation_attack) if plan.validation_attack else None
         setup.sources = [source_for(source, victim, plan.precision) for source in plan.sources]
-        chosen = {}
-        if seconds is not None:
-            choice = setup.choice(seconds, objective, schedule)
-            chosen = {"time": {"seconds": seconds, **dataclasses.asdict(choice)}}
-            schedule = dataclasses.replace(schedule, epochs=choice.epochs)
-            objective = dataclasses.replace(objective, attack=choice.attack(objective.attack))
-            if not whole:
-                objective = dataclasses.replace(objective, warmup_steps=_warmup(plan, lesson.steps(schedule)[1]))
+        schedule, objective, chosen = setup.in_time(seconds, objective, schedule)
         expected = setup.cost(schedule, objective)
-        opening = setup.opening(schedule, objective, expected)
+        told = [_Opening(tell, setup.opening(schedule, objective, expected)), Clock(expected, tell)]
         run = harden(
             victim,
             lesson.examples,
@@ -131,7 +119,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
             checkpoint=checkpoint,
             resume=plan.resume,
             identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
-            callbacks=[_Opening(tell, opening), Clock(expected, tell), *plan.callbacks],
+            callbacks=[*told, *plan.callbacks],
             accumulate=None if plan.batch_size is None else plan.accumulate,
             rivals=setup.rivals,
             wrappers=setup.wrappers,
@@ -183,7 +171,7 @@ class _Setup:
     wrappers: Sequence[Wrapper]
     augment: Sequence[Augmentation]
     data: Data
-    lesson: "_Lesson"
+    lesson: Lesson
     computed: str
     shields: Sequence[str]
     rivals: Sequence[Turns] = ()
@@ -196,17 +184,25 @@ class _Setup:
         sizes = (self.lesson.steps(schedule, objective.replays), schedule.batch_size, self.lesson.validation)
         return cost_of(objective, self.victim.num_classes, *sizes, watched)
 
-    def choice(self, seconds: float, objective: Objective, schedule: Schedule) -> Choice:
-        """How many epochs and steps of the attack fit into a time; as before, for a run that continues."""
+    def in_time(
+        self, seconds: float | None, objective: Objective, schedule: Schedule
+    ) -> tuple[Schedule, Objective, dict[str, Any]]:
+        """Epochs and steps of the attack that fit into a time; those of before, for a run that continues.
+
+        Returns:
+            Schedule, objective, and what tells the run from others by it; all as they are where no time was given.
+        """
+        if seconds is None:
+            return schedule, objective, {}
         plan, lesson = self.plan, self.lesson
         kept = kept_choice(Path(plan.checkpoint)) if plan.resume and plan.checkpoint else None
-        return kept or fit_into(
+        choice = kept or fit_into(
             seconds,
             self.victim,
             objective,
             schedule,
             Stream(lesson.examples, schedule.batch_size, plan.seed, extra=lesson.extra),
-            lambda objective: self.cost(schedule, objective),
+            lambda tried: self.cost(schedule, tried),
             most=plan.epochs,
             own_optimizer=getattr(self.hardened, "optimizer", None),
             sources=self.sources,
@@ -214,6 +210,12 @@ class _Setup:
             rivals=self.rivals,
             augment=self.augment,
         )
+        chosen = dataclasses.replace(schedule, epochs=choice.epochs)
+        changed: dict[str, Any] = {"attack": choice.attack(objective.attack)}
+        if not isinstance(plan.objective, Objective):
+            changed["warmup_steps"] = _warmup(plan, lesson.steps(chosen)[1])
+        objective = dataclasses.replace(objective, **changed)
+        return chosen, objective, {"time": {"seconds": seconds, **dataclasses.asdict(choice)}}
 
     def opening(self, schedule: Schedule, objective: Objective, expected: Cost) -> list[str]:
         """What is told when training starts, a line each."""
@@ -284,92 +286,10 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
         wrappers=wrappers,
         augment=augment,
         data=loaded,
-        lesson=_lesson(loaded, before, victim, plan, how),
+        lesson=lesson_of(loaded, before, victim, plan, how),
         computed=victim.precision,
         shields=[str(each) for each in models.defences_of(hardened)],
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Lesson:
-    """What a run learns from, and what tells it from others.
-
-    Attributes:
-        examples: What to train on.
-        held_out: What to validate on.
-        balance: How much each class counts; None for alike.
-        identity: Hashes of model and data, and what else is known before the run.
-        extra: Further examples and their share; None for none.
-        facts: What the model's file says of those: name, count, hash and share.
-    """
-
-    examples: Examples
-    held_out: Examples | None
-    balance: list[float] | None
-    identity: dict[str, Any]
-    extra: Extra | None = None
-    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    def steps(self, schedule: Schedule, replays: int = 1) -> tuple[int, int]:
-        """Steps of an epoch, and of the whole run; see `Schedule.steps`."""
-        return schedule.steps(len(self.examples), self.extra, replays)
-
-    @property
-    def validation(self) -> int:
-        return len(self.held_out) if self.held_out else 0
-
-
-def _lesson(found: Data, before: keras.Model, victim: Classifier, plan: TrainSettings, how: Reading) -> _Lesson:
-    """The training part of the data, its weights and its held-out part.
-
-    Raises:
-        DataError: No training images, or such as do not fit.
-    """
-    if found.train is None:
-        raise DataError(f"Expected training images in {found.name}; got test images only.")
-    found.train.check()
-    identity: dict[str, Any] = {}
-    if plan.checkpoint is not None or backend.process()[1] > 1:
-        identity = {"model": models.weights_sha256(before), "data": found.train.sha256()}
-        check_agreement(**identity)
-        identity["defences"] = [str(each) for each in models.defences_of(victim.model)]
-    examples, held_out = hold_out(found.train, plan.validation, plan.seed)
-    if examples.weights is not None:
-        identity["sample_weight"] = hashlib.sha256(examples.weights.tobytes()).hexdigest()
-    balance = None
-    if plan.class_weight is not None:
-        if victim.question is not None and not victim.question.single_label:
-            raise SettingError(f"Expected no class_weight for {victim.question.describe()}; got one.")
-        balance = class_weights(plan.class_weight, examples.classes, victim.num_classes)
-        examples = examples.weighted(np.asarray(balance)[examples.classes])
-        identity["class_weight"] = balance
-    lesson = _Lesson(examples, held_out, balance, identity)
-    return _with_extra(lesson, victim, plan, how)
-
-
-def _with_extra(lesson: _Lesson, victim: Classifier, plan: TrainSettings, how: Reading) -> _Lesson:
-    """The same with extra examples, weighted as their classes are, if there are any.
-
-    Raises:
-        DataError: Such as do not fit.
-        SettingError: A share of none, or one that does not fit a batch.
-    """
-    if plan.extra is None:
-        if plan.extra_share is not None:
-            raise SettingError(f"Expected extra data for extra_share={plan.extra_share}; got none: pass --extra.")
-        return lesson
-    examples = load_extra(plan.extra, victim, how)
-    if lesson.balance is not None:
-        examples = examples.weighted(np.asarray(lesson.balance)[examples.classes])
-    extra = Extra(examples, plan.extra_share or _EXTRA_SHARE)
-    sha256 = examples.sha256()
-    facts = {"name": examples.name, "count": len(examples), "sha256": sha256, "share": extra.share}
-    if "model" in lesson.identity:
-        check_agreement(lesson.identity["model"], sha256)
-    # What does not fit is said before anything long starts.
-    Stream(lesson.examples, plan.batch_size or 128, plan.seed, extra=extra)
-    identity = {**lesson.identity, "extra": sha256}
-    return dataclasses.replace(lesson, identity=identity, extra=extra, facts=facts)
 
 
 def _noted(plan: TrainSettings) -> dict[str, Any]:

@@ -69,10 +69,10 @@ class _State:
 
     def fits(self, like: "_State") -> bool:
         """Whether it is of the same images."""
-        mine, theirs = vars(self), vars(like)
+        own, other = vars(self), vars(like)
         return self.done >= 0 and all(
-            mine[name].shape == value.shape and mine[name].dtype.kind == value.dtype.kind
-            for name, value in theirs.items()
+            own[name].shape == value.shape and own[name].dtype.kind == value.dtype.kind
+            for name, value in other.items()
             if isinstance(value, np.ndarray)
         )
 
@@ -122,7 +122,7 @@ def measure_perceptibility(
     """
     attack.check(model, ball)
     began = time.perf_counter()
-    counts = counts or (lambda x, y, moved: inside(ball, x, moved))
+    counts = counts or (lambda x, y, perturbed: inside(ball, x, perturbed))
     search = _Search(model, *examples.batch(slice(0, count)), ball, attack, seed, batch_size, counts)
     grid = tuple(sorted({round(min(widest, multiple * float(ball.eps)), 9) for multiple in MULTIPLES}))
     settings = [identity, attack.to_dict(), grid, bisections, count]
@@ -130,7 +130,7 @@ def measure_perceptibility(
     values, right = search.values(state), search.right
     pictures, amplified = search.pictures(state, values)
     fixed = search.fixed(state)
-    found = Perceptibility(
+    result = Perceptibility(
         attack=str(attack),
         norm=ball.norm,
         grid=grid,
@@ -146,7 +146,7 @@ def measure_perceptibility(
         gradients=int(state.gradients),
         seconds=round(time.perf_counter() - began, 3),
     )
-    return found, state.within
+    return result, state.within
 
 
 @dataclass
@@ -213,8 +213,8 @@ class _Search:
         """Remembers what was broken within the threat."""
         hit = np.flatnonzero(outcome.reached & ~state.within[rows])
         if len(hit):
-            mine = rows[hit]
-            state.within[mine] = self.counts(self.x[mine], self.y[mine], outcome.x[hit])
+            new = rows[hit]
+            state.within[new] = self.counts(self.x[new], self.y[new], outcome.x[hit])
 
     def _attacked(self, attack: PGD, rows: np.ndarray, eps: float) -> Any:
         outcome = attack_all(
@@ -247,13 +247,13 @@ class _Search:
         fell = np.flatnonzero(self.right & np.isfinite(state.high))
         values = {name: np.full(len(self.x), np.nan) for name in MEASURES}
         values["eps"][self.right] = state.high[self.right]
-        for name, found in self._seen(fell, state.moved[fell]).items():
-            values[name][fell] = found
+        for name, measure in self._seen(fell, state.moved[fell]).items():
+            values[name][fell] = measure
         return values
 
-    def _seen(self, rows: np.ndarray, moved: np.ndarray) -> dict[str, np.ndarray]:
-        far = distances(self.x[rows], moved, self.ball.full)
-        far["ssim"] = similarity(self.x[rows], moved, self.ball.full)
+    def _seen(self, rows: np.ndarray, perturbed: np.ndarray) -> dict[str, np.ndarray]:
+        far = distances(self.x[rows], perturbed, self.ball.full)
+        far["ssim"] = similarity(self.x[rows], perturbed, self.ball.full)
         # An answer that is another one in other draws needs no change, which has no PSNR.
         return {name: np.where(np.isfinite(far[name]), far[name], np.nan) for name in MEASURES[1:]}
 
@@ -269,7 +269,7 @@ class _Search:
 
     def _sight(self, row: int, state: _State, values: dict[str, np.ndarray], amplified: float) -> Sight:
         low, full = self.ball.low, self.ball.full
-        x, moved, chances = self.x[row], state.moved[row], softmax(state.logits[row : row + 1])[0]
+        x, perturbed, chances = self.x[row], state.moved[row], softmax(state.logits[row : row + 1])[0]
         broken = bool(np.isfinite(state.high[row]))
         return Sight(
             index=row,
@@ -281,8 +281,8 @@ class _Search:
             psnr=_plain(values["psnr"][row]),
             ssim=_plain(values["ssim"][row]),
             original=png((x - low) / full),
-            adversarial=png((moved - low) / full),
-            difference=png(0.5 + amplified * (moved - x) / full),
+            adversarial=png((perturbed - low) / full),
+            difference=png(0.5 + amplified * (perturbed - x) / full),
         )
 
 

@@ -232,9 +232,9 @@ class CollapseWatch(keras.callbacks.Callback):
         trainer.make_test_function(force=True)
 
     def _say(self, code: str, line: str) -> None:
-        found = self.notes.setdefault("findings", {})
-        if code not in found:
-            found[code] = line
+        findings = self.notes.setdefault("findings", {})
+        if code not in findings:
+            findings[code] = line
             self.tell(line)
 
 
@@ -328,5 +328,5 @@ class Progress(keras.callbacks.Callback):
             self._bar.close()
 
     def _show(self, logs: dict[str, Any]) -> None:
-        found = {word: logs.get(name, self._epoch.get(name)) for name, word in self.shown.items()}
-        self._bar.show({word: f"{float(value):.3f}" for word, value in found.items() if value is not None})
+        values = {word: logs.get(name, self._epoch.get(name)) for name, word in self.shown.items()}
+        self._bar.show({word: f"{float(value):.3f}" for word, value in values.items() if value is not None})

@@ -159,7 +159,11 @@ def input_gradients(attack: Attack, norm: str, num_classes: int) -> float:
 
 
 def duration(seconds: float) -> str:
-    """A time for people: `40 seconds`, `26 minutes`, `3.4 hours`."""
+    """A time for people.
+
+    >>> duration(40), duration(1560), duration(12240)
+    ('40 seconds', '26 minutes', '3.4 hours')
+    """
     for size, word, most in ((1, "second", 90), (60, "minute", 5400), (3600, "hour", 172800)):
         if seconds < most:
             count = f"{seconds / size:.0f}" if size < 3600 else f"{seconds / size:.1f}"

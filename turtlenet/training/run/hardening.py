@@ -38,6 +38,9 @@ class Schedule(ScheduleSettings):
     def steps(self, examples: int, extra: Extra | None = None, replays: int = 1) -> tuple[int, int]:
         """Steps of an epoch, and of the whole run, for a number of training examples beside the extra ones.
 
+        >>> Schedule(epochs=3, batch_size=32).steps(1000)
+        (31, 93)
+
         Args:
             examples: How many there are.
             extra: What else is mixed in.
