@@ -27,7 +27,7 @@ FLOORS = (
         "toml_files",
         "uncertainty",
     ),
-    ("architectures", "balls", "checked", "classifier", "constraints", "defences", "radius"),
+    ("architectures", "balls", "checked", "classifier", "constraints", "defences", "radius", "tasks"),
     ("batching", "features", "keras_files", "settings"),
     ("models",),
     ("attacks", "certification", "data"),

@@ -226,6 +226,11 @@ class _Setup:
             f"threat: {describe_ball(objective.ball, victim.input_shape, why)}; attack {objective.attack}",
             *misfits(self.known, lesson.examples, objective.ball),
         ]
+        if victim.question is not None and victim.question.besides:
+            lines.append(
+                f"! Training learns output {victim.question.output} alone: what it shares with "
+                f"{', '.join(victim.question.besides)} changes -> Look at those outputs afterwards."
+            )
         if self.shields:
             lines.append(f"defences: {', '.join(self.shields)}")
         if lesson.extra is not None:
