@@ -10,6 +10,7 @@ from turtlenet.cli.options import (
     COUNT,
     check_file,
     device_options,
+    feature_options,
     framework,
     loading_options,
     speaks,
@@ -22,6 +23,7 @@ from turtlenet.cli.options import (
 @click.argument("model")
 @click.option("--attack", "spec", default="pgd", show_default=True, help="The attack, e.g. pgd:steps=100,restarts=5.")
 @threat_options
+@feature_options
 @device_options
 @loading_options
 @click.option("--gradient", default="adaptive", show_default=True, help="Of defences: adaptive, or naive.")
@@ -39,7 +41,10 @@ def command(
     split: str | None,
     data: str | None,
     norm: str | None,
-    bounds: tuple[float, float] | None,
+    bounds: Any,
+    features: str | None,
+    movable: str | None,
+    constraints: tuple[str, ...],
     head: str,
     precision: str | None,
     gradient: str,
@@ -52,30 +57,34 @@ def command(
     import numpy as np
 
     from turtlenet import attacks
+    from turtlenet.attacks.feature_memory import features_of
+    from turtlenet.attacks.feature_threat import Said
     from turtlenet.attacks.threat import ball_for
     from turtlenet.data.misfits import misfits
     from turtlenet.data.parts import choose, saw, trained_on
-    from turtlenet.data.prepare import load_data
     from turtlenet.files import write_whole
     from turtlenet.gan.cache import ready
-    from turtlenet.models.as_classifier import as_classifier
-    from turtlenet.workflows.attack import attack_examples
+    from turtlenet.training.feature_data import check_for_features
+    from turtlenet.workflows.attack import attack_examples, ready_for_features
 
-    victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
-    found = load_data(data, victim)
+    norm = "linf" if norm is None else norm
+    told = {"bounds": bounds, "eps": settings["eps"], "movable": movable, "features": features}
+    said = Said.by_user(**told, constraints=constraints).else_of(features_of(model))
+    seen = {"head": head, "precision": precision, "gradient": gradient, "draws": draws}
+    victim, found, threat = ready_for_features(model, said, norm, data, **seen)
     part = choose(found, split, [trained_on(model)])
     examples = part.take(limit or None)
     if not part.asked and saw(trained_on(model), part, found):
         click.echo(f"{model} was trained on these images: --split test takes others")
     examples = _but(examples, settings["target"])
-    norm = "linf" if norm is None else norm
     trained = {"eps": settings["eps"], "norm": norm, "seed": settings["seed"], "tell": click.echo, "head": head}
     made = ready(attacks.build(spec), model, victim, found, **trained)
-    ball = ball_for(victim, norm, settings["eps"])
+    ball = ball_for(victim, norm, settings["eps"]) if threat is None else threat.ball
+    check_for_features([made], ball)
     made.check(victim, made.own_ball(ball, victim.input_shape))
     for line in misfits(victim, examples, ball):
         click.echo(line)
-    outcome = attack_examples(victim, examples, made, norm=norm, **settings)
+    outcome = attack_examples(victim, examples, made, norm=norm, threat=threat, **settings)
     x, y = examples.batch(slice(None))
     prediction = outcome.logits.argmax(axis=1).astype("int32")
     arrays = {"x": x, "y": y, "x_adversarial": outcome.x, "prediction": prediction, "reached": outcome.reached}

@@ -13,6 +13,8 @@ import numpy as np
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
 from turtlenet.attacks import Attack
+from turtlenet.attacks.feature_memory import remember_features
+from turtlenet.attacks.feature_threat import Said
 from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
 from turtlenet.balls import Ball
 from turtlenet.bars import aside
@@ -32,6 +34,7 @@ from turtlenet.training import Objective, Run, Schedule, class_weights, harden, 
 from turtlenet.training import augmentation as augmentation_family
 from turtlenet.training.attack_pool import check_without_ball, drawn_from
 from turtlenet.training.cost import Clock, Cost, cost_of
+from turtlenet.training.feature_data import check_for_features, with_features
 from turtlenet.training.stream import Extra, Stream
 from turtlenet.training.time_limit import fit_into, kept_choice, parsed_time
 from turtlenet.training.wrappers import make_wrappers
@@ -80,7 +83,14 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     schedule = plan.only(Schedule, batch_size=plan.batch_size or 128, epochs=plan.epochs or _EPOCHS)
     seconds = None if plan.time is None else parsed_time(plan.time)
     models.check_precision(plan.precision)
-    bounds, head = plan.bounds, plan.head
+    said = Said.by_user(
+        bounds=plan.bounds,
+        eps=plan.eps,
+        movable=plan.movable,
+        constraints=plan.constraints,
+        features=plan.features,
+    )
+    bounds, head = said.outer, plan.head
     if isinstance(model, Classifier):
         bounds, head = bounds or model.bounds, model.told if head == "auto" else head
     before = in_memory(model)
@@ -95,13 +105,23 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
         change.check(victim.input_shape, victim.bounds)
     computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
-    known = models.classifier(before, bounds=victim.bounds, head=head) if plan.defences else victim
-    found = load_data(data, victim, judge=known, weighted=True)
+    known = models.classifier(before, bounds=victim.bounds, head=head) if plan.defences else None
+    victim, found, threat = with_features(
+        said,
+        plan.norm,
+        victim,
+        lambda bounds: models.classifier(hardened, bounds=bounds, head=head),
+        lambda victim: load_data(data, victim, judge=known or victim, weighted=True),
+        training=True,
+    )
+    known = known or victim
     lesson = _lesson(found, before, victim, plan)
     first = backend.process()[0] == 0
     tell = aside(plan.tell) if first else _silent
-    ball = ball_for(victim, plan.norm, plan.eps)
+    ball = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
     attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
+    check_for_features([attack], ball)
+    notes = [line for part in (lesson.examples, lesson.held_out) if part and threat for line in threat.check(part)]
     checkpoint = Path(plan.checkpoint) if plan.checkpoint else None
     with tempfile.TemporaryDirectory() as nowhere:
         files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
@@ -142,7 +162,8 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
             if not whole:
                 objective = dataclasses.replace(objective, warmup_steps=_warmup(plan, lesson.steps(schedule)[1]))
         expected = cost(objective)
-        opening = _opening(plan, lesson, objective, victim, known, shields)
+        why = why_eps(victim, plan.norm, plan.eps) if threat is None else threat.describe()
+        opening = [*_opening(plan, lesson, objective, victim, known, shields, why), *notes]
         opening += [f"around the objective: {', '.join(map(str, wrappers))}"] if wrappers else []
         opening += [f"augment: {', '.join(map(str, augment))}"] if augment else []
         words = f"; chosen for {plan.time}: {schedule.epochs} epochs, {objective.attack}" if plan.time else ""
@@ -185,6 +206,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     recipe |= {name: value for name, value in plan.noted(always=False).items() if name not in recipe}
     learned = [found] if lesson.extra is None else [found, Data(lesson.facts["name"], train=lesson.extra.examples)]
     remember(hardened, [*trained_on(model), *map(note, learned)])
+    remember_features(hardened, None if threat is None else threat.to_dict())
     return hardened, dataclasses.replace(run, recipe=recipe)
 
 
@@ -281,9 +303,9 @@ def _opening(
     victim: Classifier,
     known: Classifier,
     shields: Sequence[str],
+    why: str,
 ) -> list[str]:
     """What is told when training starts, a line each."""
-    why = why_eps(victim, plan.norm, plan.eps)
     lines = [
         f"data: {lesson.examples.describe()}; {lesson.validation:,} held out for validation",
         f"threat: {describe_ball(objective.ball, victim.input_shape, why)}; attack {objective.attack}",
