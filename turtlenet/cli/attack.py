@@ -64,7 +64,7 @@ def command(
     from turtlenet.data.parts import choose, saw, trained_on
     from turtlenet.files import write_whole
     from turtlenet.gan.cache import ready
-    from turtlenet.training.feature_data import check_for_features
+    from turtlenet.training.data.feature_data import check_for_features
     from turtlenet.workflows.attack import attack_examples, ready_for_features
 
     norm = "linf" if norm is None else norm

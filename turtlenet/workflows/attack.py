@@ -19,7 +19,7 @@ from turtlenet.data.prepare import load_data
 from turtlenet.errors import DataError, at_least
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, as_classifier
-from turtlenet.training.feature_data import with_features
+from turtlenet.training.data.feature_data import with_features
 
 
 @checked()

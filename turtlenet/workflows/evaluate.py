@@ -31,7 +31,7 @@ from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
-from turtlenet.training.feature_data import check_for_features, facts, with_features
+from turtlenet.training.data.feature_data import check_for_features, facts, with_features
 from turtlenet.training.surrogates.substitute import Substitution, substitution
 
 DEFAULT_SUITE = "quick"
