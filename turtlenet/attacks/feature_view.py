@@ -1,8 +1,8 @@
 """A classifier as an attack sees it where each feature has bounds, a radius and rules of its own.
 
-The attack works in coordinates in which every radius is 1, so that no attack needs to know of any of it. The classifier
-is shown what comes out of those: within the bounds, what may not move as it was, and what has rules as they want it. The
-gradient goes straight through to the features that may move.
+The attack works in coordinates in which every radius is 1, so that no attack needs to know of any of it. The
+classifier is shown what comes out of those: within the bounds, what may not move as it was, and what has rules as they
+want it. The gradient goes straight through to the features that may move.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ from turtlenet.typing import Tensor
 class FeatureView(Classifier):
     """A classifier in the coordinates of `FeatureBall.inner`.
 
-    Where features have rules, it must know the input that each row comes from. Rows are those of the inputs, or several
-    for each input, in the order of `ops.repeat`.
+    Where features have rules, it must know the input that each row comes from. Rows are those of the inputs, or
+    several for each input, in the order of `ops.repeat`.
 
     Args:
         seen: The classifier.

@@ -14,7 +14,7 @@ from turtlenet.classifier import Classifier
 def confirmed(
     result: AttackResult, model: Classifier, x: Any, y: Any, ball: Ball, *, aimed: bool = False
 ) -> AttackResult:
-    """Takes back what breaks bounds, radius or a rule of a feature, exactly, in float64: the input stands there instead.
+    """Takes back what breaks bounds, radius or a rule of a feature, in float64: the input stands there instead.
 
     Args:
         result: What the compiled graph gave; it keeps all of these, unless a rule's own projection does not.

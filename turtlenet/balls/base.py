@@ -108,7 +108,7 @@ class Ball(abc.ABC):
         return point
 
     def land(self, point: Tensor, x: Tensor) -> Tensor:
-        """What comes out of an attack: `project`, and where features have rules, the point of the ball that keeps them.
+        """What comes out of an attack: `project`, and where features have rules, the point that keeps them too.
 
         Args:
             point: Points, float32 (batch, ...).

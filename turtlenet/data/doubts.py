@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from turtlenet.balls import is_plain
 from turtlenet.data.fit import Fit
 from turtlenet.radius import is_image, size_words
 from turtlenet.reports.base import Doubt
@@ -83,6 +84,8 @@ def _order(table: np.ndarray, theirs: np.ndarray) -> str:
 def range_of_pixels(fit: Fit) -> Doubt | None:
     """Pixels that fill little of the bounds, or one side of them."""
     span = fit.span
+    if not is_plain(fit.ball):
+        return None
     low, high = span.bounds
     inside = f"[{span.low:.4g}, {span.high:.4g}] of [{low:g}, {high:g}]"
     ends = f"{math.floor(span.stored_low)},{max(math.ceil(span.stored_high), math.floor(span.stored_low) + 1)}"
@@ -132,6 +135,8 @@ def other_reading(fit: Fit) -> Doubt | None:
 def radius(fit: Fit) -> Doubt | None:
     """A radius that is nothing, or everything, on the range of the pixels."""
     ball = fit.ball
+    if not is_plain(ball):
+        return None
     eps, share = float(ball.eps), ball.per_pixel(fit.shape)
     image = is_image(fit.shape)
     level = (ball.high - ball.low) / 255

@@ -1,6 +1,7 @@
 """Runs attacks over a data set block by block: as a table, or as a cascade over the survivors."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.attacks.runner import Outcome, attack_all
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, FeatureBall, is_plain
 from turtlenet.batching import predict, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -214,8 +215,13 @@ class Cascade:
         ledger.loss[number, block.rows] = _cross_entropy(outcome.logits, classes)
         hits = np.flatnonzero(outcome.reached & ~far)
         full = self.ball.full
-        for name, values in distances(block.x[hits], outcome.x[hits], full).items():
+        both = ball.in_units(block.x[hits]), ball.in_units(outcome.x[hits])
+        for name, values in distances(*both, full).items():
             ledger.distance[name][number, block.rows[hits]] = values
+        if not is_plain(ball):
+            # No picture has features of several ranges.
+            ledger.distance["psnr"][number, block.rows[hits]] = np.nan
+            return
         compared = int(np.isfinite(ledger.distance["ssim"][number]).sum())
         few = hits[: max(0, _SIMILARITIES - compared)]
         ledger.distance["ssim"][number, block.rows[few]] = similarity(block.x[few], outcome.x[few], full)
@@ -235,6 +241,10 @@ class _Block:
 
 def inside(ball: Ball, x: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
     """Whether perturbed images are finite and lie in the ball and the bounds, one float32 ulp apart, bool (n,)."""
+    if not is_plain(ball):
+        reach = float(ball.eps) * (1 + 1e-6) + slack(ball, x.shape[1:])
+        exact: np.ndarray = ball.holds(perturbed, x) & (ball.length(perturbed, x) <= reach)
+        return exact
     size = int(np.prod(x.shape[1:]))
     whole = np.isfinite(perturbed).reshape(len(x), size).all(axis=1)
     perturbed = np.where(np.isfinite(perturbed), perturbed, x)
@@ -249,6 +259,11 @@ def inside(ball: Ball, x: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
 
 def slack(ball: Ball, shape: tuple[int, ...]) -> float:
     """How much a length in a ball's norm can grow by the rounding of each float32 pixel, in input units."""
+    if isinstance(ball, FeatureBall):
+        space = ball.space
+        ulps = np.spacing(np.maximum(np.abs(space.low), np.abs(space.high)).astype("float32"))
+        # In `linf` each feature is checked exactly.
+        return 0.0 if ball.order in (0, math.inf) else float(np.linalg.norm(ulps / space.width, ord=ball.order))
     # A number of values that change does not round.
     return _ulp(ball) * ball.span(int(np.prod(shape))) if ball.order else 0.0
 

@@ -57,7 +57,8 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
             return losses.cross_entropy(label, logits), logits
 
         before, logits, slope = backend.input_gradient(loss, point)
-        perturbed = ball.inside(point + 0.1 * ball.eps * ball.steepest(slope, point))
+        ahead = ball.inside(point + 0.1 * ball.eps * ball.steepest(slope, point))
+        perturbed = ball.feasible(ahead, point)
         after = asked(perturbed)
         rise = losses.cross_entropy(label, after) - before
         steepest = ops.max(ops.abs(ops.reshape(slope, (ops.shape(slope)[0], -1))), axis=1)

@@ -7,11 +7,11 @@ from turtlenet.ranges import count
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
 from turtlenet.settings.common import AnswerSettings, ComputingSettings, PartSettings
-from turtlenet.settings.train import InputSettings, TaskSettings
+from turtlenet.settings.train import FeatureSettings, TaskSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttackSettings(AnswerSettings, InputSettings, TaskSettings, ComputingSettings):
+class AttackSettings(AnswerSettings, FeatureSettings, TaskSettings, ComputingSettings):
     """How images are attacked."""
 
     norm: str = setting("linf", "linf, l2, l1 or l0.")

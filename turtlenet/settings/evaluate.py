@@ -9,11 +9,11 @@ from turtlenet.settings import text
 from turtlenet.settings.base import setting
 from turtlenet.settings.common import AnswerSettings, ComputingSettings, PartSettings
 from turtlenet.settings.later import Attack
-from turtlenet.settings.train import InputSettings, TaskSettings
+from turtlenet.settings.train import FeatureSettings, TaskSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(PartSettings, AnswerSettings, InputSettings, TaskSettings, ComputingSettings):
+class EvaluateSettings(PartSettings, AnswerSettings, FeatureSettings, TaskSettings, ComputingSettings):
     """How models are attacked."""
 
     attacks: Sequence[str | Attack] = setting(

@@ -7,6 +7,8 @@ import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet.attacks import Attack
+from turtlenet.attacks.feature_memory import features_of
+from turtlenet.attacks.feature_threat import FeatureThreat, Said
 from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
@@ -23,6 +25,7 @@ from turtlenet.models.as_classifier import ModelType, as_classifier
 from turtlenet.models.usage import usage_of
 from turtlenet.settings.attack import AttackSettings, KeptAttackSettings
 from turtlenet.settings.base import describes
+from turtlenet.training.data.feature_data import check_for_features, with_features
 
 
 @checked()
@@ -47,9 +50,8 @@ def attack(model: ModelType, x: Any, y: Any, spec: str | Attack = "pgd", **setti
         dict, in which those that are held are as they were given.
     """
     plan = AttackSettings(**settings)
-    victim = _victim(model, plan)
-    data = load_data((x, y), victim)
-    found = attack_examples(victim, data.test, _ready(spec, model, victim, data, plan), plan).x
+    victim, data, threat = _prepared(model, plan, (x, y))
+    found = attack_examples(victim, data.test, _ready(spec, model, victim, data, plan), plan, threat).x
     if victim.question is None or not victim.question.several:
         return found
     return {**by_name(x, victim.question.inputs, "x"), **victim.question.unpacked(found)}
@@ -98,29 +100,34 @@ def attack_data(model: ModelType, data: DataType | None = None, **settings: Any)
         TurtlenetError: Anything that does not fit, in one line.
     """
     plan = KeptAttackSettings(**settings)
-    victim = _victim(model, plan)
-    whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
+    victim, whole, threat = _prepared(model, plan, data)
     part = choose(whole, plan.split, [trained_on(model)])
     examples = part.take(plan.limit)
     if not part.asked and saw(trained_on(model), part, whole):
         plan.tell(f"{model} was trained on these images: --split test takes others")
     examples = _others(examples, plan)
     made = _ready(plan.attack, model, victim, whole, plan)
-    ball = ball_for(victim, plan.norm, plan.eps)
+    ball = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
+    check_for_features([made], ball)
     made.check(victim, made.own_ball(ball, victim.input_shape))
     for line in misfits(victim, examples, ball):
         plan.tell(line)
-    outcome = attack_examples(victim, examples, made, plan)
+    outcome = attack_examples(victim, examples, made, plan, threat)
     x, y = examples.batch(slice(None))
     further = {} if victim.question is None else victim.question.arrays(x, y, outcome.x)
     return KeptAttack(part, x, y, outcome, examples.classes, further)
 
 
-def attack_examples(victim: Classifier, examples: Any, attack: Attack, plan: AttackSettings) -> Outcome:
+def attack_examples(
+    victim: Classifier, examples: Any, attack: Attack, plan: AttackSettings, threat: FeatureThreat | None = None
+) -> Outcome:
     """Attacks examples that are in memory; gives the logits and the cost too."""
-    ball = attack.own_ball(ball_for(victim, plan.norm, plan.eps), victim.input_shape)
+    whole = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
+    ball = attack.own_ball(whole, victim.input_shape)
     attack.check(victim, ball)
     examples.check()
+    if threat is not None:
+        threat.check(examples)
     pixels, labels = examples.batch(slice(None))
     target = None if plan.target is None else _targets(plan.target, victim.classes(labels), victim.num_classes)
     return attack_all(
@@ -128,11 +135,28 @@ def attack_examples(victim: Classifier, examples: Any, attack: Attack, plan: Att
     )
 
 
-def _victim(model: ModelType, plan: AttackSettings) -> Classifier:
-    """The model as the attack sees it."""
+def _prepared(
+    model: ModelType, plan: AttackSettings, data: DataType | None
+) -> tuple[Classifier, Data, FeatureThreat | None]:
+    """The model as the attack sees it, its data, and what may be done to each feature."""
+    said = Said.by_user(
+        bounds=plan.bounds, eps=plan.eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
+    ).else_of(features_of(model))
+    how = reading_of(plan, trained_on(model))
+
+    def made(bounds: tuple[float, float] | None) -> Classifier:
+        return _victim(model, plan, bounds)
+
+    victim = made(said.outer)
+    again = (lambda bounds: victim) if isinstance(model, Classifier) else made
+    return with_features(said, plan.norm, victim, again, lambda each: load_data(data, each, how=how), training=False)
+
+
+def _victim(model: ModelType, plan: AttackSettings, bounds: tuple[float, float] | None) -> Classifier:
+    """The model in some bounds as the attack sees it."""
     return as_classifier(
         model,
-        bounds=plan.bounds,
+        bounds=bounds,
         head=plan.head,
         precision=plan.precision,
         gradient=plan.gradient,

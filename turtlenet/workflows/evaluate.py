@@ -10,18 +10,21 @@ from typing import Any
 from turtlenet import attacks as attack_family
 from turtlenet import balls, models
 from turtlenet.attacks import Attack, suites
+from turtlenet.attacks.feature_defaults import is_table
+from turtlenet.attacks.feature_memory import features_of
+from turtlenet.attacks.feature_threat import FeatureThreat, Said
 from turtlenet.attacks.threat import check_generators, threat_for, why_eps
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for
-from turtlenet.data.tables import reading_of
+from turtlenet.data.tables import Reading, reading_of
 from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
-from turtlenet.evaluation.again import loading
+from turtlenet.evaluation.again import exact, loading
 from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
@@ -31,6 +34,7 @@ from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
+from turtlenet.training.data.feature_data import check_for_features, facts, with_features
 from turtlenet.training.surrogates.substitute import Substitution, substitution
 
 DEFAULT_SUITE = "quick"
@@ -67,7 +71,8 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     chosen = _NO_SUITE if plan.suite is None and plan.attacks else suites.find(named)
     norm, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
-    victims = [_victim(one, plan) for one in given]
+    said = _said(plan, radius, given)
+    victims = [_victim(one, plan, said.outer) for one in given]
     asked = next((each.question for each in victims if each.question is not None), None)
     if asked is not None and access != "white-box":
         raise SettingError(f"Expected access white-box for {asked.describe()}; got {access}.")
@@ -75,24 +80,36 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     attacks = [attack_family.build(spec) for spec in specs]
     # What a grey-box attacker trains on is not attacked.
     seen = [trained_on(one) for one in given]
-    loaded = load_for(data, victims, reading_of(plan, next(filter(None, reversed(seen)), ())))
+    how = reading_of(plan, next(filter(None, reversed(seen)), ()))
+    prepared = [_by_feature(said, norm, *each, plan, data, how) for each in zip(given, victims, strict=True)]
+    victims = [each[0] for each in prepared]
+    # Models that take the same inputs share their data.
+    shared = iter(
+        load_for(data, [each[0] for each in prepared if each[1] is None], how)
+        if None in [each[1] for each in prepared]
+        else ()
+    )
+    loaded = [next(shared) if each[1] is None else each[1] for each in prepared]
     held_out = plan.held_out or access != "white-box"
     parts = [choose(each, plan.split, seen, held_out=held_out) for each in loaded]
     same: dict[str, Any] = {"eps": radius, "norm": norm, "seed": plan.seed, "access": access}
     same |= {"tell": plan.tell, "head": plan.head}
     tasks = []
-    for one, victim, whole, part in zip(given, victims, loaded, parts, strict=True):
+    for one, (victim, _, threat), whole, part in zip(given, prepared, loaded, parts, strict=True):
         suite = [ready(each, one, victim, whole, **same) for each in attacks]
-        threat = threat_for(victim, suite, norm, radius)
-        tasks.append(_Task(one, victim, whole, part, part.take(plan.limit), suite, threat))
+        ball = threat_for(victim, suite, norm, radius, None if threat is None else threat.ball)
+        check_for_features(suite, ball)
+        tasks.append(_Task(one, victim, whole, part, part.take(plan.limit), suite, ball, threat))
     if access != "white-box":
         check_generators(tasks[0].suite, given[0], victims[0], access)
     perceptibility = _looked_at(plan.perceptibility, victims, tasks[0].ball)
     for task in tasks:
         task.examples.check()
-    for line in dict.fromkeys(line for task in tasks for line in misfits(task.victim, task.examples, task.ball)):
+    notes = [line for task in tasks if task.threat is not None for line in task.threat.check(task.examples)]
+    notes += [line for task in tasks for line in misfits(task.victim, task.examples, task.ball)]
+    for line in dict.fromkeys(notes):
         plan.tell(line)
-    how: dict[str, Any] = {
+    settings_of_all: dict[str, Any] = {
         "specs": [str(spec) for spec in specs],
         "mode": _first(plan.mode, chosen.mode, "table"),
         "labels": _first(plan.labels, chosen.labels, "true"),
@@ -106,9 +123,9 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     reports = []
     for number, task in enumerate(tasks):
         progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
-        report = task.run(plan, access, asking, progress=progress, **how)
-        report = _scored(report, task.part, saw(seen[number], task.part, task.data), _asked(plan, data))
-        told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius)}
+        report = task.run(plan, access, asking, progress=progress, **settings_of_all)
+        report = _scored(report, task.part, saw(seen[number], task.part, task.data), _asked(plan, data, task.ball))
+        told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius), **facts(task.threat, task.ball)}
         reports.append(dataclasses.replace(report, threat=told))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
@@ -124,6 +141,7 @@ class _Task:
     examples: Examples
     suite: list[Attack]
     ball: Ball
+    threat: FeatureThreat | None = None
 
     def run(self, plan: EvaluateSettings, access: str, asking: Substitution | None, **how: Any) -> Report:
         """The report, by what the attackers know."""
@@ -138,11 +156,11 @@ class _Task:
         return evaluate_grey_box(self.model, victim, self.data, examples, suite, ball, **how)
 
 
-def _victim(model: ModelType, plan: EvaluateSettings) -> Classifier:
-    """A model as attackers see it."""
+def _victim(model: ModelType, plan: EvaluateSettings, bounds: tuple[float, float] | None) -> Classifier:
+    """A model in some bounds as attackers see it."""
     return as_classifier(
         model,
-        bounds=plan.bounds,
+        bounds=bounds,
         head=plan.head,
         precision=plan.precision,
         gradient=plan.gradient,
@@ -160,11 +178,52 @@ def _specs(
     return [*specs, *([_AT_LEVELS] if _at_levels(plan.suite, plan.attacks, norm, victims) else [])]
 
 
-def _asked(plan: EvaluateSettings, data: DataType | None) -> dict[str, Any]:
+def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> Said:
+    """What is said of the features: by the user, else by the first model's file that says any."""
+    said = Said.by_user(
+        bounds=plan.bounds, eps=eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
+    )
+    return said.else_of(next((told for told in map(features_of, given) if told), None))
+
+
+def _by_feature(
+    said: Said,
+    norm: str,
+    model: ModelType,
+    victim: Classifier,
+    plan: EvaluateSettings,
+    data: DataType | None,
+    how: Reading,
+) -> tuple[Classifier, Data | None, FeatureThreat | None]:
+    """A model, its data and the threat where features are looked at one by one; the model alone where they are not."""
+    if not (said or is_table(victim.input_shape)):
+        return victim, None, None
+
+    def made(bounds: tuple[float, float]) -> Classifier:
+        return victim if isinstance(model, Classifier) else _victim(model, plan, bounds)
+
+    return with_features(said, norm, victim, made, lambda each: load_for(data, [each], how)[0], training=False)
+
+
+def _said_in_words(plan: EvaluateSettings) -> dict[str, Any]:
+    """What was asked for of the features, as plain data."""
+    said = {name: getattr(plan, name) for name in ("eps", "bounds", "features", "movable")}
+    words = {name: None if value is None else _word(value) for name, value in said.items()}
+    return {**words, "constraints": list(map(str, plan.constraints))}
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(exact, value))
+    return exact(value) if isinstance(value, float) else str(value)
+
+
+def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[str, Any]:
     """What was asked for, beside what a report tells by itself."""
     folder = str(Path(plan.surrogate_dir)) if plan.surrogate_dir else None
     told = {"data": _named(data), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
     told |= {name: value for name, value in vars(usage_of(plan)).items() if value not in (None, "auto")}
+    told |= {} if is_plain(ball) else _said_in_words(plan)
     return {**told, "surrogate_dir": folder}
 
 
@@ -215,8 +274,10 @@ def _looked_at(count: int | None, victims: Sequence[Classifier], ball: Ball) -> 
     """For how many images the smallest adversarial example is searched."""
     if count is None:
         compared = len(victims) > 1 and any(models.defences_of(each.model) for each in victims)
-        return PERCEPTIBILITY if compared and ball.norm in attack_family.PGD.norms else 0
+        return PERCEPTIBILITY if compared and ball.norm in attack_family.PGD.norms and is_plain(ball) else 0
     at_least(0, perceptibility=count)
+    if count and not is_plain(ball):
+        raise SettingError("Expected one radius and bounds for all features to search how visible changes are.")
     if count:
         attack_family.PGD().check(victims[0], ball)
     return count

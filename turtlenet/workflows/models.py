@@ -6,6 +6,8 @@ from typing import Any
 import keras
 
 from turtlenet import models
+from turtlenet.attacks.feature_memory import features_of, remember_features
+from turtlenet.attacks.feature_threat import FEATURES
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.parts import TRAINED_ON, remember, trained_on
@@ -28,6 +30,7 @@ def load_model(path: PathType, **settings: Any) -> keras.Model:
     """
     model = models.load(path, **settings)
     remember(model, trained_on(path))
+    remember_features(model, features_of(path))
     return model
 
 
@@ -46,8 +49,9 @@ def save_model(
     Raises:
         OutputError: The path cannot be written, or has another suffix.
     """
-    seen = trained_on(model)
-    models.save(in_memory(model), path, {**({TRAINED_ON: seen} if seen else {}), **(provenance or {})})
+    seen, features = trained_on(model), features_of(model)
+    known = {**({TRAINED_ON: seen} if seen else {}), **({FEATURES: features} if features else {})}
+    models.save(in_memory(model), path, {**known, **(provenance or {})})
 
 
 @checked()
@@ -65,4 +69,5 @@ def wrap(
         raise SettingError("Expected at least one defence; got none.")
     wrapped = models.wrap(in_memory(model), defences, bounds)
     remember(wrapped, trained_on(model))
+    remember_features(wrapped, features_of(model))
     return wrapped

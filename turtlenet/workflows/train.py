@@ -11,6 +11,8 @@ import keras
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
 from turtlenet.attacks import Attack
+from turtlenet.attacks.feature_memory import remember_features
+from turtlenet.attacks.feature_threat import FeatureThreat, Said
 from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
 from turtlenet.balls import Ball
 from turtlenet.bars import aside
@@ -37,6 +39,7 @@ from turtlenet.training import (
 )
 from turtlenet.training.co_training import Turns
 from turtlenet.training.data import augmentation as augmentation_family
+from turtlenet.training.data.feature_data import check_for_features, with_features
 from turtlenet.training.data.stream import Stream
 from turtlenet.training.objective.attack_pool import check_without_ball, drawn_from
 from turtlenet.training.run import recipes
@@ -91,8 +94,10 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     victim, lesson = setup.victim, setup.lesson
     first = backend.process()[0] == 0
     tell = aside(plan.tell) if first else _silent
-    ball = ball_for(victim, plan.norm, plan.eps)
+    ball = setup.ball
     attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
+    check_for_features([attack], ball)
+    notes = setup.notes()
     checkpoint = Path(plan.checkpoint) if plan.checkpoint else None
     with tempfile.TemporaryDirectory() as nowhere:
         files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
@@ -106,7 +111,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
         setup.sources = [source_for(source, victim, plan.precision) for source in plan.sources]
         schedule, objective, chosen = setup.in_time(seconds, objective, schedule)
         expected = setup.cost(schedule, objective)
-        told = [_Opening(tell, setup.opening(schedule, objective, expected)), Clock(expected, tell)]
+        told = [_Opening(tell, setup.opening(schedule, objective, expected, notes)), Clock(expected, tell)]
         run = harden(
             victim,
             lesson.examples,
@@ -137,6 +142,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     learned = [setup.data]
     learned += [] if lesson.extra is None else [Data(lesson.facts["name"], train=lesson.extra.examples)]
     remember(setup.hardened, [*trained_on(model), *map(note, learned)])
+    remember_features(setup.hardened, None if setup.threat is None else setup.threat.to_dict())
     return setup.hardened, dataclasses.replace(run, recipe=setup.recipe(schedule, objective))
 
 
@@ -160,6 +166,7 @@ class _Setup:
         rivals: Generators that learn in turns with the model.
         validation_attack: The attack of validation; None for the usual one.
         sources: Other models to craft on.
+        threat: What an attack may do to each feature; None where all may do the same.
     """
 
     plan: TrainSettings
@@ -177,6 +184,17 @@ class _Setup:
     rivals: Sequence[Turns] = ()
     validation_attack: Attack | None = None
     sources: Sequence[Classifier] = ()
+    threat: FeatureThreat | None = None
+
+    @property
+    def ball(self) -> Ball:
+        """Where the training examples may be moved."""
+        return ball_for(self.victim, self.plan.norm, self.plan.eps) if self.threat is None else self.threat.ball
+
+    def notes(self) -> list[str]:
+        """What is worth telling of bounds and rules, a line each; data that break them are refused."""
+        parts = [part for part in (self.lesson.examples, self.lesson.held_out) if part and self.threat]
+        return [line for part in parts for line in self.threat.check(part)]  # type: ignore[union-attr]
 
     def cost(self, schedule: Schedule, objective: Objective) -> Cost:
         """What a run costs."""
@@ -217,10 +235,10 @@ class _Setup:
         objective = dataclasses.replace(objective, **changed)
         return chosen, objective, {"time": {"seconds": seconds, **dataclasses.asdict(choice)}}
 
-    def opening(self, schedule: Schedule, objective: Objective, expected: Cost) -> list[str]:
+    def opening(self, schedule: Schedule, objective: Objective, expected: Cost, notes: Sequence[str]) -> list[str]:
         """What is told when training starts, a line each."""
         plan, lesson, victim = self.plan, self.lesson, self.victim
-        why = why_eps(victim, plan.norm, plan.eps)
+        why = why_eps(victim, plan.norm, plan.eps) if self.threat is None else self.threat.describe()
         lines = [
             f"data: {lesson.examples.describe()}; {lesson.validation:,} held out for validation",
             f"threat: {describe_ball(objective.ball, victim.input_shape, why)}; attack {objective.attack}",
@@ -237,6 +255,7 @@ class _Setup:
             lines.append(f"extra: {lesson.extra.examples.describe()}; {lesson.extra.share:g} of each batch")
         if plan.resume and not (plan.checkpoint and Path(plan.checkpoint).exists()):
             lines.insert(0, f"nothing to continue at {plan.checkpoint}: starting anew")
+        lines += notes
         lines += [f"around the objective: {', '.join(map(str, self.wrappers))}"] if self.wrappers else []
         lines += [f"augment: {', '.join(map(str, self.augment))}"] if self.augment else []
         words = f"; chosen for {plan.time}: {schedule.epochs} epochs, {objective.attack}" if plan.time else ""
@@ -263,7 +282,14 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
         TurtlenetError: What does not fit.
     """
     models.check_precision(plan.precision)
-    bounds, head = plan.bounds, plan.head
+    said = Said.by_user(
+        bounds=plan.bounds,
+        eps=plan.eps,
+        movable=plan.movable,
+        constraints=plan.constraints,
+        features=plan.features,
+    )
+    bounds, head = said.outer, plan.head
     if isinstance(model, Classifier):
         bounds, head = bounds or model.bounds, model.told if head == "auto" else head
     before = in_memory(model)
@@ -278,15 +304,22 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
     for change in augment:
         change.check(victim.input_shape, victim.bounds)
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
-    known = models.classifier(before, bounds=victim.bounds, head=head, usage=usage) if plan.defences else victim
+    known = models.classifier(before, bounds=victim.bounds, head=head, usage=usage) if plan.defences else None
     how = reading_of(plan, trained_on(model))
-    loaded = load_data(data, victim, judge=known, weighted=True, how=how)
+    victim, loaded, threat = with_features(
+        said,
+        plan.norm,
+        victim,
+        lambda bounds: models.classifier(hardened, bounds=bounds, head=head, usage=usage),
+        lambda victim: load_data(data, victim, judge=known or victim, weighted=True, how=how),
+        training=True,
+    )
     return _Setup(
         plan=plan,
         hardened=hardened,
         restore=restore,
         victim=victim,
-        known=known,
+        known=known or victim,
         head=head,
         wrappers=wrappers,
         augment=augment,
@@ -294,6 +327,7 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
         lesson=lesson_of(loaded, before, victim, plan, how),
         computed=victim.precision,
         shields=[str(each) for each in models.defences_of(hardened)],
+        threat=threat,
     )
 
 
