@@ -12,16 +12,20 @@ from turtlenet.cli.options import (
     device_options,
     framework,
     loading_options,
+    settings_options,
     speaks,
     split_option,
     threat_options,
 )
+from turtlenet.settings.train import ColumnSettings
 
 
 @click.command("attack")
 @click.argument("model")
 @click.option("--attack", "spec", default="pgd", show_default=True, help="The attack, e.g. pgd:steps=100,restarts=5.")
 @threat_options
+@settings_options(ColumnSettings)
+@click.option("--normalize", help="What inputs are normalized by in front of MODEL: imagenet, mean=...,std=..., data.")
 @device_options
 @loading_options
 @click.option("--gradient", default="adaptive", show_default=True, help="Of defences: adaptive, or naive.")
@@ -44,6 +48,11 @@ def command(
     precision: str | None,
     gradient: str,
     draws: int,
+    normalize: str | None,
+    label: str | None = None,
+    weight: str | None = None,
+    drop: tuple[str, ...] = (),
+    classes: tuple[str, ...] = (),
     **settings: Any,
 ) -> None:
     """Attacks test images of MODEL and keeps what was found."""
@@ -55,14 +64,23 @@ def command(
     from turtlenet.attacks.threat import ball_for
     from turtlenet.data.misfits import misfits
     from turtlenet.data.parts import choose, saw, trained_on
-    from turtlenet.data.prepare import load_data
+    from turtlenet.data.prepare import load_data, normalized_for
+    from turtlenet.data.tables import reading_of
     from turtlenet.files import write_whole
     from turtlenet.gan.cache import ready
     from turtlenet.models.as_classifier import as_classifier
     from turtlenet.workflows.attack import attack_examples
+    from turtlenet.workflows.models import load_model
 
-    victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
-    found = load_data(data, victim)
+    columns = ColumnSettings(label=label, weight=weight, drop=drop, classes=classes)
+    how = reading_of(columns, trained_on(model))
+    source: Any = model
+    taken: Any = data
+    if normalize is not None:
+        where: dict[str, Any] = {"bounds": bounds, "head": head, "how": how, "held_out": True}
+        source, taken = normalized_for(load_model(model), normalize, data, **where)
+    victim = as_classifier(source, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
+    found = load_data(taken, victim, how=how)
     part = choose(found, split, [trained_on(model)])
     examples = part.take(limit or None)
     if not part.asked and saw(trained_on(model), part, found):
@@ -83,7 +101,7 @@ def command(
         write_whole(out, lambda file: np.savez_compressed(file, **arrays))
     words = f" ({part.words})" if part.words else ""
     click.echo(
-        f"saved {out}: {len(y):,} images{words}, accuracy under attack {(prediction == y).mean():.3f}, "
+        f"saved {out}: {examples.kind.count(len(y))}{words}, accuracy under attack {(prediction == y).mean():.3f}, "
         f"goal reached on {outcome.reached.mean():.3f}"
     )
 
@@ -92,5 +110,5 @@ def _but(examples: Any, target: int | None) -> Any:
     """The examples of other classes than the target, towards which there is nothing to attack."""
     left = examples if target is None else examples.subset((examples.labels != target).nonzero()[0])
     if len(left) < len(examples):
-        click.echo(f"left out: {len(examples) - len(left):,} images of class {target}, the target")
+        click.echo(f"left out: {examples.kind.count(len(examples) - len(left))} of class {target}, the target")
     return left

@@ -248,8 +248,8 @@ def _is_text(values: Any, column: str, name: str) -> bool:
     elif kind in "UST":
         return True
     raise DataError(
-        f"Expected numbers or text in column {column!r} of {name}; got {values.dtype}: make numbers of it, or leave it "
-        "out with --drop."
+        f"Expected numbers or text in column {column!r} of {name}; got {values.dtype}: make numbers of it, or leave "
+        "it out with --drop."
     )
 
 
@@ -310,7 +310,8 @@ def _check_known(text: np.ndarray, column: str, known: Sequence[str], name: str)
     other = np.flatnonzero(~np.isin(text.astype(str), np.array(known, dtype=str)))
     if len(other):
         raise DataError(
-            f"Expected one of {_listed(known)} in column {column!r} of {name}; got {text[other[0]]!r} at row {other[0]}."
+            f"Expected one of {_listed(known)} in column {column!r} of {name}; "
+            f"got {text[other[0]]!r} at row {other[0]}."
         )
 
 
@@ -325,8 +326,8 @@ def _check_width(
         first = next(iter(groups))
         raise DataError(
             f"Expected {width} features as numbers in {name}; got {len(columns)} columns with text in {first!r} "
-            f"({_listed(groups[first])}), which are {total} with a column of 0 and 1 for each value of a text: give the "
-            "columns as the model was trained on them, or leave some out with --drop."
+            f"({_listed(groups[first])}), which are {total} with a column of 0 and 1 for each value of a text: give "
+            "the columns as the model was trained on them, or leave some out with --drop."
         )
     raise DataError(
         f"Expected {width} features for this model in {name}; got {total}: {_listed(columns)}: leave out what is none "

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet import backend, radius
+from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.balls import Ball
 from turtlenet.bars import Bar
@@ -26,6 +26,7 @@ from turtlenet.evaluation.cascade import MODES, Cascade
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
+from turtlenet.evaluation.moves import moved_features
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
@@ -122,12 +123,19 @@ def evaluate_classifier(
     beside = access.robust(threatening, mode, everyone=True, besides=besides)
     return Report(
         model={**about, "head": model.head},
-        data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
+        data={
+            "name": examples.name,
+            "count": len(examples),
+            "sha256": digest,
+            "description": examples.describe(),
+            "kind": examples.kind.name,
+            **({"classes": list(examples.about.classes)} if examples.about.classes else {}),
+        },
         threat={
             "norm": ball.norm,
             "eps": float(ball.eps),
             "bounds": [ball.low, ball.high],
-            **_size(ball, model.input_shape),
+            **_size(ball, examples),
             "access": access.name,
             "labels": labels,
             "gradient": model.gradient,
@@ -163,13 +171,14 @@ def evaluate_classifier(
             "part": tally.first(attacked).tolist(),
         },
         perceptibility=visible,
+        moves=moved_features(cascade, names, model, examples, ledger),
     )
 
 
-def _size(ball: Ball, shape: tuple[int, ...]) -> dict[str, Any]:
-    """What the radius means for a pixel; see `turtlenet.radius`."""
-    share = ball.per_pixel(shape)
-    levels = 255 * share if radius.is_image(shape) and ball.norm != "l0" else None
+def _size(ball: Ball, examples: Examples) -> dict[str, Any]:
+    """What the radius means for a value; see `turtlenet.radius`."""
+    share = ball.per_pixel(examples.shape)
+    levels = 255 * share if examples.kind.pictured and ball.norm != "l0" else None
     return {"eps_share": round(share, 9), "eps_gray_levels": None if levels is None else round(levels, 6)}
 
 
@@ -207,7 +216,7 @@ def _run(
     total = len(cascade.attacks) * len(examples)
     done = len(cascade.attacks) * ledger.done
     hidden = not (first and sys.stderr.isatty())
-    with Bar(total, done=done, unit="image", hidden=hidden) as bar:
+    with Bar(total, done=done, unit=examples.kind.example, hidden=hidden) as bar:
         cascade.run(
             model,
             examples,
@@ -225,6 +234,7 @@ def _identity(cascade: Cascade, model: Classifier, about: dict[str, Any], digest
     files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
     how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
     answers = [model.gradient, model.draws, model.precision, model.bounds, model.head]
+    how += [about["normalize"]] if about.get("normalize") else []
     text = json.dumps([about["sha256"], answers, digest, ball, settings, files, *how])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -299,6 +309,7 @@ def _evidence(
         masks=any(shield.masks for shield in defences_of(model.model)),
         naive=model.gradient == "naive",
         norm=cascade.ball.norm,
+        inputs=examples.kind,
         entrance="" if model.entrance is None else str(model.entrance),
         fit=fit_of(
             model,

@@ -16,7 +16,7 @@ from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
-from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for
+from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for, normalized_for
 from turtlenet.data.tables import reading_of
 from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
@@ -25,7 +25,7 @@ from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.models.as_classifier import ModelType, about_model, as_classifier, in_memory
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
@@ -38,7 +38,7 @@ _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 """Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _TOLD = (
     *("limit", "gradient", "draws", "head", "curve", "precision", "access", "surrogates", "surrogate_dir"),
-    "quantize_pixels",
+    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes"),
 )
 _NO_SUITE = suites.Suite(attacks=())
 
@@ -75,16 +75,23 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         "precision": plan.precision,
         "gradient": plan.gradient,
     }
+    if plan.normalize is not None and kind_of_access == "grey-box":
+        raise SettingError(f"Expected no normalize for access {kind_of_access}: wrap the model first.")
     drawn = [10 if plan.draws is None and not isinstance(one, Classifier) else plan.draws for one in given]
-    victims = [as_classifier(one, **how, draws=count) for one, count in zip(given, drawn, strict=True)]
+    seen = [trained_on(one) for one in given]
+    reading = reading_of(plan, next(filter(None, reversed(seen)), ()))
+    named, taken = data, list(given)
+    for number, one in enumerate(given if plan.normalize is not None else ()):
+        where: dict[str, Any] = {"bounds": plan.bounds, "head": plan.head, "how": reading, "held_out": True}
+        taken[number], data = normalized_for(in_memory(one), plan.normalize, data, **where)
+    victims = [as_classifier(one, **how, draws=count) for one, count in zip(taken, drawn, strict=True)]
     if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
         specs = [twin for spec in specs for twin in _both_ways(spec)]
     if _at_levels(plan.suite, plan.attacks, kind, victims):
         specs = [*specs, _AT_LEVELS]
     made = [attack_family.build(spec) for spec in specs]
     # What a grey-box attacker trains on is not attacked.
-    seen = [trained_on(one) for one in given]
-    found = load_for(data, victims, reading_of(plan, next(filter(None, reversed(seen)), ())))
+    found = load_for(data, victims, reading)
     scored = [
         choose(each, plan.split, seen, held_out=plan.held_out or kind_of_access != "white-box") for each in found
     ]
@@ -117,7 +124,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     }
     reports = []
     for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True)):
-        own = {**same, "about": about_model(one, victim)}
+        own = {**same, "about": {**about_model(one, victim), **_normalized(plan)}}
         suited = owns[number]
         own["progress"] = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
         folder = Path(plan.surrogate_dir) if plan.surrogate_dir else None
@@ -129,7 +136,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
             reports.append(evaluate_grey_box(one, victim, found[number], examples, suited, ball, **own))
         else:
             reports.append(evaluate_classifier(victim, examples, suited, ball, **own))
-        told = {"data": _named(data), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
+        told = {"data": _named(named), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
         told["surrogate_dir"] = str(folder) if folder else None
         reports[-1] = _scored(reports[-1], scored[number], saw(seen[number], scored[number], found[number]), told)
     reports = [
@@ -150,6 +157,11 @@ def _named(data: DataType | None) -> str | None:
     path = str(data)
     # A bare word would be taken for a name.
     return path if any(mark in path for mark in {os.sep, os.altsep or os.sep}) else f"{os.curdir}{os.sep}{path}"
+
+
+def _normalized(plan: EvaluateSettings) -> dict[str, Any]:
+    """What a report says of the layer that was put in front of a model."""
+    return {} if plan.normalize is None else {"normalize": str(plan.normalize)}
 
 
 def _scored(report: Report, part: Part, seen: bool, told: dict[str, Any]) -> Report:

@@ -22,7 +22,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import note, remember, trained_on
-from turtlenet.data.prepare import DataType, hold_out, load_data, load_extra
+from turtlenet.data.prepare import DataType, hold_out, load_data, load_extra, normalized_for
 from turtlenet.data.tables import Reading, reading_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
@@ -85,7 +85,8 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     bounds, head = plan.bounds, plan.head
     if isinstance(model, Classifier):
         bounds, head = bounds or model.bounds, model.told if head == "auto" else head
-    before = in_memory(model)
+    how = reading_of(plan, trained_on(model))
+    before, data = normalized_for(in_memory(model), plan.normalize, data, bounds=bounds, head=head, how=how)
     hardened = models.wrap(_own(before, plan.tell), plan.defences, bounds)
     if plan.out is not None:
         models.check_writable(plan.out, hardened)
@@ -98,7 +99,6 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
     known = models.classifier(before, bounds=victim.bounds, head=head) if plan.defences else victim
-    how = reading_of(plan, trained_on(model))
     found = load_data(data, victim, judge=known, weighted=True, how=how)
     lesson = _lesson(found, before, victim, plan, how)
     first = backend.process()[0] == 0
@@ -286,10 +286,10 @@ def _opening(
     shields: Sequence[str],
 ) -> list[str]:
     """What is told when training starts, a line each."""
-    why = why_eps(victim, plan.norm, plan.eps)
+    why, kind = why_eps(victim, plan.norm, plan.eps), lesson.examples.kind
     lines = [
         f"data: {lesson.examples.describe()}; {lesson.validation:,} held out for validation",
-        f"threat: {describe_ball(objective.ball, victim.input_shape, why)}; attack {objective.attack}",
+        f"threat: {describe_ball(objective.ball, victim.input_shape, why, kind)}; attack {objective.attack}",
         *misfits(known, lesson.examples, objective.ball),
     ]
     if shields:

@@ -11,8 +11,8 @@ def zero_gradients(seen: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="zero-gradients",
-        finding=f"The input gradient is exactly 0 on {seen.probe.zero:.1%} of {seen.probed} probed images: "
-        "gradient attacks cannot move there.",
+        finding=f"The input gradient is exactly 0 on {seen.probe.zero:.1%} of {seen.probed} probed "
+        f"{seen.inputs.examples}: gradient attacks cannot move there.",
         advice="Attack with loss=margin or loss=dlr, through a smooth surrogate of the layer that blocks the "
         "gradient, and without gradients.",
     )
@@ -25,7 +25,7 @@ def flat(seen: Evidence) -> Doubt | None:
     return Doubt(
         code="flat-loss",
         finding=f"A step of a tenth of eps along the gradient does not raise the loss on {seen.probe.flat:.1%} of "
-        f"{seen.probed} probed images: the loss surface is flat or rough where an attack begins.",
+        f"{seen.probed} probed {seen.inputs.examples}: the loss surface is flat or rough where an attack begins.",
         advice="Begin at random points with several restarts, attack with loss=margin, and without gradients.",
     )
 
@@ -38,8 +38,8 @@ def saturated(seen: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="saturated-outputs",
-        finding=f"On {seen.probe.saturated:.1%} of {seen.probed} probed images one logit leads by more than "
-        f"{SATURATED:.1f}: float32 probabilities are exactly 1 there.",
+        finding=f"On {seen.probe.saturated:.1%} of {seen.probed} probed {seen.inputs.examples} one logit leads "
+        f"by more than {SATURATED:.1f}: float32 probabilities are exactly 1 there.",
         advice="Do not trust attacks that use probabilities; add one with loss=margin or loss=dlr.",
     )
 
@@ -50,7 +50,7 @@ def unsteady(seen: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="random-outputs",
-        finding="The same images gave other outputs in other draws: answers and gradients are "
+        finding=f"The same {seen.inputs.examples} gave other outputs in other draws: answers and gradients are "
         + (f"means of {seen.draws} draws." if seen.draws > 1 else "those of one draw."),
         advice="Raise --draws until the robust accuracy no longer falls, and attack with autoattack:version=rand.",
     )

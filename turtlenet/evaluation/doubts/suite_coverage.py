@@ -72,12 +72,12 @@ def naive_labels(seen: Evidence) -> Doubt | None:
 
 
 def few(seen: Evidence) -> Doubt | None:
-    """Few images."""
+    """Few examples."""
     count = len(seen.ledger.labels)
     if count >= 500:
         return None
     return Doubt(
-        code="few-images",
-        finding=f"Only {count} images were attacked: the interval is wide.",
-        advice="Evaluate at least 1,000 images.",
+        code=f"few-{seen.inputs.examples}",
+        finding=f"Only {seen.inputs.count(count)} {'was' if count == 1 else 'were'} attacked: the interval is wide.",
+        advice=f"Evaluate at least 1,000 {seen.inputs.examples}.",
     )
