@@ -77,7 +77,8 @@ def per_class(report: Report) -> Plot | None:
     if len(rows) < len(report.per_class):
         title += f" (the {len(rows)} weakest of {len(report.per_class)} are drawn)"
     alt = "; ".join(
-        f"class {class_name(report, row.label)}: clean {percent(row.clean_accuracy)}, robust {percent(row.robust_accuracy)}"
+        f"class {class_name(report, row.label)}: clean {percent(row.clean_accuracy)}, "
+        f"robust {percent(row.robust_accuracy)}"
         for row in rows
     )
     return new_plot(title, alt, (_WIDTH, 2.9), lambda figure, theme: _draw_classes(figure, theme, report, rows))
