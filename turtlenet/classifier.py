@@ -161,6 +161,10 @@ class Classifier:
             self._others[gradient, draws, seed] = other
         return self._others[gradient, draws, seed]
 
+    def through(self, change: Callable[["Classifier"], "Classifier"]) -> "Classifier":
+        """What a function makes of this classifier; a view of one stays the same view, of what it makes of that."""
+        return change(self)
+
     def beside(self, excess: Callable[["Classifier", Any, Any], Any]) -> "Classifier":
         """The same classifier with a detector beside it, for an attack that must get past both.
 

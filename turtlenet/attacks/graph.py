@@ -56,12 +56,12 @@ def bound_graph(
         number = None if attempt is None else rest.pop(0)
         keys = random.keys(words, index)
         key = keys if number is None else nth_keys(keys, number)
-        batch = Batch(attack, model, x, y, ball.with_eps(eps), keys, key, number, classes)
+        batch = Batch(attack, model, x, y, ball.with_eps(eps), keys, key, number, classes).entered()
         result = work(batch, *rest)
         return batch.judged(result) if isinstance(result, SearchResult) else result
 
     # Seed, attempt and radius are arguments of the graph: one graph serves all restarts and a whole curve.
     sources = attack.sources(model)
-    place = (attack, name, type(ball), ball.low, ball.high, target is None, attempt is None, sources)
+    place = (attack, name, ball.place, target is None, attempt is None, sources)
     compiled = model.compiled(place, graph, sources)
     return functools.partial(compiled, *shared[:3], words, eps, *shared[3:], *more)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from turtlenet import balls, models, radius
 from turtlenet.attacks import Attack
 from turtlenet.attacks.advgan import generators_in, loaded_generator, trained_on
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.input_kind import IMAGE, InputKind, kind_of
@@ -36,19 +36,22 @@ def why_eps(victim: Classifier, norm: str, eps: float | str | None) -> str:
     return radius.usual(victim.input_shape, ball.usual, victim.bounds)[1] if eps is None else "given"
 
 
-def threat_for(victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | str | None) -> Ball:
+def threat_for(
+    victim: Classifier, attacks: Sequence[Attack], norm: str, eps: float | str | None, ball: Ball | None = None
+) -> Ball:
     """How far inputs may move; refuses attacks that cannot work there, or in a ball of their own.
 
     Args:
         victim: The classifier under attack.
         attacks: The attacks.
         norm, eps: See `ball_for`.
+        ball: The ball, where it is known already.
 
     Raises:
         SpecError, SettingError: See `ball_for`, and `Attack.check`.
         ModelError: A loss that needs more classes than the classifier has.
     """
-    ball = ball_for(victim, norm, eps)
+    ball = ball_for(victim, norm, eps) if ball is None else ball
     for each in attacks:
         each.check(victim, each.own_ball(ball, victim.input_shape))
     return ball
@@ -65,6 +68,8 @@ def describe_ball(
         why: Where the radius comes from, if that is worth a word.
         kind: What an input is; None tells it from the shape.
     """
+    if not is_plain(ball):
+        return why or f"{ball.norm}, {ball.eps:g} times each feature's own eps"
     words = [] if why in ("", "given") else [why]
     if shape is not None:
         share = ball.per_pixel(shape)

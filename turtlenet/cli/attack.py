@@ -10,6 +10,7 @@ from turtlenet.cli.options import (
     COUNT,
     check_file,
     device_options,
+    feature_options,
     framework,
     loading_options,
     settings_options,
@@ -26,6 +27,7 @@ from turtlenet.settings.train import ColumnSettings
 @threat_options
 @settings_options(ColumnSettings)
 @click.option("--normalize", help="What inputs are normalized by in front of MODEL: imagenet, mean=...,std=..., data.")
+@feature_options
 @device_options
 @loading_options
 @click.option("--gradient", default="adaptive", show_default=True, help="Of defences: adaptive, or naive.")
@@ -43,7 +45,10 @@ def command(
     split: str | None,
     data: str | None,
     norm: str | None,
-    bounds: tuple[float, float] | None,
+    bounds: Any,
+    features: str | None,
+    movable: str | None,
+    constraints: tuple[str, ...],
     head: str,
     precision: str | None,
     gradient: str,
@@ -61,39 +66,44 @@ def command(
     import numpy as np
 
     from turtlenet import attacks
+    from turtlenet.attacks.feature_memory import features_of
+    from turtlenet.attacks.feature_threat import Said
     from turtlenet.attacks.threat import ball_for
     from turtlenet.data.misfits import misfits
     from turtlenet.data.parts import choose, saw, trained_on
-    from turtlenet.data.prepare import load_data, normalized_for
+    from turtlenet.data.prepare import normalized_for
     from turtlenet.data.tables import reading_of
     from turtlenet.files import write_whole
     from turtlenet.gan.cache import ready
-    from turtlenet.models.as_classifier import as_classifier
-    from turtlenet.workflows.attack import attack_examples
+    from turtlenet.training.data.feature_data import check_for_features
+    from turtlenet.workflows.attack import attack_examples, ready_for_features
     from turtlenet.workflows.models import load_model
 
+    norm = "linf" if norm is None else norm
     columns = ColumnSettings(label=label, weight=weight, drop=drop, classes=classes)
     how = reading_of(columns, trained_on(model))
+    told = {"bounds": bounds, "eps": settings["eps"], "movable": movable, "features": features}
+    said = Said.by_user(**told, constraints=constraints).else_of(features_of(model))
     source: Any = model
     taken: Any = data
     if normalize is not None:
-        where: dict[str, Any] = {"bounds": bounds, "head": head, "how": how, "held_out": True}
+        where: dict[str, Any] = {"bounds": said.outer, "head": head, "how": how, "held_out": True}
         source, taken = normalized_for(load_model(model), normalize, data, **where)
-    victim = as_classifier(source, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
-    found = load_data(taken, victim, how=how)
+    seen = {"head": head, "precision": precision, "gradient": gradient, "draws": draws}
+    victim, found, threat = ready_for_features(source, said, norm, taken, reading=how, **seen)
     part = choose(found, split, [trained_on(model)])
     examples = part.take(limit or None)
     if not part.asked and saw(trained_on(model), part, found):
         click.echo(f"{model} was trained on these images: --split test takes others")
     examples = _but(examples, settings["target"])
-    norm = "linf" if norm is None else norm
     trained = {"eps": settings["eps"], "norm": norm, "seed": settings["seed"], "tell": click.echo, "head": head}
     made = ready(attacks.build(spec), model, victim, found, **trained)
-    ball = ball_for(victim, norm, settings["eps"])
+    ball = ball_for(victim, norm, settings["eps"]) if threat is None else threat.ball
+    check_for_features([made], ball)
     made.check(victim, made.own_ball(ball, victim.input_shape))
     for line in misfits(victim, examples, ball):
         click.echo(line)
-    outcome = attack_examples(victim, examples, made, norm=norm, **settings)
+    outcome = attack_examples(victim, examples, made, norm=norm, threat=threat, **settings)
     x, y = examples.batch(slice(None))
     prediction = outcome.logits.argmax(axis=1).astype("int32")
     arrays = {"x": x, "y": y, "x_adversarial": outcome.x, "prediction": prediction, "reached": outcome.reached}

@@ -31,6 +31,7 @@ __all__ = [
     "check_file",
     "data_option",
     "device_options",
+    "feature_options",
     "framework",
     "loading_options",
     "pixel_options",
@@ -126,6 +127,18 @@ def pixel_options(command: F, *norm: Any) -> F:
         click.option("--bounds", type=BOUNDS, help="Smallest and largest pixel, e.g. 0,255; told from the model."),
         click.option("--head", default="auto", show_default=True, help="auto, softmax, sigmoid or logits."),
         click.option("--seed", type=int, default=0, show_default=True, help="Repeats every draw."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def feature_options(command: F) -> F:
+    """Adds the options that say what each feature may do."""
+    options = [
+        click.option("--features", help="A file of features: name, low, high, eps, type, movable, group."),
+        click.option("--movable", help="The features that may move, with ; between them, or a file; all by default."),
+        click.option("--constraint", "constraints", multiple=True, help="A rule: integer:features=age;children, ..."),
     ]
     for option in reversed(options):
         command = option(command)

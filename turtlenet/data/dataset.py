@@ -31,6 +31,12 @@ class Data:
     test: Examples | None = None
     whole: Examples | None = None
 
+    def within(self, bounds: tuple[float, float]) -> "Data":
+        """The same data for a model of other bounds."""
+        kept = {id(each): each.within(bounds) for each in (self.train, self.test, self.whole) if each is not None}
+        parts = {name: kept.get(id(getattr(self, name))) for name in ("train", "test", "whole")}
+        return Data(self.name, **parts)
+
 
 def assemble(
     arrays: Mapping[str, Any],

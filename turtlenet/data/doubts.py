@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from turtlenet.balls import is_plain
 from turtlenet.data.fit import Fit
 from turtlenet.radius import size_words
 from turtlenet.reports.base import Doubt
@@ -45,10 +46,10 @@ def guessing(fit: Fit) -> Doubt | None:
     constant = f" The model answers class {given[0]} to all of them." if several and len(given) == 1 else ""
     return Doubt(
         code="no-better-than-guessing",
-        finding=f"Clean accuracy {hits / count:.3f} [{low:.3f}, {high:.3f}] on {fit.kind.count(count)} {how} {what}, "
-        f"which gives {guess:.3f}.{constant}",
-        advice=f"The {fit.kind.value} range, the labels or the order of {_parts(fit)} do not fit the model, or it is "
-        "not trained: give the data as it was trained on (--bounds LOW,HIGH; floats if they were standardised) before "
+        finding=f"Clean accuracy {hits / count:.3f} [{low:.3f}, {high:.3f}] on {fit.inputs.count(count)} {how} "
+        f"{what}, which gives {guess:.3f}.{constant}",
+        advice=f"The {fit.inputs.value} range, the labels or the order of {_parts(fit)} do not fit the model, or it "
+        "is not trained: give the data as it was trained on (--bounds LOW,HIGH; floats if they were standardised) before "
         "believing any number.",
     )
 
@@ -68,7 +69,7 @@ def relabeled(fit: Fit) -> Doubt | None:
     return Doubt(
         code="labels-in-another-order",
         finding=f"With the labels in another order ({_order(table, theirs)}) {found / count:.3f} of "
-        f"{fit.kind.count(count)} would be right instead of {hits / count:.3f}.",
+        f"{fit.inputs.count(count)} would be right instead of {hits / count:.3f}.",
         advice="Number the classes as the model was trained on (--classes A,B,...); classes that have names are "
         "numbered by their sorted names.",
     )
@@ -85,12 +86,14 @@ def _order(table: np.ndarray, theirs: np.ndarray) -> str:
 
 
 def _parts(fit: Fit) -> str:
-    return {"image": "channels", "table": "columns"}.get(fit.kind.name, "features")
+    return {"image": "channels", "table": "columns"}.get(fit.inputs.name, "features")
 
 
 def range_of_values(fit: Fit) -> Doubt | None:
     """Values that fill little of the bounds, or one side of them."""
-    span, values, inputs = fit.span, fit.kind.values, fit.kind.examples
+    span, values, inputs = fit.span, fit.inputs.values, fit.inputs.examples
+    if not is_plain(fit.ball):
+        return None
     low, high = span.bounds
     inside = f"[{span.low:.4g}, {span.high:.4g}] of [{low:g}, {high:g}]"
     ends = f"{math.floor(span.stored_low)},{max(math.ceil(span.stored_high), math.floor(span.stored_low) + 1)}"
@@ -99,8 +102,8 @@ def range_of_values(fit: Fit) -> Doubt | None:
             code="integers-far-below-their-peak",
             finding=f"All {span.dtype} {values} lie within {span.stored_low:g} to {span.stored_high:g}; scaled by "
             f"their peak of {span.peak:,} they fill only {inside}.",
-            advice=f"Unless the {inputs} are that {'dark' if fit.kind.pictured else 'low'}, give floats scaled as in "
-            f"training, or --bounds {ends} if the model takes the integers as they are.",
+            advice=f"Unless the {inputs} are that {'dark' if fit.inputs.pictured else 'low'}, give floats scaled as "
+            f"in training, or --bounds {ends} if the model takes the integers as they are.",
         )
     if span.fills < _SLIVER:
         unit = low == 0 <= span.low and 0.5 < span.high <= 1
@@ -131,8 +134,8 @@ def other_reading(fit: Fit) -> Doubt | None:
         return None
     return Doubt(
         code="another-reading-fits",
-        finding=f"With the {fit.kind.values} {found.how}, {found.accuracy:.3f} of {found.count} {fit.kind.examples} "
-        f"are right instead of {found.clean:.3f}.",
+        finding=f"With the {fit.inputs.values} {found.how}, {found.accuracy:.3f} of {found.count} "
+        f"{fit.inputs.examples} are right instead of {found.clean:.3f}.",
         advice=f"The data are not as the model was trained on: {found.mend}.",
     )
 
@@ -140,8 +143,10 @@ def other_reading(fit: Fit) -> Doubt | None:
 def radius(fit: Fit) -> Doubt | None:
     """A radius that is nothing, or everything, on the range of the values."""
     ball = fit.ball
+    if not is_plain(ball):
+        return None
     eps, share = float(ball.eps), ball.per_pixel(fit.shape)
-    kind, image = fit.kind, fit.kind.pictured
+    kind, image = fit.inputs, fit.inputs.pictured
     level = (ball.high - ball.low) / 255
     words = size_words(ball.norm, share, 255 * share if image else None, kind)
     what = f"eps {eps:g} in {ball.norm} on {kind.values} in [{ball.low:g}, {ball.high:g}]"

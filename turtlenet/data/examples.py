@@ -121,6 +121,12 @@ class Examples:
         """How much each example counts in training, float32 `(N,)`; None where all count alike."""
         return None if self._weights is None else self._weights[self._where]
 
+    def within(self, bounds: tuple[float, float]) -> "Examples":
+        """A view of the same examples for a model of other bounds."""
+        view = copy.copy(self)
+        view._pixels = self._pixels.within(bounds)
+        return view
+
     def weighted(self, weights: Any) -> "Examples":
         """A view whose examples count so much in training, times what they counted before.
 

@@ -12,7 +12,7 @@ from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.data.examples import Span
-from turtlenet.input_kind import IMAGE, InputKind
+from turtlenet.input_kind import IMAGE, InputKind, kind_of
 from turtlenet.reports.statistics import interval
 
 _Way = tuple[str, str, Callable[[np.ndarray], np.ndarray]]
@@ -57,7 +57,7 @@ class Fit:
         ball: The threat.
         shape: Of an input, without the batch.
         reading: A better one, if one was found.
-        kind: What an input is.
+        kind: What an input is; None where nothing but the shape tells.
     """
 
     labels: np.ndarray
@@ -67,7 +67,12 @@ class Fit:
     ball: Ball
     shape: tuple[int, ...]
     reading: Reading | None = None
-    kind: InputKind = IMAGE
+    kind: InputKind | None = None
+
+    @property
+    def inputs(self) -> InputKind:
+        """What an input is, and the words for it."""
+        return self.kind or kind_of(self.shape)
 
 
 def fit_of(

@@ -1,5 +1,6 @@
 """Images in whatever keeps them, read in slices as float32 within the model's bounds."""
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -93,6 +94,13 @@ class Pixels:
             if decided(self.dtype, widest, self.bounds, self._layout):
                 break
         return peak_of(self.dtype, widest, self.bounds, self._layout, self.name)
+
+    def within(self, bounds: tuple[float, float]) -> "Pixels":
+        """The same images within other bounds."""
+        other = copy.copy(self)
+        other.bounds = _checked_bounds(bounds)
+        vars(other).pop("peak", None)
+        return other
 
     def blocks(self, count: int) -> Iterator[slice]:
         """Slices of `range(count)`, each about 32 MB of pixels."""

@@ -17,9 +17,10 @@ from turtlenet.data.about import About
 from turtlenet.data.arrow import is_dataset
 from turtlenet.data.parts import choose
 from turtlenet.data.sets import from_tables
-from turtlenet.data.tables import PLAIN, Reading, features_of, is_frame
+from turtlenet.data.tables import PLAIN, Reading, features_of, is_frame, is_tabular
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
+from turtlenet.input_kind import TABLE, kind_of
 from turtlenet.models.classifier import pixel_bounds
 from turtlenet.models.normalize import check_plain, normalized, statistics, statistics_of
 
@@ -31,6 +32,10 @@ def split(examples: Examples, held_out: int, seed: int) -> tuple[Examples, Examp
 
 
 DataType: TypeAlias = PathType | tuple[Any, ...] | Examples | Data | Iterable[Any]
+
+
+UNBOUNDED = (-1e30, 1e30)
+"""Bounds of a table before its own are known."""
 
 
 DEFAULT_DATA = "mnist-sample"
@@ -170,9 +175,12 @@ def normalized_for(
     if spec is None:
         return model, data
     check_plain(model)
-    by = statistics(spec, bounds or pixel_bounds(model))
+    shape = tuple(model.input_shape[1:])
+    free = bounds is None and (is_tabular(data) or kind_of(shape) is TABLE)
+    within = bounds or (UNBOUNDED if free else pixel_bounds(model))
+    by = statistics(spec, within)
     if by is None:
-        loaded = load_data(data, models.classifier(model, bounds=bounds, head=head), weighted=True, how=how)
+        loaded = load_data(data, models.classifier(model, bounds=within, head=head), weighted=True, how=how)
         if loaded.train is None or (held_out and loaded.train is loaded.test):
             raise DataError(
                 f"Expected training data to normalize by, in {loaded.name}; got none: wrap the model first (turtlenet "

@@ -2,8 +2,10 @@
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from turtlenet.data.labels import numbered_classes
 from turtlenet.errors import DataError
 from turtlenet.input_kind import TABLE
 
+SUFFIXES = {".csv", ".tsv", ".parquet", ".pq"}
+"""What files of tables are called."""
 USUAL_LABELS = ("label", "class", "target", "y")
 """Columns that are taken for the label where none is named, if there is but one of them."""
 _SHOWN = 6
@@ -61,6 +65,15 @@ def reading_of(settings: Any, seen: Sequence[Mapping[str, Any]] = ()) -> Reading
 def is_frame(data: Any) -> bool:
     """Whether data are a frame of pandas, or what turns into one (polars, pyarrow)."""
     return hasattr(data, "columns") and (hasattr(data, "iloc") or hasattr(data, "to_pandas"))
+
+
+def is_tabular(data: Any) -> bool:
+    """Whether data are a table for certain, whatever the shape of the model's inputs: a frame, or a file of one."""
+    if isinstance(data, tuple) and data:
+        data = data[0]
+    if isinstance(data, (str, os.PathLike)):
+        return Path(os.fspath(data)).suffix.lower() in SUFFIXES
+    return is_frame(data) or getattr(getattr(data, "train", None), "kind", None) is TABLE
 
 
 def read_frame(

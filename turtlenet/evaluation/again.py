@@ -75,6 +75,11 @@ def _options(report: Report) -> dict[str, Any]:
         facts |= {"surrogates": len(own)} if threat.get("access") == "grey-box" else {}
     bounds = threat.get("bounds")
     facts["bounds"] = ",".join(map(exact, bounds)) if bounds else None
+    if isinstance(threat.get("features"), dict) or asked.get("features"):
+        # Files and the model's own knowledge give them; what was said beside those is said again.
+        facts |= {"eps": asked.get("eps"), "bounds": asked.get("bounds")}
+        facts |= {"features": asked.get("features"), "movable": asked.get("movable")}
+        facts["constraint"] = list(asked.get("constraints") or ())
     facts |= {"head": asked.get("head"), "data": _data(report), "split": asked.get("split")}
     facts |= {"limit": report.data.get("count"), "mode": report.mode, "seed": report.seed}
     # Without it, each attack of a model that hides its gradient would be run in both ways once more.

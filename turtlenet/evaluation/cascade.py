@@ -1,6 +1,7 @@
 """Runs attacks over a data set block by block: as a table, or as a cascade over the survivors."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.attacks.runner import Outcome, attack_all
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, FeatureBall, is_plain
 from turtlenet.batching import predict, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -203,8 +204,13 @@ class Cascade:
         ledger.loss[number, mine.rows] = _cross_entropy(outcome.logits, mine.y)
         found = np.flatnonzero(outcome.reached & ~far)
         full = self.ball.full
-        for name, values in distances(mine.x[found], outcome.x[found], full).items():
+        both = ball.in_units(mine.x[found]), ball.in_units(outcome.x[found])
+        for name, values in distances(*both, full).items():
             ledger.distance[name][number, mine.rows[found]] = values
+        if not is_plain(ball):
+            # No picture has features of several ranges.
+            ledger.distance["psnr"][number, mine.rows[found]] = np.nan
+            return
         seen = int(np.isfinite(ledger.distance["ssim"][number]).sum())
         few = found[: max(0, _SIMILARITIES - seen)]
         ledger.distance["ssim"][number, mine.rows[few]] = similarity(mine.x[few], outcome.x[few], full)
@@ -224,6 +230,10 @@ class _Block:
 
 def inside(ball: Ball, x: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """Whether perturbed images are finite and lie in the ball and the bounds, one float32 ulp apart, bool (n,)."""
+    if not is_plain(ball):
+        reach = float(ball.eps) * (1 + 1e-6) + slack(ball, x.shape[1:])
+        exact: np.ndarray = ball.holds(moved, x) & (ball.length(moved, x) <= reach)
+        return exact
     size = int(np.prod(x.shape[1:]))
     whole = np.isfinite(moved).reshape(len(x), size).all(axis=1)
     moved = np.where(np.isfinite(moved), moved, x)
@@ -238,6 +248,11 @@ def inside(ball: Ball, x: np.ndarray, moved: np.ndarray) -> np.ndarray:
 
 def slack(ball: Ball, shape: tuple[int, ...]) -> float:
     """How much a length in a ball's norm can grow by the rounding of each float32 pixel, in input units."""
+    if isinstance(ball, FeatureBall):
+        space = ball.space
+        ulps = np.spacing(np.maximum(np.abs(space.low), np.abs(space.high)).astype("float32"))
+        # In `linf` each feature is checked exactly.
+        return 0.0 if ball.order in (0, math.inf) else float(np.linalg.norm(ulps / space.width, ord=ball.order))
     # A number of values that change does not round.
     return _ulp(ball) * ball.span(int(np.prod(shape))) if ball.order else 0.0
 

@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import itertools
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, FeatureBall, is_plain
 from turtlenet.bars import Bar
 from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
@@ -87,7 +88,7 @@ def evaluate_classifier(
         DataError: Nothing to attack, or data that do not fit.
         SettingError, ModelError: An attack that cannot work on this model or in this norm.
     """
-    _check(model, examples, suite, ball, mode, labels)
+    _check(model, examples, suite, ball, mode, labels, quantize_pixels)
     examples.check()
     began = time.perf_counter()
     cascade = Cascade(
@@ -175,14 +176,29 @@ def evaluate_classifier(
     )
 
 
+def _ruled(ball: Ball) -> bool:
+    """Whether what a feature may be depends on what it was."""
+    return isinstance(ball, FeatureBall) and ball.space.bound
+
+
 def _size(ball: Ball, examples: Examples) -> dict[str, Any]:
     """What the radius means for a value; see `turtlenet.radius`."""
+    if not is_plain(ball):
+        return {"unit": "each feature's own eps" if len(set(ball.space.unit.tolist())) > 1 else "input units"}
     share = ball.per_pixel(examples.shape)
     levels = 255 * share if examples.kind.pictured and ball.norm != "l0" else None
     return {"eps_share": round(share, 9), "eps_gray_levels": None if levels is None else round(levels, 6)}
 
 
-def _check(model: Classifier, examples: Examples, suite: Sequence[Attack], ball: Ball, mode: str, labels: str) -> None:
+def _check(
+    model: Classifier,
+    examples: Examples,
+    suite: Sequence[Attack],
+    ball: Ball,
+    mode: str,
+    labels: str,
+    quantize_pixels: bool,
+) -> None:
     if not suite:
         raise SettingError("Expected at least one attack; got none.")
     for value, known, what in ((mode, MODES, "mode"), (labels, LABELS, "labels")):
@@ -192,6 +208,8 @@ def _check(model: Classifier, examples: Examples, suite: Sequence[Attack], ball:
         raise DataError(
             f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."
         )
+    if quantize_pixels and not is_plain(ball):
+        raise SettingError("Expected one radius and bounds for all features for pixels of 8 bits; got one for each.")
     for attack in suite:
         own = attack.own_ball(ball, model.input_shape)
         attack.check(model, own)
@@ -230,6 +248,7 @@ def _run(
 def _identity(cascade: Cascade, model: Classifier, about: dict[str, Any], digest: str) -> str:
     """Everything that decides a verdict, as one hash."""
     ball = [cascade.ball.norm, float(cascade.ball.eps), cascade.ball.low, cascade.ball.high]
+    ball += [] if is_plain(cascade.ball) else [cascade.ball.space.digest]
     settings = [attack.to_dict() for attack in cascade.attacks]
     files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
     how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
@@ -301,7 +320,8 @@ def _evidence(
         ledger=ledger,
         num_classes=model.num_classes,
         curve=points,
-        widest=round(cascade.ball.widest(examples.shape), 6),
+        # With rules no ball holds every input there is.
+        widest=math.inf if _ruled(cascade.ball) else round(cascade.ball.widest(examples.shape), 6),
         probe=seen,
         probed=len(x),
         doubled=twice,

@@ -55,7 +55,8 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
             return losses.cross_entropy(label, logits), logits
 
         before, logits, slope = backend.input_gradient(loss, point)
-        moved = ball.inside(point + 0.1 * ball.eps * ball.steepest(slope, point))
+        ahead = ball.inside(point + 0.1 * ball.eps * ball.steepest(slope, point))
+        moved = ball.feasible(ahead, point)
         after = model(moved)
         rise = losses.cross_entropy(label, after) - before
         steepest = ops.max(ops.abs(ops.reshape(slope, (ops.shape(slope)[0], -1))), axis=1)

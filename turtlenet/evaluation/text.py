@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from turtlenet.data.doubts import FIT_CHECKS
 from turtlenet.input_kind import InputKind, kind_named
@@ -72,12 +72,26 @@ def threat(report: Report) -> str:
     facts = report.threat
     eps = facts.get("eps")
     line = f"{str(facts.get('norm', '')).capitalize()} eps {eps:g}" if eps is not None else "unknown threat"
+    if isinstance(facts.get("features"), dict):
+        return clean(f"{line}, {_by_feature(facts)}")
     bounds = facts.get("bounds")
     line = f"{line} in [{bounds[0]:g}, {bounds[1]:g}]" if bounds else line
     words = [size_words(str(facts.get("norm")), facts.get("eps_share"), facts.get("eps_gray_levels"), kind(report))]
     words += [str(facts.get("eps_from") or "given").removeprefix("given")]
     more = "; ".join(filter(None, words))
     return clean(f"{line} ({more})" if more else line)
+
+
+def _by_feature(facts: dict[str, Any]) -> str:
+    """How far the features may move where each has a radius, bounds or rules of its own."""
+    told = facts["features"]
+    radii = [each for each in told.get("eps") or () if isinstance(each, int | float)]
+    unit = str(facts.get("unit") or "each feature's own eps")
+    words = [f"in units of {unit} ({min(radii):g} to {max(radii):g}; {facts.get('eps_from')})"] if radii else []
+    words.append(f"bounds by feature ({facts.get('bounds_from')})")
+    rules = [str(each.get("name")) for each in told.get("constraints") or () if isinstance(each, dict)]
+    words += [f"rules {', '.join(dict.fromkeys(rules))}"] if rules else []
+    return ", ".join(words)
 
 
 def names(reports: Sequence[Report]) -> list[str]:

@@ -35,6 +35,10 @@ def copy(model: keras.Model) -> keras.Model:
         for mine, theirs in pairs:
             # An array of its own: a step of JAX's gives away those that it is given.
             theirs.assign(keras.ops.convert_to_numpy(mine))
+        for layer in twin._flatten_layers():
+            if isinstance(layer, keras.layers.Normalization):
+                # What it works out from its weights once is to be worked out from these.
+                layer.finalize_state()
     except Exception as error:  # A class of the user's own raises what it likes.
         reason = " ".join(str(error).partition("\n")[0].split())[:200].rstrip(".") or type(error).__name__
         raise NoTwinError(f"Expected a model that Keras can rebuild from its config; got: {reason}.") from None

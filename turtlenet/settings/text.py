@@ -21,6 +21,7 @@ _WORDS = {
     "plain": "text",
     "radius": "radius",
 }
+_FILES = (".csv", ".toml")
 
 
 def word_of(reader: Callable[[str], Any]) -> str:
@@ -37,11 +38,17 @@ def number(text: str) -> float:
 
 
 def radius(text: str) -> float | str:
-    """A radius: `0.3`, `8/255`, `8px` or `3%`; it stays a text where only the bounds tell what it is."""
+    """A radius: `0.3`, `8/255`, `8px` or `3%`; it stays a text where only the bounds tell what it is.
+
+    One for each feature, with commas between them, or a file of features stays a text too.
+    """
     value = parse_value(text)
     if _is_number(value):
         return float(value)
-    parsed(text)
+    if text.lower().endswith(_FILES):
+        return text
+    for part in text.split(","):
+        parsed(part)
     return text
 
 
@@ -99,8 +106,10 @@ def names(text: str) -> tuple[str, ...]:
     return found
 
 
-def bounds(text: str) -> tuple[float, float]:
-    """Two numbers with a comma: `0,255`."""
+def bounds(text: str) -> tuple[float, float] | str:
+    """Two numbers with a comma: `0,255`; such pairs with `;` between them or a file of features stay a text."""
+    if ";" in text or text.lower().endswith(_FILES):
+        return text
     values = [parse_value(part) for part in text.split(",")]
     if len(values) != 2 or not all(map(_is_number, values)):
         raise SettingError(f"Expected the smallest and the largest pixel, such as 0,1 or 0,255; got {text!r}.")

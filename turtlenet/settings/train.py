@@ -9,7 +9,17 @@ from turtlenet.radius import FORMS
 from turtlenet.ranges import count, number, one_of, share
 from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
-from turtlenet.settings.later import Attack, Augmentation, Callback, Conversion, Defence, ModelType, Objective, Wrapper
+from turtlenet.settings.later import (
+    Attack,
+    Augmentation,
+    Callback,
+    Constraint,
+    Conversion,
+    Defence,
+    ModelType,
+    Objective,
+    Wrapper,
+)
 
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 ON_COLLAPSE = ("tell", "stop", "recover")
@@ -76,6 +86,56 @@ class InputSettings(ColumnSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeatureSettings(InputSettings):
+    """The same, for each feature or channel by itself where they differ, and what may move."""
+
+    eps: Any = setting(
+        None,
+        f"Radius of the ball in {FORMS}; one for each feature or channel with commas between them, or a file.",
+        more="In Python also an array that broadcasts to an input. None takes 0.3 for gray images and 8/255 for "
+        "others, times the pixel range; for a table that of the features, else that of the model's training, else a "
+        "quarter of each feature's standard deviation on the training data.",
+        read=text.radius,
+        toml=float | str,
+        identity="never",
+    )
+    bounds: Any = setting(
+        None,
+        "Smallest and largest pixel, e.g. 0,255; one such pair for each feature, with ; between them, or a file.",
+        more="In Python also two arrays that broadcast to an input. None tells them from the model; for a table from "
+        "its training, else from the training data with a margin.",
+        read=text.bounds,
+        recipe=False,
+        identity="never",
+    )
+    features: Any = setting(
+        None,
+        "A file of features, .csv or .toml, with any of name, low, high, eps, type, movable, group.",
+        more="In Python also a `turtlenet.features.Features`.",
+        read=str,
+        recipe=False,
+        identity="never",
+    )
+    movable: Any = setting(
+        None,
+        "The features that may move, by name or place with ; between them; or a file. All by default.",
+        more="In Python also booleans that broadcast to an input.",
+        read=str,
+        recipe=False,
+        identity="never",
+    )
+    constraints: Sequence[str | Constraint] = setting(
+        (),
+        "A rule for what an attack makes of an input: integer:features=age;children, one-hot:..., grow:..., ...",
+        more="Specs or `Constraint`s; see `turtlenet.constraints`.",
+        flag="--constraint",
+        many=True,
+        recipe=False,
+        identity="never",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ThreatSettings(InputSettings):
     """The ball, and what a model's inputs and outputs are."""
 
@@ -126,7 +186,7 @@ class ScheduleSettings(LengthSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(ScheduleSettings, ThreatSettings):
+class TrainSettings(ScheduleSettings, FeatureSettings, ThreatSettings):
     """How `turtlenet train` hardens a model."""
 
     recipe: str | None = setting(

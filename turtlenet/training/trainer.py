@@ -218,7 +218,7 @@ class Trainer(backend.Steps, keras.Model):
             own = random.fold_in(key, replay)
 
             def loss(own: Any = own) -> tuple[Any, Any]:
-                adversarial = ops.clip(x + self.carried.value, ball.low, ball.high)
+                adversarial = ball.feasible(ball.inside(x + self.carried.value), x)
                 losses, logits = objective.total(self.classifier, x, adversarial, y, key=own)
                 total = ops.sum(losses if weight is None else losses * weight) / mass
                 return self.optimizer.scale_loss(total + ops.sum([0.0, *self.network.losses])), (losses, logits)

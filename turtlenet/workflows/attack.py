@@ -1,20 +1,26 @@
 """What a Keras project calls; the command line calls the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet.attacks import Attack
+from turtlenet.attacks.feature_memory import features_of
+from turtlenet.attacks.feature_threat import FeatureThreat, Said
 from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
+from turtlenet.constraints import Constraint
+from turtlenet.data import Data
 from turtlenet.data.prepare import load_data
+from turtlenet.data.tables import PLAIN, Reading, is_tabular
 from turtlenet.errors import DataError, at_least
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, as_classifier
+from turtlenet.training.data.feature_data import with_features
 
 
 @checked()
@@ -24,9 +30,12 @@ def attack(
     y: Any,
     spec: str | Attack = "pgd",
     *,
-    eps: float | str | None = None,
+    eps: Any = None,
     norm: str = "linf",
-    bounds: tuple[float, float] | None = None,
+    bounds: Any = None,
+    features: Any = None,
+    movable: Any = None,
+    constraints: Sequence[str | Constraint] = (),
     head: str = "auto",
     precision: str | None = None,
     gradient: str | None = None,
@@ -47,7 +56,8 @@ def attack(
         y: True labels, integers (n,) or one-hot (n, classes).
         spec: The attack. `advgan` without a generator trains one on the images first, and keeps it for the next time.
         eps: Radius; see `harden_model`.
-        norm, bounds, head: See `harden_model`.
+        norm, bounds, features, movable, constraints, head: See `harden_model`; what is said nowhere is that of the
+            model's training, where it is known.
         precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
         gradient: How the gradient of defences is taken: `adaptive` (the default), or `naive` as the papers did.
         draws: How many draws of random defences an answer and its gradient are the mean of: 10, or those of a
@@ -61,13 +71,42 @@ def attack(
         Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds.
     """
     draws = 10 if draws is None and not isinstance(model, Classifier) else draws
-    victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
-    data = load_data((x, y), victim)
+    said = Said.by_user(bounds=bounds, eps=eps, movable=movable, constraints=constraints, features=features)
+    seen: dict[str, Any] = {"head": head, "precision": precision, "gradient": gradient, "draws": draws}
+    victim, data, threat = ready_for_features(model, said.else_of(features_of(model)), norm, (x, y), **seen)
     how: dict[str, Any] = {"eps": eps, "norm": norm, "head": head, "seed": seed, "tell": tell}
     made = ready(attack_family.build(spec), model, victim, data, **how)
-    return attack_examples(
-        victim, data.test, made, eps=eps, norm=norm, seed=seed, target=target, batch_size=batch_size
-    ).x
+    how = {"eps": eps, "norm": norm, "seed": seed, "target": target, "batch_size": batch_size}
+    return attack_examples(victim, data.test, made, **how, threat=threat).x
+
+
+def ready_for_features(
+    model: ModelType, said: Said, norm: str, data: Any, *, reading: Reading = PLAIN, **how: Any
+) -> tuple[Classifier, Data, FeatureThreat | None]:
+    """A model, its data, and what an attack may do to each feature; see `with_features`.
+
+    Args:
+        model: The model.
+        said: What is known of the features.
+        norm: Name of the norm.
+        data: The data, in any form.
+        reading: Which columns of a table are what.
+        **how: See `as_classifier`.
+    """
+    victim = as_classifier(model, bounds=said.outer, **how)
+
+    def made(bounds: tuple[float, float]) -> Classifier:
+        return victim if isinstance(model, Classifier) else as_classifier(model, bounds=bounds, **how)
+
+    return with_features(
+        said,
+        norm,
+        victim,
+        made,
+        lambda each: load_data(data, each, how=reading),
+        training=False,
+        table=is_tabular(data),
+    )
 
 
 def attack_examples(
@@ -75,19 +114,23 @@ def attack_examples(
     examples: Any,
     spec: str | Attack,
     *,
-    eps: float | str | None,
+    eps: Any,
     norm: str,
     seed: int,
     target: Any = None,
     batch_size: int | None = 256,
+    threat: FeatureThreat | None = None,
 ) -> Outcome:
     """Attacks examples that are in memory; gives the logits and the cost too."""
     at_least(1, batch_size=1 if batch_size is None else batch_size)
     at_least(0, seed=seed)
     made = attack_family.build(spec)
-    ball = made.own_ball(ball_for(victim, norm, eps), victim.input_shape)
+    whole = ball_for(victim, norm, eps) if threat is None else threat.ball
+    ball = made.own_ball(whole, victim.input_shape)
     made.check(victim, ball)
     examples.check()
+    if threat is not None:
+        threat.check(examples)
     pixels, labels = examples.batch(slice(None))
     wanted = None if target is None else _targets(target, labels, victim.num_classes)
     return attack_all(made, victim, pixels, labels, ball=ball, seed=seed, target=wanted, batch_size=batch_size)

@@ -10,17 +10,20 @@ from typing import Any
 from turtlenet import attacks as attack_family
 from turtlenet import balls, models
 from turtlenet.attacks import Attack, suites
+from turtlenet.attacks.feature_defaults import is_table
+from turtlenet.attacks.feature_memory import features_of
+from turtlenet.attacks.feature_threat import FeatureThreat, Said
 from turtlenet.attacks.threat import check_generators, threat_for, why_eps
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for, normalized_for
-from turtlenet.data.tables import reading_of
+from turtlenet.data.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
-from turtlenet.evaluation.again import loading
+from turtlenet.evaluation.again import exact, loading
 from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
@@ -29,6 +32,7 @@ from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
+from turtlenet.training.data.feature_data import check_for_features, facts, with_features
 from turtlenet.training.surrogates.substitute import Substitution, substitution
 
 DEFAULT_SUITE = "quick"
@@ -69,8 +73,9 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     specs = suites.expand([*chosen.attacks, *plan.attacks])
     kind, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
+    said = _said(plan, radius, given)
     how: dict[str, Any] = {
-        "bounds": plan.bounds,
+        "bounds": said.outer,
         "head": plan.head,
         "precision": plan.precision,
         "gradient": plan.gradient,
@@ -82,7 +87,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     reading = reading_of(plan, next(filter(None, reversed(seen)), ()))
     named, taken = data, list(given)
     for number, one in enumerate(given if plan.normalize is not None else ()):
-        where: dict[str, Any] = {"bounds": plan.bounds, "head": plan.head, "how": reading, "held_out": True}
+        where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": reading, "held_out": True}
         taken[number], data = normalized_for(in_memory(one), plan.normalize, data, **where)
     victims = [as_classifier(one, **how, draws=count) for one, count in zip(taken, drawn, strict=True)]
     if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
@@ -90,8 +95,15 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     if _at_levels(plan.suite, plan.attacks, kind, victims):
         specs = [*specs, _AT_LEVELS]
     made = [attack_family.build(spec) for spec in specs]
+    prepared = [
+        _prepared(said, kind, victim, one, data, reading, {**how, "draws": count})
+        for victim, one, count in zip(victims, taken, drawn, strict=True)
+    ]
+    by_feature = [each is not None for each in prepared]
+    victims = [victim if each is None else each[0] for victim, each in zip(victims, prepared, strict=True)]
+    found = load_for(data, victims, reading) if not all(by_feature) else [each[1] for each in prepared if each]
+    by_feature_threats = [None if each is None else each[2] for each in prepared]
     # What a grey-box attacker trains on is not attacked.
-    found = load_for(data, victims, reading)
     scored = [
         choose(each, plan.split, seen, held_out=plan.held_out or kind_of_access != "white-box") for each in found
     ]
@@ -103,13 +115,25 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         [ready(each, one, victim, data, **trained) for each in made]
         for one, victim, data in zip(given, victims, found, strict=True)
     ]
-    threats = [threat_for(victim, own, kind, radius) for victim, own in zip(victims, owns, strict=True)]
+    threats = [
+        threat_for(victim, own, kind, radius, None if threat is None else threat.ball)
+        for victim, own, threat in zip(victims, owns, by_feature_threats, strict=True)
+    ]
     if kind_of_access != "white-box":
         check_generators(owns[0], given[0], victims[0], kind_of_access)
+    for own, ball in zip(owns, threats, strict=True):
+        check_for_features(own, ball)
     looked_at = _looked_at(plan.perceptibility, victims, threats[0])
     for examples in parts:
         examples.check()
-    for line in dict.fromkeys(line for each in zip(victims, parts, threats, strict=True) for line in misfits(*each)):
+    notes = [
+        line
+        for threat, examples in zip(by_feature_threats, parts, strict=True)
+        if threat is not None
+        for line in threat.check(examples)
+    ]
+    notes += [line for each in zip(victims, parts, threats, strict=True) for line in misfits(*each)]
+    for line in dict.fromkeys(notes):
         plan.tell(line)
     same: dict[str, Any] = {
         "specs": [str(spec) for spec in specs],
@@ -137,13 +161,64 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         else:
             reports.append(evaluate_classifier(victim, examples, suited, ball, **own))
         told = {"data": _named(named), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
+        told |= {} if is_plain(ball) else _asked(plan)
         told["surrogate_dir"] = str(folder) if folder else None
         reports[-1] = _scored(reports[-1], scored[number], saw(seen[number], scored[number], found[number]), told)
     reports = [
-        dataclasses.replace(each, threat={**each.threat, "eps_from": why_eps(victim, kind, radius)})
-        for each, victim in zip(reports, victims, strict=True)
+        dataclasses.replace(
+            each, threat={**each.threat, "eps_from": why_eps(victim, kind, radius), **facts(threat, ball)}
+        )
+        for each, victim, threat, ball in zip(reports, victims, by_feature_threats, threats, strict=True)
     ]
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
+
+
+def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> Said:
+    """What is said of the features: by the user, else by the first model's file that says any."""
+    said = Said.by_user(
+        bounds=plan.bounds, eps=eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
+    )
+    return said.else_of(next((told for told in map(features_of, given) if told), None))
+
+
+def _asked(plan: EvaluateSettings) -> dict[str, Any]:
+    """What was asked for of the features, as plain data."""
+    said = {name: getattr(plan, name) for name in ("eps", "bounds", "features", "movable")}
+    words = {name: None if value is None else _word(value) for name, value in said.items()}
+    return {**words, "constraints": list(map(str, plan.constraints))}
+
+
+def _word(value: Any) -> str:
+    return (
+        ",".join(map(exact, value))
+        if isinstance(value, tuple)
+        else exact(value)
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def _prepared(
+    said: Said,
+    norm: str,
+    victim: Classifier,
+    one: ModelType,
+    data: DataType | None,
+    reading: Reading,
+    how: dict[str, Any],
+) -> tuple[Classifier, Any, FeatureThreat] | None:
+    """A model, data and threat where features are looked at one by one; None where they are not."""
+    table = is_tabular(data)
+    if not (said or table or is_table(victim.input_shape)):
+        return None
+
+    def made(bounds: tuple[float, float]) -> Classifier:
+        return victim if isinstance(one, Classifier) else as_classifier(one, **{**how, "bounds": bounds})
+
+    ready_victim, found, threat = with_features(
+        said, norm, victim, made, lambda each: load_for(data, [each], reading)[0], training=False, table=table
+    )
+    return None if threat is None else (ready_victim, found, threat)
 
 
 def _named(data: DataType | None) -> str | None:
@@ -198,8 +273,10 @@ def _looked_at(count: int | None, victims: Sequence[Classifier], ball: Ball) -> 
     """For how many images the smallest adversarial example is searched."""
     if count is None:
         compared = len(victims) > 1 and any(models.defences_of(each.model) for each in victims)
-        return PERCEPTIBILITY if compared and ball.norm in attack_family.PGD.norms else 0
+        return PERCEPTIBILITY if compared and ball.norm in attack_family.PGD.norms and is_plain(ball) else 0
     at_least(0, perceptibility=count)
+    if count and not is_plain(ball):
+        raise SettingError("Expected one radius and bounds for all features to search how visible changes are.")
     if count:
         attack_family.PGD().check(victims[0], ball)
     return count

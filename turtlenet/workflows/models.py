@@ -6,6 +6,8 @@ from typing import Any
 import keras
 
 from turtlenet import models
+from turtlenet.attacks.feature_memory import features_of, remember_features
+from turtlenet.attacks.feature_threat import FEATURES
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.parts import TRAINED_ON, remember, trained_on
@@ -31,6 +33,7 @@ def load_model(path: PathType, **settings: Any) -> keras.Model:
     """
     model = models.load(path, **settings)
     remember(model, trained_on(path))
+    remember_features(model, features_of(path))
     return model
 
 
@@ -49,8 +52,9 @@ def save_model(
     Raises:
         OutputError: The path cannot be written, or has another suffix.
     """
-    seen = trained_on(model)
-    models.save(in_memory(model), path, {**({TRAINED_ON: seen} if seen else {}), **(provenance or {})})
+    seen, features = trained_on(model), features_of(model)
+    known = {**({TRAINED_ON: seen} if seen else {}), **({FEATURES: features} if features else {})}
+    models.save(in_memory(model), path, {**known, **(provenance or {})})
 
 
 @checked()
@@ -79,4 +83,5 @@ def wrap(
     plain, _ = normalized_for(in_memory(model), normalize, data, bounds=bounds, head="auto", how=how)
     wrapped = models.wrap(plain, defences, bounds)
     remember(wrapped, trained_on(model))
+    remember_features(wrapped, features_of(model))
     return wrapped

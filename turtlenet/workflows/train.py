@@ -13,6 +13,8 @@ import numpy as np
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
 from turtlenet.attacks import Attack
+from turtlenet.attacks.feature_memory import remember_features
+from turtlenet.attacks.feature_threat import Said
 from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
 from turtlenet.balls import Ball
 from turtlenet.bars import aside
@@ -23,7 +25,7 @@ from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import note, remember, trained_on
 from turtlenet.data.prepare import DataType, hold_out, load_data, load_extra, normalized_for
-from turtlenet.data.tables import Reading, reading_of
+from turtlenet.data.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
@@ -31,6 +33,7 @@ from turtlenet.settings.base import takes
 from turtlenet.settings.train import TrainSettings
 from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives
 from turtlenet.training.data import augmentation as augmentation_family
+from turtlenet.training.data.feature_data import check_for_features, with_features
 from turtlenet.training.data.stream import Extra, Stream
 from turtlenet.training.objective.attack_pool import check_without_ball, drawn_from
 from turtlenet.training.run import recipes
@@ -82,7 +85,14 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     schedule = plan.only(Schedule, batch_size=plan.batch_size or 128, epochs=plan.epochs or _EPOCHS)
     seconds = None if plan.time is None else parsed_time(plan.time)
     models.check_precision(plan.precision)
-    bounds, head = plan.bounds, plan.head
+    said = Said.by_user(
+        bounds=plan.bounds,
+        eps=plan.eps,
+        movable=plan.movable,
+        constraints=plan.constraints,
+        features=plan.features,
+    )
+    bounds, head = said.outer, plan.head
     if isinstance(model, Classifier):
         bounds, head = bounds or model.bounds, model.told if head == "auto" else head
     how = reading_of(plan, trained_on(model))
@@ -98,13 +108,24 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
         change.check(victim.input_shape, victim.bounds)
     computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
-    known = models.classifier(before, bounds=victim.bounds, head=head) if plan.defences else victim
-    found = load_data(data, victim, judge=known, weighted=True, how=how)
+    known = models.classifier(before, bounds=victim.bounds, head=head) if plan.defences else None
+    victim, found, threat = with_features(
+        said,
+        plan.norm,
+        victim,
+        lambda bounds: models.classifier(hardened, bounds=bounds, head=head),
+        lambda victim: load_data(data, victim, judge=known or victim, weighted=True, how=how),
+        training=True,
+        table=is_tabular(data),
+    )
+    known = known or victim
     lesson = _lesson(found, before, victim, plan, how)
     first = backend.process()[0] == 0
     tell = aside(plan.tell) if first else _silent
-    ball = ball_for(victim, plan.norm, plan.eps)
+    ball = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
     attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
+    check_for_features([attack], ball)
+    notes = [line for part in (lesson.examples, lesson.held_out) if part and threat for line in threat.check(part)]
     checkpoint = Path(plan.checkpoint) if plan.checkpoint else None
     with tempfile.TemporaryDirectory() as nowhere:
         files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
@@ -145,7 +166,8 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
             if not whole:
                 objective = dataclasses.replace(objective, warmup_steps=_warmup(plan, lesson.steps(schedule)[1]))
         expected = cost(objective)
-        opening = _opening(plan, lesson, objective, victim, known, shields)
+        why = why_eps(victim, plan.norm, plan.eps) if threat is None else threat.describe()
+        opening = [*_opening(plan, lesson, objective, victim, known, shields, why), *notes]
         opening += [f"around the objective: {', '.join(map(str, wrappers))}"] if wrappers else []
         opening += [f"augment: {', '.join(map(str, augment))}"] if augment else []
         words = f"; chosen for {plan.time}: {schedule.epochs} epochs, {objective.attack}" if plan.time else ""
@@ -188,6 +210,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     recipe |= {name: value for name, value in plan.noted(always=False).items() if name not in recipe}
     learned = [found] if lesson.extra is None else [found, Data(lesson.facts["name"], train=lesson.extra.examples)]
     remember(hardened, [*trained_on(model), *map(note, learned)])
+    remember_features(hardened, None if threat is None else threat.to_dict())
     return hardened, dataclasses.replace(run, recipe=recipe)
 
 
@@ -284,9 +307,10 @@ def _opening(
     victim: Classifier,
     known: Classifier,
     shields: Sequence[str],
+    why: str,
 ) -> list[str]:
     """What is told when training starts, a line each."""
-    why, kind = why_eps(victim, plan.norm, plan.eps), lesson.examples.kind
+    kind = lesson.examples.kind
     lines = [
         f"data: {lesson.examples.describe()}; {lesson.validation:,} held out for validation",
         f"threat: {describe_ball(objective.ball, victim.input_shape, why, kind)}; attack {objective.attack}",

@@ -11,7 +11,7 @@ from keras import ops
 from turtlenet import losses, random
 from turtlenet.arguments import check_fields
 from turtlenet.attacks import Attack
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError, SpecError, did_you_mean
 from turtlenet.ranges import check_ranges, count, number, one_of, share
@@ -228,6 +228,8 @@ class Objective(abc.ABC):
         """The registered name and every setting, for JSON."""
         settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         ball = {"norm": self.ball.norm, "eps": self.ball.eps, "bounds": [self.ball.low, self.ball.high]}
+        if not is_plain(self.ball):
+            ball["features"] = self.ball.space.digest  # type: ignore[attr-defined]
         return {"name": objectives.name_of(type(self)), **settings, "attack": self.attack.to_dict(), "ball": ball}
 
 
