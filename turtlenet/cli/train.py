@@ -18,7 +18,8 @@ from turtlenet.cli.options import (
 from turtlenet.errors import OutputError
 from turtlenet.settings.train import TrainSettings
 
-_THREAT = ("data", "eps", "norm", "bounds", "head", "precision", "seed")
+_COLUMNS = ("label", "weight", "drop", "classes")
+_THREAT = (*_COLUMNS, "data", "eps", "norm", "bounds", "head", "precision", "seed")
 
 
 @click.command("train")
@@ -37,7 +38,7 @@ def command(model: str, out: Path | None, report: Path | None, limit: int, **giv
     from turtlenet.files import check_folder
     from turtlenet.training.run.recipes import with_recipe
     from turtlenet.workflows.evaluate import evaluate
-    from turtlenet.workflows.models import load_model, save_model
+    from turtlenet.workflows.models import load_model, save_model, wrap
     from turtlenet.workflows.train import harden_model
 
     settings = with_recipe(given)
@@ -58,7 +59,13 @@ def command(model: str, out: Path | None, report: Path | None, limit: int, **giv
     click.echo(_summary(run, target))
     if report:
         threat = {key: settings[key] for key in _THREAT if key in settings}
-        result = evaluate([model, kept], limit=limit or None, held_out=True, **threat)
+        first = model
+        if settings.get("normalize") is not None:
+            columns = {key: settings[key] for key in _COLUMNS if key in settings}
+            limits = settings.get("bounds")
+            how = {"data": settings.get("data"), "bounds": limits if isinstance(limits, tuple) else None}
+            first = wrap(model, normalize=settings["normalize"], **how, **columns)
+        result = evaluate([first, kept], limit=limit or None, held_out=True, **threat)
         if speaks():
             result.save(report)
         click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")

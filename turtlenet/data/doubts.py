@@ -49,8 +49,8 @@ def guessing(fit: Fit) -> Doubt | None:
         finding=f"Clean accuracy {hits / count:.3f} [{low:.3f}, {high:.3f}] on {fit.inputs.count(count)} {how} "
         f"{what}, which gives {guess:.3f}.{constant}",
         advice=f"The {fit.inputs.value} range, the labels or the order of {_parts(fit)} do not fit the model, or it "
-        "is not trained: give the data as it was trained on (--bounds LOW,HIGH; floats if they were standardised) before "
-        "believing any number.",
+        "is not trained: give the data as it was trained on (--bounds LOW,HIGH; floats if they were standardised, or "
+        "--normalize) before believing any number.",
     )
 
 
