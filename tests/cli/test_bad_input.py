@@ -39,7 +39,7 @@ THREATS = [
     ("--data outside.npz", "Expected pixels within [0, 1]; got values from"),
     ("--data wide.npz", "pass --bounds 0,255"),
     ("--data empty.npz", "Expected at least one image"),
-    ("--data folder", "Expected .npy arrays, or folders of images by class"),
+    ("--data folder", "Expected .npy arrays, tables train"),
     ("--data other-keys.npz", "got images, labels"),
     ("--data text.npz", "Expected arrays that can be read in text.npz"),
     ("--data absent.npz", "Expected a data set at absent.npz; there is no such file"),

@@ -9,6 +9,7 @@ from turtlenet.attacks.advgan import generators_in, loaded_generator, trained_on
 from turtlenet.balls import Ball, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
+from turtlenet.input_kind import IMAGE, InputKind, kind_of
 from turtlenet.models.as_classifier import ModelType, about_model
 
 
@@ -62,22 +63,26 @@ def ball_facts(ball: Ball) -> dict[str, Any]:
     return {"norm": ball.norm, "eps": float(ball.eps), "bounds": [ball.low, ball.high]}
 
 
-def describe_ball(ball: Ball, shape: tuple[int, ...] | None = None, why: str = "") -> str:
+def describe_ball(
+    ball: Ball, shape: tuple[int, ...] | None = None, why: str = "", kind: InputKind | None = None
+) -> str:
     """`linf, eps 0.3, pixels in [0, 1] (76.5 gray levels of 255, 30 % of the range)`.
 
     Args:
         ball: The threat.
         shape: Of an input, without the batch; None says no more than the ball does.
         why: Where the radius comes from, if that is worth a word.
+        kind: What an input is; None tells it from the shape.
     """
     if not is_plain(ball):
         return why or f"{ball.norm}, {ball.eps:g} times each feature's own eps"
     words = [] if why in ("", "given") else [why]
     if shape is not None:
         share = ball.per_pixel(shape)
-        words.insert(0, radius.size_words(ball.norm, share, 255 * share if radius.is_image(shape) else None))
+        kind = kind or kind_of(shape)
+        words.insert(0, radius.size_words(ball.norm, share, 255 * share if kind.pictured else None, kind))
     more = f" ({'; '.join(words)})" if words else ""
-    return f"{ball.norm}, eps {ball.eps:g}, pixels in [{ball.low:g}, {ball.high:g}]{more}"
+    return f"{ball.norm}, eps {ball.eps:g}, {(kind or IMAGE).values} in [{ball.low:g}, {ball.high:g}]{more}"
 
 
 def check_generators(attacks: Sequence[Attack], model: ModelType, victim: Classifier, access: str) -> None:

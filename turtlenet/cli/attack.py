@@ -31,6 +31,7 @@ def command(model: str, out: Path, **given: Any) -> None:
         write_whole(out, lambda file: np.savez_compressed(file, **arrays))
     words = f" ({kept.part.words})" if kept.part.words else ""
     click.echo(
-        f"saved {out}: {len(kept.y):,} images{words}, accuracy under attack {kept.accuracy:.3f}, "
+        f"saved {out}: {kept.part.examples.kind.count(len(kept.y))}{words}, accuracy under attack "
+        f"{kept.accuracy:.3f}, "
         f"goal reached on {outcome.reached.mean():.3f}"
     )

@@ -10,7 +10,9 @@ from turtlenet.cli.options import framework, limit_option, speaks, workflow_opti
 from turtlenet.errors import OutputError
 from turtlenet.settings.train import TrainSettings
 
-_THREAT = ("data", "eps", "norm", "bounds", "head", "precision", "seed", "task", "output", "attacked", "size")
+_COLUMNS = ("label", "weight", "drop", "classes")
+_TASK = ("task", "output", "attacked", "size")
+_THREAT = (*_COLUMNS, "data", "eps", "norm", "bounds", "head", "precision", "seed", *_TASK)
 
 
 @click.command("train")
@@ -26,7 +28,7 @@ def command(model: str, out: Path | None, report: Path | None, limit: int | None
     from turtlenet.files import check_folder
     from turtlenet.training.run.recipes import with_recipe
     from turtlenet.workflows.evaluate import evaluate
-    from turtlenet.workflows.models import load_model, save_model
+    from turtlenet.workflows.models import load_model, save_model, wrap
     from turtlenet.workflows.train import harden_model
 
     settings = with_recipe(given)
@@ -47,7 +49,13 @@ def command(model: str, out: Path | None, report: Path | None, limit: int | None
     click.echo(_summary(run, target))
     if report:
         threat = {key: settings[key] for key in _THREAT if key in settings}
-        result = evaluate([model, kept], limit=limit, held_out=True, **threat)
+        first = model
+        if settings.get("normalize") is not None:
+            columns = {key: settings[key] for key in _COLUMNS if key in settings}
+            limits = settings.get("bounds")
+            how = {"data": settings.get("data"), "bounds": limits if isinstance(limits, tuple) else None}
+            first = wrap(model, normalize=settings["normalize"], **how, **columns)
+        result = evaluate([first, kept], limit=limit, held_out=True, **threat)
         if speaks():
             result.save(report)
         click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")

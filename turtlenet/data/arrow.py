@@ -17,7 +17,7 @@ from turtlenet.data.images import EncodedImages
 from turtlenet.data.labels import numbered_classes
 from turtlenet.data.optional import needed
 from turtlenet.data.pixels import one_line
-from turtlenet.data.tables import Reading, read_frame
+from turtlenet.data.tables import USUAL_LABELS, Reading, read_frame
 from turtlenet.errors import DataError
 
 EXTRA = "tables"
@@ -123,7 +123,8 @@ def read_arrow(
         return read_frame(frame, how, name=name, width=width, num_classes=num_classes, classes=classes)
     if len(inputs) > 1:
         raise DataError(
-            f"Expected one column of images or arrays in {name}; got {', '.join(inputs)}: leave out others with --drop."
+            f"Expected one column of images or arrays in {name}; got {', '.join(inputs)}: leave others out with "
+            "--drop."
         )
     column = inputs[0]
     label = how.label or _label(table, column, classes, name)
@@ -157,13 +158,12 @@ def _described(table: Any) -> tuple[dict[str, list[str]], set[str]]:
 
 
 def _label(table: Any, column: str, classes: Mapping[str, Any], name: str) -> str:
-    from turtlenet.data.tables import USUAL_LABELS
-
     others = [each for each in table.column_names if each != column]
     found = [each for each in others if each in classes] or [each for each in others if each in USUAL_LABELS]
     if len(found) != 1:
         raise DataError(
-            f"Expected the column of the label by its name (--label COLUMN) in {name}; got {', '.join(others) or 'none'}."
+            f"Expected the column of the label by its name (--label COLUMN) in {name}; "
+            f"got {', '.join(others) or 'none'}."
         )
     return found[0]
 

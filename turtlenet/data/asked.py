@@ -87,7 +87,8 @@ def _checked(values: Any, each: ModelInput, name: str) -> Any:
     own = found.shape[1:]
     if own != each.shape and found[:1].size != each.size:
         raise DataError(
-            f"Expected input {each.name} of shape {size_text(each.shape)}; got {size_text(own) or 'numbers'} in {name}."
+            f"Expected input {each.name} of shape {size_text(each.shape)}; got {size_text(own) or 'numbers'} in "
+            f"{name}."
         )
     if found.dtype.kind == "f" and not np.isfinite(found).all():
         raise DataError(f"Expected finite values of input {each.name}; got others in {name}.")

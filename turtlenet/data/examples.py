@@ -242,10 +242,11 @@ class Examples:
         digest.update(self.labels.astype(kind, copy=False).tobytes())
         return digest.hexdigest()
 
-    def about(self) -> dict[str, Any]:
-        """What a report says of them: `name`, `count`, `sha256` and `description`."""
-        facts = {"name": self.name, "count": len(self), "sha256": self.sha256()}
-        return {**facts, "description": self.describe()}
+    def facts(self) -> dict[str, Any]:
+        """What a report says of them: `name`, `count`, `sha256`, `description`, `kind`, and names of classes."""
+        facts = {"name": self.name, "count": len(self), "sha256": self.sha256(), "description": self.describe()}
+        named = {"classes": list(self.about.classes)} if self.about.classes else {}
+        return {**facts, "kind": self.kind.name, **named}
 
     def describe(self) -> str:
         """`mnist-sample test: 2,000 images 28x28x1, 10 classes, pixels 0..255 scaled to [0, 1]`."""

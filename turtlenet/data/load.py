@@ -13,11 +13,11 @@ from turtlenet.data.files import read_arrays
 from turtlenet.data.images import read_image_folder
 from turtlenet.data.named import datasets, read_named
 from turtlenet.data.sets import from_tables
-from turtlenet.data.tables import PLAIN, Reading
+from turtlenet.data.tables import PLAIN, SUFFIXES, Reading
 from turtlenet.errors import DataError, SpecError
 from turtlenet.tasks import Question
 
-FILE_SUFFIXES = {".npz", ".npy", ".h5", ".hdf5", *table_files.SUFFIXES}
+FILE_SUFFIXES = {".npz", ".npy", ".h5", ".hdf5", *SUFFIXES}
 
 
 def load(

@@ -1,12 +1,14 @@
 """Brings what a user gives as data to a model: shape, classes, bounds, the part to train on or attack."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any, TypeAlias
 
+import keras
 import numpy as np
 
-from turtlenet import backend
+from turtlenet import backend, models
 from turtlenet import data as data_family
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
@@ -16,9 +18,12 @@ from turtlenet.data.arrow import is_dataset
 from turtlenet.data.asked import asked_pair
 from turtlenet.data.parts import choose
 from turtlenet.data.sets import from_tables
-from turtlenet.data.tables import PLAIN, Reading, features_of, is_frame
+from turtlenet.data.tables import PLAIN, Reading, features_of, is_frame, is_tabular
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
+from turtlenet.input_kind import TABLE, kind_of
+from turtlenet.models.classifier import pixel_bounds
+from turtlenet.models.normalize import check_plain, normalized, statistics, statistics_of
 
 
 def split(examples: Examples, held_out: int, seed: int) -> tuple[Examples, Examples]:
@@ -28,6 +33,10 @@ def split(examples: Examples, held_out: int, seed: int) -> tuple[Examples, Examp
 
 
 DataType: TypeAlias = PathType | tuple[Any, ...] | Examples | Data | Iterable[Any]
+
+
+UNBOUNDED = (-1e30, 1e30)
+"""Bounds of a table before its own are known."""
 
 
 DEFAULT_DATA = "mnist-sample"
@@ -141,6 +150,54 @@ def load_for(data: DataType | None, victims: Sequence[Classifier], how: Reading 
     if data is None:
         _check_right(victims, found)
     return found
+
+
+def normalized_for(
+    model: keras.Model,
+    spec: Any,
+    data: DataType | None,
+    *,
+    bounds: tuple[float, float] | None,
+    head: str,
+    how: Reading = PLAIN,
+    held_out: bool = False,
+) -> tuple[keras.Model, DataType | None]:
+    """A model behind the layer that normalizes its inputs, and its data; as they are where nothing is normalized.
+
+    Args:
+        model: The model as it was trained, on normalized inputs.
+        spec: See `turtlenet.models.normalize.parsed`; None for nothing.
+        data: Any form of data, of which the training part tells mean and deviation where `spec` is `data`.
+        bounds: Smallest and largest value of an input; None tells them from the model.
+        head: What the model's outputs are.
+        how: Which columns of a table are what.
+        held_out: Whether data of one part are no training data.
+
+    Raises:
+        ModelError: A model that normalizes already.
+        SettingError, DataError: What does not fit the model, or no training data.
+    """
+    if spec is None:
+        return model, data
+    check_plain(model)
+    shape = tuple(model.input_shape[1:])
+    free = bounds is None and (is_tabular(data) or kind_of(shape) is TABLE)
+    within = bounds or (UNBOUNDED if free else pixel_bounds(model))
+    by = statistics(spec, within)
+    if by is None:
+        loaded = load_data(data, models.classifier(model, bounds=within, head=head), weighted=True, how=how)
+        if loaded.train is None or (held_out and loaded.train is loaded.test):
+            raise DataError(
+                f"Expected training data to normalize by, in {loaded.name}; got none: wrap the model first (turtlenet "
+                "wrap MODEL --normalize data --data TRAIN), or give mean=...,std=..."
+            )
+        by, data = statistics_of(_blocks(loaded.train), loaded.train.shape), loaded
+    return normalized(model, by), data
+
+
+def _blocks(examples: Examples, size: int = 4096) -> Iterator[np.ndarray]:
+    most = max(1, min(size, 2**23 // max(1, math.prod(examples.shape))))
+    return (examples.batch(slice(start, start + most))[0] for start in range(0, len(examples), most))
 
 
 def hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Examples, Examples | None]:

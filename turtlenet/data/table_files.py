@@ -6,13 +6,12 @@ from typing import Any
 from turtlenet.data.files import check_inside
 from turtlenet.data.optional import needed
 from turtlenet.data.pixels import one_line
+from turtlenet.data.tables import SUFFIXES
 from turtlenet.errors import DataError
 from turtlenet.formats import this_is
 
 EXTRA = "tables"
-TEXT_SUFFIXES = {".csv": ",", ".tsv": "\t"}
 PARQUET_SUFFIXES = {".parquet", ".pq"}
-SUFFIXES = {*TEXT_SUFFIXES, *PARQUET_SUFFIXES}
 _SEPARATORS = ",;\t|"
 
 

@@ -2,8 +2,10 @@
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from turtlenet.data.labels import numbered_classes
 from turtlenet.errors import DataError
 from turtlenet.input_kind import TABLE
 
+SUFFIXES = {".csv", ".tsv", ".parquet", ".pq"}
+"""What files of tables are called."""
 USUAL_LABELS = ("label", "class", "target", "y")
 """Columns that are taken for the label where none is named, if there is but one of them."""
 _SHOWN = 6
@@ -61,6 +65,15 @@ def reading_of(settings: Any, seen: Sequence[Mapping[str, Any]] = ()) -> Reading
 def is_frame(data: Any) -> bool:
     """Whether data are a frame of pandas, or what turns into one (polars, pyarrow)."""
     return hasattr(data, "columns") and (hasattr(data, "iloc") or hasattr(data, "to_pandas"))
+
+
+def is_tabular(data: Any) -> bool:
+    """Whether data are a table for certain, whatever the shape of the model's inputs: a frame, or a file of one."""
+    if isinstance(data, tuple) and data:
+        data = data[0]
+    if isinstance(data, (str, os.PathLike)):
+        return Path(os.fspath(data)).suffix.lower() in SUFFIXES
+    return is_frame(data) or getattr(getattr(data, "train", None), "kind", None) is TABLE
 
 
 def read_frame(
@@ -248,8 +261,8 @@ def _is_text(values: Any, column: str, name: str) -> bool:
     elif kind in "UST":
         return True
     raise DataError(
-        f"Expected numbers or text in column {column!r} of {name}; got {values.dtype}: make numbers of it, or leave it "
-        "out with --drop."
+        f"Expected numbers or text in column {column!r} of {name}; got {values.dtype}: make numbers of it, or leave "
+        "it out with --drop."
     )
 
 
@@ -310,7 +323,8 @@ def _check_known(text: np.ndarray, column: str, known: Sequence[str], name: str)
     other = np.flatnonzero(~np.isin(text.astype(str), np.array(known, dtype=str)))
     if len(other):
         raise DataError(
-            f"Expected one of {_listed(known)} in column {column!r} of {name}; got {text[other[0]]!r} at row {other[0]}."
+            f"Expected one of {_listed(known)} in column {column!r} of {name}; "
+            f"got {text[other[0]]!r} at row {other[0]}."
         )
 
 
@@ -325,8 +339,8 @@ def _check_width(
         first = next(iter(groups))
         raise DataError(
             f"Expected {width} features as numbers in {name}; got {len(columns)} columns with text in {first!r} "
-            f"({_listed(groups[first])}), which are {total} with a column of 0 and 1 for each value of a text: give the "
-            "columns as the model was trained on them, or leave some out with --drop."
+            f"({_listed(groups[first])}), which are {total} with a column of 0 and 1 for each value of a text: give "
+            "the columns as the model was trained on them, or leave some out with --drop."
         )
     raise DataError(
         f"Expected {width} features for this model in {name}; got {total}: {_listed(columns)}: leave out what is none "

@@ -228,7 +228,7 @@ def fit_on(
     for attack in attacks:
         attack.check(setting.classifier, setting.ball)
     setting.examples.check()
-    data = setting.examples.about()
+    data = setting.examples.facts()
     check_agreement(about["sha256"], data["sha256"])
     setting = replace(setting, kind=kind)
     clean, labels = setting.clean(), setting.examples.labels

@@ -52,7 +52,7 @@ def score_on(
         attack.check(setting.classifier, setting.ball)
     began, examples = time.perf_counter(), setting.examples
     examples.check()
-    data = examples.about()
+    data = examples.facts()
     check_agreement(about["sha256"], data["sha256"])
     trial = _Trial(fitted, examples.labels, setting.clean(), setting.seed)
     tried: list[tuple[Attack, tuple[str, ...], Scored]]

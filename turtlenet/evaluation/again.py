@@ -88,6 +88,9 @@ def _options(report: Report) -> dict[str, Any]:
     facts |= {"draws": threat.get("draws"), "precision": asked.get("precision"), "curve": asked.get("curve")}
     facts |= {name: asked.get(name) for name in ("task", "output", "attacked", "size")}
     facts["perceptibility"] = len(report.perceptibility.label) if report.perceptibility is not None else None
+    facts |= {name: asked.get(name) for name in ("normalize", "label", "weight")}
+    facts["drop"] = list(asked.get("drop") or ())
+    facts["classes"] = ",".join(asked.get("classes") or ()) or None
     facts["quantize-pixels"] = threat.get("pixels") == "8-bit"
     return facts | {name: asked.get(name) for name in ("custom", "trust", "architecture", "written-by")}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet import backend, radius
+from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.attacks.threat import ball_facts
 from turtlenet.balls import Ball, FeatureBall, is_plain
@@ -28,6 +28,7 @@ from turtlenet.evaluation.cascade import MODES, Cascade
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
+from turtlenet.evaluation.moves import moved_features
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
@@ -100,7 +101,7 @@ def evaluate_classifier(
         batch_size=batch_size,
         quantize_pixels=quantize_pixels,
     )
-    data = examples.about()
+    data = examples.facts()
     check_agreement(about["sha256"], data["sha256"])
     specs = tuple(specs) or tuple(str(attack) for attack in suite)
     work = _Evaluation(model, examples, cascade, access, specs, about, data, progress, resume)
@@ -116,6 +117,7 @@ def evaluate_classifier(
         curve=points,
         curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
         perceptibility=visible,
+        moves=moved_features(cascade, work.names, model, examples, ledger),
     )
 
 
@@ -160,6 +162,7 @@ class _Evaluation:
         files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
         how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
         answers = [model.gradient, model.draws, model.precision, model.bounds, model.head]
+        how += [self.about["normalize"]] if self.about.get("normalize") else []
         text = json.dumps([self.about["sha256"], answers, self.data["sha256"], ball, settings, files, *how])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -173,7 +176,7 @@ class _Evaluation:
         ledger = known or PerImageResults.empty(self.model.classes(self.examples.labels), len(cascade.attacks))
         total, done = (len(cascade.attacks) * count for count in (len(self.examples), ledger.done))
         hidden = not (first and sys.stderr.isatty())
-        with Bar(total, done=done, unit="image", hidden=hidden) as bar:
+        with Bar(total, done=done, unit=self.examples.kind.example, hidden=hidden) as bar:
             cascade.run(
                 self.model,
                 self.examples,
@@ -236,6 +239,7 @@ class _Evaluation:
             masks=any(shield.masks for shield in defences_of(model.model)),
             naive=model.gradient == "naive",
             norm=cascade.ball.norm,
+            inputs=examples.kind,
             entrance="" if model.entrance is None else str(model.entrance),
             fit=fit_of(
                 model,
@@ -263,7 +267,7 @@ class _Evaluation:
         ball, model = self.cascade.ball, self.model
         return {
             **ball_facts(ball),
-            **_size(ball, model.input_shape),
+            **_size(ball, self.examples),
             "access": self.access.name,
             "labels": self.cascade.labels,
             "gradient": model.gradient,
@@ -315,12 +319,12 @@ def _ruled(ball: Ball) -> bool:
     return isinstance(ball, FeatureBall) and ball.space.bound
 
 
-def _size(ball: Ball, shape: tuple[int, ...]) -> dict[str, Any]:
-    """What the radius means for a pixel; see `turtlenet.radius`."""
+def _size(ball: Ball, examples: Examples) -> dict[str, Any]:
+    """What the radius means for a value; see `turtlenet.radius`."""
     if not is_plain(ball):
         return {"unit": "each feature's own eps" if len(set(ball.space.unit.tolist())) > 1 else "input units"}
-    share = ball.per_pixel(shape)
-    levels = 255 * share if radius.is_image(shape) and ball.norm != "l0" else None
+    share = ball.per_pixel(examples.shape)
+    levels = 255 * share if examples.kind.pictured and ball.norm != "l0" else None
     return {"eps_share": round(share, 9), "eps_gray_levels": None if levels is None else round(levels, 6)}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.data.doubts import FIT_CHECKS
+from turtlenet.input_kind import InputKind, kind_named
 from turtlenet.radius import size_words
 from turtlenet.reports.format import MISSING, clean, count, fraction, percent, within
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 CLEAN = "clean"
 ROBUST = "every attack"
 CAVEAT = "This proves nothing: the robust accuracy is an upper bound, and an attack that was not tried may lower it."
-CASCADE = "A cascade: each attack met only the images left by those before it; its accuracy counts them all."
 IN_MEMORY = "What was in memory has no command. To run it again from Python, with the same model and data at hand:"
 _BLIND = {"query", "decision", "transfer"}
 
@@ -26,10 +26,30 @@ def robust(report: Report) -> str:
     return fraction(report.robust_accuracy, report.robust_accuracy_interval) if report.attacks else MISSING
 
 
-def images(report: Report) -> str:
-    """How many images the report speaks of, as `1,000 images`."""
-    total = report.data.get("count")
-    return f"{count(total)} image{'' if total == 1 else 's'}"
+def kind(report: Report) -> InputKind:
+    """What an input is, and the words for it."""
+    return kind_named(report.data.get("kind"))
+
+
+def inputs(report: Report) -> str:
+    """How many inputs the report speaks of, as `1,000 images`."""
+    total, words = report.data.get("count"), kind(report)
+    return f"{count(total)} {words.example if total == 1 else words.examples}"
+
+
+def class_name(report: Report, label: int) -> str:
+    """A class by its name, or by its number where it has none."""
+    known = report.data.get("classes")
+    named = isinstance(known, list) and 0 <= label < len(known)
+    return clean(known[label]) if named else str(label)
+
+
+def cascade(report: Report) -> str:
+    """What a cascade is."""
+    return (
+        f"A cascade: each attack met only the {kind(report).examples} left by those before it; its accuracy counts "
+        "them all."
+    )
 
 
 def size(report: Report) -> str:
@@ -56,7 +76,7 @@ def threat(report: Report) -> str:
         return clean(f"{line}, {_by_feature(facts)}")
     bounds = facts.get("bounds")
     line = f"{line} in [{bounds[0]:g}, {bounds[1]:g}]" if bounds else line
-    words = [size_words(str(facts.get("norm")), facts.get("eps_share"), facts.get("eps_gray_levels"))]
+    words = [size_words(str(facts.get("norm")), facts.get("eps_share"), facts.get("eps_gray_levels"), kind(report))]
     words += [str(facts.get("eps_from") or "given").removeprefix("given")]
     more = "; ".join(filter(None, words))
     return clean(f"{line} ({more})" if more else line)
@@ -120,7 +140,7 @@ def also(report: Report) -> str:
     title = sums(report)[-1][1] if not rows[0].counted else robust_title(report)
     each = [
         f"the {clean(row.name)} ({clean(row.attack)}) broke {count(row.more)} more "
-        f"image{'' if row.more == 1 else 's'} of {count(row.tried)} tried"
+        f"{kind(report).example if row.more == 1 else kind(report).examples} of {count(row.tried)} tried"
         for row in rows
     ]
     return f"Counted in “{title}” too: {', '.join(each)}."
@@ -170,11 +190,11 @@ def verdict(report: Report) -> str:
     """The finding in one sentence, with its interval."""
     before = f"before any attack {percent(report.clean_accuracy)}"
     if not report.attacks:
-        return f"No attack was run on these {images(report)}, so nothing is known of robustness; {before}."
+        return f"No attack was run on these {inputs(report)}, so nothing is known of robustness; {before}."
     if report.beside and report.beside_accuracy is not None and report.beside_accuracy_interval is not None:
         return (
             f"Under every attack of the {clean(report.threat.get('access'))} tried, {percent(report.robust_accuracy)} "
-            f"(95 % interval {within(report.robust_accuracy_interval)}) of {images(report)} are still classified "
+            f"(95 % interval {within(report.robust_accuracy_interval)}) of {inputs(report)} are still classified "
             f"correctly; of one {clean(report.beside)}, {percent(report.beside_accuracy)} "
             f"({within(report.beside_accuracy_interval)}); {before}."
         )
@@ -183,7 +203,7 @@ def verdict(report: Report) -> str:
     where = " within the threat" if own_balls(report) else ""
     return (
         f"Under every attack tried{where}, {percent(report.robust_accuracy)} (95 % interval "
-        f"{within(report.robust_accuracy_interval)}) of {images(report)} are still classified correctly; {before}."
+        f"{within(report.robust_accuracy_interval)}) of {inputs(report)} are still classified correctly; {before}."
     )
 
 
@@ -200,11 +220,11 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
     Returns:
         The checks that ran, and those that what was run left no room for.
     """
-    kinds = {row.kind for row in report.attacks}
+    families = {row.kind for row in report.attacks}
     whole, attacked = report.mode == "table", bool(report.attacks)
-    many, guided = kinds & {"iterative", "ensemble"}, kinds - _BLIND - {"random"}
+    many, guided = families & {"iterative", "ensemble"}, families - _BLIND - {"random"}
     # In a cascade what comes last has looked at what the others left; AutoAttack ends so, too.
-    blind = bool(kinds & _BLIND) if whole else attacked and report.attacks[-1].kind in _BLIND
+    blind = bool(families & _BLIND) if whole else attacked and report.attacks[-1].kind in _BLIND
     autoattack = any(row.name == "autoattack" for row in report.attacks)
     possible = {
         **dict.fromkeys(FIT_CHECKS if "eps_share" in report.threat else (), True),
@@ -212,8 +232,8 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "a flat loss": attacked,
         "saturated outputs": attacked,
         "random outputs": attacked,
-        "one step against many": whole and "one-step" in kinds and bool(many),
-        "noise against attacks": whole and "random" in kinds and bool(many or "one-step" in kinds),
+        "one step against many": whole and "one-step" in families and bool(many),
+        "noise against attacks": whole and "random" in families and bool(many or "one-step" in families),
         "attacks without a gradient": autoattack or (blind and bool(guided)),
         "convergence": attacked and (report.robust_accuracy > 0 or any(row.more for row in report.parts)),
         "luck of a draw": attacked,
@@ -224,7 +244,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "gradients of defences": attacked,
         "levels of a quantizer": attacked,
         "labels": attacked,
-        "number of images": attacked,
+        "number of examples": attacked,
     }
     return [name for name, ran in possible.items() if ran], [name for name, ran in possible.items() if not ran]
 

@@ -75,7 +75,7 @@ def measure_generator(
     return GeneratorReport(
         model=about,
         generator={name: value for name, value in facts.items() if name != "epochs"},
-        data=examples.about(),
+        data=examples.facts(),
         threat={**ball_facts(ball), "target": target},
         spec=str(attack),
         seed=seed,

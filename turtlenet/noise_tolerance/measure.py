@@ -148,7 +148,7 @@ def measure_tolerance(
     propose(None, eps, full)
     examples.check()
     began = time.perf_counter()
-    data = examples.about()
+    data = examples.facts()
     check_agreement(about["sha256"], data["sha256"])
     grid = {kind: (0.0, *_grid(strengths, 1.0 if kind in SHARES else full)) for kind in kinds}
     right = under_noise(classifier, examples, grid, seed, batch_size)

@@ -15,6 +15,12 @@ class AttackSettings(AnswerSettings, FeatureSettings, TaskSettings, ComputingSet
     """How images are attacked."""
 
     norm: str = setting("linf", "linf, l2, l1 or l0.")
+    normalize: Any = setting(
+        None,
+        "What inputs are normalized by in front of MODEL: imagenet, cifar10, torchvision, mean=...,std=... or data.",
+        more="See `turtlenet.TrainSettings`.",
+        read=text.plain,
+    )
     target: Any = setting(
         None,
         "Class that the model shall answer to images of the others.",

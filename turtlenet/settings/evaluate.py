@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from turtlenet.files import PathType
 from turtlenet.ranges import count
@@ -34,6 +35,13 @@ class EvaluateSettings(PartSettings, AnswerSettings, FeatureSettings, TaskSettin
     mode: str | None = setting(None, "table: every attack on all images; cascade: each on the survivors.")
     labels: str | None = setting(
         None, "true, or predicted as in the papers.", more="The attacks are then given the model's own answers."
+    )
+    normalize: Any = setting(
+        None,
+        "What inputs are normalized by in front of the models: imagenet, cifar10, torchvision or mean=...,std=...",
+        more="So eps and bounds are in pixels; `data` takes mean and standard deviation of the training part. See "
+        "`turtlenet.TrainSettings`. A hardened or wrapped file has the layer already.",
+        read=text.plain,
     )
     gradient: str | None = setting(
         None,

@@ -18,6 +18,7 @@ _WORDS = {
     "count": "integer",
     "most": "integer",
     "names": "name,name",
+    "plain": "text",
     "radius": "radius",
     "unless_none": "text",
 }
@@ -102,6 +103,11 @@ def numbers(text: str) -> tuple[float, ...]:
     if not all(map(_is_number, values)):
         raise SettingError(f"Expected numbers with commas between them, such as 2,1; got {text!r}.")
     return tuple(map(float, values))
+
+
+def plain(text: str) -> str:
+    """A text as it is; who uses it reads it."""
+    return text
 
 
 def names(text: str) -> tuple[str, ...]:

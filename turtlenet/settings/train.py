@@ -309,6 +309,15 @@ class TrainSettings(ScheduleSettings, FeatureSettings, ThreatSettings, TaskSetti
     validation_attack: str | Attack | None = setting(
         None, "The attack of validation; 20 steps of pgd by default.", identity="never"
     )
+    normalize: Any = setting(
+        None,
+        "What inputs are normalized by in front of the model: imagenet, cifar10, torchvision, mean=...,std=..., data.",
+        more="A `Normalization` layer in the hardened file does it, so that eps and bounds are in pixels; `data`: "
+        "mean and standard deviation of each channel or feature of the training data. In Python also a dict with "
+        "`mean` and `std`.",
+        toml=str,
+        read=text.plain,
+    )
     class_weight: Any = setting(
         None,
         "balanced, or weights of classes: 0:1,3:2.5; 1 by default.",

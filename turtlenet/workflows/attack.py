@@ -17,11 +17,11 @@ from turtlenet.data import Data
 from turtlenet.data.given import by_name
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
-from turtlenet.data.prepare import DataType, load_data
-from turtlenet.data.tables import reading_of
+from turtlenet.data.prepare import DataType, load_data, normalized_for
+from turtlenet.data.tables import is_tabular, reading_of
 from turtlenet.errors import DataError
 from turtlenet.gan.cache import ready
-from turtlenet.models.as_classifier import ModelType, as_classifier
+from turtlenet.models.as_classifier import ModelType, as_classifier, in_memory
 from turtlenet.models.usage import usage_of
 from turtlenet.settings.attack import AttackSettings, KeptAttackSettings
 from turtlenet.settings.base import describes
@@ -143,13 +143,23 @@ def _prepared(
         bounds=plan.bounds, eps=plan.eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
     ).else_of(features_of(model))
     how = reading_of(plan, trained_on(model))
+    if plan.normalize is not None:
+        where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": how, "held_out": True}
+        model, data = normalized_for(in_memory(model), plan.normalize, data, **where)
 
     def made(bounds: tuple[float, float] | None) -> Classifier:
         return _victim(model, plan, bounds)
 
     victim = made(said.outer)
-    again = (lambda bounds: victim) if isinstance(model, Classifier) else made
-    return with_features(said, plan.norm, victim, again, lambda each: load_data(data, each, how=how), training=False)
+    return with_features(
+        said,
+        plan.norm,
+        victim,
+        (lambda bounds: victim) if isinstance(model, Classifier) else made,
+        lambda each: load_data(data, each, how=how),
+        training=False,
+        table=is_tabular(data),
+    )
 
 
 def _victim(model: ModelType, plan: AttackSettings, bounds: tuple[float, float] | None) -> Classifier:
@@ -175,7 +185,7 @@ def _others(examples: Any, plan: AttackSettings) -> Any:
     """The examples of other classes than the target, towards which there is nothing to attack."""
     left = examples if plan.target is None else examples.subset((examples.classes != plan.target).nonzero()[0])
     if len(left) < len(examples):
-        plan.tell(f"left out: {len(examples) - len(left):,} images of class {plan.target}, the target")
+        plan.tell(f"left out: {examples.kind.count(len(examples) - len(left))} of class {plan.target}, the target")
     return left
 
 

@@ -20,8 +20,8 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
-from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for
-from turtlenet.data.tables import Reading, reading_of
+from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for, normalized_for
+from turtlenet.data.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
 from turtlenet.evaluation.again import exact, loading
@@ -29,7 +29,7 @@ from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.models.as_classifier import ModelType, about_model, as_classifier, in_memory
 from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
@@ -44,7 +44,7 @@ _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 """Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _TOLD = (
     *("limit", "gradient", "draws", "head", "curve", "precision", "access", "surrogates", "surrogate_dir"),
-    "quantize_pixels",
+    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes"),
 )
 _NO_SUITE = suites.Suite(attacks=())
 
@@ -72,24 +72,27 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     norm, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
     said = _said(plan, radius, given)
-    victims = [_victim(one, plan, said.outer) for one in given]
+    if plan.normalize is not None and access == "grey-box":
+        raise SettingError(f"Expected no normalize for access {access}: wrap the model first.")
+    seen = [trained_on(one) for one in given]
+    reading = reading_of(plan, next(filter(None, reversed(seen)), ()))
+    source, taken = data, list(given)
+    for number, one in enumerate(given if plan.normalize is not None else ()):
+        where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": reading, "held_out": True}
+        taken[number], data = normalized_for(in_memory(one), plan.normalize, data, **where)
+    victims = [_victim(one, plan, said.outer) for one in taken]
     asked = next((each.question for each in victims if each.question is not None), None)
     if asked is not None and access != "white-box":
         raise SettingError(f"Expected access white-box for {asked.describe()}; got {access}.")
     specs = _specs(suites.expand([*chosen.attacks, *plan.attacks]), plan, norm, victims)
     attacks = [attack_family.build(spec) for spec in specs]
-    # What a grey-box attacker trains on is not attacked.
-    seen = [trained_on(one) for one in given]
-    how = reading_of(plan, next(filter(None, reversed(seen)), ()))
-    prepared = [_by_feature(said, norm, *each, plan, data, how) for each in zip(given, victims, strict=True)]
-    victims = [each[0] for each in prepared]
+    prepared = [_by_feature(said, norm, *each, plan, data, reading) for each in zip(taken, victims, strict=True)]
+    victims = [victim for victim, _, _ in prepared]
     # Models that take the same inputs share their data.
-    shared = iter(
-        load_for(data, [each[0] for each in prepared if each[1] is None], how)
-        if None in [each[1] for each in prepared]
-        else ()
-    )
-    loaded = [next(shared) if each[1] is None else each[1] for each in prepared]
+    plain = [victim for victim, own, _ in prepared if own is None]
+    shared = iter(load_for(data, plain, reading) if plain else ())
+    loaded = [next(shared) if own is None else own for _, own, _ in prepared]
+    # What a grey-box attacker trains on is not attacked.
     held_out = plan.held_out or access != "white-box"
     parts = [choose(each, plan.split, seen, held_out=held_out) for each in loaded]
     same: dict[str, Any] = {"eps": radius, "norm": norm, "seed": plan.seed, "access": access}
@@ -124,7 +127,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     for number, task in enumerate(tasks):
         progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
         report = task.run(plan, access, asking, progress=progress, **settings_of_all)
-        report = _scored(report, task.part, saw(seen[number], task.part, task.data), _asked(plan, data, task.ball))
+        report = _scored(report, task.part, saw(seen[number], task.part, task.data), _asked(plan, source, task.ball))
         told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius), **facts(task.threat, task.ball)}
         reports.append(dataclasses.replace(report, threat=told))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
@@ -146,7 +149,7 @@ class _Task:
     def run(self, plan: EvaluateSettings, access: str, asking: Substitution | None, **how: Any) -> Report:
         """The report, by what the attackers know."""
         victim, examples, suite, ball = self.victim, self.examples, self.suite, self.ball
-        how["about"] = about_model(self.model, victim)
+        how["about"] = {**about_model(self.model, victim), **_normalized(plan)}
         if access == "white-box":
             return evaluate_classifier(victim, examples, suite, ball, **how)
         how |= {"folder": Path(plan.surrogate_dir) if plan.surrogate_dir else None, "tell": plan.tell}
@@ -193,16 +196,19 @@ def _by_feature(
     victim: Classifier,
     plan: EvaluateSettings,
     data: DataType | None,
-    how: Reading,
+    reading: Reading,
 ) -> tuple[Classifier, Data | None, FeatureThreat | None]:
     """A model, its data and the threat where features are looked at one by one; the model alone where they are not."""
-    if not (said or is_table(victim.input_shape)):
+    table = is_tabular(data)
+    if not (said or table or is_table(victim.input_shape)):
         return victim, None, None
 
     def made(bounds: tuple[float, float]) -> Classifier:
         return victim if isinstance(model, Classifier) else _victim(model, plan, bounds)
 
-    return with_features(said, norm, victim, made, lambda each: load_for(data, [each], how)[0], training=False)
+    return with_features(
+        said, norm, victim, made, lambda each: load_for(data, [each], reading)[0], training=False, table=table
+    )
 
 
 def _said_in_words(plan: EvaluateSettings) -> dict[str, Any]:
@@ -238,6 +244,11 @@ def _named(data: DataType | None) -> str | None:
     path = str(data)
     # A bare word would be taken for a name.
     return path if any(mark in path for mark in {os.sep, os.altsep or os.sep}) else f"{os.curdir}{os.sep}{path}"
+
+
+def _normalized(plan: EvaluateSettings) -> dict[str, Any]:
+    """What a report says of the layer that was put in front of a model."""
+    return {} if plan.normalize is None else {"normalize": str(plan.normalize)}
 
 
 def _scored(report: Report, part: Part, seen: bool, told: dict[str, Any]) -> Report:

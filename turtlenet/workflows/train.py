@@ -21,8 +21,8 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Data
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import note, remember, trained_on
-from turtlenet.data.prepare import DataType, load_data
-from turtlenet.data.tables import reading_of
+from turtlenet.data.prepare import DataType, load_data, normalized_for
+from turtlenet.data.tables import is_tabular, reading_of
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
 from turtlenet.models.usage import usage_of
@@ -200,7 +200,7 @@ class _Setup:
         """What a run costs."""
         watched = (self.validation_attack or attack_family.build(_VALIDATION)) if self.lesson.validation else None
         sizes = (self.lesson.steps(schedule, objective.replays), schedule.batch_size, self.lesson.validation)
-        return cost_of(objective, self.victim.num_classes, *sizes, watched)
+        return cost_of(objective, self.victim.num_classes, *sizes, watched, self.lesson.examples.kind.examples)
 
     def in_time(
         self, seconds: float | None, objective: Objective, schedule: Schedule
@@ -241,7 +241,8 @@ class _Setup:
         why = why_eps(victim, plan.norm, plan.eps) if self.threat is None else self.threat.describe()
         lines = [
             f"data: {lesson.examples.describe()}; {lesson.validation:,} held out for validation",
-            f"threat: {describe_ball(objective.ball, victim.input_shape, why)}; attack {objective.attack}",
+            f"threat: {describe_ball(objective.ball, victim.input_shape, why, lesson.examples.kind)}; attack "
+            f"{objective.attack}",
             *misfits(self.known, lesson.examples, objective.ball),
         ]
         if victim.question is not None and victim.question.besides:
@@ -292,7 +293,8 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
     bounds, head = said.outer, plan.head
     if isinstance(model, Classifier):
         bounds, head = bounds or model.bounds, model.told if head == "auto" else head
-    before = in_memory(model)
+    how = reading_of(plan, trained_on(model))
+    before, data = normalized_for(in_memory(model), plan.normalize, data, bounds=bounds, head=head, how=how)
     hardened = models.wrap(_own(before, plan.tell), plan.defences, bounds)
     if plan.out is not None:
         models.check_writable(plan.out, hardened)
@@ -305,7 +307,6 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
         change.check(victim.input_shape, victim.bounds)
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
     known = models.classifier(before, bounds=victim.bounds, head=head, usage=usage) if plan.defences else None
-    how = reading_of(plan, trained_on(model))
     victim, loaded, threat = with_features(
         said,
         plan.norm,
@@ -313,6 +314,7 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
         lambda bounds: models.classifier(hardened, bounds=bounds, head=head, usage=usage),
         lambda victim: load_data(data, victim, judge=known or victim, weighted=True, how=how),
         training=True,
+        table=is_tabular(data),
     )
     return _Setup(
         plan=plan,

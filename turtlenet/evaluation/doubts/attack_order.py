@@ -21,8 +21,9 @@ def one_step(evidence: Evidence) -> Doubt | None:
     return Doubt(
         code="one-step-beats-iterative",
         finding=f"{evidence.names[best_one]} leaves accuracy {evidence.accuracy(best_one):.3f}, "
-        f"{evidence.names[best_many]} {evidence.accuracy(best_many):.3f}; one step broke {share:.1%} of the images "
-        "that no iterative attack broke.",
+        f"{evidence.names[best_many]} "
+        f"{evidence.accuracy(best_many):.3f}; one step broke {share:.1%} of the "
+        f"{evidence.inputs.examples} that no iterative attack broke.",
         advice="Gradients are masked or the iterative attack is too weak: more steps, a smaller step_size, restarts, "
         "and another loss.",
     )
@@ -38,7 +39,7 @@ def noise(evidence: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="noise-beats-attack",
-        finding=f"Random noise broke {missed} image{'s' if missed > 1 else ''} that no gradient attack broke.",
+        finding=f"Random noise broke {evidence.inputs.count(missed)} that no gradient attack broke.",
         advice="The gradient attacks are too weak or misled: add restarts and steps, and attack without gradients.",
     )
 
@@ -67,8 +68,8 @@ def black_box(evidence: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="black-box-beats-white-box",
-        finding=f"Attacks without this model's gradient ({', '.join(by)}) broke {missed} "
-        f"image{'s' if missed > 1 else ''} that no attack with it broke.",
+        finding=f"Attacks without this model's gradient ({', '.join(by)}) broke "
+        f"{evidence.inputs.count(missed)} that no attack with it broke.",
         advice="Its gradient misleads: attack through a surrogate of the layer that hides it, with more restarts, and "
         "let the black-box attack ask more often.",
     )
@@ -81,8 +82,11 @@ def not_converged(evidence: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="not-converged",
-        finding=f"{attack} broke {broken} of {tried} images that every attack had left: twice the steps and restarts "
-        "still find more. They are counted as broken; the other images were not tried so.",
+        finding=f"{attack} broke {broken} of {evidence.inputs.count(tried)} that every attack had left: twice the "
+        "steps "
+        f"and restarts still find more. They are counted as broken; the other {evidence.inputs.examples} were not "
+        "tried "
+        "so.",
         advice="Raise steps and restarts until the accuracy stays; run the suite standard.",
     )
 
@@ -94,8 +98,8 @@ def wide_ball(evidence: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="accuracy-stays-up",
-        finding=f"At eps {wide[-1].eps:g}, where the ball holds every image there is, accuracy is still "
-        f"{wide[-1].accuracy:.3f} on {wide[-1].examples} images instead of 0.",
+        finding=f"At eps {wide[-1].eps:g}, where the ball holds every {evidence.inputs.example} there is, accuracy is "
+        f"still {wide[-1].accuracy:.3f} on {evidence.inputs.count(wide[-1].examples)} instead of 0.",
         advice="The attack fails to find what is certainly there: gradients are masked. More steps, a larger "
         "step_size, another loss, or a surrogate for the layer that blocks the gradient.",
     )

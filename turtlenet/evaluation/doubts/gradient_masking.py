@@ -11,8 +11,8 @@ def zero_gradients(evidence: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="zero-gradients",
-        finding=f"The input gradient is exactly 0 on {evidence.probe.zero:.1%} of {evidence.probed} probed images: "
-        "gradient attacks cannot move there.",
+        finding=f"The input gradient is exactly 0 on {evidence.probe.zero:.1%} of {evidence.probed} probed "
+        f"{evidence.inputs.examples}: gradient attacks cannot move there.",
         advice="Attack with loss=margin or loss=dlr, through a smooth surrogate of the layer that blocks the "
         "gradient, and without gradients.",
     )
@@ -25,7 +25,8 @@ def flat(evidence: Evidence) -> Doubt | None:
     return Doubt(
         code="flat-loss",
         finding=f"A step of a tenth of eps along the gradient does not raise the loss on {evidence.probe.flat:.1%} of "
-        f"{evidence.probed} probed images: the loss surface is flat or rough where an attack begins.",
+        f"{evidence.probed} probed {evidence.inputs.examples}: the loss surface is flat or rough where an attack "
+        "begins.",
         advice="Begin at random points with several restarts, attack with loss=margin, and without gradients.",
     )
 
@@ -38,8 +39,9 @@ def saturated(evidence: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="saturated-outputs",
-        finding=f"On {evidence.probe.saturated:.1%} of {evidence.probed} probed images one logit leads by more than "
-        f"{SATURATED:.1f}: float32 probabilities are exactly 1 there.",
+        finding=f"On {evidence.probe.saturated:.1%} of {evidence.probed} probed {evidence.inputs.examples} one "
+        "logit leads "
+        f"by more than {SATURATED:.1f}: float32 probabilities are exactly 1 there.",
         advice="Do not trust attacks that use probabilities; add one with loss=margin or loss=dlr.",
     )
 
@@ -50,7 +52,7 @@ def unsteady(evidence: Evidence) -> Doubt | None:
         return None
     return Doubt(
         code="random-outputs",
-        finding="The same images gave other outputs in other draws: answers and gradients are "
+        finding=f"The same {evidence.inputs.examples} gave other outputs in other draws: answers and gradients are "
         + (f"means of {evidence.draws} draws." if evidence.draws > 1 else "those of one draw."),
         advice="Raise --draws until the robust accuracy no longer falls, and attack with autoattack:version=rand.",
     )

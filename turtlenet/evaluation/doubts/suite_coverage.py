@@ -75,12 +75,13 @@ def naive_labels(evidence: Evidence) -> Doubt | None:
 
 
 def few(evidence: Evidence) -> Doubt | None:
-    """Few images."""
+    """Few examples."""
     count = len(evidence.ledger.labels)
     if count >= 500:
         return None
     return Doubt(
-        code="few-images",
-        finding=f"Only {count} images were attacked: the interval is wide.",
-        advice="Evaluate at least 1,000 images.",
+        code=f"few-{evidence.inputs.examples}",
+        finding=f"Only {evidence.inputs.count(count)} {'was' if count == 1 else 'were'} attacked: the interval is "
+        "wide.",
+        advice=f"Evaluate at least 1,000 {evidence.inputs.examples}.",
     )

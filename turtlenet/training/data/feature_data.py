@@ -1,5 +1,6 @@
 """Data and threat together, where each feature may have bounds, a radius and rules of its own."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ from turtlenet.attacks.feature_threat import FeatureThreat, Said, resolve
 from turtlenet.balls import Ball, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
+from turtlenet.data.about import About
 from turtlenet.errors import SettingError
+from turtlenet.features import Features
 
 # Bounds within which nothing is cut off: where the data lie is seen first.
 _WIDE = (-1e30, 1e30)
@@ -24,6 +27,7 @@ def with_features(
     load: Callable[[Classifier], Data],
     *,
     training: bool,
+    table: bool = False,
 ) -> tuple[Classifier, Data, FeatureThreat | None]:
     """The classifier in the bounds of its data, the data, and what an attack may do to each feature.
 
@@ -34,6 +38,7 @@ def with_features(
         made: Makes it in others.
         load: Loads the data for it.
         training: Whether all of data that are one part are training data.
+        table: Whether the data are a table, whatever the shape of inputs.
 
     Returns:
         The three; None for the threat of images of which nothing is said by feature.
@@ -42,10 +47,13 @@ def with_features(
         DataError, SettingError, SpecError: Data that do not fit; see `turtlenet.attacks.feature_threat.resolve`.
     """
     shape = victim.input_shape
-    if not (said or is_table(shape)):
+    table = table or is_table(shape)
+    if not (said or table):
         return victim, load(victim), None
-    wide = is_table(shape) and (said.outer is None or said.from_file)
+    wide = table and (said.outer is None or said.from_file)
     data = load(made(_WIDE) if wide else victim)
+    part = data.train or data.test
+    said = said if part is None else named(said, part.about)
     train = data.train if training or data.train is not data.test else None
     threat = resolve(said, shape, norm, victim.bounds, train)
     low, high = float(threat.low.min()), float(threat.high.max())
@@ -55,6 +63,30 @@ def with_features(
     if (low, high) != victim.bounds:
         victim = made((low, high))
     return victim, data if wide is False and victim.bounds == (low, high) else data.within(victim.bounds), threat
+
+
+def named(said: Said, about: About) -> Said:
+    """The same, with the names, types and one-hot groups that the columns of a table tell.
+
+    Raises:
+        SpecError: A feature that is no column.
+    """
+    if not about.names:
+        return said
+    told = said.features
+    features = told.ordered(about.names) if told.names else told
+    if not len(told):
+        features = Features(names=about.names)
+    if not features.type:
+        # A one-hot group of one value has nothing to move to.
+        alone = {group for group in about.groups if about.groups.count(group) == 1}
+        groups = tuple("" if group in alone else group for group in about.groups) or ("",) * len(about.types)
+        types = tuple(
+            "integer" if kind == "one-hot" and not group else kind
+            for kind, group in zip(about.types, groups, strict=True)
+        )
+        features = dataclasses.replace(features, type=types, groups=groups if any(groups) else ())
+    return dataclasses.replace(said, features=features)
 
 
 def check_for_features(attacks: Sequence[Attack], ball: Ball) -> None:
