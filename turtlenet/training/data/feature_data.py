@@ -44,17 +44,18 @@ def with_features(
     shape = victim.input_shape
     if not (said or is_table(shape)):
         return victim, load(victim), None
-    wide = is_table(shape) and (said.outer is None or said.from_file)
+    said.check(shape)
+    wide = is_table(shape)
     data = load(made(_WIDE) if wide else victim)
     train = data.train if training or data.train is not data.test else None
     threat = resolve(said, shape, norm, victim.bounds, train)
     low, high = float(threat.low.min()), float(threat.high.max())
-    if wide and not threat.given:
+    if wide:
         spans = [part.span(len(part)) for part in (data.train, data.test, data.whole) if part is not None]
         low, high = min([low, *(span.low for span in spans)]), max([high, *(span.high for span in spans)])
     if (low, high) != victim.bounds:
         victim = made((low, high))
-    return victim, data if wide is False and victim.bounds == (low, high) else data.within(victim.bounds), threat
+    return victim, data.within(victim.bounds), threat
 
 
 def check_for_features(attacks: Sequence[Attack], ball: Ball) -> None:
