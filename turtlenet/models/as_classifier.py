@@ -118,6 +118,8 @@ def about_model(model: ModelType, victim: Classifier) -> dict[str, Any]:
 
 def source_for(source: ModelType, victim: Classifier, precision: str | None = None) -> Classifier:
     """Another model to craft on, which must answer the same question."""
+    if victim.question is not None:
+        raise ModelError(f"Expected no other model to craft on for {victim.question.describe()}; got one.")
     other = as_classifier(source, bounds=victim.bounds, precision=precision)
     mine, theirs = ((each.input_shape, each.num_classes) for each in (victim, other))
     if mine != theirs:

@@ -131,7 +131,7 @@ def _inputs(model: keras.Model, inputs: Sequence[Any], sides: tuple[int, ...]) -
     rest = list(sides * opened if len(sides) == 1 else sides)
     if len(rest) != opened:
         raise SettingError(
-            f"Expected a size of {opened} sides, those that {model.name!r} leaves open ({_shown(inputs)}); got "
+            f"Expected a size with as many sides as {model.name!r} leaves open, {opened} of {_shown(inputs)}; got "
             f"{'x'.join(map(str, sides))}."
         )
     found = []
