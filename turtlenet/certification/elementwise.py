@@ -52,6 +52,8 @@ class Elementwise(Step):
             function that is linear between its kinks.
         curvature: The largest magnitude of the second derivative, for a smooth function without `stationary`.
         convex: Whether the chord is the best line above it.
+        levels: 2 where it gives but the two ends of its box, as a hard quantizer of two levels does; else 0.
+        preimage: Maps wanted outputs, inputs and the ends of their box to inputs within it that give those outputs.
     """
 
     def __init__(
@@ -66,10 +68,12 @@ class Elementwise(Step):
         stationary: Callable[[Tensor], Sequence[Tensor]] | None = None,
         curvature: float = 0.0,
         convex: bool = False,
+        levels: int = 0,
+        preimage: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] | None = None,
     ):
         self.function, self.error, self.lowest, self.derivative = function, error, lowest, derivative
         self.kinks, self.jumps, self.stationary = tuple(kinks), tuple(jumps), stationary
-        self.curvature, self.convex = curvature, convex
+        self.curvature, self.convex, self.levels, self.preimage = curvature, convex, levels, preimage
 
     def interval(self, *boxes: Box) -> Box:
         (box,) = boxes
