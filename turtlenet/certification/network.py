@@ -40,6 +40,10 @@ class Network:
     nodes: tuple[Node, ...]
     input_shape: tuple[int, ...]
 
+    def shape(self, place: int) -> tuple[int, ...]:
+        """Of the values at a place, without the batch."""
+        return self.nodes[place - 1].shape if place else self.input_shape
+
 
 def network_of(model: keras.Model) -> Network:
     """Takes a model apart; the steps read its weights whenever they are called.

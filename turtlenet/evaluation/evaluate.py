@@ -25,6 +25,7 @@ from turtlenet.data import Examples
 from turtlenet.data.fit import fit_of
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
 from turtlenet.evaluation.cascade import MODES, Cascade
+from turtlenet.evaluation.certified import Certified, certified, check_certify, facts, find_contradictions
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
@@ -64,6 +65,7 @@ def evaluate_classifier(
     perceptibility: int = 0,
     progress: Path | None = None,
     resume: bool = False,
+    certify: str = "",
 ) -> Report:
     """Attacks a model and says what is left of its accuracy, with the reasons to doubt it.
 
@@ -84,6 +86,7 @@ def evaluate_classifier(
         perceptibility: Images whose smallest adversarial example is searched; 0 searches none, nor does a radius of 0.
         progress: File that keeps what is known after each block of images.
         resume: Whether to continue from that file.
+        certify: The method by which images are certified first, which attacks then leave alone; empty for none.
 
     Raises:
         DataError: Nothing to attack, or data that do not fit.
@@ -92,6 +95,9 @@ def evaluate_classifier(
     _check(model, examples, suite, ball, mode, labels, quantize_pixels)
     examples.check()
     began = time.perf_counter()
+    if certify:
+        check_certify(mode, labels, access.name)
+    proven = certified(certify, model, examples, ball, batch_size) if certify else None
     cascade = Cascade(
         attacks=suite,
         ball=ball,
@@ -100,11 +106,12 @@ def evaluate_classifier(
         seed=seed,
         batch_size=batch_size,
         quantize_pixels=quantize_pixels,
+        spared=proven.spared if proven else None,
     )
     data = examples.facts()
     check_agreement(about["sha256"], data["sha256"])
     specs = tuple(specs) or tuple(str(attack) for attack in suite)
-    work = _Evaluation(model, examples, cascade, access, specs, about, data, progress, resume)
+    work = _Evaluation(model, examples, cascade, access, specs, about, data, progress, resume, proven)
     ledger = work.run()
     tally = Tally(len(examples), ball)
     points, curve_attack = accuracy_curve(cascade, model, examples, curve, tally)
@@ -128,6 +135,7 @@ class _Evaluation:
     Attributes:
         specs: How the user named the attacks.
         about: What is known of the model.
+        proven: What was certified before the attacks; None where nothing was.
         data: What is known of the images; see `Examples.about`.
     """
 
@@ -140,6 +148,7 @@ class _Evaluation:
     data: dict[str, Any]
     progress: Path | None
     resume: bool
+    proven: Certified | None = None
 
     @property
     def names(self) -> list[str]:
@@ -161,6 +170,7 @@ class _Evaluation:
         settings = [attack.to_dict() for attack in cascade.attacks]
         files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
         how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
+        how += [] if cascade.spared is None else [np.flatnonzero(cascade.spared).tolist()]
         answers = [model.gradient, model.draws, model.precision, model.bounds, model.head]
         how += [self.about["normalize"]] if self.about.get("normalize") else []
         text = json.dumps([self.about["sha256"], answers, self.data["sha256"], ball, settings, files, *how])
@@ -283,6 +293,7 @@ class _Evaluation:
         attacked = access.robust(threatening, mode, everyone=True)
         robust = access.robust(threatening, mode, besides=besides)
         beside = access.robust(threatening, mode, everyone=True, besides=besides)
+        certificate = facts(self.proven, ledger, robust) if self.proven else None
         return Report(
             model={**self.about, "head": model.head},
             data=self.data,
@@ -302,7 +313,10 @@ class _Evaluation:
                 attack_row(cascade, model, number, spec, access, ledger) for number, spec in enumerate(self.specs)
             ),
             parts=tally.rows(attacked, counted=not access.beside),
-            doubts=access.find_doubts(threatening, mode, besides) + find_doubts(evidence),
+            doubts=find_contradictions(certificate)
+            + access.find_doubts(threatening, mode, besides)
+            + find_doubts(evidence),
+            certificate=certificate,
             per_class=class_rows(ledger, robust) if model.question is None else (),
             pictures=pictures(cascade, self.names, model, self.examples, ledger),
             verdicts={

@@ -8,6 +8,7 @@ checks of types and ranges, and the tables of `docs/settings.md`. Nothing here i
 
 from turtlenet.settings.attack import AttackSettings, KeptAttackSettings
 from turtlenet.settings.base import Settings, setting, table, takes
+from turtlenet.settings.certify import CertifySettings
 from turtlenet.settings.detect import FitSettings, ScoreSettings
 from turtlenet.settings.evaluate import EvaluateSettings
 from turtlenet.settings.gan import GanSettings, ShowSettings
@@ -16,6 +17,7 @@ from turtlenet.settings.train import ScheduleSettings, TrainSettings
 
 __all__ = [
     "AttackSettings",
+    "CertifySettings",
     "EvaluateSettings",
     "FitSettings",
     "GanSettings",

@@ -1,6 +1,7 @@
 """Prints `docs/settings.md`: `python -m turtlenet.settings > docs/settings.md`."""
 
 from turtlenet.settings import (
+    CertifySettings,
     EvaluateSettings,
     FitSettings,
     GanSettings,
@@ -22,6 +23,7 @@ WORKFLOWS = {
     "`turtlenet train`, `turtlenet.train`": TrainSettings,
     "`turtlenet evaluate`, `turtlenet.evaluate`": EvaluateSettings,
     "`turtlenet attack`, `turtlenet.attack`": KeptAttackSettings,
+    "`turtlenet certify`, `turtlenet.certify`": CertifySettings,
     "`turtlenet gan train`, `turtlenet.train_generator`": GanSettings,
     "`turtlenet gan show`, `turtlenet.show_generator`": ShowSettings,
     "`turtlenet detect fit`, `turtlenet.fit_detector`": FitSettings,

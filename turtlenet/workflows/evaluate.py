@@ -26,6 +26,7 @@ from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
 from turtlenet.evaluation.again import exact, loading
 from turtlenet.evaluation.black_box import evaluate_black_box
+from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
@@ -44,7 +45,7 @@ _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 """Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _TOLD = (
     *("limit", "gradient", "draws", "head", "curve", "precision", "access", "surrogates", "surrogate_dir"),
-    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes"),
+    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes", "certify"),
 )
 _NO_SUITE = suites.Suite(attacks=())
 
@@ -123,6 +124,9 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         "perceptibility": perceptibility,
         "resume": plan.resume,
     }
+    if plan.certify:
+        check_certify(settings_of_all["mode"], settings_of_all["labels"], access)
+        settings_of_all["certify"] = plan.certify
     reports = []
     for number, task in enumerate(tasks):
         progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None

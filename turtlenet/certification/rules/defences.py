@@ -22,7 +22,14 @@ _QUANTIZER = 2e-6
 def reachable(layer: Any) -> list[Step]:
     """The steps of a defence that says what it can give for a box: an elementwise, nondecreasing one."""
     sharpness = 0.0 if getattr(layer, "hard", False) else getattr(layer, "sharpness", 1.0)
-    return [Elementwise(layer.outputs, error=_QUANTIZER * max(1.0, sharpness / 10.0) if sharpness else 0.0)]
+    return [
+        Elementwise(
+            layer.outputs,
+            error=_QUANTIZER * max(1.0, sharpness / 10.0) if sharpness else 0.0,
+            levels=2 if getattr(layer, "hard", False) and layer.steps == 1 else 0,
+            preimage=layer.preimage,
+        )
+    ]
 
 
 @rule(Sign)
