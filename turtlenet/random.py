@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from turtlenet import backend
 from turtlenet.typing import Keys, Shape, Tensor
 
 __all__ = ["bits", "fold_in", "following", "keys", "normal", "rademacher", "root", "signs", "uniform"]
@@ -119,6 +120,7 @@ def _rotate(word: Tensor, places: int) -> Tensor:
     return ops.bitwise_or(ops.left_shift(word, _word(places)), ops.right_shift(word, _word(32 - places)))
 
 
+@backend.elementwise
 def _threefry(key0: Tensor, key1: Tensor, count0: Tensor, count1: Tensor) -> tuple[Tensor, Tensor]:
     """Twenty rounds of Threefry-2x32; arguments are uint32 and broadcast."""
     schedule = (key0, key1, ops.bitwise_xor(ops.bitwise_xor(key0, key1), _word(_PARITY)))
