@@ -95,7 +95,30 @@ class ScheduleSettings(LengthSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(ScheduleSettings, ThreatSettings):
+class RunSettings(Settings):
+    """What a run that can be continued holds out, keeps and tells."""
+
+    validation: int | None = setting(
+        None,
+        "Training images held out to choose the best epoch.",
+        more="None takes a tenth, at most 1,000; 0 none.",
+        identity="never",
+    )
+    checkpoint: PathType | None = setting(
+        None, "Where the run's state lies.", flag=None, recipe=False, identity="never"
+    )
+    resume: bool = setting(False, "Continue a run that was stopped.", recipe=False, identity="never")
+    callbacks: Sequence[Callback] = setting((), "Further Keras callbacks.", flag=None, recipe=False, identity="never")
+    tell: Callable[[str], None] = setting(
+        print, "Is given what happens, a line each.", flag=None, recipe=False, identity="never"
+    )
+    verbose: bool = setting(
+        False, "A line for each epoch where no terminal shows the bar.", recipe=False, identity="never"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(RunSettings, ScheduleSettings, ThreatSettings):
     """How `turtlenet train` hardens a model."""
 
     recipe: str | None = setting(
@@ -187,12 +210,6 @@ class TrainSettings(ScheduleSettings, ThreatSettings):
     warmup: float = share(
         0.25, help="Share of the run in which eps grows.", note="a share of the run", identity="never"
     )
-    validation: int | None = setting(
-        None,
-        "Training images held out to choose the best epoch.",
-        more="None takes a tenth, at most 1,000; 0 none.",
-        identity="never",
-    )
     validation_attack: str | Attack | None = setting(
         None, "The attack of validation; 20 steps of pgd by default.", identity="never"
     )
@@ -236,10 +253,6 @@ class TrainSettings(ScheduleSettings, ThreatSettings):
         "of the attack where else fewer than 10 epochs would. A run that continues keeps what was chosen.",
         identity="never",
     )
-    checkpoint: PathType | None = setting(
-        None, "Where the run's state lies.", flag=None, recipe=False, identity="never"
-    )
-    resume: bool = setting(False, "Continue a run that was stopped.", recipe=False, identity="never")
     out: PathType | None = setting(
         None,
         "Where the model will be saved.",
@@ -248,11 +261,4 @@ class TrainSettings(ScheduleSettings, ThreatSettings):
         flag=None,
         recipe=False,
         identity="never",
-    )
-    callbacks: Sequence[Callback] = setting((), "Further Keras callbacks.", flag=None, recipe=False, identity="never")
-    tell: Callable[[str], None] = setting(
-        print, "Is given what happens, a line each.", flag=None, recipe=False, identity="never"
-    )
-    verbose: bool = setting(
-        False, "A line for each epoch where no terminal shows the bar.", recipe=False, identity="never"
     )
