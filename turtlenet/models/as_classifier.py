@@ -14,6 +14,7 @@ from turtlenet.keras_files.load import load
 from turtlenet.models.precision import check_precision, compute_in
 from turtlenet.models.reuse import classifier_of
 from turtlenet.models.wrap import defences_of
+from turtlenet.settings.common import AnswerSettings
 
 ModelType: TypeAlias = PathType | keras.Model | Classifier
 
@@ -61,6 +62,26 @@ def as_classifier(
     compute_in(model, precision)
     made = classifier_of(model, bounds=bounds, head=head)
     return made.taking("adaptive" if gradient is None else gradient, draws=1 if draws is None else draws)
+
+
+def victim_of(model: ModelType, plan: AnswerSettings) -> Classifier:
+    """A model as a workflow attacks it: random defences answer with the mean of 10 draws by default.
+
+    Args:
+        model: See `as_classifier`.
+        plan: The workflow's settings: `bounds`, `head`, `precision`, `gradient` and `draws`.
+
+    Raises:
+        ModelError, SettingError: See `as_classifier`.
+    """
+    return as_classifier(
+        model,
+        bounds=plan.bounds,
+        head=plan.head,
+        precision=plan.precision,
+        gradient=plan.gradient,
+        draws=10 if plan.draws is None and not isinstance(model, Classifier) else plan.draws,
+    )
 
 
 def in_memory(model: ModelType) -> keras.Model:

@@ -6,12 +6,11 @@ from typing import Any
 from turtlenet.ranges import count
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
-from turtlenet.settings.common import AnswerSettings, ComputingSettings, PartSettings
-from turtlenet.settings.train import InputSettings
+from turtlenet.settings.common import AnswerSettings, PartSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttackSettings(AnswerSettings, InputSettings, ComputingSettings):
+class AttackSettings(AnswerSettings):
     """How images are attacked."""
 
     norm: str = setting("linf", "linf, l2, l1 or l0.")

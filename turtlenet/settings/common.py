@@ -3,9 +3,37 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from turtlenet.radius import FORMS
 from turtlenet.ranges import count
 from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSettings(Settings):
+    """The radius, and what a model's inputs and outputs are."""
+
+    eps: float | str | None = setting(
+        None,
+        f"Radius of the ball in {FORMS}.",
+        more="None takes 0.3 for gray images and 8/255 for others, times the pixel range.",
+        read=text.radius,
+        identity="never",
+    )
+    bounds: tuple[float, float] | None = setting(
+        None,
+        "Smallest and largest pixel, e.g. 0,255; told from the model.",
+        read=text.bounds,
+        recipe=False,
+        identity="never",
+    )
+    head: str = setting(
+        "auto",
+        "What the model's outputs are: auto, softmax, sigmoid or logits.",
+        more="See `turtlenet.models.logits_model`.",
+        recipe=False,
+        identity="never",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +84,8 @@ class PartSettings(BatchSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerSettings(Settings):
-    """How random and hidden defences are attacked."""
+class AnswerSettings(InputSettings, ComputingSettings):
+    """The same, and how random and hidden defences are attacked."""
 
     gradient: str | None = setting(
         None,

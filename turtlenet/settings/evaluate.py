@@ -7,13 +7,12 @@ from turtlenet.files import PathType
 from turtlenet.ranges import count
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
-from turtlenet.settings.common import AnswerSettings, ComputingSettings, PartSettings
+from turtlenet.settings.common import AnswerSettings, PartSettings
 from turtlenet.settings.later import Attack
-from turtlenet.settings.train import InputSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(PartSettings, AnswerSettings, InputSettings, ComputingSettings):
+class EvaluateSettings(PartSettings, AnswerSettings):
     """How models are attacked."""
 
     attacks: Sequence[str | Attack] = setting(

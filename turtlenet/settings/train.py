@@ -5,43 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from turtlenet.files import PathType
-from turtlenet.radius import FORMS
 from turtlenet.ranges import count, number, one_of, share
 from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
+from turtlenet.settings.common import InputSettings
 from turtlenet.settings.later import Attack, Augmentation, Callback, Conversion, Defence, ModelType, Objective, Wrapper
 
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 ON_COLLAPSE = ("tell", "stop", "recover")
 PRESETS = ("quick", "balanced", "strong")
 """Recipes for any model, for who asks for minutes, an hour or a night."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputSettings(Settings):
-    """The radius, and what a model's inputs and outputs are."""
-
-    eps: float | str | None = setting(
-        None,
-        f"Radius of the ball in {FORMS}.",
-        more="None takes 0.3 for gray images and 8/255 for others, times the pixel range.",
-        read=text.radius,
-        identity="never",
-    )
-    bounds: tuple[float, float] | None = setting(
-        None,
-        "Smallest and largest pixel, e.g. 0,255; told from the model.",
-        read=text.bounds,
-        recipe=False,
-        identity="never",
-    )
-    head: str = setting(
-        "auto",
-        "What the model's outputs are: auto, softmax, sigmoid or logits.",
-        more="See `turtlenet.models.logits_model`.",
-        recipe=False,
-        identity="never",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DataType, load_data
 from turtlenet.errors import DataError
 from turtlenet.gan.cache import ready
-from turtlenet.models.as_classifier import ModelType, as_classifier
+from turtlenet.models.as_classifier import ModelType, victim_of
 from turtlenet.settings.attack import AttackSettings, KeptAttackSettings
 from turtlenet.settings.base import describes
 
@@ -41,7 +41,7 @@ def attack(model: ModelType, x: Any, y: Any, spec: str | Attack = "pgd", **setti
         Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds.
     """
     plan = AttackSettings(**settings)
-    victim = _victim(model, plan)
+    victim = victim_of(model, plan)
     data = load_data((x, y), victim)
     return attack_examples(victim, data.test, _ready(spec, model, victim, data, plan), plan).x
 
@@ -80,7 +80,7 @@ def attack_data(model: ModelType, data: DataType | None = None, **settings: Any)
         TurtlenetError: Anything that does not fit, in one line.
     """
     plan = KeptAttackSettings(**settings)
-    victim = _victim(model, plan)
+    victim = victim_of(model, plan)
     whole = load_data(data, victim)
     part = choose(whole, plan.split, [trained_on(model)])
     examples = part.take(plan.limit)
@@ -106,18 +106,6 @@ def attack_examples(victim: Classifier, examples: Any, attack: Attack, plan: Att
     target = None if plan.target is None else _targets(plan.target, labels, victim.num_classes)
     return attack_all(
         attack, victim, pixels, labels, ball=ball, seed=plan.seed, target=target, batch_size=plan.batch_size
-    )
-
-
-def _victim(model: ModelType, plan: AttackSettings) -> Classifier:
-    """The model as the attack sees it."""
-    return as_classifier(
-        model,
-        bounds=plan.bounds,
-        head=plan.head,
-        precision=plan.precision,
-        gradient=plan.gradient,
-        draws=10 if plan.draws is None and not isinstance(model, Classifier) else plan.draws,
     )
 
 

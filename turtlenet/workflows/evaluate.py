@@ -25,7 +25,7 @@ from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.models.as_classifier import ModelType, about_model, victim_of
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
@@ -65,7 +65,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     chosen = _NO_SUITE if plan.suite is None and plan.attacks else suites.find(named)
     norm, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
-    victims = [_victim(one, plan) for one in given]
+    victims = [victim_of(one, plan) for one in given]
     specs = _specs(suites.expand([*chosen.attacks, *plan.attacks]), plan, norm, victims)
     attacks = [attack_family.build(spec) for spec in specs]
     loaded = load_for(data, victims)
@@ -131,18 +131,6 @@ class _Task:
             return evaluate_black_box(victim, self.part.examples, plan.limit, suite, ball, asking, **how)
         how |= {"head": plan.head, "surrogates": plan.surrogates}
         return evaluate_grey_box(self.model, victim, self.data, examples, suite, ball, **how)
-
-
-def _victim(model: ModelType, plan: EvaluateSettings) -> Classifier:
-    """A model as attackers see it."""
-    return as_classifier(
-        model,
-        bounds=plan.bounds,
-        head=plan.head,
-        precision=plan.precision,
-        gradient=plan.gradient,
-        draws=10 if plan.draws is None and not isinstance(model, Classifier) else plan.draws,
-    )
 
 
 def _specs(
