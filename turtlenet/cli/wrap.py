@@ -7,7 +7,7 @@ import click
 
 from turtlenet.cli.options import Text, framework, loading_options, settings_options
 from turtlenet.settings import text
-from turtlenet.settings.train import ColumnSettings
+from turtlenet.settings.inputs import ColumnSettings
 
 
 @click.command("wrap")

@@ -13,7 +13,7 @@ from turtlenet.keras_files.hashing import copy, file_sha256, weights_sha256
 from turtlenet.keras_files.load import load
 from turtlenet.models.precision import check_precision, compute_in
 from turtlenet.models.reuse import classifier_of
-from turtlenet.models.usage import AUTO, Usage
+from turtlenet.models.usage import AUTO, Usage, usage_of
 from turtlenet.models.wrap import defences_of
 
 ModelType: TypeAlias = PathType | keras.Model | Classifier
@@ -74,6 +74,28 @@ def as_classifier(
     compute_in(model, precision)
     made = classifier_of(model, bounds=bounds, head=head, usage=usage)
     return made.taking("adaptive" if gradient is None else gradient, draws=1 if draws is None else draws)
+
+
+def victim_of(model: ModelType, plan: Any, bounds: tuple[float, float] | None) -> Classifier:
+    """A model as a workflow attacks it: random defences answer with the mean of 10 draws by default.
+
+    Args:
+        model: See `as_classifier`.
+        plan: The workflow's settings: `head`, `precision`, `gradient`, `draws`, and those of the task.
+        bounds: Smallest and largest value of an input; None tells them from the model.
+
+    Raises:
+        ModelError, SettingError: See `as_classifier`.
+    """
+    return as_classifier(
+        model,
+        bounds=bounds,
+        head=plan.head,
+        precision=plan.precision,
+        gradient=plan.gradient,
+        draws=10 if plan.draws is None and not isinstance(model, Classifier) else plan.draws,
+        **vars(usage_of(plan)),
+    )
 
 
 def in_memory(model: ModelType) -> keras.Model:

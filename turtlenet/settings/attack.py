@@ -6,12 +6,12 @@ from typing import Any
 from turtlenet.ranges import count
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
-from turtlenet.settings.common import AnswerSettings, ComputingSettings, PartSettings
-from turtlenet.settings.train import FeatureSettings, TaskSettings
+from turtlenet.settings.common import AnswerSettings, PartSettings
+from turtlenet.settings.inputs import FeatureSettings, TaskSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttackSettings(AnswerSettings, FeatureSettings, TaskSettings, ComputingSettings):
+class AttackSettings(FeatureSettings, TaskSettings, AnswerSettings):
     """How images are attacked."""
 
     norm: str = setting("linf", "linf, l2, l1 or l0.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from turtlenet.ranges import count
 from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
+from turtlenet.settings.inputs import InputSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +57,8 @@ class PartSettings(BatchSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerSettings(Settings):
-    """How random and hidden defences are attacked."""
+class AnswerSettings(InputSettings, ComputingSettings):
+    """The same, and how random and hidden defences are attacked."""
 
     gradient: str | None = setting(
         None,

@@ -8,13 +8,13 @@ from turtlenet.files import PathType
 from turtlenet.ranges import count, one_of
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
-from turtlenet.settings.common import AnswerSettings, ComputingSettings, PartSettings
+from turtlenet.settings.common import AnswerSettings, PartSettings
+from turtlenet.settings.inputs import FeatureSettings, TaskSettings
 from turtlenet.settings.later import Attack
-from turtlenet.settings.train import FeatureSettings, TaskSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(PartSettings, AnswerSettings, FeatureSettings, TaskSettings, ComputingSettings):
+class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettings):
     """How models are attacked."""
 
     attacks: Sequence[str | Attack] = setting(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
-from turtlenet.settings.common import ComputingSettings, PartSettings
-from turtlenet.settings.train import InputSettings, ThreatSettings
+from turtlenet.settings.common import ComputingSettings, InputSettings, PartSettings
+from turtlenet.settings.train import ThreatSettings
 
 
 @dataclass(frozen=True, kw_only=True)

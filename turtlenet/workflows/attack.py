@@ -21,8 +21,7 @@ from turtlenet.data.prepare import DataType, load_data, normalized_for
 from turtlenet.data.tables import is_tabular, reading_of
 from turtlenet.errors import DataError
 from turtlenet.gan.cache import ready
-from turtlenet.models.as_classifier import ModelType, as_classifier, in_memory
-from turtlenet.models.usage import usage_of
+from turtlenet.models.as_classifier import ModelType, in_memory, victim_of
 from turtlenet.settings.attack import AttackSettings, KeptAttackSettings
 from turtlenet.settings.base import describes
 from turtlenet.training.data.feature_data import check_for_features, with_features
@@ -148,7 +147,7 @@ def _prepared(
         model, data = normalized_for(in_memory(model), plan.normalize, data, **where)
 
     def made(bounds: tuple[float, float] | None) -> Classifier:
-        return _victim(model, plan, bounds)
+        return victim_of(model, plan, bounds)
 
     victim = made(said.outer)
     return with_features(
@@ -159,19 +158,6 @@ def _prepared(
         lambda each: load_data(data, each, how=how),
         training=False,
         table=is_tabular(data),
-    )
-
-
-def _victim(model: ModelType, plan: AttackSettings, bounds: tuple[float, float] | None) -> Classifier:
-    """The model in some bounds as the attack sees it."""
-    return as_classifier(
-        model,
-        bounds=bounds,
-        head=plan.head,
-        precision=plan.precision,
-        gradient=plan.gradient,
-        draws=10 if plan.draws is None and not isinstance(model, Classifier) else plan.draws,
-        **vars(usage_of(plan)),
     )
 
 

@@ -30,7 +30,7 @@ from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier, in_memory
+from turtlenet.models.as_classifier import ModelType, about_model, in_memory, victim_of
 from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
@@ -81,7 +81,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     for number, one in enumerate(given if plan.normalize is not None else ()):
         where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": reading, "held_out": True}
         taken[number], data = normalized_for(in_memory(one), plan.normalize, data, **where)
-    victims = [_victim(one, plan, said.outer) for one in taken]
+    victims = [victim_of(one, plan, said.outer) for one in taken]
     asked = next((each.question for each in victims if each.question is not None), None)
     if asked is not None and access != "white-box":
         raise SettingError(f"Expected access white-box for {asked.describe()}; got {access}.")
@@ -163,19 +163,6 @@ class _Task:
         return evaluate_grey_box(self.model, victim, self.data, examples, suite, ball, **how)
 
 
-def _victim(model: ModelType, plan: EvaluateSettings, bounds: tuple[float, float] | None) -> Classifier:
-    """A model in some bounds as attackers see it."""
-    return as_classifier(
-        model,
-        bounds=bounds,
-        head=plan.head,
-        precision=plan.precision,
-        gradient=plan.gradient,
-        draws=10 if plan.draws is None and not isinstance(model, Classifier) else plan.draws,
-        **vars(usage_of(plan)),
-    )
-
-
 def _specs(
     specs: Sequence[str | Attack], plan: EvaluateSettings, norm: str, victims: Sequence[Classifier]
 ) -> list[str | Attack]:
@@ -208,7 +195,7 @@ def _by_feature(
         return victim, None, None
 
     def made(bounds: tuple[float, float]) -> Classifier:
-        return victim if isinstance(model, Classifier) else _victim(model, plan, bounds)
+        return victim if isinstance(model, Classifier) else victim_of(model, plan, bounds)
 
     return with_features(
         said, norm, victim, made, lambda each: load_for(data, [each], reading)[0], training=False, table=table

@@ -151,21 +151,13 @@ class _Setup:
     """What a run works with, from what the user gave.
 
     Attributes:
-        plan: The user's settings.
         hardened: The model to train, behind its defences.
         restore: Has it compute again as the model that came.
         victim: The same, as attackers see it.
         known: The model as it came, to tell whether the data are its own.
-        head: What its outputs are.
-        wrappers: What is put around the objective.
-        augment: Changes of the training images.
-        data: The data set.
-        lesson: What of it the run learns from.
         computed: What the layers compute in.
         shields: The defences, as specs.
-        rivals: Generators that learn in turns with the model.
         validation_attack: The attack of validation; None for the usual one.
-        sources: Other models to craft on.
         threat: What an attack may do to each feature; None where all may do the same.
     """
 
