@@ -28,7 +28,7 @@ FLOORS = (
         "uncertainty",
     ),
     ("architectures", "balls", "checked", "classifier", "constraints", "defences", "radius"),
-    ("batching", "features", "keras_files", "settings"),
+    ("batching", "features", "keras_files", "memory", "settings"),
     ("models",),
     ("attacks", "data"),
     ("detection", "noise_tolerance", "training"),

@@ -83,7 +83,7 @@ def test_the_page_of_a_table_says_which_features_moved(table):
 def test_a_series_has_values():
     model = keras.Sequential([keras.Input((9, 2)), keras.layers.Conv1D(2, 3), keras.layers.GlobalAveragePooling1D()])
     x = np.random.default_rng(0).uniform(size=(8, 9, 2)).astype("float32")
-    report = evaluate(model, (x, classes_of(model, x)), eps=0.1, perceptibility=3, **HOW)
+    report = evaluate(model, (x, classes_of(model, x)), eps=0.1, perceptibility=3, head="logits", **HOW)
     words = shown(report)
     assert not FORBIDDEN.findall(words)
     assert "8 series" in words and report.moves is None and report.perceptibility is not None

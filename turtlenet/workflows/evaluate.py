@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet import attacks as attack_family
-from turtlenet import balls, models
+from turtlenet import backend, balls, models
 from turtlenet.attacks import Attack, suites
 from turtlenet.attacks.feature_defaults import is_table
 from turtlenet.attacks.feature_memory import features_of
 from turtlenet.attacks.feature_threat import FeatureThreat, Said
 from turtlenet.attacks.threat import check_generators, threat_for, why_eps
 from turtlenet.balls import Ball, is_plain
+from turtlenet.batching import usual
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
@@ -25,9 +26,11 @@ from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
 from turtlenet.evaluation.again import exact, loading
 from turtlenet.evaluation.black_box import evaluate_black_box
+from turtlenet.evaluation.forecast import forecast
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
+from turtlenet.memory import batch_text, largest_batch
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier, in_memory
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
@@ -135,12 +138,17 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     notes += [line for each in zip(victims, parts, threats, strict=True) for line in misfits(*each)]
     for line in dict.fromkeys(notes):
         plan.tell(line)
+    size = _batch_size(plan, victims)
+    for victim, examples, own, ball in zip(victims, parts, owns, threats, strict=True):
+        if backend.process()[1] == 1:
+            how_long = forecast(victim, examples, own, ball, curve=plan.curve, mode=_first(plan.mode, chosen.mode, ""))
+            plan.tell(how_long) if how_long else None
     same: dict[str, Any] = {
         "specs": [str(spec) for spec in specs],
         "mode": _first(plan.mode, chosen.mode, "table"),
         "labels": _first(plan.labels, chosen.labels, "true"),
         "seed": plan.seed,
-        "batch_size": plan.batch_size,
+        "batch_size": size,
         "quantize_pixels": plan.quantize_pixels,
         "curve": plan.curve,
         "perceptibility": looked_at,
@@ -171,6 +179,21 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         for each, victim, threat, ball in zip(reports, victims, by_feature_threats, threats, strict=True)
     ]
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
+
+
+def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | None:
+    """Inputs at a time: as many as asked for, or as fit into memory, which changes no verdict."""
+    wanted = plan.batch_size or usual()
+    narrow, least = None, wanted
+    for victim in victims:
+        most = largest_batch(victim.model)
+        if most is not None and most < least:
+            narrow, least = victim, most
+    if narrow is None:
+        return plan.batch_size
+    size = 1 << (least.bit_length() - 1)
+    plan.tell(f"memory: {size} at a time instead of {wanted}: {batch_text(narrow.model, size)}")
+    return size
 
 
 def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> Said:

@@ -28,6 +28,7 @@ from turtlenet.data.prepare import DataType, hold_out, load_data, load_extra, no
 from turtlenet.data.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
+from turtlenet.memory import batch_text, parts_for
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
 from turtlenet.settings.base import takes
 from turtlenet.settings.train import TrainSettings
@@ -137,6 +138,11 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
         checked = attack_family.build(plan.validation_attack) if plan.validation_attack else None
         crafted_on = [source_for(source, victim, plan.precision) for source in plan.sources]
         own_optimizer = getattr(hardened, "optimizer", None)
+        at_once = min(schedule.batch_size, len(lesson.examples))
+        parts = plan.accumulate if plan.accumulate > 1 else parts_for(hardened, at_once, backend.shares())
+        if parts > plan.accumulate:
+            how_much = batch_text(hardened, at_once // parts)
+            notes.append(f"memory: a batch of {at_once} in {parts} parts, one after the other: {how_much}")
 
         def cost(objective: Objective) -> Cost:
             watched = (checked or attack_family.build(_VALIDATION)) if lesson.validation else None
@@ -156,7 +162,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
                 most=plan.epochs,
                 own_optimizer=own_optimizer,
                 sources=crafted_on,
-                accumulate=plan.accumulate,
+                accumulate=parts,
                 rivals=rivals,
                 augment=augment,
             )
@@ -185,7 +191,8 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
             resume=plan.resume,
             identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
             callbacks=[_Opening(tell, opening), Clock(expected, tell), *plan.callbacks],
-            accumulate=None if plan.batch_size is None else plan.accumulate,
+            accumulate=None if plan.batch_size is None else parts,
+            begin_with=parts,
             rivals=rivals,
             wrappers=wrappers,
             on_collapse=plan.on_collapse,
