@@ -10,6 +10,7 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import BLIND
+from turtlenet.memory import activation_bytes
 from turtlenet.training.run.cost import duration, input_gradients
 
 WORTH = 20.0
@@ -17,6 +18,8 @@ WORTH = 20.0
 _TRIED = 8
 _GRADIENT = 3.0
 """A gradient takes about as long as three answers."""
+_SMALL = 1e10
+"""Bytes that the layers of a model give in all gradients; fewer take seconds, and are not timed."""
 _CURVE, _RADII, _TWICE = 40, 8, 64_000
 """Steps of the attack of the curve, its radii, and the most gradients of the search with twice the effort."""
 
@@ -42,6 +45,8 @@ def forecast(
     gradients += min(count, curve) * _CURVE * _RADII
     if gradients:
         gradients += min(_TWICE, count * 800)
+    if gradients * activation_bytes(model.model) < _SMALL:
+        return ""
     x, _ = examples.batch(slice(0, min(_TRIED, count)))
     model.predict(x)
     began = time.perf_counter()
