@@ -14,7 +14,8 @@ def test_a_line_tells_gradients_answers_and_time(small, images, monkeypatch):
     monkeypatch.setattr(forecasts, "WORTH", 0.0)
     monkeypatch.setattr(forecasts, "_SMALL", 0)
     line = forecasts.forecast(small, examples, suite, ball, curve=4)
-    gradients = 12 * (1 + 20) + 4 * 40 * 8 + 12 * 800
+    # The suite, the curve of 20 steps at 8 radii, and PGD with twice the steps and restarts.
+    gradients = 12 * (1 + 20) + 4 * 20 * 8 + 12 * 20 * 4
     assert line.startswith("time: about ") and "for 12 images: " in line
     assert f"{gradients:,} gradients and {12 * 50:,} answers, " in line
     assert forecasts.forecast(small, examples, suite, ball, curve=4, mode="cascade").startswith("time: at most ")

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from turtlenet.attacks import Attack
+from turtlenet.attacks import PGD, Attack
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import BLIND
+from turtlenet.evaluation.cascade import Cascade
+from turtlenet.evaluation.convergence import twice_of
+from turtlenet.evaluation.curve import sweeping
 from turtlenet.memory import activation_bytes
 from turtlenet.training.run.cost import duration, input_gradients
 
@@ -20,8 +23,8 @@ _GRADIENT = 3.0
 """A gradient takes about as long as three answers."""
 _SMALL = 1e10
 """Bytes that the layers of a model give in all gradients; fewer take seconds, and are not timed."""
-_CURVE, _RADII, _TWICE = 40, 8, 64_000
-"""Steps of the attack of the curve, its radii, and the most gradients of the search with twice the effort."""
+_RADII = 8
+"""Of the curve of accuracy against eps."""
 
 
 def forecast(
@@ -42,9 +45,12 @@ def forecast(
     count = len(examples)
     gradients = count * sum(input_gradients(each, ball.norm, model.num_classes) for each in suite)
     queries = count * sum(_queries(each, ball.norm, model.num_classes) for each in suite)
-    gradients += min(count, curve) * _CURVE * _RADII
-    if gradients:
-        gradients += min(_TWICE, count * 800)
+    if gradients and float(ball.eps):
+        cascade = Cascade(attacks=suite, ball=ball)
+        if ball.norm in PGD.norms:
+            gradients += min(count, curve) * _RADII * sweeping(cascade, model).steps
+        again, images = twice_of(cascade, model.num_classes)
+        gradients += min(count, images) * input_gradients(again, ball.norm, model.num_classes)
     if gradients * activation_bytes(model.model) < _SMALL:
         return ""
     x, _ = examples.batch(slice(0, min(_TRIED, count)))
