@@ -120,7 +120,7 @@ def load_extra(data: DataType, victim: Classifier, how: Reading = PLAIN) -> Exam
     loaded = load_data(data, victim, weighted=True, how=how)
     examples = loaded.whole or loaded.train
     if examples is None:
-        raise DataError(f"Expected training images in {loaded.name}; got test images only.")
+        raise DataError(f"Expected training data in {loaded.name}; got test data only.")
     examples.check()
     return examples
 
@@ -203,16 +203,16 @@ def hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Exa
     """
     count = min(1000, len(examples) // 10) if validation is None else validation
     if not 0 <= count < len(examples):
-        raise SettingError(f"Expected validation from 0 to {len(examples) - 1} images; got {count}.")
+        raise SettingError(f"Expected validation from 0 to {len(examples) - 1} examples; got {count}.")
     return split(examples, count, seed) if count else (examples, None)
 
 
 def _check_sample(victim: Classifier) -> None:
     fits = victim.input_shape in ((28, 28, 1), (28, 28), (784,)) and victim.num_classes == 10
     if not fits:
-        shape = "x".join(map(str, victim.input_shape))
+        shape, inputs = "x".join(map(str, victim.input_shape)), kind_of(victim.input_shape).examples
         raise DataError(
-            f"Expected --data NAME|PATH for a model of {shape} images and {victim.num_classes} classes; the embedded "
+            f"Expected --data NAME|PATH for a model of {shape} {inputs} and {victim.num_classes} classes; the embedded "
             "mnist-sample has 28x28x1 images and 10 classes."
         )
 

@@ -82,7 +82,7 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
         student = models.classifier(fresh_network(plan.substitute, victim, plan.seed), bounds=victim.bounds)
     found = load_data(data, victim, how=reading_of(plan))
     if found.train is None or not len(found.train):
-        raise DataError(f"Expected training images in {found.name}; got test images only.")
+        raise DataError(f"Expected training data in {found.name}; got test data only.")
     found.train.check()
     examples, held_out = hold_out(found.train, plan.validation, plan.seed)
     count, why = len(held_out) if held_out else 0, why_eps(victim, plan.norm, plan.eps)

@@ -265,14 +265,14 @@ def _normalized(plan: EvaluateSettings) -> dict[str, Any]:
 def _scored(report: Report, part: Part, seen: bool, told: dict[str, Any]) -> Report:
     """A report that says which part was scored, whether training saw it, and what was asked for."""
     about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": seen}
-    doubts = report.doubts
+    doubts, inputs = report.doubts, part.examples.kind.examples
     if seen and not part.asked:
         doubts = (
             Doubt(
                 code="seen-in-training",
-                finding=f"The model was trained on {'some of ' if part.split == 'all' else ''}these images "
+                finding=f"The model was trained on {'some of ' if part.split == 'all' else ''}these {inputs} "
                 f"({report.data['name']}), as far as is known of its training: both accuracies are too good.",
-                advice="Evaluate on images that training did not see: --split test (split='test'), or data with "
+                advice=f"Evaluate on {inputs} that training did not see: --split test (split='test'), or data with "
                 "x_test and y_test.",
             ),
             *doubts,

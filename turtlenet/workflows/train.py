@@ -257,7 +257,7 @@ def _lesson(found: Data, before: keras.Model, victim: Classifier, plan: TrainSet
         DataError: No training images, or such as do not fit.
     """
     if found.train is None:
-        raise DataError(f"Expected training images in {found.name}; got test images only.")
+        raise DataError(f"Expected training data in {found.name}; got test data only.")
     found.train.check()
     identity: dict[str, Any] = {}
     if plan.checkpoint is not None or backend.process()[1] > 1:
