@@ -212,8 +212,8 @@ def _check_sample(victim: Classifier) -> None:
     if not fits:
         shape, inputs = "x".join(map(str, victim.input_shape)), kind_of(victim.input_shape).examples
         raise DataError(
-            f"Expected --data NAME|PATH for a model of {shape} {inputs} and {victim.num_classes} classes; the embedded "
-            "mnist-sample has 28x28x1 images and 10 classes."
+            f"Expected --data NAME|PATH for a model of {shape} {inputs} and {victim.num_classes} classes; the "
+            "embedded mnist-sample has 28x28x1 images and 10 classes."
         )
 
 
