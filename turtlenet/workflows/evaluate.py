@@ -139,10 +139,12 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     for line in dict.fromkeys(notes):
         plan.tell(line)
     size = _batch_size(plan, victims)
-    for victim, examples, own, ball in zip(victims, parts, owns, threats, strict=True):
+    for victim, examples, each_suite, ball in zip(victims, parts, owns, threats, strict=True):
         if backend.process()[1] == 1:
-            how_long = forecast(victim, examples, own, ball, curve=plan.curve, mode=_first(plan.mode, chosen.mode, ""))
-            plan.tell(how_long) if how_long else None
+            mode = _first(plan.mode, chosen.mode, "table")
+            how_long = forecast(victim, examples, each_suite, ball, curve=plan.curve, mode=mode)
+            if how_long:
+                plan.tell(how_long)
     same: dict[str, Any] = {
         "specs": [str(spec) for spec in specs],
         "mode": _first(plan.mode, chosen.mode, "table"),

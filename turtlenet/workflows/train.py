@@ -146,7 +146,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
 
         def cost(objective: Objective) -> Cost:
             watched = (checked or attack_family.build(_VALIDATION)) if lesson.validation else None
-            sizes = (lesson.steps(schedule, objective.replays), schedule.batch_size, lesson.validation)
+            sizes = (lesson.steps(schedule, objective.replays), at_once, lesson.validation)
             return cost_of(objective, victim.num_classes, *sizes, watched, lesson.examples.kind.examples)
 
         chosen = {}
