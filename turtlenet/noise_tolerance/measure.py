@@ -161,7 +161,13 @@ def measure_tolerance(
     proposal = propose(tolerable, eps, full)
     return Tolerance(
         model=dict(about),
-        data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
+        data={
+            "name": examples.name,
+            "count": len(examples),
+            "sha256": digest,
+            "description": examples.describe(),
+            "kind": examples.kind.name,
+        },
         bounds=classifier.bounds,
         loss=float(loss),
         seed=seed,
