@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet import radius
+from turtlenet.constraints import near
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.registry import parse_value
 
@@ -84,7 +85,7 @@ class Features:
 
     def name_of(self, place: int) -> str:
         """What a feature is called in messages and reports: its name, or its place."""
-        return self.names[place] if self.names else f"feature {place}"
+        return self.names[place % len(self.names)] if self.names else f"feature {place}"
 
     @property
     def one_hot(self) -> dict[str, tuple[int, ...]]:
@@ -103,9 +104,7 @@ class Features:
         """
         unknown = next((name for name in self.names if name not in names), None)
         if unknown is not None:
-            raise SpecError(
-                f"Unknown feature {unknown!r}: the data have no such column.{did_you_mean(unknown, names)}"
-            )
+            raise SpecError(f"Unknown feature {unknown!r}: the data have no such column.{near(unknown, names)}")
         if not self.names:
             raise SpecError("Expected features with names, to find them among the columns; got none.")
         places = {name: place for place, name in enumerate(self.names)}

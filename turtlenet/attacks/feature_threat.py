@@ -20,6 +20,7 @@ FEATURES = "features"
 """The key of a file's provenance."""
 _FILES = (".csv", ".toml")
 WHY_OWN = "those of the model"
+WHY_FILE = "those of the model's training"
 _BY_MOVE = {"no": Fixed, "up": Grow, "down": Fall}
 
 
@@ -34,6 +35,7 @@ class Said:
         constraints: Rules for what an attack makes of an input.
         features: Names, types, and whatever else a file of features says; what is said besides comes first.
         from_file: Whether the bounds are those that a model's file says.
+        eps_from_file: Whether the radii are.
     """
 
     bounds: Any = None
@@ -42,6 +44,7 @@ class Said:
     constraints: tuple[Constraint, ...] = ()
     features: Features = dataclasses.field(default_factory=Features)
     from_file: bool = False
+    eps_from_file: bool = False
 
     @staticmethod
     def by_user(
@@ -119,7 +122,19 @@ class Said:
             constraints=(*self.constraints, *kept),
             features=mine,
             from_file=here,
+            eps_from_file=self.eps is None and not mine.eps,
         )
+
+    def check(self, shape: Shape) -> None:
+        """Refuses what does not fit inputs of a shape, before any data are read.
+
+        Raises:
+            SettingError: Bounds that do not broadcast to it, or are not low < high.
+        """
+        low, high = self.bounds if self.bounds is not None else (None, None)
+        ends = [_spread_out(low, shape, "low"), _spread_out(high, shape, "high")]
+        if ends[0] is not None and ends[1] is not None:
+            _check_order(ends[0], ends[1], self.features)
 
     @property
     def outer(self) -> tuple[float, float] | None:
@@ -272,7 +287,7 @@ def resolve(said: Said, shape: Shape, norm: str, fallback: tuple[float, float], 
 def _bounds(
     said: Said, shape: Shape, fallback: tuple[float, float], spread: Spread | None, kinds: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, str]:
-    why = "those of the model's training" if said.from_file else "given"
+    why = WHY_FILE if said.from_file else "given"
     low, high = said.bounds if said.bounds is not None else (None, None)
     ends = [_spread_out(low, shape, "low"), _spread_out(high, shape, "high")]
     told = [
@@ -291,14 +306,17 @@ def _bounds(
             elif np.isnan(column).any():
                 why = f"given, others {WHY_BOUNDS}" if spread is not None else "given, others those of the model"
         found.append(end)
-    bad = np.flatnonzero(~(found[0] < found[1]))
+    _check_order(found[0], found[1], said.features)
+    return found[0], found[1], why
+
+
+def _check_order(low: np.ndarray, high: np.ndarray, features: Features) -> None:
+    bad = np.flatnonzero(~(low < high))
     if len(bad):
         place = int(bad[0])
         raise SettingError(
-            f"Expected bounds low < high for {said.features.name_of(place)}; got {found[0][place]:g} and "
-            f"{found[1][place]:g}."
+            f"Expected bounds low < high for {features.name_of(place)}; got {low[place]:g} and {high[place]:g}."
         )
-    return found[0], found[1], why
 
 
 def _eps(
@@ -338,6 +356,8 @@ def _eps(
             for place, at in enumerate(places)
         ]
     )
+    if said.eps_from_file:
+        return found, WHY_FILE
     holes = any(value is None for value in values)
     return found, f"given, others {why}" if holes else "given"
 
@@ -392,6 +412,8 @@ def _mask(movable: Any, features: Features, shape: Shape) -> np.ndarray:
         raise SettingError(
             "Expected movable as booleans, or as names of features; got rows of unequal length."
         ) from None
+    if not mask.size:
+        raise SettingError("Expected at least one feature that may move; got a mask that allows none.")
     if mask.dtype.kind in "US":
         found = np.zeros(size, bool)
         for word in mask.ravel():

@@ -130,7 +130,7 @@ class FeatureBall(Ball):
 
     def steepest(self, gradient: Tensor, at: Tensor) -> Tensor:
         unit = self.space.fit(np.where(self.space.held, 0.0, self._unit).astype("float32"), gradient)
-        slope = gradient * unit
+        slope = ops.reshape(self.space.climb(self._flat(gradient * unit)), ops.shape(gradient))
         slope = ops.where(self.stuck(slope, at), ops.zeros_like(slope), slope)
         return self._plain().steepest(slope, ops.zeros_like(slope)) * unit
 
@@ -184,7 +184,8 @@ class FeatureBall(Ball):
         low, high = (space.low - offset) / width, (space.high - offset) / width
         rules = tuple(rule for rule in space.rules if rule.constraint.scale_free)
         unit = np.where(space.unit > 0, 1.0, 0.0)
-        inside = Space(space.shape, low, high, unit, rules, space.names)
+        ways = tuple(rule for rule in space.rules if rule.constraint.steers)
+        inside = Space(space.shape, low, high, unit, rules, space.names, ways)
         return dataclasses.replace(self, low=float(low.min()), high=float(high.max()), space=inside)
 
     def encode(self, x: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ class Space:
         unit: The length that counts as 1 in each feature; 0 for one that may not move.
         rules: What an attack must keep besides.
         names: Of the features; empty where they have none.
+        ways: Rules that only say where climbing leads: those of other coordinates.
     """
 
     shape: Shape
@@ -48,6 +49,7 @@ class Space:
     unit: np.ndarray
     rules: tuple[Rule, ...] = ()
     names: tuple[str, ...] = ()
+    ways: tuple[Rule, ...] = ()
 
     @property
     def size(self) -> int:
@@ -119,6 +121,13 @@ class Space:
             own = constraint.limits(*(picked(each, places) for each in (low, high, x)))
             low, high = (put(each, places, new) for each, new in zip((low, high), own, strict=True))
         return low, high
+
+    def climb(self, gradient: Tensor) -> Tensor:
+        """What to follow in place of a gradient (batch, features), where rules tie features to each other."""
+        for constraint, places in (*self.rules, *self.ways):
+            if constraint.steers:
+                gradient = put(gradient, places, constraint.slope(picked(gradient, places)))
+        return gradient
 
     def feasible(self, point: Tensor, x: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """The point near another that keeps the limits and the rules.

@@ -1,13 +1,25 @@
 """What an attack must leave as it is: one rule a file, in a registry that other packages add to."""
 
-from turtlenet.constraints.base import Constraint, constraints, place_of
+from turtlenet.constraints.base import Constraint, constraints, near, place_of
 from turtlenet.constraints.integer import Integer
 from turtlenet.constraints.limits import Fall, Fixed, Grow
 from turtlenet.constraints.one_hot import OneHot
 from turtlenet.constraints.total import Total
 from turtlenet.errors import SpecError
 
-__all__ = ["Constraint", "Fall", "Fixed", "Grow", "Integer", "OneHot", "Total", "build", "constraints", "place_of"]
+__all__ = [
+    "Constraint",
+    "Fall",
+    "Fixed",
+    "Grow",
+    "Integer",
+    "OneHot",
+    "Total",
+    "build",
+    "constraints",
+    "near",
+    "place_of",
+]
 
 
 def build(spec: "str | Constraint") -> Constraint:

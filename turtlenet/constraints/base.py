@@ -15,6 +15,7 @@ from turtlenet.registry import Registry, enclosed, registered_names
 from turtlenet.typing import Tensor
 
 MARK = ";"
+_LONG = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,22 @@ class Constraint(abc.ABC):
         """
         return x
 
+    def slope(self, gradient: Tensor) -> Tensor:
+        """What an attack that climbs should follow, where the rule ties its features to each other.
+
+        Args:
+            gradient: Of what is climbed, in units of each feature's radius, float32 (batch, features).
+
+        Returns:
+            The same, unless a subclass says otherwise.
+        """
+        return gradient
+
+    @property
+    def steers(self) -> bool:
+        """Whether `slope` does anything."""
+        return type(self).slope is not Constraint.slope
+
     @property
     def moves(self) -> bool:
         """Whether `project` does anything that `limits` does not."""
@@ -175,8 +192,14 @@ def place_of(word: str, names: Sequence[str], size: int, where: str) -> int:
     if word.isascii() and word.isdigit() and int(word) < size:
         return int(word)
     if names:
-        raise SpecError(f"Unknown feature {word!r} in {where}.{did_you_mean(word, names)}")
+        raise SpecError(f"Unknown feature {word!r} in {where}.{near(word, names)}")
     raise SpecError(f"Expected features from 0 to {size - 1}, as these have no names, in {where}; got {word!r}.")
+
+
+def near(word: str, names: Sequence[str]) -> str:
+    """What `did_you_mean` says, of many names only the first."""
+    words = did_you_mean(word, names)
+    return words if len(words) <= _LONG else f" There are {len(names)}: {', '.join(names[:3])}, ..."
 
 
 constraints: Registry[Constraint] = Registry("constraint", "turtlenet.constraints", base=Constraint)

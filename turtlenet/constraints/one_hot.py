@@ -36,6 +36,10 @@ class OneHot(Constraint):
         merit = ops.where(high > 0.5, x + 1e-6 * original, -1e30)
         return ops.one_hot(ops.argmax(merit, axis=1), x.shape[1], dtype="float32")
 
+    def slope(self, gradient: Tensor) -> Tensor:
+        # Only the best category rises: where several did, all would end at 1, and none would be the largest.
+        return gradient - ops.mean(ops.top_k(gradient, 2)[0], axis=1, keepdims=True)
+
     def holds(self, x: np.ndarray, original: np.ndarray) -> np.ndarray:
         binary = ((x == 0) | (x == 1)).all(axis=1)
         one: np.ndarray = binary & (x.sum(axis=1) == 1)

@@ -46,6 +46,10 @@ class Total(Constraint):
         move = ops.clip(move + share * way, least, most)
         return original + (_rounded(move, least, most) if self.whole else move)
 
+    def slope(self, gradient: Tensor) -> Tensor:
+        # What all features have in common would change the sum.
+        return gradient - ops.mean(gradient, axis=1, keepdims=True)
+
     def holds(self, x: np.ndarray, original: np.ndarray) -> np.ndarray:
         off = np.abs(x.sum(axis=1) - original.sum(axis=1))
         if self.whole:

@@ -50,19 +50,20 @@ def with_features(
     table = table or is_table(shape)
     if not (said or table):
         return victim, load(victim), None
-    wide = table and (said.outer is None or said.from_file)
+    said.check(shape)
+    wide = table
     data = load(made(_WIDE) if wide else victim)
     part = data.train or data.test
     said = said if part is None else named(said, part.about)
     train = data.train if training or data.train is not data.test else None
     threat = resolve(said, shape, norm, victim.bounds, train)
     low, high = float(threat.low.min()), float(threat.high.max())
-    if wide and not threat.given:
+    if wide:
         spans = [part.span(len(part)) for part in (data.train, data.test, data.whole) if part is not None]
         low, high = min([low, *(span.low for span in spans)]), max([high, *(span.high for span in spans)])
     if (low, high) != victim.bounds:
         victim = made((low, high))
-    return victim, data if wide is False and victim.bounds == (low, high) else data.within(victim.bounds), threat
+    return victim, data.within(victim.bounds), threat
 
 
 def named(said: Said, about: About) -> Said:
