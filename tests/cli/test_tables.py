@@ -35,6 +35,7 @@ def test_features_keep_their_units_behind_what_standardises_them(cli, credit, tm
     said = cli("attack", tmp_path / "wrapped.h5", *data, "--attack", "fgsm", "--eps", "0.5,2000", "--out", out)
     assert said.code == 0 and f"saved {out}: {ROWS} rows" in said.out, said.err
     with np.load(out) as found:
+        assert found["features"].tolist() == ["age", "income"] and found["classes"].tolist() == ["bad", "good"]
         moved = np.abs(found["x_adversarial"].astype("float64") - found["x"])
         assert moved[:, 0].max() <= 0.5 * (1 + 1e-6) and 1000 < moved[:, 1].max() <= 2000 * (1 + 1e-6)
 

@@ -107,6 +107,8 @@ def command(
     x, y = examples.batch(slice(None))
     prediction = outcome.logits.argmax(axis=1).astype("int32")
     arrays = {"x": x, "y": y, "x_adversarial": outcome.x, "prediction": prediction, "reached": outcome.reached}
+    named = {"features": examples.about.names, "classes": examples.about.classes}
+    arrays |= {name: np.array(values) for name, values in named.items() if values}
     if speaks():
         write_whole(out, lambda file: np.savez_compressed(file, **arrays))
     words = f" ({part.words})" if part.words else ""
