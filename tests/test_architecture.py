@@ -28,7 +28,7 @@ FLOORS = (
     ),
     ("architectures", "checked", "constraints", "radius", "random", "tasks"),
     ("balls", "classifier", "defences", "features", "keras_files", "settings"),
-    ("batching", "models"),
+    ("batching", "memory", "models"),
     ("attacks", "certification", "data"),
     ("detection", "noise_tolerance", "training"),
     ("evaluation", "gan"),

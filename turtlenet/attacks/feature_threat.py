@@ -107,7 +107,13 @@ class Said:
         silent = self.movable is None and not self.features.movable
         kept = [each for each in made if silent or type(each) not in _BY_MOVE.values()]
         mine = self.features
-        mine = mine if len(mine) else Features(names=names, type=tuple(told.get("types", ())))
+        mine = (
+            mine
+            if len(mine)
+            else Features(
+                names=names, type=tuple(told.get("types", ())), groups=tuple(map(str, told.get("groups", ())))
+            )
+        )
         here = self.bounds is None and not mine.low
         return dataclasses.replace(
             self,
@@ -220,6 +226,7 @@ class FeatureThreat:
             "norm": self.norm,
             "names": list(self.features.names),
             "types": list(self.features.type),
+            "groups": list(self.features.groups),
             "low": self.low.tolist(),
             "high": self.high.tolist(),
             "eps": self.eps.tolist(),

@@ -15,6 +15,7 @@ def joined(first: Examples, second: Examples, name: str) -> Examples:
         num_classes=max(first.num_classes, second.num_classes),
         bounds=first.bounds,
         question=first.question,
+        about=first.about,
     )
 
 

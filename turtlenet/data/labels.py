@@ -116,7 +116,7 @@ def numbered_classes(
     number = {each: place for place, each in enumerate(known)}
     other = np.flatnonzero(~np.isin(names, known))
     if len(other):
-        raise DataError(f"Expected labels of {listed}; got {names[other[0]]!r} at example {other[0]} of {name}.")
+        raise DataError(f"Expected labels of {listed}; got {str(names[other[0]])!r} at example {other[0]} of {name}.")
     return np.array([number[each] for each in names], np.int32), known
 
 

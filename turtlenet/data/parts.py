@@ -119,7 +119,7 @@ def note(data: Data) -> dict[str, Any]:
     """
     train = data.train
     if train is None:
-        raise DataError(f"Expected training images in {data.name}; got test images only.")
+        raise DataError(f"Expected training data in {data.name}; got test data only.")
     made = data.whole is not None and data.test is not None and data.test is not train
     first = train.take(_FIRST)
     return {

@@ -125,7 +125,7 @@ def load_extra(data: DataType, victim: Classifier, how: Reading = PLAIN) -> Exam
     loaded = load_data(data, victim, weighted=True, how=how)
     examples = loaded.whole or loaded.train
     if examples is None:
-        raise DataError(f"Expected training images in {loaded.name}; got test images only.")
+        raise DataError(f"Expected training data in {loaded.name}; got test data only.")
     examples.check()
     return examples
 
@@ -208,7 +208,7 @@ def hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Exa
     """
     count = min(1000, len(examples) // 10) if validation is None else validation
     if not 0 <= count < len(examples):
-        raise SettingError(f"Expected validation from 0 to {len(examples) - 1} images; got {count}.")
+        raise SettingError(f"Expected validation from 0 to {len(examples) - 1} examples; got {count}.")
     return split(examples, count, seed) if count else (examples, None)
 
 
@@ -217,10 +217,10 @@ def _check_sample(victim: Classifier) -> None:
     if victim.question is not None:
         raise DataError(f"Expected --data NAME|PATH for {victim.question.describe()}; got none.")
     if not fits:
-        shape = "x".join(map(str, victim.input_shape))
+        shape, inputs = "x".join(map(str, victim.input_shape)), kind_of(victim.input_shape).examples
         raise DataError(
-            f"Expected --data NAME|PATH for a model of {shape} images and {victim.num_classes} classes; the embedded "
-            "mnist-sample has 28x28x1 images and 10 classes."
+            f"Expected --data NAME|PATH for a model of {shape} {inputs} and {victim.num_classes} classes; the "
+            "embedded mnist-sample has 28x28x1 images and 10 classes."
         )
 
 

@@ -72,8 +72,14 @@ def is_tabular(data: Any) -> bool:
     if isinstance(data, tuple) and data:
         data = data[0]
     if isinstance(data, (str, os.PathLike)):
-        return Path(os.fspath(data)).suffix.lower() in SUFFIXES
+        path = Path(os.fspath(data))
+        return path.suffix.lower() in SUFFIXES or any(each.suffix.lower() in SUFFIXES for each in _parts_in(path))
     return is_frame(data) or getattr(getattr(data, "train", None), "kind", None) is TABLE
+
+
+def _parts_in(path: Path) -> list[Path]:
+    """What is called `train` or `test` in a folder."""
+    return [*path.glob("train.*"), *path.glob("test.*")] if path.is_dir() else []
 
 
 def read_frame(
@@ -191,7 +197,8 @@ def _labels(
         return numbered_classes(_text(values, column, name), name=name, num_classes=num_classes, classes=how.classes)
     numbers = np.asarray(values.to_numpy(dtype="float64"))
     distinct = np.unique(numbers)
-    if num_classes == len(distinct) and not np.isin(distinct, np.arange(num_classes)).all():
+    whole = bool((distinct == np.floor(distinct)).all())
+    if whole and num_classes == len(distinct) and not np.isin(distinct, np.arange(num_classes)).all():
         # Classes 1, 2 and 3, or -1 and 1: as many as the model has, in their order.
         return np.searchsorted(distinct, numbers).astype("int32"), tuple(f"{each:g}" for each in distinct)
     return numbers, tuple(called) or tuple(how.classes)

@@ -103,7 +103,7 @@ def moved_features(
     needed = _needed(cascade, model, x, outcome.x, y)
     called = examples.about.names or tuple(f"feature {place}" for place in range(size))
     found = [_move(called[place], far[:, place], needed[place]) for place in range(size)]
-    found.sort(key=lambda move: (-move.mean * move.share, -move.needed))
+    found.sort(key=lambda move: (-round(move.mean * move.share, 2), -move.needed))
     return Moves(attack=names[chosen], rows=len(rows), features=tuple(found))
 
 

@@ -40,8 +40,7 @@ def inputs(report: Report) -> str:
 def class_name(report: Report, label: int) -> str:
     """A class by its name, or by its number where it has none."""
     known = report.data.get("classes")
-    named = isinstance(known, list) and 0 <= label < len(known)
-    return clean(known[label]) if named else str(label)
+    return clean(known[label]) if isinstance(known, list) and 0 <= label < len(known) else str(label)
 
 
 def cascade(report: Report) -> str:

@@ -81,7 +81,7 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
         student = models.classifier(fresh_network(plan.substitute, victim, plan.seed), bounds=victim.bounds)
     loaded = load_data(data, victim, how=reading_of(plan))
     if loaded.train is None or not len(loaded.train):
-        raise DataError(f"Expected training images in {loaded.name}; got test images only.")
+        raise DataError(f"Expected training data in {loaded.name}; got test data only.")
     loaded.train.check()
     examples, held_out = hold_out(loaded.train, plan.validation, plan.seed)
     count, why = len(held_out) if held_out else 0, why_eps(victim, plan.norm, plan.eps)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet import attacks as attack_family
-from turtlenet import balls, models
+from turtlenet import backend, balls, models
 from turtlenet.attacks import Attack, suites
 from turtlenet.attacks.feature_defaults import is_table
 from turtlenet.attacks.feature_memory import features_of
 from turtlenet.attacks.feature_threat import FeatureThreat, Said
 from turtlenet.attacks.threat import check_generators, threat_for, why_eps
 from turtlenet.balls import Ball, is_plain
+from turtlenet.batching import usual
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
@@ -27,9 +28,11 @@ from turtlenet.evaluation import Comparison, Report, evaluate_classifier
 from turtlenet.evaluation.again import exact, loading
 from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.certified import check_certify
+from turtlenet.evaluation.forecast import forecast
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
+from turtlenet.memory import batch_text, largest_batch
 from turtlenet.models.as_classifier import ModelType, about_model, in_memory, victim_of
 from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
@@ -113,12 +116,17 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     notes += [line for task in tasks for line in misfits(task.victim, task.examples, task.ball)]
     for line in dict.fromkeys(notes):
         plan.tell(line)
+    size, mode = _batch_size(plan, victims), _first(plan.mode, chosen.mode, "table")
+    for task in tasks if backend.process()[1] == 1 else ():
+        how_long = forecast(task.victim, task.examples, task.suite, task.ball, curve=plan.curve, mode=mode)
+        if how_long:
+            plan.tell(how_long)
     settings_of_all: dict[str, Any] = {
         "specs": [str(spec) for spec in specs],
-        "mode": _first(plan.mode, chosen.mode, "table"),
+        "mode": mode,
         "labels": _first(plan.labels, chosen.labels, "true"),
         "seed": plan.seed,
-        "batch_size": plan.batch_size,
+        "batch_size": size,
         "quantize_pixels": plan.quantize_pixels,
         "curve": plan.curve,
         "perceptibility": perceptibility,
@@ -170,6 +178,21 @@ def _specs(
     if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
         specs = [twin for spec in specs for twin in _both_ways(spec)]
     return [*specs, *([_AT_LEVELS] if _at_levels(plan.suite, plan.attacks, norm, victims) else [])]
+
+
+def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | None:
+    """Inputs at a time: as many as asked for, or as fit into memory, which changes no verdict."""
+    wanted = plan.batch_size or usual()
+    narrow, least = None, wanted
+    for victim in victims:
+        most = largest_batch(victim.model)
+        if most is not None and most < least:
+            narrow, least = victim, most
+    if narrow is None:
+        return plan.batch_size
+    size = 1 << (least.bit_length() - 1)
+    plan.tell(f"memory: {size} at a time instead of {wanted}: {batch_text(narrow.model, size)}")
+    return size
 
 
 def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> Said:
@@ -245,14 +268,14 @@ def _normalized(plan: EvaluateSettings) -> dict[str, Any]:
 def _scored(report: Report, part: Part, seen: bool, told: dict[str, Any]) -> Report:
     """A report that says which part was scored, whether training saw it, and what was asked for."""
     about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": seen}
-    doubts = report.doubts
+    doubts, inputs = report.doubts, part.examples.kind.examples
     if seen and not part.asked:
         doubts = (
             Doubt(
                 code="seen-in-training",
-                finding=f"The model was trained on {'some of ' if part.split == 'all' else ''}these images "
+                finding=f"The model was trained on {'some of ' if part.split == 'all' else ''}these {inputs} "
                 f"({report.data['name']}), as far as is known of its training: both accuracies are too good.",
-                advice="Evaluate on images that training did not see: --split test (split='test'), or data with "
+                advice=f"Evaluate on {inputs} that training did not see: --split test (split='test'), or data with "
                 "x_test and y_test.",
             ),
             *doubts,

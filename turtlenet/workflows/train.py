@@ -24,6 +24,7 @@ from turtlenet.data.parts import note, remember, trained_on
 from turtlenet.data.prepare import DataType, load_data, normalized_for
 from turtlenet.data.tables import is_tabular, reading_of
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
+from turtlenet.memory import batch_text, parts_for
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
 from turtlenet.models.usage import usage_of
 from turtlenet.settings.base import takes
@@ -98,6 +99,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
     check_for_features([attack], ball)
     notes = setup.notes()
+    parts = setup.parts(schedule, notes)
     checkpoint = Path(plan.checkpoint) if plan.checkpoint else None
     with tempfile.TemporaryDirectory() as nowhere:
         files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
@@ -109,7 +111,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
             setup.rivals = rivals_in(attack, ball, plan.generator_moves, plan.seed)
         setup.validation_attack = attack_family.build(plan.validation_attack) if plan.validation_attack else None
         setup.sources = [source_for(source, victim, plan.precision) for source in plan.sources]
-        schedule, objective, chosen = setup.in_time(seconds, objective, schedule)
+        schedule, objective, chosen = setup.in_time(seconds, objective, schedule, parts)
         expected = setup.cost(schedule, objective)
         told = [_Opening(tell, setup.opening(schedule, objective, expected, notes)), Clock(expected, tell)]
         run = harden(
@@ -125,7 +127,8 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
             resume=plan.resume,
             identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
             callbacks=[*told, *plan.callbacks],
-            accumulate=None if plan.batch_size is None else plan.accumulate,
+            accumulate=None if plan.batch_size is None else parts,
+            begin_with=parts,
             rivals=setup.rivals,
             wrappers=setup.wrappers,
             on_collapse=plan.on_collapse,
@@ -188,14 +191,29 @@ class _Setup:
         parts = [part for part in (self.lesson.examples, self.lesson.held_out) if part and self.threat]
         return [line for part in parts for line in self.threat.check(part)]  # type: ignore[union-attr]
 
+    def at_once(self, schedule: Schedule) -> int:
+        """Examples of a batch: no more than there are."""
+        return min(schedule.batch_size, len(self.lesson.examples))
+
+    def parts(self, schedule: Schedule, notes: list[str]) -> int:
+        """The parts that a batch is worked on in, so that each fits into memory; a line to `notes` where it must."""
+        if self.plan.accumulate > 1:
+            return self.plan.accumulate
+        size = self.at_once(schedule)
+        parts = parts_for(self.hardened, size, backend.shares())
+        if parts > 1:
+            how_much = batch_text(self.hardened, size // parts)
+            notes.append(f"memory: a batch of {size} in {parts} parts, one after the other: {how_much}")
+        return parts
+
     def cost(self, schedule: Schedule, objective: Objective) -> Cost:
         """What a run costs."""
         watched = (self.validation_attack or attack_family.build(_VALIDATION)) if self.lesson.validation else None
-        sizes = (self.lesson.steps(schedule, objective.replays), schedule.batch_size, self.lesson.validation)
+        sizes = (self.lesson.steps(schedule, objective.replays), self.at_once(schedule), self.lesson.validation)
         return cost_of(objective, self.victim.num_classes, *sizes, watched, self.lesson.examples.kind.examples)
 
     def in_time(
-        self, seconds: float | None, objective: Objective, schedule: Schedule
+        self, seconds: float | None, objective: Objective, schedule: Schedule, parts: int
     ) -> tuple[Schedule, Objective, dict[str, Any]]:
         """Epochs and steps of the attack that fit into a time; those of before, for a run that continues.
 
@@ -216,7 +234,7 @@ class _Setup:
             most=plan.epochs,
             own_optimizer=getattr(self.hardened, "optimizer", None),
             sources=self.sources,
-            accumulate=plan.accumulate,
+            accumulate=parts,
             rivals=self.rivals,
             augment=self.augment,
         )

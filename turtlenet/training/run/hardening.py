@@ -100,6 +100,7 @@ def harden(
     identity: dict[str, Any] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     accumulate: int | None = 1,
+    begin_with: int = 1,
     rivals: Sequence[Turns] = (),
     wrappers: Sequence[str | Wrapper] = (),
     on_collapse: str = "tell",
@@ -125,6 +126,7 @@ def harden(
         identity: What tells this run from another, besides the settings given here (hashes of data and model).
         callbacks: Further Keras callbacks.
         accumulate: Parts that a batch is worked on in; see `Trainer`. None for as few as fit into memory.
+        begin_with: Parts that are tried first where `accumulate` is None.
         rivals: Networks that learn to attack the model meanwhile; they are trained in place.
         wrappers: What is put around the objective, as specs or as they are; see `turtlenet.training.wrappers`.
         on_collapse: What to do about catastrophic overfitting: `tell`, `stop` or `recover`; see `CollapseWatch`.
@@ -138,7 +140,8 @@ def harden(
         OutputError: The state cannot be read or written.
     """
     stream = Stream(examples, schedule.batch_size, schedule.seed, extra=extra)
-    _check_shares(stream.batch_size, accumulate or 1)
+    parts = accumulate or begin_with
+    _check_shares(stream.batch_size, parts)
     if rivals and backend.shares() > 1:
         raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
     steps, total = schedule.steps(len(examples), extra, objective.replays)
@@ -157,7 +160,7 @@ def harden(
         seed=schedule.seed,
         sources=sources,
         validation_attack=validation_attack,
-        accumulate=accumulate or 1,
+        accumulate=parts,
         rivals=rivals,
         by_weight=False,
         batch_size=stream.batch_size,
