@@ -1,5 +1,6 @@
 """Data and threat together, where each feature may have bounds, a radius and rules of its own."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,6 +48,7 @@ def with_features(
     said.check(shape)
     wide = is_table(shape)
     data = load(made(_WIDE) if wide else victim)
+    said = _named(said, data)
     train = data.train if training or data.train is not data.test else None
     threat = resolve(said, shape, norm, victim.bounds, train)
     low, high = float(threat.low.min()), float(threat.high.max())
@@ -56,6 +58,20 @@ def with_features(
     if (low, high) != victim.bounds:
         victim = made((low, high))
     return victim, data.within(victim.bounds), threat
+
+
+def _named(said: Said, data: Data) -> Said:
+    """The same, in the order of the data's columns, with their names and types where nobody says any."""
+    part = next(each for each in (data.train, data.test, data.whole) if each is not None)
+    about = getattr(part, "about", None)
+    names = tuple(getattr(about, "names", ()))
+    if not names:
+        return said
+    mine = said.features
+    mine = mine.ordered(names) if mine.names else dataclasses.replace(mine, names=names)
+    if not mine.type:
+        mine = dataclasses.replace(mine, type=getattr(about, "types", ()), groups=getattr(about, "groups", ()))
+    return dataclasses.replace(said, features=mine)
 
 
 def check_for_features(attacks: Sequence[Attack], ball: Ball) -> None:
