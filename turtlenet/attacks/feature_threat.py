@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ class Said:
         Raises:
             SpecError, SettingError: See `turtlenet.features.read`; a constraint that there is not.
         """
+        if not isinstance(features, Features | str | PathLike | None):
+            raise SettingError(f"Expected features as a path, or as Features; got {type(features).__name__}.")
         known = features if isinstance(features, Features) else read(features) if features is not None else Features()
         if _is_file(bounds):
             bounds = _columns(bounds, "low", "high")
@@ -67,6 +70,7 @@ class Said:
             known, movable = dataclasses.replace(known, movable=words), None
         if isinstance(bounds, str):
             bounds = _bounds_text(bounds)
+        bounds = None if bounds is None else _pair(bounds)
         given = (constraints,) if isinstance(constraints, str | Constraint) else constraints
         return Said(bounds=bounds, eps=eps, movable=movable, constraints=tuple(map(build, given)), features=known)
 
@@ -466,6 +470,20 @@ def _is_array(value: Any) -> bool:
 
 def _is_file(value: Any) -> bool:
     return isinstance(value, Path) or (isinstance(value, str) and value.lower().endswith(_FILES))
+
+
+def _pair(bounds: Any) -> tuple[Any, Any]:
+    """Two numbers or arrays of such.
+
+    Raises:
+        SettingError: Anything else.
+    """
+    try:
+        low, high = bounds
+        ends = [np.asarray(each, "float64") for each in (low, high)]
+    except (TypeError, ValueError):
+        raise SettingError(f"Expected bounds as two numbers, or as two arrays of such; got {bounds!r:.60}.") from None
+    return tuple(float(end) if end.ndim == 0 else end for end in ends)  # type: ignore[return-value]
 
 
 def _columns(path: Any, *names: str) -> list[Any]:
