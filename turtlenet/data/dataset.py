@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from turtlenet.data.asked import asked_arrays
 from turtlenet.data.examples import Examples
 from turtlenet.errors import DataError
+from turtlenet.tasks import Question
 
 HELD_OUT = 6
 SPLIT_SEED = 0
@@ -38,6 +40,7 @@ def assemble(
     shape: tuple[int, ...] | None = None,
     num_classes: int | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
+    question: Question | None = None,
 ) -> Data:
     """Makes a data set of named arrays.
 
@@ -48,10 +51,14 @@ def assemble(
         shape: The model's input shape without the batch, or `None`.
         num_classes: How many classes the model tells apart, or `None`.
         bounds: Lowest and highest pixel value of the model.
+        question: What is asked where that is another thing than one class; arrays of several inputs stand under their
+            names, with `_train` and `_test` behind them where there are parts.
 
     Raises:
         DataError: Arrays that are missing or do not fit, or parts that do not fit each other.
     """
+    if question is not None:
+        arrays = asked_arrays(arrays, question, name)
     present = [part for part in ("train", "test") if _has(arrays, f"x_{part}", f"y_{part}", name)]
     if not present and "x" not in arrays and "y" not in arrays and _has(arrays, "image", "label", name):
         arrays = {"x": arrays["image"], "y": arrays["label"]}
@@ -62,7 +69,7 @@ def assemble(
     def examples(part: str) -> Examples:
         suffix, label = (f"_{part}", f"{name} {part}") if part else ("", name)
         x, y = arrays["x" + suffix], arrays["y" + suffix]
-        return Examples(x, y, name=label, shape=shape, num_classes=num_classes, bounds=bounds)
+        return Examples(x, y, name=label, shape=shape, num_classes=num_classes, bounds=bounds, question=question)
 
     if not present:
         whole = examples("")

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.data.labels import read_labels
+from turtlenet.data.labels import read_labels, read_rows
 from turtlenet.data.pixels import Pixels, as_array_like, size_text
 from turtlenet.errors import DataError, SettingError
+from turtlenet.tasks import Question
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Examples:
             and images become flat or are unfolded; nothing else is guessed.
         num_classes: How many classes the model tells apart; `None` takes it from the labels.
         bounds: Lowest and highest pixel value of the model.
+        question: What is asked where that is another thing than one class; labels are then rows, see `read_rows`.
 
     Raises:
         DataError: No images, images or labels that do not fit, or a different number of each.
@@ -68,10 +70,15 @@ class Examples:
         shape: tuple[int, ...] | None = None,
         num_classes: int | None = None,
         bounds: tuple[float, float] = (0.0, 1.0),
+        question: Question | None = None,
     ):
         self.name = name
+        self.question = question
         self._pixels = Pixels(x, name=name, shape=shape, bounds=bounds)
-        self._labels, self.num_classes = read_labels(y, name=name, num_classes=num_classes)
+        if question is None:
+            self._labels, self.num_classes = read_labels(y, name=name, num_classes=num_classes)
+        else:
+            self._labels, self.num_classes = read_rows(y, question, name=name), question.num_classes
         if len(self._pixels) != len(self._labels):
             raise DataError(
                 f"Expected as many labels as images; got {len(self._pixels):,} images and "
@@ -93,7 +100,7 @@ class Examples:
 
     @property
     def labels(self) -> np.ndarray:
-        """All labels, int32 `(N,)`."""
+        """All labels, int32 `(N,)`; where there is a question, its rows, float32 `(N, width)`."""
         return self._labels[self._where]
 
     @property
@@ -139,7 +146,8 @@ class Examples:
             index: A slice, whole numbers in any order and as often as wanted, or a boolean mask `(N,)`.
 
         Returns:
-            Images, float32 `(n, *shape)` within the bounds, and labels, int32 `(n,)`, in the order of `index`.
+            Images, float32 `(n, *shape)` within the bounds, and labels, int32 `(n,)` (see `labels`), in the order of
+            `index`.
 
         Raises:
             DataError: Pixels that cannot be read, are not finite or lie outside the bounds; an index out of range.
@@ -171,7 +179,8 @@ class Examples:
         """
         if len(self) == 0:
             raise DataError(f"Expected at least one example; got none in {self.name}.")
-        low, high = int(self.labels.min()), int(self.labels.max())
+        classes = self.labels if self.question is None else self.question.classes(self.labels)
+        low, high = int(classes.min()), int(classes.max())
         if low < 0 or high >= self.num_classes:
             raise DataError(
                 f"Expected labels from 0 to {self.num_classes - 1}; got labels from {low} to {high} in {self.name}."
@@ -199,7 +208,8 @@ class Examples:
         digest = hashlib.sha256()
         for block in self._pixels.blocks(len(self)):
             digest.update(self._pixels.read(self._where[block]).astype("<f4", copy=False).tobytes())
-        digest.update(self.labels.astype("<i4", copy=False).tobytes())
+        kind = "<i4" if self.question is None else "<f4"
+        digest.update(self.labels.astype(kind, copy=False).tobytes())
         return digest.hexdigest()
 
     def describe(self) -> str:
@@ -209,6 +219,7 @@ class Examples:
         scale = f"within {bounds}" if peak is None else f"0..{peak} scaled to {bounds}"
         images = f"{len(self):,} image{'' if len(self) == 1 else 's'}"
         classes = f"{self.num_classes} class{'' if self.num_classes == 1 else 'es'}"
+        classes = classes if self.question is None else self.question.describe()
         return f"{self.name}: {images} {size_text(self.shape)}, {classes}, pixels {scale}"
 
     def _positions(self, index: slice | np.ndarray) -> np.ndarray:
@@ -236,6 +247,7 @@ def from_arrays(
     shape: tuple[int, ...] | None = None,
     num_classes: int | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
+    question: Question | None = None,
 ) -> Examples:
     """Examples of arrays that a user holds; the arguments are those of `Examples`."""
-    return Examples(x, y, name=name, shape=shape, num_classes=num_classes, bounds=bounds)
+    return Examples(x, y, name=name, shape=shape, num_classes=num_classes, bounds=bounds, question=question)

@@ -1,14 +1,17 @@
 """A name or a path, brought to arrays in known bounds."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from turtlenet.data.asked import names_of
 from turtlenet.data.dataset import Data, assemble
 from turtlenet.data.files import read_arrays
 from turtlenet.data.images import read_image_folder
 from turtlenet.data.named import datasets, read_named
 from turtlenet.errors import DataError, SpecError
+from turtlenet.tasks import Question
 
 FILE_SUFFIXES = {".npz", ".npy", ".h5", ".hdf5"}
 
@@ -19,6 +22,7 @@ def load(
     shape: tuple[int, ...] | None = None,
     num_classes: int | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
+    question: Question | None = None,
 ) -> Data:
     """Loads a data set.
 
@@ -33,6 +37,8 @@ def load(
         shape: The model's input shape without the batch; `None` keeps that of the images.
         num_classes: How many classes the model tells apart; `None` takes it from the labels.
         bounds: Lowest and highest pixel value of the model.
+        question: What is asked where that is another thing than one class: of a model with several inputs, the arrays
+            have their names.
 
     Returns:
         The parts. Where there are only `x` and `y`, `test` is a sixth of them, always the same one, `train` the rest,
@@ -48,10 +54,10 @@ def load(
     path = Path(text).expanduser()
     arrays: dict[str, Any]
     if _is_file_spec(spec, text, path):
-        arrays, num_classes = _from_path(path, shape, num_classes)
+        arrays, num_classes = _from_path(path, shape, num_classes, names_of(question))
     else:
         arrays = read_named(text)
-    return assemble(arrays, name=text, shape=shape, num_classes=num_classes, bounds=bounds)
+    return assemble(arrays, name=text, shape=shape, num_classes=num_classes, bounds=bounds, question=question)
 
 
 def names() -> list[str]:
@@ -81,7 +87,7 @@ def _exists(path: Path) -> bool:
 
 
 def _from_path(
-    path: Path, shape: tuple[int, ...] | None, num_classes: int | None
+    path: Path, shape: tuple[int, ...] | None, num_classes: int | None, more: Collection[str]
 ) -> tuple[dict[str, Any], int | None]:
     try:
         if path.is_dir() and not any(path.glob("*.npy")):
@@ -91,4 +97,4 @@ def _from_path(
             raise DataError(f"Expected .npy arrays, or folders of images by class, in {path}; got neither.")
     except OSError as error:
         raise DataError(f"Expected a folder that can be read at {path}; got: {error.strerror}.") from None
-    return read_arrays(path), num_classes
+    return read_arrays(path, more), num_classes

@@ -11,6 +11,7 @@ from turtlenet import data as data_family
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
+from turtlenet.data.asked import asked_pair
 from turtlenet.data.parts import choose
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
@@ -56,18 +57,22 @@ def load_data(
         "shape": victim.input_shape,
         "num_classes": victim.num_classes,
         "bounds": victim.bounds,
+        "question": victim.question,
     }
     if isinstance(data, Data):
         return data
     if isinstance(data, Examples):
         return Data(data.name, train=data, test=data, whole=data)
     if data is not None and not isinstance(data, (str, PathLike)):
-        x, y, *weights = data_family.parts_of(data, victim.input_shape)
+        several = victim.question.inputs if victim.question and victim.question.several else ()
+        x, y, *weights = data_family.parts_of(data, victim.input_shape, several)
         if weights and weights[0] is not None and not weighted:
             raise DataError(
                 "Expected (x, y), where each image counts once; got sample weights: they are for train, and for "
                 "turtlenet.Trainer."
             )
+        if victim.question is not None:
+            x, y = asked_pair(x, y, victim.question)
         whole = data_family.from_arrays(x, y, **fit)
         if weights and weights[0] is not None:
             whole = whole.weighted(weights[0])
@@ -106,7 +111,7 @@ def load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]
     """
     for victim in victims if data is None else ():
         _check_sample(victim)
-    fits = [(victim.input_shape, victim.num_classes, victim.bounds) for victim in victims]
+    fits = [(victim.input_shape, victim.num_classes, victim.bounds, victim.question) for victim in victims]
     wanted = DEFAULT_DATA if data is None else data
     loaded = {fit: load_data(wanted, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
     found = [loaded[fit] for fit in fits]
@@ -129,6 +134,8 @@ def hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Exa
 
 def _check_sample(victim: Classifier) -> None:
     fits = victim.input_shape in ((28, 28, 1), (28, 28), (784,)) and victim.num_classes == 10
+    if victim.question is not None:
+        raise DataError(f"Expected --data NAME|PATH for {victim.question.describe()}; got none.")
     if not fits:
         shape = "x".join(map(str, victim.input_shape))
         raise DataError(
