@@ -14,6 +14,7 @@ from turtlenet.cli.options import (
     loading_options,
     speaks,
     split_option,
+    task_options,
     threat_options,
 )
 
@@ -22,6 +23,7 @@ from turtlenet.cli.options import (
 @click.argument("model")
 @click.option("--attack", "spec", default="pgd", show_default=True, help="The attack, e.g. pgd:steps=100,restarts=5.")
 @threat_options
+@task_options
 @device_options
 @loading_options
 @click.option("--gradient", default="adaptive", show_default=True, help="Of defences: adaptive, or naive.")
@@ -44,6 +46,10 @@ def command(
     precision: str | None,
     gradient: str,
     draws: int,
+    task: str,
+    output: str | None,
+    attacked: str | None,
+    size: str | None,
     **settings: Any,
 ) -> None:
     """Attacks test images of MODEL and keeps what was found."""
@@ -61,7 +67,9 @@ def command(
     from turtlenet.models.as_classifier import as_classifier
     from turtlenet.workflows.attack import attack_examples
 
-    victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
+    how: dict[str, Any] = {"bounds": bounds, "head": head, "precision": precision, "gradient": gradient}
+    how |= {"draws": draws, "task": task, "output": output, "attacked": attacked, "size": size}
+    victim = as_classifier(model, **how)
     found = load_data(data, victim)
     part = choose(found, split, [trained_on(model)])
     examples = part.take(limit or None)
@@ -79,18 +87,20 @@ def command(
     x, y = examples.batch(slice(None))
     prediction = outcome.logits.argmax(axis=1).astype("int32")
     arrays = {"x": x, "y": y, "x_adversarial": outcome.x, "prediction": prediction, "reached": outcome.reached}
+    if victim.question is not None:
+        arrays |= victim.question.arrays(x, y, outcome.x)
     if speaks():
         write_whole(out, lambda file: np.savez_compressed(file, **arrays))
     words = f" ({part.words})" if part.words else ""
     click.echo(
-        f"saved {out}: {len(y):,} images{words}, accuracy under attack {(prediction == y).mean():.3f}, "
+        f"saved {out}: {len(y):,} images{words}, accuracy under attack {(prediction == examples.classes).mean():.3f}, "
         f"goal reached on {outcome.reached.mean():.3f}"
     )
 
 
 def _but(examples: Any, target: int | None) -> Any:
     """The examples of other classes than the target, towards which there is nothing to attack."""
-    left = examples if target is None else examples.subset((examples.labels != target).nonzero()[0])
+    left = examples if target is None else examples.subset((examples.classes != target).nonzero()[0])
     if len(left) < len(examples):
         click.echo(f"left out: {len(examples) - len(left):,} images of class {target}, the target")
     return left

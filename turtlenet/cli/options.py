@@ -20,6 +20,7 @@ from turtlenet.radius import FORMS
 from turtlenet.registry import import_name
 from turtlenet.settings import text
 from turtlenet.settings.base import flag_of, help_of, hints, options, plain_kinds
+from turtlenet.settings.train import TaskSettings
 
 __all__ = [
     "BATCH_SIZE",
@@ -38,6 +39,7 @@ __all__ = [
     "settings_options",
     "speaks",
     "split_option",
+    "task_options",
     "threat_options",
 ]
 
@@ -129,6 +131,13 @@ def pixel_options(command: F, *norm: Any) -> F:
     ]
     for option in reversed(options):
         command = option(command)
+    return command
+
+
+def task_options(command: F) -> F:
+    """Adds the options that say what a model is asked, where its file does not tell."""
+    for field in reversed(options(TaskSettings)):
+        command = _option(TaskSettings, field)(command)
     return command
 
 

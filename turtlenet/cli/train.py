@@ -18,7 +18,7 @@ from turtlenet.cli.options import (
 from turtlenet.errors import OutputError
 from turtlenet.settings.train import TrainSettings
 
-_THREAT = ("data", "eps", "norm", "bounds", "head", "precision", "seed")
+_THREAT = ("data", "eps", "norm", "bounds", "head", "precision", "seed", "task", "output", "attacked", "size")
 
 
 @click.command("train")

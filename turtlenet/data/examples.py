@@ -104,6 +104,11 @@ class Examples:
         return self._labels[self._where]
 
     @property
+    def classes(self) -> np.ndarray:
+        """The class that is right for each example, int32 `(N,)`: the labels, or what a question makes of its rows."""
+        return self.labels if self.question is None else self.question.classes(self.labels)
+
+    @property
     def weights(self) -> np.ndarray | None:
         """How much each example counts in training, float32 `(N,)`; None where all count alike."""
         return None if self._weights is None else self._weights[self._where]
@@ -179,8 +184,7 @@ class Examples:
         """
         if len(self) == 0:
             raise DataError(f"Expected at least one example; got none in {self.name}.")
-        classes = self.labels if self.question is None else self.question.classes(self.labels)
-        low, high = int(classes.min()), int(classes.max())
+        low, high = int(self.classes.min()), int(self.classes.max())
         if low < 0 or high >= self.num_classes:
             raise DataError(
                 f"Expected labels from 0 to {self.num_classes - 1}; got labels from {low} to {high} in {self.name}."

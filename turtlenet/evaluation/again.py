@@ -81,6 +81,7 @@ def _options(report: Report) -> dict[str, Any]:
     hides = bool(report.model.get("defences")) or threat.get("gradient") == "naive"
     facts |= {"gradient": threat.get("gradient") if hides or asked.get("gradient") else None}
     facts |= {"draws": threat.get("draws"), "precision": asked.get("precision"), "curve": asked.get("curve")}
+    facts |= {name: asked.get(name) for name in ("task", "output", "attacked", "size")}
     facts["perceptibility"] = len(report.perceptibility.label) if report.perceptibility is not None else None
     facts["quantize-pixels"] = threat.get("pixels") == "8-bit"
     return facts | {name: asked.get(name) for name in ("custom", "trust", "architecture", "written-by")}

@@ -83,7 +83,7 @@ class Cascade:
         for start in range(ledger.done, len(examples), size):
             rows = np.arange(start, min(start + size, len(examples)))
             block = _Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
-            ledger.clean[rows] = predict(model, block.x, self.batch_size).argmax(axis=1)
+            ledger.clean[rows] = predict(model, block.x, self.batch_size, block.y).argmax(axis=1)
             standing = ledger.right[rows]
             for number in range(len(self.attacks)):
                 hit = self._attack(number, model, block, standing, ledger)
@@ -156,8 +156,8 @@ class Cascade:
         if self.quantize_pixels:
             moved = eight_bit(moved, x, self.ball)
         fresh = model.taking(seed=model.seed + 1) if model.stochastic else model
-        answers: np.ndarray = predict(fresh, moved, self.batch_size).argmax(axis=1)
-        return (answers != y) & inside(self.ball, x, moved)
+        answers: np.ndarray = predict(fresh, moved, self.batch_size, y).argmax(axis=1)
+        return (answers != model.classes(y)) & inside(self.ball, x, moved)
 
     def searched(self, number: int, model: Classifier) -> Ball:
         """Where an attack looks: in its own ball or the threat's, or everywhere for the smallest perturbation."""
@@ -188,19 +188,28 @@ class Cascade:
         ledger.queries[number, mine.rows] = outcome.queries
         ledger.lucky[number, mine.rows] = lucky
         ledger.part[number, mine.rows] = outcome.part
-        self._note(number, mine, outcome, ledger, ball)
+        self._note(number, model, mine, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
 
-    def _note(self, number: int, mine: "_Block", outcome: Outcome, ledger: PerImageResults, ball: Ball) -> None:
+    def _note(
+        self,
+        number: int,
+        model: Classifier,
+        mine: "_Block",
+        outcome: Outcome,
+        ledger: PerImageResults,
+        ball: Ball,
+    ) -> None:
         ledger.attacked[number, mine.rows] = True
         length = ball.length(outcome.x, mine.x)
         ledger.minimum[number, mine.rows] = np.where(outcome.reached, length, np.inf)
         far = ~inside(ball, mine.x, outcome.x) if self.attacks[number].minimal else np.zeros(len(mine.x), bool)
         ledger.near[number, mine.rows] = inside(self.ball, mine.x, outcome.x) if ball != self.ball else ~far
         ledger.reached[number, mine.rows] = outcome.reached & ~far
-        right = outcome.logits.argmax(axis=1) == mine.y
+        classes = model.classes(mine.y)
+        right = outcome.logits.argmax(axis=1) == classes
         ledger.correct[number, mine.rows] = np.where(far, ledger.right[mine.rows], right)
-        ledger.loss[number, mine.rows] = _cross_entropy(outcome.logits, mine.y)
+        ledger.loss[number, mine.rows] = _cross_entropy(outcome.logits, classes)
         found = np.flatnonzero(outcome.reached & ~far)
         full = self.ball.full
         for name, values in distances(mine.x[found], outcome.x[found], full).items():
@@ -250,9 +259,10 @@ def judged(
     model: Classifier, outcome: Outcome, y: np.ndarray, batch_size: int | None, *, targeted: bool = False
 ) -> Outcome:
     """What a random model answers to the examples in draws that the attack has not seen: luck is no success."""
-    fresh = predict(model.taking(seed=model.seed + 1), outcome.x, batch_size)
+    fresh = predict(model.taking(seed=model.seed + 1), outcome.x, batch_size, y)
     answer = fresh.argmax(axis=1)
-    reached = outcome.reached & (answer == outcome.logits.argmax(axis=1)) if targeted else answer != y
+    same = answer == outcome.logits.argmax(axis=1)
+    reached = outcome.reached & same if targeted else answer != model.classes(y)
     return dataclasses.replace(outcome, logits=fresh, reached=reached)
 
 

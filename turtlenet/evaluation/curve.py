@@ -27,7 +27,7 @@ def accuracy_curve(
     if not count or float(cascade.ball.eps) == 0:
         return (), ""
     x, y = examples.batch(slice(0, count))
-    right = predict(model, x, cascade.batch_size).argmax(axis=1) == y
+    right = predict(model, x, cascade.batch_size, y).argmax(axis=1) == model.classes(y)
     widest = cascade.ball.widest(x.shape[1:])
     radii = (*(multiple * float(cascade.ball.eps) for multiple in _MULTIPLES), widest)
     attack: PGD | FMN = sweeping(cascade, model) if cascade.ball.norm in PGD.norms else FMN()

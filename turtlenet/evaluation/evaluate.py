@@ -152,7 +152,7 @@ def evaluate_classifier(
         ),
         parts=tally.rows(attacked, counted=not access.beside),
         doubts=access.find_doubts(threatening, mode, besides) + find_doubts(evidence),
-        per_class=class_rows(ledger, robust),
+        per_class=class_rows(ledger, robust) if model.question is None else (),
         curve=points,
         curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
         pictures=pictures(cascade, names, model, examples, ledger),
@@ -179,6 +179,8 @@ def _check(model: Classifier, examples: Examples, suite: Sequence[Attack], ball:
     for value, known, what in ((mode, MODES, "mode"), (labels, LABELS, "labels")):
         if value not in known:
             raise SpecError(f"Unknown {what} {value!r}.{did_you_mean(value, known)}")
+    if model.question is not None and labels == "predicted":
+        raise SettingError(f"Expected labels=true for {model.question.describe()}; got predicted.")
     if examples.num_classes > model.num_classes:
         raise DataError(
             f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."
@@ -203,7 +205,7 @@ def _run(
     identity = _identity(cascade, model, about, digest)
     first = backend.process()[0] == 0
     known = backend.from_first(lambda: PerImageResults.read(progress, identity)) if resume and progress else None
-    ledger = known or PerImageResults.empty(examples.labels, len(cascade.attacks))
+    ledger = known or PerImageResults.empty(model.classes(examples.labels), len(cascade.attacks))
     total = len(cascade.attacks) * len(examples)
     done = len(cascade.attacks) * ledger.done
     hidden = not (first and sys.stderr.isatty())

@@ -46,7 +46,7 @@ def _crafted(
     cascade: Cascade, number: int, name: str, model: Classifier, examples: Examples, places: np.ndarray
 ) -> list[Picture]:
     x, y = examples.batch(places)
-    before = softmax(predict(model, x, 16))
+    before, classes = softmax(predict(model, x, 16, y)), model.classes(y)
     given = before.argmax(axis=1).astype("int32") if cascade.labels == "predicted" else y
     ball = cascade.searched(number, model)
     outcome = attack_all(
@@ -56,7 +56,7 @@ def _crafted(
     return [
         Picture(
             index=int(places[row]),
-            label=int(y[row]),
+            label=int(classes[row]),
             attack=name,
             clean_prediction=int(before[row].argmax()),
             clean_confidence=round(float(before[row].max()), 6),

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from turtlenet.errors import SettingError
 
@@ -42,6 +43,13 @@ class Usage:
     def names(self) -> tuple[str, ...]:
         """The names that `attacked` gives."""
         return tuple(name.strip() for name in (self.attacked or "").split(",") if name.strip())
+
+
+def usage_of(settings: Any, model: Any = None) -> Usage:
+    """The usage in the settings of a workflow; that of a `Classifier`, where nothing else is said beside one."""
+    said = Usage(settings.task, settings.output, settings.attacked, settings.size)
+    own = getattr(model, "usage", None)
+    return own if said == AUTO and isinstance(own, Usage) else said
 
 
 AUTO = Usage(task="auto")

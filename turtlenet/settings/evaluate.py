@@ -8,11 +8,11 @@ from turtlenet.ranges import count
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
 from turtlenet.settings.later import Attack
-from turtlenet.settings.train import InputSettings
+from turtlenet.settings.train import InputSettings, TaskSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(InputSettings):
+class EvaluateSettings(InputSettings, TaskSettings):
     """How models are attacked."""
 
     attacks: Sequence[str | Attack] = setting(

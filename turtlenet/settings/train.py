@@ -18,6 +18,30 @@ PRESETS = ("quick", "balanced", "strong")
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskSettings(Settings):
+    """What a model is asked, where its file does not tell; see `turtlenet.models.usage`."""
+
+    task: str = setting(
+        "auto",
+        "classification, multi-label, multi-label:label=2 or regression:tolerance=0.5; told from the loss and metrics.",
+        more="`turtlenet.tasks`: a regression is right within its tolerance, in units of the output.",
+        recipe=False,
+    )
+    output: str | None = setting(
+        None, "Name of the output that is asked, of a model with several.", recipe=False
+    )
+    attacked: str | None = setting(
+        None,
+        "Inputs that an attack may change, of a model with several: image,vector; the others are held.",
+        more="None takes all that are no whole numbers; those are always held.",
+        recipe=False,
+    )
+    size: str | None = setting(
+        None, "Sides that the model leaves open: 64x64 for images, 50 for a series.", recipe=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class InputSettings(Settings):
     """The radius, and what a model's inputs and outputs are."""
 
@@ -95,7 +119,7 @@ class ScheduleSettings(LengthSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(ScheduleSettings, ThreatSettings):
+class TrainSettings(ScheduleSettings, ThreatSettings, TaskSettings):
     """How `turtlenet train` hardens a model."""
 
     recipe: str | None = setting(

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet.tasks.base import Task
+from turtlenet.tasks.classification import Classification
 from turtlenet.typing import Labels, Shape, Tensor
 
 
@@ -66,6 +67,11 @@ class Question:
     def num_classes(self) -> int:
         """How many classes count."""
         return self.task.num_classes(self.units)
+
+    @property
+    def single_label(self) -> bool:
+        """Whether one class of several is true of each example."""
+        return isinstance(self.task, Classification)
 
     @property
     def width(self) -> int:
@@ -132,6 +138,22 @@ class Question:
             return parts[chosen[0].name]
         flat = [np.asarray(parts[each.name]).reshape(len(parts[each.name]), -1) for each in chosen]
         return np.concatenate([part.astype("float32") for part in flat], axis=1)
+
+    def arrays(self, x: np.ndarray, rows: np.ndarray, moved: np.ndarray) -> dict[str, np.ndarray]:
+        """What a file of adversarial examples has: the answers as `y`, and of several inputs each by its name.
+
+        Args:
+            x: The attacked inputs as they were, (n, ...).
+            rows: What goes beside them, (n, width).
+            moved: The attacked inputs after the attack.
+        """
+        found = {"y": rows[:, self._held :]}
+        if self.several:
+            found |= self.unpacked(x) | {f"{name}_adversarial": part for name, part in self.unpacked(moved).items()}
+            ends = np.cumsum([each.size for each in self.held])
+            for each, part in zip(self.held, np.split(rows, ends, axis=1), strict=False):
+                found[each.name] = part.reshape(len(rows), *each.shape)
+        return found
 
     def unpacked(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """The attacked inputs by their names, of one array of them (n, ...)."""

@@ -11,6 +11,7 @@ from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
+from turtlenet.data.given import by_name
 from turtlenet.data.prepare import load_data
 from turtlenet.errors import DataError, at_least
 from turtlenet.gan.cache import ready
@@ -35,7 +36,11 @@ def attack(
     target: Any = None,
     batch_size: int | None = 256,
     tell: Callable[[str], None] = print,
-) -> np.ndarray:
+    task: str = "auto",
+    output: str | None = None,
+    attacked: str | None = None,
+    size: str | None = None,
+) -> Any:
     """Attacks images with their true labels.
 
     What is compiled stays with the model: a second call with the same attack, norm and bounds costs its steps alone,
@@ -43,8 +48,10 @@ def attack(
 
     Args:
         model: A classifier, the path of one, or a `Classifier` (see `as_classifier`).
-        x: Images (n, ...): float within the bounds, or integer pixels, which are scaled to them.
-        y: True labels, integers (n,) or one-hot (n, classes).
+        x: Images (n, ...): float within the bounds, or integer pixels, which are scaled to them. Several inputs are a
+            dict by their names, or a tuple in the model's order.
+        y: True labels, integers (n,) or one-hot (n, classes); 0 and 1 (n, labels) of a multi-label model, numbers (n,)
+            or (n, values) of a regression.
         spec: The attack. `advgan` without a generator trains one on the images first, and keeps it for the next time.
         eps: Radius; see `harden_model`.
         norm, bounds, head: See `harden_model`.
@@ -56,18 +63,26 @@ def attack(
         target: Classes to answer, integers (n,) other than the labels, or one for all: for a targeted attack.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
         tell: Is given what happens while a generator is trained, a line each.
+        task, output, attacked, size: See `turtlenet.settings.TaskSettings`.
 
     Returns:
-        Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds.
+        Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds; of several inputs a
+        dict, in which those that are held are as they were given.
     """
     draws = 10 if draws is None and not isinstance(model, Classifier) else draws
-    victim = as_classifier(model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws)
+    usage: dict[str, Any] = {"task": task, "output": output, "attacked": attacked, "size": size}
+    victim = as_classifier(
+        model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws, **usage
+    )
     data = load_data((x, y), victim)
     how: dict[str, Any] = {"eps": eps, "norm": norm, "head": head, "seed": seed, "tell": tell}
     made = ready(attack_family.build(spec), model, victim, data, **how)
-    return attack_examples(
+    found = attack_examples(
         victim, data.test, made, eps=eps, norm=norm, seed=seed, target=target, batch_size=batch_size
     ).x
+    if victim.question is None or not victim.question.several:
+        return found
+    return {**by_name(x, victim.question.inputs, "x"), **victim.question.unpacked(found)}
 
 
 def attack_examples(
@@ -89,7 +104,7 @@ def attack_examples(
     made.check(victim, ball)
     examples.check()
     pixels, labels = examples.batch(slice(None))
-    wanted = None if target is None else _targets(target, labels, victim.num_classes)
+    wanted = None if target is None else _targets(target, victim.classes(labels), victim.num_classes)
     return attack_all(made, victim, pixels, labels, ball=ball, seed=seed, target=wanted, batch_size=batch_size)
 
 

@@ -25,6 +25,7 @@ from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
@@ -75,7 +76,11 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         "gradient": plan.gradient,
     }
     drawn = [10 if plan.draws is None and not isinstance(one, Classifier) else plan.draws for one in given]
+    how |= vars(usage_of(plan))
     victims = [as_classifier(one, **how, draws=count) for one, count in zip(given, drawn, strict=True)]
+    asked = next((each.question for each in victims if each.question is not None), None)
+    if asked is not None and kind_of_access != "white-box":
+        raise SettingError(f"Expected access white-box for {asked.describe()}; got {kind_of_access}.")
     if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
         specs = [twin for spec in specs for twin in _both_ways(spec)]
     if _at_levels(plan.suite, plan.attacks, kind, victims):
@@ -129,6 +134,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         else:
             reports.append(evaluate_classifier(victim, examples, suited, ball, **own))
         told = {"data": _named(data), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
+        told |= {name: value for name, value in vars(usage_of(plan)).items() if value not in (None, "auto")}
         told["surrogate_dir"] = str(folder) if folder else None
         reports[-1] = _scored(reports[-1], scored[number], saw(seen[number], scored[number], found[number]), told)
     reports = [

@@ -26,6 +26,7 @@ from turtlenet.data.prepare import DataType, hold_out, load_data, load_extra
 from turtlenet.errors import DataError, SettingError
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
+from turtlenet.models.usage import usage_of
 from turtlenet.settings.base import takes
 from turtlenet.settings.train import TrainSettings
 from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives
@@ -89,14 +90,15 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     if plan.out is not None:
         models.check_writable(plan.out, hardened)
     restore = models.compute_in(hardened, plan.precision)
-    victim = models.classifier(hardened, bounds=bounds, head=head)
+    usage = usage_of(plan, model)
+    victim = models.classifier(hardened, bounds=bounds, head=head, usage=usage)
     wrappers = make_wrappers(plan.wrappers)
     augment = augmentation_family.build(plan.augment, victim.input_shape)
     for change in augment:
         change.check(victim.input_shape, victim.bounds)
     computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
-    known = models.classifier(before, bounds=victim.bounds, head=head) if plan.defences else victim
+    known = models.classifier(before, bounds=victim.bounds, head=head, usage=usage) if plan.defences else victim
     found = load_data(data, victim, judge=known, weighted=True)
     lesson = _lesson(found, before, victim, plan)
     first = backend.process()[0] == 0
@@ -107,7 +109,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     with tempfile.TemporaryDirectory() as nowhere:
         files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
         attack = with_generators(attack, hardened, victim, found, ball, head=head, seed=plan.seed, tell=tell, **files)
-        objective = _objective(plan, attack, ball, lesson.steps(schedule)[1])
+        objective = _objective(plan, attack, ball, lesson.steps(schedule)[1], victim)
         # An objective that was given whole has a generator of its own, which is left as it is.
         whole = isinstance(plan.objective, Objective)
         rivals = [] if whole else rivals_in(attack, ball, plan.generator_moves, plan.seed)
@@ -237,8 +239,10 @@ def _lesson(found: Data, before: keras.Model, victim: Classifier, plan: TrainSet
         identity["sample_weight"] = hashlib.sha256(examples.weights.tobytes()).hexdigest()
     balance = None
     if plan.class_weight is not None:
-        balance = class_weights(plan.class_weight, examples.labels, victim.num_classes)
-        examples = examples.weighted(np.asarray(balance)[examples.labels])
+        if victim.question is not None and not victim.question.single_label:
+            raise SettingError(f"Expected no class_weight for {victim.question.describe()}; got one.")
+        balance = class_weights(plan.class_weight, examples.classes, victim.num_classes)
+        examples = examples.weighted(np.asarray(balance)[examples.classes])
         identity["class_weight"] = balance
     lesson = _Lesson(examples, held_out, balance, identity)
     return _with_extra(lesson, victim, plan)
@@ -257,7 +261,7 @@ def _with_extra(lesson: _Lesson, victim: Classifier, plan: TrainSettings) -> _Le
         return lesson
     examples = load_extra(plan.extra, victim)
     if lesson.balance is not None:
-        examples = examples.weighted(np.asarray(lesson.balance)[examples.labels])
+        examples = examples.weighted(np.asarray(lesson.balance)[examples.classes])
     extra = Extra(examples, plan.extra_share or _EXTRA_SHARE)
     sha256 = examples.sha256()
     facts = {"name": examples.name, "count": len(examples), "sha256": sha256, "share": extra.share}
@@ -325,11 +329,14 @@ class _Opening(keras.callbacks.Callback):
             self.tell(self.lines.pop(0))
 
 
-def _objective(plan: TrainSettings, attack: Attack, ball: Ball, steps: int) -> Objective:
+def _objective(plan: TrainSettings, attack: Attack, ball: Ball, steps: int, victim: Classifier) -> Objective:
     if isinstance(plan.objective, Objective):
         return plan.objective
     check_without_ball(attack)
-    return objectives.build(plan.objective, {"warmup_steps": _warmup(plan, steps)}, attack=attack, ball=ball)
+    usual: dict[str, Any] = {"warmup_steps": _warmup(plan, steps)}
+    if victim.question is not None:
+        usual["minimize"] = victim.question.task.minimize[0]
+    return objectives.build(plan.objective, usual, attack=attack, ball=ball)
 
 
 def _warmup(plan: TrainSettings, steps: int) -> int:

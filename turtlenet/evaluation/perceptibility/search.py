@@ -137,7 +137,7 @@ def measure_perceptibility(
         norm=ball.norm,
         grid=grid,
         bisections=bisections,
-        label=tuple(search.y.tolist()),
+        label=tuple(search.classes.tolist()),
         smallest=tuple(_plain(eps) if good else 0.0 for eps, good in zip(state.high, right, strict=True)),
         **{name: tuple(map(_plain, values[name])) for name in MEASURES[1:]},
         measures=tuple(measured(name, values[name][right]) for name in MEASURES),
@@ -163,8 +163,9 @@ class _Search:
     counts: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
     def __post_init__(self) -> None:
-        self.before = predict(self.model, self.x, self.batch_size)
-        self.right = self.before.argmax(axis=1) == self.y
+        self.before = predict(self.model, self.x, self.batch_size, self.y)
+        self.classes = self.model.classes(self.y)
+        self.right = self.before.argmax(axis=1) == self.classes
 
     def run(self, grid: tuple[float, ...], bisections: int, progress: Path | None, resume: bool, who: str) -> _State:
         """All rounds, from where an earlier run stopped."""
@@ -265,7 +266,7 @@ class _Search:
         amplified = round(full / (2 * float(self.ball.eps)), 6) if linf else 2.0
         if not drawable(self.x.shape[1:]):
             return (), amplified
-        firsts = sorted(np.unique(self.y, return_index=True)[1].tolist())[:_PICTURES]
+        firsts = sorted(np.unique(self.classes, return_index=True)[1].tolist())[:_PICTURES]
         return tuple(self._sight(row, state, values, amplified) for row in firsts), amplified
 
     def _sight(self, row: int, state: _State, values: dict[str, np.ndarray], amplified: float) -> Sight:
@@ -274,7 +275,7 @@ class _Search:
         broken = bool(np.isfinite(state.high[row]))
         return Sight(
             index=row,
-            label=int(self.y[row]),
+            label=int(self.classes[row]),
             state="wrong" if not self.right[row] else "broken" if broken else "held",
             eps=_plain(state.high[row]),
             prediction=int(chances.argmax()),
