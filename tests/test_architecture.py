@@ -26,7 +26,7 @@ FLOORS = (
         "toml_files",
         "uncertainty",
     ),
-    ("architectures", "balls", "checked", "classifier", "defences", "radius"),
+    ("architectures", "balls", "checked", "classifier", "defences", "radius", "tasks"),
     ("batching", "keras_files", "settings"),
     ("models",),
     ("attacks", "data"),

@@ -112,8 +112,8 @@ def multi_label(kind: str, units: int, loss: str | None, metrics: Sequence[str])
     if counted is None:
         return "The loss judges each by itself: pass --task multi-label where several are true at once.", False
     return (
-        f"It was compiled with {loss} and {counted}, so several of its {units} sigmoids may be true at once: the task "
-        "is multi-label. If just one class is true of each input, pass --task classification."
+        f"It was compiled with {loss} and {counted}, so several of its {units} sigmoids may be true at once: pass "
+        "--task multi-label, or --task classification if just one is."
     ), True
 
 

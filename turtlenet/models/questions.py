@@ -62,6 +62,12 @@ def questioned_model(
     return built, found, question
 
 
+def named(tensor: Any) -> str:
+    """The name of a symbolic input or output: that of the layer that gives it."""
+    name: str = tensor._keras_history.operation.name
+    return name
+
+
 def _ends(model: keras.Model) -> tuple[list[Any], list[Any], tuple[str, ...]]:
     """Symbolic inputs and outputs, and the names of the latter."""
     graph = graph_of(model)
@@ -69,7 +75,7 @@ def _ends(model: keras.Model) -> tuple[list[Any], list[Any], tuple[str, ...]]:
         source, output = ends_of(model)
         return [source], [output], ("output",)
     given, struct = graph[1], getattr(model, "_outputs_struct", None)
-    of_layers = [tensor._keras_history.operation.name for tensor in given]
+    of_layers = list(map(named, given))
     if isinstance(struct, dict):
         keys = {id(tensor): key for key, tensor in struct.items()}
         return *graph, tuple(keys.get(id(tensor), name) for tensor, name in zip(given, of_layers, strict=True))
@@ -127,7 +133,7 @@ def _inputs(model: keras.Model, inputs: Sequence[Any], sides: tuple[int, ...]) -
     found = []
     for source in inputs:
         shape: Shape = tuple(rest.pop(0) if side is None else int(side) for side in source.shape[1:])
-        name = keys.get(id(source), source._keras_history.operation.name)
+        name = keys.get(id(source), named(source))
         found.append(ModelInput(name, shape, str(source.dtype)))
     return found
 

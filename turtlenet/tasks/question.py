@@ -69,6 +69,11 @@ class Question:
         return self.task.num_classes(self.units)
 
     @property
+    def besides(self) -> tuple[str, ...]:
+        """The names of the outputs that are not asked."""
+        return tuple(name for name in self.output_names if self.output and name != self.output)
+
+    @property
     def single_label(self) -> bool:
         """Whether one class of several is true of each example."""
         return isinstance(self.task, Classification)
@@ -101,6 +106,7 @@ class Question:
             rows: float32 (n, width); each stands for as many inputs in a row as fit.
             training: Whether the model is to train.
         """
+        x, rows = ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(rows, "float32")
         given = [x, _beside(x, rows[:, : self._held])] if self.held else x
         return ops.cast(model(given, training=training), "float32")
 

@@ -294,6 +294,11 @@ def _opening(
         f"threat: {describe_ball(objective.ball, victim.input_shape, why)}; attack {objective.attack}",
         *misfits(known, lesson.examples, objective.ball),
     ]
+    if victim.question is not None and victim.question.besides:
+        lines.append(
+            f"! Training learns output {victim.question.output} alone: what it shares with "
+            f"{', '.join(victim.question.besides)} changes -> Look at those outputs afterwards."
+        )
     if shields:
         lines.append(f"defences: {', '.join(shields)}")
     if lesson.extra is not None:
