@@ -101,7 +101,7 @@ def _targeted_ratio(y: Labels, target: Labels, logits: Tensor) -> Tensor:
 
 
 def binary_cross_entropy(y: Labels, logits: Tensor) -> Tensor:
-    """Mean over the labels of their cross-entropies, of logits of `turtlenet.tasks.MultiLabel` (class 0: all right)."""
+    """Mean over the labels of their cross-entropies, of the logits of `turtlenet.tasks.MultiLabel`."""
     return ops.mean(ops.softplus(logits[:, 1:] - logits[:, :1]), axis=-1)
 
 

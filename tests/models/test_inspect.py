@@ -146,7 +146,11 @@ def test_a_file_that_names_no_backend_is_doubted(tmp_path):
             "4 labels, any of which counts. The outputs are a sigmoid for each label: 4 labels, any of which counts.\n"
             "can be attacked and hardened: yes",
         ),
-        (4, ["accuracy"], "pass --task multi-label where several are true at once.\ncan be attacked and hardened: yes"),
+        (
+            4,
+            ["accuracy"],
+            "pass --task multi-label where several are true at once.\ncan be attacked and hardened: yes",
+        ),
         (1, ["binary_accuracy"], "can be attacked and hardened: yes"),
     ],
 )

@@ -98,7 +98,9 @@ def test_a_linear_model_of_labels_holds_out_to_its_margin():
     y = (x @ kernel > 0).astype("int32")
     for task, mine in (("multi-label", slice(None)), ("multi-label:label=1", slice(1, 2))):
         far = np.abs(x @ kernel)[:, mine] / np.abs(kernel).sum(axis=0)[mine]
-        found = tn.evaluate(model, (x, y), attacks=["pgd:steps=4,step_size=0.6"], eps=0.1, bounds=(-9, 9), task=task, curve=0)
+        found = tn.evaluate(
+            model, (x, y), attacks=["pgd:steps=4,step_size=0.6"], eps=0.1, bounds=(-9, 9), task=task, curve=0
+        )
         assert found.clean_accuracy == 1
         assert found.robust_accuracy == pytest.approx((far.min(axis=1) > 0.1).mean())
         assert found.asked["task"] == task and "label" in found.data["description"]
@@ -111,7 +113,9 @@ def test_a_linear_regression_holds_out_to_its_tolerance():
     x = RNG.uniform(-1, 1, (40, 6)).astype("float32")
     y = (x @ kernel)[:, 0] + RNG.uniform(-2, 2, 40)
     task, bounds = "regression:tolerance=1.5", (-9, 9)
-    found = tn.evaluate(model, (x, y), attacks=["pgd:steps=4,step_size=0.6"], eps=0.1, bounds=bounds, task=task, curve=0)
+    found = tn.evaluate(
+        model, (x, y), attacks=["pgd:steps=4,step_size=0.6"], eps=0.1, bounds=bounds, task=task, curve=0
+    )
     far = np.abs((x @ kernel)[:, 0] - y)
     assert found.clean_accuracy == pytest.approx((far <= 1.5).mean())
     assert found.robust_accuracy == pytest.approx((far + 0.1 * np.abs(kernel).sum() <= 1.5).mean())
@@ -148,7 +152,7 @@ def _several():
     ("model", "usage", "words"),
     [
         (_open, Usage(), "pass --size 64x64."),
-        (_open, Usage(size="8x8x8"), "Expected a size of 2 sides, those that"),
+        (_open, Usage(size="8x8x8"), "leaves open, 2 of (None, None, 1); got 8x8x8."),
         (_open, Usage(size="8x"), "Expected size as 64x64, or as 50 for a series; got '8x'."),
         (_several, Usage(), "choose one with --output: one, two."),
         (_several, Usage(output="tow"), "one, two; got 'tow'. Did you mean 'two'?"),

@@ -55,7 +55,9 @@ def test_the_margin_of_several_labels_is_the_smallest_signed_log_odds():
 def test_one_label_alone_counts():
     one = MultiLabel(label=1)
     logits = ops.convert_to_numpy(one.counted(one.logits(OUTPUTS, ANSWERS["multi-label"])))
-    np.testing.assert_array_equal(logits.argmax(axis=1) == 0, (OUTPUTS[:, 1] > 0) == (ANSWERS["multi-label"][:, 1] > 0))
+    np.testing.assert_array_equal(
+        logits.argmax(axis=1) == 0, (OUTPUTS[:, 1] > 0) == (ANSWERS["multi-label"][:, 1] > 0)
+    )
     with pytest.raises(SettingError, match=r"Expected label from 0 to 2 of a model with 3; got 3\."):
         MultiLabel(label=3).check(3)
 
@@ -81,11 +83,19 @@ def test_chance():
     [
         (MultiLabel(), [[0, 2, 1]], "Expected labels of 0 or 1; got 2 at example 0 of it."),
         (MultiLabel(), [[0, np.nan, 1]], "Expected labels of 0 or 1; got nan at example 0 of it."),
-        (MultiLabel(), [[0, 1]], "Expected label rows (N, 3) of 0 and 1 for a multi-label model; got float64 of shape"),
+        (
+            MultiLabel(),
+            [[0, 1]],
+            "Expected label rows (N, 3) of 0 and 1 for a multi-label model; got float64 of shape",
+        ),
         (MultiLabel(), [1, 2], "pass --task classification if one class is true of each example."),
         (Regression(tolerance=1), [[0, 1]], "Expected 3 true values of each example; got float64 of shape (1, 2)"),
         (Regression(tolerance=1), [[0, np.inf, 1]], "Expected finite true values; got [0.0, inf, 1.0] at example 0"),
-        (Classification(), [[3]], "Expected labels from 0 to 2, or rows of 3; got numbers of shape (1, 1) from 3 to 3"),
+        (
+            Classification(),
+            [[3]],
+            "Expected labels from 0 to 2, or rows of 3; got numbers of shape (1, 1) from 3 to 3",
+        ),
         (Classification(), [[0.5]], "Expected labels from 0 to 2"),
     ],
 )

@@ -43,7 +43,9 @@ def asked_arrays(arrays: Mapping[str, Any], question: Question, name: str) -> di
             continue
         inputs = {each: found[f"{each}{part}"] for each in question.inputs if found.get(f"{each}{part}") is not None}
         if f"y{part}" in found and f"x{part}" not in found:
-            x, y = asked_pair(by_name(inputs, question.inputs, name + part), found[f"y{part}"], question, name)
+            x, y = asked_pair(
+                by_name(inputs, question.inputs, name + part.replace("_", " ")), found[f"y{part}"], question, name
+            )
             found |= {f"x{part}": x, f"y{part}": y}
     return found
 
@@ -87,7 +89,7 @@ def _checked(values: Any, each: ModelInput, name: str) -> Any:
     own = found.shape[1:]
     if own != each.shape and found[:1].size != each.size:
         raise DataError(
-            f"Expected input {each.name} of shape {size_text(each.shape)}; got {size_text(own) or 'numbers'} in {name}."
+            f"Expected input {each.name} of shape {size_text(each.shape)}; got {size_text(own) or 'one'} in {name}."
         )
     if found.dtype.kind == "f" and not np.isfinite(found).all():
         raise DataError(f"Expected finite values of input {each.name}; got others in {name}.")

@@ -105,9 +105,7 @@ def fit_of(
     return Fit(labels, predictions, model.num_classes, examples.span(), ball, shape, found, chance)
 
 
-def answers(
-    model: Classifier, x: np.ndarray, batch_size: int | None = 256, y: np.ndarray | None = None
-) -> np.ndarray:
+def answers(model: Classifier, x: np.ndarray, batch_size: int | None = 256, y: np.ndarray | None = None) -> np.ndarray:
     """The model's answers to images in memory, int (n,), of which a model with a question needs the labels."""
     found: np.ndarray = predict(model, x, batch_size, y).argmax(axis=1)
     return found

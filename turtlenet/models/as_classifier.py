@@ -95,9 +95,13 @@ def _check_as_it_is(model: Classifier, bounds: tuple[float, float] | None, head:
 def _check_task(model: Classifier, usage: Usage | None) -> None:
     """Refuses a classifier of several inputs or other labels where only single labels are served, or other words."""
     if usage is None and model.question is not None:
-        raise ModelError(f"Expected a classifier of single labels and one input here; got {model.question.describe()}.")
+        raise ModelError(
+            f"Expected a classifier of single labels and one input here; got {model.question.describe()}."
+        )
     if usage not in (None, AUTO, model.usage):
-        raise SettingError("Expected task, output, attacked and size where the Classifier is made; got them beside it.")
+        raise SettingError(
+            "Expected task, output, attacked and size where the Classifier is made; got them beside it."
+        )
 
 
 def about_model(model: ModelType, victim: Classifier) -> dict[str, Any]:
@@ -114,6 +118,8 @@ def about_model(model: ModelType, victim: Classifier) -> dict[str, Any]:
 
 def source_for(source: ModelType, victim: Classifier, precision: str | None = None) -> Classifier:
     """Another model to craft on, which must answer the same question."""
+    if victim.question is not None:
+        raise ModelError(f"Expected no other model to craft on for {victim.question.describe()}; got one.")
     other = as_classifier(source, bounds=victim.bounds, precision=precision)
     mine, theirs = ((each.input_shape, each.num_classes) for each in (victim, other))
     if mine != theirs:

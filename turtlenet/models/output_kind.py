@@ -130,7 +130,7 @@ def compiled_for_several_labels(model: keras.Model, ending: str, units: int, out
     if not getattr(model, "compiled", False) or not name.lower().startswith("binary") or from_logits:
         return False
     try:
-        metrics = description.labels((model.get_compile_config() or {}).get("metrics"))
+        metrics = list(description.labels((model.get_compile_config() or {}).get("metrics")))
     except (AttributeError, TypeError, ValueError):
         return False
     return multi_label(ending, units, name, metrics)[1]

@@ -42,7 +42,9 @@ def questioned_model(
     number = _chosen_output(model, usage.output, names)
     plain = len(inputs) == len(outputs) == 1 and _fixed(inputs[0]) and not usage.names
     if plain and sides:
-        raise SettingError(f"Expected a size for a model that leaves sides open; {model.name!r} takes {_shown(inputs)}.")
+        raise SettingError(
+            f"Expected a size for a model that leaves sides open; {model.name!r} takes {_shown(inputs)}."
+        )
     task = tasks.build(_told_task(model, outputs[number], names[number]) if usage.task == "auto" else usage.task)
     if plain and isinstance(task, Classification):
         return *logits_model(model, head), None
@@ -52,7 +54,9 @@ def questioned_model(
     units = int(scores.shape[-1])
     task.check(units)
     several = len(outputs) > 1
-    question = Question(task, units, moving, held, names[number] if several else "", names, tuple(each.name for each in given))
+    question = Question(
+        task, units, moving, held, names[number] if several else "", names, tuple(each.name for each in given)
+    )
     lone = len(moving) == 1 and not held
     built = keras.Model(inputs, scores, name=f"{model.name}_logits")
     if not (lone and _fixed(inputs[0])):
@@ -127,7 +131,7 @@ def _inputs(model: keras.Model, inputs: Sequence[Any], sides: tuple[int, ...]) -
     rest = list(sides * opened if len(sides) == 1 else sides)
     if len(rest) != opened:
         raise SettingError(
-            f"Expected a size of {opened} sides, those that {model.name!r} leaves open ({_shown(inputs)}); got "
+            f"Expected a size with as many sides as {model.name!r} leaves open, {opened} of {_shown(inputs)}; got "
             f"{'x'.join(map(str, sides))}."
         )
     found = []

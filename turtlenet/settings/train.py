@@ -23,13 +23,11 @@ class TaskSettings(Settings):
 
     task: str = setting(
         "auto",
-        "classification, multi-label, multi-label:label=2 or regression:tolerance=0.5; told from the loss and metrics.",
+        "classification, multi-label, multi-label:label=2 or regression:tolerance=0.5; told from loss and metrics.",
         more="`turtlenet.tasks`: a regression is right within its tolerance, in units of the output.",
         recipe=False,
     )
-    output: str | None = setting(
-        None, "Name of the output that is asked, of a model with several.", recipe=False
-    )
+    output: str | None = setting(None, "Name of the output that is asked, of a model with several.", recipe=False)
     attacked: str | None = setting(
         None,
         "Inputs that an attack may change, of a model with several: image,vector; the others are held.",

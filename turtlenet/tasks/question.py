@@ -165,9 +165,7 @@ class Question:
         """The attacked inputs by their names, of one array of them (n, ...)."""
         ends = np.cumsum([each.size for each in self.moving])
         parts = np.split(x.reshape(len(x), -1), ends[:-1], axis=1)
-        return {
-            each.name: part.reshape(len(x), *each.shape) for each, part in zip(self.moving, parts, strict=True)
-        }
+        return {each.name: part.reshape(len(x), *each.shape) for each, part in zip(self.moving, parts, strict=True)}
 
 
 def split(flat: Tensor, inputs: Sequence[ModelInput]) -> list[Tensor]:

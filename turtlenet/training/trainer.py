@@ -85,7 +85,7 @@ class Trainer(backend.Steps, keras.Model):
         self.validation_attack = validation_attack or PGD(steps=20, early_stop=True)
         if classifier.question is not None and (self.sources or rivals):
             raise SettingError(
-                f"Expected no other model to craft on, and no generator, for {classifier.question.describe()}; got one."
+                f"Expected no other model and no generator to craft on for {classifier.question.describe()}; got one."
             )
         objective.check(classifier, self.sources)
         self.validation_attack.check(classifier, objective.ball)
