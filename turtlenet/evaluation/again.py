@@ -91,6 +91,7 @@ def _options(report: Report) -> dict[str, Any]:
     facts |= {name: asked.get(name) for name in ("normalize", "label", "weight")}
     facts["drop"] = list(asked.get("drop") or ())
     facts["classes"] = ",".join(asked.get("classes") or ()) or None
+    facts["certify"] = report.certificate["method"] if report.certificate else None
     facts["quantize-pixels"] = threat.get("pixels") == "8-bit"
     return facts | {name: asked.get(name) for name in ("custom", "trust", "architecture", "written-by")}
 

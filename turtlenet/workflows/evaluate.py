@@ -48,7 +48,7 @@ _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 """Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _TOLD = (
     *("limit", "gradient", "draws", "head", "curve", "precision", "access", "surrogates", "surrogate_dir"),
-    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes", "certify"),
+    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes"),
 )
 _NO_SUITE = suites.Suite(attacks=())
 
