@@ -42,6 +42,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="needs the TensorFlow backend"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Runs graphs as they are traced: to optimize one takes a third of what a test of it costs.
+
+    `make test-slow` runs them optimized, as users do.
+    """
+    if config.option.markexpr == "slow":
+        return
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    else:
+        import jax
+
+        jax.config.update("jax_disable_most_optimizations", True)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fresh weights are the same in every run, whichever tests came before: Keras 2 and 3 ask `random` for seeds.
