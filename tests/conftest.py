@@ -1,5 +1,6 @@
 """Small models whose answers are known, and the demo's own model and digits."""
 
+import gc
 import os
 import random
 
@@ -57,6 +58,13 @@ def pytest_configure(config: pytest.Config) -> None:
         import jax
 
         jax.config.update("jax_disable_most_optimizations", True)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector what the frameworks keep until the end, which is most of what it looks through."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5000, 20, 10)
 
 
 @pytest.hookimpl(tryfirst=True)
