@@ -70,9 +70,9 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     attacks = [attack_family.build(spec) for spec in specs]
     loaded = load_for(data, victims)
     # What a grey-box attacker trains on is not attacked.
-    seen = [trained_on(one) for one in given]
+    trained = [trained_on(one) for one in given]
     held_out = plan.held_out or access != "white-box"
-    parts = [choose(each, plan.split, seen, held_out=held_out) for each in loaded]
+    parts = [choose(each, plan.split, trained, held_out=held_out) for each in loaded]
     same: dict[str, Any] = {"eps": radius, "norm": norm, "seed": plan.seed, "access": access}
     same |= {"tell": plan.tell, "head": plan.head}
     tasks = []
@@ -102,7 +102,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     for number, task in enumerate(tasks):
         progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
         report = task.run(plan, access, asking, progress=progress, **how)
-        report = _scored(report, task.part, saw(seen[number], task.part, task.data), _asked(plan, data))
+        report = _scored(report, task.part, saw(trained[number], task.part, task.data), _asked(plan, data))
         told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius)}
         reports.append(dataclasses.replace(report, threat=told))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
@@ -162,11 +162,11 @@ def _named(data: DataType | None) -> str | None:
     return path if any(mark in path for mark in {os.sep, os.altsep or os.sep}) else f"{os.curdir}{os.sep}{path}"
 
 
-def _scored(report: Report, part: Part, seen: bool, told: dict[str, Any]) -> Report:
+def _scored(report: Report, part: Part, in_training: bool, told: dict[str, Any]) -> Report:
     """A report that says which part was scored, whether training saw it, and what was asked for."""
-    about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": seen}
+    about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": in_training}
     doubts = report.doubts
-    if seen and not part.asked:
+    if in_training and not part.asked:
         doubts = (
             Doubt(
                 code="seen-in-training",
