@@ -10,7 +10,7 @@ _FALSE = 0.05
 
 def find_doubts(result: Detection) -> tuple[Doubt, ...]:
     """Every reason that the figures themselves give, the gravest first."""
-    found = [
+    doubts = [
         *_attacked(result),
         *_weak(result),
         *_same_data(result),
@@ -18,7 +18,7 @@ def find_doubts(result: Detection) -> tuple[Doubt, ...]:
         *_other_attacks(result),
         *_few(result),
     ]
-    return tuple(found)
+    return tuple(doubts)
 
 
 def _attacked(result: Detection) -> list[Doubt]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def loading() -> dict[str, Any]:
     """How model files are loaded now, by the options that say so."""
     how = current()
-    custom = [f"{name}={_path(found)}" for name, found in how.custom_objects.items()]
+    custom = [f"{name}={_path(value)}" for name, value in how.custom_objects.items()]
     return {"custom": custom, "trust": how.trust, "architecture": how.architecture, "written-by": how.written_by}
 
 
@@ -55,8 +55,8 @@ def call(report: Report) -> str | None:
 def _data(report: Report) -> str | None:
     """The data as a user gives them."""
     if report.asked:
-        found = report.asked.get("data")
-        return None if found is None else str(found)
+        data = report.asked.get("data")
+        return None if data is None else str(data)
     # A report of an older version has the name of the part, which ends so where the data had parts.
     name = report.data.get("name")
     return re.sub(r" (train|test)$", "", str(name)) if name else ""

@@ -78,8 +78,8 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     said = _said(plan, radius, given)
     if plan.normalize is not None and access == "grey-box":
         raise SettingError(f"Expected no normalize for access {access}: wrap the model first.")
-    seen = [trained_on(one) for one in given]
-    reading = reading_of(plan, next(filter(None, reversed(seen)), ()))
+    trained = [trained_on(one) for one in given]
+    reading = reading_of(plan, next(filter(None, reversed(trained)), ()))
     source, taken = data, list(given)
     for number, one in enumerate(given if plan.normalize is not None else ()):
         where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": reading, "held_out": True}
@@ -98,7 +98,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     loaded = [next(shared) if own is None else own for _, own, _ in prepared]
     # What a grey-box attacker trains on is not attacked.
     held_out = plan.held_out or access != "white-box"
-    parts = [choose(each, plan.split, seen, held_out=held_out) for each in loaded]
+    parts = [choose(each, plan.split, trained, held_out=held_out) for each in loaded]
     same: dict[str, Any] = {"eps": radius, "norm": norm, "seed": plan.seed, "access": access}
     same |= {"tell": plan.tell, "head": plan.head}
     tasks = []
@@ -139,7 +139,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     for number, task in enumerate(tasks):
         progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
         report = task.run(plan, access, asking, progress=progress, **settings_of_all)
-        report = _scored(report, task.part, saw(seen[number], task.part, task.data), _asked(plan, source, task.ball))
+        report = _scored(report, task.part, saw(trained[number], task.part, task.data), _asked(plan, source, task.ball))
         told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius), **facts(task.threat, task.ball)}
         reports.append(dataclasses.replace(report, threat=told))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
@@ -265,11 +265,11 @@ def _normalized(plan: EvaluateSettings) -> dict[str, Any]:
     return {} if plan.normalize is None else {"normalize": str(plan.normalize)}
 
 
-def _scored(report: Report, part: Part, seen: bool, told: dict[str, Any]) -> Report:
+def _scored(report: Report, part: Part, in_training: bool, told: dict[str, Any]) -> Report:
     """A report that says which part was scored, whether training saw it, and what was asked for."""
-    about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": seen}
+    about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": in_training}
     doubts, inputs = report.doubts, part.examples.kind.examples
-    if seen and not part.asked:
+    if in_training and not part.asked:
         doubts = (
             Doubt(
                 code="seen-in-training",
