@@ -1,14 +1,16 @@
 """Tables: CSV, Parquet, frames of pandas, data sets of Hugging Face; named columns, named classes."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas
 import pytest
 
 from turtlenet.data import load
+from turtlenet.data.parts import note
 from turtlenet.data.prepare import load_data
-from turtlenet.data.tables import PLAIN, Reading, read_frame
+from turtlenet.data.tables import PLAIN, Reading, read_frame, reading_of
 from turtlenet.errors import DataError
 from turtlenet.input_kind import TABLE
 
@@ -176,6 +178,18 @@ def test_tables_in_other_data_only(tmp_path):
     assert load(tmp_path / "a.npz").whole.weights.tolist() == [1, 2, 3]
     with pytest.raises(DataError, match="Expected a table with columns for --label; .* is none."):
         load(tmp_path / "a.npz", how=Reading(label="y"))
+
+
+def test_a_hardened_file_knows_features_and_classes(tmp_path):
+    told = note(load(csv(tmp_path), shape=(3,), num_classes=2, bounds=WIDE, how=BY_VERDICT))
+    said = SimpleNamespace(label="verdict", weight=None, drop=(), classes=())
+    how = reading_of(said, [told])
+    assert how == Reading(label="verdict", names=("age", "income", "member"), classes=("bad", "good"))
+    # The test file has other columns, in another order, and one class alone.
+    test = FRAME[FRAME.verdict == "good"].assign(id=7)[["id", "verdict", "member", "age", "income"]]
+    arrays, about = read_frame(test, how, name="it", width=3, num_classes=2)
+    assert about.names == how.names and set(arrays["y"]) == {1}
+    assert np.array_equal(arrays["x"][:, 0], test["age"])
 
 
 def test_frames_in_memory_keep_their_names(linear):
