@@ -28,7 +28,7 @@ FLOORS = (
     ),
     ("architectures", "balls", "checked", "classifier", "defences", "radius"),
     ("batching", "keras_files", "settings"),
-    ("models",),
+    ("certification", "models"),
     ("attacks", "data"),
     ("detection", "noise_tolerance", "training"),
     ("evaluation", "gan"),

@@ -174,16 +174,24 @@ class Classifier:
         return other
 
     @property
+    def reader(self) -> Any:
+        """The one layer that reads the model's input, within nested models too; None where several do."""
+        return _reader(self.model)
+
+    @property
     def entrance(self) -> Any:
         """The defence that alone reads the model's input and says what it can give for a box of inputs (`reachable`).
 
         None where there is no such layer.
         """
-        layer = _reader(self.model)
+        layer = self.reader
         return layer if getattr(layer, "has_reachable", False) else None
 
     def behind(self, layer: Any) -> "Classifier":
-        """The rest of the classifier behind its `entrance`: called with what that layer would give."""
+        """The rest of the classifier behind a defence that alone reads its input (`reader`).
+
+        It is called with what that layer would give.
+        """
         if ("behind", id(layer)) not in self._others:
             other = copy.copy(self)
             other._past, other._graphs = layer, {}
