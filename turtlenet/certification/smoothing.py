@@ -1,4 +1,4 @@
-"""Randomized smoothing: the answer that most draws of Gaussian noise give, and how far it stays (Cohen et al., 2019)."""
+"""Randomized smoothing: the class that most draws of Gaussian noise get, and how far it stays (Cohen et al., 2019)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
