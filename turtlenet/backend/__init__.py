@@ -5,6 +5,7 @@ group takes and gives tensors and can be called inside a compiled function as we
 
     input_gradient(fn, x)          loss, extras and the gradient at the input; no weight is recorded
     input_gradients(fn, x)         the same of each of a few outputs, after one forward pass
+    pullback(fn, x)                the result, and what takes a slope there to one at the input
     weight_gradients(fn, weights)  loss, extras and the gradients of weights
     wide_gradient(fn)              the same function, whose gradient survives float16
     compiled(fn, variables)        one graph for a whole function, for any batch size
@@ -47,6 +48,7 @@ __all__ = [
     "own",
     "pipeline",
     "process",
+    "pullback",
     "replica",
     "shard",
     "shares",
@@ -67,6 +69,7 @@ if keras.backend.backend() == "tensorflow":
         input_gradients,
         loop,
         pipeline,
+        pullback,
         sum_over,
         weight_gradients,
     )
@@ -95,6 +98,7 @@ elif keras.backend.backend() == "jax":
         input_gradients,
         loop,
         pipeline,
+        pullback,
         sum_over,
         weight_gradients,
     )
