@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -35,6 +35,9 @@ class Classifier:
         whole: The model with its own head, where `model` was made of one; it shares every variable.
         told: What was said of that head: `auto`, `softmax`, `sigmoid` or `logits`.
     """
+
+    in_training: ClassVar[bool] = True
+    """Whether a call with `training=True` is one of training: batch statistics are taken, and followed."""
 
     def __init__(
         self,

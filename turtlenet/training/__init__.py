@@ -3,6 +3,11 @@
 from turtlenet.training.data.augmentation import Augmentation, augmentations
 from turtlenet.training.data.class_weights import class_weights
 from turtlenet.training.objective import (
+    CCIBP,
+    IBP,
+    MTLIBP,
+    SABR,
+    Certified,
     Fast,
     Free,
     Hat,
@@ -20,8 +25,13 @@ from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, wrappers
 
 __all__ = [
+    "CCIBP",
+    "IBP",
+    "MTLIBP",
     "OPTIMIZERS",
+    "SABR",
     "Augmentation",
+    "Certified",
     "Fast",
     "Free",
     "Hat",

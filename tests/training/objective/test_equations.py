@@ -62,6 +62,27 @@ def smoothed(share: float) -> np.ndarray:
     return -(targets * log_softmax(answers(MOVED), axis=1)).sum(axis=1)
 
 
+def worst(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Minus the margins that intervals leave: a tanh layer, and the last layer folded into the differences."""
+    kernel, bias, last, shift = (each.astype("float64") for each in MODEL.model.get_weights())
+    middle, radius = (low + high) / 2 @ kernel + bias, (high - low) / 2 @ np.abs(kernel)
+    low, high = np.tanh(middle - radius), np.tanh(middle + radius)
+    differences = last[:, Y].T[:, :, None] - last[None]
+    margin = np.einsum("bi,bij->bj", (low + high) / 2, differences) + shift[Y][:, None] - shift
+    return -(margin - np.einsum("bi,bij->bj", (high - low) / 2, np.abs(differences)))
+
+
+def ball(size: float = 0.1, around: np.ndarray = X) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of a box, within the ball around X."""
+    low, high = np.clip(X - 0.1, 0, 1), np.clip(X + 0.1, 0, 1)
+    return np.clip(around - size, low, high).astype("float64"), np.clip(around + size, low, high).astype("float64")
+
+
+def mixed(share: float) -> np.ndarray:
+    logits = answers(MOVED)
+    return (1 - share) * (logits - logits[np.arange(6), Y][:, None]) + share * worst(*ball())
+
+
 EQUATIONS = {
     "madry": lambda: entropy(answers(MOVED)),
     "madry:label_smoothing=0.2": lambda: smoothed(0.2),
@@ -75,6 +96,15 @@ EQUATIONS = {
     ),
     "fast": lambda: entropy(answers(MOVED)),
     "n-fgsm": lambda: entropy(answers(MOVED)),
+    "ibp:kappa=0": lambda: entropy(worst(*ball())),
+    "ibp:kappa=0.3": lambda: 0.3 * entropy(answers(MOVED)) + 0.7 * entropy(worst(*ball())),
+    "sabr:tau=0.4": lambda: entropy(worst(*ball(0.04, MOVED))),
+    "sabr:tau=1": lambda: entropy(worst(*ball(0.1, MOVED))),
+    "mtl-ibp:alpha=0.3": lambda: 0.7 * entropy(answers(MOVED)) + 0.3 * entropy(worst(*ball())),
+    "cc-ibp:alpha=0.3": lambda: entropy(mixed(0.3)),
+    "ibp:kappa=0,l1=0.01": lambda: (
+        entropy(worst(*ball())) + 0.01 * sum(np.abs(each).sum() for each in MODEL.model.get_weights() if each.ndim > 1)
+    ),
 }
 
 
@@ -83,7 +113,10 @@ def test_the_loss_is_the_equation(spec) -> None:
     np.testing.assert_allclose(total(spec), EQUATIONS[spec](), rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("spec", ["trades:beta=4", "mart", "hat", "madry:gradalign=1,label_smoothing=0.1"])
+@pytest.mark.parametrize(
+    "spec",
+    ["trades:beta=4", "mart", "hat", "madry:gradalign=1,label_smoothing=0.1", "ibp", "sabr", "mtl-ibp", "cc-ibp"],
+)
 def test_the_weight_gradient_is_that_of_the_loss(spec) -> None:
     """Against central differences along the gradient and along a random direction, as the trainer computes it."""
     model, objective = net(5), build(spec)

@@ -19,7 +19,7 @@ from turtlenet.training.data.augmentation import Augmentation
 from turtlenet.training.data.stream import Batches, Extra, Stream, own_share
 from turtlenet.training.objective.base import Objective
 from turtlenet.training.run.batch_statistics import recalibrate
-from turtlenet.training.run.callbacks import BestRobust, CollapseWatch, Judged, Progress, Stages, halved
+from turtlenet.training.run.callbacks import RANKED, BestRobust, CollapseWatch, Judged, Progress, Stages, halved
 from turtlenet.training.run.checkpoint import Checkpoint, reseed
 from turtlenet.training.run.resume import fit_from, take_up
 from turtlenet.training.trainer import Trainer
@@ -69,7 +69,8 @@ class Run:
     Attributes:
         steps: Optimizer steps.
         best_epoch: The epoch whose weights were kept, counted from 1; None without validation.
-        validation: Clean and robust accuracy of those weights on the validation images.
+        validation: Clean and robust accuracy of those weights on the validation images, and the certified one where
+            the objective gives bounds.
         findings: One line for each collapse that was noticed.
         recipe: Schedule, objective, attack and seed, as plain data, for the file that the model is saved in.
     """
@@ -204,7 +205,8 @@ def harden(
     if best.weights is None:
         judged.place()
     best.restore(classifier.model)
-    kept = dict(zip(("robust_accuracy", "accuracy"), notes.get("best", ()), strict=False))
+    ranks = notes.get("best", ())
+    kept = dict(zip(RANKED[-len(ranks) :], ranks, strict=True)) if ranks else {}
     return Run(stages.step, notes.get("best_epoch"), kept, tuple(notes.get("findings", {}).values()))
 
 
