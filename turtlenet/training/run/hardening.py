@@ -52,14 +52,19 @@ class Schedule(ScheduleSettings):
         if self.optimizer == "compiled":
             if own is None:
                 raise SettingError("Expected a compiled model for optimizer=compiled; got one without an optimizer.")
+            if self.clip_norm:
+                raise SettingError(f"Expected no clip_norm for optimizer=compiled; got {self.clip_norm}.")
             return own
+        clip = self.clip_norm or None
         ramp = max(1, steps // 20)
         rate = keras.optimizers.schedules.CosineDecay(
             self.learning_rate / ramp, max(1, steps - ramp), warmup_target=self.learning_rate, warmup_steps=ramp
         )
         if self.optimizer == "sgd":
-            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-        return {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[self.optimizer](rate)
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=clip)
+        return {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[self.optimizer](
+            rate, global_clipnorm=clip
+        )
 
 
 @dataclass(frozen=True)
