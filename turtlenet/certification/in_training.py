@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+from turtlenet.certification.elementwise import Elementwise
 from turtlenet.certification.network import Network
 from turtlenet.certification.rules.scales import Normalized
-from turtlenet.certification.steps import Box, Elementwise, Step
+from turtlenet.certification.steps import Affine, Box, Maximum, Movement, Step
+from turtlenet.errors import ModelError
 from turtlenet.typing import Tensor
 
 
@@ -38,8 +40,16 @@ def normalized_by(network: Network, x: Tensor, *, update: bool) -> tuple[Network
 
 
 def value(step: Step, *inputs: Tensor) -> Tensor:
-    """A step's own output for inputs (batch, ...), no bound."""
-    return step.function(*inputs) if isinstance(step, Elementwise) else step.apply(*inputs)
+    """A step's own output for inputs (batch, ...), no bound.
+
+    Raises:
+        ModelError: A step of somebody's own, of which nothing but its bounds is known.
+    """
+    if isinstance(step, Elementwise):
+        return step.function(*inputs)
+    if isinstance(step, Affine | Maximum | Movement):
+        return step.apply(*inputs)
+    raise ModelError(f"Expected steps with a function, to train on their bounds; got one of {type(step).__name__}.")
 
 
 def activated(network: Network, boxes: list[Box]) -> list[Box]:

@@ -6,14 +6,14 @@
 Both are differentiable in the weights and in the box, and may be called inside a compiled function.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 import keras
 from keras import ops
 
-from turtlenet import backend
+from turtlenet.certification.linear import least_in, offset, transposed
 from turtlenet.certification.network import Network, network_of
-from turtlenet.certification.steps import ROUNDING, Affine, Box, Movement
+from turtlenet.certification.steps import Affine, Box, Movement
 from turtlenet.typing import Labels, Tensor
 
 
@@ -59,70 +59,41 @@ def margins(model: keras.Model | Network, low: Tensor, high: Tensor, y: Labels) 
     return folded(network, known, y)
 
 
-def boxes(network: Network, low: Tensor, high: Tensor) -> list[Box]:
-    """The box of the input, and of each node's output."""
+def boxes(network: Network, low: Tensor, high: Tensor, tighter: Mapping[int, Box] | None = None) -> list[Box]:
+    """The box of the input, and of each node's output.
+
+    Args:
+        network: The network.
+        low: Lower ends of the input.
+        high: Upper ends.
+        tighter: Boxes of some places that are known to hold, too.
+    """
     found = [Box(ops.convert_to_tensor(low, "float32"), ops.convert_to_tensor(high, "float32"))]
-    for node in network.nodes:
-        found.append(node.step.interval(*(found[place] for place in node.sources)))
+    for place, node in enumerate(network.nodes, 1):
+        box = node.step.interval(*(found[source] for source in node.sources))
+        found.append(box.within(tighter[place]) if tighter and place in tighter else box)
     return found
+
+
+def differences(y: Labels, classes: int) -> tuple[Tensor, Tensor]:
+    """The true logit less each one, as slopes (batch, classes, classes), and a mask (batch, classes): 1 for others."""
+    true = ops.one_hot(y, classes, dtype="float32")
+    return true[:, None, :] - ops.eye(classes, dtype="float32")[None], 1.0 - true
 
 
 def folded(network: Network, known: list[Box], y: Labels) -> Tensor:
     """Margins (batch, classes) for the boxes of a network: back through its last affine steps, then by their input."""
-    classes = known[-1].low.shape[-1]
-    true = ops.one_hot(y, classes, dtype="float32")
-    # Rows of differences, (batch, classes, classes): the true logit less another.
-    slopes = true[:, None, :] - ops.eye(classes, dtype="float32")[None]
+    slopes, others = differences(y, known[-1].low.shape[-1])
     constant, place = ops.zeros_like(slopes[:, :, 0]), len(network.nodes)
-    while place and (step := network.nodes[place - 1].step) and isinstance(step, Affine | Movement):
-        node = network.nodes[place - 1]
-        if len(node.sources) > 1 or _is_read(network, node.sources[0], place):
+    while place and isinstance(step := network.nodes[place - 1].step, Affine | Movement):
+        (source, *more) = network.nodes[place - 1].sources
+        if more or _is_read(network, source, place):
             break
-        box = known[node.sources[0]]
-        constant = constant + offset(step, slopes, box)
+        box = known[source]
+        constant = constant + offset(step, slopes, [box])
         slopes = transposed(step.apply, slopes, box.low)
-        place = node.sources[0]
-    return (constant + least(slopes, known[place])) * (1.0 - true)
-
-
-def offset(step: Affine | Movement, slopes: Tensor, box: Box) -> Tensor:
-    """What an affine step's bias, less what rounding can do, adds to each bound (batch, bounds)."""
-    zero = step.apply(ops.zeros_like(box.low[:1]))[None]
-    total = over_values(slopes * zero)
-    if isinstance(step, Affine):
-        error = step.rounding(box.size)[:, None]
-        # Once for the model, once for the slopes that are computed here, once for this sum.
-        total = total - 3.0 * over_values(ops.abs(slopes) * error)
-    return total
-
-
-def transposed(apply: Any, slopes: Tensor, like: Tensor) -> Tensor:
-    """Slopes (batch, bounds, *inputs) at the inputs of an affine function, given those at its outputs."""
-    bounds = slopes.shape[1]
-    flat = ops.reshape(slopes, (-1, *slopes.shape[2:]))
-    start = ops.repeat(ops.zeros_like(like), bounds, axis=0)
-    found = backend.pullback(apply, start)[1](flat)
-    return ops.reshape(found, (-1, bounds, *like.shape[1:]))
-
-
-def least(slopes: Tensor, box: Box) -> Tensor:
-    """The smallest value of each linear function (batch, bounds) in a box, less what rounding can do."""
-    middle, radius = 0.5 * (box.low + box.high)[:, None], 0.5 * (box.high - box.low)[:, None]
-    size = ops.abs(slopes)
-    error = 2.0 * (_count(slopes) + 4) * ROUNDING
-    return over_values(slopes * middle - size * (radius + error * (ops.abs(middle) + radius)))
-
-
-def over_values(products: Tensor) -> Tensor:
-    """Sums (batch, bounds, ...) over all but the first two axes."""
-    return ops.sum(products, axis=tuple(range(2, len(products.shape))))
-
-
-def _count(slopes: Tensor) -> int:
-    count = 1
-    for size in slopes.shape[2:]:
-        count *= size
-    return count
+        place = source
+    return (constant + least_in(known[place])(slopes)) * others
 
 
 def _is_read(network: Network, place: int, but: int) -> bool:

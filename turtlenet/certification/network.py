@@ -19,11 +19,13 @@ class Node:
         step: What is computed.
         sources: Places of its inputs: 0 is the network's input, n the output of the n-th node.
         layer: The name of the layer that it belongs to.
+        shape: Of its output, without the batch.
     """
 
     step: Step
     sources: tuple[int, ...]
     layer: str
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Network:
 
     nodes: tuple[Node, ...]
     input_shape: tuple[int, ...]
+
+    def shape(self, place: int) -> tuple[int, ...]:
+        """Of the values at a place, without the batch."""
+        return self.nodes[place - 1].shape if place else self.input_shape
 
 
 def network_of(model: keras.Model, *, narrow: bool = False) -> Network:
@@ -54,7 +60,7 @@ def network_of(model: keras.Model, *, narrow: bool = False) -> Network:
     (source,), (output,) = _ends(model)
     last = taken.walk(model, {id(source): 0})[id(output)]
     if last != len(taken.nodes):
-        taken.add([Movement(lambda x: x)], (last,), model.name)
+        taken.add([Movement(lambda x: x)], (last,), model.name, output.shape)
     return Network(tuple(taken.nodes), tuple(source.shape[1:]))
 
 
@@ -65,9 +71,10 @@ class _Taken:
         self.narrow = narrow
         self.nodes: list[Node] = []
 
-    def add(self, steps: Any, sources: tuple[int, ...], layer: str) -> int:
+    def add(self, steps: Any, sources: tuple[int, ...], layer: str, shape: tuple[int | None, ...]) -> int:
         for step in steps:
-            self.nodes.append(Node(step, sources, layer))
+            # Every step of a layer behind its first works on values of the layer's output shape.
+            self.nodes.append(Node(step, sources, layer, tuple(shape[1:])))
             sources = (len(self.nodes),)
         return sources[0]
 
@@ -82,7 +89,8 @@ class _Taken:
                 found = self.walk(operation, inner)
                 places |= {id(mine): found[id(theirs)] for mine, theirs in zip(node.outputs, outputs, strict=True)}
             else:
-                places[id(node.outputs[0])] = self.add(_steps(operation, node, self.narrow), sources, operation.name)
+                steps = _steps(operation, node, self.narrow)
+                places[id(node.outputs[0])] = self.add(steps, sources, operation.name, node.outputs[0].shape)
         return places
 
 

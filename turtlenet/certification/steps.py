@@ -7,7 +7,7 @@ magnitudes, u = 2^-24 (Higham, 2002, section 3.1).
 """
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from keras import ops
@@ -32,6 +32,12 @@ class Box(NamedTuple):
         """The largest magnitude within."""
         return ops.maximum(ops.abs(self.low), ops.abs(self.high))
 
+    def within(self, other: "Box") -> "Box":
+        """What lies in both, of two boxes that hold the same values."""
+        low, high = ops.maximum(self.low, other.low), ops.minimum(self.high, other.high)
+        # Rounding may leave nothing where the two are all but a point.
+        return Box(ops.minimum(low, high), ops.maximum(low, high))
+
 
 class Step(abc.ABC):
     """A function of one tensor or several, with its bounds."""
@@ -46,10 +52,11 @@ class Movement(Step):
 
     Args:
         apply: The function, of tensors (batch, ...).
+        once: Whether no value is copied twice, so that no perturbation grows in any norm.
     """
 
-    def __init__(self, apply: Callable[..., Tensor]):
-        self.apply = apply
+    def __init__(self, apply: Callable[..., Tensor], *, once: bool = False):
+        self.apply, self.once = apply, once
 
     def interval(self, *boxes: Box) -> Box:
         return Box(self.apply(*(box.low for box in boxes)), self.apply(*(box.high for box in boxes)))
@@ -63,6 +70,9 @@ class Affine(Step):
         magnitude: The product |A| r for radii r >= 0, without the bias; one argument for each input.
         terms: How many products are summed into an output at most, for rounding.
         bias: Gives |b|, in a shape that broadcasts to the output's; None where there is no bias.
+        reach: How far each output can move for a perturbation of length 1 in the norm of an order, 1 or 2, given that
+            and the input's shape: (1, *shape), the dual norm of its row of A. None where that is not told.
+        stretch: How much longer a perturbation can become in the norm of an order: a number or a scalar tensor.
     """
 
     def __init__(
@@ -72,8 +82,11 @@ class Affine(Step):
         *,
         terms: int,
         bias: Callable[[], Tensor] | None = None,
+        reach: Callable[[float, tuple[int, ...]], Tensor] | None = None,
+        stretch: Callable[[float], Tensor | None] | None = None,
     ):
         self.apply, self.magnitude, self.terms, self.bias = apply, magnitude, terms, bias
+        self.reach, self.stretch = reach, stretch
 
     @property
     def error(self) -> float:
@@ -97,46 +110,17 @@ class Affine(Step):
         return self.error * (size if self.bias is None else size + self.bias())
 
 
-class Elementwise(Step):
-    """A nondecreasing function of each value, or one that falls to a single lowest point and rises from there.
-
-    Args:
-        function: The function, of tensors (batch, ...).
-        error: How far its float32 values may be from the true ones, relative to max(1, |f|); 0 where they are exact.
-        lowest: Where it is lowest, if it falls before it rises.
-    """
-
-    def __init__(self, function: Callable[[Tensor], Tensor], *, error: float = 0.0, lowest: float | None = None):
-        self.function, self.error, self.lowest = function, error, lowest
-
-    def interval(self, *boxes: Box) -> Box:
-        (box,) = boxes
-        low, high = self.function(box.low), self.function(box.high)
-        if self.lowest is not None:
-            bottom = self.function(ops.minimum(ops.maximum(box.low, self.lowest), box.high))
-            low, high = bottom, ops.maximum(low, high)
-        if self.error:
-            low, high = low - self.slack(low), high + self.slack(high)
-        return Box(low, high)
-
-    def slack(self, values: Tensor) -> Tensor:
-        """What rounding of the function can do to values."""
-        return self.error * ops.maximum(ops.abs(values), 1.0)
-
-
 class Maximum(Step):
     """The largest of several values, exactly.
 
     Args:
         apply: The function, such as max pooling.
+        apart: Whether no value belongs to two outputs.
     """
 
-    def __init__(self, apply: Callable[[Tensor], Tensor]):
-        self.apply = apply
+    def __init__(self, apply: Callable[[Tensor], Tensor], *, apart: bool = False):
+        self.apply, self.apart = apply, apart
 
     def interval(self, *boxes: Box) -> Box:
         (box,) = boxes
         return Box(self.apply(box.low), self.apply(box.high))
-
-
-Steps = Sequence[Step]

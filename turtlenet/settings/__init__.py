@@ -7,12 +7,14 @@ checks of types and ranges, and the tables of `docs/settings.md`. Nothing here i
 """
 
 from turtlenet.settings.base import Settings, setting, table, takes
+from turtlenet.settings.certify import CertifySettings
 from turtlenet.settings.evaluate import EvaluateSettings
 from turtlenet.settings.gan import GanSettings
 from turtlenet.settings.measure import ToleranceSettings, UniversalSettings
 from turtlenet.settings.train import ScheduleSettings, TrainSettings
 
 __all__ = [
+    "CertifySettings",
     "EvaluateSettings",
     "GanSettings",
     "ScheduleSettings",

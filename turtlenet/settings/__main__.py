@@ -1,6 +1,7 @@
 """Prints `docs/settings.md`: `python -m turtlenet.settings > docs/settings.md`."""
 
 from turtlenet.settings import (
+    CertifySettings,
     EvaluateSettings,
     GanSettings,
     ToleranceSettings,
@@ -17,6 +18,7 @@ line, an argument of the function in Python and, where it fits, a key of a recip
 WORKFLOWS = {
     "`turtlenet train`, `turtlenet.train`": TrainSettings,
     "`turtlenet evaluate`, `turtlenet.evaluate`": EvaluateSettings,
+    "`turtlenet certify`, `turtlenet.certify`": CertifySettings,
     "`turtlenet gan train`, `turtlenet.train_generator`": GanSettings,
     "`turtlenet tolerance`, `turtlenet.tolerance`": ToleranceSettings,
     "`turtlenet universal`, `turtlenet.universal`": UniversalSettings,

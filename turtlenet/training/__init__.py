@@ -4,6 +4,7 @@ from turtlenet.training.data.augmentation import Augmentation, augmentations
 from turtlenet.training.data.class_weights import class_weights
 from turtlenet.training.objective import (
     CCIBP,
+    CROWNIBP,
     IBP,
     MTLIBP,
     SABR,
@@ -26,6 +27,7 @@ from turtlenet.training.wrappers import Plan, Wrapper, wrappers
 
 __all__ = [
     "CCIBP",
+    "CROWNIBP",
     "IBP",
     "MTLIBP",
     "OPTIMIZERS",

@@ -83,6 +83,31 @@ def mixed(share: float) -> np.ndarray:
     return (1 - share) * (logits - logits[np.arange(6), Y][:, None]) + share * worst(*ball())
 
 
+def backward() -> np.ndarray:
+    """The same by CROWN: tanh between lines of one slope that hold on its interval, for each margin."""
+    kernel, bias, last, shift = (each.astype("float64") for each in MODEL.model.get_weights())
+    low, high = ball()
+    middle, radius = (low + high) / 2 @ kernel + bias, (high - low) / 2 @ np.abs(kernel)
+    steps = np.linspace(0, 1, 4001)[:, None, None]
+    points = (middle - radius) + steps * 2 * radius
+    chord = (np.tanh(middle + radius) - np.tanh(middle - radius)) / (2 * radius)
+    differences = last[:, Y].T[:, :, None] - last[None]
+    best = np.full((6, 3), -np.inf)
+    # Any slope gives a bound: the ends' derivatives, that of the middle, and the chord's.
+    for slope in (chord, *(1 - np.tanh(middle + part * radius) ** 2 for part in (-1, 0, 1))):
+        gap = np.tanh(points) - slope * points
+        below, above = gap.min(axis=0), gap.max(axis=0)
+        up, down = np.maximum(differences, 0), np.minimum(differences, 0)
+        rows = np.einsum("bij,bi,ki->bkj", differences, slope, kernel)
+        constant = np.einsum("bij,bi->bj", up, below) + np.einsum("bij,bi->bj", down, above)
+        constant = constant + np.einsum("bij,bi->bj", differences, slope * bias) + shift[Y][:, None] - shift
+        ends = np.einsum("bkj,bk->bj", rows, (low + high) / 2) - np.einsum(
+            "bkj,bk->bj", np.abs(rows), (high - low) / 2
+        )
+        best = np.maximum(best, constant + ends)
+    return best
+
+
 EQUATIONS = {
     "madry": lambda: entropy(answers(MOVED)),
     "madry:label_smoothing=0.2": lambda: smoothed(0.2),
@@ -102,6 +127,7 @@ EQUATIONS = {
     "sabr:tau=1": lambda: entropy(worst(*ball(0.1, MOVED))),
     "mtl-ibp:alpha=0.3": lambda: 0.7 * entropy(answers(MOVED)) + 0.3 * entropy(worst(*ball())),
     "cc-ibp:alpha=0.3": lambda: entropy(mixed(0.3)),
+    "crown-ibp:kappa=0.3": lambda: 0.3 * entropy(answers(MOVED)) + 0.7 * entropy(worst(*ball())),
     "ibp:kappa=0,l1=0.01": lambda: (
         entropy(worst(*ball())) + 0.01 * sum(np.abs(each).sum() for each in MODEL.model.get_weights() if each.ndim > 1)
     ),

@@ -43,3 +43,8 @@ def rule_of(layer: Any) -> Rule | None:
         if not _OWN.isdisjoint(vars(kind)):
             return None
     return None
+
+
+def input_shapes(layer: Any) -> list[tuple[int, ...]]:
+    """The shapes of a layer's first input, with the batch, wherever the layer is called."""
+    return [tuple(node.input_tensors[0].shape) for node in layer._inbound_nodes]

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from turtlenet.certification.elementwise import Elementwise
+from turtlenet.certification.rules.activations import signs
 from turtlenet.certification.rules.base import rule
-from turtlenet.certification.rules.kernels import signs
-from turtlenet.certification.steps import Affine, Elementwise, Movement, Step
+from turtlenet.certification.steps import Affine, Movement, Step
 from turtlenet.defences import Defence, Orthogonal, Permutation, Sign, SignFlip
 from turtlenet.errors import ModelError
 
@@ -21,7 +22,14 @@ _QUANTIZER = 2e-6
 def reachable(layer: Any) -> list[Step]:
     """The steps of a defence that says what it can give for a box: an elementwise, nondecreasing one."""
     sharpness = 0.0 if getattr(layer, "hard", False) else getattr(layer, "sharpness", 1.0)
-    return [Elementwise(layer.outputs, error=_QUANTIZER * max(1.0, sharpness / 10.0) if sharpness else 0.0)]
+    return [
+        Elementwise(
+            layer.outputs,
+            error=_QUANTIZER * max(1.0, sharpness / 10.0) if sharpness else 0.0,
+            levels=2 if getattr(layer, "hard", False) and layer.steps == 1 else 0,
+            preimage=layer.preimage,
+        )
+    ]
 
 
 @rule(Sign)
@@ -31,15 +39,17 @@ def _sign(layer: Any) -> list[Step]:
 
 @rule(Permutation)
 def _permutation(layer: Any) -> list[Step]:
-    return [Movement(layer.forward)]
+    return [Movement(layer.forward, once=True)]
 
 
 @rule(SignFlip)
 def _sign_flip(layer: Any) -> list[Step]:
     middle = abs(layer.low + layer.high)
-    return [
-        Affine(layer.forward, lambda radius: radius, terms=2, bias=lambda: ops.convert_to_tensor(middle, "float32"))
-    ]
+
+    def bias() -> Any:
+        return ops.convert_to_tensor(middle, "float32")
+
+    return [Affine(layer.forward, lambda radius: radius, terms=2, bias=bias, stretch=lambda order: 1.0)]
 
 
 @rule(Orthogonal)
@@ -67,7 +77,9 @@ def _orthogonal(layer: Any) -> list[Step]:
 
     # Twice there and back, in as many stages as the size has powers of two, or a sum over a block.
     terms = 4 * (size.bit_length() if layer.transform == "hadamard" else layer.block * len(layer.grid)) + 8
-    return [Affine(layer.forward, magnitude, terms=terms, bias=bias)]
+    # An orthogonal matrix keeps Euclidean lengths, all but rounding.
+    stretch = {2: 1.00001}.get
+    return [Affine(layer.forward, magnitude, terms=terms, bias=bias, stretch=stretch)]
 
 
 def is_reachable(layer: Any) -> bool:

@@ -5,9 +5,9 @@ from typing import Any
 
 from keras import layers, ops
 
-from turtlenet.certification.rules.activations import steps_of_activation
+from turtlenet.certification.rules.activations import signs, steps_of_activation
 from turtlenet.certification.rules.base import rule
-from turtlenet.certification.steps import Affine, Elementwise, Step
+from turtlenet.certification.steps import Affine, Step
 from turtlenet.defences import (
     BinarizedConv1D,
     BinarizedConv2D,
@@ -79,8 +79,21 @@ def affine(layer: Any) -> Affine:
     def magnitude(radius: Any) -> Any:
         return layer.product(radius, *map(ops.abs, kernels()))
 
+    def reach(order: float, shape: tuple[int, ...]) -> Any:
+        (kernel,) = kernels()
+        ones = ops.ones((1, *shape), "float32")
+        if order == 2:
+            return 1.00001 * ops.sqrt(layer.product(ones, ops.square(kernel)))
+        # No single value moves an output by more than its largest weight.
+        taps = tuple(range(len(kernel.shape) - 1))
+        largest = layer.product(ones, ops.ones_like(kernel)) * 0.0
+        most = ops.max(ops.abs(kernel), axis=taps)
+        first = getattr(layer, "data_format", "channels_last") == "channels_first"
+        return largest + (ops.reshape(most, (1, -1) + (1,) * layer.rank) if first else most)
+
     bias = (lambda: ops.abs(layer.shaped_bias())) if layer.use_bias else None
-    return Affine(apply, magnitude, terms=_terms(layer), bias=bias)
+    plain = not isinstance(layer, Depthwise)
+    return Affine(apply, magnitude, terms=_terms(layer), bias=bias, reach=reach if plain else None)
 
 
 def _terms(layer: Any) -> int:
@@ -136,8 +149,3 @@ def _binarized(layer: Any) -> list[Step]:
 )
 def _quantized(layer: Any) -> list[Step]:
     return [affine(layer), *steps_of_activation(layer, layer.activation)]
-
-
-def signs() -> Elementwise:
-    """+1 where x >= 0, else -1."""
-    return Elementwise(lambda x: ops.where(x >= 0, ops.ones_like(x), -ops.ones_like(x)))

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from keras import ops
-
-from turtlenet.certification.steps import Affine, Elementwise, Movement, Step
+from turtlenet.certification.rules.activations import hyperbolic, rectified, sigmoid
+from turtlenet.certification.steps import Affine, Movement, Step
 
 _MOVES = {
     "Cast",
@@ -22,7 +21,7 @@ _MOVES = {
     "Transpose",
     "ZerosLike",
 }
-_FUNCTIONS: dict[str, Callable[..., Any]] = {"Relu": ops.relu, "Sigmoid": ops.sigmoid, "Tanh": ops.tanh}
+_FUNCTIONS: dict[str, Callable[[], Step]] = {"Relu": rectified, "Sigmoid": sigmoid, "Tanh": hyperbolic}
 
 
 def steps_of_operation(operation: Any, call: Callable[..., Any], inputs: int) -> Sequence[Step] | None:
@@ -39,7 +38,7 @@ def steps_of_operation(operation: Any, call: Callable[..., Any], inputs: int) ->
     if name in _MOVES:
         return [Movement(call)]
     if name in _FUNCTIONS:
-        return [Elementwise(_FUNCTIONS[name], error=0.0 if name == "Relu" else 2e-6)]
+        return [_FUNCTIONS[name]()]
     if name == "Add" and inputs == 2:
         return [Affine(call, call, terms=2)]
     if name == "Subtract" and inputs == 2:

@@ -22,7 +22,11 @@ def scaled(numbers: Callable[[], tuple[Any, Any]]) -> Affine:
         return x * scale + shift
 
     return Affine(
-        apply, lambda radius: radius * ops.abs(numbers()[0]), terms=_TERMS, bias=lambda: ops.abs(numbers()[1])
+        apply,
+        lambda radius: radius * ops.abs(numbers()[0]),
+        terms=_TERMS,
+        bias=lambda: ops.abs(numbers()[1]),
+        stretch=lambda order: 1.00001 * ops.max(ops.abs(numbers()[0])),
     )
 
 
@@ -40,10 +44,11 @@ class Normalized(Affine):
             lambda: (ops.convert_to_tensor(layer.moving_mean), ops.convert_to_tensor(layer.moving_variance))
         )
         super().__init__(
-            lambda x: x * self._numbers()[0] + self._numbers()[1],
+            self._apply,
             lambda radius: radius * ops.abs(self._numbers()[0]),
             terms=_TERMS,
             bias=self._bias,
+            stretch=lambda order: 1.00001 * ops.max(ops.abs(self._numbers()[0])),
         )
 
     def of_batch(self, x: Any, *, update: bool) -> "Normalized":
@@ -59,6 +64,10 @@ class Normalized(Affine):
             for moving, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
                 moving.assign(moving * layer.momentum + new * (1.0 - layer.momentum))
         return Normalized(layer, lambda: (mean, variance))
+
+    def _apply(self, x: Any) -> Any:
+        scale, shift = self._numbers()
+        return x * scale + shift
 
     def _numbers(self) -> tuple[Any, Any]:
         """Scale and shift, shaped to broadcast to the inputs."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from keras import layers, ops
 
-from turtlenet.certification.rules.base import rule
+from turtlenet.certification.rules.base import input_shapes, rule
 from turtlenet.certification.steps import Affine, Maximum, Movement, Step
 
 
@@ -30,7 +30,7 @@ from turtlenet.certification.steps import Affine, Maximum, Movement, Step
 )
 def _nothing(layer: Any) -> list[Step]:
     """They do nothing outside of training, dropout and augmentation among them."""
-    return [Movement(lambda x: x)]
+    return [Movement(lambda x: x, once=True)]
 
 
 @rule(
@@ -39,13 +39,17 @@ def _nothing(layer: Any) -> list[Step]:
     layers.Cropping3D,
     layers.Flatten,
     layers.Permute,
-    layers.RepeatVector,
     layers.Reshape,
     layers.ZeroPadding1D,
     layers.ZeroPadding2D,
     layers.ZeroPadding3D,
 )
 def _moved(layer: Any) -> list[Step]:
+    return [Movement(layer.call, once=True)]
+
+
+@rule(layers.RepeatVector)
+def _copied(layer: Any) -> list[Step]:
     return [Movement(layer.call)]
 
 
@@ -77,7 +81,7 @@ def _difference(layer: Any) -> list[Step]:
 
 @rule(layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D)
 def _averaged(layer: Any) -> list[Step]:
-    return [Affine(layer.call, layer.call, terms=math.prod(layer.pool_size) + 1)]
+    return [Affine(layer.call, layer.call, terms=math.prod(_each(layer.pool_size, layer)) + 1)]
 
 
 @rule(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D)
@@ -87,17 +91,27 @@ def _averaged_over_all(layer: Any) -> list[Step]:
     def mean(x: Any) -> Any:
         return ops.mean(x, axis=axes, keepdims=layer.keepdims)
 
-    return [Affine(mean, mean, terms=math.prod(layer.input.shape[axis] for axis in axes) + 1)]
+    return [
+        Affine(mean, mean, terms=max(math.prod(shape[axis] for axis in axes) for shape in input_shapes(layer)) + 1)
+    ]
 
 
 @rule(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)
 def _largest(layer: Any) -> list[Step]:
-    return [Maximum(layer.call)]
+    apart = all(
+        stride >= size for stride, size in zip(_each(layer.strides, layer), _each(layer.pool_size, layer), strict=True)
+    )
+    return [Maximum(layer.call, apart=apart)]
 
 
 @rule(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D)
 def _largest_of_all(layer: Any) -> list[Step]:
-    return [Maximum(layer.call)]
+    return [Maximum(layer.call, apart=True)]
+
+
+def _each(value: Any, layer: Any) -> tuple[int, ...]:
+    """A setting for each axis."""
+    return tuple(value) if isinstance(value, tuple | list) else (value,) * (layer.input_spec.ndim - 2)
 
 
 def _places(layer: Any) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from turtlenet.training.objective.base import Objective, objectives
 from turtlenet.training.objective.cc_ibp import CCIBP
 from turtlenet.training.objective.certified import Certified
+from turtlenet.training.objective.crown_ibp import CROWNIBP
 from turtlenet.training.objective.fast import Fast, NoisyFGSM
 from turtlenet.training.objective.free import Free
 from turtlenet.training.objective.hat import Hat
@@ -15,6 +16,7 @@ from turtlenet.training.objective.trades import Trades
 
 __all__ = [
     "CCIBP",
+    "CROWNIBP",
     "Certified",
     "Fast",
     "Free",

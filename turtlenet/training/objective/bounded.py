@@ -8,7 +8,8 @@ from keras import ops
 
 from turtlenet.certification import Box, Network, network_of
 from turtlenet.certification.in_training import activated, normalized_by, points
-from turtlenet.certification.interval import boxes, folded
+from turtlenet.certification.interval import boxes, differences, folded
+from turtlenet.certification.linear import least_in, lower_bounds
 from turtlenet.classifier import Classifier
 
 _NETWORKS: "WeakKeyDictionary[keras.Model, Network]" = WeakKeyDictionary()
@@ -51,6 +52,12 @@ class Bounded:
         """
         self.boxes = boxes(self.network, low, high)
         return folded(self.network, self.boxes, y)
+
+    def linear_margins(self, y: Any) -> Any:
+        """The same by one pass backward (CROWN, Zhang et al., 2018), with the boxes that `margins` found before."""
+        slopes, others = differences(y, self.clean.shape[-1])
+        least = least_in(self.boxes[0])
+        return lower_bounds(self.network, self.boxes, len(self.network.nodes), slopes, least) * others
 
     def looseness(self) -> Any:
         """The two regularizers of Shi et al. (2021), a scalar: intervals that grow, and activations out of balance.

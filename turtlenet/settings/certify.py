@@ -1,0 +1,48 @@
+"""Settings of `turtlenet certify` and `turtlenet.certify`."""
+
+from dataclasses import dataclass
+
+from turtlenet.files import PathType
+from turtlenet.ranges import count, number, one_of
+from turtlenet.settings import text
+from turtlenet.settings.base import setting
+from turtlenet.settings.measure import ComputingSettings
+from turtlenet.settings.train import ThreatSettings
+
+METHODS = ("ibp", "crown", "alpha", "exact")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifySettings(ThreatSettings, ComputingSettings):
+    """How images are certified."""
+
+    method: str = one_of(
+        "crown",
+        METHODS,
+        help="ibp, crown, alpha or exact: each asks those before it first.",
+        more="Interval bounds, linear bounds, linear bounds with optimized slopes, mixed-integer programs.",
+    )
+    exact: float | None = number(
+        None,
+        above=0,
+        help="Seconds an image for method=exact, which this asks for; 60 by default.",
+    )
+    attack: str = setting(
+        "pgd",
+        "What attacks the images that bounds leave open, for the other end of the bar; none for nothing.",
+    )
+    limit: int | None = setting(
+        1000, "Most images; 0 for all.", more="The first of the data; in Python, None for all.", read=text.most
+    )
+    split: str | None = setting(
+        None, "Part to score: test, train or all; the test part, or what `train` held out, or else all."
+    )
+    batch_size: int | None = count(
+        256,
+        low=1,
+        help="Images at a time for interval bounds and attacks, or auto.",
+        more="In one compiled call; None for as many as fit. It changes the speed, not a verdict.",
+        read=text.batch_size,
+    )
+    progress: PathType | None = setting(None, "Folder that keeps what is known while it runs.", flag=None)
+    resume: bool = setting(False, "Continue a certification that was stopped.")
