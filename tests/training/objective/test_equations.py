@@ -10,6 +10,7 @@ from turtlenet import attacks, backend, balls, random
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.training import Trainer, objectives
+from turtlenet.training.objective.bounded import Bounded
 
 BALL = balls.get("linf", 0.1)
 RNG = np.random.default_rng(3)
@@ -83,31 +84,6 @@ def mixed(share: float) -> np.ndarray:
     return (1 - share) * (logits - logits[np.arange(6), Y][:, None]) + share * worst(*ball())
 
 
-def backward() -> np.ndarray:
-    """The same by CROWN: tanh between lines of one slope that hold on its interval, for each margin."""
-    kernel, bias, last, shift = (each.astype("float64") for each in MODEL.model.get_weights())
-    low, high = ball()
-    middle, radius = (low + high) / 2 @ kernel + bias, (high - low) / 2 @ np.abs(kernel)
-    steps = np.linspace(0, 1, 4001)[:, None, None]
-    points = (middle - radius) + steps * 2 * radius
-    chord = (np.tanh(middle + radius) - np.tanh(middle - radius)) / (2 * radius)
-    differences = last[:, Y].T[:, :, None] - last[None]
-    best = np.full((6, 3), -np.inf)
-    # Any slope gives a bound: the ends' derivatives, that of the middle, and the chord's.
-    for slope in (chord, *(1 - np.tanh(middle + part * radius) ** 2 for part in (-1, 0, 1))):
-        gap = np.tanh(points) - slope * points
-        below, above = gap.min(axis=0), gap.max(axis=0)
-        up, down = np.maximum(differences, 0), np.minimum(differences, 0)
-        rows = np.einsum("bij,bi,ki->bkj", differences, slope, kernel)
-        constant = np.einsum("bij,bi->bj", up, below) + np.einsum("bij,bi->bj", down, above)
-        constant = constant + np.einsum("bij,bi->bj", differences, slope * bias) + shift[Y][:, None] - shift
-        ends = np.einsum("bkj,bk->bj", rows, (low + high) / 2) - np.einsum(
-            "bkj,bk->bj", np.abs(rows), (high - low) / 2
-        )
-        best = np.maximum(best, constant + ends)
-    return best
-
-
 EQUATIONS = {
     "madry": lambda: entropy(answers(MOVED)),
     "madry:label_smoothing=0.2": lambda: smoothed(0.2),
@@ -139,9 +115,22 @@ def test_the_loss_is_the_equation(spec) -> None:
     np.testing.assert_allclose(total(spec), EQUATIONS[spec](), rtol=2e-4, atol=2e-5)
 
 
+def test_crown_ibp_mixes_the_margins_of_both() -> None:
+    """Linear bounds lie between those of intervals and what the box holds; halfway, their margins are averaged."""
+    bounded = Bounded(MODEL, X)
+    low, high = (each.astype("float32") for each in ball())
+    interval = np.asarray(bounded.margins(low, high, Y), "float64")
+    linear = np.asarray(bounded.linear_margins(Y), "float64")
+    np.testing.assert_allclose(total("crown-ibp:kappa=0,beta=1"), entropy(-linear), rtol=1e-4)
+    np.testing.assert_allclose(total("crown-ibp:kappa=0,beta=0.5"), entropy(-0.5 * (interval + linear)), rtol=1e-4)
+    assert (linear - interval)[np.eye(3)[Y] == 0].mean() > 0.005
+    for _ in range(50):
+        logits = answers(low + RNG.uniform(size=low.shape) * (high - low))
+        assert (logits[np.arange(6), Y][:, None] - logits >= linear - 1e-5).all()
+
+
 @pytest.mark.parametrize(
-    "spec",
-    ["trades:beta=4", "mart", "hat", "madry:gradalign=1,label_smoothing=0.1", "ibp", "sabr", "mtl-ibp", "cc-ibp"],
+    "spec", ["trades:beta=4", "mart", "hat", "madry:gradalign=1,label_smoothing=0.1", "crown-ibp:beta=0.5", "cc-ibp"]
 )
 def test_the_weight_gradient_is_that_of_the_loss(spec) -> None:
     """Against central differences along the gradient and along a random direction, as the trainer computes it."""
