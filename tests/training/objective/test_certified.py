@@ -227,3 +227,11 @@ def test_a_step_costs_as_many_passes_as_it_says() -> None:
     one = flops("madry")
     for spec in ("ibp", "sabr", "mtl-ibp"):
         assert flops(spec) / one == pytest.approx(build(spec).passes, rel=0.15), spec
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow  # The same.
+def test_linear_bounds_cost_some_passes_for_each_class() -> None:
+    objective = build("crown-ibp:beta=0.5")
+    expected = objective.passes + 10 * objective.class_passes
+    assert flops("crown-ibp:beta=0.5") / flops("madry") == pytest.approx(expected, rel=0.15)

@@ -61,6 +61,9 @@ class Objective(abc.ABC):
     ramp: ClassVar[Any] = 1.0
     """How far the radius has grown towards the threat's, from 0 to 1; `at` and the wrapper `eps-schedule` set it."""
 
+    class_passes: ClassVar[float] = 0.0
+    """Further weight gradients of a batch that a step costs for each class of the model; see `passes`."""
+
     replays: ClassVar[int] = 1
     """How often a batch is descended on in turn, each time from where the last one left it; see `Free`."""
 
