@@ -114,12 +114,12 @@ class Bounder:
 
     def _chosen(self, place: int, known: Sequence[Box]) -> np.ndarray | None:
         """The values of a place to bound one by one, int (batch, count), those that matter most first."""
-        box = Box(*(self._array(part) for part in known[place]))
+        box = Box(*(self._array(part) for part in known[place][:2]))
         batch = len(box.low)
         loose = np.zeros(box.low.shape, bool)
         for node in self.network.nodes:
             if place in node.sources and isinstance(node.step, Elementwise):
-                loose |= self._array(node.step.loose(Box(*map(ops.convert_to_tensor, box))))
+                loose |= self._array(node.step.loose(Box(*map(ops.convert_to_tensor, box[:2]))))
             elif place in node.sources and isinstance(node.step, Maximum):
                 loose |= box.high > box.low
         count = int(loose.reshape(batch, -1).sum(axis=1).max())
@@ -145,7 +145,7 @@ class Bounder:
 
         shape = self.network.nodes[place - 1].shape
         size = min(_CHUNK, math.prod(shape))
-        low, high = (self._array(part).copy() for part in known[place])
+        low, high = (self._array(part).copy() for part in known[place][:2])
         flat_low, flat_high = low.reshape(len(low), -1), high.reshape(len(high), -1)
         work, rest = self._compiled(("refine", place), bound), _tensors(None, region)[1:]
         for start in range(0, chosen.shape[1], size):
@@ -194,7 +194,7 @@ def _tensors(y: np.ndarray | None, region: Region) -> list[Tensor]:
 
 
 def _flat(known: Sequence[Box]) -> list[Tensor]:
-    return [part for box in known for part in box]
+    return [part for box in known for part in (box.low, box.high)]
 
 
 def _boxes_of(flat: Sequence[Tensor]) -> list[Box]:

@@ -53,6 +53,7 @@ class Elementwise(Step):
         curvature: The largest magnitude of the second derivative, for a smooth function without `stationary`.
         convex: Whether the chord is the best line above it.
         levels: 2 where it gives but the two ends of its box, as a hard quantizer of two levels does; else 0.
+        positive: Whether no value is below 0.
         preimage: Maps wanted outputs, inputs and the ends of their box to inputs within it that give those outputs.
     """
 
@@ -69,11 +70,13 @@ class Elementwise(Step):
         curvature: float = 0.0,
         convex: bool = False,
         levels: int = 0,
+        positive: bool = False,
         preimage: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] | None = None,
     ):
         self.function, self.error, self.lowest, self.derivative = function, error, lowest, derivative
         self.kinks, self.jumps, self.stationary = tuple(kinks), tuple(jumps), stationary
         self.curvature, self.convex, self.levels, self.preimage = curvature, convex, levels, preimage
+        self.positive = positive
 
     def interval(self, *boxes: Box) -> Box:
         (box,) = boxes
@@ -83,7 +86,7 @@ class Elementwise(Step):
             low, high = bottom, ops.maximum(low, high)
         if self.error:
             low, high = low - self._slack(low), high + self._slack(high)
-        return Box(low, high)
+        return Box(low, high, self.positive and not self.error)
 
     def _slack(self, values: Tensor) -> Tensor:
         return self.error * ops.maximum(ops.abs(values), 1.0)
@@ -128,7 +131,7 @@ class Elementwise(Step):
             side: Which of the two lines.
         """
         extreme = ops.minimum if side < 0 else ops.maximum
-        low, high = box
+        low, high = box.low, box.high
         found = extreme(self.function(low) - slope * low, self.function(high) - slope * high)
         for point in self._points(box, slope):
             found = extreme(found, self.function(point) - slope * point)
@@ -148,7 +151,7 @@ class Elementwise(Step):
 
     def _points(self, box: Box, slope: Tensor) -> list[Tensor]:
         """Where the function less a line may be extreme within a box, beside its ends."""
-        low, high = box
+        low, high = box.low, box.high
         points: list[Any] = list(self.kinks)
         if self.lowest is not None and self.derivative is None:
             points.append(self.lowest)
@@ -159,7 +162,7 @@ class Elementwise(Step):
         return [ops.minimum(ops.maximum(low, point), high) for point in points]
 
     def _candidates(self, box: Box, middle: Tensor | None = None) -> list[Tensor]:
-        low, high = box
+        low, high = box.low, box.high
         flat = ops.zeros_like(low)
         if self.derivative is None:
             return [flat]

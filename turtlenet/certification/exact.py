@@ -183,7 +183,7 @@ class _Program:
 
     def _input(self, place: int) -> _Expression:
         """A variable for each value that is free; whole where a quantizer leaves the two ends alone."""
-        low, high = (np.asarray(part, "float64").ravel() for part in self.known[place])
+        low, high = (np.asarray(part, "float64").ravel() for part in self.known[place][:2])
         free, constant = np.flatnonzero(high > low), np.where(high > low, 0.0, low)
         ends = self.exact.front[place]
         entries, begin = np.ones(len(free)), len(self.low)
@@ -230,7 +230,7 @@ class _Program:
     def _rectified(self, step: Elementwise, x: _Expression, box: Box) -> _Expression:
         """y = max(x, slope x): for an open sign a binary z, x <= y, y <= x - (1 - slope) low (1 - z), ..."""
         (slope,) = (float(np.asarray(step.function(ops.full((1, 1), -1.0)))[0, 0]) * -1.0,)
-        low, high = (np.asarray(part, "float64").ravel() for part in box)
+        low, high = (np.asarray(part, "float64").ravel() for part in box[:2])
         matrix = self._wide(x)
         scale = np.where(low >= 0, 1.0, slope)
         open_units = np.flatnonzero((low < 0) & (high > 0))
@@ -256,7 +256,7 @@ class _Program:
 
     def _largest(self, node: Node, x: _Expression, box: Box) -> _Expression:
         """y = max of a window: y >= each, and y <= one of them plus what its binary leaves."""
-        low, high = (np.asarray(part, "float64").ravel() for part in box)
+        low, high = (np.asarray(part, "float64").ravel() for part in box[:2])
         windows = _windows(node, self.exact.network.shape(node.sources[0]))
         matrix, constants, picked = self._wide(x), [], []
         for window in windows:

@@ -61,14 +61,23 @@ def lower_bounds(
 
 def least_in(box: Box) -> Least:
     """Ends linear functions in a box, less what rounding can do."""
-    middle, radius = 0.5 * (box.low + box.high)[:, None], 0.5 * (box.high - box.low)[:, None]
+    count = math.prod(box.low.shape[1:])
     # Twice: for this sum, and for the slopes, each of which is a sum of at most as many (see `offset`).
-    error = 2.0 * (math.prod(box.low.shape[1:]) + 4) * ROUNDING
+    error = 2.0 * (count + 4) * ROUNDING
+    middle = 0.5 * (box.low + box.high)
+    radius = 0.5 * (box.high - box.low) + error * box.size
 
     def least(slopes: Tensor) -> Tensor:
-        return over_values(slopes * middle - ops.abs(slopes) * (radius + error * (ops.abs(middle) + radius)))
+        flat = ops.reshape(slopes, (-1, slopes.shape[1], count))
+        return _products(flat, middle) - _products(ops.abs(flat), radius)
 
     return least
+
+
+def _products(flat: Tensor, values: Tensor) -> Tensor:
+    """The products (batch, bounds) of matrices (batch, bounds, values) and vectors (batch, *shape)."""
+    column = ops.reshape(values, (-1, flat.shape[2], 1))
+    return ops.matmul(flat, column)[:, :, 0]
 
 
 def offset(step: Affine | Movement, slopes: Tensor, boxes: list[Box]) -> Tensor:

@@ -177,7 +177,7 @@ class Certifier:
         known = self.bounder.hidden(region)
         margins = self.bounder.crown(region, np.full(len(padded), label, "int32"), known)[0]
         still = [other for other in np.argsort(margins) if other != label and margins[other] <= 0]
-        first = [Box(*(ops.convert_to_numpy(part)[0] for part in box)) for box in known]
+        first = [Box(*(ops.convert_to_numpy(part)[0] for part in box[:2])) for box in known]
 
         def confirmed(values: np.ndarray) -> np.ndarray | None:
             point = self._point(values, one)

@@ -22,21 +22,30 @@ _TINY = 1e-30
 
 
 class Box(NamedTuple):
-    """Lower and upper bounds of a tensor, float32 (batch, ...)."""
+    """Lower and upper bounds of a tensor, float32 (batch, ...).
+
+    Attributes:
+        low: The lower ones.
+        high: The upper ones.
+        positive: Whether it is known that none is below 0, so that sizes need not be looked for.
+    """
 
     low: Tensor
     high: Tensor
+    positive: bool = False
 
     @property
     def size(self) -> Tensor:
         """The largest magnitude within."""
+        if self.positive:
+            return self.high
         return ops.maximum(ops.abs(self.low), ops.abs(self.high))
 
     def within(self, other: "Box") -> "Box":
         """What lies in both, of two boxes that hold the same values."""
         low, high = ops.maximum(self.low, other.low), ops.minimum(self.high, other.high)
         # Rounding may leave nothing where the two are all but a point.
-        return Box(ops.minimum(low, high), ops.maximum(low, high))
+        return Box(ops.minimum(low, high), ops.maximum(low, high), self.positive)
 
 
 class Step(abc.ABC):
@@ -59,7 +68,8 @@ class Movement(Step):
         self.apply, self.once = apply, once
 
     def interval(self, *boxes: Box) -> Box:
-        return Box(self.apply(*(box.low for box in boxes)), self.apply(*(box.high for box in boxes)))
+        low, high = self.apply(*(box.low for box in boxes)), self.apply(*(box.high for box in boxes))
+        return Box(low, high, all(box.positive for box in boxes) and self.once)
 
 
 class Affine(Step):
@@ -94,14 +104,11 @@ class Affine(Step):
         return 1.01 * (self.terms + 2) * ROUNDING
 
     def interval(self, *boxes: Box) -> Box:
-        middles = [0.5 * (box.low + box.high) for box in boxes]
-        radii = [0.5 * (box.high - box.low) for box in boxes]
         # Twice: once for the model, once for these bounds. It goes along with the radius through |A| at no cost.
         share = 2.0 * self.error + 8.0 * ROUNDING
-        widened = [radius + share * (ops.abs(middle) + radius) for middle, radius in zip(middles, radii, strict=True)]
-        middle, radius = self.apply(*middles), self.magnitude(*widened) + _TINY
-        if self.bias is not None:
-            radius = radius + share * self.bias()
+        middle = self.apply(*(0.5 * (box.low + box.high) for box in boxes))
+        radius = self.magnitude(*(_widened(box, share) for box in boxes))
+        radius = radius + (_TINY if self.bias is None else share * self.bias() + _TINY)
         return Box(middle - radius, middle + radius)
 
     def rounding(self, *sizes: Tensor) -> Tensor:
@@ -123,4 +130,11 @@ class Maximum(Step):
 
     def interval(self, *boxes: Box) -> Box:
         (box,) = boxes
-        return Box(self.apply(box.low), self.apply(box.high))
+        return Box(self.apply(box.low), self.apply(box.high), box.positive)
+
+
+def _widened(box: Box, share: float) -> Tensor:
+    """The radius of a box, and a share of the largest magnitude within: as few passes over memory as will do."""
+    if box.positive:
+        return (0.5 + share) * box.high - 0.5 * box.low
+    return 0.5 * (box.high - box.low) + share * box.size

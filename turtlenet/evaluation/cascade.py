@@ -38,6 +38,7 @@ class Cascade:
         seed: Repeats the draws.
         batch_size: Images in one compiled call; None for as many as fit.
         quantize_pixels: Whether a success counts only if it survives rounding to 8-bit pixels.
+        spared: Images that no attack is run on, because they are certified, bool (n,); None for none.
     """
 
     attacks: Sequence[Attack]
@@ -47,6 +48,7 @@ class Cascade:
     seed: int = 0
     batch_size: int | None = 256
     quantize_pixels: bool = False
+    spared: np.ndarray | None = None
 
     def block_size(self, shape: tuple[int, ...]) -> int:
         """Images held in memory at a time."""
@@ -174,7 +176,8 @@ class Cascade:
     ) -> np.ndarray:
         """Runs one attack on one block; gives the images of the block that it broke."""
         naive = self.labels == "predicted"
-        mine = block.only(np.ones_like(standing) if naive and self.mode == "table" else standing)
+        tried = np.ones_like(standing) if naive and self.mode == "table" else standing
+        mine = block.only(tried if self.spared is None else tried & ~self.spared[block.rows])
         ledger.correct[number, block.rows] = standing
         began = time.perf_counter()
         attack = self.variant(number)

@@ -23,6 +23,7 @@ from turtlenet.data import Examples
 from turtlenet.data.fit import fit_of
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
 from turtlenet.evaluation.cascade import MODES, Cascade
+from turtlenet.evaluation.certified import certified, check_certify, facts, find_contradictions
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
@@ -61,6 +62,7 @@ def evaluate_classifier(
     perceptibility: int = 0,
     progress: Path | None = None,
     resume: bool = False,
+    certify: str = "",
 ) -> Report:
     """Attacks a model and says what is left of its accuracy, with the reasons to doubt it.
 
@@ -81,6 +83,7 @@ def evaluate_classifier(
         perceptibility: Images whose smallest adversarial example is searched; 0 searches none, nor does a radius of 0.
         progress: File that keeps what is known after each block of images.
         resume: Whether to continue from that file.
+        certify: The method by which images are certified first, which attacks then leave alone; empty for none.
 
     Raises:
         DataError: Nothing to attack, or data that do not fit.
@@ -89,6 +92,9 @@ def evaluate_classifier(
     _check(model, examples, suite, ball, mode, labels)
     examples.check()
     began = time.perf_counter()
+    if certify:
+        check_certify(mode, labels, access.name)
+    proven = certified(certify, model, examples, ball, batch_size) if certify else None
     cascade = Cascade(
         attacks=suite,
         ball=ball,
@@ -97,6 +103,7 @@ def evaluate_classifier(
         seed=seed,
         batch_size=batch_size,
         quantize_pixels=quantize_pixels,
+        spared=proven.spared if proven else None,
     )
     digest = examples.sha256()
     check_agreement(about["sha256"], digest)
@@ -120,6 +127,7 @@ def evaluate_classifier(
     attacked = access.robust(threatening, mode, everyone=True)
     robust = access.robust(threatening, mode, besides=besides)
     beside = access.robust(threatening, mode, everyone=True, besides=besides)
+    certificate = facts(proven, ledger, robust) if proven else None
     return Report(
         model={**about, "head": model.head},
         data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
@@ -151,7 +159,9 @@ def evaluate_classifier(
             attack_row(cascade, model, number, specs[number], access, ledger) for number in range(len(suite))
         ),
         parts=tally.rows(attacked, counted=not access.beside),
-        doubts=access.find_doubts(threatening, mode, besides) + find_doubts(evidence),
+        doubts=find_contradictions(certificate)
+        + access.find_doubts(threatening, mode, besides)
+        + find_doubts(evidence),
         per_class=class_rows(ledger, robust),
         curve=points,
         curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
@@ -163,6 +173,7 @@ def evaluate_classifier(
             "part": tally.first(attacked).tolist(),
         },
         perceptibility=visible,
+        certificate=certificate,
     )
 
 
@@ -224,6 +235,7 @@ def _identity(cascade: Cascade, model: Classifier, about: dict[str, Any], digest
     settings = [attack.to_dict() for attack in cascade.attacks]
     files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
     how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
+    how += [] if cascade.spared is None else [np.flatnonzero(cascade.spared).tolist()]
     answers = [model.gradient, model.draws, model.precision, model.bounds, model.head]
     text = json.dumps([about["sha256"], answers, digest, ball, settings, files, *how])
     return hashlib.sha256(text.encode()).hexdigest()

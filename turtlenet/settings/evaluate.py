@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from turtlenet.files import PathType
-from turtlenet.ranges import count
+from turtlenet.ranges import count, one_of
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
 from turtlenet.settings.later import Attack
@@ -74,6 +74,12 @@ class EvaluateSettings(InputSettings):
         help="Images whose smallest adversarial example is searched; 100 for several models with a defence, else 0.",
         more="It tells how visible a change must become.",
         read=text.count,
+    )
+    certify: str = one_of(
+        "",
+        ("", "ibp", "crown", "alpha"),
+        help="Certify first by ibp, crown or alpha, and attack but a few of the images that hold.",
+        more="They cannot be broken; see docs/certification.md.",
     )
     access: str = setting(
         "white-box",

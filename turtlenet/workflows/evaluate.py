@@ -21,6 +21,7 @@ from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
 from turtlenet.evaluation.again import loading
 from turtlenet.evaluation.black_box import evaluate_black_box
+from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
@@ -38,6 +39,7 @@ _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 _TOLD = (
     *("limit", "gradient", "draws", "head", "curve", "precision", "access", "surrogates", "surrogate_dir"),
     "quantize_pixels",
+    "certify",
 )
 _NO_SUITE = suites.Suite(attacks=())
 
@@ -114,6 +116,9 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         "perceptibility": looked_at,
         "resume": plan.resume,
     }
+    same |= {"certify": plan.certify} if plan.certify else {}
+    if plan.certify:
+        check_certify(same["mode"], same["labels"], kind_of_access)
     reports = []
     for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True)):
         own = {**same, "about": about_model(one, victim)}

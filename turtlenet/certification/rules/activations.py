@@ -37,7 +37,9 @@ def rectified(
     kinks = (0.0,) if most is None else (0.0, most)
     error = 0.0 if slope in (0.0, 1.0) else 2e-7
     compute = function or (lambda x: activations.relu(x, negative_slope=slope, max_value=most))
-    return Elementwise(compute, error=error, derivative=derivative, kinks=kinks, convex=most is None)
+    return Elementwise(
+        compute, error=error, derivative=derivative, kinks=kinks, convex=most is None, positive=slope == 0
+    )
 
 
 def exponential(alpha: float = 1.0, scale: float = 1.0, function: Any = activations.elu) -> Elementwise:
