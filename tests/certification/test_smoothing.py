@@ -1,10 +1,14 @@
 """Randomized smoothing: radii with a closed form, intervals that cover, and abstention."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
+from turtlenet import balls, data
+from turtlenet.certification import certify_classifier
 from turtlenet.certification.smoothing import ABSTAINED, Smoothing
 from turtlenet.certification.smoothing_radii import (
     cohen_radius,
@@ -144,3 +148,31 @@ def test_an_unknown_bound_and_no_sigma_are_one_line() -> None:
         Smoothing(bound="cohn")
     with pytest.raises(SettingError, match="Expected sigma for smoothing, as the model's first layer"):
         Smoothing().certify(MODEL, X)
+
+
+EXAMPLES = data.from_arrays(X, (MARGIN > 0).astype("int32"), num_classes=2, bounds=(-5, 5))
+ABOUT = {"name": "linear", "path": None, "sha256": "0", "parameters": 12}
+
+
+def report(eps: float, norm: str = "l2", **settings):
+    ball = balls.get(norm, eps, bounds=(-5, 5))
+    smoothing = Smoothing(sigma=0.5, n0=50, n=4000)
+    return certify_classifier(MODEL, EXAMPLES, ball, about=ABOUT, smoothing=smoothing, **settings)
+
+
+def test_a_report_counts_radii_of_at_least_eps(certified, tmp_path) -> None:
+    found = report(0.3, batch_size=512, progress=tmp_path / "state")
+    assert found.verdicts["radius"] == [round(float(each), 6) for each in certified.radius]
+    assert found.certified_accuracy == (certified.radius >= 0.3).mean() and found.attack == ""
+    assert found.clean_accuracy == (certified.label != ABSTAINED).mean()
+    assert found.smoothing["passes"] == 4050 and found.smoothing["expected_failures"] == pytest.approx(0.01)
+    words = str(found)
+    assert "of the smoothed classifier" in words and "attacked" not in words.replace("without attack", "")
+    assert json.loads(found.to_json())["smoothing"] == found.smoothing
+    again = report(0.3, progress=tmp_path / "state", resume=True)
+    assert again.verdicts == found.verdicts
+
+
+def test_another_norm_is_one_line() -> None:
+    with pytest.raises(SettingError, match="Expected norm l2 for method=smoothing; got linf"):
+        report(0.3, "linf")
