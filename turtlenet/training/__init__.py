@@ -2,6 +2,7 @@
 
 from turtlenet.training.data.augmentation import Augmentation, augmentations
 from turtlenet.training.data.class_weights import class_weights
+from turtlenet.training.data.gaussian import GaussianAugmentation
 from turtlenet.training.objective import (
     CCIBP,
     CROWNIBP,
@@ -36,6 +37,7 @@ __all__ = [
     "Certified",
     "Fast",
     "Free",
+    "GaussianAugmentation",
     "Hat",
     "Madry",
     "Mart",
