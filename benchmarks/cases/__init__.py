@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from types import ModuleType
 
-from benchmarks.cases import defences, loading, loop, memory, peers, retraces, robust_accuracy, training
+from benchmarks.cases import certification, defences, loading, loop, memory, peers, retraces, robust_accuracy, training
 from benchmarks.options import Options
 from benchmarks.tables import Row
 
@@ -18,6 +18,7 @@ CASES: dict[str, ModuleType] = {
     "memory": memory,
     "loading": loading,
     "defences": defences,
+    "certification": certification,
 }
 
 

@@ -82,6 +82,7 @@ def _options(report: Report) -> dict[str, Any]:
     facts |= {"gradient": threat.get("gradient") if hides or asked.get("gradient") else None}
     facts |= {"draws": threat.get("draws"), "precision": asked.get("precision"), "curve": asked.get("curve")}
     facts["perceptibility"] = len(report.perceptibility.label) if report.perceptibility is not None else None
+    facts["certify"] = report.certificate["method"] if report.certificate else None
     facts["quantize-pixels"] = threat.get("pixels") == "8-bit"
     return facts | {name: asked.get(name) for name in ("custom", "trust", "architecture", "written-by")}
 

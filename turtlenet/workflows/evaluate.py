@@ -39,7 +39,6 @@ _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 _TOLD = (
     *("limit", "gradient", "draws", "head", "curve", "precision", "access", "surrogates", "surrogate_dir"),
     "quantize_pixels",
-    "certify",
 )
 _NO_SUITE = suites.Suite(attacks=())
 
