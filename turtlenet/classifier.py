@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import numpy as np
@@ -42,6 +42,9 @@ class Classifier:
             the held ones, flat; see `asked`.
         usage: What was said of the task and the inputs, so that another classifier can be made alike.
     """
+
+    in_training: ClassVar[bool] = True
+    """Whether a call with `training=True` is one of training: batch statistics are taken, and followed."""
 
     def __init__(
         self,
@@ -233,16 +236,24 @@ class Classifier:
         return other
 
     @property
+    def reader(self) -> Any:
+        """The one layer that reads the model's input, within nested models too; None where several do."""
+        return _reader(self.model)
+
+    @property
     def entrance(self) -> Any:
         """The defence that alone reads the model's input and says what it can give for a box of inputs (`reachable`).
 
         None where there is no such layer.
         """
-        layer = _reader(self.model)
+        layer = self.reader
         return layer if getattr(layer, "has_reachable", False) else None
 
     def behind(self, layer: Any) -> "Classifier":
-        """The rest of the classifier behind its `entrance`: called with what that layer would give."""
+        """The rest of the classifier behind a defence that alone reads its input (`reader`).
+
+        It is called with what that layer would give.
+        """
         if ("behind", id(layer)) not in self._others:
             other = copy.copy(self)
             other._past, other._graphs = layer, {}

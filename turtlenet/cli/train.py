@@ -64,7 +64,8 @@ def command(model: str, out: Path | None, report: Path | None, limit: int | None
 def _summary(run: Any, target: Path) -> str:
     if not run.validation:
         return f"saved {target} after {run.steps:,} steps, without validation"
+    words = {"accuracy": "clean", "robust_accuracy": "robust", "certified_accuracy": "certified"}
+    found = ", ".join(f"{word} {run.validation[name]:.3f}" for name, word in words.items() if name in run.validation)
     return (
-        f"saved {target} after {run.steps:,} steps: epoch {run.best_epoch} was best on the validation images, "
-        f"clean {run.validation['accuracy']:.3f}, robust {run.validation['robust_accuracy']:.3f}"
+        f"saved {target} after {run.steps:,} steps: epoch {run.best_epoch} was best on the validation images, {found}"
     )

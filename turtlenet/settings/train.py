@@ -65,6 +65,9 @@ class ScheduleSettings(LengthSettings):
         more="sgd has Nesterov momentum 0.9; compiled is the model's own, as it is, with its own learning rate.",
         identity="always",
     )
+    clip_norm: float = number(
+        0.0, low=0, help="Largest norm of all gradients of a step together; longer ones are scaled to it; 0: no limit."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

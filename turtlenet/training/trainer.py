@@ -15,6 +15,7 @@ from turtlenet.errors import SettingError
 from turtlenet.training.co_training import Turns
 from turtlenet.training.data.augmentation import Augmentation, augmented, build
 from turtlenet.training.objective.base import Objective, objectives
+from turtlenet.training.objective.certified import Certified
 from turtlenet.training.resumable import ResumableTrainer
 from turtlenet.training.wrappers import Plan, Wrapper, check_wrappers
 
@@ -24,7 +25,7 @@ _VALIDATION = 0x76A1
 # A rival draws for itself, too.
 _RIVAL = 0x7117A
 
-_OWN = ("loss", "accuracy", "robust_accuracy", "crafted_accuracy", "generator_success")
+_OWN = ("loss", "accuracy", "robust_accuracy", "crafted_accuracy", "generator_success", "certified_accuracy")
 
 
 class Trainer(ResumableTrainer):
@@ -35,7 +36,8 @@ class Trainer(ResumableTrainer):
     Metrics given to `compile` see the logits that are trained on, and labels as integers. In training mode
     `robust_accuracy` is that at the crafted examples and `accuracy` that at the clean share of a batch, if there is
     one; in validation both are those of the same images, before and after the validation attack, and `loss` is the
-    loss after it; where the training attack takes one step, `crafted_accuracy` is that after the training attack.
+    loss after it; where the training attack takes one step, `crafted_accuracy` is that after the training attack, and
+    with an objective of certificates `certified_accuracy` is that which interval bounds prove.
 
     Args:
         classifier: The model to harden, as an attacker sees it.
@@ -108,6 +110,7 @@ class Trainer(ResumableTrainer):
         self._crafted = keras.metrics.Mean(name="crafted_accuracy")
         self.rivals = rivals
         self.by_weight = by_weight
+        self._certified = [keras.metrics.Mean(name="certified_accuracy")] if isinstance(objective, Certified) else []
         self._played = [keras.metrics.Mean(name="generator_success")] if rivals else []
         # Keras must know of every variable that a step changes; what is trained is up to `learn`.
         self._rival_networks = [net for each in rivals for net in (each.rival.generator, each.rival.discriminator)]
@@ -133,7 +136,7 @@ class Trainer(ResumableTrainer):
     def metrics(self) -> list[Any]:
         # Keras has a tracker of its own for the loss that `compile` was given; the objective's loss takes its place.
         others = [metric for metric in super().metrics if metric.name not in _OWN]
-        return [self._loss, self._clean, self._robust, self._crafted, *self._played, *others]
+        return [self._loss, self._clean, self._robust, self._crafted, *self._played, *self._certified, *others]
 
     def saved(self) -> list[Any]:
         """Weights, statistics, seeds and optimizer state; not the metrics, which start anew with each epoch."""
@@ -174,7 +177,7 @@ class Trainer(ResumableTrainer):
             backend.apply_gradients(self.optimizer, gradients, weights)
         for wrapper, state in zip(self.wrappers, self._wrapper_states(), strict=True):
             wrapper.update(state, self.network, self.plan)
-        played = _OWN[4:] if self.rivals else ()
+        played = _OWN[4:5] if self.rivals else ()
         return self._own_results((*_OWN[:3], *played), but=_empty(self.objective.clean_share))
 
     def _play(self, x: Any, y: Any, key: Any) -> None:
@@ -188,7 +191,7 @@ class Trainer(ResumableTrainer):
 
     def _descend(self, x: Any, y: Any, weight: Any, key: Any, step: Any, mass: Any) -> list[Any]:
         """Crafts examples and gives their part of the gradients; `mass` is the whole batch's sum of weights."""
-        objective = self.objective_at(step)
+        objective = self.objective_at(step).at(step)
         (asked, classes), (learner, _) = self.classifier.asked(y), self.classifier.asked(y, whole=True)
         adversarial = ops.stop_gradient(objective.perturb(asked, x, classes, key=key, step=step, sources=self.sources))
         _, replicas = backend.replica()
@@ -273,11 +276,14 @@ class Trainer(ResumableTrainer):
         self._clean.update_state(_hits(y, asked(x)), weight)
         self._robust.update_state(_hits(y, asked.counted(logits)), weight)
         own: Sequence[str] = _OWN[:3]
+        if isinstance(self.objective, Certified):
+            self._certified[0].update_state(ops.cast(self.objective.certified(still, x, y), "float32"), weight)
+            own = (*own, _OWN[5])
         if self.objective.attack.family == "one-step":
             # Beside the validation attack this shows whether the model only learned to defeat a single step.
             crafted = self.objective.attack.craft(asked, x, y, ball=self.objective.ball, key=key)
             self._crafted.update_state(_hits(y, asked(crafted)), weight)
-            own = _OWN[:4]
+            own = (*own, _OWN[3])
         self.compute_metrics(x, y, logits, sample_weight=weight)
         return self._own_results(own)
 
@@ -320,6 +326,8 @@ class Trainer(ResumableTrainer):
 
 class _Still(Classifier):
     """The same classifier in inference mode, whatever an objective asks for."""
+
+    in_training = False
 
     def __init__(self, classifier: Classifier):
         vars(self).update(vars(classifier))

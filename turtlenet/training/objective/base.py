@@ -1,6 +1,7 @@
 """What training minimizes: where the examples come from, and the loss at them."""
 
 import abc
+import copy
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,6 +58,12 @@ class Objective(abc.ABC):
     label_smoothing: float = number(0.0, low=0, below=1)
     logit_pairing: float = number(0.0, low=0)
     gradalign: float = number(0.0, low=0)
+
+    ramp: ClassVar[Any] = 1.0
+    """How far the radius has grown towards the threat's, from 0 to 1; `at` and the wrapper `eps-schedule` set it."""
+
+    class_passes: ClassVar[float] = 0.0
+    """Further weight gradients of a batch that a step costs for each class of the model; see `passes`."""
 
     replays: ClassVar[int] = 1
     """How often a batch is descended on in turn, each time from where the last one left it; see `Free`."""
@@ -225,10 +232,17 @@ class Objective(abc.ABC):
 
     def ball_at(self, step: Any) -> Ball:
         """The ball at a step of the run, an integer scalar: its radius grows over the warm-up."""
+        return self.at(step).ball
+
+    def at(self, step: Any) -> "Objective":
+        """The objective with the ball of a step of the run, an integer scalar; itself where there is no warm-up."""
         if not self.warmup_steps:
-            return self.ball
-        grown = (ops.cast(step, "float32") + 1.0) / self.warmup_steps
-        return self.ball.with_eps(self.ball.eps * ops.minimum(grown, 1.0))
+            return self
+        grown = ops.minimum((ops.cast(step, "float32") + 1.0) / self.warmup_steps, 1.0)
+        now = copy.copy(self)
+        for name, value in (("ball", self.ball.with_eps(self.ball.eps * grown)), ("ramp", grown), ("warmup_steps", 0)):
+            object.__setattr__(now, name, value)
+        return now
 
     def _victims(self, model: Classifier, sources: Sequence[Classifier]) -> list[Classifier]:
         if self.craft_on == "self":

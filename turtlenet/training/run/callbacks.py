@@ -20,6 +20,8 @@ _COLLAPSE = 0.3
 _MOST_HALVINGS = 3
 _LEAK = 0.02
 """A lead of crafted over clean images that chance does not explain on a thousand images."""
+RANKED = ("certified_accuracy", "robust_accuracy", "accuracy")
+"""What epochs are compared by, in turn, as far as validation gives it."""
 _PAUSE = 0.2
 """Seconds between two readings of the numbers that the bar shows."""
 ROBUSTNESS = {
@@ -27,6 +29,7 @@ ROBUSTNESS = {
     "robust_accuracy": "robust",
     "val_accuracy": "val clean",
     "val_robust_accuracy": "val robust",
+    "val_certified_accuracy": "val certified",
 }
 """The numbers that the bar of a hardening run shows."""
 
@@ -67,6 +70,8 @@ class Best(keras.callbacks.Callback):
 class BestRobust(Best):
     """Keeps the weights of the epoch with the best robust validation accuracy: robust overfitting is real.
 
+    With an objective of certificates the certified accuracy goes before it.
+
     Args:
         notes: See `Best`.
         judged: Puts other weights in place for validation, such as an average; those are kept then.
@@ -82,9 +87,9 @@ class BestRobust(Best):
         return super().now() if values is None else values
 
     def rank(self, logs: dict[str, Any]) -> list[float] | None:
-        robust = logs.get("val_robust_accuracy")
         # Rounding of float32 means must not decide between epochs; clean accuracy breaks a tie.
-        return None if robust is None else [round(float(robust), 6), round(float(logs["val_accuracy"]), 6)]
+        found = {name: round(float(logs[f"val_{name}"]), 6) for name in RANKED if f"val_{name}" in logs}
+        return list(found.values()) if "robust_accuracy" in found else None
 
 
 class Judged(keras.callbacks.Callback):

@@ -133,14 +133,14 @@ def cost_of(
     checked = 0.0 if checked_by is None else 1.0
     if checked_by is not None:
         checked = input_gradients(checked_by, objective.ball.norm, num_classes)
-    passes = getattr(objective, "passes", 1)
+    passes, each = getattr(objective, "passes", 1), getattr(objective, "class_passes", 0.0)
     return Cost(
         steps=steps[0],
         epochs=steps[1] // steps[0],
         batch_size=batch_size,
         attacked=attacked,
         input_gradients=gradients,
-        weight_gradients=passes() if callable(passes) else passes,
+        weight_gradients=(passes() if callable(passes) else passes) + each * num_classes,
         validation=validation,
         validation_gradients=checked,
         inputs=inputs,

@@ -19,7 +19,7 @@ from turtlenet.training.data.augmentation import Augmentation
 from turtlenet.training.data.stream import Extra, Stream, own_share
 from turtlenet.training.objective.base import Objective
 from turtlenet.training.run.batch_statistics import recalibrate
-from turtlenet.training.run.callbacks import Best, BestRobust, CollapseWatch, Judged, Stages, halved
+from turtlenet.training.run.callbacks import RANKED, Best, BestRobust, CollapseWatch, Judged, Stages, halved
 from turtlenet.training.run.checkpoint import reseed
 from turtlenet.training.run.resume import ResumableRun
 from turtlenet.training.trainer import Trainer
@@ -55,14 +55,19 @@ class Schedule(ScheduleSettings):
         if self.optimizer == "compiled":
             if own is None:
                 raise SettingError("Expected a compiled model for optimizer=compiled; got one without an optimizer.")
+            if self.clip_norm:
+                raise SettingError(f"Expected no clip_norm for optimizer=compiled; got {self.clip_norm}.")
             return own
+        clip = self.clip_norm or None
         ramp = max(1, steps // 20)
         rate = keras.optimizers.schedules.CosineDecay(
             self.learning_rate / ramp, max(1, steps - ramp), warmup_target=self.learning_rate, warmup_steps=ramp
         )
         if self.optimizer == "sgd":
-            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-        return {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[self.optimizer](rate)
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=clip)
+        return {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[self.optimizer](
+            rate, global_clipnorm=clip
+        )
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,8 @@ class Run:
     Attributes:
         steps: Optimizer steps.
         best_epoch: The epoch whose weights were kept, counted from 1; None without validation.
-        validation: Clean and robust accuracy of those weights on the validation images.
+        validation: Clean and robust accuracy of those weights on the validation images, and the certified one where
+            the objective gives bounds.
         findings: One line for each collapse that was noticed.
         recipe: Schedule, objective, attack and seed, as plain data, for the file that the model is saved in.
     """
@@ -189,7 +195,8 @@ def harden(
     if best.weights is None:
         judged.place()
     best.restore(classifier.model)
-    kept = dict(zip(("robust_accuracy", "accuracy"), notes.get("best", ()), strict=False))
+    ranks = notes.get("best", ())
+    kept = dict(zip(RANKED[-len(ranks) :], ranks, strict=True)) if ranks else {}
     return Run(done, notes.get("best_epoch"), kept, tuple(notes.get("findings", {}).values()))
 
 
