@@ -17,7 +17,7 @@ from turtlenet.errors import SettingError, SpecError, TurtlenetError
 from turtlenet.ranges import count, one_of, share
 from turtlenet.settings import TrainSettings, setting, table
 from turtlenet.settings.base import options, takes
-from turtlenet.training import recipes
+from turtlenet.training.run import recipes
 
 ROOT = Path(__file__).parents[1]
 
@@ -142,7 +142,7 @@ def test_an_option_is_named_in_no_other_file() -> None:
         for path in (ROOT / "turtlenet").rglob("*.py")
         if "validation_attack" in path.read_text("utf-8")
     }
-    assert places == {"settings/train.py", "training/run.py", "training/trainer.py", "workflows/train.py"}
+    assert places == {"settings/train.py", "training/run/hardening.py", "training/trainer.py", "workflows/train.py"}
 
 
 def test_the_page_is_what_the_fields_say() -> None:

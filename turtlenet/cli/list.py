@@ -47,9 +47,10 @@ def command(family: str, as_json: bool) -> None:
 def _entries(family: str) -> dict[str, str]:
     from turtlenet import attacks, data, defences, detection, models, training
     from turtlenet.attacks import suites
+    from turtlenet.training.run import recipes
 
     if family == "recipes":
-        return {name: training.recipes.find(name).title for name in training.recipes.names()}
+        return {name: recipes.find(name).title for name in recipes.names()}
     if family == "suites":
         return {name: suites.find(name).title for name in suites.names()}
     registry: Any = {

@@ -35,7 +35,7 @@ def command(model: str, out: Path | None, report: Path | None, limit: int, **giv
     framework()
     from turtlenet import models
     from turtlenet.files import check_folder
-    from turtlenet.training.recipes import with_recipe
+    from turtlenet.training.run.recipes import with_recipe
     from turtlenet.workflows.evaluate import evaluate
     from turtlenet.workflows.models import load_model, save_model
     from turtlenet.workflows.train import harden_model

@@ -21,7 +21,7 @@ from turtlenet.evaluation.lineup import check_suite, line_up
 from turtlenet.evaluation.threat_model import ThreatModel
 from turtlenet.models.as_classifier import ModelType, in_memory
 from turtlenet.reports.base import Doubt
-from turtlenet.training.provenance import Training, training_of
+from turtlenet.training.run.provenance import Training, training_of
 from turtlenet.training.surrogates.keyed import Surrogates, Workshop
 from turtlenet.training.surrogates.reinitialized import keyed_layers
 

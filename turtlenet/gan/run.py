@@ -15,11 +15,11 @@ from turtlenet.data import Examples
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.gan.objective import GeneratorObjective, Players
 from turtlenet.gan.trainer import GanTrainer
-from turtlenet.training.callbacks import Best, Progress
-from turtlenet.training.checkpoint import Checkpoint
-from turtlenet.training.resume import fit_from, take_up
+from turtlenet.training.data.stream import Batches, Stream
 from turtlenet.training.run import Schedule
-from turtlenet.training.stream import Batches, Stream
+from turtlenet.training.run.callbacks import Best, Progress
+from turtlenet.training.run.checkpoint import Checkpoint
+from turtlenet.training.run.resume import fit_from, take_up
 
 _SHOWN = {
     "adversarial": "adversarial",

@@ -12,9 +12,9 @@ from turtlenet.arguments import fitted
 from turtlenet.attacks import PGD, Attack
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
-from turtlenet.training.augmentation import Augmentation, augmented, build
 from turtlenet.training.co_training import Turns
-from turtlenet.training.objective import Objective, objectives
+from turtlenet.training.data.augmentation import Augmentation, augmented, build
+from turtlenet.training.objective.base import Objective, objectives
 from turtlenet.training.wrappers import Plan, Wrapper, check_wrappers
 
 # Validation draws come from a stream of their own, so that how often one validates changes no training draw.

@@ -28,12 +28,13 @@ from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
 from turtlenet.settings.base import takes
 from turtlenet.settings.train import TrainSettings
-from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives, recipes
-from turtlenet.training import augmentation as augmentation_family
-from turtlenet.training.attack_pool import check_without_ball, drawn_from
-from turtlenet.training.cost import Clock, Cost, cost_of
-from turtlenet.training.stream import Extra, Stream
-from turtlenet.training.time_limit import fit_into, kept_choice, parsed_time
+from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives
+from turtlenet.training.data import augmentation as augmentation_family
+from turtlenet.training.data.stream import Extra, Stream
+from turtlenet.training.objective.attack_pool import check_without_ball, drawn_from
+from turtlenet.training.run import recipes
+from turtlenet.training.run.cost import Clock, Cost, cost_of
+from turtlenet.training.run.time_limit import fit_into, kept_choice, parsed_time
 from turtlenet.training.wrappers import make_wrappers
 
 _EPOCHS = 20

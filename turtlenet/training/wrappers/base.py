@@ -11,7 +11,7 @@ import keras
 from turtlenet.arguments import check_fields
 from turtlenet.errors import SettingError, SpecError
 from turtlenet.registry import Registry, Spec, enclosed
-from turtlenet.training.objective import Objective
+from turtlenet.training.objective.base import Objective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class Wrapper:
         """What watches the run.
 
         Args:
-            notes: What a continued run must know, as JSON; see `turtlenet.training.checkpoint`.
+            notes: What a continued run must know, as JSON; see `turtlenet.training.run.checkpoint`.
             plan: Of the run.
         """
         return []

@@ -9,7 +9,7 @@ from typing import Any
 from keras import ops
 
 from turtlenet.errors import SettingError, SpecError, did_you_mean
-from turtlenet.training.objective import Objective
+from turtlenet.training.objective.base import Objective
 from turtlenet.training.wrappers.base import Plan, Wrapper, changed, check_share, wrappers
 
 _SHAPES = ("cosine", "linear")

@@ -14,11 +14,11 @@ from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
-from turtlenet.training.checkpoint import read_notes
-from turtlenet.training.cost import TIMED, Cost, duration
-from turtlenet.training.objective import Objective
-from turtlenet.training.run import Schedule
-from turtlenet.training.stream import Stream
+from turtlenet.training.data.stream import Stream
+from turtlenet.training.objective.base import Objective
+from turtlenet.training.run.checkpoint import read_notes
+from turtlenet.training.run.cost import TIMED, Cost, duration
+from turtlenet.training.run.hardening import Schedule
 from turtlenet.training.trainer import Trainer
 
 MOST_EPOCHS = 200

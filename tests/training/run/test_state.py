@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from turtlenet.errors import OutputError
-from turtlenet.training import checkpoint
-from turtlenet.training.callbacks import Best
-from turtlenet.training.resume import take_up
+from turtlenet.training.run import checkpoint
+from turtlenet.training.run.callbacks import Best
+from turtlenet.training.run.resume import take_up
 
 NOTES = {"identity": {"seed": 0}, "step": 3}
 

@@ -11,8 +11,8 @@ from turtlenet import attacks, balls, data
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.training import Schedule, harden, objectives
-from turtlenet.training.checkpoint import read_notes
-from turtlenet.training.provenance import training_of
+from turtlenet.training.run.checkpoint import read_notes
+from turtlenet.training.run.provenance import training_of
 
 NAMES = objectives.names()
 # A run costs seconds to compile: the one with most parts stands for all of them in the quick suite.

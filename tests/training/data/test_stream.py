@@ -7,8 +7,8 @@ import pytest
 from turtlenet import attacks, backend, balls, data
 from turtlenet.errors import DataError, SettingError
 from turtlenet.training import Natural, Schedule, harden
-from turtlenet.training.augmentation import build
-from turtlenet.training.stream import Extra, Stream
+from turtlenet.training.data.augmentation import build
+from turtlenet.training.data.stream import Extra, Stream
 
 COUNT, MORE = 60, 90
 

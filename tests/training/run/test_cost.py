@@ -10,9 +10,9 @@ from turtlenet import attacks, balls, data
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.training import Madry, Natural, Schedule, harden
-from turtlenet.training.cost import TIMED, Clock, Cost, cost_of, duration, input_gradients
-from turtlenet.training.stream import Stream
-from turtlenet.training.time_limit import Choice, choose, pace_of, parsed_time, with_steps
+from turtlenet.training.data.stream import Stream
+from turtlenet.training.run.cost import TIMED, Clock, Cost, cost_of, duration, input_gradients
+from turtlenet.training.run.time_limit import Choice, choose, pace_of, parsed_time, with_steps
 
 BALL = balls.get("linf", 0.1)
 PGD = attacks.build("pgd:steps=10,step_size=0.25,keep=last")
@@ -152,7 +152,7 @@ def test_timing_changes_nothing_and_the_clock_tells_once() -> None:
 
 def test_the_clock_counts_what_is_left(monkeypatch) -> None:
     now = iter([10.0, 10.0 + 2.0 * TIMED])
-    monkeypatch.setattr("turtlenet.training.cost.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("turtlenet.training.run.cost.time.perf_counter", lambda: next(now))
     told: list[str] = []
     clock = Clock(cost_of(Natural(attack=PGD, ball=BALL), 4, (50, 150), 8), told.append)
     clock.set_params({"steps": 20})

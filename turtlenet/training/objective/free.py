@@ -8,8 +8,8 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count
-from turtlenet.training.madry import Madry
-from turtlenet.training.objective import objectives
+from turtlenet.training.objective.base import objectives
+from turtlenet.training.objective.madry import Madry
 
 
 @objectives.register("free")

@@ -8,14 +8,14 @@ import pytest
 from keras import ops
 
 import turtlenet as tn
-from tests.training.trades import Trades
+from tests.training.objective.trades import Trades
 from turtlenet import attacks, balls, losses, random
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
 from turtlenet.training import Objective, Trainer
 
 BALL = balls.get("linf", 0.1)
-PATH = "tests.training.trades:Trades"
+PATH = "tests.training.objective.trades:Trades"
 X = np.random.default_rng(0).uniform(size=(10, 8, 8, 1)).astype("float32")
 Y = (np.arange(10) % 4).astype("int32")
 KEY = random.keys(0, np.arange(10))

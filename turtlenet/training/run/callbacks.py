@@ -12,7 +12,7 @@ import numpy as np
 from turtlenet.bars import Bar
 from turtlenet.errors import SettingError, did_you_mean
 from turtlenet.settings.train import ON_COLLAPSE
-from turtlenet.training.objective import Objective
+from turtlenet.training.objective.base import Objective
 from turtlenet.training.wrappers.base import changed
 
 _COLLAPSE = 0.3

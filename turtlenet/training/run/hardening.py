@@ -14,14 +14,14 @@ from turtlenet.data import Examples
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count
 from turtlenet.settings.train import OPTIMIZERS, ScheduleSettings
-from turtlenet.training.augmentation import Augmentation
-from turtlenet.training.batch_statistics import recalibrate
-from turtlenet.training.callbacks import BestRobust, CollapseWatch, Judged, Progress, Stages, halved
-from turtlenet.training.checkpoint import Checkpoint, reseed
 from turtlenet.training.co_training import Turns
-from turtlenet.training.objective import Objective
-from turtlenet.training.resume import fit_from, take_up
-from turtlenet.training.stream import Batches, Extra, Stream, own_share
+from turtlenet.training.data.augmentation import Augmentation
+from turtlenet.training.data.stream import Batches, Extra, Stream, own_share
+from turtlenet.training.objective.base import Objective
+from turtlenet.training.run.batch_statistics import recalibrate
+from turtlenet.training.run.callbacks import BestRobust, CollapseWatch, Judged, Progress, Stages, halved
+from turtlenet.training.run.checkpoint import Checkpoint, reseed
+from turtlenet.training.run.resume import fit_from, take_up
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, make_wrappers
 

@@ -16,9 +16,9 @@ from turtlenet.data.prepare import hold_out
 from turtlenet.errors import TurtlenetError
 from turtlenet.models import PRECISIONS, classifier, compute_in, defences_of, weights_sha256
 from turtlenet.registry import registered_names
-from turtlenet.training.augmentation import build
-from turtlenet.training.objective import Objective, objectives
-from turtlenet.training.run import Schedule, harden
+from turtlenet.training.data.augmentation import build
+from turtlenet.training.objective.base import Objective, objectives
+from turtlenet.training.run.hardening import Schedule, harden
 from turtlenet.training.wrappers import make_wrappers
 
 _NATURAL: dict[str, Any] = {"objective": "natural", "epochs": 10, "validation": 0}

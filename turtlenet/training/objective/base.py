@@ -16,7 +16,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError, SpecError, did_you_mean
 from turtlenet.ranges import check_ranges, count, number, one_of, share
 from turtlenet.registry import Registry
-from turtlenet.training.gradalign import misalignment
+from turtlenet.training.objective.gradalign import misalignment
 
 _CRAFT_ON = ("ensemble", "self", "static")
 # The random points of gradient alignment come from a stream that no attack uses.

@@ -11,7 +11,7 @@ from turtlenet.attacks.gradient_ascent import GradientAscent
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.ranges import number
-from turtlenet.training.objective import Objective, objectives
+from turtlenet.training.objective.base import Objective, objectives
 
 _START = 0.001
 """Size of the random start, as a share of the pixel range: that of the authors' code."""

@@ -10,8 +10,8 @@ from turtlenet.attacks import RFGSM
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.ranges import number
-from turtlenet.training.madry import Madry
-from turtlenet.training.objective import objectives
+from turtlenet.training.objective.base import objectives
+from turtlenet.training.objective.madry import Madry
 
 
 @objectives.register("fast")

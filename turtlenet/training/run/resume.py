@@ -6,9 +6,9 @@ from typing import Any
 
 from turtlenet import backend
 from turtlenet.errors import OutputError, SettingError
-from turtlenet.training.callbacks import Best, CollapseWatch
-from turtlenet.training.checkpoint import load_state, read_notes, versions
-from turtlenet.training.stream import Batches, Stream
+from turtlenet.training.data.stream import Batches, Stream
+from turtlenet.training.run.callbacks import Best, CollapseWatch
+from turtlenet.training.run.checkpoint import load_state, read_notes, versions
 
 
 def take_up(

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.training.objective import Objective, objectives
+from turtlenet.training.objective.base import Objective, objectives
 
 
 @objectives.register("madry")

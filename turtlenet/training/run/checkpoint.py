@@ -15,7 +15,7 @@ from turtlenet import backend
 from turtlenet.errors import OutputError
 from turtlenet.files import write_whole
 from turtlenet.numpy_files import check_arrays
-from turtlenet.training.callbacks import Best, CollapseWatch
+from turtlenet.training.run.callbacks import Best, CollapseWatch
 from turtlenet.version import __version__
 
 _NOTES: dict[str, Any] = {

@@ -7,7 +7,7 @@ from turtlenet import attacks, balls, random
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
 from turtlenet.training import Natural, Trainer
-from turtlenet.training.augmentation import Crop, Cutout, Flip, Shift, augmentations, build
+from turtlenet.training.data.augmentation import Crop, Cutout, Flip, Shift, augmentations, build
 
 COUNT, SIDE = 40, 8
 X = np.random.default_rng(0).uniform(0.1, 1.0, (COUNT, SIDE, SIDE, 3)).astype("float32")

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, random
-from turtlenet.training.stream import Stream
+from turtlenet.training.data.stream import Stream
 
 # The draws of its attacks come from a stream of their own.
 _DRAWS = 0xBA7C

@@ -9,9 +9,9 @@ from turtlenet.classifier import Classifier
 from turtlenet.data.prepare import split
 from turtlenet.errors import OutputError, SettingError, TurtlenetError
 from turtlenet.training import Madry, Schedule, Trainer, harden, objectives
-from turtlenet.training.callbacks import BestRobust, CollapseWatch
-from turtlenet.training.checkpoint import read_notes
-from turtlenet.training.stream import Stream
+from turtlenet.training.data.stream import Stream
+from turtlenet.training.run.callbacks import BestRobust, CollapseWatch
+from turtlenet.training.run.checkpoint import read_notes
 from turtlenet.workflows import train
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from turtlenet.attacks import Attack, Mixed
-from turtlenet.training.objective import Objective
+from turtlenet.training.objective.base import Objective
 
 TIMED = 3
 """Steps that are timed, after a first one, which builds the graph."""

@@ -9,8 +9,8 @@ from keras import ops
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SpecError
 from turtlenet.ranges import number
-from turtlenet.training.objective import objectives
-from turtlenet.training.trades import Trades
+from turtlenet.training.objective.base import objectives
+from turtlenet.training.objective.trades import Trades
 
 
 @objectives.register("hat")

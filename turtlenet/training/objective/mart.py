@@ -9,7 +9,7 @@ from turtlenet import losses
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.ranges import number
-from turtlenet.training.objective import Objective, objectives
+from turtlenet.training.objective.base import Objective, objectives
 
 
 @objectives.register("mart")
