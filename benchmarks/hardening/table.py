@@ -1,4 +1,4 @@
-"""Trains one net on each objective and attacks what comes out: `python -m benchmarks.hardening.table --net wong-mnist`.
+"""Trains one net on each objective and attacks it: `python -m benchmarks.hardening.table --net wong-mnist`.
 
 Every row has the same fresh weights, data, epochs, batches, optimizer and learning rate; only the objective and the
 wrappers around it differ. The last epoch counts: no image chooses among epochs. A row is a JSON file under
