@@ -139,9 +139,8 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     for number, task in enumerate(tasks):
         progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
         report = task.run(plan, access, asking, progress=progress, **settings_of_all)
-        report = _scored(
-            report, task.part, saw(trained[number], task.part, task.data), _asked(plan, source, task.ball)
-        )
+        in_training = saw(trained[number], task.part, task.data)
+        report = _scored(report, task.part, in_training, _asked(plan, source, task.ball))
         told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius), **facts(task.threat, task.ball)}
         reports.append(dataclasses.replace(report, threat=told))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
