@@ -5,7 +5,7 @@ import io
 import pytest
 
 from turtlenet.bars import Bar, aside
-from turtlenet.gan.run import ROBUSTNESS as GAME
+from turtlenet.gan.run import _SHOWN as GAME
 from turtlenet.training.run.callbacks import ROBUSTNESS as TRAINING
 
 

@@ -103,13 +103,12 @@ def evaluate_black_box(
         path = (folder or Path(nowhere)) / "substitute.h5"
         path.parent.mkdir(parents=True, exist_ok=True)
         models.save(network, path, {"substitute": {**dataclasses.asdict(how), "queries": oracle.queries}})
-        agreed, facts = _facts(how, oracle, student, examples, path)
-        facts |= {"attacks": list(specs), "surrogate_folder": str(folder) if folder else None}
+        agreed, facts = _facts(how, oracle, student, examples, path, str(folder) if folder else None)
         alone, beside = Attacker("substitute"), Attacker("with the model", counted=False)
         access = BlackBox(
             name="black-box",
             attackers=(alone,) * len(suite) + (beside,) * len(suite),
-            facts=facts,
+            facts={"attacks": list(specs), **facts},
             doubts=tuple(_doubts(agreed)),
         )
         return evaluate_classifier(
@@ -126,7 +125,7 @@ def evaluate_black_box(
 
 
 def _facts(
-    how: Substitution, oracle: Oracle, student: Classifier, examples: Examples, path: Path
+    how: Substitution, oracle: Oracle, student: Classifier, examples: Examples, path: Path, folder: str | None
 ) -> tuple[float, dict[str, Any]]:
     """How often the substitute answers as the model does, and what a report says of it."""
     x, y = examples.batch(slice(0, 1000))
@@ -142,6 +141,7 @@ def _facts(
         "surrogates": [substitute],
         "surrogate_training": f"Jacobian-based augmentation of {how.holdout} images, {how.rounds} rounds, "
         f"{oracle.queries:,} queries for {how.answers}, agrees with the model on {agreed:.3f}",
+        "surrogate_folder": folder,
         "queries": oracle.queries,
         "agreement": round(agreed, 6),
     }
