@@ -224,9 +224,7 @@ class FeatureThreat:
             "norm": self.norm,
             "names": list(self.features.names),
             "types": list(self.features.type),
-            "low": self.low.tolist(),
-            "high": self.high.tolist(),
-            "eps": self.eps.tolist(),
+            **{name: _compact(getattr(self, name), self.shape) for name in ("low", "high", "eps")},
             "constraints": [{**rule.constraint.to_dict(), "features": _spelled(rule)} for rule in self.rules],
             "bounds_from": self.why_bounds,
             "eps_from": self.why_eps,
@@ -361,7 +359,8 @@ def _eps(
 
 def _rules(said: Said, shape: Shape) -> tuple[Rule, ...]:
     size, features = int(np.prod(shape)), said.features
-    rules: list[Rule] = []
+    names = features.names if len(features.names) == size else ()
+    rules = [Rule(each, each.places(names, size)) for each in said.constraints]
     where = np.broadcast_to(np.arange(len(features) or 1), shape).ravel() if len(features) != size else np.arange(size)
     if said.movable is not None:
         free = _mask(said.movable, features, shape)
@@ -375,10 +374,7 @@ def _rules(said: Said, shape: Shape) -> tuple[Rule, ...]:
         rules += _rule(Integer(), whole, features)
     for members in features.one_hot.values():
         rules += _rule(OneHot(), np.asarray(members), features)
-    for constraint in said.constraints:
-        names = features.names if len(features.names) == size else ()
-        rules.append(Rule(constraint, constraint.places(names, size)))
-    return tuple(dict.fromkeys(rules))
+    return tuple({rule.key: rule for rule in rules}.values())
 
 
 def _rule(constraint: Constraint, places: np.ndarray, features: Features) -> list[Rule]:
@@ -387,6 +383,13 @@ def _rule(constraint: Constraint, places: np.ndarray, features: Features) -> lis
     found = tuple(map(int, places))
     names = [features.names[place] if len(features.names) > max(found) else place for place in found]
     return [Rule(dataclasses.replace(constraint, features=names), found)]  # type: ignore[arg-type]
+
+
+def _compact(values: np.ndarray, shape: Shape) -> Any:
+    """Values (features,) as lists that broadcast to an input: of channels alone where these are all that differs."""
+    whole = values.reshape(shape)
+    channels = whole.reshape(-1, shape[-1])[0]
+    return (channels if (whole == channels).all() else whole).tolist()
 
 
 def _spelled(rule: Rule) -> str:
