@@ -1,7 +1,7 @@
 """From what a user, a file or the training data say of the features to the ball that attacks work in."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -22,7 +22,7 @@ FEATURES = "features"
 _FILES = (".csv", ".toml")
 WHY_OWN = "those of the model"
 WHY_FILE = "those of the model's training"
-_BY_MOVE = {"no": Fixed, "up": Grow, "down": Fall}
+_BY_MOVE: dict[str, Callable[[], Constraint]] = {"no": Fixed, "up": Grow, "down": Fall}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,7 +324,7 @@ def _eps(
 ) -> tuple[np.ndarray, str]:
     """The radii, and where they come from, in words."""
     size, wide = int(np.prod(shape)), bounds[1] - bounds[0]
-    given = said.eps if said.eps is not None else (said.features.eps or None)
+    given: Any = said.eps if said.eps is not None else (said.features.eps or None)
     if given is not None and not _is_array(given):
         given = [given]
     if kind.norm == "l0" and given is not None and len(np.unique([str(each) for each in np.ravel(given)])) > 1:
@@ -382,7 +382,7 @@ def _rule(constraint: Constraint, places: np.ndarray, features: Features) -> lis
         return []
     found = tuple(map(int, places))
     names = [features.names[place] if len(features.names) > max(found) else place for place in found]
-    return [Rule(dataclasses.replace(constraint, features=names), found)]  # type: ignore[arg-type]
+    return [Rule(dataclasses.replace(constraint, features=names), found)]
 
 
 def _compact(values: np.ndarray, shape: Shape) -> Any:

@@ -174,7 +174,7 @@ def _ruled(ball: Ball) -> bool:
 
 def _size(ball: Ball, shape: tuple[int, ...]) -> dict[str, Any]:
     """What the radius means for a pixel; see `turtlenet.radius`."""
-    if not is_plain(ball):
+    if isinstance(ball, FeatureBall):
         return {"unit": "each feature's own eps" if len(set(ball.space.unit.tolist())) > 1 else "input units"}
     share = ball.per_pixel(shape)
     levels = 255 * share if radius.is_image(shape) and ball.norm != "l0" else None
@@ -239,7 +239,7 @@ def _run(
 def _identity(cascade: Cascade, model: Classifier, about: dict[str, Any], digest: str) -> str:
     """Everything that decides a verdict, as one hash."""
     ball = [cascade.ball.norm, float(cascade.ball.eps), cascade.ball.low, cascade.ball.high]
-    ball += [] if is_plain(cascade.ball) else [cascade.ball.space.digest]
+    ball += [cascade.ball.space.digest] if isinstance(cascade.ball, FeatureBall) else []
     settings = [attack.to_dict() for attack in cascade.attacks]
     files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
     how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
