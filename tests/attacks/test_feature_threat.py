@@ -56,6 +56,9 @@ def test_one_for_each_channel() -> None:
     found = threat(shape=(2, 2, 3), eps=[0.1, 0.2, 0.3], bounds=([-1, -2, -3], 4))
     assert found.eps.reshape(2, 2, 3)[1, 0].tolist() == [0.1, 0.2, 0.3]
     assert found.low.reshape(2, 2, 3)[0, 1].tolist() == [-1, -2, -3] and (found.high == 4).all()
+    told = found.to_dict()
+    assert told["eps"] == [0.1, 0.2, 0.3] and told["low"] == [-1, -2, -3]
+    assert resolve(Said.by_user().else_of(told), (2, 2, 3), "linf", UNIT_BOUNDS).ball == found.ball
     corner = np.zeros((2, 2, 1), bool)
     corner[0, 0] = True
     masked = threat(shape=(2, 2, 3), eps=0.1, movable=corner).ball
