@@ -6,12 +6,14 @@ import pytest
 from keras import ops
 from scipy.special import log_softmax
 
-from turtlenet import attacks, balls, models, random
+from turtlenet import attacks, balls, data, models, random
 from turtlenet.certification import margins
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError, SpecError
 from turtlenet.training import Certified, Trainer, objectives
+from turtlenet.training.data.stream import Stream
 from turtlenet.training.objective.bounded import Bounded
+from turtlenet.training.run.batch_statistics import recalibrate
 from turtlenet.training.run.callbacks import BestRobust
 from turtlenet.training.wrappers import AWP, EMA, EpsSchedule, Plan
 
@@ -70,6 +72,17 @@ def test_bounds_have_the_statistics_of_the_batch_as_it_is() -> None:
     losses, _ = build("ibp:kappa=0").loss(model, X, X, Y)
     worst, _ = layered(model, X.astype("float64") - 0.1, X.astype("float64") + 0.1)
     np.testing.assert_allclose(losses, entropy(worst), rtol=1e-3)
+    twin.model(X, training=True)
+    for mine, theirs in zip(model.model.non_trainable_variables, twin.model.non_trainable_variables, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_statistics_are_computed_anew_from_the_batch_as_it_is() -> None:
+    model, twin = normalized(), normalized()
+    trainer = Trainer(model, build("mtl-ibp"), seed=3)
+    trainer.compile("sgd")
+    recalibrate(trainer, Stream(data.from_arrays(X, Y, num_classes=3), 16, 0), 1)
+    twin.model.layers[1].momentum = 0.0
     twin.model(X, training=True)
     for mine, theirs in zip(model.model.non_trainable_variables, twin.model.non_trainable_variables, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)

@@ -180,6 +180,16 @@ class Objective(abc.ABC):
             y: Labels, int32 (batch,).
         """
 
+    def statistics_pass(self, model: Classifier, x: Any, moved: Any) -> Any:
+        """A forward pass that has batch normalization follow what it follows in training; gives logits.
+
+        Args:
+            model: The classifier in training.
+            x: Inputs as they are, float32 (batch, ...).
+            moved: What `perturb` made of them.
+        """
+        return model(moved, training=True)
+
     @final
     def total(
         self, model: Classifier, x: Any, adversarial: Any, y: Any, *, key: Any, sources: Sequence[Classifier] = ()
