@@ -137,7 +137,7 @@ def _rounds(key0: Tensor, key1: Tensor, count0: Tensor, count1: Tensor) -> tuple
 
 @functools.cache
 def _one_operation() -> Callable[..., Any]:
-    # Not made where this file is imported: Keras, while the seam imports it, asks for the defences, and these for this.
+    # Not at the import: Keras, while the seam imports it, has the defences imported, and these import this file.
     return backend.elementwise(_rounds)
 
 
