@@ -44,6 +44,8 @@ from turtlenet.training.surrogates.substitute import Substitution, substitution
 DEFAULT_SUITE = "quick"
 PERCEPTIBILITY = 100
 _AT_LEVELS = "quantizer-pgd"
+_EACH_WAY = "multi-targeted:steps=40,step_size=0.05,target=top5"
+"""What is added for tasks with several ways to be wrong: no loss over all of them finds the nearest every time."""
 _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 """Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _TOLD = (
@@ -178,7 +180,8 @@ def _specs(
     """The attacks, with those that the models' defences ask for besides."""
     if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
         specs = [twin for spec in specs for twin in _both_ways(spec)]
-    return [*specs, *([_AT_LEVELS] if _at_levels(plan.suite, plan.attacks, norm, victims) else [])]
+    specs = [*specs, *([_AT_LEVELS] if _at_levels(plan.suite, plan.attacks, norm, victims) else [])]
+    return [*specs, *([_EACH_WAY] if _several_ways(plan.suite, plan.attacks, norm, victims) else [])]
 
 
 def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | None:
@@ -327,6 +330,14 @@ def _at_levels(suite: str | None, given: Sequence[str | Attack], norm: str, vict
     fitted = suite in _ADAPTIVE or (suite is None and not given)
     fits = balls.get(norm, 0.0).norm in attack_family.QuantizerPGD.norms
     return fitted and fits and any(each.entrance is not None for each in victims)
+
+
+def _several_ways(suite: str | None, given: Sequence[str | Attack], norm: str, victims: Sequence[Classifier]) -> bool:
+    """Whether an answer may be wrong in several ways, labels or directions, and the suite is ours to add to."""
+    fitted = suite in _ADAPTIVE or (suite is None and not given)
+    asked = [each.question for each in victims if each.question is not None and not each.question.single_label]
+    several = any(question.num_classes > 2 for question in asked)
+    return fitted and several and balls.get(norm, 0.0).norm in attack_family.PGD.norms
 
 
 def _first(*values: Any) -> Any:
