@@ -99,7 +99,13 @@ def test_a_linear_model_of_labels_holds_out_to_its_margin():
     for task, mine in (("multi-label", slice(None)), ("multi-label:label=1", slice(1, 2))):
         far = np.abs(x @ kernel)[:, mine] / np.abs(kernel).sum(axis=0)[mine]
         found = tn.evaluate(
-            model, (x, y), attacks=["pgd:steps=4,step_size=0.6"], eps=0.1, bounds=(-9, 9), task=task, curve=0
+            model,
+            (x, y),
+            attacks=["multi-targeted:steps=4,step_size=0.6"],
+            eps=0.1,
+            bounds=(-9, 9),
+            task=task,
+            curve=0,
         )
         assert found.clean_accuracy == 1
         assert found.robust_accuracy == pytest.approx((far.min(axis=1) > 0.1).mean())

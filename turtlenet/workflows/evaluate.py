@@ -34,6 +34,8 @@ from turtlenet.training.surrogates.substitute import Substitution, substitution
 DEFAULT_SUITE = "quick"
 PERCEPTIBILITY = 100
 _AT_LEVELS = "quantizer-pgd"
+_EACH_WAY = "multi-targeted:steps=40,step_size=0.05,target=top5"
+"""What is added for tasks with several ways to be wrong: no loss over all of them finds the nearest every time."""
 _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 """Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _TOLD = (
@@ -85,6 +87,8 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         specs = [twin for spec in specs for twin in _both_ways(spec)]
     if _at_levels(plan.suite, plan.attacks, kind, victims):
         specs = [*specs, _AT_LEVELS]
+    if _several_ways(plan.suite, plan.attacks, kind, victims):
+        specs = [*specs, _EACH_WAY]
     made = [attack_family.build(spec) for spec in specs]
     found = load_for(data, victims)
     # What a grey-box attacker trains on is not attacked.
@@ -216,6 +220,14 @@ def _at_levels(suite: str | None, given: Sequence[str | Attack], norm: str, vict
     fitted = suite in _ADAPTIVE or (suite is None and not given)
     fits = balls.get(norm, 0.0).norm in attack_family.QuantizerPGD.norms
     return fitted and fits and any(each.entrance is not None for each in victims)
+
+
+def _several_ways(suite: str | None, given: Sequence[str | Attack], norm: str, victims: Sequence[Classifier]) -> bool:
+    """Whether an answer may be wrong in several ways, labels or directions, and the suite is ours to add to."""
+    fitted = suite in _ADAPTIVE or (suite is None and not given)
+    asked = [each.question for each in victims if each.question is not None and not each.question.single_label]
+    several = any(question.num_classes > 2 for question in asked)
+    return fitted and several and balls.get(norm, 0.0).norm in attack_family.PGD.norms
 
 
 def _first(*values: Any) -> Any:
