@@ -6,7 +6,7 @@ from turtlenet.files import PathType
 from turtlenet.ranges import count, number, one_of
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
-from turtlenet.settings.measure import ComputingSettings
+from turtlenet.settings.common import ComputingSettings
 from turtlenet.settings.train import ThreatSettings
 
 METHODS = ("ibp", "crown", "alpha", "exact", "smoothing")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from turtlenet.ranges import count
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
-from turtlenet.settings.common import BatchSettings, InputSettings, PrecisionSettings
+from turtlenet.settings.common import BatchSettings, PrecisionSettings
+from turtlenet.settings.inputs import InputSettings
 from turtlenet.settings.later import Attack
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from turtlenet.ranges import count, one_of
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
-from turtlenet.settings.common import BatchSettings, InputSettings
+from turtlenet.settings.common import BatchSettings
+from turtlenet.settings.inputs import InputSettings
 from turtlenet.settings.later import ModelType
 from turtlenet.settings.train import LengthSettings, RunSettings, ThreatSettings
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
-from turtlenet.settings.common import ComputingSettings, InputSettings, PartSettings
+from turtlenet.settings.common import ComputingSettings, PartSettings
+from turtlenet.settings.inputs import InputSettings
 from turtlenet.settings.train import ThreatSettings
 
 
