@@ -107,4 +107,4 @@ def test_a_box_ends_at_its_corner() -> None:
     network = network_of(net("linear"))
     box = boxes(network, np.array([[0, 0, 0, 0, 0.0]], "float32"), np.array([[1, 1, 1, 1, 1.0]], "float32"))[0]
     slopes = ops.convert_to_tensor(np.array([[[1.0, -2.0, 3.0, -4.0, 0.0]]], "float32"))
-    assert float(least_in(box)(slopes)[0, 0]) == pytest.approx(-6.0, abs=1e-5)
+    assert float(least_in(box)(slopes)[0, 0]) == pytest.approx(-6.0, abs=1e-4)

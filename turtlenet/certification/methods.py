@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet.balls import Ball
-from turtlenet.batching import filled, in_batches, predict
+from turtlenet.batching import in_batches, predict
 from turtlenet.certification.crown import Bounder
 from turtlenet.certification.exact import Exact
 from turtlenet.certification.region import Region, region_of
@@ -172,16 +172,15 @@ class Certifier:
     def _decide(self, row: int, x: np.ndarray, y: np.ndarray, found: Findings) -> np.ndarray | None:
         """Asks the solver about one image; gives what broke it."""
         one, label = x[row : row + 1], int(y[row])
-        padded = np.resize(one, (filled(1, _AT_ONCE), *one.shape[1:]))
-        region = self._region(padded)
+        region = self._region(one)
         known = self.bounder.hidden(region)
-        margins = self.bounder.crown(region, np.full(len(padded), label, "int32"), known)[0]
+        margins = self.bounder.crown(region, y[row : row + 1], known)[0]
         still = [other for other in np.argsort(margins) if other != label and margins[other] <= 0]
         first = [Box(*(ops.convert_to_numpy(part)[0] for part in box[:2])) for box in known]
 
         def confirmed(values: np.ndarray) -> np.ndarray | None:
             point = self._point(values, one)
-            answer = self.model.predict(np.resize(point, padded.shape))[0].argmax()
+            answer = self.model.predict(point)[0].argmax()
             return point[0] if answer != label and self._inside(one, point)[0] else None
 
         answer = self.exact(first, label, still, self.seconds, confirmed)  # type: ignore[misc]

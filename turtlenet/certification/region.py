@@ -52,18 +52,14 @@ def region_of(ball: Ball, x: np.ndarray) -> Region:
         raise SettingError(f"Expected a norm of {', '.join(NORMS)} to certify; got {ball.norm}.")
     ulp = float(np.spacing(np.float32(max(abs(ball.low), abs(ball.high)))))
     eps = np.asarray(ball.eps, "float64")
-    reach = eps * (1.0 + 2e-6) + 2.0 * ulp
-    wide = x.astype("float64")
-    low = np.maximum(wide - reach, ball.low - ulp)
-    high = np.minimum(wide + reach, ball.high + ulp)
-    # At eps 0 nothing moves.
-    low, high = np.where(eps > 0, low, wide), np.where(eps > 0, high, wide)
-    radius = float(np.max(eps)) * (1.0 + 2e-6) + 2.0 * ulp * ball.span(math.prod(x.shape[1:]))
-    down, up = np.float32(-np.inf), np.float32(np.inf)
-    lower, upper = low.astype("float32"), high.astype("float32")
-    lower = np.where(lower > low, np.nextafter(lower, down), lower)
-    upper = np.where(upper < high, np.nextafter(upper, up), upper)
-    return Region(lower, upper, x.astype("float32"), np.float32(radius if np.max(eps) > 0 else 0.0))
+    # One step for what may be returned, and others for the rounding of these float32 differences.
+    reach = np.where(eps > 0, eps * (1.0 + 2e-6) + 4.0 * ulp, 0.0).astype("float32")
+    x = np.asarray(x, "float32")
+    beyond = ulp if np.max(eps) > 0 else 0.0
+    low = np.maximum(x - reach, np.float32(ball.low - beyond))
+    high = np.minimum(x + reach, np.float32(ball.high + beyond))
+    length = float(np.max(eps)) * (1.0 + 2e-6) + 4.0 * ulp * ball.span(math.prod(x.shape[1:]))
+    return Region(low, high, x, np.float32(length if np.max(eps) > 0 else 0.0))
 
 
 def least_within(region: Region, order: float) -> Least:
