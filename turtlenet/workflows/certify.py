@@ -10,7 +10,7 @@ from turtlenet.attacks import Attack
 from turtlenet.attacks.runner import attack_all
 from turtlenet.attacks.threat import ball_for
 from turtlenet.certification import Certificate, certify_classifier
-from turtlenet.certification.methods import SECONDS, Attacker
+from turtlenet.certification.methods import SECONDS, Attacker, check_ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
@@ -39,6 +39,7 @@ def certify(model: ModelType, data: DataType | None = None, **settings: Any) -> 
     examples = choose(load_data(data, victim), plan.split, [trained_on(model)]).take(plan.limit)
     ball = ball_for(victim, plan.norm, plan.eps)
     method = plan.method if plan.exact is None else "exact"
+    check_ball(victim, ball, method)
     made = None if plan.attack == "none" else attacks.build(plan.attack)
     if made is not None:
         made.check(victim, ball)
