@@ -91,7 +91,7 @@ class Certifier:
 
     def __call__(
         self, x: np.ndarray, y: np.ndarray, index: np.ndarray, attacker: Attacker | None = None
-    ) -> tuple[Findings, dict[str, Any]]:
+    ) -> tuple[Findings, dict[int, Any]]:
         """Certifies a block of images.
 
         Args:
@@ -103,7 +103,8 @@ class Certifier:
         Returns:
             What is known of each, and the inputs that broke some, by their row.
         """
-        found, examples = Findings.empty(len(x)), {}
+        found = Findings.empty(len(x))
+        examples: dict[int, Any] = {}
         found.clean[:] = predict(self.model, x, self.batch_size).argmax(axis=1)
         found.verdict[found.clean == y] = UNKNOWN
         for number in range(min(METHODS.index(self.method), 2) + 1):
