@@ -12,7 +12,7 @@ from keras import ops
 from turtlenet import losses, random
 from turtlenet.arguments import check_fields
 from turtlenet.attacks import Attack
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError, SpecError, did_you_mean
 from turtlenet.ranges import check_ranges, count, number, one_of, share
@@ -37,7 +37,8 @@ class Objective(abc.ABC):
         ball: Where it may look.
         clean_share: Share of a batch, from 0 to 1, that is not attacked; those examples come first.
         warmup_steps: Training steps over which the radius grows from 0 to the ball's.
-        minimize: The loss of an example: `cross_entropy`, or `squared_error` of the probabilities.
+        minimize: The loss of an example: `cross_entropy`, or `squared_error` of the probabilities; of other tasks,
+            `binary_cross_entropy` (multi-label) or `squared_deviation` (regression, in units of the tolerance).
         label_smoothing: Share of a label that is spread over all classes, from 0 to below 1 (Szegedy et al., 2016).
         logit_pairing: Weight of the mean squared difference of the logits at an input and at what was crafted of it
             (Kannan et al., 2018, "Adversarial logit pairing"); costs a pass more.
@@ -90,6 +91,7 @@ class Objective(abc.ABC):
             ModelError: The attack's loss needs more classes than the model has.
         """
         self.attack.check(model, self.ball)
+        self._check_loss(model)
         if len(sources) < self.helpers:
             raise SettingError(
                 f"Expected a helper for objective {objectives.name_of(type(self))}, a model that was trained as "
@@ -106,6 +108,16 @@ class Objective(abc.ABC):
             raise SettingError(
                 f"Expected at least one other model to craft on for craft_on={self.craft_on}; got none: pass --source."
             )
+
+    def _check_loss(self, model: Classifier) -> None:
+        """Refuses a loss that is another task's."""
+        usual = ("cross_entropy", "squared_error")
+        fit = usual if model.question is None else model.question.task.minimize
+        what = f"{model.num_classes} classes" if model.question is None else model.question.describe()
+        if self.minimize not in fit:
+            raise SettingError(f"Expected minimize={' or '.join(fit)} for {what}; got {self.minimize}.")
+        if self.label_smoothing and fit != usual:
+            raise SettingError(f"Expected label_smoothing=0 for {what}; got {self.label_smoothing}.")
 
     @final
     def perturb(
@@ -252,6 +264,8 @@ class Objective(abc.ABC):
         """The registered name and every setting, for JSON."""
         settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         ball = {"norm": self.ball.norm, "eps": self.ball.eps, "bounds": [self.ball.low, self.ball.high]}
+        if not is_plain(self.ball):
+            ball["features"] = self.ball.space.digest  # type: ignore[attr-defined]
         return {"name": objectives.name_of(type(self)), **settings, "attack": self.attack.to_dict(), "ball": ball}
 
 

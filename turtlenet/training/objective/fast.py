@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from keras import ops
-
 from turtlenet import backend
 from turtlenet.attacks import RFGSM
 from turtlenet.balls import Ball
@@ -52,4 +50,5 @@ class NoisyFGSM(Fast):
     def craft(self, model: Classifier, x: Any, y: Any, *, ball: Ball, key: Any) -> Any:
         start = ball.with_eps(self.noise * ball.eps).sample(x, key)
         _, _, slope = backend.input_gradient(lambda point: (self.fit(y, model(point)), ()), start)
-        return ops.clip(start + self.step_size * ball.eps * ball.steepest(slope, start), ball.low, ball.high)
+        ahead = ball.inside(start + self.step_size * ball.eps * ball.steepest(slope, start))
+        return ball.feasible(ahead, x)

@@ -8,7 +8,7 @@ from keras import ops
 from turtlenet import losses
 from turtlenet.attacks import Attack
 from turtlenet.attacks.gradient_ascent import GradientAscent
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.ranges import number
 from turtlenet.training.objective.base import Objective, objectives
@@ -55,5 +55,7 @@ def away_from_the_answer(attack: Attack, ball: Ball) -> Attack:
     """
     if not isinstance(attack, GradientAscent) or attack.loss != "cross_entropy" or attack.target not in ("", "none"):
         return attack
-    size = round(min(1.0, _START * (ball.high - ball.low) / ball.eps), 6) if ball.eps and ball.norm == "linf" else 0.01
+    size = 0.01
+    if ball.eps and ball.norm == "linf" and is_plain(ball):
+        size = round(min(1.0, _START * (ball.high - ball.low) / ball.eps), 6)
     return replace(attack, loss="kl", start="uniform", start_size=size)

@@ -29,6 +29,7 @@ class Cost:
         weight_gradients: Of a step.
         validation: Images of validation after each epoch.
         validation_gradients: Input gradients of each of those, at most: examples that give way at once cost less.
+        inputs: The word for several inputs.
     """
 
     steps: int
@@ -39,6 +40,7 @@ class Cost:
     weight_gradients: float
     validation: int
     validation_gradients: float
+    inputs: str = "images"
 
     @property
     def total(self) -> int:
@@ -59,7 +61,8 @@ class Cost:
     def __str__(self) -> str:
         parts = [f"{self.total:,} steps"]
         if self.input_gradients:
-            parts.append(f"{round(self.total * self.input_gradients):,} input gradients of {self.attacked:,} images")
+            gradients = round(self.total * self.input_gradients)
+            parts.append(f"{gradients:,} input gradients of {self.attacked:,} {self.inputs}")
         parts.append(f"{round(self.total * self.weight_gradients):,} weight gradients of {self.batch_size:,}")
         if self.validation:
             parts.append(f"{self.epochs:,} validations on {self.validation:,}")
@@ -112,6 +115,7 @@ def cost_of(
     batch_size: int,
     validation: int = 0,
     checked_by: Attack | None = None,
+    inputs: str = "images",
 ) -> Cost:
     """What a run computes.
 
@@ -122,6 +126,7 @@ def cost_of(
         batch_size: Images of a batch.
         validation: Images of validation.
         checked_by: The attack of validation.
+        inputs: The word for several inputs.
     """
     attacked = round(batch_size * (1 - objective.clean_share))
     gradients = input_gradients(objective.attack, objective.ball.norm, num_classes) if attacked else 0.0
@@ -138,6 +143,7 @@ def cost_of(
         weight_gradients=(passes() if callable(passes) else passes) + each * num_classes,
         validation=validation,
         validation_gradients=checked,
+        inputs=inputs,
     )
 
 
@@ -159,7 +165,11 @@ def input_gradients(attack: Attack, norm: str, num_classes: int) -> float:
 
 
 def duration(seconds: float) -> str:
-    """A time for people: `40 seconds`, `26 minutes`, `3.4 hours`."""
+    """A time for people.
+
+    >>> duration(40), duration(1560), duration(12240)
+    ('40 seconds', '26 minutes', '3.4 hours')
+    """
     for size, word, most in ((1, "second", 90), (60, "minute", 5400), (3600, "hour", 172800)):
         if seconds < most:
             count = f"{seconds / size:.0f}" if size < 3600 else f"{seconds / size:.1f}"

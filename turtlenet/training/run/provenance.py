@@ -154,6 +154,8 @@ def _objective(said: Mapping[str, Any]) -> tuple[Objective, str]:
     if settings.get("craft_on", "self") != "self":
         missing = f"it was crafted on other models too ({settings['craft_on']}), which are not in its file"
         settings["craft_on"] = "self"
+    if "features" in ball:
+        raise ValueError("each of its features had a radius of its own")
     made = factory(attack=attack, ball=balls.get(ball["norm"], ball["eps"], ball["bounds"]), **settings)
     if made.helpers:
         raise ValueError("its helper is not in its file")
