@@ -70,8 +70,8 @@ test-certificates: $(VENV)/.done build/lirpa/.done
 
 build/lirpa/.done:
 	$(PYTHON) -m venv build/lirpa
-	build/lirpa/bin/python -m pip install --quiet torch==2.13.0 numpy
-	build/lirpa/bin/python -m pip install --quiet --no-deps auto_LiRPA
+	build/lirpa/bin/python -m pip install --quiet torch==2.13.0 "numpy<2" appdirs tqdm pyyaml packaging
+	build/lirpa/bin/python -m pip install --quiet --no-deps auto_LiRPA==0.3
 	touch $@
 
 # Damaged files of every kind: each is opened, or refused in one line. Those that are neither are kept in build/fuzz.

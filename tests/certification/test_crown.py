@@ -63,7 +63,9 @@ def test_bounds_hold_for_thousands_of_drawn_nets(name: str, seed: int, eps: floa
     _check(name, seed, eps, norm)
 
 
-@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.1), ("l2", 0.3), ("l1", 0.5)])
+@pytest.mark.parametrize(
+    ("norm", "eps"), [("linf", 0.1), ("l2", 0.3), pytest.param("l1", 0.5, marks=pytest.mark.slow)]
+)
 def test_linear_bounds_are_no_looser_and_slopes_help(norm: str, eps: float) -> None:
     """At the last layer of the test net: intervals <= CROWN <= alpha <= any point."""
     model, x, ball = classifier("dense", 3), images("dense", 8), balls.get(norm, eps)
@@ -107,4 +109,4 @@ def test_a_box_ends_at_its_corner() -> None:
     network = network_of(net("linear"))
     box = boxes(network, np.array([[0, 0, 0, 0, 0.0]], "float32"), np.array([[1, 1, 1, 1, 1.0]], "float32"))[0]
     slopes = ops.convert_to_tensor(np.array([[[1.0, -2.0, 3.0, -4.0, 0.0]]], "float32"))
-    assert float(least_in(box)(slopes)[0, 0]) == pytest.approx(-6.0, abs=1e-5)
+    assert float(least_in(box)(slopes)[0, 0]) == pytest.approx(-6.0, abs=1e-4)

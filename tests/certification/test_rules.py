@@ -50,18 +50,18 @@ TRUE = {
 def test_lines_of_any_slope_hold(name: str) -> None:
     step, true = TRUE[name]
     draw = np.random.default_rng(0)
-    middle, radius = draw.uniform(-7, 7, size=(1, 400)), 10.0 ** draw.uniform(-4, 0.9, size=(1, 400))
+    middle, radius = draw.uniform(-7, 7, size=(1, 120)), 10.0 ** draw.uniform(-4, 0.9, size=(1, 120))
     low, high = (middle - radius).astype("float32"), (middle + radius).astype("float32")
     low[0, :8], high[0, :8] = -1.0, np.array([0, 1, 2, 6, 7, 0.5, 3, 4])
     box = Box(keras.ops.convert_to_tensor(low), keras.ops.convert_to_tensor(high))
-    x = np.linspace(low[0], high[0], 201, dtype="float64")
+    x = np.linspace(low[0], high[0], 101, dtype="float64")
     values = true(x)
     inside = step.interval(box)
     assert (np.asarray(inside.low)[0] <= values + 1e-12).all()
     assert (values - 1e-12 <= np.asarray(inside.high)[0]).all()
     lines = step.lines(box)
     slopes = [lines.low_slope, lines.high_slope]
-    slopes += [keras.ops.convert_to_tensor(draw.uniform(-0.3, 1.2, size=(1, 400)).astype("float32")) for _ in range(4)]
+    slopes += [keras.ops.convert_to_tensor(draw.uniform(-0.3, 1.2, size=(1, 120)).astype("float32")) for _ in range(4)]
     for slope in slopes:
         below, above = (np.asarray(step.offset(box, slope, side), "float64")[0] for side in (-1, 1))
         line = np.asarray(slope, "float64")[0] * x

@@ -62,6 +62,13 @@ def test_counts_are_those_of_all_draws(certified) -> None:
     np.testing.assert_allclose(share, norm.cdf(MARGIN / 0.5), atol=0.04)
 
 
+def test_the_class_is_chosen_by_other_draws() -> None:
+    """Or the bound would be one of the class that was lucky."""
+    base, sigma = Smoothing(sigma=2.0).base(MODEL)
+    votes = Smoothing(sigma=2.0, n0=300, n=300)._votes(base, sigma, X, np.arange(10), 0, 512, lambda done: None)
+    assert (votes[:, 0] != votes[:, 1]).any(axis=1).sum() >= 5
+
+
 def test_draws_belong_to_an_image(certified) -> None:
     rows = np.array([7, 2, 4])
     some = Smoothing(sigma=0.5, n0=50, n=4000).certify(MODEL, X[rows], index=rows, batch_size=96)

@@ -45,4 +45,4 @@ def test_bad_input_is_one_line(good, cli, away, options, said):
     assert (result.code, result.out) == (2, "")
     assert result.err.strip().endswith(said)
     assert len(result.err.strip().splitlines()) == 1
-    assert listing(away) == []
+    assert not listing(away)

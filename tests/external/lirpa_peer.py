@@ -7,8 +7,24 @@ import sys
 
 import numpy as np
 import torch
-from auto_LiRPA import BoundedModule, BoundedTensor
-from auto_LiRPA.perturbations import PerturbationLpNorm
+import torch.onnx.symbolic_helper
+import torch.onnx.utils
+from torch.onnx._internal.torchscript_exporter import utils
+from torch.onnx._internal.torchscript_exporter._globals import GLOBALS
+
+
+def _set_opset_version(version: int) -> None:
+    GLOBALS.export_onnx_opset_version = version
+
+
+# auto_LiRPA 0.3, the last one of the registry, looks for these where PyTorch had them in 2021.
+torch.onnx.symbolic_helper._set_opset_version = _set_opset_version
+torch.onnx.utils._optimize_graph = utils._optimize_graph
+torch.onnx.OperatorExportTypes = torch._C._onnx.OperatorExportTypes
+torch._C.Node.__getitem__ = lambda node, key: getattr(node, node.kindOf(key))(key)
+
+from auto_LiRPA import BoundedModule, BoundedTensor  # noqa: E402
+from auto_LiRPA.perturbations import PerturbationLpNorm  # noqa: E402
 
 
 class Rows(torch.nn.Module):

@@ -93,7 +93,8 @@ def _lines(
     network: Network, known: list[Box], chosen: list[Free], usual: dict[int, Lines], shares: Tensor
 ) -> dict[int, Lines]:
     """The lines of chosen slopes, (batch, bounds, *shape)."""
-    found, begin = {}, 0
+    found: dict[int, Lines] = {}
+    begin = 0
     for each in chosen:
         size = math.prod(each.shape)
         share = ops.reshape(shares[:, :, begin : begin + size], (-1, shares.shape[1], *each.shape))

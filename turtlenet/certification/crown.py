@@ -114,7 +114,7 @@ class Bounder:
 
     def _chosen(self, place: int, known: Sequence[Box]) -> np.ndarray | None:
         """The values of a place to bound one by one, int (batch, count), those that matter most first."""
-        box = Box(*(self._array(part) for part in known[place][:2]))
+        box = Box(self._array(known[place].low), self._array(known[place].high))
         batch = len(box.low)
         loose = np.zeros(box.low.shape, bool)
         for node in self.network.nodes:

@@ -328,7 +328,7 @@ def _row(values: _Expression, number: int, count: int) -> np.ndarray:
     return found
 
 
-def _terms(matrix: Any, row: int) -> tuple[np.ndarray, np.ndarray]:
+def _terms(matrix: Any, row: Any) -> tuple[np.ndarray, np.ndarray]:
     begin, end = matrix.indptr[row], matrix.indptr[row + 1]
     return matrix.indices[begin:end], matrix.data[begin:end]
 

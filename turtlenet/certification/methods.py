@@ -83,15 +83,7 @@ class Certifier:
         seconds: float = SECONDS,
         batch_size: int | None = 256,
     ):
-        widest = ball.widest(model.input_shape)
-        if float(np.max(ball.eps)) > widest:
-            raise SettingError(
-                f"Expected eps <= {widest:g}, the widest that the bounds {ball.low:g} and {ball.high:g} allow; "
-                f"got {float(np.max(ball.eps)):g}."
-            )
-        if method == "exact" and ball.norm != "linf":
-            raise SettingError(f"Expected norm linf for method=exact; got {ball.norm}.")
-        region_of(ball, np.zeros((0, *model.input_shape), "float32"))
+        check_ball(model, ball, method)
         self.model, self.ball, self.method, self.seconds = model, ball, method, seconds
         self.batch_size = batch_size
         self.bounder = Bounder(model, ball.order)
@@ -99,7 +91,7 @@ class Certifier:
 
     def __call__(
         self, x: np.ndarray, y: np.ndarray, index: np.ndarray, attacker: Attacker | None = None
-    ) -> tuple[Findings, dict[str, Any]]:
+    ) -> tuple[Findings, dict[int, Any]]:
         """Certifies a block of images.
 
         Args:
@@ -111,7 +103,8 @@ class Certifier:
         Returns:
             What is known of each, and the inputs that broke some, by their row.
         """
-        found, examples = Findings.empty(len(x)), {}
+        found = Findings.empty(len(x))
+        examples: dict[int, Any] = {}
         found.clean[:] = predict(self.model, x, self.batch_size).argmax(axis=1)
         found.verdict[found.clean == y] = UNKNOWN
         for number in range(min(METHODS.index(self.method), 2) + 1):
@@ -200,6 +193,23 @@ class Certifier:
         if preimage is not None and 1 in self.exact.front:  # type: ignore[union-attr]
             found = ops.convert_to_numpy(preimage(*map(ops.convert_to_tensor, (wanted, x, low, high))))
         return np.clip(found, low, high).astype("float32")
+
+
+def check_ball(model: Classifier, ball: Ball, method: str) -> None:
+    """Refuses a ball without certificates.
+
+    Raises:
+        SettingError: A norm without them, or a radius that is wider than the bounds.
+    """
+    region_of(ball, np.zeros((0, *model.input_shape), "float32"))
+    widest = ball.widest(model.input_shape)
+    if float(np.max(ball.eps)) > widest:
+        raise SettingError(
+            f"Expected eps <= {widest:g}, the widest that the bounds {ball.low:g} and {ball.high:g} allow; "
+            f"got {float(np.max(ball.eps)):g}."
+        )
+    if method == "exact" and ball.norm != "linf":
+        raise SettingError(f"Expected norm linf for method=exact; got {ball.norm}.")
 
 
 def _least(margins: np.ndarray, y: np.ndarray) -> np.ndarray:

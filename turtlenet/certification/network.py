@@ -71,7 +71,7 @@ class _Taken:
         self.narrow = narrow
         self.nodes: list[Node] = []
 
-    def add(self, steps: Any, sources: tuple[int, ...], layer: str, shape: tuple[int | None, ...]) -> int:
+    def add(self, steps: Any, sources: tuple[int, ...], layer: str, shape: Any) -> int:
         for step in steps:
             # Every step of a layer behind its first works on values of the layer's output shape.
             self.nodes.append(Node(step, sources, layer, tuple(shape[1:])))

@@ -10,7 +10,7 @@ from turtlenet.attacks import Attack
 from turtlenet.attacks.runner import attack_all
 from turtlenet.attacks.threat import ball_for
 from turtlenet.certification import Certificate, Smoothing, certify_classifier
-from turtlenet.certification.methods import SECONDS, Attacker
+from turtlenet.certification.methods import SECONDS, Attacker, check_ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
@@ -40,6 +40,8 @@ def certify(model: ModelType, data: DataType | None = None, **settings: Any) -> 
     ball = ball_for(victim, plan.norm, plan.eps)
     method = plan.method if plan.exact is None else "exact"
     smoothing = _smoothing(plan) if method == "smoothing" else None
+    if smoothing is None:
+        check_ball(victim, ball, method)
     made = None if plan.attack == "none" or smoothing else attacks.build(plan.attack)
     if made is not None:
         made.check(victim, ball)

@@ -77,8 +77,11 @@ def _orthogonal(layer: Any) -> list[Step]:
 
     # Twice there and back, in as many stages as the size has powers of two, or a sum over a block.
     terms = 4 * (size.bit_length() if layer.transform == "hadamard" else layer.block * len(layer.grid)) + 8
+
     # An orthogonal matrix keeps Euclidean lengths, all but rounding.
-    stretch = {2: 1.00001}.get
+    def stretch(order: float) -> float | None:
+        return 1.00001 if order == 2 else None
+
     return [Affine(layer.forward, magnitude, terms=terms, bias=bias, stretch=stretch)]
 
 
