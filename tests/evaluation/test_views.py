@@ -3,6 +3,7 @@ import csv
 import functools
 import io
 import itertools
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -527,7 +528,7 @@ def test_a_failure_leaves_whole_files_only(tmp_path, monkeypatch, broken_at):
         return run
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", breaking(Path.write_bytes))
+        patch.setattr(os, "fsync", breaking(os.fsync))
         patch.setattr(Path, "replace", breaking(Path.replace))
         with pytest.raises(OutputError, match="No space left on device"):
             report().save(tmp_path)
