@@ -17,6 +17,7 @@ from typing import Any
 from turtlenet import radius
 from turtlenet.constraints import near
 from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.files import PathType
 from turtlenet.registry import parse_value
 
 __all__ = ["COLUMNS", "MOVES", "TYPES", "Features", "read"]
@@ -109,7 +110,7 @@ class Features:
             raise SpecError("Expected features with names, to find them among the columns; got none.")
         places = {name: place for place, name in enumerate(self.names)}
         usual: dict[str, Any] = {"type": "real", "movable": "yes", "groups": ""}
-        columns = {}
+        columns: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             values, other = getattr(self, field.name), usual.get(field.name)
             known = {name: values[place] for name, place in places.items()} if values else {}
@@ -158,7 +159,7 @@ class Features:
             raise SettingError(f"Expected the group of the one-hot feature {name}, as one-hot:GROUP; got none.")
 
 
-def read(path: Path | str) -> Features:
+def read(path: PathType) -> Features:
     """Reads a file of features, `.csv` with a header or `.toml` with `[[feature]]` tables.
 
     Its columns are among `COLUMNS`; `name` must be there. `type` may be `one-hot:GROUP`, `movable` also `true`,
@@ -184,10 +185,10 @@ def read(path: Path | str) -> Features:
         raise SettingError(f"{str(error).rstrip('.')} in {path}.") from None
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The columns of a file, those alone of which it says something."""
     there = {column for row in rows for column, value in row.items() if value not in ("", None)}
-    columns: dict[str, list[Any]] = {"names": [str(row["name"]) for row in rows]}
+    columns: dict[str, Any] = {"names": [str(row["name"]) for row in rows]}
     for column in ("low", "high", "eps"):
         if column in there:
             columns[column] = [_value(row.get(column)) for row in rows]

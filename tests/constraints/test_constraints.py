@@ -30,7 +30,7 @@ def originals(name: str, numbers: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     numbers=arrays("float32", (4, SIZE), elements=NUMBERS),
     at=arrays("int32", (4,), elements=st.integers(0, SIZE - 1)),

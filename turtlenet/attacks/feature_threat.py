@@ -1,8 +1,9 @@
 """From what a user, a file or the training data say of the features to the ball that attacks work in."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ FEATURES = "features"
 _FILES = (".csv", ".toml")
 WHY_OWN = "those of the model"
 WHY_FILE = "those of the model's training"
-_BY_MOVE = {"no": Fixed, "up": Grow, "down": Fall}
+_BY_MOVE: dict[str, Callable[[], Constraint]] = {"no": Fixed, "up": Grow, "down": Fall}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,8 @@ class Said:
         Raises:
             SpecError, SettingError: See `turtlenet.features.read`; a constraint that there is not.
         """
+        if not isinstance(features, Features | str | PathLike | None):
+            raise SettingError(f"Expected features as a path, or as Features; got {type(features).__name__}.")
         known = features if isinstance(features, Features) else read(features) if features is not None else Features()
         if _is_file(bounds):
             bounds = _columns(bounds, "low", "high")
@@ -67,6 +70,7 @@ class Said:
             known, movable = dataclasses.replace(known, movable=words), None
         if isinstance(bounds, str):
             bounds = _bounds_text(bounds)
+        bounds = None if bounds is None else _pair(bounds)
         given = (constraints,) if isinstance(constraints, str | Constraint) else constraints
         return Said(bounds=bounds, eps=eps, movable=movable, constraints=tuple(map(build, given)), features=known)
 
@@ -227,9 +231,7 @@ class FeatureThreat:
             "names": list(self.features.names),
             "types": list(self.features.type),
             "groups": list(self.features.groups),
-            "low": self.low.tolist(),
-            "high": self.high.tolist(),
-            "eps": self.eps.tolist(),
+            **{name: _compact(getattr(self, name), self.shape) for name in ("low", "high", "eps")},
             "constraints": [{**rule.constraint.to_dict(), "features": _spelled(rule)} for rule in self.rules],
             "bounds_from": self.why_bounds,
             "eps_from": self.why_eps,
@@ -329,7 +331,7 @@ def _eps(
 ) -> tuple[np.ndarray, str]:
     """The radii, and where they come from, in words."""
     size, wide = int(np.prod(shape)), bounds[1] - bounds[0]
-    given = said.eps if said.eps is not None else (said.features.eps or None)
+    given: Any = said.eps if said.eps is not None else (said.features.eps or None)
     if given is not None and not _is_array(given):
         given = [given]
     if kind.norm == "l0" and given is not None and len(np.unique([str(each) for each in np.ravel(given)])) > 1:
@@ -364,7 +366,8 @@ def _eps(
 
 def _rules(said: Said, shape: Shape) -> tuple[Rule, ...]:
     size, features = int(np.prod(shape)), said.features
-    rules: list[Rule] = []
+    names = features.names if len(features.names) == size else ()
+    rules = [Rule(each, each.places(names, size)) for each in said.constraints]
     where = np.broadcast_to(np.arange(len(features) or 1), shape).ravel() if len(features) != size else np.arange(size)
     if said.movable is not None:
         free = _mask(said.movable, features, shape)
@@ -378,10 +381,7 @@ def _rules(said: Said, shape: Shape) -> tuple[Rule, ...]:
         rules += _rule(Integer(), whole, features)
     for members in features.one_hot.values():
         rules += _rule(OneHot(), np.asarray(members), features)
-    for constraint in said.constraints:
-        names = features.names if len(features.names) == size else ()
-        rules.append(Rule(constraint, constraint.places(names, size)))
-    return tuple(dict.fromkeys(rules))
+    return tuple({rule.key: rule for rule in rules}.values())
 
 
 def _rule(constraint: Constraint, places: np.ndarray, features: Features) -> list[Rule]:
@@ -389,7 +389,14 @@ def _rule(constraint: Constraint, places: np.ndarray, features: Features) -> lis
         return []
     found = tuple(map(int, places))
     names = [features.names[place] if len(features.names) > max(found) else place for place in found]
-    return [Rule(dataclasses.replace(constraint, features=names), found)]  # type: ignore[arg-type]
+    return [Rule(dataclasses.replace(constraint, features=names), found)]
+
+
+def _compact(values: np.ndarray, shape: Shape) -> Any:
+    """Values (features,) as lists that broadcast to an input: of channels alone where these are all that differs."""
+    whole = values.reshape(shape)
+    channels = whole.reshape(-1, shape[-1])[0]
+    return (channels if (whole == channels).all() else whole).tolist()
 
 
 def _spelled(rule: Rule) -> str:
@@ -466,6 +473,20 @@ def _is_array(value: Any) -> bool:
 
 def _is_file(value: Any) -> bool:
     return isinstance(value, Path) or (isinstance(value, str) and value.lower().endswith(_FILES))
+
+
+def _pair(bounds: Any) -> tuple[Any, Any]:
+    """Two numbers or arrays of such.
+
+    Raises:
+        SettingError: Anything else.
+    """
+    try:
+        low, high = bounds
+        ends = [np.asarray(each, "float64") for each in (low, high)]
+    except (TypeError, ValueError):
+        raise SettingError(f"Expected bounds as two numbers, or as two arrays of such; got {bounds!r:.60}.") from None
+    return tuple(float(end) if end.ndim == 0 else end for end in ends)  # type: ignore[return-value]
 
 
 def _columns(path: Any, *names: str) -> list[Any]:

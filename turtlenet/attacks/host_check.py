@@ -36,5 +36,5 @@ def confirmed(
     logits[bad] = model.predict(x)[bad]
     wrong = logits[bad].argmax(axis=1) != np.asarray(y)[bad]
     reached[bad] = False if aimed else wrong
-    tensors = (backend.shard(ops.convert_to_tensor(each)) for each in (moved, logits, reached))
-    return AttackResult(*tensors, *result[3:])
+    x, logits, reached = (backend.shard(ops.convert_to_tensor(each)) for each in (moved, logits, reached))
+    return result._replace(x=x, logits=logits, reached=reached)

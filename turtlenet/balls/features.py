@@ -210,8 +210,9 @@ class FeatureBall(Ball):
         space = self.space
         if space.uniform:
             return np.zeros(space.size), space.width
-        # What is held has no unit: its range, so that it makes the bounds of all no wider.
-        return space.low, np.where(space.held, space.high - space.low, space.width)
+        # From 0 where it can be: far from it, float32 would be coarse. What is held has no unit: its range, so that it
+        # makes the bounds of all no wider.
+        return np.clip(0.0, space.low, space.high), np.where(space.held, space.high - space.low, space.width)
 
     @property
     def _unit(self) -> np.ndarray:

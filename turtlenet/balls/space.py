@@ -26,6 +26,13 @@ class Rule(NamedTuple):
     constraint: "Constraint"
     places: tuple[int, ...]
 
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What it is, however its features were called."""
+        kind: Any = type(self.constraint)
+        settings = {name: value for name, value in vars(self.constraint).items() if name != "features"}
+        return f"{kind.__module__}:{kind.__qualname__}", tuple(sorted(settings.items())), self.places
+
 
 @dataclass(frozen=True, eq=False)
 class Space:
@@ -90,7 +97,8 @@ class Space:
     @functools.cached_property
     def digest(self) -> str:
         """Tells this space from others."""
-        told = hashlib.sha256(repr((self.shape, self.names, [(str(c), c, p) for c, p in self.rules])).encode())
+        rules = [rule.key for rule in (*self.rules, *self.ways)]
+        told = hashlib.sha256(repr((self.shape, self.names, len(self.ways), rules)).encode())
         for values in (self.low, self.high, self.unit):
             told.update(values.tobytes())
         return told.hexdigest()

@@ -22,8 +22,7 @@ class Fixed(Constraint):
         return original, original
 
     def holds(self, x: np.ndarray, original: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = (x == original).all(axis=1)
-        return kept
+        return np.all(x == original, axis=1)
 
 
 @constraints.register("grow")
@@ -37,8 +36,7 @@ class Grow(Constraint):
         return ops.maximum(low, original), high
 
     def holds(self, x: np.ndarray, original: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = (x >= original).all(axis=1)
-        return kept
+        return np.all(x >= original, axis=1)
 
 
 @constraints.register("fall")
@@ -52,5 +50,4 @@ class Fall(Constraint):
         return low, ops.minimum(high, original)
 
     def holds(self, x: np.ndarray, original: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = (x <= original).all(axis=1)
-        return kept
+        return np.all(x <= original, axis=1)

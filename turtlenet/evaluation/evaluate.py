@@ -183,7 +183,7 @@ def _ruled(ball: Ball) -> bool:
 
 def _size(ball: Ball, examples: Examples) -> dict[str, Any]:
     """What the radius means for a value; see `turtlenet.radius`."""
-    if not is_plain(ball):
+    if isinstance(ball, FeatureBall):
         return {"unit": "each feature's own eps" if len(set(ball.space.unit.tolist())) > 1 else "input units"}
     share = ball.per_pixel(examples.shape)
     levels = 255 * share if examples.kind.pictured and ball.norm != "l0" else None
@@ -248,7 +248,7 @@ def _run(
 def _identity(cascade: Cascade, model: Classifier, about: dict[str, Any], digest: str) -> str:
     """Everything that decides a verdict, as one hash."""
     ball = [cascade.ball.norm, float(cascade.ball.eps), cascade.ball.low, cascade.ball.high]
-    ball += [] if is_plain(cascade.ball) else [cascade.ball.space.digest]
+    ball += [cascade.ball.space.digest] if isinstance(cascade.ball, FeatureBall) else []
     settings = [attack.to_dict() for attack in cascade.attacks]
     files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
     how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]

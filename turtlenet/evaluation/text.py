@@ -81,10 +81,17 @@ def threat(report: Report) -> str:
     return clean(f"{line} ({more})" if more else line)
 
 
+def _numbers(value: Any) -> list[float]:
+    """All numbers in lists of lists."""
+    if isinstance(value, list | tuple):
+        return [number for each in value for number in _numbers(each)]
+    return [value] if isinstance(value, int | float) else []
+
+
 def _by_feature(facts: dict[str, Any]) -> str:
     """How far the features may move where each has a radius, bounds or rules of its own."""
     told = facts["features"]
-    radii = [each for each in told.get("eps") or () if isinstance(each, int | float)]
+    radii = _numbers(told.get("eps"))
     unit = str(facts.get("unit") or "each feature's own eps")
     words = [f"in units of {unit} ({min(radii):g} to {max(radii):g}; {facts.get('eps_from')})"] if radii else []
     words.append(f"bounds by feature ({facts.get('bounds_from')})")

@@ -124,8 +124,8 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     ]
     if kind_of_access != "white-box":
         check_generators(owns[0], given[0], victims[0], kind_of_access)
-    for own, ball in zip(owns, threats, strict=True):
-        check_for_features(own, ball)
+    for suited, ball in zip(owns, threats, strict=True):
+        check_for_features(suited, ball)
     looked_at = _looked_at(plan.perceptibility, victims, threats[0])
     for examples in parts:
         examples.check()
