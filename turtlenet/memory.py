@@ -17,8 +17,8 @@ __all__ = ["activation_bytes", "available_bytes", "batch_text", "bytes_text", "l
 _SHARE = 0.5
 """Of the memory that is free, so much may be taken by a batch."""
 _COPIES = 2.0
-"""How often a gradient keeps what the layers give. Measured with TensorFlow on MobileNetV2 of 224x224 images: 0.8 times
-in attacks and behind a frozen base, 1.3 times where every layer learns."""
+"""How often a gradient keeps what the layers give. Measured with TensorFlow on MobileNetV2 of 224x224 images: 0.8
+times in attacks and behind a frozen base, 1.3 times where every layer learns."""
 
 
 def activation_bytes(model: keras.Model) -> int:

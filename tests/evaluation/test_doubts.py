@@ -89,7 +89,7 @@ def codes(model: Classifier, *specs: str | Attack, eps: float = 0.1, **settings)
 
 
 def test_an_honest_model_raises_only_the_doubts_of_a_small_run() -> None:
-    assert set(codes(victim(), curve=60)) <= {"few-images", "upper-bound"}
+    assert set(codes(victim(), curve=60)) <= {"few-rows", "upper-bound"}
 
 
 def test_zero_gradients() -> None:
@@ -139,7 +139,7 @@ def test_one_step_that_beats_many() -> None:
 
 def test_weak_suites_and_naive_labels() -> None:
     found = codes(victim(), "fgsm", "bim:steps=5", labels="predicted")
-    assert {"weak-attacks", "predicted-labels", "few-images"} <= set(found)
+    assert {"weak-attacks", "predicted-labels", "few-rows"} <= set(found)
 
 
 @pytest.mark.parametrize("norm", ["l2", pytest.param("l1", marks=pytest.mark.slow)])
