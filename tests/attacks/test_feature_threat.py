@@ -104,6 +104,11 @@ def test_a_file_imports_nothing() -> None:
     told = {**threat(eps=[0.1, 1, 2]).to_dict(), "constraints": [{"name": "os.path:join", "features": ""}]}
     with pytest.raises(SpecError, match="nothing is imported for a file"):
         Said.by_user().else_of(told)
+    # What the user gives again stands for it, and the file's other rules stay.
+    path = "tests.constraints.test_constraints:TcpRules"
+    rules = [{"name": path, "features": "0;1"}, {"name": "fixed", "features": "2"}]
+    found = Said.by_user(constraints=f"{path}:features=(0;1)").else_of({**told, "constraints": rules})
+    assert [type(each).__name__ for each in found.constraints] == ["TcpRules", "Fixed"]
 
 
 @pytest.mark.parametrize(

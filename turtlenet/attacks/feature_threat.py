@@ -13,6 +13,7 @@ from turtlenet import balls, radius
 from turtlenet.attacks.feature_defaults import WHY_BOUNDS, WHY_EPS, Spread, is_table, spread_of
 from turtlenet.balls import Ball, FeatureBall, Rule, Space, is_plain
 from turtlenet.constraints import Constraint, Fall, Fixed, Grow, Integer, OneHot, build, place_of
+from turtlenet.constraints import constraints as registry
 from turtlenet.errors import DataError, SettingError, SpecError
 from turtlenet.features import Features, read
 from turtlenet.typing import Shape
@@ -98,8 +99,10 @@ class Said:
             bounds = tuple(np.asarray(told[name], "float64") for name in ("low", "high"))
             eps = np.asarray(told["eps"], "float64")
             finite = all(np.isfinite(each).all() for each in (*bounds, eps))
-            rules = told["constraints"] if not self.constraints else ()
-            made = [Constraint.from_dict(each) for each in rules]
+            # One of the user's own, which no file may import, is there where the user gives it again.
+            given = {registry.name_of(type(each)) for each in self.constraints}
+            own = [each for each in told["constraints"] if ":" not in str(each["name"]) or each["name"] not in given]
+            made = [Constraint.from_dict(each) for each in own]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, SpecError):
                 raise

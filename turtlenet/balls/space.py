@@ -174,9 +174,13 @@ class Space:
         return kept
 
     def fit(self, values: np.ndarray, like: Tensor) -> np.ndarray:
-        """Values for each feature, (features,), in a shape that fits tensors of inputs, flat or not."""
-        shape = tuple(like.shape[-len(self.shape) :])
-        return values.reshape(self.shape) if shape == self.shape else values
+        """Values for each feature, (features,), in a shape that fits tensors of inputs, however these are folded."""
+        shape: tuple[int, ...] = ()
+        for side in reversed(tuple(like.shape)):
+            if side is None or math.prod(shape) == self.size:
+                break
+            shape = (side, *shape)
+        return values.reshape(shape) if math.prod(shape) == self.size else values
 
     @staticmethod
     def _passes(moving: Sequence[Rule]) -> int:
