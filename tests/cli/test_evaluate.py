@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import finish, listing, start
+from turtlenet.cli import main
+from turtlenet.evaluation.cascade import Cascade
+from turtlenet.evaluation.per_image_results import PerImageResults
 
 TWO = ("--attack", "fgsm", "--attack", "pgd:steps=5", "--curve", "0")
 
@@ -150,14 +153,51 @@ def test_limit_takes_the_first_images_and_0_takes_all(good, cli, away):
         assert read(away / "good-report")["data"]["count"] == count
 
 
-def test_a_killed_evaluation_continues_to_the_same_report(good, shelf, cli, away):
+class Killed(BaseException):
+    """What nothing catches."""
+
+
+@pytest.fixture
+def at_block(monkeypatch):
+    """Blocks of 16 images instead of 4,096, and something that happens after a number of them."""
+
+    def prepare(count, happens) -> None:
+        write, blocks = PerImageResults.write, []
+
+        def counting(self, path, identity):
+            write(self, path, identity)
+            blocks.append(path)
+            if len(blocks) == count:
+                happens()
+
+        monkeypatch.setattr(Cascade, "block_size", lambda self, shape: 16)
+        monkeypatch.setattr(PerImageResults, "write", counting)
+
+    return prepare
+
+
+def killed_here(line, at_block, away) -> None:
+    def kill():
+        raise Killed
+
+    at_block(5, kill)
+    with pytest.raises(Killed):
+        main(list(map(str, line)))
+
+
+def killed_in_a_process(line, at_block, away) -> None:
+    process = start(*line, cwd=away, code=KILL_AT_BLOCK.format(blocks=5))
+    assert finish(process).code == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("killed", [killed_here, pytest.param(killed_in_a_process, marks=pytest.mark.slow)])
+def test_a_killed_evaluation_continues_to_the_same_report(killed, good, shelf, cli, at_block, away):
     (away / "twin.h5").write_bytes((shelf / "good.h5").read_bytes())
     line = (*good, "twin.h5", *TWO)
     cli(*line, "--report", "unbroken")
     (away / "broken").mkdir()
     (away / "broken" / "report.json").write_text("old")
-    process = start(*line, "--report", "broken", cwd=away, code=KILL_AT_BLOCK.format(blocks=5))
-    assert finish(process).code == -signal.SIGKILL
+    killed((*line, "--report", "broken"), at_block, away)
     assert (away / "broken" / "report.json").read_text() == "old"
     assert len(list((away / "broken").glob(".progress-*"))) == 2
     result = cli(*line, "--report", "broken", "--resume")
@@ -180,10 +220,20 @@ def test_a_resumed_evaluation_does_not_attack_again_what_is_known(good, cli, awa
     assert cli(*line, "--resume").code == 0
 
 
-def test_an_interrupt_ends_in_one_line(good, cli, away):
+INTERRUPTED = "turtlenet: interrupted; run the same command with --resume to continue.\n"
+
+
+def test_an_interrupt_ends_in_one_line(good, cli, at_block, away):
+    at_block(1, lambda: signal.raise_signal(signal.SIGINT))
+    result = cli(*good, *TWO, "--report", "report")
+    assert (result.code, result.out, result.err) == (130, "", INTERRUPTED)
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_a_process_in_one_line(good, away):
     code = KILL_AT_BLOCK.format(blocks=1).replace("SIGKILL", "SIGINT")
     result = finish(start(*good, *TWO, "--report", "report", cwd=away, code=code))
     assert result.code == 130
     # TensorFlow was started by the code above, which silences nothing; JAX has nothing to say.
-    assert f"\n{result.err}".endswith("\nturtlenet: interrupted; run the same command with --resume to continue.\n")
+    assert f"\n{result.err}".endswith(f"\n{INTERRUPTED}")
     assert result.out == ""
