@@ -164,7 +164,9 @@ def _prepared(
 def _ready(spec: str | Attack, model: ModelType, victim: Classifier, data: Data, plan: AttackSettings) -> Attack:
     """The attack, with a generator where it needs one."""
     how: dict[str, Any] = {"eps": plan.eps, "norm": plan.norm, "head": plan.head, "seed": plan.seed}
-    return ready(attack_family.build(spec), model, victim, data, **how, tell=plan.tell)
+    made = attack_family.build(spec)
+    made.check_task(victim)
+    return ready(made, model, victim, data, **how, tell=plan.tell)
 
 
 def _others(examples: Any, plan: AttackSettings) -> Any:

@@ -92,6 +92,9 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         raise SettingError(f"Expected access white-box for {asked.describe()}; got {access}.")
     specs = _specs(suites.expand([*chosen.attacks, *plan.attacks]), plan, norm, victims)
     attacks = [attack_family.build(spec) for spec in specs]
+    for victim in victims:
+        for each in attacks:
+            each.check_task(victim)
     prepared = [_by_feature(said, norm, *each, plan, data, reading) for each in zip(taken, victims, strict=True)]
     victims = [victim for victim, _, _ in prepared]
     # Models that take the same inputs share their data.
