@@ -70,6 +70,7 @@ def command(
     how: dict[str, Any] = {"bounds": bounds, "head": head, "precision": precision, "gradient": gradient}
     how |= {"draws": draws, "task": task, "output": output, "attacked": attacked, "size": size}
     victim = as_classifier(model, **how)
+    attacks.build(spec).check_task(victim)
     found = load_data(data, victim)
     part = choose(found, split, [trained_on(model)])
     examples = part.take(limit or None)

@@ -152,7 +152,7 @@ def evaluate_classifier(
         ),
         parts=tally.rows(attacked, counted=not access.beside),
         doubts=access.find_doubts(threatening, mode, besides) + find_doubts(evidence),
-        per_class=class_rows(ledger, robust) if model.question is None else (),
+        per_class=class_rows(ledger, robust) if model.question is None or model.question.single_label else (),
         curve=points,
         curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
         pictures=pictures(cascade, names, model, examples, ledger),

@@ -74,6 +74,7 @@ def attack(
     victim = as_classifier(
         model, bounds=bounds, head=head, precision=precision, gradient=gradient, draws=draws, **usage
     )
+    attack_family.build(spec).check_task(victim)
     data = load_data((x, y), victim)
     how: dict[str, Any] = {"eps": eps, "norm": norm, "head": head, "seed": seed, "tell": tell}
     made = ready(attack_family.build(spec), model, victim, data, **how)

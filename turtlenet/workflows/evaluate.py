@@ -90,6 +90,9 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     if _several_ways(plan.suite, plan.attacks, kind, victims):
         specs = [*specs, _EACH_WAY]
     made = [attack_family.build(spec) for spec in specs]
+    for victim in victims:
+        for each in made:
+            each.check_task(victim)
     found = load_for(data, victims)
     # What a grey-box attacker trains on is not attacked.
     seen = [trained_on(one) for one in given]

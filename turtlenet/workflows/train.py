@@ -105,6 +105,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     tell = aside(plan.tell) if first else _silent
     ball = ball_for(victim, plan.norm, plan.eps)
     attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
+    attack.check_task(victim)
     checkpoint = Path(plan.checkpoint) if plan.checkpoint else None
     with tempfile.TemporaryDirectory() as nowhere:
         files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
