@@ -121,7 +121,7 @@ def evaluate_classifier(
     robust = access.robust(threatening, mode, besides=besides)
     beside = access.robust(threatening, mode, everyone=True, besides=besides)
     return Report(
-        model={**about, "head": model.head},
+        model={**about, "head": model.head, **_class_names(model)},
         data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
         threat={
             "norm": ball.norm,
@@ -164,6 +164,12 @@ def evaluate_classifier(
         },
         perceptibility=visible,
     )
+
+
+def _class_names(model: Classifier) -> dict[str, list[str]]:
+    """What the classes of a task are called that are no labels; nothing for labels."""
+    names = [] if model.question is None else list(model.question.task.class_names(model.question.units))
+    return {"classes": names} if names else {}
 
 
 def _size(ball: Ball, shape: tuple[int, ...]) -> dict[str, Any]:

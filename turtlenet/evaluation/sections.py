@@ -290,29 +290,31 @@ def _pictures(report: Report) -> list[Block]:
         "Left the original, right what the model was shown, between them the change: mid-gray is none, black and "
         "white the largest."
     )
-    cards = [_card(picture, clean(str(report.threat.get("norm")).capitalize())) for picture in report.pictures]
+    norm, names = clean(str(report.threat.get("norm")).capitalize()), report.model.get("classes") or ()
+    cards = [_card(picture, norm, names) for picture in report.pictures]
     return [Text(words if cards else "", views=View.PAGE), Gallery(cards)]
 
 
-def _card(picture: Picture, norm: str) -> Card:
-    place, label, before, after = (
-        picture.index,
-        picture.label,
-        picture.clean_prediction,
-        picture.adversarial_prediction,
+def _card(picture: Picture, norm: str, names: Sequence[str] = ()) -> Card:
+    """A picture; `names` are those of the classes, where these are no labels but ways to be right or wrong."""
+    place, label = picture.index, picture.label
+    before, after = (
+        clean(str(names[each])) if 0 <= each < len(names) else str(each)
+        for each in (picture.clean_prediction, picture.adversarial_prediction)
     )
     was = f"{before}, {percent(picture.clean_confidence)}"
     then = f"{after}, {percent(picture.adversarial_confidence)}"
-    mark, outcome = ("right", "held") if after == label else ("wrong", "fooled")
-    original = f"Original image {place}, label {label}"
+    mark, outcome = ("right", "held") if picture.adversarial_prediction == label else ("wrong", "fooled")
+    image = f"image {place}" if names else f"image {place}, label {label}"
+    original = f"Original {image}"
     change = f"The change made by {picture.attack} to image {place}"
     example = f"Image {place} after {picture.attack}, classified as {after}"
     shots = [
-        Shot(picture.original, original, was, "right" if before == label else "wrong", "original"),
+        Shot(picture.original, original, was, "right" if picture.clean_prediction == label else "wrong", "original"),
         Shot(picture.perturbation, change, f"{norm} {number(picture.distance)}", note="change"),
         Shot(picture.adversarial, example, then, mark, outcome),
     ]
-    return Card(f"{was} → {then}", f"image {place}, label {label}, {clean(picture.attack)}", shots)
+    return Card(f"{was} → {then}", f"{image}, {clean(picture.attack)}", shots)
 
 
 def _provenance(report: Report) -> dict[str, Any]:
