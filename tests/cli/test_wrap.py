@@ -74,7 +74,7 @@ def test_the_recipe_and_what_counts_more(cli, demo_path, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["wrap"], "Missing option '--defence'."),
+        (["wrap"], "Missing option '--defence' or '--normalize'."),
         (["wrap", "--defence", "quantisation"], "Unknown defence 'quantisation'."),
         (["wrap", "--defence", "constant-quantization:levels=1"], "Expected levels >= 2; got 1."),
         (
