@@ -176,14 +176,16 @@ class Cascade:
     ) -> np.ndarray:
         """Runs one attack on one block; gives the images of the block that it broke."""
         naive = self.labels == "predicted"
-        tried = np.ones_like(standing) if naive and self.mode == "table" else standing
-        mine = block.only(tried if self.spared is None else tried & ~self.spared[block.rows])
-        ledger.correct[number, block.rows] = standing
-        began = time.perf_counter()
         attack = self.variant(number)
         ball = attack.own_ball(self.ball, model.input_shape)
-        labels = ledger.clean[mine.rows] if naive else mine.y
         looked = self.searched(number, model)
+        tried = np.ones_like(standing) if naive and self.mode == "table" else standing
+        # A certificate speaks of the threat alone: not of a ball of the attack's own, nor of all that lies beyond.
+        spares = self.spared is not None and looked == self.ball
+        mine = block.only(tried & ~self.spared[block.rows] if spares else tried)  # type: ignore[index]
+        ledger.correct[number, block.rows] = standing
+        began = time.perf_counter()
+        labels = ledger.clean[mine.rows] if naive else mine.y
         outcome, lucky = self.tried(
             attack, model, mine.x, labels, ball=ball, looked=looked, seed=self.seed, index=mine.rows
         )
