@@ -25,7 +25,7 @@ demo: $(VENV)/.done
 CONTRACT := tests/defences/test_contract.py tests/defences/test_quantization.py \
 	tests/attacks/test_contract.py::test_the_budget_holds \
 	tests/backend/test_gradients.py tests/backend/test_loops.py tests/backend/test_same_numbers.py \
-	tests/training/test_augmentation.py tests/training/test_objectives.py \
+	tests/training/data/test_augmentation.py tests/training/objective/test_objectives.py \
 	tests/test_balls.py tests/test_losses.py tests/test_random.py
 
 # What differs from its like in its settings alone, or costs many graphs; `make test-jax` runs these too.

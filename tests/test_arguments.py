@@ -112,7 +112,7 @@ def test_every_argument_of_a_wrong_type_is_one_line(function, model) -> None:
 @pytest.mark.parametrize(
     ("argument", "values"),
     [
-        ("eps", [-1, float("nan"), float("inf"), True, "many", [0.1], {}]),
+        ("eps", [-1, float("nan"), float("inf"), True, "many", [0.1, 0.2], {}]),
         ("norm", ["l7", "", 2, None, ["linf"]]),
         ("bounds", [(1, 0), (0, 0), (0, float("nan")), (0,), "01", 5, (None, None)]),
         ("head", ["soft", None, 1]),

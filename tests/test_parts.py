@@ -134,7 +134,7 @@ def test_what_cannot_be_split_is_one_line(files):
         "test",
         "all",
     )
-    with pytest.raises(DataError, match="got test images only"):
+    with pytest.raises(DataError, match="got test data only"):
         note(test_only)
 
 

@@ -6,7 +6,7 @@ import pytest
 from turtlenet import balls, radius
 from turtlenet.attacks import suites
 from turtlenet.errors import SettingError, SpecError
-from turtlenet.training import recipes
+from turtlenet.training.run import recipes
 
 
 @pytest.fixture

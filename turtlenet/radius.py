@@ -1,7 +1,7 @@
-"""The radius of a ball as a user writes it, what it means on the range of a pixel, and the usual one for an input.
+"""The radius of a ball as a user writes it, what it means on the range of a value, and the usual one for an input.
 
-A radius is a number of input units (`0.3`, `"8/255"`), of gray levels of 255 (`"8px"`), or a share of the pixel range
-in percent (`"3%"`).
+A radius is a number of input units (`0.3`, `"8/255"`), of gray levels of 255 (`"8px"`), or a share of the range of
+values in percent (`"3%"`).
 """
 
 import math
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from turtlenet.errors import SettingError, SpecError
+from turtlenet.input_kind import IMAGE, InputKind, flat_image, kind_of
 from turtlenet.registry import parse_value
 
 __all__ = ["FORMS", "channels", "check_radius", "is_image", "parsed", "resolved", "size_words", "usual"]
@@ -92,39 +93,40 @@ def channels(shape: tuple[int, ...]) -> tuple[str, str]:
         shape: Of an input, without the batch.
 
     Returns:
-        `gray`, `color` or `other`, and what was seen, in words. Vectors count as gray, unless they are as long as a
-        color image of 24x24, 32x32, ...
+        `gray`, `color` or `other`, and what was seen, in words. Vectors and series count as gray, unless a vector is
+        as long as a color image of 24x24, 32x32, ...
     """
-    text = "x".join(map(str, shape))
+    text, inputs = "x".join(map(str, shape)), kind_of(shape).examples
     if len(shape) == 1:
-        side = math.isqrt(shape[0] // 3)
-        if side >= 24 and side % 8 == 0 and 3 * side**2 == shape[0]:
-            return "color", f"flat color images ({side}x{side}x3)"
-        side = math.isqrt(shape[0])
-        flat = side >= 8 and side**2 == shape[0]
-        return "gray", f"flat gray images ({side}x{side})" if flat else f"vectors ({text})"
+        square = flat_image(shape[0])
+        if square is None:
+            return "gray", f"vectors ({text})"
+        side, depth = square
+        kind, size = ("gray", f"{side}x{side}") if depth == 1 else ("color", f"{side}x{side}x{depth}")
+        return kind, f"flat {kind} images ({size})"
     if len(shape) == 2:
-        return "gray", f"gray images ({text})"
+        return "gray", f"{'gray ' if kind_of(shape).pictured else ''}{inputs} ({text})"
     for place, where in ((-1, "channels last"), (0, "channels first")):
         if shape[place] in (1, 3, 4) and (place or len(shape) == 3):
             kind = "gray" if shape[place] == 1 else "color"
-            return kind, f"{kind} images ({text}, {where})"
+            return kind, f"{kind} {inputs} ({text}, {where})"
     return "other", f"inputs of {text}"
 
 
 def is_image(shape: tuple[int, ...]) -> bool:
-    """Whether inputs of a shape are laid out as images: two sides or more, or as long as a square image is."""
+    """Whether inputs of a shape may be laid out as images: two sides or more, or as long as a square image is."""
     sides = tuple(side for side in shape if side != 1)
-    return len(sides) > 1 or (len(sides) == 1 and channels(sides)[1].startswith("flat"))
+    return len(sides) > 1 or (len(sides) == 1 and flat_image(sides[0]) is not None)
 
 
-def size_words(norm: str, share: float | None, levels: float | None) -> str:
-    """What a radius means for a pixel, as `76.5 gray levels of 255, 30 % of the range`; empty where nothing is known.
+def size_words(norm: str, share: float | None, levels: float | None, kind: InputKind = IMAGE) -> str:
+    """What a radius means for a value, as `76.5 gray levels of 255, 30 % of the range`; empty where nothing is known.
 
     Args:
         norm: Name of the norm.
         share: See `Ball.per_pixel`.
         levels: The same in gray levels of 255; None for inputs that are no images.
+        kind: What the inputs are.
     """
     if share is None:
         return ""
@@ -132,7 +134,7 @@ def size_words(norm: str, share: float | None, levels: float | None) -> str:
     if _name(norm) == "l0":
         return f"{percent} of the values"
     gray = f"{levels:.3g} gray level{'' if levels == 1 else 's'} of 255, " if levels is not None else ""
-    how = {"l2": " a pixel in the root mean square", "l1": " a pixel on average"}.get(_name(norm), "")
+    how = {"l2": f" a {kind.value} in the root mean square", "l1": f" a {kind.value} on average"}.get(_name(norm), "")
     return f"{gray}{percent} of the range{how}"
 
 

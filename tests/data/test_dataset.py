@@ -85,8 +85,8 @@ def test_parts_agree_on_the_classes_and_the_shape(fewer):
             dict.fromkeys(["x_train", "y_train", "x_test", "y_test"]),
             "Expected arrays x_train, y_train, x_test and y_test, or x and y, in it; got images.",
         ),
-        ({"x_test": np.zeros((1, 3))}, "Expected images of shape 2; got 3 in it test."),
-        ({"y_test": [0, 1]}, "Expected as many labels as images; got 1 images and 2 labels in it test."),
+        ({"x_test": np.zeros((1, 3))}, "Expected rows of shape 2; got 3 in it test."),
+        ({"y_test": [0, 1]}, "Expected as many labels as rows; got 1 row and 2 labels in it test."),
         ({"y_test": [[0.5, 0.5]]}, "Wrong number of classes: expected label rows of 3; got 2 in it test."),
     ],
 )

@@ -124,7 +124,7 @@ def test_a_bad_index_is_refused(index, words, refusal):
 
 
 def test_lengths_must_agree(refusal):
-    words = "Expected as many labels as images; got 50 images and 49 labels in arrays."
+    words = "Expected as many labels as series; got 50 series and 49 labels in arrays."
     assert refusal(DataError, from_arrays, X, Y[:-1]) == words
 
 
@@ -141,8 +141,8 @@ def test_check_speaks_of_the_whole(monkeypatch, refusal):
     assert "got values from -2 to 9 in arrays" in refusal(DataError, from_arrays(x, np.zeros(10)).check)
     x[7, 2] = np.nan
     examples = from_arrays(x, np.zeros(10))
-    assert "got nan in image 7 of arrays." in refusal(DataError, examples.check)
-    assert "got nan in image 7 of arrays." in refusal(DataError, examples.subset(np.array([7, 8])).check)
+    assert "got nan in row 7 of arrays." in refusal(DataError, examples.check)
+    assert "got nan in row 7 of arrays." in refusal(DataError, examples.subset(np.array([7, 8])).check)
 
 
 def test_check_looks_at_a_view_only():
@@ -161,14 +161,14 @@ def test_check_doubts_labels_that_were_changed(refusal):
     ("x", "y", "settings", "words"),
     [
         (X, Y, {"shape": (4, 5, 1), "name": "sample test"}, "sample test: 50 images 4x5x1, 3 classes, "),
-        (X, Y, {}, "arrays: 50 images 4x5, 3 classes, pixels 0..255 scaled to [0, 1]"),
-        (X > 9, Y, {"bounds": (-1, 1)}, "pixels 0..1 scaled to [-1, 1]"),
-        (X.astype(np.uint16) * 250, Y, {}, "pixels 0..65535 scaled to [0, 1]"),
-        (X.astype(np.uint16), Y, {}, "pixels 0..255 scaled to [0, 1]"),
-        (X > 9, Y, {}, "pixels 0..1 scaled to [0, 1]"),
-        ((X > 9).astype(int), Y, {}, "pixels within [0, 1]"),
-        (np.zeros((1, 4)), [0], {}, "arrays: 1 image 4, 1 class, pixels within [0, 1]"),
-        (np.zeros((2000, 1), "u1"), np.zeros(2000), {}, "arrays: 2,000 images 1, 1 class, pixels within"),
+        (X, Y, {}, "arrays: 50 series 4x5, 3 classes, values 0..255 scaled to [0, 1]"),
+        (X > 9, Y, {"bounds": (-1, 1)}, "values 0..1 scaled to [-1, 1]"),
+        (X.astype(np.uint16) * 250, Y, {}, "values 0..65535 scaled to [0, 1]"),
+        (X.astype(np.uint16), Y, {}, "values 0..255 scaled to [0, 1]"),
+        (X > 9, Y, {}, "values 0..1 scaled to [0, 1]"),
+        ((X > 9).astype(int), Y, {}, "values within [0, 1]"),
+        (np.zeros((1, 4)), [0], {}, "arrays: 1 row of 4 features, 1 class, features within [0, 1]"),
+        (np.zeros((2000, 1), "u1"), np.zeros(2000), {}, "arrays: 2,000 rows of 1 features, 1 class, features within"),
     ],
 )
 def test_describe(x, y, settings, words):

@@ -126,7 +126,7 @@ def test_a_group_is_no_array(tmp_path, refusal):
 
 
 def test_other_suffixes_are_refused(tmp_path, refusal):
-    path = tmp_path / "set.csv"
+    path = tmp_path / "set.mat"
     path.touch()
     said = refusal(DataError, load, path)
     assert said.startswith(f"Expected a .npz, .h5 or .hdf5 file, or a folder; got {path}: this is an empty file")

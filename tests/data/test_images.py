@@ -43,7 +43,7 @@ def test_only_the_images_asked_for_are_decoded(pets, monkeypatch):
     data = load(path, shape=(4, 6, 3))
     asked = []
     decode = images._decode
-    monkeypatch.setattr(images, "_decode", lambda file, shape: asked.append(file.name) or decode(file, shape))
+    monkeypatch.setattr(images, "_decode", lambda file, *how: asked.append(file.name) or decode(file, *how))
     data.whole.batch(np.array([3, 1, 3]))
     assert asked == ["q.PNG", "b.png"]
 
@@ -127,7 +127,7 @@ def test_a_model_of_no_images_is_refused(shape, pets, refusal):
 def test_folders_without_images_are_refused(tmp_path, refusal):
     path = tmp_path / "empty"
     path.mkdir()
-    words = f"Expected .npy arrays, or folders of images by class, in {path}; got neither."
+    words = f"Expected .npy arrays, tables train.* and test.*, or folders of images by class, in {path}; got none."
     assert refusal(DataError, load, path) == words
     (path / "cat").mkdir()
     assert refusal(DataError, load, path).startswith(f"Expected images in the class folders of {path}; got none")

@@ -143,14 +143,14 @@ def test_rounding_beyond_the_bounds_is_clipped():
         (
             [[0.0], [255.0]],
             UNIT,
-            "Expected pixels within [0, 1]; got values from 0 to 255 in it: "
+            "Expected features within [0, 1]; got values from 0 to 255 in it: "
             "pass --bounds 0,255 if the model takes them so, or scale the data.",
         ),
         ([[-1.0], [1.0]], UNIT, "got values from -1 to 1 in it: pass --bounds -1,1 "),
         ([[-3.0], [7.5]], UNIT, "got values from -3 to 7.5 in it: pass --bounds -3,7.5 "),
         ([[0.0], [1.00001]], UNIT, "got values from 0 to 1.00001 in it"),
-        ([[0.5], [np.nan]], UNIT, "Expected finite pixels; got nan in image 1 of it."),
-        ([[-np.inf], [0.5]], UNIT, "Expected finite pixels; got -inf in image 0 of it."),
+        ([[0.5], [np.nan]], UNIT, "Expected finite features; got nan in row 1 of it."),
+        ([[-np.inf], [0.5]], UNIT, "Expected finite features; got -inf in row 0 of it."),
         ([[1e300], [0.5]], UNIT, "got values from 0.5 to 1e+300 in it"),
         (
             [[[0, 0]], [[256, 0]]],
@@ -204,7 +204,7 @@ def test_shapes_that_do_not_fit_are_refused(own, shape, words, refusal):
         (np.array([[None]]), "got object in it."),
         (np.zeros((1, 2), complex), "got complex128 in it."),
         (np.zeros((0, 28, 28)), "Expected at least one image; got an array of shape (0, 28, 28) in it."),
-        (np.zeros((3, 0)), "Expected at least one image; got an array of shape (3, 0) in it."),
+        (np.zeros((3, 0)), "Expected at least one row; got an array of shape (3, 0) in it."),
         (np.zeros(3), "Expected at least one image; got an array of shape (3,) in it."),
         (np.float64(3), "Expected at least one image; got an array of shape () in it."),
         ([[1, 2], [3]], "Expected an array in it; got: "),
@@ -278,4 +278,4 @@ def test_a_source_that_fails_while_read_is_refused(refusal):
             raise OSError("disk\nfell out")
 
     examples = from_arrays(Broken(), [0, 1, 2], name="it")
-    assert refusal(DataError, examples.check) == "Expected images that can be read in it; got: disk fell out."
+    assert refusal(DataError, examples.check) == "Expected rows that can be read in it; got: disk fell out."

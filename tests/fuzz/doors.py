@@ -17,11 +17,11 @@ from turtlenet.detection import FittedDetector
 from turtlenet.detection.fitted import Point, Scores
 from turtlenet.evaluation import load
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.training import recipes
-from turtlenet.training.callbacks import Best
-from turtlenet.training.checkpoint import save_state
-from turtlenet.training.provenance import training_of
-from turtlenet.training.resume import take_up
+from turtlenet.training.run import recipes
+from turtlenet.training.run.callbacks import Best
+from turtlenet.training.run.checkpoint import save_state
+from turtlenet.training.run.provenance import training_of
+from turtlenet.training.run.resume import ResumableRun
 
 __all__ = ["DOORS", "make"]
 
@@ -61,7 +61,7 @@ def _report(path):
 
 
 def _state(path):
-    take_up(path, _trainer(), Best({}), {"identity": {"seed": 0}}, 10, lambda line: None)
+    ResumableRun(_trainer(), Best({}), {"identity": {"seed": 0}}, 10, 1, path).take_up(lambda line: None)
 
 
 def _suite(path):

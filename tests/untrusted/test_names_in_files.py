@@ -15,7 +15,7 @@ from turtlenet.errors import DataError, ModelError, SpecError, TurtlenetError
 from turtlenet.keras_files.load import _made
 from turtlenet.registry import parse_spec
 from turtlenet.training import objectives
-from turtlenet.training.provenance import training_of
+from turtlenet.training.run.provenance import training_of
 
 AROUND = [
     "{}",

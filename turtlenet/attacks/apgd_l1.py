@@ -143,8 +143,7 @@ def _steepest(slope: Tensor, point: Tensor, share: Tensor, ball: Ball) -> Tensor
 
     A pixel at its bound that would leave it is none of them: where few are moved, all could be such.
     """
-    stuck = ops.where(slope > 0, point >= ball.high, point <= ball.low)
-    flat = ops.reshape(ops.where(stuck, ops.zeros_like(slope), slope), (ops.shape(slope)[0], -1))
+    flat = ops.reshape(ops.where(ball.stuck(slope, point), ops.zeros_like(slope), slope), (ops.shape(slope)[0], -1))
     size, magnitude = math.prod(slope.shape[1:]), ops.abs(flat)
     # Rounded down, not up as in the authors' code: from two pixels it must be possible to come to one.
     count = ops.cast(ops.clip(share * size + 1e-3, 1, size), "int32")[:, None]
@@ -163,7 +162,7 @@ def _steepest(slope: Tensor, point: Tensor, share: Tensor, ball: Ball) -> Tensor
 
 def _within(point: Tensor, x: Tensor, radius: Tensor, ball: Ball) -> Tensor:
     # Clipped once more, because sums round.
-    return ball.inside(onto_l1(point, x, radius, ball.low, ball.high))
+    return ball.inside(onto_l1(point, x, radius, *ball.box))
 
 
 def _changed(point: Tensor, x: Tensor) -> Tensor:

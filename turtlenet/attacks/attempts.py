@@ -12,6 +12,7 @@ from turtlenet.attacks.base import Attack
 from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.graph import bound_graph
+from turtlenet.attacks.host_check import confirmed
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.batching import in_batches
@@ -73,7 +74,9 @@ class Attempts:
             if not len(left):
                 break
         for at, result in in_batches(self.model, everything, batch_size, self._end(attack, state)):
-            yield at, AttackResult(*result)
+            aimed = self.target is not None or self.attack.targeted
+            found = AttackResult(*result)
+            yield at, confirmed(found, self.model, self.x[at], self.y[at], self.ball, aimed=aimed)
 
     def _stage(
         self, attack: Iterative, first: int, last: int, state: list[np.ndarray]

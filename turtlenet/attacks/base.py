@@ -15,6 +15,7 @@ from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.goal import Goal, check_target, is_sweep, sweep_size
 from turtlenet.attacks.graph import bound_graph
+from turtlenet.attacks.host_check import confirmed
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -54,7 +55,8 @@ class Attack(abc.ABC):
             any wrong answer counts.
         gradient: How the gradient of a defence is taken: `adaptive`, `naive`, or empty for the classifier's own way.
         norm: The norm of this attack, where it is another than that of the threat it is listed under.
-        eps: The radius of this attack in input units, in place of the threat's; 0 for that. `inf` for no limit.
+        eps: The radius of this attack in input units, in place of the threat's; 0 for that. `inf` for no limit. Where
+            features have radii of their own, so many of those.
 
     Raises:
         SettingError: A setting out of its range.
@@ -80,6 +82,9 @@ class Attack(abc.ABC):
     minimal: ClassVar[bool] = False
     """Whether it looks for the smallest perturbation: it leaves the ball to the base class, and takes from it the
     bounds, the norm, and the radius at which `early_stop` may be content."""
+
+    for_every_task: ClassVar[bool] = True
+    """Whether it asks the model within the graph alone, and so works on every task (see `turtlenet.tasks`)."""
 
     training_settings: ClassVar[Mapping[str, Any]] = {}
     """Settings that replace the defaults when a model is trained with the attack's bare name."""
@@ -169,7 +174,8 @@ class Attack(abc.ABC):
             attempt: Numbers of the attempts, int32 (batch,), or one for all; None makes all attempts in turn.
         """
         work = Batch.all_attempts if attempt is None else self.attempted
-        return bound_graph(self, model, x, y, ball, "run", work, seed, index, target, attempt)()
+        result: AttackResult = bound_graph(self, model, x, y, ball, "run", work, seed, index, target, attempt)()
+        return confirmed(result, model, x, y, ball, aimed=target is not None or self.targeted)
 
     @final
     def craft(
@@ -192,8 +198,8 @@ class Attack(abc.ABC):
             Examples within the ball, float32, shaped like `x`.
         """
         x, y = ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, "int32")
-        batch = Batch(self, model, x, y, ball, key, key, reference=reference)
-        return batch.within(batch.all_attempts().x)
+        batch = Batch(self, model, x, y, ball, key, key, reference=reference).entered()
+        return batch.back(batch.all_attempts().x)
 
     @final
     def check(self, model: Classifier, ball: Ball) -> None:
@@ -207,6 +213,11 @@ class Attack(abc.ABC):
             fit = "norm" if len(self.norms) == 1 else "one of the norms"
             raise SettingError(
                 f"Expected {fit} {', '.join(self.norms)} for {attacks.name_of(type(self))}; got {ball.norm}."
+            )
+        if model.question is not None and not (self.for_every_task and not self.sources(model)):
+            raise SettingError(
+                f"Expected an attack that works on {model.question.describe()}, such as pgd, apgd-ce or square; got "
+                f"{attacks.name_of(type(self))}, which takes single labels and one input."
             )
         for part, _ in self.under(ball.norm).rounds(model.num_classes):
             losses.check_classes(part.judged_by, model.num_classes, targeted=part.target not in ("", "none"))
@@ -242,7 +253,7 @@ class Attack(abc.ABC):
         """Where this attack may move an image of a shape under a threat: there, unless it has a ball of its own."""
         if not (self.norm or self.eps):
             return threat
-        own = balls.get(self.norm or threat.norm, 0.0, (threat.low, threat.high))
+        own = threat.under(self.norm or threat.norm)
         return own.with_eps(min(self.eps or float(threat.eps), own.widest(shape)))
 
     @property

@@ -6,8 +6,9 @@ from keras import ops
 
 from turtlenet import backend, losses, random
 from turtlenet.attacks.context import AttackResult, Context, SearchResult
+from turtlenet.attacks.feature_view import FeatureView
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose, choose_target, is_sweep
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, FeatureBall
 from turtlenet.classifier import Classifier
 from turtlenet.typing import Keys, Labels, State, Tensor
 
@@ -29,6 +30,7 @@ class Batch(NamedTuple):
         attempt: The attempt's number, int32, for each example or for all; None for the only one.
         target: Classes to answer, int32 (batch,), in place of the attack's own choice, or None.
         reference: Logits (batch, classes) that a relative loss moves away from; None takes the model's at `x`.
+        home: The batch in input units, where this one is in the coordinates of a `FeatureBall`; else None.
     """
 
     attack: "Attack"
@@ -41,6 +43,15 @@ class Batch(NamedTuple):
     attempt: Tensor = None
     target: Labels = None
     reference: Tensor = None
+    home: "Batch | None" = None
+
+    def entered(self) -> "Batch":
+        """The batch as its attack sees it: itself, or where features have radii of their own, in units of those."""
+        ball = self.ball
+        if not isinstance(ball, FeatureBall):
+            return self
+        model = FeatureView(self.model, ball, self.x if ball.space.bound else None)
+        return self._replace(model=model, x=ball.encode(self.x), ball=ball.inner, home=self)
 
     def by(self, attack: "Attack") -> "Batch":
         """The same batch under a part of the attack."""
@@ -114,10 +125,19 @@ class Batch(NamedTuple):
     def within(self, candidates: Tensor) -> Tensor:
         """Brings candidates into the ball; what is not finite does not move."""
         finite = ops.where(ops.isfinite(candidates), candidates, self.x)
-        return ops.where(ops.convert_to_tensor(self.ball.eps) > 0, self.ball.project(finite, self.x), self.x)
+        return ops.where(ops.convert_to_tensor(self.ball.eps) > 0, self.ball.land(finite, self.x), self.x)
+
+    def back(self, candidates: Tensor) -> Tensor:
+        """Brings candidates into the ball and into input units."""
+        if self.home is None:
+            return self.within(candidates)
+        return self.home.within(self.home.ball.decode(candidates, self.home.x))  # type: ignore[attr-defined]
 
     def judged(self, result: SearchResult) -> AttackResult:
         """Keeps the promise: within the ball, and the input itself where nothing better was found."""
+        if self.home is not None:
+            # What comes out is what the model itself answers to, in input units.
+            return self.home.judged(result._replace(x=self.back(self.within(result.x)), logits=None))
         x = self.within(result.x)
         clean, logits = self.model(self.x), self.model(x) if result.logits is None else result.logits
         before, after = self.judge(clean, self.x), self.judge(logits, x)

@@ -171,7 +171,7 @@ def _ways(point: Tensor, x: Tensor, gap: Tensor, slope: Tensor, ball: Ball) -> t
     axes = tuple(range(1, len(x.shape)))
     starts, slopes = (ops.concatenate(pair, axis=0) for pair in ((point, x), (slope, slope)))
     gaps = ops.concatenate([-gap, -gap - ops.sum(slope * (x - point), axis=axes)], axis=0)
-    ways = onto_plane(starts, slopes, gaps, norm=ball.norm, low=ball.low, high=ball.high)
+    ways = onto_plane(starts, slopes, gaps, norm=ball.norm, low=ball.box[0], high=ball.box[1])
     count = ops.shape(x)[0]
     return ways[:count], ways[count:]
 

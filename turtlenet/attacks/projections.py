@@ -17,15 +17,15 @@ _MOST_BENDS = 100
 _FEW = 16
 
 
-def onto_l1(point: Tensor, x: Tensor, eps: Tensor, low: float, high: float) -> Tensor:
+def onto_l1(point: Tensor, x: Tensor, eps: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """The nearest point within `eps` of `x` in L1 and within the bounds (Croce & Hein, 2021, proposition 2.1).
 
     Args:
         point: Where from, float32 (batch, ...).
         x: Centers, shaped like it, within the bounds.
         eps: Radius.
-        low: Smallest value of a pixel.
-        high: Largest value of a pixel.
+        low: Smallest value of a pixel, or of each, (values,).
+        high: Largest value of a pixel, likewise.
 
     Returns:
         Points shaped like `x`: no pixel goes further than it wanted to, or than the bounds let it, and all give up
@@ -55,7 +55,7 @@ def onto_l1(point: Tensor, x: Tensor, eps: Tensor, low: float, high: float) -> T
     return x + ops.reshape(ops.sign(wish) * ops.clip(size - share, 0.0, room), ops.shape(x))
 
 
-def onto_plane(x: Tensor, normal: Tensor, gap: Tensor, *, norm: str, low: float, high: float) -> Tensor:
+def onto_plane(x: Tensor, normal: Tensor, gap: Tensor, *, norm: str, low: Tensor, high: Tensor) -> Tensor:
     """The shortest way from `x` to a plane within the bounds (Croce & Hein, 2020b, section 2.2 and appendix A).
 
     Args:
@@ -63,8 +63,8 @@ def onto_plane(x: Tensor, normal: Tensor, gap: Tensor, *, norm: str, low: float,
         normal: The plane's normal, shaped like `x`.
         gap: What the way times the normal has to be, (batch,).
         norm: What to measure the way in: `linf`, `l2` or `l1`.
-        low: Smallest value of a pixel.
-        high: Largest value of a pixel.
+        low: Smallest value of a pixel, or of each, (values,).
+        high: Largest value of a pixel, likewise.
 
     Returns:
         Ways shaped like `x`; as far as the bounds let them where these keep the plane out of reach.

@@ -13,7 +13,7 @@ from turtlenet import backend, losses
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Goal
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import write_whole
@@ -46,6 +46,8 @@ class Universal(Attack):
             SettingError: No file.
             DataError: No perturbation in it, or one of another shape.
         """
+        if not is_plain(ball):
+            raise SettingError(f"Expected one radius and bounds for all features for {self}; got one for each.")
         if not self.file:
             raise SettingError("Expected file=..., a perturbation from fit_universal; got none.")
         shape = _loaded(self.file).delta.shape

@@ -9,6 +9,7 @@ group takes and gives tensors and can be called inside a compiled function as we
     weight_gradients(fn, weights)  loss, extras and the gradients of weights
     wide_gradient(fn)              the same function, whose gradient survives float16
     compiled(fn, variables)        one graph for a whole function, for any batch size
+    elementwise(fn)                one operation of a function that has many, traced once for all graphs
     loop(steps, body, state, until)  a bounded loop that may stop early
     sum_over(count, fn, ...)       gradients of a batch, part by part
     apply_gradients(...)           a step of a Keras optimizer
@@ -38,6 +39,7 @@ __all__ = [
     "compiled",
     "configure",
     "devices",
+    "elementwise",
     "from_first",
     "gather",
     "in_graph",
@@ -65,6 +67,7 @@ if keras.backend.backend() == "tensorflow":
         apply_gradients,
         checkpoint_arrays,
         compiled,
+        elementwise,
         input_gradient,
         input_gradients,
         loop,
@@ -94,6 +97,7 @@ elif keras.backend.backend() == "jax":
         apply_gradients,
         checkpoint_arrays,
         compiled,
+        elementwise,
         input_gradient,
         input_gradients,
         loop,

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from keras import ops
@@ -68,9 +68,53 @@ class Ball(abc.ABC):
         """The same kind of ball with another radius."""
         return dataclasses.replace(self, eps=eps)
 
+    def under(self, norm: str) -> "Ball":
+        """A ball of another norm's name in the same bounds, of radius 0."""
+        return get(norm, 0.0, (self.low, self.high))
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """All but the radius, to tell compiled graphs by."""
+        return type(self), self.low, self.high
+
+    @property
+    def box(self) -> tuple[Tensor, Tensor]:
+        """The bounds: two numbers, or float32 (features,) where each feature of a flat input has its own."""
+        return self.low, self.high
+
     def inside(self, x: Tensor) -> Tensor:
         """Clips pixels, float32 of any shape, to the bounds."""
         return ops.clip(x, self.low, self.high)
+
+    def stuck(self, direction: Tensor, at: Tensor) -> Tensor:
+        """Where a value at its bound would leave it, as booleans.
+
+        Args:
+            direction: Where it would go, float32 (batch, ...).
+            at: Where it is, of the same shape.
+        """
+        return ops.where(direction > 0, at >= self.high, at <= self.low)
+
+    def feasible(self, point: Tensor, x: Tensor) -> Tensor:
+        """The nearest point, at any distance, that an attack may show to the model.
+
+        Args:
+            point: Points within the bounds, float32 (batch, ...).
+            x: The inputs that they come from, of the same shape.
+
+        Returns:
+            Points shaped like `x`: another one only where features have rules of their own.
+        """
+        return point
+
+    def land(self, point: Tensor, x: Tensor) -> Tensor:
+        """What comes out of an attack: `project`, and where features have rules, the point that keeps them too.
+
+        Args:
+            point: Points, float32 (batch, ...).
+            x: Inputs of the same shape, within the bounds.
+        """
+        return self.project(point, x)
 
     def project(self, point: Tensor, x: Tensor) -> Tensor:
         """Brings points into the ball around inputs, and into the bounds.
@@ -138,6 +182,19 @@ class Ball(abc.ABC):
         delta = (point.astype("float64") - x.astype("float64")).reshape(len(x), math.prod(x.shape[1:]))
         measured: np.ndarray = np.linalg.norm(delta, ord=self.order, axis=1)
         return measured
+
+    def in_units(self, x: np.ndarray) -> np.ndarray:
+        """Inputs (n, ...) in the units that the radius is in, on the host: the input's own."""
+        return x
+
+    def holds(self, point: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Whether points keep what features have of their own, on the host, exactly: bool (n,); true of a plain ball.
+
+        Args:
+            point: Points, float32 (n, ...).
+            x: The inputs that they come from, of the same shape.
+        """
+        return np.ones(len(x), bool)
 
     @abc.abstractmethod
     def span(self, size: int) -> float:

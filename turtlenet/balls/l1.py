@@ -44,10 +44,7 @@ class L1(Ball):
     def steepest(self, gradient: Tensor, at: Tensor) -> Tensor:
         slope = flat(gradient)
         # A pixel at its bound that would leave it cannot move: the step goes to those that can.
-        stuck = ops.logical_or(
-            ops.logical_and(flat(at) >= self.high, slope > 0), ops.logical_and(flat(at) <= self.low, slope < 0)
-        )
-        slope = ops.where(stuck, ops.zeros_like(slope), slope)
+        slope = ops.where(self.stuck(slope, flat(at)), ops.zeros_like(slope), slope)
         magnitude = ops.abs(slope)
         count = max(1, int(self.share * magnitude.shape[1]))
         weakest = ops.top_k(magnitude, count)[0][:, -1:]

@@ -7,9 +7,11 @@ from turtlenet.certification.methods import METHODS, VERDICTS, Certifier
 from turtlenet.certification.network import Network, Node, network_of
 from turtlenet.certification.report import Certificate, MethodRow
 from turtlenet.certification.rules import rule
+from turtlenet.certification.smoothing import ABSTAINED, Smoothed, Smoothing
 from turtlenet.certification.steps import Affine, Box, Maximum, Movement, Step
 
 __all__ = [
+    "ABSTAINED",
     "METHODS",
     "VERDICTS",
     "Affine",
@@ -23,6 +25,8 @@ __all__ = [
     "Movement",
     "Network",
     "Node",
+    "Smoothed",
+    "Smoothing",
     "Step",
     "bounds",
     "certify_classifier",

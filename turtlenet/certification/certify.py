@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from turtlenet.balls import Ball
 from turtlenet.bars import Bar
 from turtlenet.certification.methods import BROKEN, CERTIFIED, METHODS, SECONDS, VERDICTS, WRONG, Certifier, Findings
 from turtlenet.certification.report import Certificate, MethodRow
+from turtlenet.certification.smoothed import SmoothedCertifier
+from turtlenet.certification.smoothing import Smoothing
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, OutputError, SpecError, did_you_mean
 from turtlenet.files import write_whole
@@ -47,6 +50,7 @@ def certify_classifier(
     batch_size: int | None = 256,
     progress: Path | None = None,
     resume: bool = False,
+    smoothing: Smoothing | None = None,
 ) -> Certificate:
     """Says of each image whether any point of its ball can be misclassified.
 
@@ -63,6 +67,7 @@ def certify_classifier(
         batch_size: Images in one compiled call by `ibp`; None for as many as fit.
         progress: File that keeps what is known after each block of images.
         resume: Whether to continue from that file.
+        smoothing: Certifies by randomized smoothing in place of bounds, in the norm l2.
 
     Raises:
         DataError: Nothing to certify, or data that do not fit.
@@ -70,17 +75,24 @@ def certify_classifier(
         SettingError: A norm or a radius without certificates.
         SpecError: No such method.
     """
-    if method not in METHODS:
-        raise SpecError(f"Unknown method {method!r}.{did_you_mean(method, METHODS)}")
+    methods = METHODS if smoothing is None else (SmoothedCertifier.method,)
+    method = method if smoothing is None else methods[0]
+    if method not in methods:
+        raise SpecError(f"Unknown method {method!r}.{did_you_mean(method, methods)}")
     if examples.num_classes > model.num_classes:
         raise DataError(
             f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."
         )
     examples.check()
     began, digest = time.perf_counter(), examples.sha256()
-    certifier = Certifier(model, ball, method=method, seconds=seconds, batch_size=batch_size)
+    certifier: Certifier | SmoothedCertifier
+    if smoothing is None:
+        certifier = Certifier(model, ball, method=method, seconds=seconds, batch_size=batch_size)
+    else:
+        certifier = SmoothedCertifier(model, ball, smoothing, seed=seed, batch_size=batch_size)
     place = [ball.norm, float(np.max(ball.eps)), ball.low, ball.high]
-    identity = _identity(about["sha256"], model.head, digest, place, method, seconds, attack, seed)
+    settings = [] if smoothing is None else [dataclasses.asdict(smoothing)]
+    identity = _identity(about["sha256"], model.head, digest, place, method, seconds, attack, seed, *settings)
     found = (_read(progress, identity, len(examples)) if progress and resume else None) or Findings.empty(
         len(examples)
     )
@@ -110,23 +122,28 @@ def certify_classifier(
         certified_accuracy_interval=share_interval(certified),
         attacked_accuracy=share(standing),
         attacked_accuracy_interval=share_interval(standing),
-        methods=_rows(found, method, attack),
+        smoothing=certifier.facts(len(examples)) if isinstance(certifier, SmoothedCertifier) else None,
+        methods=_rows(found, methods[: methods.index(method) + 1], attack),
         verdicts={
             "label": examples.labels.tolist(),
             "clean_prediction": found.clean.tolist(),
             "verdict": [VERDICTS[each] for each in found.verdict],
-            "method": [METHODS[each] if each >= 0 else "" for each in found.method],
-            "margin": [round(float(each), 6) if np.isfinite(each) else None for each in found.margin],
+            "method": [methods[each] if each >= 0 else "" for each in found.method],
+            "margin" if smoothing is None else "radius": [_rounded(each) for each in found.margin],
         },
     )
 
 
 def _run(
-    certifier: Certifier, examples: Examples, found: Findings, attacker: Attacker | None, note: Callable[[], None]
+    certifier: Certifier | SmoothedCertifier,
+    examples: Examples,
+    found: Findings,
+    attacker: Attacker | None,
+    note: Callable[[], None],
 ) -> None:
     """Fills what is known, block by block, from where it stands."""
-    # The solver takes its time for each image: what it found is kept often.
-    size = 8 if certifier.method == "exact" else _BLOCK
+    # The solver, and thousands of draws, take their time for each image: what was found is kept often.
+    size = {"exact": 8, "smoothing": 16}.get(certifier.method, _BLOCK)
     hidden = not (backend.process()[0] == 0 and sys.stderr.isatty())
     with Bar(len(examples), done=found.done, unit="image", hidden=hidden) as bar:
         while found.done < len(examples):
@@ -140,19 +157,23 @@ def _run(
             note()
 
 
-def _rows(found: Findings, method: str, attack: str) -> tuple[MethodRow, ...]:
+def _rows(found: Findings, methods: Sequence[str], attack: str) -> tuple[MethodRow, ...]:
     """What each method settled, in the order in which they were asked."""
     rows = []
-    for number, name in enumerate(METHODS[: METHODS.index(method) + 1]):
+    for number, name in enumerate(methods):
         mine = found.method == number
         certified, broken = ((mine & (found.verdict == verdict)).sum() for verdict in (CERTIFIED, BROKEN))
         upto = (found.verdict == CERTIFIED) & (found.method <= number)
         rows.append(MethodRow(name=name, certified=int(certified), broken=int(broken), accuracy=share(upto)))
     if attack:
         broken = (found.method < 0) & (found.verdict == BROKEN)
-        place = len(rows) - (method == "exact")
+        place = len(rows) - (methods[-1] == "exact")
         rows.insert(place, MethodRow(name=attack, certified=0, broken=int(broken.sum()), accuracy=None))
     return tuple(rows)
+
+
+def _rounded(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None
 
 
 def _identity(*parts: Any) -> str:

@@ -45,16 +45,18 @@ class Network:
         return self.nodes[place - 1].shape if place else self.input_shape
 
 
-def network_of(model: keras.Model) -> Network:
+def network_of(model: keras.Model, *, narrow: bool = False) -> Network:
     """Takes a model apart; the steps read its weights whenever they are called.
 
     Args:
         model: A functional or sequential model of one float32 input and one output, with models in it or without.
+        narrow: Whether layers may compute in less than float32. The bounds are computed in float32 all the same: good
+            to train on, and no certificate.
 
     Raises:
         ModelError: A layer that draws random numbers, that has no rule, or that does not compute in float32.
     """
-    taken = _Taken()
+    taken = _Taken(narrow)
     (source,), (output,) = _ends(model)
     last = taken.walk(model, {id(source): 0})[id(output)]
     if last != len(taken.nodes):
@@ -65,7 +67,8 @@ def network_of(model: keras.Model) -> Network:
 class _Taken:
     """The nodes that were found so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, narrow: bool) -> None:
+        self.narrow = narrow
         self.nodes: list[Node] = []
 
     def add(self, steps: Any, sources: tuple[int, ...], layer: str, shape: Any) -> int:
@@ -86,9 +89,8 @@ class _Taken:
                 found = self.walk(operation, inner)
                 places |= {id(mine): found[id(theirs)] for mine, theirs in zip(node.outputs, outputs, strict=True)}
             else:
-                places[id(node.outputs[0])] = self.add(
-                    _steps(operation, node), sources, operation.name, node.outputs[0].shape
-                )
+                steps = _steps(operation, node, self.narrow)
+                places[id(node.outputs[0])] = self.add(steps, sources, operation.name, node.outputs[0].shape)
         return places
 
 
@@ -111,20 +113,20 @@ def _in_order(model: Any) -> Iterator[Any]:
                 yield node
 
 
-def _steps(operation: Any, node: Any) -> Any:
+def _steps(operation: Any, node: Any, narrow: bool) -> Any:
     if getattr(operation, "stochastic", False):
         raise ModelError(
             f"Expected layers that answer the same each time; {operation.name!r} ({type(operation).__name__}) draws "
             "random numbers, so its bounds would hold for no answer: method=smoothing is for such models."
         )
     for part in (*node.input_tensors, *node.outputs):
-        if str(part.dtype) != "float32":
+        if not narrow and str(part.dtype) != "float32":
             raise ModelError(
                 f"Expected a model that computes in float32 to bound it; {operation.name!r} has {part.dtype}."
             )
     if not isinstance(operation, keras.layers.Layer):
         found = steps_of_operation(operation, _with_arguments(operation, node), len(node.input_tensors))
-    elif operation.compute_dtype != "float32":
+    elif not narrow and operation.compute_dtype != "float32":
         raise ModelError(
             f"Expected a model that computes in float32 to bound it; {operation.name!r} has {operation.compute_dtype}."
         )

@@ -45,7 +45,10 @@ class Certificate(BaseReport):
         methods: What each method settled.
         verdicts: For each image: `label`, `clean_prediction`, `verdict` (`wrong`, `certified`, `broken` or
             `unknown`), `method` (which settled it; empty for an attack) and `margin`, the best lower bound of how far
-            the true logit stays above all others; None where there is none.
+            the true logit stays above all others; None where there is none. By smoothing `radius` in its place, the
+            certified L2 radius, and a prediction of -1 where it abstained.
+        smoothing: `sigma`, `n0`, `n`, `alpha` (failure probability of a certificate), `bound`, `passes` (forward
+            passes of an image) and `expected_failures` (most wrong certificates to expect); None for bounds.
     """
 
     model: dict[str, Any]
@@ -66,6 +69,7 @@ class Certificate(BaseReport):
     attacked_accuracy_interval: Interval
     methods: tuple[MethodRow, ...]
     verdicts: dict[str, list[Any]] = field(default_factory=dict)
+    smoothing: dict[str, Any] | None = None
 
     stem = "certificate"
 

@@ -42,18 +42,23 @@ _IMAGES = (
     Column("by", "method"),
     Column("margin at least", "margin", lambda value: "" if value is None else number(value)),
 )
+_SMOOTHED = (*_IMAGES[:-1], Column("radius", "radius", number, "L2 distance within which the answer stays."))
 
 
 def document(result: Certificate) -> Document:
     """The document of `certificate.md`, of the page and of the terminal."""
     headline, line = _headline(result), bar(result.certified_accuracy, result.attacked_accuracy)
+    attacked = [Number("attacked", result.attacked_accuracy, result.attacked_accuracy_interval)]
+    if result.smoothing:
+        # Nothing was attacked: the other end of the bar is what is right without an attack.
+        attacked, line = [], line.replace("attacked", "without attack")
     facts = [str(result.model.get("name")), _threat(result), f"{result.data['name']}, {result.data['count']:,} images"]
     verdicts = [
         Verdict(
             numbers=[
                 Number("without attack", result.clean_accuracy, result.clean_accuracy_interval),
                 Number("certified", result.certified_accuracy, result.certified_accuracy_interval, big=True),
-                Number("attacked", result.attacked_accuracy, result.attacked_accuracy_interval),
+                *attacked,
             ],
             words=headline,
             scale=(
@@ -74,6 +79,7 @@ def document(result: Certificate) -> Document:
             Text(f"{', '.join(facts)}.", views=View.MARKDOWN),
         ],
     )
+    columns = _SMOOTHED if result.smoothing else _IMAGES
     return Document(
         title="Certified robustness",
         headline=headline,
@@ -82,7 +88,10 @@ def document(result: Certificate) -> Document:
         opening=opening,
         sections=[
             Section("Methods", [Table(_METHODS, result.methods), Text(_left(result))]),
-            Section("Images", [Table(_IMAGES, _rows(result), folded=True, views=View.PAGE)]),
+            Section(
+                "Images",
+                [Table(columns, _rows(result), folded=True, views=View.PAGE)],
+            ),
             Section("Provenance", [Facts(_provenance(result))]),
         ],
     )
@@ -101,10 +110,21 @@ def bar(certified: float, attacked: float) -> str:
 
 def _headline(result: Certificate) -> str:
     certified, attacked = percent(result.certified_accuracy), percent(result.attacked_accuracy)
+    if result.smoothing:
+        alpha = result.smoothing["alpha"]
+        return f"{certified} of the smoothed classifier are certified, each but for a probability of {alpha:g}."
     return f"{certified} are certified; the true robust accuracy is between that and {attacked}."
 
 
 def _left(result: Certificate) -> str:
+    if result.smoothing:
+        how, abstained = result.smoothing, result.verdicts.get("clean_prediction", []).count(-1)
+        return (
+            f"Gaussian noise of sigma {how['sigma']:g}; {how['n0']:,} draws choose a class, {how['n']:,} estimate its "
+            f"probability ({how['bound']}), {how['passes']:,} forward passes an image. It abstained on {abstained:,} "
+            f"images, which count as wrong. At most {number(how['expected_failures'])} wrong certificates are to be "
+            "expected. The certificate is that of the majority over draws, and of no single one."
+        )
     found = Counter(result.verdicts.get("verdict", ()))
     words = f"{found['unknown']:,} images are left open: neither certified nor broken."
     return words if found["unknown"] else "No image is left open: the robust accuracy is known exactly."

@@ -6,38 +6,29 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import (
-    COUNT,
-    data_option,
-    device_options,
-    framework,
-    loading_options,
-    settings_options,
-    speaks,
-)
+from turtlenet.cli.options import framework, limit_option, speaks, workflow_options
 from turtlenet.errors import OutputError
 from turtlenet.settings.train import TrainSettings
 
-_THREAT = ("data", "eps", "norm", "bounds", "head", "precision", "seed")
+_COLUMNS = ("label", "weight", "drop", "classes")
+_TASK = ("task", "output", "attacked", "size")
+_THREAT = (*_COLUMNS, "data", "eps", "norm", "bounds", "head", "precision", "seed", *_TASK)
 
 
 @click.command("train")
 @click.argument("model")
-@data_option
-@settings_options(TrainSettings, but=("precision",))
-@device_options
-@loading_options
+@workflow_options(TrainSettings)
 @click.option("--out", type=click.Path(path_type=Path), help="The hardened model; MODEL-hardened.h5 by default.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for a report of both models on test images.")
-@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most test images there; 0 for all.")
-def command(model: str, out: Path | None, report: Path | None, limit: int, **given: Any) -> None:
+@limit_option("test images there")
+def command(model: str, out: Path | None, report: Path | None, limit: int | None, **given: Any) -> None:
     """Hardens MODEL on the saddle point: each batch is attacked on the current weights, then learned."""
     framework()
     from turtlenet import models
     from turtlenet.files import check_folder
-    from turtlenet.training.recipes import with_recipe
+    from turtlenet.training.run.recipes import with_recipe
     from turtlenet.workflows.evaluate import evaluate
-    from turtlenet.workflows.models import load_model, save_model
+    from turtlenet.workflows.models import load_model, save_model, wrap
     from turtlenet.workflows.train import harden_model
 
     settings = with_recipe(given)
@@ -58,7 +49,13 @@ def command(model: str, out: Path | None, report: Path | None, limit: int, **giv
     click.echo(_summary(run, target))
     if report:
         threat = {key: settings[key] for key in _THREAT if key in settings}
-        result = evaluate([model, kept], limit=limit or None, held_out=True, **threat)
+        first = model
+        if settings.get("normalize") is not None:
+            columns = {key: settings[key] for key in _COLUMNS if key in settings}
+            limits = settings.get("bounds")
+            how = {"data": settings.get("data"), "bounds": limits if isinstance(limits, tuple) else None}
+            first = wrap(model, normalize=settings["normalize"], **how, **columns)
+        result = evaluate([first, kept], limit=limit, held_out=True, **threat)
         if speaks():
             result.save(report)
         click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")
@@ -67,7 +64,8 @@ def command(model: str, out: Path | None, report: Path | None, limit: int, **giv
 def _summary(run: Any, target: Path) -> str:
     if not run.validation:
         return f"saved {target} after {run.steps:,} steps, without validation"
+    words = {"accuracy": "clean", "robust_accuracy": "robust", "certified_accuracy": "certified"}
+    found = ", ".join(f"{word} {run.validation[name]:.3f}" for name, word in words.items() if name in run.validation)
     return (
-        f"saved {target} after {run.steps:,} steps: epoch {run.best_epoch} was best on the validation images, "
-        f"clean {run.validation['accuracy']:.3f}, robust {run.validation['robust_accuracy']:.3f}"
+        f"saved {target} after {run.steps:,} steps: epoch {run.best_epoch} was best on the validation images, {found}"
     )

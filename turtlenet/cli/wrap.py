@@ -1,30 +1,50 @@
 """`turtlenet wrap`: layers around a model, no training."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from turtlenet.cli.options import BOUNDS, framework, loading_options
+from turtlenet.cli.options import Text, framework, loading_options, settings_options
+from turtlenet.settings import text
+from turtlenet.settings.inputs import ColumnSettings
 
 
 @click.command("wrap")
 @click.argument("model")
-@click.option(
-    "--defence", "defences", multiple=True, required=True, help="constant-quantization:levels=4; from the input on."
-)
-@click.option("--bounds", type=BOUNDS, help="Smallest and largest pixel, e.g. 0,255; told from the model.")
+@click.option("--defence", "defences", multiple=True, help="constant-quantization:levels=4; from the input on.")
+@click.option("--bounds", type=Text(text.bounds), help="Smallest and largest pixel, e.g. 0,255; told from the model.")
+@click.option("--normalize", help="imagenet, cifar10, torchvision, mean=...,std=... or data; behind the defences.")
+@click.option("--data", help="Name or path of the data to normalize by: their training part.")
+@settings_options(ColumnSettings)
 @click.option("--out", type=click.Path(path_type=Path), help="The wrapped model; MODEL-defended.h5 by default.")
 @loading_options
-def command(model: str, defences: tuple[str, ...], bounds: tuple[float, float] | None, out: Path | None) -> None:
-    """Puts defences in front of MODEL as they are; most defend little until the model is trained behind them."""
+def command(
+    model: str,
+    defences: tuple[str, ...],
+    bounds: tuple[float, float] | None,
+    normalize: str | None,
+    data: str | None,
+    out: Path | None,
+    **columns: Any,
+) -> None:
+    """Puts defences in front of MODEL as they are; most defend little until the model is trained behind them.
+
+    With --normalize also, or alone, the layer that normalizes inputs as the model was trained on them.
+    """
+    if not defences and normalize is None:
+        raise click.UsageError("Missing option '--defence' or '--normalize'.")
     framework()
     from turtlenet import models
     from turtlenet.workflows.models import save_model, wrap
 
     target = out or Path(model).with_name(f"{Path(model).stem}-defended.h5")
     models.check_writable(target)
-    wrapped = wrap(model, *defences, bounds=bounds)
+    wrapped = wrap(model, *defences, bounds=bounds, normalize=normalize, data=data, **columns)
     source = {"name": Path(model).name, "sha256": models.file_sha256(Path(model))}
     shields = [str(each) for each in models.defences_of(wrapped)]
-    save_model(wrapped, target, provenance={"source": source, "defences": shields})
-    click.echo(f"saved {target}: {' then '.join(shields)}, then {Path(model).name}; it loads after `import turtlenet`")
+    told = {} if normalize is None else {"normalize": normalize}
+    save_model(wrapped, target, provenance={"source": source, "defences": shields, **told})
+    more = [*shields, *(["normalization"] if normalize is not None else [])]
+    loads = "; it loads after `import turtlenet`" if shields else "; plain Keras loads it"
+    click.echo(f"saved {target}: {' then '.join(more)}, then {Path(model).name}{loads}")

@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from turtlenet.data.about import NOTHING, About
+from turtlenet.data.asked import asked_arrays
 from turtlenet.data.examples import Examples
 from turtlenet.errors import DataError
+from turtlenet.tasks import Question
 
 HELD_OUT = 6
 SPLIT_SEED = 0
@@ -30,6 +33,12 @@ class Data:
     test: Examples | None = None
     whole: Examples | None = None
 
+    def within(self, bounds: tuple[float, float]) -> "Data":
+        """The same data for a model of other bounds."""
+        kept = {id(each): each.within(bounds) for each in (self.train, self.test, self.whole) if each is not None}
+        parts = {name: kept.get(id(getattr(self, name))) for name in ("train", "test", "whole")}
+        return Data(self.name, **parts)
+
 
 def assemble(
     arrays: Mapping[str, Any],
@@ -38,20 +47,28 @@ def assemble(
     shape: tuple[int, ...] | None = None,
     num_classes: int | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
+    question: Question | None = None,
+    about: About = NOTHING,
 ) -> Data:
     """Makes a data set of named arrays.
 
     Args:
         arrays: `x_train` and `y_train`, `x_test` and `y_test`, both pairs, or else `x` and `y`, or else `image` and
-            `label`, as published sets of generated images name them.
+            `label`, as published sets of generated images name them. How much examples count in training may stand
+            beside them as `sample_weight_train` or `sample_weight`.
         name: What messages call the data.
         shape: The model's input shape without the batch, or `None`.
         num_classes: How many classes the model tells apart, or `None`.
         bounds: Lowest and highest pixel value of the model.
+        question: What is asked where that is another thing than one class; arrays of several inputs stand under their
+            names, with `_train` and `_test` behind them where there are parts.
+        about: The names of features and classes, where they are known.
 
     Raises:
         DataError: Arrays that are missing or do not fit, or parts that do not fit each other.
     """
+    if question is not None:
+        arrays = asked_arrays(arrays, question, name)
     present = [part for part in ("train", "test") if _has(arrays, f"x_{part}", f"y_{part}", name)]
     if not present and "x" not in arrays and "y" not in arrays and _has(arrays, "image", "label", name):
         arrays = {"x": arrays["image"], "y": arrays["label"]}
@@ -62,11 +79,21 @@ def assemble(
     def examples(part: str) -> Examples:
         suffix, label = (f"_{part}", f"{name} {part}") if part else ("", name)
         x, y = arrays["x" + suffix], arrays["y" + suffix]
-        return Examples(x, y, name=label, shape=shape, num_classes=num_classes, bounds=bounds)
+        found = Examples(
+            x,
+            y,
+            name=label,
+            shape=shape,
+            num_classes=num_classes,
+            bounds=bounds,
+            question=question,
+            about=about,
+        )
+        weights = arrays.get("sample_weight" + suffix)
+        return found if weights is None else found.weighted(weights)
 
     if not present:
-        whole = examples("")
-        return Data(name, *_split(whole), whole)
+        return split_once(examples(""))
     parts = {part: examples(part) for part in present}
     if len(parts) == 2:
         # A part alone may lack the last class: without a model, both parts agree on what they hold together.
@@ -74,6 +101,28 @@ def assemble(
         num_classes = max(part.num_classes for part in parts.values())
         parts = {part: examples(part) for part in present}
     return Data(name, **parts)
+
+
+def split_once(whole: Examples) -> Data:
+    """A data set of one part, which is split once and for all; see `Data.whole`."""
+    return Data(whole.name, *_split(whole), whole)
+
+
+def parted(whole: Examples, counts: Mapping[str, int]) -> Data:
+    """A data set of parts that lie in examples one after the other.
+
+    Args:
+        whole: All examples.
+        counts: How many belong to `train` and to `test`, in their order; one part called `""` is split.
+    """
+    if set(counts) == {""}:
+        return split_once(whole)
+    parts, start = {}, 0
+    for part, count in counts.items():
+        parts[part] = whole.subset(slice(start, start + count))
+        parts[part].name = f"{whole.name} {part}"
+        start += count
+    return Data(whole.name, **parts)
 
 
 def _has(arrays: Mapping[str, Any], x: str, y: str, name: str) -> bool:

@@ -6,14 +6,20 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from turtlenet.balls import is_plain
 from turtlenet.data.fit import Fit
-from turtlenet.radius import is_image, size_words
+from turtlenet.radius import size_words
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import interval
 
 _SLIVER = 0.1
 _DARK = 0.5
 _TINY = 1 / 1000
+_UNITS = {
+    True: "8px means gray levels of 255, 3% a share of the range.",
+    False: "3% means a share of the range.",
+}
+"""How else a radius may be given, for images and for other inputs."""
 
 
 def find_misfits(fit: Fit) -> tuple[Doubt, ...]:
@@ -31,27 +37,29 @@ def guessing(fit: Fit) -> Doubt | None:
     largest, several = int(sizes.argmax()), np.count_nonzero(sizes) > 1
     # Where there are images of one class only, always answering it is no guess.
     guess = float(sizes.max()) / count if several else 1 / fit.num_classes
+    what = f"always answering class {largest}" if several else f"guessing one of {fit.num_classes} classes"
+    if fit.chance is not None:
+        guess, what = fit.chance
     low, high = interval(hits, count)
     if low > guess:
         return None
-    what = f"always answering class {largest}" if several else f"guessing one of {fit.num_classes} classes"
     how = "cannot be told from" if hits / count > guess else "is no better than"
     given = np.unique(fit.predictions)
     constant = f" The model answers class {given[0]} to all of them." if several and len(given) == 1 else ""
     return Doubt(
         code="no-better-than-guessing",
-        finding=f"Clean accuracy {hits / count:.3f} [{low:.3f}, {high:.3f}] on {count:,} images {how} {what}, which "
-        f"gives {guess:.3f}.{constant}",
-        advice="The pixel range, the labels or the order of channels do not fit the model, or it is not trained: give "
-        "the data as it was trained on (--bounds LOW,HIGH; floats if they were standardised) before believing any "
-        "number.",
+        finding=f"Clean accuracy {hits / count:.3f} [{low:.3f}, {high:.3f}] on {fit.inputs.count(count)} {how} "
+        f"{what}, which gives {guess:.3f}.{constant}",
+        advice=f"The {fit.inputs.value} range, the labels or the order of {_parts(fit)} do not fit the model, or it "
+        "is not trained: give the data as it was trained on (--bounds LOW,HIGH; floats if they were standardised, or "
+        "--normalize) before believing any number.",
     )
 
 
 def relabeled(fit: Fit) -> Doubt | None:
     """Answers that fit the labels in another order."""
     count, classes = len(fit.labels), fit.num_classes
-    if count < 5 * classes:
+    if count < 5 * classes or fit.chance is not None:
         return None
     hits = int((fit.labels == fit.predictions).sum())
     table = np.zeros((classes, classes), int)
@@ -62,9 +70,10 @@ def relabeled(fit: Fit) -> Doubt | None:
         return None
     return Doubt(
         code="labels-in-another-order",
-        finding=f"With the labels in another order ({_order(table, theirs)}) {found / count:.3f} of {count:,} images "
-        f"would be right instead of {hits / count:.3f}.",
-        advice="Number the classes as the model was trained on; folders of images are numbered by their sorted names.",
+        finding=f"With the labels in another order ({_order(table, theirs)}) {found / count:.3f} of "
+        f"{fit.inputs.count(count)} would be right instead of {hits / count:.3f}.",
+        advice="Number the classes as the model was trained on (--classes A,B,...); classes that have names are "
+        "numbered by their sorted names.",
     )
 
 
@@ -78,25 +87,31 @@ def _order(table: np.ndarray, theirs: np.ndarray) -> str:
     return ", ".join(f"{ours} as {other}" for ours, other in moved[:4]) + (", ..." if len(moved) > 4 else "")
 
 
-def range_of_pixels(fit: Fit) -> Doubt | None:
-    """Pixels that fill little of the bounds, or one side of them."""
-    span = fit.span
+def _parts(fit: Fit) -> str:
+    return {"image": "channels", "table": "columns"}.get(fit.inputs.name, "features")
+
+
+def range_of_values(fit: Fit) -> Doubt | None:
+    """Values that fill little of the bounds, or one side of them."""
+    span, values, inputs = fit.span, fit.inputs.values, fit.inputs.examples
+    if not is_plain(fit.ball):
+        return None
     low, high = span.bounds
     inside = f"[{span.low:.4g}, {span.high:.4g}] of [{low:g}, {high:g}]"
     ends = f"{math.floor(span.stored_low)},{max(math.ceil(span.stored_high), math.floor(span.stored_low) + 1)}"
     if span.peak is not None and span.peak > 1 and span.stored_high < _DARK * span.peak:
         return Doubt(
             code="integers-far-below-their-peak",
-            finding=f"All {span.dtype} pixels lie within {span.stored_low:g} to {span.stored_high:g}; scaled by their "
-            f"peak of {span.peak:,} they fill only {inside}.",
-            advice=f"Unless the images are that dark, give floats scaled as in training, or --bounds {ends} if the "
-            "model takes the integers as they are.",
+            finding=f"All {span.dtype} {values} lie within {span.stored_low:g} to {span.stored_high:g}; scaled by "
+            f"their peak of {span.peak:,} they fill only {inside}.",
+            advice=f"Unless the {inputs} are that {'dark' if fit.inputs.pictured else 'low'}, give floats scaled as "
+            f"in training, or --bounds {ends} if the model takes the integers as they are.",
         )
     if span.fills < _SLIVER:
         unit = low == 0 <= span.low and 0.5 < span.high <= 1
         return Doubt(
-            code="pixels-fill-a-sliver",
-            finding=f"All pixels lie within {inside}: they fill {100 * span.fills:.2g} % of the range.",
+            code=f"{values}-fill-a-sliver",
+            finding=f"All {values} lie within {inside}: they fill {100 * span.fills:.2g} % of the range.",
             advice=(
                 "Scale the data to the bounds: they look as if they were divided twice."
                 if ends == f"{low:g},{high:g}"
@@ -106,8 +121,8 @@ def range_of_pixels(fit: Fit) -> Doubt | None:
         )
     if low < 0 <= span.low and span.high <= 1 and span.peak is None:
         return Doubt(
-            code="pixels-on-one-side",
-            finding=f"All pixels lie within {inside}: none is below 0.",
+            code=f"{values}-on-one-side",
+            finding=f"All {values} lie within {inside}: none is below 0.",
             advice="Pass --bounds 0,1 if the model takes them so; else bring the data to the bounds, as 2x - 1 does "
             "from [0, 1] to [-1, 1].",
         )
@@ -115,26 +130,28 @@ def range_of_pixels(fit: Fit) -> Doubt | None:
 
 
 def other_reading(fit: Fit) -> Doubt | None:
-    """Another reading of the same pixels, in which the model is right."""
+    """Another reading of the same values, in which the model is right."""
     found = fit.reading
     if found is None:
         return None
     return Doubt(
         code="another-reading-fits",
-        finding=f"With the pixels {found.how}, {found.accuracy:.3f} of {found.count} images are right instead of "
-        f"{found.clean:.3f}.",
+        finding=f"With the {fit.inputs.values} {found.how}, {found.accuracy:.3f} of {found.count} "
+        f"{fit.inputs.examples} are right instead of {found.clean:.3f}.",
         advice=f"The data are not as the model was trained on: {found.mend}.",
     )
 
 
 def radius(fit: Fit) -> Doubt | None:
-    """A radius that is nothing, or everything, on the range of the pixels."""
+    """A radius that is nothing, or everything, on the range of the values."""
     ball = fit.ball
+    if not is_plain(ball):
+        return None
     eps, share = float(ball.eps), ball.per_pixel(fit.shape)
-    image = is_image(fit.shape)
+    kind, image = fit.inputs, fit.inputs.pictured
     level = (ball.high - ball.low) / 255
-    words = size_words(ball.norm, share, 255 * share if image else None)
-    what = f"eps {eps:g} in {ball.norm} on pixels in [{ball.low:g}, {ball.high:g}]"
+    words = size_words(ball.norm, share, 255 * share if image else None, kind)
+    what = f"eps {eps:g} in {ball.norm} on {kind.values} in [{ball.low:g}, {ball.high:g}]"
     tiny = eps < 1 if ball.norm == "l0" else share < _TINY or (image and eps < level * (1 - 1e-6))
     if tiny:
         meant = f"{eps * (ball.high - ball.low):g}" if ball.high - ball.low > 1 and eps > 0 else ""
@@ -142,15 +159,16 @@ def radius(fit: Fit) -> Doubt | None:
             code="tiny-radius",
             finding=f"The radius is next to nothing: {what} is {words}.",
             advice="eps is in input units: "
-            + (f"if it was meant for pixels in [0, 1], pass {meant}; " if meant and ball.norm != "l0" else "")
-            + "8px means gray levels of 255, 3% a share of the range.",
+            + (f"if it was meant for {kind.values} in [0, 1], pass {meant}; " if meant and ball.norm != "l0" else "")
+            + _UNITS[image],
         )
     if (ball.norm == "linf" and share >= 0.5) or share > 1:
         return Doubt(
             code="vast-radius",
-            finding=f"The radius holds images of every class: {what} is {words}, enough to turn any image gray.",
-            advice="eps is in input units, of the same range as the pixels: 8px means gray levels of 255, 3% a share "
-            "of the range. No model can be robust at this radius.",
+            finding=f"The radius holds {kind.examples} of every class: {what} is {words}"
+            + (", enough to turn any image gray." if image else "."),
+            advice=f"eps is in input units, of the same range as the {kind.values}: {_UNITS[image]} No model can be "
+            "robust at this radius.",
         )
     return None
 
@@ -158,7 +176,7 @@ def radius(fit: Fit) -> Doubt | None:
 FIT_CHECKS: dict[str, Callable[[Fit], Doubt | None]] = {
     "accuracy against guessing": guessing,
     "order of the labels": relabeled,
-    "range of the pixels": range_of_pixels,
-    "other readings of the pixels": other_reading,
+    "range of the values": range_of_values,
+    "other readings of the data": other_reading,
     "size of the radius": radius,
 }

@@ -12,6 +12,7 @@ from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.data.examples import Span
+from turtlenet.input_kind import IMAGE, InputKind, kind_of
 from turtlenet.reports.statistics import interval
 
 _Way = tuple[str, str, Callable[[np.ndarray], np.ndarray]]
@@ -56,6 +57,8 @@ class Fit:
         ball: The threat.
         shape: Of an input, without the batch.
         reading: A better one, if one was found.
+        chance: The share of examples for which one constant answer is right, and which; None where classes tell.
+        kind: What an input is; None where nothing but the shape tells.
     """
 
     labels: np.ndarray
@@ -65,6 +68,13 @@ class Fit:
     ball: Ball
     shape: tuple[int, ...]
     reading: Reading | None = None
+    chance: tuple[float, str] | None = None
+    kind: InputKind | None = None
+
+    @property
+    def inputs(self) -> InputKind:
+        """What an input is, and the words for it."""
+        return self.kind or kind_of(self.shape)
 
 
 def fit_of(
@@ -90,28 +100,33 @@ def fit_of(
     """
     count = min(_MOST, max(32, _VALUES // math.prod(model.input_shape)))
     x, y = examples.batch(slice(count))
+    classes = model.classes(y)
     if labels is None or predictions is None:
-        labels, predictions = y, answers(model, x, batch_size)
+        labels, predictions = classes, answers(model, x, batch_size, y)
     shape = model.input_shape
-    hits = int((predictions[: len(y)] == y).sum())
+    hits = int((predictions[: len(y)] == classes).sum())
     found = None
     # Several processes would have to go through the same images together.
     if hits < _GOOD * len(y) and backend.process()[1] == 1:
-        found = _better(model, x, y, hits, batch_size)
-    return Fit(labels, predictions, model.num_classes, examples.span(), ball, shape, found)
+        found = _better(model, x, y, hits, batch_size, examples.kind)
+    chance = None if model.question is None else model.question.chance(examples.labels)
+    return Fit(labels, predictions, model.num_classes, examples.span(), ball, shape, found, chance, examples.kind)
 
 
-def answers(model: Classifier, x: np.ndarray, batch_size: int | None = 256) -> np.ndarray:
-    """The model's answers to images in memory, int (n,)."""
-    found: np.ndarray = predict(model, x, batch_size).argmax(axis=1)
+def answers(model: Classifier, x: np.ndarray, batch_size: int | None = 256, y: np.ndarray | None = None) -> np.ndarray:
+    """The model's answers to images in memory, int (n,), of which a model with a question needs the labels."""
+    found: np.ndarray = predict(model, x, batch_size, y).argmax(axis=1)
     return found
 
 
-def _better(model: Classifier, x: np.ndarray, y: np.ndarray, hits: int, batch_size: int | None) -> Reading | None:
-    """The readings in which clearly more images are right; None if there is none."""
+def _better(
+    model: Classifier, x: np.ndarray, y: np.ndarray, hits: int, batch_size: int | None, kind: InputKind
+) -> Reading | None:
+    """The readings in which clearly more examples are right; None if there is none."""
+    right = model.classes(y)
     tried = [
-        (int((answers(model, np.ascontiguousarray(read(x), "float32"), batch_size) == y).sum()), how, mend)
-        for how, mend, read in _readings(x, model.bounds)
+        (int((answers(model, np.ascontiguousarray(read(x), "float32"), batch_size, y) == right).sum()), how, mend)
+        for how, mend, read in _readings(x, model.bounds, kind)
     ]
     best = max((found for found, _, _ in tried), default=0)
     if best < _MEANT * len(y) or interval(best, len(y))[0] <= interval(hits, len(y))[1]:
@@ -121,8 +136,8 @@ def _better(model: Classifier, x: np.ndarray, y: np.ndarray, hits: int, batch_si
     return Reading(", or ".join(hows), "; or ".join(mends), best / len(y), hits / len(y), len(y))
 
 
-def _readings(x: np.ndarray, bounds: tuple[float, float]) -> Iterator[_Way]:
-    """What was done, what to do about it, and how it is done to images (n, ...) within the bounds."""
+def _readings(x: np.ndarray, bounds: tuple[float, float], kind: InputKind = IMAGE) -> Iterator[_Way]:
+    """What was done, what to do about it, and how it is done to inputs (n, ...) within the bounds."""
     low, high = bounds
     first, last = float(x.min()), float(x.max())
     if first >= 0 and 0.5 < last <= 1 < high:
@@ -146,16 +161,17 @@ def _readings(x: np.ndarray, bounds: tuple[float, float]) -> Iterator[_Way]:
     for name, below, above in (("0,1", 0, 1), ("0,255", 0, 255), ("-1,1", -1, 1)):
         if bounds != (below, above):
             how = f"within [{below}, {above}]"
-            yield how, f"pass --bounds {name}, with floats {how} or gray levels as uint8", within(below, above)
-    place = _channel_axis(x.shape[1:])
+            levels = " or gray levels as uint8" if kind.pictured else ""
+            yield how, f"pass --bounds {name}, with floats {how}{levels}", within(below, above)
+    place = _channel_axis(x.shape[1:]) if kind.pictured else x.ndim - 1
     axes = tuple(axis for axis in range(x.ndim) if axis != place)
     mean, deviation = x.mean(axis=axes, keepdims=True), x.std(axis=axes, keepdims=True)
     yield _floats(
         x,
-        "standardised, each channel less its mean and over its deviation",
+        f"standardised, each {'channel' if kind.pictured else kind.value} less its mean and over its deviation",
         lambda z: (z - mean) / np.maximum(deviation, 1e-6 * (high - low)),
     )
-    if place is None or x.ndim != 4:
+    if place is None or x.ndim != 4 or not kind.pictured:
         return
     yield "inverted, dark for bright", "give the images so: highest + lowest - x", lambda z: high + low - z
     rows, columns = (axis for axis in range(1, 4) if axis != place)

@@ -1,10 +1,10 @@
 """Folders of images, one folder a class, decoded only when they are asked for."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -18,56 +18,72 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
-class ImageFiles:
-    """Image files as one uint8 array `(N, height, width[, channels])`; a slice decodes only its own files.
+class EncodedImages:
+    """Encoded images as one uint8 array `(N, height, width[, channels])`; a slice decodes only its own images.
 
     Args:
-        files: The image files, at least one.
+        opened: Gives the file of an image by its number: a path, or an open stream.
+        count: How many images there are, at least one.
         shape: Shape to bring every image to, `(height, width)` for gray or `(height, width, channels)` with 1, 3 or 4
             channels. Sizes are changed with bilinear filtering. `None`, and a flat shape, keep those of the first
-            file.
+            image.
+        name: What messages call the images.
 
     Raises:
-        DataError: A shape that no image has, or a first file that is no image.
+        DataError: A shape that no image has, or a first image that is none.
     """
 
     dtype = np.dtype(np.uint8)
     pictures = True
     """Whether these are gray levels for certain, whatever their values."""
 
-    def __init__(self, files: list[Path], shape: tuple[int, ...] | None):
+    def __init__(self, opened: Callable[[int], Any], count: int, shape: tuple[int, ...] | None, name: str):
+        self._opened, self._name = opened, name
         if shape is None or len(shape) == 1:
-            shape = _decode(files[0], None).shape
+            shape = self._decoded(0, None).shape
         if len(shape) not in (2, 3) or (shape[2:] or (1,))[0] not in MODES:
             raise DataError(
-                "Expected a model of images, height x width or height x width x channels (1, 3 or 4), for a folder of "
-                f"images; got {size_text(shape)}."
+                "Expected a model of images, height x width or height x width x channels (1, 3 or 4), for "
+                f"{name}; got {size_text(shape)}."
             )
-        self._files = files
-        self.shape = (len(files), *shape)
+        self.shape = (count, *shape)
 
     def __len__(self) -> int:
-        return len(self._files)
+        return self.shape[0]
 
     def __getitem__(self, index: slice | np.ndarray) -> np.ndarray:
-        out = np.empty(
-            (len(range(len(self))[index]) if isinstance(index, slice) else len(index), *self.shape[1:]), "u1"
-        )
-        files = self._files[index] if isinstance(index, slice) else [self._files[position] for position in index]
-        for row, file in enumerate(files):
-            out[row] = _decode(file, self.shape[1:])
+        places = np.arange(len(self))[index]
+        out = np.empty((len(places), *self.shape[1:]), "u1")
+        for row, place in enumerate(places):
+            out[row] = self._decoded(int(place), self.shape[1:])
         return out
+
+    def _decoded(self, place: int, shape: tuple[int, ...] | None) -> np.ndarray:
+        file = self._opened(place)
+        return _decode(file, shape, str(file) if isinstance(file, Path) else f"image {place} of {self._name}")
+
+
+class ImageFiles(EncodedImages):
+    """Image files as one array, see `EncodedImages`.
+
+    Args:
+        files: The image files, at least one.
+        shape: Shape to bring every image to.
+    """
+
+    def __init__(self, files: list[Path], shape: tuple[int, ...] | None):
+        super().__init__(files.__getitem__, len(files), shape, "a folder of images")
 
 
 def read_image_folder(
-    path: Path, shape: tuple[int, ...] | None, num_classes: int | None
-) -> tuple[dict[str, Any], int] | None:
+    path: Path, shape: tuple[int, ...] | None, num_classes: int | None, known: Sequence[str] = ()
+) -> tuple[dict[str, Any], tuple[str, ...]] | None:
     """The images of `path/<class>/*` or of `path/train/<class>/*` and `path/test/<class>/*`.
 
-    Classes are numbered in the order of their sorted names, over both parts together.
+    Classes are numbered in the order of their sorted names, over both parts together, or in that of `known` names.
 
     Returns:
-        Arrays by name, as `assemble` takes them, and the number of classes; `None` if `path` holds no such folders.
+        Arrays by name, as `assemble` takes them, and the names of the classes; `None` if `path` holds no such folders.
 
     Raises:
         DataError: Another number of class folders than `num_classes`, or folders without images.
@@ -76,6 +92,11 @@ def read_image_folder(
     classes = sorted({folder.name for part in parts.values() for folder in _folders(part)})
     if not classes:
         return None
+    if known:
+        strange = next((name for name in classes if name not in known), None)
+        if strange is not None:
+            raise DataError(f"Expected folders of the classes {', '.join(known)[:80]} in {path}; got {strange}.")
+        classes = list(known)
     if num_classes not in (None, len(classes)):
         raise DataError(
             f"Wrong number of classes: expected {num_classes} class folders in {path}; got {len(classes)}, "
@@ -95,7 +116,7 @@ def read_image_folder(
             )
         arrays["x" + suffix] = ImageFiles([file for file, _ in found], shape)
         arrays["y" + suffix] = np.array([label for _, label in found], np.int32)
-    return arrays, len(classes)
+    return arrays, tuple(classes)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -115,8 +136,8 @@ def _no_bomb(module: Any) -> Iterator[None]:
         yield
 
 
-def _decode(file: Path, shape: tuple[int, ...] | None) -> np.ndarray:
-    """One image as uint8 of this shape, or of its own in gray or RGB."""
+def _decode(file: Path | IO[bytes], shape: tuple[int, ...] | None, name: str) -> np.ndarray:
+    """One image as uint8 of this shape, or of its own in gray or RGB; messages call it by its name."""
     try:
         from PIL import Image
     except ImportError:
@@ -137,4 +158,4 @@ def _decode(file: Path, shape: tuple[int, ...] | None) -> np.ndarray:
                 image = image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
             return np.asarray(image).reshape(shape)
     except Exception as error:  # A damaged image fails in as many ways as there are formats.
-        raise DataError(f"Expected an image in {file}; got: {one_line(error)}.") from None
+        raise DataError(f"Expected an image in {name}; got: {one_line(error)}.") from None

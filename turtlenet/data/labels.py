@@ -1,18 +1,17 @@
 """Labels in any usual form, as the int32 classes they mean."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from turtlenet.data.pixels import as_array_like, one_line
 from turtlenet.errors import DataError, SettingError
+from turtlenet.tasks import Question
 
 BLOCK_ROWS = 2**16
 ROW_SUM_TOLERANCE = 1e-3
-MULTI_LABEL = (
-    "multi-label data, of which several may be true at once, are not served yet; where each label is a question of "
-    "its own, give one label at a time, y[:, k], with a model of that output alone and head=sigmoid"
-)
+MULTI_LABEL = "pass --task multi-label (task='multi-label') where several may be true at once"
 """What is said of labels that are no classes, and what to do."""
 
 
@@ -48,6 +47,86 @@ def read_labels(y: Any, *, name: str, num_classes: int | None = None) -> tuple[n
         return _from_numbers(np.asarray(y[:]).reshape(-1), name, num_classes)
     except (OSError, RuntimeError, EOFError, MemoryError) as error:
         raise DataError(f"Expected labels that can be read in {name}; got: {one_line(error)}.") from None
+
+
+def read_rows(y: Any, question: Question, *, name: str) -> np.ndarray:
+    """Reads what goes beside each example of a question into memory: the inputs that are held, and the true answer.
+
+    Args:
+        y: True answers (N, ...), or a pair of the held inputs, float32 (N, size), and those; whole rows as they are.
+        question: What is asked.
+        name: What messages call the data.
+
+    Returns:
+        float32 (N, width).
+
+    Raises:
+        DataError: Answers that cannot be read or do not fit the task, or a different number of held inputs.
+    """
+    held, answers = y if isinstance(y, tuple) else (None, y)
+    answers = as_array_like(answers, name)
+    if answers.dtype.kind not in "buif" or len(answers.shape) not in (1, 2) or 0 in answers.shape:
+        raise DataError(
+            f"Expected true answers as numbers (N,) or (N, k) for {question.describe()}; got {answers.dtype} of shape "
+            f"{tuple(answers.shape)} in {name}."
+        )
+    try:
+        answers = np.asarray(answers[:])
+    except (OSError, RuntimeError, EOFError, MemoryError) as error:
+        raise DataError(f"Expected labels that can be read in {name}; got: {one_line(error)}.") from None
+    if not question.held:
+        return question.task.read(answers, question.units, name)
+    if held is None and answers.ndim == 2 and answers.shape[1] == question.width:
+        return answers.astype("float32")
+    if held is None:
+        names = ", ".join(each.name for each in (*question.moving, *question.held))
+        raise DataError(f"Expected the inputs {names} by their names in {name}; got one array.")
+    answers = question.task.read(answers, question.units, name)
+    if len(held) != len(answers):
+        raise DataError(f"Expected as many labels as inputs; got {len(answers):,} and {len(held):,} in {name}.")
+    return np.concatenate([held, answers], axis=1)
+
+
+def numbered_classes(
+    y: np.ndarray, *, name: str, num_classes: int | None, classes: Sequence[str] = ()
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers classes that are given by name: in the order of `classes`, or of their sorted names.
+
+    Args:
+        y: Names, text `(N,)`.
+        name: What messages call the data.
+        num_classes: How many classes the model tells apart; None for as many as there are names.
+        classes: The names of the model's classes in their order, where they are known.
+
+    Returns:
+        The classes, int32 `(N,)`, and their names.
+
+    Raises:
+        DataError: A name that is none of the classes, or another number of names than the model has classes.
+    """
+    names = np.asarray(y).astype(str)
+    known = tuple(map(str, classes)) or tuple(map(str, np.unique(names)))
+    listed = ", ".join(each[:40] for each in known[:6]) + (", ..." if len(known) > 6 else "")
+    if num_classes not in (None, len(known)):
+        more = "" if classes else ": name all of them in the order of the model's outputs (--classes A,B,...)"
+        raise DataError(
+            f"Wrong number of classes: expected {num_classes}; got {len(known)} names of classes in {name} "
+            f"({listed}){more}."
+        )
+    number = {each: place for place, each in enumerate(known)}
+    other = np.flatnonzero(~np.isin(names, known))
+    if len(other):
+        raise DataError(f"Expected labels of {listed}; got {str(names[other[0]])!r} at example {other[0]} of {name}.")
+    return np.array([number[each] for each in names], np.int32), known
+
+
+def is_text(y: Any) -> bool:
+    """Whether labels are names of classes."""
+    dtype = getattr(y, "dtype", None)
+    kind = getattr(dtype, "kind", "")
+    return kind in ("U", "S", "T") or (
+        kind == "O" and len(y) > 0 and all(isinstance(each, str) for each in np.asarray(y).reshape(-1))
+    )
 
 
 def _from_numbers(values: np.ndarray, name: str, num_classes: int | None) -> tuple[np.ndarray, int]:

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from turtlenet.data.arrow import is_dataset
 from turtlenet.data.files import read_arrays
 from turtlenet.data.pixels import one_line
+from turtlenet.data.tables import is_frame
 from turtlenet.errors import DataError, TurtlenetError
 from turtlenet.registry import Registry
 
@@ -66,8 +68,8 @@ def cifar100(label_mode: str = "fine") -> Any:
     return _from_keras("cifar100", label_mode=label_mode)
 
 
-def read_named(spec: str) -> dict[str, Any]:
-    """The arrays that a name, `name:key=value` or `package.module:function` stands for.
+def read_named(spec: str) -> Any:
+    """The arrays that a name, `name:key=value` or `package.module:function` stands for, or the table as it came.
 
     Raises:
         SpecError: Nothing answers to the name.
@@ -79,6 +81,8 @@ def read_named(spec: str) -> dict[str, Any]:
         raise
     except (Exception, SystemExit) as error:  # Anybody's code; the traceback stays in the chain.
         raise DataError(f"Expected data set {spec!r} to give arrays; it raised {_named(error)}.") from error
+    if is_frame(made) or is_dataset(made):
+        return made
     if isinstance(made, Mapping):
         return dict(made)
     if isinstance(made, tuple) and len(made) == 2 and hasattr(made[0], "shape"):

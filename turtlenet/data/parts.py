@@ -20,6 +20,7 @@ TRAINED_ON = "trained_on"
 """The key of a file's provenance."""
 
 _FIRST = 256
+_NAMES = ("classes", "features")
 _Model: TypeAlias = str | PathLike[str] | keras.Model | Classifier
 _Note: TypeAlias = Mapping[str, Any]
 _known: "weakref.WeakKeyDictionary[keras.Model, list[dict[str, Any]]]" = weakref.WeakKeyDictionary()
@@ -118,7 +119,7 @@ def note(data: Data) -> dict[str, Any]:
     """
     train = data.train
     if train is None:
-        raise DataError(f"Expected training images in {data.name}; got test images only.")
+        raise DataError(f"Expected training data in {data.name}; got test data only.")
     made = data.whole is not None and data.test is not None and data.test is not train
     first = train.take(_FIRST)
     return {
@@ -127,6 +128,8 @@ def note(data: Data) -> dict[str, Any]:
         "held_out": len(data.test) if made and data.test is not None else 0,
         "first": len(first),
         "first_sha256": first.sha256(),
+        **({"classes": list(train.about.classes)} if train.about.classes else {}),
+        **({"features": list(train.about.names)} if train.about.names else {}),
     }
 
 
@@ -152,10 +155,14 @@ def trained_on(model: _Model) -> list[dict[str, Any]]:
     entries = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
     kinds = {"data": str, "count": int, "held_out": int, "first": int, "first_sha256": str}
     return [
-        {name: each[name] for name in kinds}
+        {name: each[name] for name in kinds} | {name: each[name] for name in _NAMES if _are_names(each.get(name))}
         for each in entries
         if all(type(each.get(name)) is kind for name, kind in kinds.items()) and 0 < each["first"] <= each["count"]
     ]
+
+
+def _are_names(found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(name, str) for name in found) and len(set(found)) == len(found)
 
 
 def saw(notes: Sequence[_Note], part: Part, data: Data) -> bool:

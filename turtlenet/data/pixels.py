@@ -1,7 +1,8 @@
 """Images in whatever keeps them, read in slices as float32 within the model's bounds."""
 
+import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from turtlenet.data.integers import Whole, decided, peak_of
 from turtlenet.errors import DataError, SettingError
+from turtlenet.input_kind import InputKind, kind_of
 
 BLOCK_BYTES = 32 * 2**20
 # HDF5 selects scattered rows in time quadratic in their number: 10,000 at once take 2 s, in groups of 512 some 80 ms.
@@ -31,23 +33,39 @@ class Pixels:
         name: What messages call the data.
         shape: The model's input shape without the batch; `None` keeps the images' own.
         bounds: Lowest and highest pixel value of the model.
+        kind: What an input is, for messages; None tells it from the shape.
+        names: Those of the values of an input, for messages, where they have any.
 
     Raises:
         DataError: No images, a type that holds no pixels, or images that do not fit `shape`.
         SettingError: Bounds that are not two finite numbers, the lower first.
     """
 
-    def __init__(self, x: Any, *, name: str, shape: tuple[int, ...] | None, bounds: tuple[float, float]):
-        self.name = name
+    def __init__(
+        self,
+        x: Any,
+        *,
+        name: str,
+        shape: tuple[int, ...] | None,
+        bounds: tuple[float, float],
+        kind: InputKind | None = None,
+        names: Sequence[str] = (),
+    ):
+        self.name, self.names = name, tuple(names)
         self.bounds = _checked_bounds(bounds)
         self._x = as_array_like(x, name)
         self.dtype = np.dtype(self._x.dtype)
-        if self.dtype.kind not in "buif":
-            raise DataError(f"Expected pixels that are integers, floats or booleans; got {self.dtype} in {name}.")
         own = tuple(int(side) for side in self._x.shape[1:])
+        self.kind = kind or kind_of(own if shape is None else shape)
+        if self.dtype.kind not in "buif":
+            raise DataError(
+                f"Expected {self.kind.values} that are integers, floats or booleans; got {self.dtype} in {name}."
+            )
         if not own or len(self._x) == 0 or 0 in own:
-            raise DataError(f"Expected at least one image; got an array of shape {tuple(self._x.shape)} in {name}.")
-        self.shape = own if shape is None else _fitted(own, tuple(shape), name)
+            raise DataError(
+                f"Expected at least one {self.kind.example}; got an array of shape {tuple(self._x.shape)} in {name}."
+            )
+        self.shape = own if shape is None else _fitted(own, tuple(shape), name, self.kind)
         # Laid out as the images are stored, or as the model takes them: whichever says more.
         self._layout = max(own, self.shape, key=lambda shape: sum(side != 1 for side in shape))
 
@@ -76,6 +94,13 @@ class Pixels:
             if decided(self.dtype, widest, self.bounds, self._layout):
                 break
         return peak_of(self.dtype, widest, self.bounds, self._layout, self.name)
+
+    def within(self, bounds: tuple[float, float]) -> "Pixels":
+        """The same images within other bounds."""
+        other = copy.copy(self)
+        other.bounds = _checked_bounds(bounds)
+        vars(other).pop("peak", None)
+        return other
 
     def blocks(self, count: int) -> Iterator[slice]:
         """Slices of `range(count)`, each about 32 MB of pixels."""
@@ -131,7 +156,8 @@ class Pixels:
             bad = ~np.isfinite(raw.reshape(len(raw), -1))
             row = int(np.flatnonzero(bad.any(axis=1))[0])
             value = raw.reshape(len(raw), -1)[row][bad[row]][0]
-            raise DataError(f"Expected finite pixels; got {value} in image {positions[row]} of {self.name}.")
+            place = f"{self.kind.example} {positions[row]}" + self._column(bad[row])
+            raise DataError(f"Expected finite {self.kind.values}; got {value} in {place} of {self.name}.")
         return low, high
 
     def _refuse_outside(self, low: float, high: float) -> None:
@@ -140,15 +166,22 @@ class Pixels:
         if low < self.bounds[0] - slack or high > self.bounds[1] + slack:
             fit = next((pair for pair in USUAL_BOUNDS if pair[0] <= low and high <= pair[1]), (low, high))
             raise DataError(
-                f"Expected pixels within {bounds}; got values from {low:g} to {high:g} in {self.name}: "
+                f"Expected {self.kind.values} within {bounds}; got values from {low:g} to {high:g} in {self.name}: "
                 f"pass --bounds {fit[0]:g},{fit[1]:g} if the model takes them so, or scale the data."
             )
+
+    def _column(self, marked: np.ndarray) -> str:
+        """The name of the first marked value of an example, with words before it; empty where values have none."""
+        place = int(np.flatnonzero(marked)[0])
+        return f", {self.kind.value} {self.names[place]!r}," if place < len(self.names) else ""
 
     def _fetch(self, positions: np.ndarray) -> np.ndarray:
         try:
             return self._take(positions)
         except (OSError, RuntimeError, EOFError, MemoryError) as error:
-            raise DataError(f"Expected images that can be read in {self.name}; got: {one_line(error)}.") from None
+            raise DataError(
+                f"Expected {self.kind.examples} that can be read in {self.name}; got: {one_line(error)}."
+            ) from None
 
     def _take(self, positions: np.ndarray) -> np.ndarray:
         if len(positions) == 0:
@@ -210,13 +243,13 @@ def size_text(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def _fitted(own: tuple[int, ...], wanted: tuple[int, ...], name: str) -> tuple[int, ...]:
+def _fitted(own: tuple[int, ...], wanted: tuple[int, ...], name: str, kind: InputKind) -> tuple[int, ...]:
     """`wanted`, if images of shape `own` are those of `wanted` but for a last axis of 1 or for being flat."""
     gray = own == (*wanted, 1) or (*own, 1) == wanted
     flat = 1 in (len(own), len(wanted)) and math.prod(own) == math.prod(wanted)
     if own == wanted or gray or flat:
         return wanted
-    raise DataError(f"Expected images of shape {size_text(wanted)}; got {size_text(own)} in {name}.")
+    raise DataError(f"Expected {kind.examples} of shape {size_text(wanted)}; got {size_text(own)} in {name}.")
 
 
 def _checked_bounds(bounds: tuple[float, float]) -> tuple[float, float]:

@@ -1,19 +1,29 @@
 """Brings what a user gives as data to a model: shape, classes, bounds, the part to train on or attack."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any, TypeAlias
 
+import keras
 import numpy as np
 
-from turtlenet import backend
+from turtlenet import backend, models
 from turtlenet import data as data_family
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
+from turtlenet.data.about import About
+from turtlenet.data.arrow import is_dataset
+from turtlenet.data.asked import asked_pair
 from turtlenet.data.parts import choose
+from turtlenet.data.sets import from_tables
+from turtlenet.data.tables import PLAIN, Reading, features_of, is_frame, is_tabular
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
+from turtlenet.input_kind import TABLE, kind_of
+from turtlenet.models.classifier import pixel_bounds
+from turtlenet.models.normalize import check_plain, normalized, statistics, statistics_of
 
 
 def split(examples: Examples, held_out: int, seed: int) -> tuple[Examples, Examples]:
@@ -23,6 +33,10 @@ def split(examples: Examples, held_out: int, seed: int) -> tuple[Examples, Examp
 
 
 DataType: TypeAlias = PathType | tuple[Any, ...] | Examples | Data | Iterable[Any]
+
+
+UNBOUNDED = (-1e30, 1e30)
+"""Bounds of a table before its own are known."""
 
 
 DEFAULT_DATA = "mnist-sample"
@@ -36,17 +50,23 @@ _SAMPLED = 500
 
 
 def load_data(
-    data: DataType | None, victim: Classifier, *, judge: Classifier | None = None, weighted: bool = False
+    data: DataType | None,
+    victim: Classifier,
+    *,
+    judge: Classifier | None = None,
+    weighted: bool = False,
+    how: Reading = PLAIN,
 ) -> Data:
     """Brings any form of data to the shape, classes and bounds of a classifier.
 
     Args:
         data: The name of a data set, a path, `(x, y)` of any library, a finite stream of such batches (`tf.data`,
-            `PyDataset`, a generator: read once, at most 1 GiB), or None for the embedded sample, where it fits and the
-            model gets it right.
+            `PyDataset`, a generator: read once, at most 1 GiB), a frame of pandas or a data set of Hugging Face, or
+            None for the embedded sample, where it fits and the model gets it right.
         victim: The classifier that the data are for.
         judge: The classifier that must get the sample right; the victim itself by default.
         weighted: Whether examples may have weights: `(x, y, sample_weight)`.
+        how: Which columns of a table are what.
 
     Raises:
         DataError: Data that do not fit, or None where the sample does not, or is not what the model was made for.
@@ -56,63 +76,128 @@ def load_data(
         "shape": victim.input_shape,
         "num_classes": victim.num_classes,
         "bounds": victim.bounds,
+        "question": victim.question,
     }
     if isinstance(data, Data):
         return data
     if isinstance(data, Examples):
         return Data(data.name, train=data, test=data, whole=data)
+    if is_frame(data) or is_dataset(data):
+        found = from_tables({"": data}, how, name=type(data).__name__, **fit)
+        # In memory a table is what the user chose: nothing of it is held out.
+        return found if found.whole is None else Data(found.name, found.whole, found.whole, found.whole)
     if data is not None and not isinstance(data, (str, PathLike)):
-        x, y, *weights = data_family.parts_of(data, victim.input_shape)
+        several = victim.question.inputs if victim.question and victim.question.several else ()
+        x, y, *weights = data_family.parts_of(data, victim.input_shape, several)
         if weights and weights[0] is not None and not weighted:
             raise DataError(
                 "Expected (x, y), where each image counts once; got sample weights: they are for train, and for "
                 "turtlenet.Trainer."
             )
-        whole = data_family.from_arrays(x, y, **fit)
+        about = About(classes=tuple(how.classes))
+        if is_frame(x):
+            x, about = features_of(x, how, victim.input_shape)
+        if victim.question is not None:
+            x, y = asked_pair(x, y, victim.question)
+        whole = data_family.from_arrays(x, y, about=about, **fit)
         if weights and weights[0] is not None:
             whole = whole.weighted(weights[0])
         return Data(whole.name, train=whole, test=whole, whole=whole)
     if data is not None:
-        return data_family.load(data, **fit)
+        return data_family.load(data, how=how, **fit)
     _check_sample(victim)
     sample = data_family.load(DEFAULT_DATA, **fit)
     _check_right([judge or victim], [sample])
     return sample
 
 
-def load_extra(data: DataType, victim: Classifier) -> Examples:
+def load_extra(data: DataType, victim: Classifier, how: Reading = PLAIN) -> Examples:
     """Further images to train a classifier on: all of data that are one part, else their training part.
 
     Args:
         data: Any form of data; see `load_data`. Files are read in slices where `--data` reads them so.
         victim: The classifier that they are for.
+        how: Which columns of a table are what.
 
     Raises:
         DataError: Data that do not fit, or test images only.
     """
-    loaded = load_data(data, victim, weighted=True)
+    loaded = load_data(data, victim, weighted=True, how=how)
     examples = loaded.whole or loaded.train
     if examples is None:
-        raise DataError(f"Expected training images in {loaded.name}; got test images only.")
+        raise DataError(f"Expected training data in {loaded.name}; got test data only.")
     examples.check()
     return examples
 
 
-def load_for(data: DataType | None, victims: Sequence[Classifier]) -> list[Data]:
+def load_for(data: DataType | None, victims: Sequence[Classifier], how: Reading = PLAIN) -> list[Data]:
     """The data for each classifier; those that take the same images share them.
+
+    Args:
+        data: Any form of data; see `load_data`.
+        victims: The classifiers.
+        how: Which columns of a table are what.
 
     Raises:
         DataError: See `load_data`; of several classifiers one must get the embedded sample right.
     """
     for victim in victims if data is None else ():
         _check_sample(victim)
-    fits = [(victim.input_shape, victim.num_classes, victim.bounds) for victim in victims]
+    fits = [(victim.input_shape, victim.num_classes, victim.bounds, victim.question) for victim in victims]
     wanted = DEFAULT_DATA if data is None else data
-    loaded = {fit: load_data(wanted, victim) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
+    loaded = {fit: load_data(wanted, victim, how=how) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
     found = [loaded[fit] for fit in fits]
     if data is None:
         _check_right(victims, found)
     return found
+
+
+def normalized_for(
+    model: keras.Model,
+    spec: Any,
+    data: DataType | None,
+    *,
+    bounds: tuple[float, float] | None,
+    head: str,
+    how: Reading = PLAIN,
+    held_out: bool = False,
+) -> tuple[keras.Model, DataType | None]:
+    """A model behind the layer that normalizes its inputs, and its data; as they are where nothing is normalized.
+
+    Args:
+        model: The model as it was trained, on normalized inputs.
+        spec: See `turtlenet.models.normalize.parsed`; None for nothing.
+        data: Any form of data, of which the training part tells mean and deviation where `spec` is `data`.
+        bounds: Smallest and largest value of an input; None tells them from the model.
+        head: What the model's outputs are.
+        how: Which columns of a table are what.
+        held_out: Whether data of one part are no training data.
+
+    Raises:
+        ModelError: A model that normalizes already.
+        SettingError, DataError: What does not fit the model, or no training data.
+    """
+    if spec is None:
+        return model, data
+    check_plain(model)
+    shape = tuple(model.input_shape[1:])
+    free = bounds is None and (is_tabular(data) or kind_of(shape) is TABLE)
+    within = bounds or (UNBOUNDED if free else pixel_bounds(model))
+    by = statistics(spec, within)
+    if by is None:
+        loaded = load_data(data, models.classifier(model, bounds=within, head=head), weighted=True, how=how)
+        if loaded.train is None or (held_out and loaded.train is loaded.test):
+            raise DataError(
+                f"Expected training data to normalize by, in {loaded.name}; got none: wrap the model first (turtlenet "
+                "wrap MODEL --normalize data --data TRAIN), or give mean=...,std=..."
+            )
+        by, data = statistics_of(_blocks(loaded.train), loaded.train.shape), loaded
+    return normalized(model, by), data
+
+
+def _blocks(examples: Examples, size: int = 4096) -> Iterator[np.ndarray]:
+    most = max(1, min(size, 2**23 // max(1, math.prod(examples.shape))))
+    return (examples.batch(slice(start, start + most))[0] for start in range(0, len(examples), most))
 
 
 def hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Examples, Examples | None]:
@@ -123,17 +208,19 @@ def hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Exa
     """
     count = min(1000, len(examples) // 10) if validation is None else validation
     if not 0 <= count < len(examples):
-        raise SettingError(f"Expected validation from 0 to {len(examples) - 1} images; got {count}.")
+        raise SettingError(f"Expected validation from 0 to {len(examples) - 1} examples; got {count}.")
     return split(examples, count, seed) if count else (examples, None)
 
 
 def _check_sample(victim: Classifier) -> None:
     fits = victim.input_shape in ((28, 28, 1), (28, 28), (784,)) and victim.num_classes == 10
+    if victim.question is not None:
+        raise DataError(f"Expected --data NAME|PATH for {victim.question.describe()}; got none.")
     if not fits:
-        shape = "x".join(map(str, victim.input_shape))
+        shape, inputs = "x".join(map(str, victim.input_shape)), kind_of(victim.input_shape).examples
         raise DataError(
-            f"Expected --data NAME|PATH for a model of {shape} images and {victim.num_classes} classes; the embedded "
-            "mnist-sample has 28x28x1 images and 10 classes."
+            f"Expected --data NAME|PATH for a model of {shape} {inputs} and {victim.num_classes} classes; the "
+            "embedded mnist-sample has 28x28x1 images and 10 classes."
         )
 
 

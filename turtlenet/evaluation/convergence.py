@@ -28,16 +28,22 @@ def doubled(
     Returns:
         The attack, how many images it broke, and of how many.
     """
-    attack = twice(cascade, model.num_classes)
-    steps = getattr(attack.part if isinstance(attack, Averaged) else attack, "steps", 1)
-    each = int(steps) * attack.attempts(model.num_classes)
-    left = np.flatnonzero(ledger.robust)[: min(_IMAGES, max(_FEWEST, _GRADIENTS // each))]
+    attack, most = twice_of(cascade, model.num_classes)
+    left = np.flatnonzero(ledger.robust)[:most]
     if not len(left) or float(cascade.ball.eps) == 0:
         return str(attack), 0, 0
     x, y = examples.batch(left)
     outcome, _ = cascade.tried(attack, model, x, y, ball=cascade.ball, seed=cascade.seed + 1, index=left)
     tally.add("convergence check", str(attack), left, x, [(outcome.x, outcome.reached)])
     return str(attack), int(outcome.reached.sum()), len(left)
+
+
+def twice_of(cascade: Cascade, num_classes: int) -> tuple[Attack, int]:
+    """The attack with twice the effort, and on how many images it is tried at most."""
+    attack = twice(cascade, num_classes)
+    steps = getattr(attack.part if isinstance(attack, Averaged) else attack, "steps", 1)
+    each = int(steps) * attack.attempts(num_classes)
+    return attack, min(_IMAGES, max(_FEWEST, _GRADIENTS // each))
 
 
 def twice(cascade: Cascade, num_classes: int) -> Attack:
@@ -48,10 +54,10 @@ def twice(cascade: Cascade, num_classes: int) -> Attack:
     norm = cascade.ball.norm
     if norm not in PGD.norms:
         return FMN(steps=2 * FMN.steps)
-    found = [search for attack in cascade.attacks for search in searches_of(attack, norm, num_classes)]
-    found = [search for search in found if search.family == "iterative" and not search.attack.targeted]
+    searches = [search for attack in cascade.attacks for search in searches_of(attack, norm, num_classes)]
+    searches = [search for search in searches if search.family == "iterative" and not search.attack.targeted]
     kinds = GradientAscent | APGD | QuantizerPGD
-    climbs = [search for search in found if isinstance(search.attack, kinds) and norm in search.attack.norms]
+    climbs = [search for search in searches if isinstance(search.attack, kinds) and norm in search.attack.norms]
     last = climbs[-1] if climbs else Search(PGD(), PGD(), 1, "iterative")
     base, whole = last.attack, last.whole
     # What fools the mean over many draws may not fool the model yet.

@@ -17,6 +17,8 @@ from turtlenet.evaluation.text import (
     CLEAN,
     ROBUST,
     attack_rows,
+    class_name,
+    kind,
     names,
     part_rows,
     robust_title,
@@ -69,15 +71,17 @@ def per_class(report: Report) -> Plot | None:
     if not report.per_class:
         return None
     weakest = min(report.per_class, key=lambda row: row.robust_accuracy)
-    title = f"Weakest class: {weakest.label}, {percent(weakest.robust_accuracy)} of {weakest.count:,} images"
+    of = f"{percent(weakest.robust_accuracy)} of {kind(report).count(weakest.count)}"
+    title = f"Weakest class: {class_name(report, weakest.label)}, {of}"
     rows = _weakest(report.per_class)
     if len(rows) < len(report.per_class):
         title += f" (the {len(rows)} weakest of {len(report.per_class)} are drawn)"
     alt = "; ".join(
-        f"class {row.label}: clean {percent(row.clean_accuracy)}, robust {percent(row.robust_accuracy)}"
+        f"class {class_name(report, row.label)}: clean {percent(row.clean_accuracy)}, "
+        f"robust {percent(row.robust_accuracy)}"
         for row in rows
     )
-    return new_plot(title, alt, (_WIDTH, 2.9), lambda figure, theme: _draw_classes(figure, theme, rows))
+    return new_plot(title, alt, (_WIDTH, 2.9), lambda figure, theme: _draw_classes(figure, theme, report, rows))
 
 
 def _legend_rows(reports: Sequence[Report]) -> int:
@@ -97,8 +101,8 @@ def _near(report: Report) -> list[CurvePoint]:
 def _at_threat(report: Report) -> CurvePoint | None:
     """The curve's point at the threat's eps, if it was measured."""
     eps = report.threat.get("eps")
-    found = (at for at in report.curve if eps is not None and math.isclose(at.eps, eps, rel_tol=1e-4, abs_tol=1e-9))
-    return next(found, None)
+    points = (at for at in report.curve if eps is not None and math.isclose(at.eps, eps, rel_tol=1e-4, abs_tol=1e-9))
+    return next(points, None)
 
 
 def _curve_title(reports: Sequence[Report]) -> str:
@@ -223,7 +227,7 @@ def _weakest(rows: Sequence[ClassRow]) -> list[ClassRow]:
     return sorted(kept, key=lambda row: row.label)
 
 
-def _draw_classes(figure: Figure, theme: Theme, rows: Sequence[ClassRow]) -> None:
+def _draw_classes(figure: Figure, theme: Theme, report: Report, rows: Sequence[ClassRow]) -> None:
     axes = new_axes(figure)
     color = theme.colors[0]
     places = range(len(rows))
@@ -234,7 +238,8 @@ def _draw_classes(figure: Figure, theme: Theme, rows: Sequence[ClassRow]) -> Non
     clean = [100 * row.clean_accuracy for row in rows]
     axes.plot(places, clean, "_", color=theme.ink, markersize=13, markeredgewidth=2, label="x", clip_on=False)
     axes.plot(places, robust, "o", color=color, markersize=6.5, label="x", clip_on=False)
-    axes.set_xticks(places, [str(row.label) for row in rows], rotation=90 if len(rows) > 12 else 0)
+    called = [clip(class_name(report, row.label), 14) for row in rows]
+    axes.set_xticks(places, called, rotation=90 if len(rows) > 12 or sum(map(len, called)) > 60 else 0)
     axes.set(xlabel="class", ylabel="accuracy, %", ylim=(0, 103), xlim=(-0.6, len(rows) - 0.4))
     axes.grid(axis="y", linewidth=0.8)
     legend(figure, axes, ["clean", "robust, 95 % interval"])

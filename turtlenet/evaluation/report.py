@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from turtlenet.errors import DataError
+from turtlenet.evaluation.moves import Moves
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.save import examples, folders
 from turtlenet.reports.base import BaseReport, Doubt
@@ -157,7 +158,8 @@ class Report(BaseReport):
 
     Attributes:
         model: `path`, `name`, `sha256` (of the file; of the weights for a model in memory), `parameters`, `head`.
-        data: `name`, `count`, `sha256`, `description`; of `turtlenet.evaluate` also `split` (`train`, `test` or
+        data: `name`, `count`, `sha256`, `description`, `kind` (`image`, `table`, `series` or `volume`) and, where they
+            have names, `classes`; of `turtlenet.evaluate` also `split` (`train`, `test` or
             `all`, empty for data that are one part), `part` (the same in words) and `seen_in_training`.
         threat: `norm`, `eps` (input units), `bounds`, `eps_share` and `eps_gray_levels` (what that is for a pixel: a
             share of the range, and gray levels of 255, None for inputs that are no images; see
@@ -171,6 +173,7 @@ class Report(BaseReport):
         parts: What the evaluation ran beside its attacks, in the order in which it counts.
         asked: What `turtlenet.evaluate` was asked for, beside what the others tell: `data` as the user named it (None
             for arrays), `split`, `limit`, ...; see `turtlenet.evaluation.again`.
+        moves: Which features of a table were moved, by the attack that broke most rows; None for other inputs.
         certificate: Of an evaluation that certified first: `method`, `accuracy` (the share that is certified) and its
             interval, `attacked` (the robust accuracy: the truth is between the two), `spared` (certified images that
             no attack was run on), `audited` (those that were attacked all the same), `gradients_saved` (about) and
@@ -209,6 +212,7 @@ class Report(BaseReport):
     beside_accuracy_interval: Interval | None = None
     parts: tuple[PartRow, ...] = ()
     asked: dict[str, Any] = field(default_factory=dict)
+    moves: Moves | None = None
     certificate: dict[str, Any] | None = None
 
     @property

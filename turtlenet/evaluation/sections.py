@@ -9,10 +9,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.certification.sections import bar
-from turtlenet.evaluation import plots, text
+from turtlenet.evaluation import moves, plots, text
 from turtlenet.evaluation.again import call, command
 from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.evaluation.perceptibility import sections as perceptibility
+from turtlenet.input_kind import InputKind
 from turtlenet.reports.base import findings
 from turtlenet.reports.document import (
     Block,
@@ -52,74 +53,108 @@ def _attacked(row: Any) -> Any:
 
 
 _SECONDS = "{:,.1f}".format
-ATTACK_COLUMNS = (
-    Column("", _short, views=View.TERMINAL),
-    Column("attack", "title", note="kind", views=View.FILES),
-    Column(
-        "accuracy [95 % interval]",
-        ("accuracy", "accuracy_interval"),
-        fraction,
-        "Share of all images still classified correctly; in a cascade, after this attack and all before it. The "
-        "brackets hold 95 % of what a new draw of as many images would be expected to show. “every attack” counts an "
-        "image only if all attacks failed on it, and all else that was run within the threat (the lines that begin "
-        "with +: what is left after them too).",
-    ),
-    Column("success", "success_rate", fraction, "Share of the attacked images on which the attack reached its goal."),
-    Column("seconds", "seconds", _SECONDS, views=View.TERMINAL),
-    Column(
-        "attacked",
-        _attacked,
-        count,
-        "Images still classified correctly before: of all images, or in a cascade of those that the attacks before "
-        "left.",
-        views=View.FILES,
-    ),
-    Column(
-        "loss",
-        "loss",
-        number,
-        "Mean cross-entropy at the examples found. A strong attack drives it up even where the prediction holds.",
-        views=View.FILES,
-    ),
-    Column("gradients", "gradients", count, "Input gradients computed, over all images."),
-    Column("queries", "queries", count, "Forward passes without a gradient, over all images.", views=View.FILES),
-    Column("seconds", "seconds", _SECONDS, "Wall-clock time of the attack.", views=View.FILES),
-)
-"""What is said of each attack."""
+
+
+def attack_columns(kind: InputKind) -> tuple[Column, ...]:
+    """What is said of each attack on a kind of inputs."""
+    inputs = kind.examples
+    return (
+        Column("", _short, views=View.TERMINAL),
+        Column("attack", "title", note="kind", views=View.FILES),
+        Column(
+            "accuracy [95 % interval]",
+            ("accuracy", "accuracy_interval"),
+            fraction,
+            f"Share of all {inputs} still classified correctly; in a cascade, after this attack and all before it. "
+            f"The brackets hold 95 % of what a new draw of as many {inputs} would be expected to show. “every attack” "
+            f"counts {_a(kind)} only if all attacks failed on it, and all else that was run within the threat (the "
+            "lines that begin with +: what is left after them too).",
+        ),
+        Column(
+            "success",
+            "success_rate",
+            fraction,
+            f"Share of the attacked {inputs} on which the attack reached its goal.",
+        ),
+        Column("seconds", "seconds", _SECONDS, views=View.TERMINAL),
+        Column(
+            "attacked",
+            _attacked,
+            count,
+            f"{inputs.capitalize()} still classified correctly before: of all {inputs}, or in a cascade of those that "
+            "the attacks before left.",
+            views=View.FILES,
+        ),
+        Column(
+            "loss",
+            "loss",
+            number,
+            "Mean cross-entropy at the examples found. A strong attack drives it up even where the prediction holds.",
+            views=View.FILES,
+        ),
+        Column("gradients", "gradients", count, f"Input gradients computed, over all {inputs}."),
+        Column(
+            "queries", "queries", count, f"Forward passes without a gradient, over all {inputs}.", views=View.FILES
+        ),
+        Column("seconds", "seconds", _SECONDS, "Wall-clock time of the attack.", views=View.FILES),
+    )
+
 
 _LOOKS = "How alike the two images look: "
-CHANGE_COLUMNS = (
-    Column("attack", "title"),
-    Column("Linf mean", "linf_mean", number, "Largest change of a pixel, over the successes, in input units."),
-    Column("Linf max", "linf_max", number, "The largest of those, which shows that the budget held."),
-    Column("L2 mean", "l2_mean", number, "Euclidean length of the change."),
-    Column("L2 max", "l2_max", number, "The largest of those."),
-    Column("L1 mean", "l1_mean", number, "Sum of all changes."),
-    Column("L0 mean", "l0_mean", number, "Number of values changed."),
+_LOOK_COLUMNS = (
     Column("PSNR, dB", "psnr_mean", number, f"{_LOOKS}peak signal-to-noise ratio, where more is closer."),
     Column("SSIM", "ssim_mean", number, f"{_LOOKS}structural similarity, where 1 is identical."),
-    Column(
-        "smallest, median",
-        "minimum_median",
-        number,
-        "Of attacks that look for the smallest change: its median length in the attack's norm, over the images that "
-        "were right before; none where half of them held.",
-    ),
-    Column("queries, median", "queries_median", number, "Forward passes without a gradient that a success took."),
 )
-"""What is said of the changes that each attack made."""
 
-CLASS_COLUMNS = (
-    Column("class", "label"),
-    Column("images", "count", count),
-    Column("clean", "clean_accuracy", fraction),
-    Column("robust [95 % interval]", ("robust_accuracy", "robust_accuracy_interval"), fraction),
-)
-CURVE_COLUMNS = (
-    Column("eps", "eps", "{:g}".format),
-    Column("accuracy [95 % interval]", ("accuracy", "accuracy_interval"), fraction),
-    Column("images", "examples", count),
-)
+
+def change_columns(kind: InputKind) -> tuple[Column, ...]:
+    """What is said of the changes that each attack made to a kind of inputs."""
+    return (
+        Column("attack", "title"),
+        Column(
+            "Linf mean",
+            "linf_mean",
+            number,
+            f"Largest change of a {kind.value}, over the successes, in input units.",
+        ),
+        Column("Linf max", "linf_max", number, "The largest of those, which shows that the budget held."),
+        Column("L2 mean", "l2_mean", number, "Euclidean length of the change."),
+        Column("L2 max", "l2_max", number, "The largest of those."),
+        Column("L1 mean", "l1_mean", number, "Sum of all changes."),
+        Column("L0 mean", "l0_mean", number, f"Number of {'values' if kind.pictured else kind.values} changed."),
+        *(_LOOK_COLUMNS if kind.pictured else ()),
+        Column(
+            "smallest, median",
+            "minimum_median",
+            number,
+            "Of attacks that look for the smallest change: its median length in the attack's norm, over the "
+            f"{kind.examples} that were right before; none where half of them held.",
+        ),
+        Column("queries, median", "queries_median", number, "Forward passes without a gradient that a success took."),
+    )
+
+
+def class_columns(report: Report) -> tuple[Column, ...]:
+    """What is said of each class."""
+    return (
+        Column("class", lambda row: text.class_name(report, row.label)),
+        Column(text.kind(report).examples, "count", count),
+        Column("clean", "clean_accuracy", fraction),
+        Column("robust [95 % interval]", ("robust_accuracy", "robust_accuracy_interval"), fraction),
+    )
+
+
+def curve_columns(kind: InputKind) -> tuple[Column, ...]:
+    """What is said of each radius of the curve."""
+    return (
+        Column("eps", "eps", "{:g}".format),
+        Column("accuracy [95 % interval]", ("accuracy", "accuracy_interval"), fraction),
+        Column(kind.examples, "examples", count),
+    )
+
+
+def _a(kind: InputKind) -> str:
+    return f"{'an' if kind.example[0] in 'aeiou' else 'a'} {kind.example}"
 
 
 def document(reports: Sequence[Report]) -> Document:
@@ -137,7 +172,7 @@ def document(reports: Sequence[Report]) -> Document:
     return Document(
         title="Robustness report",
         headline=_headline(reports),
-        facts=[", ".join(titles), text.threat(first), f"{_scored(first)}, {text.images(first)}"],
+        facts=[", ".join(titles), text.threat(first), f"{_scored(first)}, {text.inputs(first)}"],
         verdicts=[_verdict(title if several else "", one) for title, one in pairs],
         opening=_opening(titles, reports),
         sections=[
@@ -164,7 +199,7 @@ def _headline(reports: Sequence[Report]) -> str:
         shares = [percent(one.robust_accuracy) if one.attacks else MISSING for one in reports]
         return "Robust accuracy " + " → ".join(share.replace(" ", "\N{NO-BREAK SPACE}") for share in shares)
     report = reports[0]
-    left = f"{percent(report.robust_accuracy)} of {text.images(report)} withstand every attack tried"
+    left = f"{percent(report.robust_accuracy)} of {text.inputs(report)} withstand every attack tried"
     if report.beside_accuracy is None:
         return left
     beside = f"{percent(report.beside_accuracy)} one {clean(report.beside)}"
@@ -199,7 +234,7 @@ def _opening(titles: Sequence[str], reports: Sequence[Report]) -> Section:
 
 def _heading(title: str, report: Report) -> str:
     data = f"{clip(report.data.get('name', MISSING), 30)} {text.part(report)}".rstrip()
-    return " | ".join([clip(title, 44), text.size(report), f"{data}, {text.images(report)}", text.threat(report)])
+    return " | ".join([clip(title, 44), text.size(report), f"{data}, {text.inputs(report)}", text.threat(report)])
 
 
 def _setting(report: Report) -> str:
@@ -269,7 +304,7 @@ def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> Section:
         Column("accuracy [95 % interval]", "title", views=View.FILES),
         *(Column(title, cell(place), width=22) for place, title in enumerate(titles)),
     ]
-    notes = [text.CASCADE] if any(one.mode == "cascade" and one.attacks for one in reports) else []
+    notes = [text.cascade(reports[0])] if any(one.mode == "cascade" and one.attacks for one in reports) else []
     notes += dict.fromkeys(map(text.own_balls, reports))
     also = [(title, text.also(one)) for title, one in zip(titles, reports, strict=True)]
     notes += [f"{clip(title, 40)}: {words}" for title, words in also if words]
@@ -280,10 +315,13 @@ def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> Section:
 def _model(title: str, report: Report) -> list[Section]:
     """All figures of one model, in a comparison under its title; of these a terminal shows none."""
     level, views = (3, View.FILES) if title else (2, View.ALL)
-    notes = [text.CASCADE if report.mode == "cascade" else "", text.own_balls(report), text.also(report)]
-    attacks = [Table(ATTACK_COLUMNS, _attack_rows(report)), *(Text(note, indent=2) for note in notes)]
-    classes = Table(CLASS_COLUMNS, report.per_class, folded=len(report.per_class) > 12, views=View.FILES)
-    curve = Table(CURVE_COLUMNS, report.curve, folded=True, views=View.FILES)
+    notes = [text.cascade(report) if report.mode == "cascade" else "", text.own_balls(report), text.also(report)]
+    attacks = [
+        Table(attack_columns(text.kind(report)), _attack_rows(report)),
+        *(Text(note, indent=2) for note in notes),
+    ]
+    classes = Table(class_columns(report), report.per_class, folded=len(report.per_class) > 12, views=View.FILES)
+    curve = Table(curve_columns(text.kind(report)), report.curve, folded=True, views=View.FILES)
     settings = [{"attack": row.name, "spec": row.spec, "settings": row.settings} for row in report.attacks]
     origin = [
         Facts(_provenance(report)),
@@ -294,7 +332,12 @@ def _model(title: str, report: Report) -> list[Section]:
     return [
         *([Section(title)] if title else []),
         Section("Attacks", attacks, level).only(views),
-        Section("How large the changes are", [Table(CHANGE_COLUMNS, report.attacks, views=View.FILES)], level),
+        moves.section(report, level).only(views),
+        Section(
+            "How large the changes are",
+            [Table(change_columns(text.kind(report)), report.attacks, views=View.FILES)],
+            level,
+        ),
         Section("Per class", [Figures(lambda: _drawn(plots.per_class(report)), views=View.PAGE), classes], level),
         Section(f"Accuracy against eps, under {clean(report.curve_attack)}", [curve], level),
         Section("What the attacks did", _pictures(report), level),
@@ -321,16 +364,15 @@ def _pictures(report: Report) -> list[Block]:
         "Left the original, right what the model was shown, between them the change: mid-gray is none, black and "
         "white the largest."
     )
-    cards = [_card(picture, clean(str(report.threat.get("norm")).capitalize())) for picture in report.pictures]
+    cards = [_card(report, picture, clean(str(report.threat.get("norm")).capitalize())) for picture in report.pictures]
     return [Text(words if cards else "", views=View.PAGE), Gallery(cards)]
 
 
-def _card(picture: Picture, norm: str) -> Card:
-    place, label, before, after = (
-        picture.index,
-        picture.label,
-        picture.clean_prediction,
-        picture.adversarial_prediction,
+def _card(report: Report, picture: Picture, norm: str) -> Card:
+    place = picture.index
+    label, before, after = (
+        text.class_name(report, each)
+        for each in (picture.label, picture.clean_prediction, picture.adversarial_prediction)
     )
     was = f"{before}, {percent(picture.clean_confidence)}"
     then = f"{after}, {percent(picture.adversarial_confidence)}"
@@ -354,10 +396,11 @@ def _provenance(report: Report) -> dict[str, Any]:
         "Model": f"{report.model.get('name')}, {text.size(report)}",
         "Model file": report.model.get("path") or "in memory",
         "Defences": text.shields(report),
+        **({"Normalized by": report.model["normalize"]} if report.model.get("normalize") else {}),
         **({"Surrogates": text.surrogates(report)} if report.threat.get("surrogates") else {}),
         "Model head": report.model.get("head", MISSING),
         "Model sha256": report.model.get("sha256", MISSING),
-        "Data": f"{_scored(report)}, {text.images(report)}. {report.data.get('description') or ''}",
+        "Data": f"{_scored(report)}, {text.inputs(report)}. {report.data.get('description') or ''}",
         "Data sha256": report.data.get("sha256", MISSING),
         "Seed": report.seed,
         "Versions": ", ".join(f"{name} {version}" for name, version in report.versions.items()),

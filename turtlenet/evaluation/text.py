@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from turtlenet.data.doubts import FIT_CHECKS
+from turtlenet.input_kind import InputKind, kind_named
 from turtlenet.radius import size_words
 from turtlenet.reports.format import MISSING, clean, count, fraction, percent, within
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 CLEAN = "clean"
 ROBUST = "every attack"
 CAVEAT = "This proves nothing: the robust accuracy is an upper bound, and an attack that was not tried may lower it."
-CASCADE = "A cascade: each attack met only the images left by those before it; its accuracy counts them all."
 IN_MEMORY = "What was in memory has no command. To run it again from Python, with the same model and data at hand:"
 _BLIND = {"query", "decision", "transfer"}
 
@@ -26,10 +26,29 @@ def robust(report: Report) -> str:
     return fraction(report.robust_accuracy, report.robust_accuracy_interval) if report.attacks else MISSING
 
 
-def images(report: Report) -> str:
-    """How many images the report speaks of, as `1,000 images`."""
-    total = report.data.get("count")
-    return f"{count(total)} image{'' if total == 1 else 's'}"
+def kind(report: Report) -> InputKind:
+    """What an input is, and the words for it."""
+    return kind_named(report.data.get("kind"))
+
+
+def inputs(report: Report) -> str:
+    """How many inputs the report speaks of, as `1,000 images`."""
+    total, words = report.data.get("count"), kind(report)
+    return f"{count(total)} {words.example if total == 1 else words.examples}"
+
+
+def class_name(report: Report, label: int) -> str:
+    """A class by its name, or by its number where it has none."""
+    known = report.data.get("classes")
+    return clean(known[label]) if isinstance(known, list) and 0 <= label < len(known) else str(label)
+
+
+def cascade(report: Report) -> str:
+    """What a cascade is."""
+    return (
+        f"A cascade: each attack met only the {kind(report).examples} left by those before it; its accuracy counts "
+        "them all."
+    )
 
 
 def size(report: Report) -> str:
@@ -52,22 +71,43 @@ def threat(report: Report) -> str:
     facts = report.threat
     eps = facts.get("eps")
     line = f"{str(facts.get('norm', '')).capitalize()} eps {eps:g}" if eps is not None else "unknown threat"
+    if isinstance(facts.get("features"), dict):
+        return clean(f"{line}, {_by_feature(facts)}")
     bounds = facts.get("bounds")
     line = f"{line} in [{bounds[0]:g}, {bounds[1]:g}]" if bounds else line
-    words = [size_words(str(facts.get("norm")), facts.get("eps_share"), facts.get("eps_gray_levels"))]
+    words = [size_words(str(facts.get("norm")), facts.get("eps_share"), facts.get("eps_gray_levels"), kind(report))]
     words += [str(facts.get("eps_from") or "given").removeprefix("given")]
     more = "; ".join(filter(None, words))
     return clean(f"{line} ({more})" if more else line)
 
 
+def _numbers(value: Any) -> list[float]:
+    """All numbers in lists of lists."""
+    if isinstance(value, list | tuple):
+        return [number for each in value for number in _numbers(each)]
+    return [value] if isinstance(value, int | float) else []
+
+
+def _by_feature(facts: dict[str, Any]) -> str:
+    """How far the features may move where each has a radius, bounds or rules of its own."""
+    told = facts["features"]
+    radii = _numbers(told.get("eps"))
+    unit = str(facts.get("unit") or "each feature's own eps")
+    words = [f"in units of {unit} ({min(radii):g} to {max(radii):g}; {facts.get('eps_from')})"] if radii else []
+    words.append(f"bounds by feature ({facts.get('bounds_from')})")
+    rules = [str(each.get("name")) for each in told.get("constraints") or () if isinstance(each, dict)]
+    words += [f"rules {', '.join(dict.fromkeys(rules))}"] if rules else []
+    return ", ".join(words)
+
+
 def names(reports: Sequence[Report]) -> list[str]:
     """A printable name for each model, told apart by a number where two are called the same."""
     plain = [clean(report.model.get("name") or "model") for report in reports]
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     titles = []
     for name in plain:
-        seen[name] += 1
-        titles.append(f"{name} ({seen[name]})" if seen[name] > 1 else name)
+        counts[name] += 1
+        titles.append(f"{name} ({counts[name]})" if counts[name] > 1 else name)
     return titles
 
 
@@ -100,14 +140,14 @@ def part_rows(report: Report, counted: bool) -> list[PartRow]:
 
 def also(report: Report) -> str:
     """What the parts of the evaluation broke beside its attacks, in one sentence; empty for nothing."""
-    found = [row for row in report.parts if row.more]
-    if not found:
+    rows = [row for row in report.parts if row.more]
+    if not rows:
         return ""
-    title = sums(report)[-1][1] if not found[0].counted else robust_title(report)
+    title = sums(report)[-1][1] if not rows[0].counted else robust_title(report)
     each = [
         f"the {clean(row.name)} ({clean(row.attack)}) broke {count(row.more)} more "
-        f"image{'' if row.more == 1 else 's'} of {count(row.tried)} tried"
-        for row in found
+        f"{kind(report).example if row.more == 1 else kind(report).examples} of {count(row.tried)} tried"
+        for row in rows
     ]
     return f"Counted in “{title}” too: {', '.join(each)}."
 
@@ -136,8 +176,8 @@ def own_balls(report: Report) -> str:
 
 def surrogates(report: Report) -> str:
     """The models that an attacker crafted on, and how many clean images each answers right; `-` for none."""
-    found = report.threat.get("surrogates")
-    known = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    listed = report.threat.get("surrogates")
+    known = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     each = [
         f"{one.get('name')} {percent(one.get('clean_accuracy') or 0.0)} clean ({one.get('path')})" for one in known
     ]
@@ -156,11 +196,11 @@ def verdict(report: Report) -> str:
     """The finding in one sentence, with its interval."""
     before = f"before any attack {percent(report.clean_accuracy)}"
     if not report.attacks:
-        return f"No attack was run on these {images(report)}, so nothing is known of robustness; {before}."
+        return f"No attack was run on these {inputs(report)}, so nothing is known of robustness; {before}."
     if report.beside and report.beside_accuracy is not None and report.beside_accuracy_interval is not None:
         return (
             f"Under every attack of the {clean(report.threat.get('access'))} tried, {percent(report.robust_accuracy)} "
-            f"(95 % interval {within(report.robust_accuracy_interval)}) of {images(report)} are still classified "
+            f"(95 % interval {within(report.robust_accuracy_interval)}) of {inputs(report)} are still classified "
             f"correctly; of one {clean(report.beside)}, {percent(report.beside_accuracy)} "
             f"({within(report.beside_accuracy_interval)}); {before}."
         )
@@ -169,7 +209,7 @@ def verdict(report: Report) -> str:
     where = " within the threat" if own_balls(report) else ""
     return (
         f"Under every attack tried{where}, {percent(report.robust_accuracy)} (95 % interval "
-        f"{within(report.robust_accuracy_interval)}) of {images(report)} are still classified correctly; {before}."
+        f"{within(report.robust_accuracy_interval)}) of {inputs(report)} are still classified correctly; {before}."
     )
 
 
@@ -186,21 +226,21 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
     Returns:
         The checks that ran, and those that what was run left no room for.
     """
-    kinds = {row.kind for row in report.attacks}
+    families = {row.kind for row in report.attacks}
     whole, attacked = report.mode == "table", bool(report.attacks)
-    many, guided = kinds & {"iterative", "ensemble"}, kinds - _BLIND - {"random"}
+    many, guided = families & {"iterative", "ensemble"}, families - _BLIND - {"random"}
     # In a cascade what comes last has looked at what the others left; AutoAttack ends so, too.
-    blind = bool(kinds & _BLIND) if whole else attacked and report.attacks[-1].kind in _BLIND
-    asked = any(row.name == "autoattack" for row in report.attacks)
+    blind = bool(families & _BLIND) if whole else attacked and report.attacks[-1].kind in _BLIND
+    autoattack = any(row.name == "autoattack" for row in report.attacks)
     possible = {
         **dict.fromkeys(FIT_CHECKS if "eps_share" in report.threat else (), True),
         "zero gradients": attacked,
         "a flat loss": attacked,
         "saturated outputs": attacked,
         "random outputs": attacked,
-        "one step against many": whole and "one-step" in kinds and bool(many),
-        "noise against attacks": whole and "random" in kinds and bool(many or "one-step" in kinds),
-        "attacks without a gradient": asked or (blind and bool(guided)),
+        "one step against many": whole and "one-step" in families and bool(many),
+        "noise against attacks": whole and "random" in families and bool(many or "one-step" in families),
+        "attacks without a gradient": autoattack or (blind and bool(guided)),
         "convergence": attacked and (report.robust_accuracy > 0 or any(row.more for row in report.parts)),
         "luck of a draw": attacked,
         "accuracy at the widest ball": bool(report.curve),
@@ -210,16 +250,16 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "gradients of defences": attacked,
         "levels of a quantizer": attacked,
         "labels": attacked,
-        "number of images": attacked,
+        "number of examples": attacked,
     }
     return [name for name, ran in possible.items() if ran], [name for name, ran in possible.items() if not ran]
 
 
 def _numbered(attacks: Sequence[AttackRow]) -> dict[tuple[str, int], AttackRow]:
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     rows = {}
     for row in attacks:
         title = row.title
-        rows[title, seen[title]] = row
-        seen[title] += 1
+        rows[title, counts[title]] = row
+        counts[title] += 1
     return rows

@@ -101,7 +101,7 @@ class ThreatModel:
         names = ", ".join(f"{each['name']} {each['clean_accuracy']:.3f}" for each in weak)
         return Doubt(
             code="weak-surrogates",
-            finding=f"Models of the attacker answer fewer clean images right than the model's {clean:.3f}: {names}.",
+            finding=f"Models of the attacker answer fewer clean inputs right than the model's {clean:.3f}: {names}.",
             advice="What is crafted on them says little: train longer, or on more data.",
         )
 
@@ -114,7 +114,7 @@ class ThreatModel:
             return None
         return Doubt(
             code="transfer-beats-white-box",
-            finding=f"Attackers without the key broke {missed} image{'s' if missed > 1 else ''} that those with it "
+            finding=f"Attackers without the key broke {missed} input{'s' if missed > 1 else ''} that those with it "
             "did not.",
             advice="The attacks with the key are too weak: more steps and restarts, and another loss.",
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 
+from turtlenet.input_kind import kind_named
 from turtlenet.noise_tolerance.noise import SHARES
 from turtlenet.reports import figures
 from turtlenet.reports.format import percent
@@ -59,7 +60,11 @@ def _draw(axes: Axes, looks: Sequence[dict[str, Any]], result: Tolerance) -> Non
     axes.set_xscale("log")
     axes.set_xticks(_TICKS, [f"{100 * tick:g} %" for tick in _TICKS])
     axes.set_xticks([], minor=True)
-    axes.set(xlabel="strength, of the pixel range (of the pixels, for salt and pepper)", ylabel="accuracy, %")
+    kind = kind_named(result.data.get("kind"))
+    axes.set(
+        xlabel=f"strength, of the {kind.value} range (of the {kind.values}, for salt and pepper)",
+        ylabel="accuracy, %",
+    )
     axes.set(ylim=(0, 103), xlim=(_leftmost(result), 1))
     axes.grid(axis="y", linewidth=0.8)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from turtlenet.input_kind import InputKind, kind_named
 from turtlenet.noise_tolerance.levels import quantizer
 from turtlenet.noise_tolerance.pictures import plot
 from turtlenet.reports.document import (
@@ -26,7 +27,9 @@ from turtlenet.reports.format import MISSING, clip, count, fraction, number
 if TYPE_CHECKING:
     from turtlenet.noise_tolerance.measure import LevelRow, NoiseCurve, Tolerance
 
-_UNITS = "Strengths in input units; of salt and pepper, the share of pixels."
+
+def _kind(result: Tolerance) -> InputKind:
+    return kind_named(result.data.get("kind"))
 
 
 def _point(curve: NoiseCurve, place: int) -> str:
@@ -51,6 +54,7 @@ def document(result: Tolerance) -> Document:
     """The document of `tolerance.md` and of the terminal."""
     finding = f"{result.proposal.finding}."
     defence = f"--defence {quantizer(result.proposal.levels)}"
+    units = f"Strengths in input units; of salt and pepper, the share of {_kind(result).values}."
     facts, clean_line, measured = _facts(result), _clean_line(result), _measured(result)
     behind = Text((f"{measured} ".lstrip(), Verbatim(defence)), views=View.MARKDOWN)
     opening = Section(
@@ -74,7 +78,7 @@ def document(result: Tolerance) -> Document:
         opening=opening,
         sections=[
             Section("", [replace(behind, views=View.PAGE), Figures(lambda: [plot(result)])]),
-            Section("Maximum tolerable noise", [Table(_NOISES, result.noises), Text(_UNITS, views=View.FILES)]),
+            Section("Maximum tolerable noise", [Table(_NOISES, result.noises), Text(units, views=View.FILES)]),
             Section("Quantizers in front of the model, untrained", [Table(_levels(result), result.levels)]),
             Section("", advice),
             Section("Accuracy under noise"),
@@ -93,7 +97,7 @@ def _levels(result: Tolerance) -> list[Column]:
 
     return [
         Column("levels", proposed, meaning="Levels of the quantizer; the arrow is at those proposed."),
-        Column("error up to", "error", number, "The most that a pixel moves by, in input units."),
+        Column("error up to", "error", number, f"The most that a {_kind(result).value} moves by, in input units."),
         Column("tolerable", "tolerable", _yes, "Whether that is tolerable uniform noise."),
         Column("absorbs eps", "absorbs", _yes, "Whether levels are at least 2 eps apart."),
         Column("accuracy [95 % interval]", ("accuracy", "accuracy_interval"), fraction),
@@ -107,11 +111,12 @@ def _points(curve: NoiseCurve) -> list[tuple[float, float, tuple[float, float]]]
 
 def _facts(result: Tolerance) -> list[str]:
     low, high = result.bounds
-    total = result.data.get("count")
+    total, kind = result.data.get("count"), _kind(result)
+    inputs = f"{count(total)} {kind.example if total == 1 else kind.examples}"
     return [
         clip(result.model.get("name") or "model", 40),
-        f"{clip(result.data.get('name', MISSING), 30)}, {count(total)} image{'' if total == 1 else 's'}",
-        f"pixels in [{low:g}, {high:g}]",
+        f"{clip(result.data.get('name', MISSING), 30)}, {inputs}",
+        f"{kind.values} in [{low:g}, {high:g}]",
     ]
 
 

@@ -9,7 +9,7 @@ from turtlenet.settings.base import setting
 from turtlenet.settings.measure import ComputingSettings
 from turtlenet.settings.train import ThreatSettings
 
-METHODS = ("ibp", "crown", "alpha", "exact")
+METHODS = ("ibp", "crown", "alpha", "exact", "smoothing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +19,19 @@ class CertifySettings(ThreatSettings, ComputingSettings):
     method: str = one_of(
         "crown",
         METHODS,
-        help="ibp, crown, alpha or exact: each asks those before it first.",
-        more="Interval bounds, linear bounds, linear bounds with optimized slopes, mixed-integer programs.",
+        help="ibp, crown, alpha or exact, each asks those before it first; or smoothing, for norm l2.",
+        more="Interval bounds, linear bounds, linear bounds with optimized slopes, mixed-integer programs; or "
+        "randomized smoothing, which attacks nothing: its certificates are those of the majority over draws of noise.",
     )
+    sigma: float | None = number(
+        None, above=0, help="Noise of smoothing, in input units; that of the model's own gaussian-noise by default."
+    )
+    n0: int = count(100, low=1, help="Draws of smoothing that choose a class.")
+    n: int = count(1000, low=1, help="Draws of smoothing that estimate its probability.")
+    alpha: float = number(
+        0.001, above=0, below=1, help="Probability that a certificate by smoothing is wrong.", note="a probability"
+    )
+    bound: str = one_of("cohen", ("cohen", "pixeldp"), help="Of smoothing: cohen, or pixeldp for its smaller radius.")
     exact: float | None = number(
         None,
         above=0,

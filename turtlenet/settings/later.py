@@ -8,6 +8,7 @@ __all__ = [
     "Attack",
     "Augmentation",
     "Callback",
+    "Constraint",
     "Conversion",
     "Defence",
     "KerasModel",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from keras.callbacks import Callback
 
     from turtlenet.attacks import Attack
+    from turtlenet.constraints import Constraint
     from turtlenet.defences import Conversion, Defence
     from turtlenet.models.as_classifier import ModelType
     from turtlenet.training import Augmentation, Objective, Wrapper
@@ -49,6 +51,7 @@ else:
     Attack = _later("turtlenet.attacks", "Attack")
     Augmentation = _later("turtlenet.training", "Augmentation")
     Callback = _later("keras", "callbacks.Callback")
+    Constraint = _later("turtlenet.constraints", "Constraint")
     Conversion = _later("turtlenet.defences", "Conversion")
     Defence = _later("turtlenet.defences", "Defence")
     KerasModel = _later("keras", "Model")

@@ -17,8 +17,12 @@ _WORDS = {
     "class_weight": "balanced|class:weight",
     "count": "integer",
     "most": "integer",
+    "names": "name,name",
+    "plain": "text",
     "radius": "radius",
+    "unless_none": "text",
 }
+_FILES = (".csv", ".toml")
 
 
 def word_of(reader: Callable[[str], Any]) -> str:
@@ -27,7 +31,11 @@ def word_of(reader: Callable[[str], Any]) -> str:
 
 
 def number(text: str) -> float:
-    """A number, also as a fraction: `0.3`, `8/255`."""
+    """A number, also as a fraction.
+
+    >>> number("0.3"), number("3/4")
+    (0.3, 0.75)
+    """
     value = parse_value(text)
     if not _is_number(value):
         raise SettingError(f"Expected a number such as 0.3 or 8/255; got {text!r}.")
@@ -35,11 +43,17 @@ def number(text: str) -> float:
 
 
 def radius(text: str) -> float | str:
-    """A radius: `0.3`, `8/255`, `8px` or `3%`; it stays a text where only the bounds tell what it is."""
+    """A radius: `0.3`, `8/255`, `8px` or `3%`; it stays a text where only the bounds tell what it is.
+
+    One for each feature, with commas between them, or a file of features stays a text too.
+    """
     value = parse_value(text)
     if _is_number(value):
         return float(value)
-    parsed(text)
+    if text.lower().endswith(_FILES):
+        return text
+    for part in text.split(","):
+        parsed(part)
     return text
 
 
@@ -56,6 +70,11 @@ def most(text: str) -> int | None:
     return count(text) or None
 
 
+def unless_none(text: str) -> str:
+    """A text; `none` is the empty one."""
+    return "" if text == "none" else text
+
+
 def batch_size(text: str) -> int | None:
     """A whole number, or `auto`, which is None."""
     value = parse_value(text)
@@ -65,7 +84,11 @@ def batch_size(text: str) -> int | None:
 
 
 def class_weight(text: str) -> Any:
-    """`balanced`, or classes and their weights: `0:1,3:2.5`."""
+    """`balanced`, or classes and their weights.
+
+    >>> class_weight("0:1,3:2.5")
+    {0: 1.0, 3: 2.5}
+    """
     if text == "balanced":
         return text
     try:
@@ -82,8 +105,25 @@ def numbers(text: str) -> tuple[float, ...]:
     return tuple(map(float, values))
 
 
-def bounds(text: str) -> tuple[float, float]:
-    """Two numbers with a comma: `0,255`."""
+def plain(text: str) -> str:
+    """A text as it is; who uses it reads it."""
+    return text
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between them: `benign,malignant`."""
+    found = tuple(each.strip() for each in text.split(","))
+    if not all(found) or len(set(found)) < len(found):
+        raise SettingError(
+            f"Expected different names with commas between them, such as benign,malignant; got {text!r}."
+        )
+    return found
+
+
+def bounds(text: str) -> tuple[float, float] | str:
+    """Two numbers with a comma: `0,255`; such pairs with `;` between them or a file of features stay a text."""
+    if ";" in text or text.lower().endswith(_FILES):
+        return text
     values = [parse_value(part) for part in text.split(",")]
     if len(values) != 2 or not all(map(_is_number, values)):
         raise SettingError(f"Expected the smallest and the largest pixel, such as 0,1 or 0,255; got {text!r}.")

@@ -5,43 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from turtlenet.files import PathType
-from turtlenet.radius import FORMS
 from turtlenet.ranges import count, number, one_of, share
 from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
+from turtlenet.settings.inputs import FeatureSettings, InputSettings, TaskSettings
 from turtlenet.settings.later import Attack, Augmentation, Callback, Conversion, Defence, ModelType, Objective, Wrapper
 
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 ON_COLLAPSE = ("tell", "stop", "recover")
 PRESETS = ("quick", "balanced", "strong")
 """Recipes for any model, for who asks for minutes, an hour or a night."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputSettings(Settings):
-    """The radius, and what a model's inputs and outputs are."""
-
-    eps: float | str | None = setting(
-        None,
-        f"Radius of the ball in {FORMS}.",
-        more="None takes 0.3 for gray images and 8/255 for others, times the pixel range.",
-        read=text.radius,
-        identity="never",
-    )
-    bounds: tuple[float, float] | None = setting(
-        None,
-        "Smallest and largest pixel, e.g. 0,255; told from the model.",
-        read=text.bounds,
-        recipe=False,
-        identity="never",
-    )
-    head: str = setting(
-        "auto",
-        "What the model's outputs are: auto, softmax, sigmoid or logits.",
-        more="See `turtlenet.models.logits_model`.",
-        recipe=False,
-        identity="never",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +65,36 @@ class ScheduleSettings(LengthSettings):
         more="sgd has Nesterov momentum 0.9; compiled is the model's own, as it is, with its own learning rate.",
         identity="always",
     )
+    clip_norm: float = number(
+        0.0, low=0, help="Largest norm of all gradients of a step together; longer ones are scaled to it; 0: no limit."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(ScheduleSettings, ThreatSettings):
+class RunSettings(Settings):
+    """What a run that can be continued holds out, keeps and tells."""
+
+    validation: int | None = setting(
+        None,
+        "Training images held out to choose the best epoch.",
+        more="None takes a tenth, at most 1,000; 0 none.",
+        identity="never",
+    )
+    checkpoint: PathType | None = setting(
+        None, "Where the run's state lies.", flag=None, recipe=False, identity="never"
+    )
+    resume: bool = setting(False, "Continue a run that was stopped.", recipe=False, identity="never")
+    callbacks: Sequence[Callback] = setting((), "Further Keras callbacks.", flag=None, recipe=False, identity="never")
+    tell: Callable[[str], None] = setting(
+        print, "Is given what happens, a line each.", flag=None, recipe=False, identity="never"
+    )
+    verbose: bool = setting(
+        False, "A line for each epoch where no terminal shows the bar.", recipe=False, identity="never"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettings, TaskSettings):
     """How `turtlenet train` hardens a model."""
 
     recipe: str | None = setting(
@@ -187,14 +186,17 @@ class TrainSettings(ScheduleSettings, ThreatSettings):
     warmup: float = share(
         0.25, help="Share of the run in which eps grows.", note="a share of the run", identity="never"
     )
-    validation: int | None = setting(
-        None,
-        "Training images held out to choose the best epoch.",
-        more="None takes a tenth, at most 1,000; 0 none.",
-        identity="never",
-    )
     validation_attack: str | Attack | None = setting(
         None, "The attack of validation; 20 steps of pgd by default.", identity="never"
+    )
+    normalize: Any = setting(
+        None,
+        "What inputs are normalized by in front of the model: imagenet, cifar10, torchvision, mean=...,std=..., data.",
+        more="A `Normalization` layer in the hardened file does it, so that eps and bounds are in pixels; `data`: "
+        "mean and standard deviation of each channel or feature of the training data. In Python also a dict with "
+        "`mean` and `std`.",
+        toml=str,
+        read=text.plain,
     )
     class_weight: Any = setting(
         None,
@@ -236,10 +238,6 @@ class TrainSettings(ScheduleSettings, ThreatSettings):
         "of the attack where else fewer than 10 epochs would. A run that continues keeps what was chosen.",
         identity="never",
     )
-    checkpoint: PathType | None = setting(
-        None, "Where the run's state lies.", flag=None, recipe=False, identity="never"
-    )
-    resume: bool = setting(False, "Continue a run that was stopped.", recipe=False, identity="never")
     out: PathType | None = setting(
         None,
         "Where the model will be saved.",
@@ -248,11 +246,4 @@ class TrainSettings(ScheduleSettings, ThreatSettings):
         flag=None,
         recipe=False,
         identity="never",
-    )
-    callbacks: Sequence[Callback] = setting((), "Further Keras callbacks.", flag=None, recipe=False, identity="never")
-    tell: Callable[[str], None] = setting(
-        print, "Is given what happens, a line each.", flag=None, recipe=False, identity="never"
-    )
-    verbose: bool = setting(
-        False, "A line for each epoch where no terminal shows the bar.", recipe=False, identity="never"
     )

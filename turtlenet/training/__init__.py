@@ -1,24 +1,43 @@
 """Objectives, one Trainer under Keras `fit`, and the run that survives being killed."""
 
-from turtlenet.training.augmentation import Augmentation, augmentations
-from turtlenet.training.class_weights import class_weights
-from turtlenet.training.fast import Fast, NoisyFGSM
-from turtlenet.training.free import Free
-from turtlenet.training.hat import Hat
-from turtlenet.training.madry import Madry, Natural
-from turtlenet.training.mart import Mart
-from turtlenet.training.objective import Objective, objectives
-from turtlenet.training.recipes import Recipe
+from turtlenet.training.data.augmentation import Augmentation, augmentations
+from turtlenet.training.data.class_weights import class_weights
+from turtlenet.training.data.gaussian import GaussianAugmentation
+from turtlenet.training.objective import (
+    CCIBP,
+    CROWNIBP,
+    IBP,
+    MTLIBP,
+    SABR,
+    Certified,
+    Fast,
+    Free,
+    Hat,
+    Madry,
+    Mart,
+    Natural,
+    NoisyFGSM,
+    Objective,
+    Trades,
+    objectives,
+)
 from turtlenet.training.run import OPTIMIZERS, Run, Schedule, harden
-from turtlenet.training.trades import Trades
+from turtlenet.training.run.recipes import Recipe
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, wrappers
 
 __all__ = [
+    "CCIBP",
+    "CROWNIBP",
+    "IBP",
+    "MTLIBP",
     "OPTIMIZERS",
+    "SABR",
     "Augmentation",
+    "Certified",
     "Fast",
     "Free",
+    "GaussianAugmentation",
     "Hat",
     "Madry",
     "Mart",

@@ -8,37 +8,49 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet import attacks as attack_family
-from turtlenet import balls, models
+from turtlenet import backend, balls, models
 from turtlenet.attacks import Attack, suites
+from turtlenet.attacks.feature_defaults import is_table
+from turtlenet.attacks.feature_memory import features_of
+from turtlenet.attacks.feature_threat import FeatureThreat, Said
 from turtlenet.attacks.threat import check_generators, threat_for, why_eps
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
+from turtlenet.batching import usual
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
+from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
-from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for
+from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for, normalized_for
+from turtlenet.data.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
-from turtlenet.evaluation.again import loading
+from turtlenet.evaluation.again import exact, loading
 from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.certified import check_certify
+from turtlenet.evaluation.forecast import forecast
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.memory import batch_text, largest_batch
+from turtlenet.models.as_classifier import ModelType, about_model, in_memory, victim_of
+from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
+from turtlenet.training.data.feature_data import check_for_features, facts, with_features
 from turtlenet.training.surrogates.substitute import Substitution, substitution
 
 DEFAULT_SUITE = "quick"
 PERCEPTIBILITY = 100
 _AT_LEVELS = "quantizer-pgd"
+_EACH_WAY = "multi-targeted:steps=40,step_size=0.05,target=top5"
+"""What is added for tasks with several ways to be wrong: no loss over all of them finds the nearest every time."""
 _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 """Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _TOLD = (
     *("limit", "gradient", "draws", "head", "curve", "precision", "access", "surrogates", "surrogate_dir"),
-    "quantize_pixels",
+    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes"),
 )
 _NO_SUITE = suites.Suite(attacks=())
 
@@ -60,86 +72,183 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     given = list(model) if isinstance(model, (list, tuple)) else [model]
     if not given:
         raise SettingError("Expected at least one model; got none.")
-    kind_of_access, asking = _known(plan.access, len(given))
-    chosen = (
-        suites.find(DEFAULT_SUITE if plan.suite is None else plan.suite)
-        if plan.suite is not None or not plan.attacks
-        else _NO_SUITE
-    )
-    specs = suites.expand([*chosen.attacks, *plan.attacks])
-    kind, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
+    access, asking = _known(plan.access, len(given))
+    named = DEFAULT_SUITE if plan.suite is None else plan.suite
+    chosen = _NO_SUITE if plan.suite is None and plan.attacks else suites.find(named)
+    norm, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
-    how: dict[str, Any] = {
-        "bounds": plan.bounds,
-        "head": plan.head,
-        "precision": plan.precision,
-        "gradient": plan.gradient,
-    }
-    drawn = [10 if plan.draws is None and not isinstance(one, Classifier) else plan.draws for one in given]
-    victims = [as_classifier(one, **how, draws=count) for one, count in zip(given, drawn, strict=True)]
-    if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
-        specs = [twin for spec in specs for twin in _both_ways(spec)]
-    if _at_levels(plan.suite, plan.attacks, kind, victims):
-        specs = [*specs, _AT_LEVELS]
-    made = [attack_family.build(spec) for spec in specs]
-    found = load_for(data, victims)
+    said = _said(plan, radius, given)
+    if plan.normalize is not None and access == "grey-box":
+        raise SettingError(f"Expected no normalize for access {access}: wrap the model first.")
+    trained = [trained_on(one) for one in given]
+    reading = reading_of(plan, next(filter(None, reversed(trained)), ()))
+    source, taken = data, list(given)
+    for number, one in enumerate(given if plan.normalize is not None else ()):
+        where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": reading, "held_out": True}
+        taken[number], data = normalized_for(in_memory(one), plan.normalize, data, **where)
+    victims = [victim_of(one, plan, said.outer) for one in taken]
+    asked = next((each.question for each in victims if each.question is not None), None)
+    if asked is not None and access != "white-box":
+        raise SettingError(f"Expected access white-box for {asked.describe()}; got {access}.")
+    specs = _specs(suites.expand([*chosen.attacks, *plan.attacks]), plan, norm, victims)
+    attacks = [attack_family.build(spec) for spec in specs]
+    prepared = [_by_feature(said, norm, *each, plan, data, reading) for each in zip(taken, victims, strict=True)]
+    victims = [victim for victim, _, _ in prepared]
+    # Models that take the same inputs share their data.
+    plain = [victim for victim, own, _ in prepared if own is None]
+    shared = iter(load_for(data, plain, reading) if plain else ())
+    loaded = [next(shared) if own is None else own for _, own, _ in prepared]
     # What a grey-box attacker trains on is not attacked.
-    seen = [trained_on(one) for one in given]
-    scored = [
-        choose(each, plan.split, seen, held_out=plan.held_out or kind_of_access != "white-box") for each in found
-    ]
-    wholes = [part.examples for part in scored]
-    parts = [whole.take(plan.limit) for whole in wholes]
-    trained: dict[str, Any] = {"eps": radius, "norm": kind, "seed": plan.seed, "access": kind_of_access}
-    trained |= {"tell": plan.tell, "head": plan.head}
-    owns = [
-        [ready(each, one, victim, data, **trained) for each in made]
-        for one, victim, data in zip(given, victims, found, strict=True)
-    ]
-    threats = [threat_for(victim, own, kind, radius) for victim, own in zip(victims, owns, strict=True)]
-    if kind_of_access != "white-box":
-        check_generators(owns[0], given[0], victims[0], kind_of_access)
-    looked_at = _looked_at(plan.perceptibility, victims, threats[0])
-    for examples in parts:
-        examples.check()
-    for line in dict.fromkeys(line for each in zip(victims, parts, threats, strict=True) for line in misfits(*each)):
+    held_out = plan.held_out or access != "white-box"
+    parts = [choose(each, plan.split, trained, held_out=held_out) for each in loaded]
+    same: dict[str, Any] = {"eps": radius, "norm": norm, "seed": plan.seed, "access": access}
+    same |= {"tell": plan.tell, "head": plan.head}
+    tasks = []
+    for one, (victim, _, threat), whole, part in zip(given, prepared, loaded, parts, strict=True):
+        suite = [ready(each, one, victim, whole, **same) for each in attacks]
+        ball = threat_for(victim, suite, norm, radius, None if threat is None else threat.ball)
+        check_for_features(suite, ball)
+        tasks.append(_Task(one, victim, whole, part, part.take(plan.limit), suite, ball, threat))
+    if access != "white-box":
+        check_generators(tasks[0].suite, given[0], victims[0], access)
+    perceptibility = _looked_at(plan.perceptibility, victims, tasks[0].ball)
+    for task in tasks:
+        task.examples.check()
+    notes = [line for task in tasks if task.threat is not None for line in task.threat.check(task.examples)]
+    notes += [line for task in tasks for line in misfits(task.victim, task.examples, task.ball)]
+    for line in dict.fromkeys(notes):
         plan.tell(line)
-    same: dict[str, Any] = {
+    size, mode = _batch_size(plan, victims), _first(plan.mode, chosen.mode, "table")
+    for task in tasks if backend.process()[1] == 1 else ():
+        how_long = forecast(task.victim, task.examples, task.suite, task.ball, curve=plan.curve, mode=mode)
+        if how_long:
+            plan.tell(how_long)
+    settings_of_all: dict[str, Any] = {
         "specs": [str(spec) for spec in specs],
-        "mode": _first(plan.mode, chosen.mode, "table"),
+        "mode": mode,
         "labels": _first(plan.labels, chosen.labels, "true"),
         "seed": plan.seed,
-        "batch_size": plan.batch_size,
+        "batch_size": size,
         "quantize_pixels": plan.quantize_pixels,
         "curve": plan.curve,
-        "perceptibility": looked_at,
+        "perceptibility": perceptibility,
         "resume": plan.resume,
     }
-    same |= {"certify": plan.certify} if plan.certify else {}
     if plan.certify:
-        check_certify(same["mode"], same["labels"], kind_of_access)
+        check_certify(settings_of_all["mode"], settings_of_all["labels"], access)
+        settings_of_all["certify"] = plan.certify
     reports = []
-    for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True)):
-        own = {**same, "about": about_model(one, victim)}
-        suited = owns[number]
-        own["progress"] = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
-        folder = Path(plan.surrogate_dir) if plan.surrogate_dir else None
-        if asking:
-            own |= {"folder": folder, "tell": plan.tell}
-            reports.append(evaluate_black_box(victim, wholes[number], plan.limit, suited, ball, asking, **own))
-        elif kind_of_access == "grey-box":
-            own |= {"head": plan.head, "surrogates": plan.surrogates, "folder": folder, "tell": plan.tell}
-            reports.append(evaluate_grey_box(one, victim, found[number], examples, suited, ball, **own))
-        else:
-            reports.append(evaluate_classifier(victim, examples, suited, ball, **own))
-        told = {"data": _named(data), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
-        told["surrogate_dir"] = str(folder) if folder else None
-        reports[-1] = _scored(reports[-1], scored[number], saw(seen[number], scored[number], found[number]), told)
-    reports = [
-        dataclasses.replace(each, threat={**each.threat, "eps_from": why_eps(victim, kind, radius)})
-        for each, victim in zip(reports, victims, strict=True)
-    ]
+    for number, task in enumerate(tasks):
+        progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
+        report = task.run(plan, access, asking, progress=progress, **settings_of_all)
+        in_training = saw(trained[number], task.part, task.data)
+        report = _scored(report, task.part, in_training, _asked(plan, source, task.ball))
+        told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius), **facts(task.threat, task.ball)}
+        reports.append(dataclasses.replace(report, threat=told))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """One model to evaluate: the model as it was given, its data and their part, and what attacks it."""
+
+    model: ModelType
+    victim: Classifier
+    data: Data
+    part: Part
+    examples: Examples
+    suite: list[Attack]
+    ball: Ball
+    threat: FeatureThreat | None = None
+
+    def run(self, plan: EvaluateSettings, access: str, asking: Substitution | None, **how: Any) -> Report:
+        """The report, by what the attackers know."""
+        victim, examples, suite, ball = self.victim, self.examples, self.suite, self.ball
+        how["about"] = {**about_model(self.model, victim), **_normalized(plan)}
+        if access == "white-box":
+            return evaluate_classifier(victim, examples, suite, ball, **how)
+        how |= {"folder": Path(plan.surrogate_dir) if plan.surrogate_dir else None, "tell": plan.tell}
+        if asking:
+            return evaluate_black_box(victim, self.part.examples, plan.limit, suite, ball, asking, **how)
+        how |= {"head": plan.head, "surrogates": plan.surrogates}
+        return evaluate_grey_box(self.model, victim, self.data, examples, suite, ball, **how)
+
+
+def _specs(
+    specs: Sequence[str | Attack], plan: EvaluateSettings, norm: str, victims: Sequence[Classifier]
+) -> list[str | Attack]:
+    """The attacks, with those that the models' defences ask for besides."""
+    if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
+        specs = [twin for spec in specs for twin in _both_ways(spec)]
+    specs = [*specs, *([_AT_LEVELS] if _at_levels(plan.suite, plan.attacks, norm, victims) else [])]
+    return [*specs, *([_EACH_WAY] if _several_ways(plan.suite, plan.attacks, norm, victims) else [])]
+
+
+def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | None:
+    """Inputs at a time: as many as asked for, or as fit into memory, which changes no verdict."""
+    wanted = plan.batch_size or usual()
+    narrow, least = None, wanted
+    for victim in victims:
+        most = largest_batch(victim.model)
+        if most is not None and most < least:
+            narrow, least = victim, most
+    if narrow is None:
+        return plan.batch_size
+    size = 1 << (least.bit_length() - 1)
+    plan.tell(f"memory: {size} at a time instead of {wanted}: {batch_text(narrow.model, size)}")
+    return size
+
+
+def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> Said:
+    """What is said of the features: by the user, else by the first model's file that says any."""
+    said = Said.by_user(
+        bounds=plan.bounds, eps=eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
+    )
+    return said.else_of(next((told for told in map(features_of, given) if told), None))
+
+
+def _by_feature(
+    said: Said,
+    norm: str,
+    model: ModelType,
+    victim: Classifier,
+    plan: EvaluateSettings,
+    data: DataType | None,
+    reading: Reading,
+) -> tuple[Classifier, Data | None, FeatureThreat | None]:
+    """A model, its data and the threat where features are looked at one by one; the model alone where they are not."""
+    table = is_tabular(data)
+    if not (said or table or is_table(victim.input_shape)):
+        return victim, None, None
+
+    def made(bounds: tuple[float, float]) -> Classifier:
+        return victim if isinstance(model, Classifier) else victim_of(model, plan, bounds)
+
+    return with_features(
+        said, norm, victim, made, lambda each: load_for(data, [each], reading)[0], training=False, table=table
+    )
+
+
+def _said_in_words(plan: EvaluateSettings) -> dict[str, Any]:
+    """What was asked for of the features, as plain data."""
+    said = {name: getattr(plan, name) for name in ("eps", "bounds", "features", "movable")}
+    words = {name: None if value is None else _word(value) for name, value in said.items()}
+    return {**words, "constraints": list(map(str, plan.constraints))}
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(exact, value))
+    return exact(value) if isinstance(value, float) else str(value)
+
+
+def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[str, Any]:
+    """What was asked for, beside what a report tells by itself."""
+    folder = str(Path(plan.surrogate_dir)) if plan.surrogate_dir else None
+    told = {"data": _named(data), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
+    told |= {name: value for name, value in vars(usage_of(plan)).items() if value not in (None, "auto")}
+    told |= {} if is_plain(ball) else _said_in_words(plan)
+    return {**told, "surrogate_dir": folder}
 
 
 def _named(data: DataType | None) -> str | None:
@@ -155,17 +264,22 @@ def _named(data: DataType | None) -> str | None:
     return path if any(mark in path for mark in {os.sep, os.altsep or os.sep}) else f"{os.curdir}{os.sep}{path}"
 
 
-def _scored(report: Report, part: Part, seen: bool, told: dict[str, Any]) -> Report:
+def _normalized(plan: EvaluateSettings) -> dict[str, Any]:
+    """What a report says of the layer that was put in front of a model."""
+    return {} if plan.normalize is None else {"normalize": str(plan.normalize)}
+
+
+def _scored(report: Report, part: Part, in_training: bool, told: dict[str, Any]) -> Report:
     """A report that says which part was scored, whether training saw it, and what was asked for."""
-    about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": seen}
-    doubts = report.doubts
-    if seen and not part.asked:
+    about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": in_training}
+    doubts, inputs = report.doubts, part.examples.kind.examples
+    if in_training and not part.asked:
         doubts = (
             Doubt(
                 code="seen-in-training",
-                finding=f"The model was trained on {'some of ' if part.split == 'all' else ''}these images "
+                finding=f"The model was trained on {'some of ' if part.split == 'all' else ''}these {inputs} "
                 f"({report.data['name']}), as far as is known of its training: both accuracies are too good.",
-                advice="Evaluate on images that training did not see: --split test (split='test'), or data with "
+                advice=f"Evaluate on {inputs} that training did not see: --split test (split='test'), or data with "
                 "x_test and y_test.",
             ),
             *doubts,
@@ -189,8 +303,10 @@ def _looked_at(count: int | None, victims: Sequence[Classifier], ball: Ball) -> 
     """For how many images the smallest adversarial example is searched."""
     if count is None:
         compared = len(victims) > 1 and any(models.defences_of(each.model) for each in victims)
-        return PERCEPTIBILITY if compared and ball.norm in attack_family.PGD.norms else 0
+        return PERCEPTIBILITY if compared and ball.norm in attack_family.PGD.norms and is_plain(ball) else 0
     at_least(0, perceptibility=count)
+    if count and not is_plain(ball):
+        raise SettingError("Expected one radius and bounds for all features to search how visible changes are.")
     if count:
         attack_family.PGD().check(victims[0], ball)
     return count
@@ -214,6 +330,14 @@ def _at_levels(suite: str | None, given: Sequence[str | Attack], norm: str, vict
     fitted = suite in _ADAPTIVE or (suite is None and not given)
     fits = balls.get(norm, 0.0).norm in attack_family.QuantizerPGD.norms
     return fitted and fits and any(each.entrance is not None for each in victims)
+
+
+def _several_ways(suite: str | None, given: Sequence[str | Attack], norm: str, victims: Sequence[Classifier]) -> bool:
+    """Whether an answer may be wrong in several ways, labels or directions, and the suite is ours to add to."""
+    fitted = suite in _ADAPTIVE or (suite is None and not given)
+    asked = [each.question for each in victims if each.question is not None and not each.question.single_label]
+    several = any(question.num_classes > 2 for question in asked)
+    return fitted and several and balls.get(norm, 0.0).norm in attack_family.PGD.norms
 
 
 def _first(*values: Any) -> Any:

@@ -6,13 +6,18 @@ from typing import Any
 import keras
 
 from turtlenet import models
+from turtlenet.attacks.feature_memory import features_of, remember_features
+from turtlenet.attacks.feature_threat import FEATURES
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.parts import TRAINED_ON, remember, trained_on
+from turtlenet.data.prepare import DataType, normalized_for
+from turtlenet.data.tables import reading_of
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import SettingError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, in_memory
+from turtlenet.settings.inputs import ColumnSettings
 
 
 @checked()
@@ -28,6 +33,7 @@ def load_model(path: PathType, **settings: Any) -> keras.Model:
     """
     model = models.load(path, **settings)
     remember(model, trained_on(path))
+    remember_features(model, features_of(path))
     return model
 
 
@@ -46,23 +52,36 @@ def save_model(
     Raises:
         OutputError: The path cannot be written, or has another suffix.
     """
-    seen = trained_on(model)
-    models.save(in_memory(model), path, {**({TRAINED_ON: seen} if seen else {}), **(provenance or {})})
+    seen, features = trained_on(model), features_of(model)
+    known = {**({TRAINED_ON: seen} if seen else {}), **({FEATURES: features} if features else {})}
+    models.save(in_memory(model), path, {**known, **(provenance or {})})
 
 
 @checked()
 def wrap(
-    model: ModelType, *defences: str | Defence | Conversion, bounds: tuple[float, float] | None = None
+    model: ModelType,
+    *defences: str | Defence | Conversion,
+    bounds: tuple[float, float] | None = None,
+    normalize: Any = None,
+    data: DataType | None = None,
+    **columns: Any,
 ) -> keras.Model:
-    """Puts defences in front of a model, without training; see `turtlenet.models.wrap`.
+    """Puts defences in front of a model, or what normalizes its inputs, without training; see `turtlenet.models.wrap`.
 
     Args:
         model: A model, which shares its variables with what is given back, or the path of one.
         *defences: Layers or their specs, from the input on: `"constant-quantization:levels=4"`.
         bounds: Smallest and largest value of a pixel; None tells them from the model.
+        normalize: What inputs are normalized by, behind the defences: `imagenet`, `cifar10`, `torchvision`,
+            `mean=...,std=...`, or `data` for mean and standard deviation of the training data.
+        data: The data for `normalize="data"`; their training part is taken.
+        **columns: What the columns of a table are: `label`, `weight`, `drop` and `classes`.
     """
-    if not defences:
-        raise SettingError("Expected at least one defence; got none.")
-    wrapped = models.wrap(in_memory(model), defences, bounds)
+    if not defences and normalize is None:
+        raise SettingError("Expected at least one defence, or what to normalize by; got none.")
+    how = reading_of(ColumnSettings(**columns), trained_on(model))
+    plain, _ = normalized_for(in_memory(model), normalize, data, bounds=bounds, head="auto", how=how)
+    wrapped = models.wrap(plain, defences, bounds)
     remember(wrapped, trained_on(model))
+    remember_features(wrapped, features_of(model))
     return wrapped

@@ -7,6 +7,7 @@ from turtlenet.checked import checked
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
+from turtlenet.data.tables import reading_of
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 from turtlenet.noise_tolerance import Tolerance, measure_tolerance
 from turtlenet.noise_tolerance.levels import check_eps
@@ -30,7 +31,9 @@ def tolerance(model: ModelType, data: DataType | None = None, **settings: Any) -
     """
     plan = ToleranceSettings(**settings)
     victim = as_classifier(model, bounds=plan.bounds, head=plan.head, precision=plan.precision)
-    examples = choose(load_data(data, victim), plan.split, [trained_on(model)]).take(plan.limit)
+    examples = choose(
+        load_data(data, victim, how=reading_of(plan, trained_on(model))), plan.split, [trained_on(model)]
+    ).take(plan.limit)
     ball = ball_for(victim, "linf", plan.eps)
     check_eps(float(ball.eps))
     examples.check()

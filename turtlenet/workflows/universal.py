@@ -9,6 +9,7 @@ from turtlenet.checked import checked
 from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.prepare import DataType, hold_out, load_data
+from turtlenet.data.tables import reading_of
 from turtlenet.errors import DataError
 from turtlenet.models.as_classifier import ModelType, as_classifier
 from turtlenet.settings.base import takes
@@ -31,7 +32,7 @@ def universal(model: ModelType, data: DataType | None = None, **settings: Any) -
     plan = UniversalSettings(**settings)
     victim = as_classifier(model, bounds=plan.bounds, head=plan.head, precision=plan.precision)
     ball = ball_for(victim, plan.norm, plan.eps)
-    fitted_on, tried_on = _parts(load_data(data, victim), plan.limit, plan.seed)
+    fitted_on, tried_on = _parts(load_data(data, victim, how=reading_of(plan)), plan.limit, plan.seed)
     for line in misfits(victim, fitted_on, ball):
         plan.tell(line)
     x, y = fitted_on.batch(slice(None))

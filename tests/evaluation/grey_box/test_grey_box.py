@@ -108,7 +108,7 @@ def test_other_settings_train_them_anew(keyed, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on(keyed, kept, tmp_path, monkeypatch):
-    from turtlenet.training import checkpoint
+    from turtlenet.training.run import checkpoint
 
     class CutError(Exception):
         pass
@@ -185,7 +185,7 @@ def test_an_attack_keeps_its_own_ball_and_target_elsewhere():
 
 
 def test_a_model_that_does_not_say_how_it_was_trained(keyed, kept, monkeypatch):
-    from turtlenet.training import provenance
+    from turtlenet.training.run import provenance
 
     monkeypatch.setitem(provenance._NATURAL, "epochs", 1)
     report = tn.evaluate(
@@ -215,7 +215,7 @@ def test_a_model_that_does_not_say_how_it_was_trained(keyed, kept, monkeypatch):
     ],
 )
 def test_provenance_is_read_and_not_trusted(change, missing, trained):
-    from turtlenet.training.provenance import training_of
+    from turtlenet.training.run.provenance import training_of
 
     found = training_of({"recipe": {**models.read_provenance(trained.model)["recipe"], **change}})
     assert missing in found.missing and bool(missing) == bool(found.missing)

@@ -8,14 +8,14 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.trades import Trades
+from tests.training.objective.trades import Trades
 from turtlenet import attacks, backend, balls, data
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
 from turtlenet.training import Madry, Plan, Schedule, Trainer, harden, wrappers
-from turtlenet.training.batch_statistics import recalibrate
-from turtlenet.training.callbacks import CollapseWatch, Stages, halved
-from turtlenet.training.stream import Stream
+from turtlenet.training.data.stream import Stream
+from turtlenet.training.run.batch_statistics import recalibrate
+from turtlenet.training.run.callbacks import CollapseWatch, Stages, halved
 from turtlenet.training.wrappers import AWP, EMA, SWA, EpsSchedule, StepsSchedule, make_wrappers
 
 RNG = np.random.default_rng(0)

@@ -16,9 +16,11 @@ from turtlenet import backend
 from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
+from turtlenet.attacks.feature_view import HostView, host_view
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.graph import bound_graph
-from turtlenet.balls import Ball
+from turtlenet.attacks.host_check import confirmed
+from turtlenet.balls import Ball, FeatureBall
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
 from turtlenet.registry import parse_spec
@@ -42,6 +44,8 @@ class External(Attack):
 
     method: str = ""
     parameters: str = ""
+
+    for_every_task: ClassVar[bool] = False
 
     library: ClassVar[str]
     """What is imported, and the name of the extra that installs it."""
@@ -111,11 +115,7 @@ class External(Attack):
         state = np.random.get_state()
         keras.utils.set_random_seed((seed * 1_000_003 + first) % 2**31)
         try:
-            # Other libraries refuse a radius of 0.
-            here = (x, 0, 0)
-            found, gradients, queries = (
-                here if float(ball.eps) == 0 else self.outside(model.taking(self.gradient), x, y, aims, ball=ball)
-            )
+            found, gradients, queries = self._found(model.taking(self.gradient), x, y, aims, ball)
         except TurtlenetError:
             raise
         except Exception as error:
@@ -123,7 +123,7 @@ class External(Attack):
             raise SettingError(f"Expected '{self}' to run on this model; {self.library} failed: {reason}") from error
         finally:
             np.random.set_state(state)
-        candidates = backend.shard(ops.convert_to_tensor(np.asarray(found, "float32").reshape(x.shape)))
+        candidates = backend.shard(ops.convert_to_tensor(found.reshape(x.shape)))
 
         def judge(_: Batch, candidates: Tensor) -> SearchResult:
             return SearchResult(candidates)
@@ -132,7 +132,30 @@ class External(Attack):
         result: AttackResult = judged._replace(
             gradients=judged.gradients + gradients, queries=judged.queries + queries
         )
-        return result
+        return confirmed(result, model, x, y, ball, aimed=target is not None or self.targeted)
+
+    def _found(
+        self, model: Classifier, x: np.ndarray, y: np.ndarray, target: np.ndarray | None, ball: Ball
+    ) -> tuple[np.ndarray, int, int]:
+        """What the library gives; where features have radii of their own, in units of those."""
+        inputs, asked = x, model
+        if isinstance(ball, FeatureBall):
+            inputs, asked = ops.convert_to_numpy(ball.encode(ops.convert_to_tensor(x))), host_view(model, ball)
+        # Other libraries refuse a radius of 0.
+        if float(ball.eps) == 0:
+            return inputs, 0, 0
+        inner: Ball = getattr(ball, "inner", ball)
+        if not (isinstance(asked, HostView) and asked.one_by_one):
+            found, gradients, queries = self.outside(asked, inputs, y, target, ball=inner)
+            return np.asarray(found, "float32"), gradients, queries
+        # It asks about rows in any order: one input at a time, it is known whose they are.
+        results = []
+        for row in range(len(x)):
+            at = slice(row, row + 1)
+            asked.of(x[at])
+            results.append(self.outside(asked, inputs[at], y[at], None if target is None else target[at], ball=inner))
+        moved = np.concatenate([np.asarray(found, "float32").reshape(x[:1].shape) for found, _, _ in results])
+        return moved, *(round(float(np.mean([each[place] for each in results]))) for place in (1, 2))  # type: ignore
 
     def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         raise SettingError(

@@ -70,7 +70,7 @@ class SaltAndPepper(Corruption):
     def corrupted(self, x: Tensor, strength: Tensor, *, ball: Ball, key: Keys) -> Tensor:
         draw = random.uniform(key, x.shape[1:])
         half = 0.5 * column(strength, x)
-        return ops.where(draw >= 1.0 - half, ball.high, ops.where(draw < half, ball.low, x))
+        return ball.inside(ops.where(draw >= 1.0 - half, ball.high, ops.where(draw < half, ball.low, x)))
 
     def begin(self, context: Context) -> State:
         nothing = ops.zeros_like(context.goal.y)

@@ -1,5 +1,6 @@
 """What attacks by decisions have in common: where to start, and how to come back to the boundary."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -85,7 +86,8 @@ def _noise(key: Keys, number: Tensor, x: Tensor, ball: Ball) -> Tensor:
     two = ops.cast(draw < column(share, draw), "float32")
     kind = ops.mod(number, _KINDS)
     noise = ops.where(kind == 0, draw, ops.where(kind == 1, blocks, two))
-    return ops.reshape(ball.low + ball.full * noise, ops.shape(x))
+    low, high = ball.box
+    return ops.reshape(low + (high - low) * ops.reshape(noise, (-1, math.prod(x.shape[1:]))), ops.shape(x))
 
 
 def bisect(model: Classifier, goal: Goal, blend: Callable[[Tensor], Tensor], count: int) -> Tensor:

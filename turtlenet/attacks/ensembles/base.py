@@ -155,7 +155,7 @@ class Elsewhere(Attack):
         part = told(self, self.part)
         # A certain target is chosen on the model, and is the same there; a sweep goes by what the surrogate answers.
         target = batch.final_goal().target if self.targeted else batch.target
-        there = batch._replace(attack=part, model=self.surrogate(batch.model), target=target, reference=None)
+        there = batch._replace(attack=part, model=batch.model.through(self.surrogate), target=target, reference=None)
         # The logits are the surrogate's: without them the model itself is asked.
         return part.attempted(there)._replace(logits=None)
 

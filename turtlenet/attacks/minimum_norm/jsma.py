@@ -65,8 +65,7 @@ class JSMA(MinimumNorm, Iterative, Attack):
         flat = (-1, math.prod(x.shape[1:]))
         reached, gain, loss = self._derivative(context.model, point, context.goal)
         up = 1.0 if self.theta > 0 else -1.0
-        here = ops.reshape(point, flat)
-        free = here < ball.high if up > 0 else here > ball.low
+        free = ops.reshape(ops.logical_not(ball.stuck(up * ops.ones_like(point), point)), flat)
         gain, loss = (up * ops.reshape(part, flat) for part in (gain, loss))
         chosen, exists = most_salient_pair(gain, loss, free) if self.pairs else _most_salient(gain, loss, free)
         following = ball.inside(point + self.theta * ball.full * ops.reshape(chosen, ops.shape(x)))

@@ -30,30 +30,70 @@ def scaled(numbers: Callable[[], tuple[Any, Any]]) -> Affine:
     )
 
 
+class Normalized(Affine):
+    """Batch normalization by some statistics: the moving ones, as the model has it outside of training.
+
+    Args:
+        layer: The Keras layer.
+        statistics: Gives mean and variance of each channel; the moving ones by default.
+    """
+
+    def __init__(self, layer: Any, statistics: Callable[[], tuple[Any, Any]] | None = None):
+        self.layer = layer
+        self.statistics = statistics or (
+            lambda: (ops.convert_to_tensor(layer.moving_mean), ops.convert_to_tensor(layer.moving_variance))
+        )
+        super().__init__(
+            self._apply,
+            lambda radius: radius * ops.abs(self._numbers()[0]),
+            terms=_TERMS,
+            bias=self._bias,
+            stretch=lambda order: 1.00001 * ops.max(ops.abs(self._numbers()[0])),
+        )
+
+    def of_batch(self, x: Any, *, update: bool) -> "Normalized":
+        """The same by the statistics of a batch, as the model has it in training.
+
+        Args:
+            x: What the layer is given, float32 (batch, ...).
+            update: Whether the moving statistics take a step towards those of the batch.
+        """
+        layer = self.layer
+        mean, variance = ops.moments(x, axes=layer._reduction_axes, synchronized=layer.synchronized)
+        if update:
+            for moving, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+                moving.assign(moving * layer.momentum + new * (1.0 - layer.momentum))
+        return Normalized(layer, lambda: (mean, variance))
+
+    def _apply(self, x: Any) -> Any:
+        scale, shift = self._numbers()
+        return x * scale + shift
+
+    def _numbers(self) -> tuple[Any, Any]:
+        """Scale and shift, shaped to broadcast to the inputs."""
+        mean, variance = self.statistics()
+        scale = ops.rsqrt(variance + self.layer.epsilon)
+        if self.layer.scale:
+            scale = scale * self.layer.gamma
+        shift = -mean * scale
+        if self.layer.center:
+            shift = shift + self.layer.beta
+        return self._shaped(scale), self._shaped(shift)
+
+    def _bias(self) -> Any:
+        scale, shift = self._numbers()
+        # The mean and the offset may cancel in the shift, but not in how it is rounded.
+        return ops.abs(shift) + ops.abs(scale * self._shaped(self.statistics()[0]))
+
+    def _shaped(self, numbers: Any) -> Any:
+        shape = [1] * self.layer.input_spec.ndim
+        shape[self.layer.axis] = -1
+        return ops.reshape(numbers, shape)
+
+
 @rule(layers.BatchNormalization)
 def _batch_normalization(layer: Any) -> list[Step]:
-    """By the moving statistics, as the model does outside of training."""
-    rank = layer.input_spec.ndim
-    shape = [1] * rank
-    shape[layer.axis] = -1
-
-    def numbers() -> tuple[Any, Any]:
-        scale = ops.rsqrt(ops.convert_to_tensor(layer.moving_variance) + layer.epsilon)
-        if layer.scale:
-            scale = scale * layer.gamma
-        shift = -ops.convert_to_tensor(layer.moving_mean) * scale
-        if layer.center:
-            shift = shift + layer.beta
-        return ops.reshape(scale, shape), ops.reshape(shift, shape)
-
-    def bias() -> Any:
-        scale, shift = numbers()
-        # The mean and the offset may cancel in the shift, but not in how it is rounded.
-        return ops.abs(shift) + ops.abs(scale * ops.reshape(ops.convert_to_tensor(layer.moving_mean), shape))
-
-    step = scaled(numbers)
-    step.bias = bias
-    return [step]
+    return [Normalized(layer)]
 
 
 @rule(layers.Normalization)

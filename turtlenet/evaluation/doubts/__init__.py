@@ -38,5 +38,5 @@ CHECKS: dict[str, Callable[[Evidence], Doubt | None]] = {
     "gradients of defences": gradient_masking.naive_gradient,
     "levels of a quantizer": suite_coverage.levels,
     "labels": suite_coverage.naive_labels,
-    "number of images": suite_coverage.few,
+    "number of examples": suite_coverage.few,
 }

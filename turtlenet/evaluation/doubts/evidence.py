@@ -11,6 +11,7 @@ from turtlenet.evaluation.attack_rounds import Search, searches_of
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.probe import Probe
 from turtlenet.evaluation.report import CurvePoint
+from turtlenet.input_kind import IMAGE, InputKind
 
 GUIDED = ("one-step", "iterative", "ensemble", "other")
 """Families that have the gradient of the model under attack."""
@@ -40,6 +41,7 @@ class Evidence:
         entrance: The defence at the model's input that says what it can give within the ball, as a spec; empty where
             there is none.
         fit: Whether data, bounds and radius belong to the model; None where nobody looked.
+        inputs: What an input is, and the words for it.
     """
 
     attacks: Sequence[Attack]
@@ -59,6 +61,7 @@ class Evidence:
     norm: str = "linf"
     entrance: str = ""
     fit: Fit | None = None
+    inputs: InputKind = IMAGE
 
     def kind(self, *kinds: str) -> list[int]:
         """Numbers of the attacks of certain kinds."""

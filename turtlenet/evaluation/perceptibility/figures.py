@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.text import finding, median, seen
-from turtlenet.evaluation.text import names
+from turtlenet.evaluation.text import kind, names
 from turtlenet.reports.figures import Plot, Theme, legend, look, new_axes, new_plot
 from turtlenet.reports.format import percent
 
@@ -23,19 +23,20 @@ _PANELS = (("psnr", "PSNR, dB"), ("ssim", "SSIM"))
 
 def drawn(reports: Sequence[Report]) -> list[Plot]:
     """Both plots; none where nobody measured, one where no image was broken."""
-    found = seen(reports)
-    if not found:
+    results = seen(reports)
+    if not results:
         return []
     alt = "; ".join(
-        f"{name}: " + ", ".join(f"eps {at.eps:g} {percent(at.share)}" for at in each.broken) for name, each in found
+        f"{name}: " + ", ".join(f"eps {at.eps:g} {percent(at.share)}" for at in each.broken) for name, each in results
     )
     plots = [new_plot(finding(reports), alt, (_WIDTH, 3.1), lambda figure, theme: _shares(figure, theme, reports))]
-    panels = [panel for panel in _PANELS if any(each.measure(panel[0]).count for _, each in found)]
+    known = _PANELS if kind(reports[0]).pictured else ()
+    panels = [panel for panel in known if any(each.measure(panel[0]).count for _, each in results)]
     if panels:
         title = "What is seen of the smallest change that breaks an image: further down is more visible"
         words = "; ".join(
             f"{name}: median PSNR {median(each, 'psnr')} dB, median SSIM {median(each, 'ssim')}"
-            for name, each in found
+            for name, each in results
         )
         height = 0.9 + 1.6 * len(panels)
         plots.append(
@@ -63,7 +64,7 @@ def _shares(figure: Figure, theme: Theme, reports: Sequence[Report]) -> None:
             ends = [100 * end for end in at.share_interval]
             axes.plot([at.eps, at.eps], ends, color=style["color"], alpha=0.35, linewidth=5, clip_on=False)
     _threats(axes, theme, reports, 103)
-    axes.set(xlabel="eps, input units", ylabel="images broken, %", ylim=(0, 103))
+    axes.set(xlabel="eps, input units", ylabel=f"{kind(reports[0]).examples} broken, %", ylim=(0, 103))
     axes.set_xlim(left=0)
     axes.grid(axis="y", linewidth=0.8)
     _named(figure, axes, reports)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from turtlenet.evaluation.perceptibility.result import Perceptibility
-from turtlenet.evaluation.text import names
+from turtlenet.evaluation.text import kind, names
 from turtlenet.reports.format import MISSING, clip, number
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ def seen(reports: Sequence[Report]) -> list[tuple[str, Perceptibility]]:
 
 def finding(reports: Sequence[Report]) -> str:
     """The radius that breaks half of the images, for every model, in one sentence."""
-    found = seen(reports)
-    parts = [f"{clip(name, 40)} {_middle(each)}" if len(found) > 1 else _middle(each) for name, each in found]
-    return f"Half of the images are broken by eps: {', '.join(parts)}"
+    results = seen(reports)
+    parts = [f"{clip(name, 40)} {_middle(each)}" if len(results) > 1 else _middle(each) for name, each in results]
+    return f"Half of the {kind(reports[0]).examples} are broken by eps: {', '.join(parts)}"
 
 
 def median(each: Perceptibility, name: str, *, interval: bool = True) -> str:
@@ -56,8 +56,8 @@ def state(each: Perceptibility, place: int) -> str:
 
 
 def _middle(each: Perceptibility) -> str:
-    found = each.measure("eps").median
-    return _beyond(each) if found is None else number(found)
+    middle = each.measure("eps").median
+    return _beyond(each) if middle is None else number(middle)
 
 
 def _beyond(each: Perceptibility) -> str:

@@ -16,7 +16,7 @@ from turtlenet.data import Data, Examples
 from turtlenet.defences import use_key, write_key
 from turtlenet.errors import DataError, OutputError
 from turtlenet.files import check_folder
-from turtlenet.training.provenance import Training
+from turtlenet.training.run.provenance import Training
 from turtlenet.training.surrogates.reinitialized import architecture, attackers_key, twin
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from keras import ops
 
 from turtlenet.errors import SettingError
-from turtlenet.training.objective import Objective
+from turtlenet.training.objective.base import Objective
 from turtlenet.training.wrappers.base import Plan, Wrapper, check_share, wrappers
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from turtlenet.errors import SettingError
-from turtlenet.training.objective import Objective
+from turtlenet.training.objective.base import Objective
 from turtlenet.training.wrappers.base import Plan, Wrapper, check_share, wrappers
 
 

@@ -1,0 +1,172 @@
+"""What every registered attack keeps where features have bounds, radii and rules of their own."""
+
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.attacks import test_contract as usual
+from turtlenet.attacks import Attack
+from turtlenet.attacks.feature_view import FeatureView, repeated
+from turtlenet.attacks.runner import attack_all
+from turtlenet.balls import BALLS, FeatureBall, Linf, Rule, Space
+from turtlenet.classifier import Classifier
+from turtlenet.constraints import Constraint, build
+from turtlenet.models import save
+
+# What takes images alone, or a file that was made for one radius.
+NAMES = [name for name in usual.NAMES if name not in ("advgan", "spatial")]
+# Every graph takes seconds to build: some of each kind; all others are for `make test-slow`.
+SOME = {"cw", "fab", "fgsm", "jsma", "pgd", "square"}
+EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name not in SOME)) for name in NAMES]
+RADII = {"linf": 1.0, "l2": 1.5, "l1": 2.5, "l0": 3.0}
+# A table of eight: two reals, a category, two counts of which one only grows, and a feature of radius 0.
+LOW = np.array([0.0, -1.0, 0, 0, 0, 0, 0, -5.0])
+HIGH = np.array([100.0, 1.0, 1, 1, 1, 20, 20, 5.0])
+UNIT = np.array([5.0, 0.2, 1, 1, 1, 2, 3, 0.0])
+RULES = tuple(
+    Rule(build(f"{name}:features=({';'.join(map(str, places))})"), places)
+    for name, places in (("one-hot", (2, 3, 4)), ("integer", (5, 6)), ("grow", (5,)))
+)
+
+
+def ball(norm: str, unit=UNIT, rules=RULES) -> FeatureBall:
+    unit = np.where(unit > 0, 1.0, 0.0) if norm == "l0" else unit
+    return FeatureBall(RADII[norm], -5.0, 100.0, BALLS[norm], Space((8,), LOW, HIGH, unit, rules))
+
+
+@pytest.fixture(scope="module")
+def table() -> tuple[Classifier, np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(0)
+    network = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    network.layers[0].set_weights([draw.normal(size=(8, 4)) / (HIGH - LOW)[:, None] * 4, np.zeros(4)])
+    reals = draw.uniform(0, 100, 8), draw.uniform(-1, 1, 8)
+    counts = draw.integers(0, 20, 8), draw.integers(0, 20, 8)
+    columns = *reals, *np.eye(3)[draw.integers(0, 3, 8)].T, *counts, draw.uniform(-5, 5, 8)
+    model, x = Classifier(network, bounds=(-5.0, 100.0)), np.stack(columns, axis=1).astype("float32")
+    return model, x, model.predict(x).argmax(axis=1).astype("int32")
+
+
+@functools.cache
+def elsewhere() -> str:
+    path = Path(tempfile.mkdtemp()) / "elsewhere.h5"
+    other = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    other.set_weights([np.random.default_rng(2).normal(size=each.shape) for each in other.weights])
+    save(other, path)
+    return str(path)
+
+
+def check(moved: np.ndarray, x: np.ndarray, threat: FeatureBall) -> None:
+    """Looks at what came out as a user would, without our own code."""
+    wide = moved.astype("float64")
+    assert moved.dtype == np.float32 and (wide >= LOW).all() and (wide <= HIGH).all()
+    assert np.array_equal(moved[:, 7], x[:, 7])
+    assert (np.sort(moved[:, 2:5]) == [0, 0, 1]).all() and (moved[:, 5:7] == np.rint(moved[:, 5:7])).all()
+    assert (moved[:, 5] >= x[:, 5]).all()
+    move = np.abs(wide - x)[:, :7] / threat.space.width[:7]
+    order = {"linf": np.inf, "l2": 2, "l1": 1, "l0": 0}[threat.norm]
+    # Products of a radius with a unit are exact here; sums are not.
+    slack = 0 if threat.norm in ("linf", "l0") else 1e-5
+    assert (np.linalg.norm(move, ord=order, axis=1) <= threat.eps * (1 + slack)).all()
+    assert threat.holds(moved, x).all()
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_radii_bounds_and_rules_hold(name, table) -> None:
+    model, x, y = table
+    attack = usual.build(name, **({"source": elsewhere()} if name == "transfer" else {}))
+    threat = ball("linf" if name in usual.COMBINED else attack.norms[0])
+    found = attack_all(attack, model, x, y, ball=threat, seed=1, batch_size=8)
+    check(found.x, x, threat)
+    logits = model.predict(found.x)
+    assert np.allclose(logits, found.logits, atol=1e-4)
+    assert attack.targeted or np.array_equal(found.reached, logits.argmax(axis=1) != y)
+    assert attack.minimal or (found.x != x).any()
+    # The same graph: the radius is its argument.
+    assert np.array_equal(attack_all(attack, model, x, y, ball=threat.with_eps(0.0), seed=1, batch_size=8).x, x)
+
+
+def test_the_loop_itself_searches_among_what_is_allowed(table) -> None:
+    """An attack that forgot the rules, and was put right afterwards, would find less."""
+    model, x, y = table
+    threat = ball("linf")
+    attack = usual.build("pgd", steps=20)
+    inside = attack_all(attack, model, x, y, ball=threat, batch_size=8)
+    plain = FeatureBall(1.0, -5.0, 100.0, Linf, Space((8,), LOW, HIGH, UNIT))
+    outside = attack_all(attack, model, x, y, ball=plain, batch_size=8)
+    mended = np.asarray(threat.land(outside.x, x))
+    fooled = (model.predict(mended).argmax(axis=1) != y).sum()
+    check(mended, x, threat)
+    assert inside.reached.sum() >= fooled and inside.reached.any()
+
+
+def test_nothing_that_may_move_is_the_identity(table) -> None:
+    model, x, y = table
+    held = ball("linf", rules=(Rule(build("fixed"), tuple(range(8))),))
+    assert np.array_equal(np.asarray(usual.build("fgsm")(model, x, y, ball=held)), x)
+    assert held.widest((8,)) == 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unruly(Constraint):
+    """A rule whose projection does not keep it."""
+
+    def project(self, x, original, low, high):
+        return x
+
+    def holds(self, x, original):
+        return (x == original).all(axis=1) | (x[:, 0] > 1e6)
+
+
+def test_the_host_has_the_last_word(table) -> None:
+    model, x, y = table
+    threat = ball("linf", rules=(*RULES, Rule(Unruly(), (0,))))
+    wrong = (y + 1) % 4
+    for labels in (y, wrong):
+        found = usual.build("fgsm").run(model, x, labels, ball=threat)
+        assert np.array_equal(np.asarray(found.x), x)
+        assert np.array_equal(np.asarray(found.reached), labels != y)
+        assert np.allclose(found.logits, model.predict(x), atol=1e-5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wild(Attack):
+    """A third-party search that keeps no promise and knows of one radius alone."""
+
+    def search(self, model, x, goal, *, ball, key):
+        return ops.where(ops.arange(8) < 2, float("nan"), x + 3.0 * ball.eps)
+
+
+def test_the_promise_holds_for_a_wild_search(table) -> None:
+    model, x, y = table
+    threat = ball("l2")
+    check(np.asarray(Wild()(model, x, y, ball=threat)), x, threat)
+
+
+def test_several_rows_of_an_input_are_shown_with_its_own_features(table) -> None:
+    model, x, _ = table
+    threat = ball("linf")
+    view = FeatureView(model, threat, x)
+    rows = np.asarray(repeated(threat.encode(x), np.zeros((16, 8))))
+    shown = np.asarray(view.shown(rows + 0.3))
+    assert np.array_equal(shown[:, 7], np.repeat(x[:, 7], 2))
+    check(shown, np.repeat(x, 2, axis=0), threat)
+    with pytest.raises(Exception, match="Expected rows of 8 inputs"):
+        view.shown(np.zeros((12, 8), "float32"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", ["foolbox:LinfPGD:steps=5", "art:HopSkipJump:max_iter=2,max_eval=20,init_eval=10"])
+def test_attacks_of_other_libraries_keep_them_too(spec, table) -> None:
+    pytest.importorskip(spec.partition(":")[0])
+    from turtlenet import attacks
+
+    model, x, y = table
+    threat = ball("linf")
+    found = attack_all(attacks.build(spec), model, x[:3], y[:3], ball=threat, batch_size=3)
+    check(found.x, x[:3], threat)

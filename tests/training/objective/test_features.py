@@ -1,0 +1,43 @@
+"""What every registered objective keeps where features have bounds, radii and rules of their own."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.attacks.test_features import RULES, UNIT, ball, check, table  # noqa: F401
+from turtlenet import attacks, random
+from turtlenet.balls import is_plain
+from turtlenet.training import Trainer, objectives
+
+KEY = random.keys(0, np.arange(8))
+
+
+def build(name: str, **settings):
+    return objectives.build(name, settings, attack=attacks.build("pgd:steps=2,keep=last"), ball=ball("linf"))
+
+
+@pytest.mark.parametrize("name", objectives.names())
+def test_what_is_trained_on_keeps_them(name, table) -> None:  # noqa: F811
+    model, x, y = table
+    objective = build(name)
+    moved = np.asarray(objective.perturb(model, x, y, key=KEY, step=0))
+    # N-FGSM does not project onto the ball: what it may not leave are bounds and rules.
+    threat = ball("linf").with_eps(3.0) if name == "n-fgsm" else ball("linf")
+    wide = threat if name != "n-fgsm" else None
+    assert threat.space.holds(moved, x).all()
+    if wide is not None:
+        check(moved, x, wide)
+    assert (moved != x).any() == (name not in ("free", "natural"))
+    told = json.loads(json.dumps(objective.to_dict()))["ball"]
+    assert told["eps"] == 1.0 and len(told["features"]) == 64 and not is_plain(objective.ball)
+
+
+def test_what_free_carries_on_leaves_what_may_not_move(table) -> None:  # noqa: F811
+    model, x, y = table
+    trainer = Trainer(model, build("free", replays=2), batch_size=8)
+    trainer.compile(optimizer="sgd")
+    trainer.fit(x, y, batch_size=8, epochs=1, verbose=0)
+    carried = np.asarray(trainer.carried)
+    assert (carried[:, 7] == 0).all() and (carried[:, 5] >= 0).all() and np.abs(carried[:, 0]).max() > 0
+    assert (np.abs(carried) <= UNIT * (1 + 1e-6)).all() and len(RULES) == 3

@@ -1,0 +1,79 @@
+"""Tables in files: CSV and Parquet. Nothing in them is run, and no other file is read for them."""
+
+from pathlib import Path
+from typing import Any
+
+from turtlenet.data.files import check_inside
+from turtlenet.data.optional import needed
+from turtlenet.data.pixels import one_line
+from turtlenet.data.tables import SUFFIXES
+from turtlenet.errors import DataError
+from turtlenet.formats import this_is
+
+EXTRA = "tables"
+PARQUET_SUFFIXES = {".parquet", ".pq"}
+_SEPARATORS = ",;\t|"
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is called as a table is."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def tables_in(path: Path) -> dict[str, Path]:
+    """The tables `train.*` and `test.*` of a folder, by `train` and `test`; none where there are none.
+
+    Raises:
+        DataError: Several tables for a part, or a link that leads out of the folder.
+    """
+    found: dict[str, Path] = {}
+    for part in ("train", "test"):
+        files = sorted(file for file in path.glob(f"{part}.*") if is_table(file))
+        if len(files) > 1:
+            raise DataError(f"Expected one table {part} in {path}; got {' and '.join(file.name for file in files)}.")
+        for file in files:
+            check_inside(file, path)
+            found[part] = file
+    return found
+
+
+def read_csv(path: Path) -> Any:
+    """The table in a CSV file as a `pandas.DataFrame`.
+
+    Values are apart by a comma, a semicolon, a tabulator or a bar, whichever the first line has most of. An empty
+    cell, and what pandas takes for one (NA, NaN, null, None), is a missing value.
+
+    Raises:
+        DataError: pandas is not installed, or the file cannot be read.
+    """
+    pandas = needed("pandas", EXTRA, "tables")
+    try:
+        with path.open("r", encoding="utf-8-sig", newline="") as text:
+            head = text.readline(1 << 20)
+        separator = max(_SEPARATORS, key=head.count) if any(map(head.count, _SEPARATORS)) else ","
+        # An open file: pandas would fetch an address.
+        with path.open("rb") as file:
+            return pandas.read_csv(
+                file, sep=separator, encoding="utf-8-sig", low_memory=False, index_col=False, skipinitialspace=True
+            )
+    except Exception as error:  # Damaged bytes fail in as many ways as there are parsers below.
+        raise DataError(f"Expected a table in {path}; got{_reason(path, error)}.") from None
+
+
+def read_parquet(path: Path) -> Any:
+    """The table in a Parquet file as a `pyarrow.Table`.
+
+    Raises:
+        DataError: pyarrow is not installed, or the file cannot be read.
+    """
+    parquet = needed("pyarrow.parquet", EXTRA, "Parquet files")
+    try:
+        with path.open("rb") as file:
+            return parquet.read_table(file)
+    except Exception as error:  # As above.
+        raise DataError(f"Expected a table in {path}; got{_reason(path, error)}.") from None
+
+
+def _reason(path: Path, error: Exception) -> str:
+    known = "" if "Parquet table" in this_is(path) or "text file" in this_is(path) else this_is(path)
+    return known.removeprefix(":") and known or f": {one_line(error)[:200]}"

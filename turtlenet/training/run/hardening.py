@@ -1,0 +1,289 @@
+"""One hardening run, from a classifier to its best robust weights, that survives being killed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from turtlenet import backend
+from turtlenet.attacks import Attack
+from turtlenet.classifier import Classifier
+from turtlenet.data import Examples
+from turtlenet.errors import SettingError
+from turtlenet.ranges import count
+from turtlenet.settings.train import OPTIMIZERS, ScheduleSettings
+from turtlenet.training.co_training import Turns
+from turtlenet.training.data.augmentation import Augmentation
+from turtlenet.training.data.stream import Extra, Stream, own_share
+from turtlenet.training.objective.base import Objective
+from turtlenet.training.run.batch_statistics import recalibrate
+from turtlenet.training.run.callbacks import RANKED, Best, BestRobust, CollapseWatch, Judged, Stages, halved
+from turtlenet.training.run.checkpoint import reseed
+from turtlenet.training.run.resume import ResumableRun
+from turtlenet.training.trainer import Trainer
+from turtlenet.training.wrappers import Plan, Wrapper, make_wrappers
+
+__all__ = ["OPTIMIZERS", "Run", "Schedule", "harden"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule(ScheduleSettings):
+    """How long and how fast to train: see the fields of `turtlenet.settings.train.ScheduleSettings`."""
+
+    epochs: int = count(20, low=1, help="Passes over the training data.", identity="always")
+    batch_size: int = count(128, low=1, help="Examples in a batch.", identity="always")
+
+    def steps(self, examples: int, extra: Extra | None = None, replays: int = 1) -> tuple[int, int]:
+        """Steps of an epoch, and of the whole run, for a number of training examples beside the extra ones.
+
+        >>> Schedule(epochs=3, batch_size=32).steps(1000)
+        (31, 93)
+
+        Args:
+            examples: How many there are.
+            extra: What else is mixed in.
+            replays: How often a batch is descended on; an epoch has as many descents for any number.
+        """
+        each = self.steps_per_epoch or max(1, examples // own_share(self.batch_size, extra))
+        each = max(1, each // replays)
+        return each, each * self.epochs
+
+    def make(self, steps: int, own: Any) -> Any:
+        """The Keras optimizer for a run of so many steps; `own` is the model's."""
+        if self.optimizer == "compiled":
+            if own is None:
+                raise SettingError("Expected a compiled model for optimizer=compiled; got one without an optimizer.")
+            if self.clip_norm:
+                raise SettingError(f"Expected no clip_norm for optimizer=compiled; got {self.clip_norm}.")
+            return own
+        clip = self.clip_norm or None
+        ramp = max(1, steps // 20)
+        rate = keras.optimizers.schedules.CosineDecay(
+            self.learning_rate / ramp, max(1, steps - ramp), warmup_target=self.learning_rate, warmup_steps=ramp
+        )
+        if self.optimizer == "sgd":
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=clip)
+        return {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[self.optimizer](
+            rate, global_clipnorm=clip
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a hardening run did.
+
+    Attributes:
+        steps: Optimizer steps.
+        best_epoch: The epoch whose weights were kept, counted from 1; None without validation.
+        validation: Clean and robust accuracy of those weights on the validation images, and the certified one where
+            the objective gives bounds.
+        findings: One line for each collapse that was noticed.
+        recipe: Schedule, objective, attack and seed, as plain data, for the file that the model is saved in.
+    """
+
+    steps: int
+    best_epoch: int | None = None
+    validation: dict[str, float] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+def harden(
+    classifier: Classifier,
+    examples: Examples,
+    objective: Objective,
+    schedule: Schedule,
+    *,
+    validation: Examples | None = None,
+    validation_attack: Attack | None = None,
+    sources: Sequence[Classifier] = (),
+    own_optimizer: Any = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    seconds: float = 60.0,
+    identity: dict[str, Any] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    accumulate: int | None = 1,
+    begin_with: int = 1,
+    rivals: Sequence[Turns] = (),
+    wrappers: Sequence[str | Wrapper] = (),
+    on_collapse: str = "tell",
+    augment: Sequence[Augmentation] = (),
+    extra: Extra | None = None,
+    tell: Callable[[str], None] = print,
+    verbose: bool = False,
+) -> Run:
+    """Trains a classifier's weights in place and leaves it with the best of them.
+
+    Args:
+        classifier: What to harden.
+        examples: What to train on.
+        objective: What to minimize.
+        schedule: How long and how fast.
+        validation: Held-out examples; after each epoch clean and robust accuracy are measured on them.
+        validation_attack: The attack of validation.
+        sources: Fixed classifiers to craft on.
+        own_optimizer: The model's own, for `optimizer="compiled"`.
+        checkpoint: Where the run's state lies; None saves none.
+        resume: Whether to continue from there.
+        seconds: Least time between two saves of that state within an epoch.
+        identity: What tells this run from another, besides the settings given here (hashes of data and model).
+        callbacks: Further Keras callbacks.
+        accumulate: Parts that a batch is worked on in; see `Trainer`. None for as few as fit into memory.
+        begin_with: Parts that are tried first where `accumulate` is None.
+        rivals: Networks that learn to attack the model meanwhile; they are trained in place.
+        wrappers: What is put around the objective, as specs or as they are; see `turtlenet.training.wrappers`.
+        on_collapse: What to do about catastrophic overfitting: `tell`, `stop` or `recover`; see `CollapseWatch`.
+        augment: Changes of each training batch before it is attacked.
+        extra: Further examples, of which each training batch holds a share; an epoch is a pass over the others.
+        tell: Is given findings, a line each.
+        verbose: Whether to print a line for each epoch where no terminal shows the bar.
+
+    Raises:
+        SettingError: The state to continue from belongs to a run with other settings.
+        OutputError: The state cannot be read or written.
+    """
+    stream = Stream(examples, schedule.batch_size, schedule.seed, extra=extra)
+    parts = accumulate or begin_with
+    _check_shares(stream.batch_size, parts)
+    if rivals and backend.shares() > 1:
+        raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
+    steps, total = schedule.steps(len(examples), extra, objective.replays)
+    around = make_wrappers(wrappers)
+    plan = Plan(steps=total, epoch=steps, validated=validation is not None)
+    who = {**(identity or {}), **_identity(schedule, objective, around, augment, extra)}
+    notes: dict[str, Any] = {"identity": who}
+    watch = CollapseWatch(tell, notes, on_collapse)
+    if on_collapse != "tell":
+        who["on_collapse"] = on_collapse
+        _check_collapse(on_collapse, objective, validation)
+    reseed(classifier.model, schedule.seed)
+    trainer = Trainer(
+        classifier,
+        objective,
+        seed=schedule.seed,
+        sources=sources,
+        validation_attack=validation_attack,
+        accumulate=parts,
+        rivals=rivals,
+        by_weight=False,
+        batch_size=stream.batch_size,
+        wrappers=around,
+        plan=plan,
+        augment=augment,
+    )
+    trainer.compile(optimizer=schedule.make(total * objective.replays, own_optimizer), jit_compile=backend.uses_xla())
+    if not trainer.optimizer.built:
+        trainer.optimizer.build(trainer.network.trainable_variables)
+    recalibrated = max([0, *(wrapper.recalibration for wrapper in around)])
+    judged = Judged(trainer, lambda: recalibrate(trainer, stream, recalibrated))
+    best = BestRobust(notes, judged)
+    run = ResumableRun(trainer, best, notes, steps, schedule.epochs, checkpoint, seconds, watch)
+    if resume:
+        run.take_up(tell)
+    if notes.get("halvings"):
+        trainer.objective = halved(objective, notes["halvings"])
+
+    def watchers() -> list[keras.callbacks.Callback]:
+        firsts = [first for wrapper in around for first in wrapper.stages(objective, plan)]
+        own = [*([judged] if trainer.judged() else []), best, watch, Stages(trainer, firsts, run.done)]
+        return [*own, *(each for wrapper in around for each in wrapper.callbacks(notes, plan))]
+
+    done = _fit_in_parts(run, stream, validation, watchers, callbacks, automatic=accumulate is None, verbose=verbose)
+    if best.weights is None:
+        judged.place()
+    best.restore(classifier.model)
+    ranks = notes.get("best", ())
+    kept = dict(zip(RANKED[-len(ranks) :], ranks, strict=True)) if ranks else {}
+    return Run(done, notes.get("best_epoch"), kept, tuple(notes.get("findings", {}).values()))
+
+
+def _identity(
+    schedule: Schedule,
+    objective: Objective,
+    wrappers: Sequence[Wrapper],
+    augment: Sequence[Augmentation],
+    extra: Extra | None,
+) -> dict[str, Any]:
+    """What tells a run with these settings from another."""
+    who = {**schedule.noted(), "objective": objective.to_dict()}
+    who |= {"wrappers": [wrapper.to_dict() for wrapper in wrappers]} if wrappers else {}
+    who |= {"augment": [str(part) for part in augment]} if augment else {}
+    who |= {"extra_share": extra.share, "extra_count": len(extra.examples)} if extra else {}
+    return who
+
+
+def _check_collapse(on_collapse: str, objective: Objective, validation: Examples | None) -> None:
+    if validation is None:
+        raise SettingError(f"Expected validation images for on_collapse={on_collapse}; got none.")
+    if on_collapse == "recover":
+        halved(objective)
+
+
+def _fit_in_parts(
+    run: ResumableRun,
+    stream: Stream,
+    validation: Examples | None,
+    watchers: Callable[[], list[keras.callbacks.Callback]],
+    callbacks: Sequence[keras.callbacks.Callback],
+    *,
+    automatic: bool,
+    verbose: bool,
+) -> int:
+    """Steps done by a fit; where memory runs out, `automatic` begins it anew with twice as many parts of a batch."""
+    trainer = run.trainer
+    begun = _Begun(trainer, run.best, run.notes) if automatic else None
+    while True:
+        parts = trainer.accumulate
+        try:
+            return run.fit(stream, validation, watchers(), callbacks, parts=parts, verbose=verbose)
+        except Exception as error:
+            if not backend.out_of_memory(error):
+                raise
+            parts = _more_parts(stream.batch_size, parts, automatic)
+        if begun is not None:
+            begun.again(trainer, run.best, run.notes, parts)
+
+
+class _Begun:
+    """A run as it began, to begin it anew with smaller parts of a batch."""
+
+    def __init__(self, trainer: Any, best: Best, notes: dict[str, Any]):
+        self.variables = trainer.everything()
+        self.values = [keras.ops.convert_to_numpy(variable) for variable in self.variables]
+        self.weights, self.notes = best.weights, dict(notes)
+
+    def again(self, trainer: Any, best: Best, notes: dict[str, Any], parts: int) -> None:
+        """Puts everything back, and compiles for so many parts."""
+        for variable, value in zip(self.variables, self.values, strict=True):
+            variable.assign(value)
+        best.weights = self.weights
+        notes.clear()
+        notes.update(self.notes)
+        trainer.accumulate = parts
+        trainer.train_function = trainer.test_function = None
+
+
+def _check_shares(batch_size: int, parts: int) -> None:
+    shares = backend.shares()
+    if batch_size % (shares * parts):
+        how = f"{shares} devices share evenly" if shares > 1 else f"can be worked on in {parts} parts"
+        both = f" in {parts} parts" if shares > 1 and parts > 1 else ""
+        raise SettingError(f"Expected a batch size that {how}{both}; got {batch_size}.")
+
+
+def _more_parts(batch_size: int, parts: int, automatic: bool) -> int:
+    """Twice as many parts after memory ran out."""
+    if not automatic:
+        raise SettingError(
+            f"Expected memory for a training batch of {batch_size} images in {parts} parts; got none left: raise "
+            "--accumulate, or let --batch-size be auto."
+        ) from None
+    if batch_size % (2 * parts * backend.shares()):
+        raise SettingError(
+            f"Expected memory for a part of {batch_size // parts} images in training; got none left, and {batch_size} "
+            "cannot be halved further."
+        ) from None
+    return 2 * parts
