@@ -179,14 +179,17 @@ class Cascade:
     ) -> np.ndarray:
         """Runs one attack on one block; gives the images of the block that it broke."""
         naive = self.labels == "predicted"
-        tried = np.ones_like(standing) if naive and self.mode == "table" else standing
-        attacked = block.only(tried if self.spared is None else tried & ~self.spared[block.rows])
-        ledger.correct[number, block.rows] = standing
-        began = time.perf_counter()
         attack = self.variant(number)
         ball = attack.own_ball(self.ball, model.input_shape)
-        labels = ledger.clean[attacked.rows] if naive else attacked.y
         looked = self.searched(number, model)
+        tried = np.ones_like(standing) if naive and self.mode == "table" else standing
+        if self.spared is not None and looked == self.ball:
+            # A certificate speaks of the threat alone: not of an attack's own ball, nor of all that lies beyond.
+            tried = tried & ~self.spared[block.rows]
+        attacked = block.only(tried)
+        ledger.correct[number, block.rows] = standing
+        began = time.perf_counter()
+        labels = ledger.clean[attacked.rows] if naive else attacked.y
         outcome, lucky = self.tried(
             attack, model, attacked.x, labels, ball=ball, looked=looked, seed=self.seed, index=attacked.rows
         )

@@ -78,7 +78,8 @@ def facts(found: Certified, ledger: PerImageResults, robust: np.ndarray) -> dict
         robust: Images on which everything failed, bool (n,).
     """
     attacked = ledger.attacked.sum(axis=1)
-    spared = [int((found.spared & ledger.right).sum()) if count else 0 for count in attacked]
+    # Attacks in a ball of their own, and for the smallest perturbation, ran on all images.
+    spared = (found.spared & ledger.right & ~ledger.attacked).sum(axis=1)
     each = ledger.cost[:, 1] / np.maximum(attacked, 1)
     return {
         "method": found.method,
@@ -87,7 +88,7 @@ def facts(found: Certified, ledger: PerImageResults, robust: np.ndarray) -> dict
         "attacked": share(robust),
         "spared": int((found.spared & ledger.right).sum()),
         "audited": int((found.held & ~found.spared).sum()),
-        "gradients_saved": round(float((each * np.array(spared)).sum())),
+        "gradients_saved": round(float((each * spared).sum())),
         "contradictions": np.flatnonzero(found.held & ~robust).tolist(),
     }
 
