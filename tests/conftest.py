@@ -1,5 +1,6 @@
 """Small models whose answers are known, and the demo's own model and digits."""
 
+import gc
 import os
 import random
 
@@ -40,6 +41,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("tensorflow"):
                 item.add_marker(pytest.mark.skip(reason="needs the TensorFlow backend"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Runs graphs as they are traced: to optimize one takes a third of what a test of it costs.
+
+    `make test-slow` runs them optimized, as users do.
+    """
+    if config.option.markexpr == "slow":
+        return
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    else:
+        import jax
+
+        jax.config.update("jax_disable_most_optimizations", True)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector what the frameworks keep until the end, which is most of what it looks through."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5000, 20, 10)
 
 
 @pytest.hookimpl(tryfirst=True)

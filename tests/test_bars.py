@@ -6,7 +6,7 @@ import pytest
 
 from turtlenet.bars import Bar, aside
 from turtlenet.gan.run import _SHOWN as GAME
-from turtlenet.training.run.callbacks import _SHOWN as TRAINING
+from turtlenet.training.run.callbacks import ROBUSTNESS as TRAINING
 
 
 @pytest.mark.parametrize("width", [30, 60, 80, 100, 200])

@@ -1,5 +1,6 @@
 """An option is one field of a dataclass: the command line, Python, recipes and resumed runs have it from there."""
 
+import importlib
 import inspect
 import subprocess
 import sys
@@ -15,8 +16,20 @@ import turtlenet as tn
 from turtlenet.cli.options import settings_options
 from turtlenet.errors import SettingError, SpecError, TurtlenetError
 from turtlenet.ranges import count, one_of, share
-from turtlenet.settings import TrainSettings, setting, table
-from turtlenet.settings.base import options, takes
+from turtlenet.settings import (
+    AttackSettings,
+    EvaluateSettings,
+    FitSettings,
+    GanSettings,
+    ScoreSettings,
+    ShowSettings,
+    ToleranceSettings,
+    TrainSettings,
+    UniversalSettings,
+    setting,
+    table,
+)
+from turtlenet.settings.base import flag_of, options, takes
 from turtlenet.training.run import recipes
 
 ROOT = Path(__file__).parents[1]
@@ -127,6 +140,32 @@ def test_a_field_has_its_type_and_its_range(settings, words) -> None:
     with pytest.raises(TurtlenetError) as caught:
         More(**settings)
     assert str(caught.value) == words
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "kind"),
+    [
+        ("attack", "attack", AttackSettings),
+        ("detect fit", "fit_detector", FitSettings),
+        ("detect score", "score_detector", ScoreSettings),
+        ("evaluate", "evaluate", EvaluateSettings),
+        ("gan show", "show_generator", ShowSettings),
+        ("gan train", "train_generator", GanSettings),
+        ("tolerance", "tolerance", ToleranceSettings),
+        ("train", "train", TrainSettings),
+        ("universal", "universal", UniversalSettings),
+    ],
+)
+def test_every_field_is_an_option_and_an_argument(command, function, kind) -> None:
+    name, _, part = command.partition(" ")
+    found: Any = importlib.import_module(f"turtlenet.cli.{name}").command
+    found = found.commands[part] if part else found
+    flags = {flag for parameter in found.params for flag in parameter.opts}
+    assert {flag_of(field) for field in options(kind) if flag_of(field)} <= flags
+    parameters = inspect.signature(getattr(tn, function)).parameters
+    assert {field.name: field.default for field in options(kind)} == {
+        name: each.default for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY
+    }
 
 
 def test_an_unknown_setting_is_one_line() -> None:

@@ -22,6 +22,7 @@ from turtlenet.version import __version__
 _HOMES = {
     "Attack": "turtlenet.attacks",
     "Ball": "turtlenet.balls",
+    "Certificate": "turtlenet.certification",
     "Classifier": "turtlenet.classifier",
     "Comparison": "turtlenet.evaluation",
     "Detection": "turtlenet.detection",
@@ -33,6 +34,7 @@ _HOMES = {
     "Trainer": "turtlenet.training",
     "as_classifier": "turtlenet.models.as_classifier",
     "attack": "turtlenet.workflows.attack",
+    "certify": "turtlenet.workflows.certify",
     "configure": "turtlenet.workflows.configure",
     "evaluate": "turtlenet.workflows.evaluate",
     "fit_detector": "turtlenet.workflows.detect",
@@ -51,6 +53,7 @@ _HOMES = {
 __all__ = [
     "Attack",
     "Ball",
+    "Certificate",
     "Classifier",
     "Comparison",
     "DataError",
@@ -69,6 +72,7 @@ __all__ = [
     "__version__",
     "as_classifier",
     "attack",
+    "certify",
     "configure",
     "evaluate",
     "fit_detector",

@@ -91,12 +91,20 @@ def check_agreement(model: str, data: str) -> None:
                 raise DataError(f"Expected the same {name} in every process; process {number} has another than 0.")
 
 
-def predict(model: Classifier, x: np.ndarray, batch_size: int | None) -> np.ndarray:
-    """Logits of n images, float32 (n, classes), in batches of a few sizes, over all processes."""
+def predict(model: Classifier, x: np.ndarray, batch_size: int | None, y: np.ndarray | None = None) -> np.ndarray:
+    """Logits of n images, float32 (n, classes), in batches of a few sizes, over all processes.
+
+    Args:
+        model: The classifier.
+        x: Images, float32 (n, ...).
+        batch_size: Most images at a time; None for as many as fit.
+        y: Their labels, which a model with a `question` needs.
+    """
 
     def share() -> np.ndarray:
         logits = np.empty((len(x), model.num_classes), "float32")
-        for rows, found in in_batches(model, dealt(len(x)), batch_size, lambda rows: model.predict(x[rows])):
+        asked = (lambda rows: model.predict(x[rows])) if y is None else lambda rows: model.predict(x[rows], y[rows])
+        for rows, found in in_batches(model, dealt(len(x)), batch_size, asked):
             logits[rows] = found[: len(rows)]
         return logits[dealt(len(x))]
 

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import numpy as np
@@ -11,7 +11,10 @@ from keras import ops
 
 from turtlenet import backend, gradient_mode, random
 from turtlenet.arguments import fitted
-from turtlenet.errors import SettingError
+from turtlenet.errors import ModelError, SettingError
+
+if TYPE_CHECKING:
+    from turtlenet.tasks import Question
 
 __all__ = ["Classifier"]
 
@@ -34,7 +37,14 @@ class Classifier:
         seed: Repeats those draws: the logits are a pure function of the input and the seed.
         whole: The model with its own head, where `model` was made of one; it shares every variable.
         told: What was said of that head: `auto`, `softmax`, `sigmoid` or `logits`.
+        question: What is asked of a model that has other labels than single ones, or inputs that are held; None for
+            one class of several and one input. `model` then gives outputs (batch, units), of the attacked input and of
+            the held ones, flat; see `asked`.
+        usage: What was said of the task and the inputs, so that another classifier can be made alike.
     """
+
+    in_training: ClassVar[bool] = True
+    """Whether a call with `training=True` is one of training: batch statistics are taken, and followed."""
 
     def __init__(
         self,
@@ -47,6 +57,8 @@ class Classifier:
         seed: int = 0,
         whole: keras.Model | None = None,
         told: str = "auto",
+        question: "Question | None" = None,
+        usage: Any = None,
     ):
         model, bounds = fitted(model, keras.Model, "model"), fitted(bounds, tuple[float, float], "bounds")
         draws, seed = fitted(draws, int, "draws"), fitted(seed, int, "seed")
@@ -61,12 +73,15 @@ class Classifier:
         self.whole, self.told = model if whole is None else whole, told
         self.gradient = gradient
         self.draws, self.seed = draws, seed
-        self.input_shape: tuple[int, ...] = tuple(model.input_shape[1:])
-        self.num_classes = int(model.output_shape[-1])
+        self.question, self.usage = question, usage
+        self.input_shape: tuple[int, ...] = tuple(model.input_shape[1:]) if question is None else question.input_shape
+        self.num_classes = int(model.output_shape[-1]) if question is None else question.num_classes
         self.excess: Callable[[Classifier, Any, Any], Any] | None = None
         """What a detector says; see `beside`."""
         self.fitting: int | None = None
         """The largest batch that was seen to fit into memory, once one did not."""
+        self._rows: Any = None
+        self._whole_task = False
         self._graphs: dict[Hashable, Callable[..., Any]] = {}
         self._past: Any = None
         self._others: dict[Hashable, Classifier] = {(gradient, draws, seed): self}
@@ -74,7 +89,7 @@ class Classifier:
     def __call__(self, x: Any, *, training: bool = False) -> Any:
         """Gives float32 logits (batch, classes); the weights are those of this moment."""
         if training:
-            return ops.cast(self.model(x, training=True), "float32")
+            return self._logits(x, training=True)
         return (backend.wide_gradient(self._attacked) if self.narrow else self._attacked)(x)
 
     def each(self, x: Any) -> Any:
@@ -104,7 +119,50 @@ class Classifier:
         if self.stochastic:
             return self._mean(x)
         with gradient_mode.taken(self.gradient, past=self._past):
-            return ops.cast(self.model(x, training=False), "float32")
+            return self._logits(x)
+
+    def _logits(self, x: Any, training: bool = False) -> Any:
+        """Float32 logits (batch, classes), of the model itself or of what it is asked."""
+        if self.question is None:
+            return ops.cast(self.model(x, training=training), "float32")
+        if self._rows is None:
+            raise ModelError(
+                f"Expected inputs together with their labels for {self.question.describe()}: turtlenet.attack, "
+                "evaluate or train; got inputs alone."
+            )
+        outputs = self.question.outputs(self.model, x, self._rows, training)
+        return self.question.logits(outputs, self._rows, whole=self._whole_task)
+
+    def asked(self, y: Any, *, whole: bool = False) -> "tuple[Classifier, Any]":
+        """This classifier as it is asked about a batch, and the class that is right for each of its examples.
+
+        Args:
+            y: Labels, int32 (batch,); where there is a `question`, its rows, float32 (batch, width).
+            whole: Whether the logits are to tell all that the task has, also what does not count.
+
+        Returns:
+            A classifier whose calls take these very examples, or several candidates for each in the order of
+            `ops.repeat`; and classes, int32 (batch,). Itself and the labels where there is no question.
+        """
+        if self.question is None:
+            return self, y
+        other = copy.copy(self)
+        other._rows, other._whole_task, other._graphs = y, whole, {}
+        other._others = {(self.gradient, self.draws, self.seed): other}
+        return other, self.question.classes(y)
+
+    def counted(self, logits: Any) -> Any:
+        """Those of the logits of `asked(..., whole=True)` that count, (batch, classes)."""
+        return logits if self.question is None else self.question.task.counted(logits)
+
+    def classes(self, y: np.ndarray) -> np.ndarray:
+        """The class that is right for each example, int32 (n,), of labels as `Examples.batch` gives them."""
+        return y if self.question is None else self.question.classes(y)
+
+    @property
+    def label_dtype(self) -> str:
+        """What labels are: `int32`, or `float32` for rows; see `asked`."""
+        return "int32" if self.question is None else "float32"
 
     def _mean(self, x: Any) -> Any:
         """Logarithms of the mean probabilities over the draws: their cross-entropy is that of the mean answer."""
@@ -118,7 +176,7 @@ class Classifier:
         numbers = ops.zeros_like(keys[:, :1]) + ops.cast(np.arange(draws, dtype="int32")[None, :], "uint32")
         spread = ops.reshape(keys[:, None, :] + ops.zeros_like(numbers)[:, :, None], (-1, 2))
         with gradient_mode.taken(self.gradient, random.fold_in(spread, ops.reshape(numbers, (-1,))), self._past):
-            logits = ops.cast(self.model(ops.repeat(x, draws, axis=0), training=False), "float32")
+            logits = self._logits(ops.repeat(x, draws, axis=0))
         return ops.reshape(logits, (-1, draws, self.num_classes))
 
     def _digest(self, x: Any) -> Any:
@@ -178,16 +236,24 @@ class Classifier:
         return other
 
     @property
+    def reader(self) -> Any:
+        """The one layer that reads the model's input, within nested models too; None where several do."""
+        return _reader(self.model)
+
+    @property
     def entrance(self) -> Any:
         """The defence that alone reads the model's input and says what it can give for a box of inputs (`reachable`).
 
         None where there is no such layer.
         """
-        layer = _reader(self.model)
+        layer = self.reader
         return layer if getattr(layer, "has_reachable", False) else None
 
     def behind(self, layer: Any) -> "Classifier":
-        """The rest of the classifier behind its `entrance`: called with what that layer would give."""
+        """The rest of the classifier behind a defence that alone reads its input (`reader`).
+
+        It is called with what that layer would give.
+        """
         if ("behind", id(layer)) not in self._others:
             other = copy.copy(self)
             other._past, other._graphs = layer, {}
@@ -221,10 +287,14 @@ class Classifier:
         self._graphs[name] = graph
         return graph
 
-    def predict(self, x: Any) -> Any:
-        """Compiled logits of one batch, as a float32 NumPy array."""
+    def predict(self, x: Any, y: Any = None) -> Any:
+        """Compiled logits of one batch, as a float32 NumPy array; where there is a `question`, with its rows `y`."""
         pixels = backend.shard(ops.convert_to_tensor(x, "float32"))
-        return ops.convert_to_numpy(self.compiled("predict", self.__call__)(pixels))
+        if self.question is None:
+            return ops.convert_to_numpy(self.compiled("predict", self.__call__)(pixels))
+        rows = backend.shard(ops.convert_to_tensor(y, "float32"))
+        graph = self.compiled("predict", lambda pixels, rows: self.asked(rows)[0](pixels))
+        return ops.convert_to_numpy(graph(pixels, rows))
 
 
 def _variables(classifiers: Iterable[Any]) -> list[Any]:
@@ -241,6 +311,8 @@ def _reader(model: Any) -> Any:
     if isinstance(model, keras.Sequential):
         reader, uses = model.layers[0], model.layers.count(model.layers[0])
     else:
+        if len(model.inputs) != 1:
+            return None
         (source,) = model.inputs
         nodes = [node for depth in model._nodes_by_depth.values() for node in depth]
         readers = [node.operation for node in nodes if any(part is source for part in node.input_tensors)]

@@ -64,7 +64,11 @@ class OutputError(TurtlenetError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Gives " Did you mean 'pgd'?" for a near miss, else the names there are."""
+    """The end of a message: the name that was meant, for a near miss, else the names there are.
+
+    >>> did_you_mean("pdg", ["fgsm", "pgd"])
+    " Did you mean 'pgd'?"
+    """
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known) or 'none'}."

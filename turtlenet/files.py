@@ -1,14 +1,16 @@
 """Files that are written at once or not at all."""
 
 import os
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from turtlenet.errors import OutputError
 
-__all__ = ["PathType", "check_folder", "write_whole"]
+__all__ = ["PathType", "check_folder", "make_folder", "write_files", "write_whole"]
 
 
 def check_folder(path: Path) -> None:
@@ -24,6 +26,18 @@ def check_folder(path: Path) -> None:
         raise OutputError(f"Expected a folder that can be written at {path}; got no permission for {standing}.")
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder, and those that it lies in, where there is none.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Expected to make the folder {path}; got: {error.strerror or error}.") from None
+
+
 def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """Writes to a temporary name in the same folder, then renames it: a reader sees the old file or the new one.
 
@@ -34,17 +48,57 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        _replace({path: write})
     except OSError as error:
         raise OutputError(f"Expected to write {path}; got: {error.strerror or error}.") from None
+
+
+def write_files(folder: str | Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Writes the files of a report under other names first, then renames them: a crash leaves old ones or new ones.
+
+    Args:
+        folder: Where to; made if it is not there.
+        files: Names, which may have folders before them, and contents.
+
+    Returns:
+        The files written, in their order.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    writes = {Path(folder) / name: partial(_put, content) for name, content in files.items()}
+    try:
+        for path in writes:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(writes)
+    except OSError as error:
+        where = " ".join(str(folder).split())
+        raise OutputError(
+            f"Expected to write a report to {where}; {error.strerror or type(error).__name__}."
+        ) from None
+    return tuple(writes)
+
+
+def _put(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)
+
+
+def _replace(writes: Mapping[Path, Callable[[IO[bytes]], Any]]) -> None:
+    """Writes files to temporary names beside them, and renames them once all are on the disk."""
+    mark = uuid.uuid4().hex[:8]
+    temporaries = {path: path.with_name(f".{path.name}.{mark}") for path in writes}
+    try:
+        for path, temporary in temporaries.items():
+            with temporary.open("wb") as file:
+                writes[path](file)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
 
 
 PathType: TypeAlias = str | PathLike[str]

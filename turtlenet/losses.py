@@ -24,12 +24,14 @@ __all__ = [
     "LOSSES",
     "TRAINING",
     "Loss",
+    "binary_cross_entropy",
     "check_classes",
     "cross_entropy",
     "difference_of_logits_ratio",
     "divergence",
     "get",
     "margin",
+    "squared_deviation",
     "squared_error",
 ]
 
@@ -98,6 +100,17 @@ def _targeted_ratio(y: Labels, target: Labels, logits: Tensor) -> Tensor:
     return (_of(target, logits) - _of(y, logits)) / spread
 
 
+def binary_cross_entropy(y: Labels, logits: Tensor) -> Tensor:
+    """Mean over the labels of their cross-entropies, of the logits of `turtlenet.tasks.MultiLabel`."""
+    return ops.mean(ops.softplus(logits[:, 1:] - logits[:, :1]), axis=-1)
+
+
+def squared_deviation(y: Labels, logits: Tensor) -> Tensor:
+    """Mean over the outputs of the squared deviation in units of the tolerance, of `turtlenet.tasks.Regression`."""
+    units = (logits.shape[-1] - 1) // 2
+    return ops.mean(ops.square(0.5 * (logits[:, 1 : units + 1] - logits[:, units + 1 :])), axis=-1)
+
+
 LOSSES: dict[str, Loss] = {
     "cross_entropy": Loss(cross_entropy, _targeted_cross_entropy),
     "margin": Loss(margin, _targeted_margin),
@@ -109,6 +122,8 @@ LOSSES: dict[str, Loss] = {
 TRAINING: dict[str, Callable[[Labels, Tensor], Tensor]] = {
     "cross_entropy": cross_entropy,
     "squared_error": squared_error,
+    "binary_cross_entropy": binary_cross_entropy,
+    "squared_deviation": squared_deviation,
 }
 """What training may minimize, one number for each example."""
 

@@ -9,12 +9,15 @@ nothing, and every backend draws the same numbers. Keys are uint32 tensors of sh
 True
 """
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from keras import ops
 
+from turtlenet import backend
 from turtlenet.typing import Keys, Shape, Tensor
 
 __all__ = ["bits", "fold_in", "following", "keys", "normal", "rademacher", "root", "signs", "uniform"]
@@ -119,7 +122,7 @@ def _rotate(word: Tensor, places: int) -> Tensor:
     return ops.bitwise_or(ops.left_shift(word, _word(places)), ops.right_shift(word, _word(32 - places)))
 
 
-def _threefry(key0: Tensor, key1: Tensor, count0: Tensor, count1: Tensor) -> tuple[Tensor, Tensor]:
+def _rounds(key0: Tensor, key1: Tensor, count0: Tensor, count1: Tensor) -> tuple[Tensor, Tensor]:
     """Twenty rounds of Threefry-2x32; arguments are uint32 and broadcast."""
     schedule = (key0, key1, ops.bitwise_xor(ops.bitwise_xor(key0, key1), _word(_PARITY)))
     x0, x1 = count0 + key0, count1 + key1
@@ -130,3 +133,14 @@ def _threefry(key0: Tensor, key1: Tensor, count0: Tensor, count1: Tensor) -> tup
         x0 = x0 + schedule[(group + 1) % 3]
         x1 = x1 + schedule[(group + 2) % 3] + _word(group + 1)
     return x0, x1
+
+
+@functools.cache
+def _one_operation() -> Callable[..., Any]:
+    # Not at the import: Keras, while the seam imports it, has the defences imported, and these import this file.
+    return backend.elementwise(_rounds)
+
+
+def _threefry(*words: Tensor) -> Any:
+    """Threefry-2x32 of a key and a counter, two words each; see `_rounds`."""
+    return _one_operation()(*words)

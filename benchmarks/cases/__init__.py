@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 from types import ModuleType
 
-from benchmarks.cases import defences, loading, loop, memory, peers, retraces, robust_accuracy, training
+from benchmarks.cases import (
+    certification,
+    defences,
+    loading,
+    loop,
+    memory,
+    objectives,
+    peers,
+    retraces,
+    robust_accuracy,
+    training,
+)
 from benchmarks.options import Options
 from benchmarks.tables import Row
 
@@ -14,10 +25,12 @@ CASES: dict[str, ModuleType] = {
     "peers": peers,
     "robust-accuracy": robust_accuracy,
     "training": training,
+    "objectives": objectives,
     "retraces": retraces,
     "memory": memory,
     "loading": loading,
     "defences": defences,
+    "certification": certification,
 }
 
 

@@ -30,14 +30,14 @@ def measure(options: Options, notes: list[str]) -> Iterator[Row]:
         "A gradient at the input costs 2 forward passes, a clean step 3: PGD-k needs (2k+3)/3 clean steps. "
         f"Each time is that of fit() over {steps} batches, divided by {steps}."
     )
-    batches = _batches(*digits(BATCH * steps, "train"))
+    given = batches(*digits(BATCH * steps, "train"))
     for name in BOTH:
         times = interleave(
             {
-                "keras fit": _plain(name, batches),
-                "clean": _trainer(name, Natural(attack=PGD(), ball=Linf(EPS)), batches),
+                "keras fit": _plain(name, given),
+                "clean": _trainer(name, Natural(attack=PGD(), ball=Linf(EPS)), given),
                 **{
-                    f"PGD-{k}": _trainer(name, Madry(attack=PGD(steps=k, keep="last"), ball=Linf(EPS)), batches)
+                    f"PGD-{k}": _trainer(name, Madry(attack=PGD(steps=k, keep="last"), ball=Linf(EPS)), given)
                     for k in STEPS
                 },
             },
@@ -47,7 +47,7 @@ def measure(options: Options, notes: list[str]) -> Iterator[Row]:
             yield _row(name, who, times, steps)
 
 
-def _batches(x: np.ndarray, y: np.ndarray) -> tf.data.Dataset:
+def batches(x: np.ndarray, y: np.ndarray) -> tf.data.Dataset:
     """Batches without tf.data's tuning thread.
 
     That thread wakes 10, 20, 40, ... ms apart, and the end of a fit can wait for it: wall times of 2.5 s or 5.1 s

@@ -18,7 +18,7 @@ from turtlenet.attacks.runner import attack_all
 from turtlenet.batching import in_batches, predict
 from turtlenet.classifier import Classifier
 from turtlenet.detection import curves
-from turtlenet.detection.base import seen
+from turtlenet.detection.base import edge_of
 from turtlenet.detection.logistic import Logistic
 from turtlenet.uncertainty import uncertainty
 
@@ -80,7 +80,7 @@ class Bench:
     def knowing(self, spec: str, count: int, eot: int, most: int) -> dict[str, Any]:
         """What slips past an attack's detector when another one is told where it begins to see."""
         detector = self.detector(spec, count)
-        edge, side = seen(detector, 0.5)
+        edge, side = edge_of(detector, 0.5)
         told = f"{KNOWING},threshold={edge:.4g},side={side}"
         clean, found = self.doubts("", 1, "test", most), self.doubts(told, eot, "test", most)
         detected = curves.accuracy(detector.score(clean[0]), detector.score(found[0]))

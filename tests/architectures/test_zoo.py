@@ -25,6 +25,9 @@ SIZES = [
     ("madry-mnist", MNIST, 3_274_634),
     ("wong-mnist", MNIST, 166_406),
     ("resnet18", CIFAR, 11_173_962),
+    # Kernels and biases, then a scale and a shift for each of the 1,024 normalized channels.
+    ("cnn7", MNIST, 13_257_290 + 2 * 1024),
+    ("cnn7:width=3", MNIST, 29_440 + 2 * 48),
 ]
 SMALLEST = {"cleverhans": 27, "lenet": 12, "turtlenet-mnist": 4, "turtlenet-cifar": 8}
 SMALLEST |= {"tramer-a": 10, "tramer-b": 27, "carlini-mnist": 16, "carlini-cifar": 16}
@@ -39,7 +42,7 @@ def test_size(name, shape, size):
 
 
 def test_every_architecture_is_measured():
-    assert {name for name, _, _ in SIZES} == set(architectures.names())
+    assert {name.partition(":")[0] for name, _, _ in SIZES} == set(architectures.names())
 
 
 @pytest.mark.parametrize("name", architectures.names())
@@ -73,3 +76,28 @@ def test_refuses_too_few_classes(classes):
 def test_unknown_name():
     with pytest.raises(SpecError, match="Did you mean 'resnet18'"):
         build("resnet-18")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("cnn7:width=0", r"Expected width >= 1 for 'cnn7'; got 0\."),
+        ("cnn7:width=wide", "Setting 'width' of model 'cnn7' must be int; got 'wide'"),
+        ("cnn7:init=ipb", "Unknown init 'ipb' of 'cnn7'. Did you mean 'ibp'"),
+        ("lenet:width=3", "Unknown setting 'width' of model 'lenet'"),
+    ],
+)
+def test_bad_settings_of_an_architecture(spec, words):
+    with pytest.raises((SettingError, SpecError), match=words):
+        build(spec)
+
+
+def test_the_initialization_keeps_the_width_of_intervals():
+    """Through each layer, normalization aside: |W| of a box, and half of it through a ReLU."""
+    model = build("cnn7:width=8", (14, 14, 1))
+    for layer in model.layers:
+        if not hasattr(layer, "kernel"):
+            continue
+        kernel = np.asarray(layer.kernel, "float64")
+        kept = np.abs(kernel).reshape(-1, kernel.shape[-1]).sum(axis=0).mean() / 2
+        assert kept == pytest.approx(1, abs=0.12)

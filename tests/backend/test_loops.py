@@ -1,4 +1,4 @@
-"""Loops: how often they run, and what a random layer within one remembers."""
+"""Loops and operations: how often they run, what a random layer within a loop remembers, what is traced once."""
 
 import keras
 import numpy as np
@@ -35,3 +35,28 @@ def test_every_turn_draws_anew(compiled, outer):
     assert len(set(drawn.tolist())) == 8 * outer
     seeds.state.assign([3, 0])
     assert np.array_equal(first, ops.convert_to_numpy(graph(ops.zeros((8,)))))
+
+
+def test_an_elementwise_function_is_traced_once_for_all_graphs():
+    traced = []
+
+    @backend.elementwise
+    def both(a, b):
+        traced.append(a.shape)
+        return a + b, a * b
+
+    def run(a, b):
+        looped = backend.loop(2, lambda _, state: (both(state[0], b)[0],), (a,))[1][0]
+        return *both(a, b), looped
+
+    rows, columns = ops.convert_to_tensor([[1], [2]]), ops.convert_to_tensor([[3, 4, 5]])
+    for graph in (run, backend.compiled(run), backend.compiled(run)):
+        if graph is run:
+            results = both(rows, columns)
+        else:
+            results = graph(ops.broadcast_to(rows, (2, 3)), columns)
+            assert np.array_equal(results[2], [[7, 9, 11], [8, 10, 12]])
+        assert results[0].shape == (2, 3)
+        assert np.array_equal(results[:2], [[[4, 5, 6], [5, 6, 7]], [[3, 4, 5], [6, 8, 10]]])
+    # JAX traces each shape once.
+    assert len(traced) == len(set(map(str, traced)))

@@ -88,9 +88,9 @@ def test_rows_are_read_in_blocks(monkeypatch, refusal):
             [[0, 1, 0], [1, 1, 0]],
             3,
             "Expected one class for each input; got label rows with 2 of 3 labels true at example 1 of it: "
-            "multi-label data, of which several may be true at once, are not served yet; ",
+            "pass --task multi-label (task='multi-label') where several may be true at once.",
         ),
-        (np.zeros((2, 4)), 4, "got label rows with 0 of 4 labels true at example 0 of it: multi-label data"),
+        (np.zeros((2, 4)), 4, "got label rows with 0 of 4 labels true at example 0 of it: pass --task multi-label"),
         (["cat", "dog"], 2, "got <U3 of shape (2,) in it."),
         (np.array([0, None]), 2, "got object of shape (2,) in it."),
         (np.zeros((2, 2, 2)), 2, "got float64 of shape (2, 2, 2) in it."),

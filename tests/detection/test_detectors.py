@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from turtlenet.detection import Detector, Logistic, Mixture, detectors
-from turtlenet.detection.base import seen
+from turtlenet.detection.base import edge_of
 from turtlenet.errors import DataError, SpecError
 from turtlenet.registry import Registry
 from turtlenet.uncertainty import LARGEST
@@ -96,7 +96,7 @@ def test_the_mixtures_score_is_the_share_of_the_densities() -> None:
 def test_a_mixture_whose_attacks_look_surer_than_clean_inputs_is_no_half_line() -> None:
     made = Mixture(rate=1000.0, mean=1e-4, deviation=2e-5)
     assert made.score(1e-4) > 0.9 and made.score(5e-3) < 0.1 and made.score(0.0) < 0.1
-    edge, side = seen(made, 0.5)
+    edge, side = edge_of(made, 0.5)
     assert side == "below" and 0 < edge < 1e-4
 
 
@@ -108,12 +108,12 @@ def test_the_logistic_slope_is_not_flattened_by_the_smallness_of_variances() -> 
 
 def test_where_a_detector_begins_to_see() -> None:
     up = Logistic(center=5e-3, scale=1e-3, slope=2.0, intercept=0.0)
-    assert seen(up, 0.5) == (pytest.approx(5e-3), "below")
+    assert edge_of(up, 0.5) == (pytest.approx(5e-3), "below")
     down = Logistic(center=5e-3, scale=1e-3, slope=-2.0, intercept=0.0)
-    assert seen(down, 0.5) == (pytest.approx(5e-3), "above")
-    assert seen(Logistic(center=0.0, scale=1.0, slope=0.0, intercept=-1.0), 0.5) == (LARGEST, "below")
-    assert seen(Logistic(center=0.0, scale=1.0, slope=0.0, intercept=1.0), 0.5) == (1e-12, "below")
-    edge, _ = seen(up, 0.9)
+    assert edge_of(down, 0.5) == (pytest.approx(5e-3), "above")
+    assert edge_of(Logistic(center=0.0, scale=1.0, slope=0.0, intercept=-1.0), 0.5) == (LARGEST, "below")
+    assert edge_of(Logistic(center=0.0, scale=1.0, slope=0.0, intercept=1.0), 0.5) == (1e-12, "below")
+    edge, _ = edge_of(up, 0.9)
     assert up.score(edge) <= 0.9 < up.score(edge * 1.001)
 
 

@@ -21,7 +21,7 @@ from turtlenet.training.run import recipes
 from turtlenet.training.run.callbacks import Best
 from turtlenet.training.run.checkpoint import save_state
 from turtlenet.training.run.provenance import training_of
-from turtlenet.training.run.resume import take_up
+from turtlenet.training.run.resume import ResumableRun
 
 __all__ = ["DOORS", "make"]
 
@@ -61,7 +61,7 @@ def _report(path):
 
 
 def _state(path):
-    take_up(path, _trainer(), Best({}), {"identity": {"seed": 0}}, 10, lambda line: None)
+    ResumableRun(_trainer(), Best({}), {"identity": {"seed": 0}}, 10, 1, path).take_up(lambda line: None)
 
 
 def _suite(path):

@@ -143,9 +143,14 @@ def test_a_file_that_names_no_backend_is_doubted(tmp_path):
         (
             4,
             ["binary_accuracy"],
-            "no: it was compiled with binary_crossentropy and binary_accuracy, so several of its 4",
+            "4 labels, any of which counts. The outputs are a sigmoid for each label: 4 labels, any of which counts.\n"
+            "can be attacked and hardened: yes",
         ),
-        (4, ["accuracy"], "several are true at once are not served yet.\ncan be attacked and hardened: yes"),
+        (
+            4,
+            ["accuracy"],
+            "pass --task multi-label where several are true at once.\ncan be attacked and hardened: yes",
+        ),
         (1, ["binary_accuracy"], "can be attacked and hardened: yes"),
     ],
 )

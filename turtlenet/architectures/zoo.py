@@ -7,15 +7,18 @@ carlini-mnist, carlini-cifar            Carlini and Wagner, 2017
 tramer-a, tramer-b              models A and B of AdvGAN, from Tramèr et al., 2018 (C is carlini-mnist)
 madry-mnist     Madry et al., 2018
 wong-mnist      Wong, Rice and Kolter, 2020
+cnn7            CNN7 with batch normalization, of certified training (Shi et al., 2021)
 resnet18        ResNet-18 with the 3x3 stem for small images (He et al., 2016)
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 from keras import layers
 
+from turtlenet.architectures.cnn7 import cnn7_layers, initializer
 from turtlenet.architectures.resnet import resnet18_layers
 from turtlenet.errors import SettingError
 from turtlenet.registry import Registry
@@ -31,7 +34,7 @@ def build(name: str, input_shape: Sequence[int] = (28, 28, 1), num_classes: int 
     """Builds an architecture with fresh weights.
 
     Args:
-        name: One of `architectures.names()`.
+        name: One of `architectures.names()`, with settings where it has some: `cnn7:width=24`.
         input_shape: Height, width and channels of an image.
         num_classes: Width of the softmax at the end, at least 2.
 
@@ -57,18 +60,25 @@ def architecture(name: str, smallest: int = 1) -> Callable[[Stack], Stack]:
         @architectures.register(name)
         def make(input_shape: Shape, num_classes: int) -> keras.Model:
             shape = _checked_shape(name, input_shape, smallest)
-            if isinstance(num_classes, bool) or int(num_classes) != num_classes or num_classes < 2:
-                raise SettingError(f"Expected at least 2 classes for {name!r}; got {num_classes!r}.")
-            inputs = x = keras.Input(shape)
-            for step in stack():
-                x = step(x)
-            outputs = layers.Dense(int(num_classes), activation="softmax")(x)
-            return keras.Model(inputs, outputs, name=name.replace("-", "_"))
+            return _assembled(name, stack(), shape, num_classes)
 
         make.__doc__ = stack.__doc__
         return stack
 
     return add
+
+
+def _assembled(
+    name: str, steps: Steps, shape: Shape, num_classes: int, init: Callable[[int], Any] = lambda _: "glorot_uniform"
+) -> keras.Model:
+    """A model of steps, and a softmax over their features; `init` gives its kernel's initializer by its inputs."""
+    if isinstance(num_classes, bool) or int(num_classes) != num_classes or num_classes < 2:
+        raise SettingError(f"Expected at least 2 classes for {name!r}; got {num_classes!r}.")
+    inputs = x = keras.Input(shape)
+    for step in steps:
+        x = step(x)
+    outputs = layers.Dense(int(num_classes), activation="softmax", kernel_initializer=init(x.shape[-1]))(x)
+    return keras.Model(inputs, outputs, name=name.replace("-", "_"))
 
 
 def _checked_shape(name: str, shape: Sequence[int], smallest: int) -> Shape:
@@ -209,6 +219,13 @@ def _wong_mnist() -> Steps:
         layers.Flatten(),
         layers.Dense(100, activation="relu"),
     ]
+
+
+@architectures.register("cnn7")
+def _cnn7(input_shape: Shape, num_classes: int, width: int = 64, init: str = "ibp") -> keras.Model:
+    """CNN7 with batch normalization, for certificates: `cnn7:width=24` (Shi et al., 2021)."""
+    steps = cnn7_layers(width, init)
+    return _assembled("cnn7", steps, _checked_shape("cnn7", input_shape, 1), num_classes, partial(initializer, init))
 
 
 architecture("resnet18")(resnet18_layers)

@@ -58,6 +58,7 @@ class AdvGAN(Attack):
     loss: str = one_of("margin", losses.LOSSES)
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
+    for_every_task: ClassVar[bool] = False
 
     @property
     def family(self) -> str:

@@ -83,6 +83,9 @@ class Attack(abc.ABC):
     """Whether it looks for the smallest perturbation: it leaves the ball to the base class, and takes from it the
     bounds, the norm, and the radius at which `early_stop` may be content."""
 
+    for_every_task: ClassVar[bool] = True
+    """Whether it asks the model within the graph alone, and so works on every task (see `turtlenet.tasks`)."""
+
     training_settings: ClassVar[Mapping[str, Any]] = {}
     """Settings that replace the defaults when a model is trained with the attack's bare name."""
 
@@ -210,6 +213,11 @@ class Attack(abc.ABC):
             fit = "norm" if len(self.norms) == 1 else "one of the norms"
             raise SettingError(
                 f"Expected {fit} {', '.join(self.norms)} for {attacks.name_of(type(self))}; got {ball.norm}."
+            )
+        if model.question is not None and not (self.for_every_task and not self.sources(model)):
+            raise SettingError(
+                f"Expected an attack that works on {model.question.describe()}, such as pgd, apgd-ce or square; got "
+                f"{attacks.name_of(type(self))}, which takes single labels and one input."
             )
         for part, _ in self.under(ball.norm).rounds(model.num_classes):
             losses.check_classes(part.judged_by, model.num_classes, targeted=part.target not in ("", "none"))

@@ -44,7 +44,7 @@ def bound_graph(
     """
     attack.check(model, ball)
     index = np.arange(len(x)) if index is None else index
-    rows = [(x, "float32"), (y, "int32"), (index, "int32")]
+    rows = [(x, "float32"), (y, model.label_dtype), (index, "int32")]
     rows += [] if target is None else [(target, "int32")]
     rows += [] if attempt is None else [(np.broadcast_to(np.asarray(attempt, "int32"), (len(x),)), "int32")]
     shared = [backend.shard(ops.convert_to_tensor(part, kind)) for part, kind in rows]
@@ -56,7 +56,8 @@ def bound_graph(
         number = None if attempt is None else rest.pop(0)
         keys = random.keys(words, index)
         key = keys if number is None else nth_keys(keys, number)
-        batch = Batch(attack, model, x, y, ball.with_eps(eps), keys, key, number, classes).entered()
+        asked, y = model.asked(y)
+        batch = Batch(attack, asked, x, y, ball.with_eps(eps), keys, key, number, classes).entered()
         result = work(batch, *rest)
         return batch.judged(result) if isinstance(result, SearchResult) else result
 

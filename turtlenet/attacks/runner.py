@@ -113,7 +113,7 @@ def _attack(
         first = 0
         # Where the smallest perturbation is looked for, a success is no reason to stop, unless it is near enough.
         whole = part.minimal and not getattr(part, "early_stop", False)
-        judge = _nearness(x, ball) if whole else _margin(y)
+        judge = _nearness(x, ball) if whole else _margin(model.classes(y))
         while len(x) and first < attempts and (whole or not outcome.reached.all()):
             rows, numbers = _pairs(np.flatnonzero(~outcome.reached | whole), first, attempts)
             classes = None if target is None else target[rows]
@@ -159,8 +159,10 @@ def _stops(attack: Attack) -> bool:
 def _confirmed(model: Classifier, result: AttackResult, y: np.ndarray, strict: bool) -> AttackResult:
     """Takes for reached what a random model confirms in other draws: else the luck of one would end the search."""
     count = len(y)
-    answer = model.taking(seed=model.seed + 2).predict(result.x).argmax(axis=1)[:count]
-    again = answer == result.logits[:count].argmax(axis=1) if strict else answer != y
+    # Labels go along with the examples that fill the batch up, which are those from its beginning.
+    labels = np.resize(y, (len(result.x), *y.shape[1:]))
+    answer = model.taking(seed=model.seed + 2).predict(result.x, labels).argmax(axis=1)[:count]
+    again = answer == result.logits[:count].argmax(axis=1) if strict else answer != model.classes(y)
     reached = result.reached.copy()
     reached[:count] &= again
     return result._replace(reached=reached)

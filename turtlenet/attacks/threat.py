@@ -1,6 +1,7 @@
 """How far inputs may move, and which attacks work there."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from turtlenet import balls, models, radius
 from turtlenet.attacks import Attack
@@ -55,6 +56,11 @@ def threat_for(
     for each in attacks:
         each.check(victim, each.own_ball(ball, victim.input_shape))
     return ball
+
+
+def ball_facts(ball: Ball) -> dict[str, Any]:
+    """The norm, the radius and the bounds, as a report's JSON has them."""
+    return {"norm": ball.norm, "eps": float(ball.eps), "bounds": [ball.low, ball.high]}
 
 
 def describe_ball(

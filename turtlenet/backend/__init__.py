@@ -5,9 +5,11 @@ group takes and gives tensors and can be called inside a compiled function as we
 
     input_gradient(fn, x)          loss, extras and the gradient at the input; no weight is recorded
     input_gradients(fn, x)         the same of each of a few outputs, after one forward pass
+    pullback(fn, x)                the result, and what takes a slope there to one at the input
     weight_gradients(fn, weights)  loss, extras and the gradients of weights
     wide_gradient(fn)              the same function, whose gradient survives float16
     compiled(fn, variables)        one graph for a whole function, for any batch size
+    elementwise(fn)                one operation of a function that has many, traced once for all graphs
     loop(steps, body, state, until)  a bounded loop that may stop early
     sum_over(count, fn, ...)       gradients of a batch, part by part
     apply_gradients(...)           a step of a Keras optimizer
@@ -37,6 +39,7 @@ __all__ = [
     "compiled",
     "configure",
     "devices",
+    "elementwise",
     "from_first",
     "gather",
     "in_graph",
@@ -47,6 +50,7 @@ __all__ = [
     "own",
     "pipeline",
     "process",
+    "pullback",
     "replica",
     "shard",
     "shares",
@@ -63,10 +67,12 @@ if keras.backend.backend() == "tensorflow":
         apply_gradients,
         checkpoint_arrays,
         compiled,
+        elementwise,
         input_gradient,
         input_gradients,
         loop,
         pipeline,
+        pullback,
         sum_over,
         weight_gradients,
     )
@@ -91,10 +97,12 @@ elif keras.backend.backend() == "jax":
         apply_gradients,
         checkpoint_arrays,
         compiled,
+        elementwise,
         input_gradient,
         input_gradients,
         loop,
         pipeline,
+        pullback,
         sum_over,
         weight_gradients,
     )

@@ -131,6 +131,11 @@ def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = la
     return call
 
 
+def elementwise(fn: Callable[..., Sequence[Any]]) -> Callable[..., Sequence[Any]]:
+    """Traces a function that works element by element once for all graphs that use it; see the TensorFlow seam."""
+    return jax.jit(fn)
+
+
 def _from_python() -> bool:
     """Whether loops run in Python: on a CPU, unless several devices must do the same things in the same order."""
     return jax.default_backend() == "cpu" and keras.distribution.distribution() is None

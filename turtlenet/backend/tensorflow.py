@@ -4,6 +4,7 @@ A whole attack is one `tf.function` around a `tf.while_loop`. XLA stays off: aro
 times slower. The gradient is asked for at the input only, so no weight gradient is ever computed for an attack.
 """
 
+import functools
 import itertools
 import logging
 import math
@@ -175,6 +176,33 @@ def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = la
         # TensorFlow counts traces by a function's place in the source and takes two attacks for one that retraces.
         with _hush_retracing:
             return run_on_all(graph, args) if is_spread(args) else graph(*args)
+
+    return call
+
+
+def elementwise(fn: Callable[..., Sequence[Any]]) -> Callable[..., list[Any]]:
+    """Makes one operation of a function that works element by element, on tensors that broadcast.
+
+    It is traced once for all graphs that use it: one of a hundred operations costs each of them as much as one does.
+    No gradient is meant to go through it.
+
+    Args:
+        fn: Maps tensors to a sequence of tensors, each of the shape to which the arguments broadcast.
+    """
+    made: dict[Any, Any] = {}
+
+    def call(*args: Any) -> list[Any]:
+        args = tuple(map(tf.convert_to_tensor, args))
+        kinds = tuple(each.dtype for each in args)
+        if kinds not in made:
+            with tf.init_scope():
+                graph = tf.function(fn, [tf.TensorSpec(None, kind) for kind in kinds], autograph=False)
+                made[kinds] = graph.get_concrete_function()
+        results = list(made[kinds](*args))
+        shape = functools.reduce(tf.broadcast_static_shape, [each.shape for each in args])
+        for each in results:
+            each.set_shape(shape)
+        return results
 
     return call
 

@@ -18,6 +18,7 @@ INTERRUPTED = 130
 # Commands live in modules of their own and are imported when they are run: `--help` waits for no framework.
 _COMMANDS = {
     "attack": "Keep the adversarial examples themselves.",
+    "certify": "Prove which answers no attack in the ball can change.",
     "convert": "Write a model of any Keras as a file of Keras 3.",
     "detect": "Tell adversarial inputs by the model's uncertainty, and attack that too.",
     "evaluate": "Attack models and write a robustness report.",
@@ -31,7 +32,7 @@ _COMMANDS = {
     "universal": "Fit one perturbation that fools a model on most images.",
     "wrap": "Put defences in front of a model, without training.",
 }
-_RESUMABLE = ("evaluate", "gan", "train")
+_RESUMABLE = ("certify", "evaluate", "gan", "train")
 
 
 class _Lazy(click.Group):

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import data_option, device_options, framework, loading_options, settings_options, speaks
+from turtlenet.cli.options import framework, speaks, workflow_options
 from turtlenet.settings.evaluate import EvaluateSettings
 
 GATE_FAILED = 1
@@ -13,10 +13,7 @@ GATE_FAILED = 1
 
 @click.command("evaluate")
 @click.argument("models", nargs=-1, required=True)
-@data_option
-@settings_options(EvaluateSettings, but=("precision",))
-@device_options
-@loading_options
+@workflow_options(EvaluateSettings)
 @click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default.")
 @click.option("--fail-under", type=float, help="Exit with 1 if a robust accuracy is below this.")
 def command(models: tuple[str, ...], report: Path | None, fail_under: float | None, **given: Any) -> int:

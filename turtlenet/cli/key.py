@@ -4,12 +4,15 @@ from pathlib import Path
 
 import click
 
-from turtlenet.cli.options import COUNT, framework
+from turtlenet.cli.options import Text, framework
+from turtlenet.settings import text
 
 
 @click.command("key")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--bits", type=COUNT, help="How long the key is, from 256; by default enough to permute 4,096 pixels.")
+@click.option(
+    "--bits", type=Text(text.count), help="How long the key is, from 256; by default enough to permute 4,096 pixels."
+)
 def command(path: Path, bits: int | None) -> None:
     """Writes a new random key to PATH, which only you can read, for --defence permutation:key=PATH and its like.
 

@@ -35,12 +35,12 @@ def command(family: str, as_json: bool) -> None:
     if family not in _FAMILIES:
         raise SpecError(f"Unknown family {family!r}.{did_you_mean(family, _FAMILIES)}")
     framework()
-    found = _entries(family)
+    entries = _entries(family)
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        click.echo(json.dumps(entries, indent=1))
         return
-    width = max(map(len, found), default=0)
-    for name, line in found.items():
+    width = max(map(len, entries), default=0)
+    for name, line in entries.items():
         click.echo(f"{name:{width}}  {line}".rstrip())
 
 

@@ -15,7 +15,7 @@ from turtlenet.errors import SettingError, at_least
 @click.option("--seed", type=int, default=0, show_default=True, help="Repeats the weights.")
 @click.option("--out", type=click.Path(path_type=Path), help="The model; ARCHITECTURE.h5 by default.")
 def command(architecture: str, shape: str, classes: int, seed: int, out: Path | None) -> None:
-    """Writes ARCHITECTURE, a name of `turtlenet list models`, with fresh weights, for `turtlenet train`."""
+    """Writes ARCHITECTURE, a name of `turtlenet list models` or cnn7:width=24, with fresh weights, to be trained."""
     at_least(0, seed=seed)
     framework()
     import keras
@@ -23,7 +23,7 @@ def command(architecture: str, shape: str, classes: int, seed: int, out: Path | 
     from turtlenet import models
     from turtlenet.workflows.models import save_model
 
-    target = out or Path(f"{architecture}.h5")
+    target = out or Path(f"{architecture.partition(':')[0]}.h5")
     sides = shape.split(",")
     if len(sides) != 3 or not all(side.strip().isdigit() and int(side) for side in sides):
         raise SettingError(f"Expected --shape as height,width,channels such as 28,28,1; got {shape!r}.")

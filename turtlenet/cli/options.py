@@ -14,32 +14,25 @@ from typing import Any, TypeVar, cast
 import click
 from click.core import ParameterSource
 
-from turtlenet.errors import OutputError, SettingError
+from turtlenet.errors import OutputError, SettingError, did_you_mean
 from turtlenet.files import check_folder
-from turtlenet.radius import FORMS
 from turtlenet.registry import import_name
 from turtlenet.settings import text
 from turtlenet.settings.base import flag_of, help_of, hints, options, plain_kinds
 
 __all__ = [
-    "BATCH_SIZE",
-    "BOUNDS",
-    "COUNT",
-    "NUMBER",
-    "RADIUS",
+    "Parts",
     "Text",
     "check_file",
     "data_option",
     "device_options",
-    "feature_options",
     "framework",
+    "limit_option",
     "loading_options",
-    "pixel_options",
     "quiet_start",
     "settings_options",
     "speaks",
-    "split_option",
-    "threat_options",
+    "workflow_options",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,9 +52,6 @@ class Text(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-BATCH_SIZE, BOUNDS, COUNT, NUMBER, RADIUS = map(
-    Text, (text.batch_size, text.bounds, text.count, text.number, text.radius)
-)
 _TYPES: dict[Any, Any] = {int: int, float: float, str: str, os.PathLike: click.Path(path_type=Path)}
 
 
@@ -110,47 +100,6 @@ def _option(kind: Any, field: dataclasses.Field) -> Any:
 def data_option(command: F) -> F:
     """Adds the option that names the data."""
     option = click.option("--data", help="Name of a data set or path of one; the embedded mnist-sample where it fits.")
-    return option(command)
-
-
-def threat_options(command: F) -> F:
-    """Adds the options that describe data and threat."""
-    return pixel_options(command, click.option("--norm", help="linf (the default), l2, l1 or l0."))
-
-
-def pixel_options(command: F, *norm: Any) -> F:
-    """Adds the same options without a norm, for a threat to each pixel by itself."""
-    options = [
-        click.option("--data", help="Name of a data set or path of one; the embedded mnist-sample where it fits."),
-        click.option("--eps", type=RADIUS, help=f"Radius of the ball in {FORMS}."),
-        *norm,
-        click.option("--bounds", type=BOUNDS, help="Smallest and largest pixel, e.g. 0,255; told from the model."),
-        click.option("--head", default="auto", show_default=True, help="auto, softmax, sigmoid or logits."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Repeats every draw."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def feature_options(command: F) -> F:
-    """Adds the options that say what each feature may do."""
-    options = [
-        click.option("--features", help="A file of features: name, low, high, eps, type, movable, group."),
-        click.option("--movable", help="The features that may move, with ; between them, or a file; all by default."),
-        click.option("--constraint", "constraints", multiple=True, help="A rule: integer:features=age;children, ..."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def split_option(command: F) -> F:
-    """Adds the option that says which part of the data is scored."""
-    option = click.option(
-        "--split",
-        help="Part to score: test, train or all; the test part, or what `train` held out, or else all.",
-    )
     return option(command)
 
 
@@ -216,6 +165,26 @@ def speaks() -> bool:
     return backend.process()[0] == 0
 
 
+def workflow_options(kind: Any) -> Callable[[F], F]:
+    """Adds the options of data, settings, devices and files that a workflow of one model takes.
+
+    Args:
+        kind: The dataclass of its settings; see `settings_options`.
+    """
+
+    def around(command: F) -> F:
+        return data_option(settings_options(kind, but=("precision",))(device_options(loading_options(command))))
+
+    return around
+
+
+def limit_option(what: str) -> Any:
+    """The option that says how many images of a report at the end are attacked."""
+    return click.option(
+        "--limit", type=Text(text.most), default="1000", show_default=True, help=f"Most {what}; 0 for all."
+    )
+
+
 def check_file(out: Path, suffix: str) -> None:
     """Finds out, before any work, whether a file can be written at `--out`.
 
@@ -229,6 +198,15 @@ def check_file(out: Path, suffix: str) -> None:
     if not out.parent.is_dir():
         raise OutputError(f"Expected a folder to write {out.name} in; there is no folder {out.parent}.")
     check_folder(out.parent)
+
+
+class Parts(click.Group):
+    """Commands of one subject; another word gets one line."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            raise click.UsageError(f"Unknown command '{self.name} {args[0]}'.{did_you_mean(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
 
 
 def _supplied(text: str) -> tuple[str, Any]:

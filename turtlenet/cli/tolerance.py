@@ -5,16 +5,13 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import data_option, device_options, framework, loading_options, settings_options, speaks
+from turtlenet.cli.options import framework, speaks, workflow_options
 from turtlenet.settings.measure import ToleranceSettings
 
 
 @click.command("tolerance")
 @click.argument("model")
-@data_option
-@settings_options(ToleranceSettings, but=("precision",))
-@device_options
-@loading_options
+@workflow_options(ToleranceSettings)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result; MODEL-tolerance by default.")
 def command(model: str, out: Path | None, **settings: Any) -> None:
     """Injects growing noise into images until MODEL fails, and proposes how many levels to quantize its input to."""

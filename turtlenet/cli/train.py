@@ -6,32 +6,22 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import (
-    COUNT,
-    data_option,
-    device_options,
-    framework,
-    loading_options,
-    settings_options,
-    speaks,
-)
+from turtlenet.cli.options import framework, limit_option, speaks, workflow_options
 from turtlenet.errors import OutputError
 from turtlenet.settings.train import TrainSettings
 
 _COLUMNS = ("label", "weight", "drop", "classes")
-_THREAT = (*_COLUMNS, "data", "eps", "norm", "bounds", "head", "precision", "seed")
+_TASK = ("task", "output", "attacked", "size")
+_THREAT = (*_COLUMNS, "data", "eps", "norm", "bounds", "head", "precision", "seed", *_TASK)
 
 
 @click.command("train")
 @click.argument("model")
-@data_option
-@settings_options(TrainSettings, but=("precision",))
-@device_options
-@loading_options
+@workflow_options(TrainSettings)
 @click.option("--out", type=click.Path(path_type=Path), help="The hardened model; MODEL-hardened.h5 by default.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for a report of both models on test images.")
-@click.option("--limit", type=COUNT, default=1000, show_default=True, help="Most test images there; 0 for all.")
-def command(model: str, out: Path | None, report: Path | None, limit: int, **given: Any) -> None:
+@limit_option("test images there")
+def command(model: str, out: Path | None, report: Path | None, limit: int | None, **given: Any) -> None:
     """Hardens MODEL on the saddle point: each batch is attacked on the current weights, then learned."""
     framework()
     from turtlenet import models
@@ -65,7 +55,7 @@ def command(model: str, out: Path | None, report: Path | None, limit: int, **giv
             limits = settings.get("bounds")
             how = {"data": settings.get("data"), "bounds": limits if isinstance(limits, tuple) else None}
             first = wrap(model, normalize=settings["normalize"], **how, **columns)
-        result = evaluate([first, kept], limit=limit or None, held_out=True, **threat)
+        result = evaluate([first, kept], limit=limit, held_out=True, **threat)
         if speaks():
             result.save(report)
         click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")
@@ -74,7 +64,8 @@ def command(model: str, out: Path | None, report: Path | None, limit: int, **giv
 def _summary(run: Any, target: Path) -> str:
     if not run.validation:
         return f"saved {target} after {run.steps:,} steps, without validation"
+    words = {"accuracy": "clean", "robust_accuracy": "robust", "certified_accuracy": "certified"}
+    found = ", ".join(f"{word} {run.validation[name]:.3f}" for name, word in words.items() if name in run.validation)
     return (
-        f"saved {target} after {run.steps:,} steps: epoch {run.best_epoch} was best on the validation images, "
-        f"clean {run.validation['accuracy']:.3f}, robust {run.validation['robust_accuracy']:.3f}"
+        f"saved {target} after {run.steps:,} steps: epoch {run.best_epoch} was best on the validation images, {found}"
     )

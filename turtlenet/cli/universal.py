@@ -6,24 +6,13 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import (
-    check_file,
-    data_option,
-    device_options,
-    framework,
-    loading_options,
-    settings_options,
-    speaks,
-)
+from turtlenet.cli.options import check_file, framework, speaks, workflow_options
 from turtlenet.settings.measure import UniversalSettings
 
 
 @click.command("universal")
 @click.argument("model")
-@data_option
-@settings_options(UniversalSettings, but=("precision",))
-@device_options
-@loading_options
+@workflow_options(UniversalSettings)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npy of the perturbation.")
 def command(model: str, out: Path, **settings: Any) -> None:
     """Fits one perturbation on training images of MODEL, tries it on test images, and keeps it."""
@@ -37,17 +26,21 @@ def command(model: str, out: Path, **settings: Any) -> None:
     from turtlenet.files import write_whole
     from turtlenet.workflows.universal import universal
 
-    found = universal(model, tell=click.echo, **settings)
+    fitted = universal(model, tell=click.echo, **settings)
     if speaks():
-        write_whole(out, lambda file: np.save(file, found.delta))
+        write_whole(out, lambda file: np.save(file, fitted.delta))
     click.echo(
-        f"saved {out}: {describe_ball(found.ball, found.delta.shape)}\n"
-        f"{found.count:,} test images, accuracy {found.clean_accuracy:.3f} without it and {found.accuracy:.3f} "
-        f"with it: {found.fooled:.3f} of the right answers fooled"
+        f"saved {out}: {describe_ball(fitted.ball, fitted.delta.shape)}\n"
+        f"{fitted.count:,} test images, accuracy {fitted.clean_accuracy:.3f} without it and {fitted.accuracy:.3f} "
+        f"with it: {fitted.fooled:.3f} of the right answers fooled"
     )
     said = {name: settings.get(name) for name in ("data", "head", "precision")}
     said = {name: value for name, value in said.items() if value not in (None, "auto")}
-    said |= {"split": "test", "bounds": f"{exact(found.ball.low)},{exact(found.ball.high)}"}
-    said |= {"attack": Universal(file=str(out)), "norm": found.ball.norm, "eps": exact(float(found.ball.eps))}
+    said |= {"split": "test", "bounds": f"{exact(fitted.ball.low)},{exact(fitted.ball.high)}"}
+    said |= {
+        "attack": Universal(file=str(out)),
+        "norm": fitted.ball.norm,
+        "eps": exact(float(fitted.ball.eps)),
+    }
     more = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in said.items())
     click.echo(f"to use it: turtlenet evaluate {shlex.quote(model)} {more}")

@@ -5,14 +5,15 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import BOUNDS, framework, loading_options, settings_options
-from turtlenet.settings.train import ColumnSettings
+from turtlenet.cli.options import Text, framework, loading_options, settings_options
+from turtlenet.settings import text
+from turtlenet.settings.inputs import ColumnSettings
 
 
 @click.command("wrap")
 @click.argument("model")
 @click.option("--defence", "defences", multiple=True, help="constant-quantization:levels=4; from the input on.")
-@click.option("--bounds", type=BOUNDS, help="Smallest and largest pixel, e.g. 0,255; told from the model.")
+@click.option("--bounds", type=Text(text.bounds), help="Smallest and largest pixel, e.g. 0,255; told from the model.")
 @click.option("--normalize", help="imagenet, cifar10, torchvision, mean=...,std=... or data; behind the defences.")
 @click.option("--data", help="Name or path of the data to normalize by: their training part.")
 @settings_options(ColumnSettings)

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from turtlenet.data.about import NOTHING, About
+from turtlenet.data.asked import asked_arrays
 from turtlenet.data.examples import Examples
 from turtlenet.errors import DataError
+from turtlenet.tasks import Question
 
 HELD_OUT = 6
 SPLIT_SEED = 0
@@ -45,6 +47,7 @@ def assemble(
     shape: tuple[int, ...] | None = None,
     num_classes: int | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
+    question: Question | None = None,
     about: About = NOTHING,
 ) -> Data:
     """Makes a data set of named arrays.
@@ -57,11 +60,15 @@ def assemble(
         shape: The model's input shape without the batch, or `None`.
         num_classes: How many classes the model tells apart, or `None`.
         bounds: Lowest and highest pixel value of the model.
+        question: What is asked where that is another thing than one class; arrays of several inputs stand under their
+            names, with `_train` and `_test` behind them where there are parts.
         about: The names of features and classes, where they are known.
 
     Raises:
         DataError: Arrays that are missing or do not fit, or parts that do not fit each other.
     """
+    if question is not None:
+        arrays = asked_arrays(arrays, question, name)
     present = [part for part in ("train", "test") if _has(arrays, f"x_{part}", f"y_{part}", name)]
     if not present and "x" not in arrays and "y" not in arrays and _has(arrays, "image", "label", name):
         arrays = {"x": arrays["image"], "y": arrays["label"]}
@@ -72,7 +79,16 @@ def assemble(
     def examples(part: str) -> Examples:
         suffix, label = (f"_{part}", f"{name} {part}") if part else ("", name)
         x, y = arrays["x" + suffix], arrays["y" + suffix]
-        found = Examples(x, y, name=label, shape=shape, num_classes=num_classes, bounds=bounds, about=about)
+        found = Examples(
+            x,
+            y,
+            name=label,
+            shape=shape,
+            num_classes=num_classes,
+            bounds=bounds,
+            question=question,
+            about=about,
+        )
         weights = arrays.get("sample_weight" + suffix)
         return found if weights is None else found.weighted(weights)
 

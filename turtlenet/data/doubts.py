@@ -37,10 +37,12 @@ def guessing(fit: Fit) -> Doubt | None:
     largest, several = int(sizes.argmax()), np.count_nonzero(sizes) > 1
     # Where there are images of one class only, always answering it is no guess.
     guess = float(sizes.max()) / count if several else 1 / fit.num_classes
+    what = f"always answering class {largest}" if several else f"guessing one of {fit.num_classes} classes"
+    if fit.chance is not None:
+        guess, what = fit.chance
     low, high = interval(hits, count)
     if low > guess:
         return None
-    what = f"always answering class {largest}" if several else f"guessing one of {fit.num_classes} classes"
     how = "cannot be told from" if hits / count > guess else "is no better than"
     given = np.unique(fit.predictions)
     constant = f" The model answers class {given[0]} to all of them." if several and len(given) == 1 else ""
@@ -57,7 +59,7 @@ def guessing(fit: Fit) -> Doubt | None:
 def relabeled(fit: Fit) -> Doubt | None:
     """Answers that fit the labels in another order."""
     count, classes = len(fit.labels), fit.num_classes
-    if count < 5 * classes:
+    if count < 5 * classes or fit.chance is not None:
         return None
     hits = int((fit.labels == fit.predictions).sum())
     table = np.zeros((classes, classes), int)

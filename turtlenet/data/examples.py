@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from turtlenet.data.about import NOTHING, About
-from turtlenet.data.labels import is_text, numbered_classes, read_labels
+from turtlenet.data.labels import is_text, numbered_classes, read_labels, read_rows
 from turtlenet.data.pixels import Pixels, as_array_like, size_text
 from turtlenet.errors import DataError, SettingError
 from turtlenet.input_kind import InputKind, kind_of
+from turtlenet.tasks import Question
 
 _NAMED = 6
 """So many classes are listed by name."""
@@ -60,6 +61,7 @@ class Examples:
             and images become flat or are unfolded; nothing else is guessed.
         num_classes: How many classes the model tells apart; `None` takes it from the labels.
         bounds: Lowest and highest pixel value of the model.
+        question: What is asked where that is another thing than one class; labels are then rows, see `read_rows`.
         about: The names of features and classes, and what an input is, where more is known than the arrays tell.
 
     Raises:
@@ -76,17 +78,22 @@ class Examples:
         shape: tuple[int, ...] | None = None,
         num_classes: int | None = None,
         bounds: tuple[float, float] = (0.0, 1.0),
+        question: Question | None = None,
         about: About = NOTHING,
     ):
         self.name = name
-        if is_text(y):
+        self.question = question
+        if question is None and is_text(y):
             y, classes = numbered_classes(
                 np.asarray(y).reshape(-1), name=name, num_classes=num_classes, classes=about.classes
             )
             about = dataclasses.replace(about, classes=classes)
         self.about = about
         self._pixels = Pixels(x, name=name, shape=shape, bounds=bounds, kind=about.kind, names=about.names)
-        self._labels, self.num_classes = read_labels(y, name=name, num_classes=num_classes)
+        if question is None:
+            self._labels, self.num_classes = read_labels(y, name=name, num_classes=num_classes)
+        else:
+            self._labels, self.num_classes = read_rows(y, question, name=name), question.num_classes
         if len(self._pixels) != len(self._labels):
             raise DataError(
                 f"Expected as many labels as {self.kind.examples}; got {self.kind.count(len(self._pixels))} and "
@@ -113,8 +120,13 @@ class Examples:
 
     @property
     def labels(self) -> np.ndarray:
-        """All labels, int32 `(N,)`."""
+        """All labels, int32 `(N,)`; where there is a question, its rows, float32 `(N, width)`."""
         return self._labels[self._where]
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The class that is right for each example, int32 `(N,)`: the labels, or what a question makes of its rows."""
+        return self.labels if self.question is None else self.question.classes(self.labels)
 
     @property
     def weights(self) -> np.ndarray | None:
@@ -165,7 +177,8 @@ class Examples:
             index: A slice, whole numbers in any order and as often as wanted, or a boolean mask `(N,)`.
 
         Returns:
-            Images, float32 `(n, *shape)` within the bounds, and labels, int32 `(n,)`, in the order of `index`.
+            Images, float32 `(n, *shape)` within the bounds, and labels, int32 `(n,)` (see `labels`), in the order of
+            `index`.
 
         Raises:
             DataError: Pixels that cannot be read, are not finite or lie outside the bounds; an index out of range.
@@ -197,7 +210,7 @@ class Examples:
         """
         if len(self) == 0:
             raise DataError(f"Expected at least one example; got none in {self.name}.")
-        low, high = int(self.labels.min()), int(self.labels.max())
+        low, high = int(self.classes.min()), int(self.classes.max())
         if low < 0 or high >= self.num_classes:
             raise DataError(
                 f"Expected labels from 0 to {self.num_classes - 1}; got labels from {low} to {high} in {self.name}."
@@ -225,8 +238,15 @@ class Examples:
         digest = hashlib.sha256()
         for block in self._pixels.blocks(len(self)):
             digest.update(self._pixels.read(self._where[block]).astype("<f4", copy=False).tobytes())
-        digest.update(self.labels.astype("<i4", copy=False).tobytes())
+        kind = "<i4" if self.question is None else "<f4"
+        digest.update(self.labels.astype(kind, copy=False).tobytes())
         return digest.hexdigest()
+
+    def facts(self) -> dict[str, Any]:
+        """What a report says of them: `name`, `count`, `sha256`, `description`, `kind`, and names of classes."""
+        facts = {"name": self.name, "count": len(self), "sha256": self.sha256(), "description": self.describe()}
+        named = {"classes": list(self.about.classes)} if self.about.classes else {}
+        return {**facts, "kind": self.kind.name, **named}
 
     def describe(self) -> str:
         """`mnist-sample test: 2,000 images 28x28x1, 10 classes, pixels 0..255 scaled to [0, 1]`."""
@@ -237,6 +257,7 @@ class Examples:
         if self.about.classes:
             some = ", ".join(self.about.classes[:_NAMED]) + (", ..." if len(self.about.classes) > _NAMED else "")
             classes += f" ({some})"
+        classes = classes if self.question is None else self.question.describe()
         kind = self.kind
         size = f"of {size_text(self.shape)} {kind.values}" if kind.name == "table" else size_text(self.shape)
         return f"{self.name}: {kind.count(len(self))} {size}, {classes}, {kind.values} {scale}"
@@ -266,7 +287,10 @@ def from_arrays(
     shape: tuple[int, ...] | None = None,
     num_classes: int | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
+    question: Question | None = None,
     about: About = NOTHING,
 ) -> Examples:
     """Examples of arrays that a user holds; the arguments are those of `Examples`."""
-    return Examples(x, y, name=name, shape=shape, num_classes=num_classes, bounds=bounds, about=about)
+    return Examples(
+        x, y, name=name, shape=shape, num_classes=num_classes, bounds=bounds, question=question, about=about
+    )

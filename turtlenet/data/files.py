@@ -1,6 +1,7 @@
 """Arrays from files: `.npz`, `.h5` and folders of `.npy`, without ever running what is in them."""
 
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,16 @@ MAPPED = 2**29
 """Bytes from which on an array in a `.npz` is not read into memory, if it is not compressed."""
 
 
-def read_arrays(path: Path) -> dict[str, Any]:
+def read_arrays(path: Path, more: Collection[str] = ()) -> dict[str, Any]:
     """The arrays of a file or a folder by name.
 
     A `.npz` is read into memory in its own types; an `.h5` stays open, and `.npy` files and large arrays of a `.npz`
     that is not compressed are mapped, so that their pixels are read in slices. Names that turtlenet does not know map
     to `None`: messages list them.
+
+    Args:
+        path: The file or folder.
+        more: Further names to read.
 
     Raises:
         DataError: No such kind of file, or one that is damaged or needs pickle.
@@ -36,7 +41,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
     if reader is None:
         raise DataError(f"Expected a .npz, .h5 or .hdf5 file, or a folder; got {path}{this_is(path)}.")
     try:
-        return reader(path)
+        return reader(path, {*ARRAYS, *more})
     except DataError:
         raise
     except Exception as error:  # A damaged file fails in as many ways as there are libraries below.
@@ -47,14 +52,14 @@ def read_arrays(path: Path) -> dict[str, Any]:
         raise DataError(f"Expected arrays that can be read in {path}; got{what}.") from None
 
 
-def _read_npz(path: Path) -> dict[str, Any]:
+def _read_npz(path: Path, names: Collection[str]) -> dict[str, Any]:
     check_arrays(path)
     # Opened here, because NumPy leaves a damaged archive open.
     with path.open("rb") as stream:
         archive = np.load(stream, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise DataError(f"Expected a .npz archive in {path}; got a single array.")
-        return {key: _member(path, archive, key) if key in ARRAYS else None for key in archive.files}
+        return {key: _member(path, archive, key) if key in names else None for key in archive.files}
 
 
 def _member(path: Path, archive: Any, key: str) -> Any:
@@ -62,11 +67,11 @@ def _member(path: Path, archive: Any, key: str) -> Any:
     return archive[key] if mapped is None else mapped
 
 
-def _read_h5(path: Path) -> dict[str, Any]:
+def _read_h5(path: Path, names: Collection[str]) -> dict[str, Any]:
     # Not closed here: the data sets keep the file open for as long as they are in use.
     hdf5.check(path, DataError)
     file = h5py.File(path, "r")
-    found = {key: file[key] if key in ARRAYS else None for key in file}
+    found = {key: file[key] if key in names else None for key in file}
     for key, item in found.items():
         if item is not None and not isinstance(item, h5py.Dataset):
             raise DataError(f"Expected an array {key} in {path}; got a {type(item).__name__.lower()}.")
@@ -75,9 +80,9 @@ def _read_h5(path: Path) -> dict[str, Any]:
     return found
 
 
-def _read_folder(path: Path) -> dict[str, Any]:
+def _read_folder(path: Path, names: Collection[str]) -> dict[str, Any]:
     files = {file.stem: file for file in sorted(path.glob("*.npy"))}
-    return {key: _mapped(file) if key in ARRAYS else None for key, file in files.items()}
+    return {key: _mapped(file) if key in names else None for key, file in files.items()}
 
 
 def _mapped(file: Path) -> Any:

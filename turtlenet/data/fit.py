@@ -57,6 +57,7 @@ class Fit:
         ball: The threat.
         shape: Of an input, without the batch.
         reading: A better one, if one was found.
+        chance: The share of examples for which one constant answer is right, and which; None where classes tell.
         kind: What an input is; None where nothing but the shape tells.
     """
 
@@ -67,6 +68,7 @@ class Fit:
     ball: Ball
     shape: tuple[int, ...]
     reading: Reading | None = None
+    chance: tuple[float, str] | None = None
     kind: InputKind | None = None
 
     @property
@@ -98,20 +100,22 @@ def fit_of(
     """
     count = min(_MOST, max(32, _VALUES // math.prod(model.input_shape)))
     x, y = examples.batch(slice(count))
+    classes = model.classes(y)
     if labels is None or predictions is None:
-        labels, predictions = y, answers(model, x, batch_size)
+        labels, predictions = classes, answers(model, x, batch_size, y)
     shape = model.input_shape
-    hits = int((predictions[: len(y)] == y).sum())
+    hits = int((predictions[: len(y)] == classes).sum())
     found = None
     # Several processes would have to go through the same images together.
     if hits < _GOOD * len(y) and backend.process()[1] == 1:
         found = _better(model, x, y, hits, batch_size, examples.kind)
-    return Fit(labels, predictions, model.num_classes, examples.span(), ball, shape, found, examples.kind)
+    chance = None if model.question is None else model.question.chance(examples.labels)
+    return Fit(labels, predictions, model.num_classes, examples.span(), ball, shape, found, chance, examples.kind)
 
 
-def answers(model: Classifier, x: np.ndarray, batch_size: int | None = 256) -> np.ndarray:
-    """The model's answers to images in memory, int (n,)."""
-    found: np.ndarray = predict(model, x, batch_size).argmax(axis=1)
+def answers(model: Classifier, x: np.ndarray, batch_size: int | None = 256, y: np.ndarray | None = None) -> np.ndarray:
+    """The model's answers to images in memory, int (n,), of which a model with a question needs the labels."""
+    found: np.ndarray = predict(model, x, batch_size, y).argmax(axis=1)
     return found
 
 
@@ -119,8 +123,9 @@ def _better(
     model: Classifier, x: np.ndarray, y: np.ndarray, hits: int, batch_size: int | None, kind: InputKind
 ) -> Reading | None:
     """The readings in which clearly more examples are right; None if there is none."""
+    right = model.classes(y)
     tried = [
-        (int((answers(model, np.ascontiguousarray(read(x), "float32"), batch_size) == y).sum()), how, mend)
+        (int((answers(model, np.ascontiguousarray(read(x), "float32"), batch_size, y) == right).sum()), how, mend)
         for how, mend, read in _readings(x, model.bounds, kind)
     ]
     best = max((found for found, _, _ in tried), default=0)

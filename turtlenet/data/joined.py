@@ -14,6 +14,7 @@ def joined(first: Examples, second: Examples, name: str) -> Examples:
         shape=first.shape,
         num_classes=max(first.num_classes, second.num_classes),
         bounds=first.bounds,
+        question=first.question,
         about=first.about,
     )
 

@@ -7,13 +7,11 @@ import numpy as np
 
 from turtlenet.data.pixels import as_array_like, one_line
 from turtlenet.errors import DataError, SettingError
+from turtlenet.tasks import Question
 
 BLOCK_ROWS = 2**16
 ROW_SUM_TOLERANCE = 1e-3
-MULTI_LABEL = (
-    "multi-label data, of which several may be true at once, are not served yet; where each label is a question of "
-    "its own, give one label at a time, y[:, k], with a model of that output alone and head=sigmoid"
-)
+MULTI_LABEL = "pass --task multi-label (task='multi-label') where several may be true at once"
 """What is said of labels that are no classes, and what to do."""
 
 
@@ -49,6 +47,44 @@ def read_labels(y: Any, *, name: str, num_classes: int | None = None) -> tuple[n
         return _from_numbers(np.asarray(y[:]).reshape(-1), name, num_classes)
     except (OSError, RuntimeError, EOFError, MemoryError) as error:
         raise DataError(f"Expected labels that can be read in {name}; got: {one_line(error)}.") from None
+
+
+def read_rows(y: Any, question: Question, *, name: str) -> np.ndarray:
+    """Reads what goes beside each example of a question into memory: the inputs that are held, and the true answer.
+
+    Args:
+        y: True answers (N, ...), or a pair of the held inputs, float32 (N, size), and those; whole rows as they are.
+        question: What is asked.
+        name: What messages call the data.
+
+    Returns:
+        float32 (N, width).
+
+    Raises:
+        DataError: Answers that cannot be read or do not fit the task, or a different number of held inputs.
+    """
+    held, answers = y if isinstance(y, tuple) else (None, y)
+    answers = as_array_like(answers, name)
+    if answers.dtype.kind not in "buif" or len(answers.shape) not in (1, 2) or 0 in answers.shape:
+        raise DataError(
+            f"Expected true answers as numbers (N,) or (N, k) for {question.describe()}; got {answers.dtype} of shape "
+            f"{tuple(answers.shape)} in {name}."
+        )
+    try:
+        answers = np.asarray(answers[:])
+    except (OSError, RuntimeError, EOFError, MemoryError) as error:
+        raise DataError(f"Expected labels that can be read in {name}; got: {one_line(error)}.") from None
+    if not question.held:
+        return question.task.read(answers, question.units, name)
+    if held is None and answers.ndim == 2 and answers.shape[1] == question.width:
+        return answers.astype("float32")
+    if held is None:
+        names = ", ".join(each.name for each in (*question.moving, *question.held))
+        raise DataError(f"Expected the inputs {names} by their names in {name}; got one array.")
+    answers = question.task.read(answers, question.units, name)
+    if len(held) != len(answers):
+        raise DataError(f"Expected as many labels as inputs; got {len(answers):,} and {len(held):,} in {name}.")
+    return np.concatenate([held, answers], axis=1)
 
 
 def numbered_classes(

@@ -1,11 +1,13 @@
 """A name or a path, brought to arrays in known bounds."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from turtlenet.data import arrow, table_files
 from turtlenet.data.about import NOTHING, About
+from turtlenet.data.asked import names_of
 from turtlenet.data.dataset import Data, assemble
 from turtlenet.data.files import read_arrays
 from turtlenet.data.images import read_image_folder
@@ -13,6 +15,7 @@ from turtlenet.data.named import datasets, read_named
 from turtlenet.data.sets import from_tables
 from turtlenet.data.tables import PLAIN, SUFFIXES, Reading
 from turtlenet.errors import DataError, SpecError
+from turtlenet.tasks import Question
 
 FILE_SUFFIXES = {".npz", ".npy", ".h5", ".hdf5", *SUFFIXES}
 
@@ -23,6 +26,7 @@ def load(
     shape: tuple[int, ...] | None = None,
     num_classes: int | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
+    question: Question | None = None,
     how: Reading = PLAIN,
 ) -> Data:
     """Loads a data set.
@@ -40,6 +44,8 @@ def load(
         shape: The model's input shape without the batch; `None` keeps that of the images.
         num_classes: How many classes the model tells apart; `None` takes it from the labels.
         bounds: Lowest and highest pixel value of the model.
+        question: What is asked where that is another thing than one class: of a model with several inputs, the arrays
+            have their names.
         how: Which columns of a table are what.
 
     Returns:
@@ -59,15 +65,16 @@ def load(
     if _is_file_spec(spec, text, path):
         tables = _tables(path)
         if tables:
-            return from_tables(tables, how, **fit)
+            return from_tables(tables, how, question=question, **fit)
         _check_no_table(how, text)
-        arrays, about = _from_path(path, shape, num_classes, how)
-        return assemble(arrays, about=about, **{**fit, "num_classes": num_classes or len(about.classes) or None})
+        arrays, about = _from_path(path, shape, num_classes, how, names_of(question))
+        fit |= {"num_classes": num_classes or len(about.classes) or None}
+        return assemble(arrays, about=about, question=question, **fit)
     found = read_named(text)
     if not isinstance(found, dict):
-        return from_tables({"": found}, how, **fit)
+        return from_tables({"": found}, how, question=question, **fit)
     _check_no_table(how, text)
-    return assemble(found, about=About(classes=tuple(how.classes)), **fit)
+    return assemble(found, about=About(classes=tuple(how.classes)), question=question, **fit)
 
 
 def names() -> list[str]:
@@ -121,7 +128,7 @@ def _check_no_table(how: Reading, name: str) -> None:
 
 
 def _from_path(
-    path: Path, shape: tuple[int, ...] | None, num_classes: int | None, how: Reading
+    path: Path, shape: tuple[int, ...] | None, num_classes: int | None, how: Reading, more: Collection[str]
 ) -> tuple[dict[str, Any], About]:
     try:
         if path.is_dir() and not any(path.glob("*.npy")):
@@ -133,4 +140,4 @@ def _from_path(
             )
     except OSError as error:
         raise DataError(f"Expected a folder that can be read at {path}; got: {error.strerror}.") from None
-    return read_arrays(path), About(classes=tuple(how.classes)) if how.classes else NOTHING
+    return read_arrays(path, more), About(classes=tuple(how.classes)) if how.classes else NOTHING

@@ -15,6 +15,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.about import About
 from turtlenet.data.arrow import is_dataset
+from turtlenet.data.asked import asked_pair
 from turtlenet.data.parts import choose
 from turtlenet.data.sets import from_tables
 from turtlenet.data.tables import PLAIN, Reading, features_of, is_frame, is_tabular
@@ -75,6 +76,7 @@ def load_data(
         "shape": victim.input_shape,
         "num_classes": victim.num_classes,
         "bounds": victim.bounds,
+        "question": victim.question,
     }
     if isinstance(data, Data):
         return data
@@ -85,7 +87,8 @@ def load_data(
         # In memory a table is what the user chose: nothing of it is held out.
         return found if found.whole is None else Data(found.name, found.whole, found.whole, found.whole)
     if data is not None and not isinstance(data, (str, PathLike)):
-        x, y, *weights = data_family.parts_of(data, victim.input_shape)
+        several = victim.question.inputs if victim.question and victim.question.several else ()
+        x, y, *weights = data_family.parts_of(data, victim.input_shape, several)
         if weights and weights[0] is not None and not weighted:
             raise DataError(
                 "Expected (x, y), where each image counts once; got sample weights: they are for train, and for "
@@ -94,6 +97,8 @@ def load_data(
         about = About(classes=tuple(how.classes))
         if is_frame(x):
             x, about = features_of(x, how, victim.input_shape)
+        if victim.question is not None:
+            x, y = asked_pair(x, y, victim.question)
         whole = data_family.from_arrays(x, y, about=about, **fit)
         if weights and weights[0] is not None:
             whole = whole.weighted(weights[0])
@@ -138,7 +143,7 @@ def load_for(data: DataType | None, victims: Sequence[Classifier], how: Reading 
     """
     for victim in victims if data is None else ():
         _check_sample(victim)
-    fits = [(victim.input_shape, victim.num_classes, victim.bounds) for victim in victims]
+    fits = [(victim.input_shape, victim.num_classes, victim.bounds, victim.question) for victim in victims]
     wanted = DEFAULT_DATA if data is None else data
     loaded = {fit: load_data(wanted, victim, how=how) for fit, victim in dict(zip(fits, victims, strict=True)).items()}
     found = [loaded[fit] for fit in fits]
@@ -209,6 +214,8 @@ def hold_out(examples: Examples, validation: int | None, seed: int) -> tuple[Exa
 
 def _check_sample(victim: Classifier) -> None:
     fits = victim.input_shape in ((28, 28, 1), (28, 28), (784,)) and victim.num_classes == 10
+    if victim.question is not None:
+        raise DataError(f"Expected --data NAME|PATH for {victim.question.describe()}; got none.")
     if not fits:
         shape, inputs = "x".join(map(str, victim.input_shape)), kind_of(victim.input_shape).examples
         raise DataError(

@@ -11,6 +11,7 @@ from turtlenet.data.optional import needed
 from turtlenet.data.table_files import EXTRA
 from turtlenet.data.tables import Reading, read_frame
 from turtlenet.errors import DataError
+from turtlenet.tasks import Question
 
 
 def from_tables(
@@ -21,6 +22,7 @@ def from_tables(
     shape: tuple[int, ...] | None = None,
     num_classes: int | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
+    question: Question | None = None,
 ) -> Data:
     """A data set of tables, which are read together: they agree on their classes and categories.
 
@@ -29,11 +31,16 @@ def from_tables(
             for `""`, which is split.
         how: Which columns are what.
         name: What messages call the data.
-        shape, num_classes, bounds: See `turtlenet.data.load`.
+        shape, num_classes, bounds, question: See `turtlenet.data.load`.
 
     Raises:
         DataError: Columns that do not fit the model, or each other.
     """
+    if question is not None and question.several:
+        raise DataError(
+            f"Expected arrays by the names of the inputs ({', '.join(question.inputs)}) in {name}; got a table."
+        )
+    num_classes = None if question is not None else num_classes
     expanded: dict[str, Any] = {}
     for part, table in tables.items():
         found = arrow.tables_of(table) if arrow.is_dataset(table) else {"": table}
@@ -47,7 +54,8 @@ def from_tables(
     else:
         arrays, about = arrow.read_arrow(together, how, name=name, shape=shape, num_classes=num_classes, files=files)
     classes = num_classes or len(about.classes) or None
-    whole = Examples(arrays["x"], arrays["y"], name=name, shape=shape, num_classes=classes, bounds=bounds, about=about)
+    fit: dict[str, Any] = {"shape": shape, "num_classes": classes, "bounds": bounds, "question": question}
+    whole = Examples(arrays["x"], arrays["y"], name=name, about=about, **fit)
     if "sample_weight" in arrays:
         whole = whole.weighted(arrays["sample_weight"])
     return parted(whole, counts)

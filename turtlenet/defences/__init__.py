@@ -13,6 +13,7 @@ from turtlenet.defences.binarized import (
     Sign,
 )
 from turtlenet.defences.dropout import InferenceDropout, InputDropout, MonteCarloDropout
+from turtlenet.defences.gaussian import GaussianNoise
 from turtlenet.defences.installed import register_installed
 from turtlenet.defences.keyed import Keyed, Permutation, SignFlip
 from turtlenet.defences.keys import use_key, write_key
@@ -42,6 +43,7 @@ __all__ = [
     "Conversion",
     "Defence",
     "Differentiable",
+    "GaussianNoise",
     "InferenceDropout",
     "InputDropout",
     "Keyed",

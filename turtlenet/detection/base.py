@@ -115,15 +115,15 @@ def spread_of(values: Any, what: str) -> tuple[np.ndarray, float, float]:
     Raises:
         DataError: Fewer than two, or one that is no uncertainty.
     """
-    found = np.asarray(values, "float64").ravel()
-    if len(found) < 2:
-        raise DataError(f"Expected at least 2 {what} scores to fit a detector on; got {len(found)}.")
-    if not (np.isfinite(found).all() and found.min() >= 0):
-        raise DataError(f"Expected {what} scores of 0 or more to fit a detector on; got {found.min()}.")
-    return found, float(found.mean()), float(found.var())
+    scores = np.asarray(values, "float64").ravel()
+    if len(scores) < 2:
+        raise DataError(f"Expected at least 2 {what} scores to fit a detector on; got {len(scores)}.")
+    if not (np.isfinite(scores).all() and scores.min() >= 0):
+        raise DataError(f"Expected {what} scores of 0 or more to fit a detector on; got {scores.min()}.")
+    return scores, float(scores.mean()), float(scores.var())
 
 
-def seen(detector: Detector, cut: float) -> tuple[float, str]:
+def edge_of(detector: Detector, cut: float) -> tuple[float, str]:
     """The edge of what a detector takes for adversarial, and the side on which it sees nothing.
 
     Args:

@@ -43,6 +43,9 @@ def area(clean: np.ndarray, adversarial: np.ndarray) -> float | None:
     """Area under the ROC curve: how often an adversarial input scores above a clean one, a tie counting half.
 
     None if a side is empty.
+
+    >>> area(np.array([0.1, 0.4]), np.array([0.3, 0.8]))
+    0.75
     """
     if not (len(clean) and len(adversarial)):
         return None
@@ -77,16 +80,16 @@ def bootstrap(
         An interval for each measure; None where it is not defined, or in fewer than half of the draws.
     """
     generator, count = np.random.default_rng(seed), len(pair.clean)
-    found: dict[str, list[float]] = {name: [] for name in measures}
+    resampled: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(RESAMPLES):
         sides = pair.drawn(generator.integers(count, size=count)).sides
         for name, measure in measures.items():
             value = measure(*sides)
             if value is not None:
-                found[name].append(value)
+                resampled[name].append(value)
     return {
         name: _percentiles(values) if measures[name](*pair.sides) is not None else None
-        for name, values in found.items()
+        for name, values in resampled.items()
     }
 
 

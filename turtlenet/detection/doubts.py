@@ -10,7 +10,7 @@ _FALSE = 0.05
 
 def find_doubts(result: Detection) -> tuple[Doubt, ...]:
     """Every reason that the figures themselves give, the gravest first."""
-    found = [
+    doubts = [
         *_attacked(result),
         *_weak(result),
         *_same_data(result),
@@ -18,7 +18,7 @@ def find_doubts(result: Detection) -> tuple[Doubt, ...]:
         *_other_attacks(result),
         *_few(result),
     ]
-    return tuple(found)
+    return tuple(doubts)
 
 
 def _attacked(result: Detection) -> list[Doubt]:
@@ -44,13 +44,13 @@ def _weak(result: Detection) -> list[Doubt]:
     """The adaptive attack does worse at what it was told to do than one that was not told."""
     doubts = []
     for place, alarm in enumerate(result.alarms):
-        told = [row.slipped[place].share for row in result.rows if alarm.point.name in row.aims_at]
+        adaptive = [row.slipped[place].share for row in result.rows if alarm.point.name in row.aims_at]
         plain = [row for row in result.rows if not row.adaptive]
         best = max(plain, key=lambda row: row.slipped[place].share, default=None)
-        if told and best and best.slipped[place].share > max(told):
+        if adaptive and best and best.slipped[place].share > max(adaptive):
             finding = (
                 f"{best.spec}, which does not know of the detector, slips past it more often "
-                f"({percent(best.slipped[place].share)}) than the adaptive attack ({percent(max(told))}), "
+                f"({percent(best.slipped[place].share)}) than the adaptive attack ({percent(max(adaptive))}), "
                 f"at {alarm.point.name}."
             )
             advice = "The adaptive attack is too weak: give it more steps, restarts or another weight."

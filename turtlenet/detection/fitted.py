@@ -1,26 +1,26 @@
 """A detector that was fitted, with all that it was fitted on, as a file."""
 
-import datetime
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import logit
 
 from turtlenet.attacks import Attack
+from turtlenet.attacks.threat import ball_facts
 from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
-from turtlenet.detection.base import Detector, detectors, seen
+from turtlenet.detection.base import Detector, detectors, edge_of
 from turtlenet.detection.scores import Scored, Setting
 from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean
 from turtlenet.files import write_whole
 from turtlenet.formats import this_is
-from turtlenet.reports.codec import dump, read
-from turtlenet.reports.versions import versions
+from turtlenet.reports.base import Record
+from turtlenet.reports.document import Document
+from turtlenet.reports.versions import stamp
 
 POPULATIONS = ("all", "successes")
 _LEAST = 5
@@ -71,7 +71,7 @@ class Scores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FittedDetector:
+class FittedDetector(Record):
     """A detector of one model, and what it was fitted on.
 
     Attributes:
@@ -142,34 +142,32 @@ class FittedDetector:
                 f"{self.model['sha256'][:12]}...; got {about['name']} with sha256 {about['sha256'][:12]}..."
             )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings."""
-        return asdict(self)
+    def document(self) -> Document:
+        """See `turtlenet.detection.sections`."""
+        from turtlenet.detection.sections import fitted_document
 
-    def to_json(self) -> str:
-        """The detector as JSON; NaN never stands in it."""
-        return dump(self.to_dict())
+        return fitted_document(self)
 
-    @staticmethod
-    def from_json(text: str) -> "FittedDetector":
+    @classmethod
+    def from_json(cls, text: str) -> Self:
         """Reads back what `to_json` wrote; no code of the file is run.
 
         Raises:
             SpecError: A detector that nobody registered here.
             TypeError, ValueError, KeyError: No such text.
         """
-        found: FittedDetector = read(FittedDetector, json.loads(text))
-        numbers = [value for value in _flat(list(found.detector.values())) if not isinstance(value, str)]
+        record = super().from_json(text)
+        numbers = [value for value in _flat(list(record.detector.values())) if not isinstance(value, str)]
         if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in numbers):
             raise ValueError("numbers of the detector that are not finite")
-        if not all(isinstance(found.model[key], str) for key in ("sha256", "name")):
+        if not all(isinstance(record.model[key], str) for key in ("sha256", "name")):
             raise TypeError("no name or sha256 of the model")
-        if not (found.points and found.attacks and float(found.threat["eps"]) >= 0 and found.threat["norm"]):
+        if not (record.points and record.attacks and float(record.threat["eps"]) >= 0 and record.threat["norm"]):
             raise ValueError("no points, attacks or threat")
-        if found.fitted.by_uncertainty():
-            found.score(np.zeros(1))
-        str(found)
-        return found
+        if record.fitted.by_uncertainty():
+            record.score(np.zeros(1))
+        str(record)
+        return record
 
     def save(self, path: str | Path) -> None:
         """Writes the detector, at once or not at all.
@@ -201,12 +199,6 @@ class FittedDetector:
                 f"Expected a detector that turtlenet wrote; got {path}{what if known else f': {reason}'}."
             ) from None
 
-    def __str__(self) -> str:
-        from turtlenet.detection.sections import fitted_document
-        from turtlenet.reports import terminal
-
-        return terminal.render(fitted_document(self))
-
 
 def fit_on(
     setting: Setting,
@@ -236,26 +228,23 @@ def fit_on(
     for attack in attacks:
         attack.check(setting.classifier, setting.ball)
     setting.examples.check()
-    digest = setting.examples.sha256()
-    check_agreement(about["sha256"], digest)
+    data = setting.examples.facts()
+    check_agreement(about["sha256"], data["sha256"])
     setting = replace(setting, kind=kind)
     clean, labels = setting.clean(), setting.examples.labels
     right = clean.answers == labels if population == "successes" else np.ones(len(labels), bool)
     parts = {str(attack): _counting(setting.attacked(attack), labels, right, population) for attack in attacks}
     sides = clean.values[right], np.concatenate([*parts.values()])
     _check_enough(*sides, len(labels), population)
-    made: Detector = kind.fit(*sides)
+    fitted: Detector = kind.fit(*sides)
     # At most this share of the clean side is above it.
-    few = float(np.quantile(made.score(sides[0]), 1 - _FALSE, method="higher"))
-    ball, examples = setting.ball, setting.examples
+    few = float(np.quantile(fitted.score(sides[0]), 1 - _FALSE, method="higher"))
     return FittedDetector(
-        detector=made.to_dict(),
+        detector=fitted.to_dict(),
         model=dict(about),
-        data={"name": examples.name, "count": len(labels), "sha256": digest, "description": examples.describe()},
+        data=data,
         threat={
-            "norm": ball.norm,
-            "eps": float(ball.eps),
-            "bounds": [ball.low, ball.high],
+            **ball_facts(setting.ball),
             "gradient": setting.classifier.gradient,
         },
         attacks=tuple(parts),
@@ -263,13 +252,12 @@ def fit_on(
         draws=setting.draws,
         attack_draws=setting.classifier.draws,
         seed=setting.seed,
-        points=tuple(_point(made, name, cut) for name, cut in (("even-odds", 0.5), ("5%-of-clean", few))),
+        points=tuple(_point(fitted, name, cut) for name, cut in (("even-odds", 0.5), ("5%-of-clean", few))),
         scores=tuple(
-            Scores.of(name, values if kind.by_uncertainty() else made.score(values))
+            Scores.of(name, values if kind.by_uncertainty() else fitted.score(values))
             for name, values in (("clean", sides[0]), *parts.items())
         ),
-        versions=versions(),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **stamp(),
     )
 
 
@@ -278,12 +266,12 @@ def _flat(value: Any) -> list[Any]:
     return [each for part in value for each in _flat(part)] if isinstance(value, list | tuple) else [value]
 
 
-def _counting(found: Scored, labels: np.ndarray, right: np.ndarray, population: str) -> np.ndarray:
-    return found.values[right & (found.answers != labels)] if population == "successes" else found.values
+def _counting(scored: Scored, labels: np.ndarray, right: np.ndarray, population: str) -> np.ndarray:
+    return scored.values[right & (scored.answers != labels)] if population == "successes" else scored.values
 
 
 def _point(detector: Detector, name: str, cut: float) -> Point:
-    edge, side = seen(detector, cut) if detector.by_uncertainty() else (cut, "below")
+    edge, side = edge_of(detector, cut) if detector.by_uncertainty() else (cut, "below")
     return Point(name=name, cut=cut, edge=float(f"{edge:.4g}"), side=side)
 
 

@@ -1,6 +1,5 @@
 """Scores a fitted detector on fresh images, and attacks it."""
 
-import datetime
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet.attacks import Attack, attacks
+from turtlenet.attacks.threat import ball_facts
 from turtlenet.batching import check_agreement
 from turtlenet.detection import curves
 from turtlenet.detection.doubts import find_doubts
@@ -17,7 +17,7 @@ from turtlenet.detection.fitted import FittedDetector, Scores
 from turtlenet.detection.report import Alarm, AttackedRow, Detection, Histogram, Separation, Share
 from turtlenet.detection.scores import Scored, Setting
 from turtlenet.reports.statistics import interval
-from turtlenet.reports.versions import versions
+from turtlenet.reports.versions import stamp
 
 BINS = 100
 TOP = 0.035
@@ -52,41 +52,38 @@ def score_on(
         attack.check(setting.classifier, setting.ball)
     began, examples = time.perf_counter(), setting.examples
     examples.check()
-    digest = examples.sha256()
-    check_agreement(about["sha256"], digest)
+    data = examples.facts()
+    check_agreement(about["sha256"], data["sha256"])
     trial = _Trial(fitted, examples.labels, setting.clean(), setting.seed)
     tried: list[tuple[Attack, tuple[str, ...], Scored]]
     tried = [(attack, (), setting.attacked(attack)) for attack in plain]
     tried += [(attack, names, setting.attacked(attack, fitted.excess(names[0]))) for attack, names in knowing]
     rows = tuple(trial.row(*each) for each in tried)
-    clean = [found for _, names, found in tried if not names]
+    clean = [scored for _, names, scored in tried if not names]
     ball = setting.ball
     right = _share(trial.right)
     result = Detection(
         model=dict(about),
         detector=json.loads(fitted.to_json()),
-        data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
+        data=data,
         threat={
-            "norm": ball.norm,
-            "eps": float(ball.eps),
-            "bounds": [ball.low, ball.high],
+            **ball_facts(ball),
             "gradient": setting.classifier.gradient,
         },
         draws=setting.draws,
         attack_draws=setting.classifier.draws,
         seed=setting.seed,
-        versions=versions(),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **stamp(),
         seconds=round(time.perf_counter() - began, 3),
         clean_accuracy=right.share,
         clean_accuracy_interval=right.interval,
         alarms=trial.alarms(),
         rows=rows,
         slipped_plain=trial.slipped(clean) if clean else (),
-        slipped_adaptive=trial.slipped([found for _, _, found in tried]) if knowing else (),
+        slipped_adaptive=trial.slipped([scored for _, _, scored in tried]) if knowing else (),
         doubts=(),
-        histogram=trial.histogram([(row.spec, found) for row, (_, _, found) in zip(rows, tried, strict=True)]),
-        scores=trial.listed([found for _, _, found in tried]),
+        histogram=trial.histogram([(row.spec, scored) for row, (_, _, scored) in zip(rows, tried, strict=True)]),
+        scores=trial.listed([scored for _, _, scored in tried]),
     )
     return replace(result, doubts=find_doubts(result))
 
@@ -133,7 +130,7 @@ class _Trial:
     def right(self) -> np.ndarray:
         return self.clean.answers == self.labels
 
-    def row(self, attack: Attack, aims_at: tuple[str, ...], found: Scored) -> AttackedRow:
+    def row(self, attack: Attack, aims_at: tuple[str, ...], scored: Scored) -> AttackedRow:
         everyone = np.ones(len(self.labels), bool)
         return AttackedRow(
             name=attacks.name_of(type(attack)),
@@ -141,27 +138,27 @@ class _Trial:
             adaptive=bool(aims_at),
             aims_at=aims_at,
             settings=attack.to_dict(),
-            seconds=found.seconds,
-            linf_max=round(found.linf, 6),
-            fooled=_share(self.fooled(found)[self.right]),
-            slipped=self.slipped([found]),
-            successes=self.separation(str(attack), found, self.right, self.fooled(found)),
-            all=self.separation(str(attack), found, everyone, everyone),
+            seconds=scored.seconds,
+            linf_max=round(scored.linf, 6),
+            fooled=_share(self.fooled(scored)[self.right]),
+            slipped=self.slipped([scored]),
+            successes=self.separation(str(attack), scored, self.right, self.fooled(scored)),
+            all=self.separation(str(attack), scored, everyone, everyone),
         )
 
-    def fooled(self, found: Scored) -> np.ndarray:
+    def fooled(self, scored: Scored) -> np.ndarray:
         """Images that were right and are wrong now."""
-        return self.right & (found.answers != self.labels)
+        return self.right & (scored.answers != self.labels)
 
-    def separation(self, spec: str, found: Scored, is_clean: np.ndarray, is_attacked: np.ndarray) -> Separation:
+    def separation(self, spec: str, scored: Scored, is_clean: np.ndarray, is_attacked: np.ndarray) -> Separation:
         score = self.fitted.score
-        pair = curves.Pair(score(self.clean.values), score(found.values), is_clean, is_attacked)
+        pair = curves.Pair(score(self.clean.values), score(scored.values), is_clean, is_attacked)
         clean, adversarial = pair.sides
         within = curves.bootstrap(pair, {"auc": curves.area, "accuracy": curves.accuracy}, self.seed)
         auc, accuracy = curves.area(clean, adversarial), curves.accuracy(clean, adversarial)
         return Separation(
             clean=Scores.of("clean", self.fitted.reading(self.clean.values[is_clean])),
-            adversarial=Scores.of(spec, self.fitted.reading(found.values[is_attacked])),
+            adversarial=Scores.of(spec, self.fitted.reading(scored.values[is_attacked])),
             auc=None if auc is None else round(auc, 6),
             auc_interval=within["auc"],
             accuracy=None if accuracy is None else round(accuracy, 6),
@@ -173,7 +170,7 @@ class _Trial:
     def slipped(self, tried: Sequence[Scored]) -> tuple[Share, ...]:
         """Images that any of the attacks got misclassified and not seen, of those that were right, at each point."""
         hits = [
-            np.any([self.fooled(found) & ~(self.fitted.score(found.values) > point.cut) for found in tried], axis=0)
+            np.any([self.fooled(scored) & ~(self.fitted.score(scored.values) > point.cut) for scored in tried], axis=0)
             for point in self.fitted.points
         ]
         return tuple(_share(hit[self.right]) for hit in hits)
@@ -186,14 +183,14 @@ class _Trial:
         )
 
     def histogram(self, tried: Sequence[tuple[str, Scored]]) -> Histogram:
-        attacked = [(spec, self.fitted.reading(found.values[self.fooled(found)])) for spec, found in tried]
+        attacked = [(spec, self.fitted.reading(scored.values[self.fooled(scored)])) for spec, scored in tried]
         return histogram([("clean", self.fitted.reading(self.clean.values[self.right])), *attacked])
 
     def listed(self, tried: Sequence[Scored]) -> dict[str, list[float]]:
         lists: dict[str, list[float]] = {"label": self.labels.tolist()}
-        for name, found in (("clean", self.clean), *((str(number), one) for number, one in enumerate(tried))):
-            lists[name] = [float(f"{value:.6g}") for value in self.fitted.reading(found.values)]
-            lists[f"{name}_answer"] = found.answers.tolist()
+        for name, scored in (("clean", self.clean), *((str(number), one) for number, one in enumerate(tried))):
+            lists[name] = [float(f"{value:.6g}") for value in self.fitted.reading(scored.values)]
+            lists[f"{name}_answer"] = scored.answers.tolist()
         return lists
 
 

@@ -53,9 +53,9 @@ def _short(row: AttackedRow) -> str:
 
 
 def _draw_bins(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, most: int) -> None:
-    found = result.histogram
-    edges = np.linspace(0, found.top, len(found.counts[0]) + 1)
-    for place, (counts, look) in enumerate(zip(found.counts[:most], looks, strict=False)):
+    histogram = result.histogram
+    edges = np.linspace(0, histogram.top, len(histogram.counts[0]) + 1)
+    for place, (counts, look) in enumerate(zip(histogram.counts[:most], looks, strict=False)):
         total = sum(counts)
         heights = [100 * each / total if total else 0.0 for each in counts]
         if place == 0:
@@ -64,7 +64,7 @@ def _draw_bins(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, m
         axes.stairs(heights, edges, color=look["color"], linewidth=1.6, linestyle=style)
         axes.plot([], [], color=look["color"], linewidth=1.6, linestyle=style, label="x")
     for alarm in result.alarms:
-        if alarm.point.edge < found.top:
+        if alarm.point.edge < histogram.top:
             axes.axvline(alarm.point.edge, color="0.35", linewidth=1, linestyle=(0, (2, 2)))
             axes.annotate(
                 alarm.point.name,
@@ -80,7 +80,7 @@ def _draw_bins(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, m
     axes.set_yticks([0, 1, 3, 10, 30, 100], ["0", "1", "3", "10", "30", "100"])
     axes.set_yticks([], minor=True)
     axes.set(xlabel="uncertainty (variance of the softmax outputs)", ylabel="share of the images, %")
-    axes.set(xlim=(0, found.top), ylim=(0, 100))
+    axes.set(xlim=(0, histogram.top), ylim=(0, 100))
     axes.grid(axis="y", linewidth=0.8)
 
 
@@ -89,9 +89,9 @@ def _draw_roc(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, ro
     for row, look in zip(rows, looks, strict=False):
         wrong, right = zip(*row.successes.roc, strict=True)
         axes.plot(wrong, right, color=look["color"], linestyle=look["linestyle"], linewidth=1.8, label="x")
-        for alarm, seen in zip(result.alarms, row.successes.seen, strict=True):
+        for alarm, rate in zip(result.alarms, row.successes.seen, strict=True):
             axes.plot(
-                alarm.successes.share, seen.share, look["marker"], color=look["color"], markersize=7, clip_on=False
+                alarm.successes.share, rate.share, look["marker"], color=look["color"], markersize=7, clip_on=False
             )
     axes.set(xlabel="clean images taken for adversarial", ylabel="adversarial examples seen")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")

@@ -111,10 +111,10 @@ class Setting:
         x, y = self.examples.batch(slice(None))
         began = time.perf_counter()
         victim = self.victim if excess is None else self.victim.beside(excess)
-        moved = attack_all(attack, victim, x, y, ball=self.ball, seed=self.seed, batch_size=self.batch_size).x
-        found = self._scored(moved)
-        linf = float(np.abs(moved - x).max())
-        return Scored(found.values, found.answers, round(time.perf_counter() - began, 3), linf)
+        perturbed = attack_all(attack, victim, x, y, ball=self.ball, seed=self.seed, batch_size=self.batch_size).x
+        scored = self._scored(perturbed)
+        linf = float(np.abs(perturbed - x).max())
+        return Scored(scored.values, scored.answers, round(time.perf_counter() - began, 3), linf)
 
     def _scored(self, x: np.ndarray) -> Scored:
         judge, count = self.judge, len(x)

@@ -44,8 +44,8 @@ def _scientific(value: float | None) -> str:
     return MISSING if value is None else f"{value:.2e}"
 
 
-def _share(found: Share) -> str:
-    return fraction(found.share, found.interval) if found.count else MISSING
+def _share(share: Share) -> str:
+    return fraction(share.share, share.interval) if share.count else MISSING
 
 
 SEPARATION_COLUMNS = (
@@ -129,12 +129,12 @@ def _headline(result: Detection) -> str:
     return f"At {alarm.point.name}, {plain}, attacks that know of it {_of(result.slipped_adaptive)}, {false}."
 
 
-def _of(found: Sequence[Share]) -> str:
-    return f"{percent(found[-1].share)} (95 % interval {within(found[-1].interval)})" if found else "none"
+def _of(shares: Sequence[Share]) -> str:
+    return f"{percent(shares[-1].share)} (95 % interval {within(shares[-1].interval)})" if shares else "none"
 
 
-def _first(words: str, found: Sequence[Share], *, big: bool = False) -> list[Number]:
-    return [Number(words, found[-1].share, found[-1].interval, big)] if found else []
+def _first(words: str, shares: Sequence[Share], *, big: bool = False) -> list[Number]:
+    return [Number(words, shares[-1].share, shares[-1].interval, big)] if shares else []
 
 
 def _separations(result: Detection, views: View) -> list[list[Text | Table]]:

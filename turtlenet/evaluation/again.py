@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def loading() -> dict[str, Any]:
     """How model files are loaded now, by the options that say so."""
     how = current()
-    custom = [f"{name}={_path(found)}" for name, found in how.custom_objects.items()]
+    custom = [f"{name}={_path(value)}" for name, value in how.custom_objects.items()]
     return {"custom": custom, "trust": how.trust, "architecture": how.architecture, "written-by": how.written_by}
 
 
@@ -55,8 +55,8 @@ def call(report: Report) -> str | None:
 def _data(report: Report) -> str | None:
     """The data as a user gives them."""
     if report.asked:
-        found = report.asked.get("data")
-        return None if found is None else str(found)
+        data = report.asked.get("data")
+        return None if data is None else str(data)
     # A report of an older version has the name of the part, which ends so where the data had parts.
     name = report.data.get("name")
     return re.sub(r" (train|test)$", "", str(name)) if name else ""
@@ -86,10 +86,12 @@ def _options(report: Report) -> dict[str, Any]:
     hides = bool(report.model.get("defences")) or threat.get("gradient") == "naive"
     facts |= {"gradient": threat.get("gradient") if hides or asked.get("gradient") else None}
     facts |= {"draws": threat.get("draws"), "precision": asked.get("precision"), "curve": asked.get("curve")}
+    facts |= {name: asked.get(name) for name in ("task", "output", "attacked", "size")}
     facts["perceptibility"] = len(report.perceptibility.label) if report.perceptibility is not None else None
     facts |= {name: asked.get(name) for name in ("normalize", "label", "weight")}
     facts["drop"] = list(asked.get("drop") or ())
     facts["classes"] = ",".join(asked.get("classes") or ()) or None
+    facts["certify"] = report.certificate["method"] if report.certificate else None
     facts["quantize-pixels"] = threat.get("pixels") == "8-bit"
     return facts | {name: asked.get(name) for name in ("custom", "trust", "architecture", "written-by")}
 
@@ -124,5 +126,5 @@ def _escaped(char: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
-def _path(found: Any) -> str:
-    return f"{getattr(found, '__module__', '')}:{getattr(found, '__qualname__', '')}"
+def _path(value: Any) -> str:
+    return f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', '')}"

@@ -29,12 +29,12 @@ class Search:
 
 def searches_of(attack: Attack, norm: str, num_classes: int) -> list[Search]:
     """The searches of an attack under a norm, in the order in which they are made."""
-    found = []
+    searches = []
     for part, count in attack.under(norm).rounds(num_classes):
         inner = part
         while isinstance(inner, Elsewhere):
             inner = inner.part
         # Some begin anew within one attempt.
         restarts = max(count // sweep_size(part.target, num_classes), getattr(inner, "restarts", 1))
-        found.append(Search(inner, part, restarts, part.family))
-    return found
+        searches.append(Search(inner, part, restarts, part.family))
+    return searches

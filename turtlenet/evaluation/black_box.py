@@ -93,56 +93,58 @@ def evaluate_black_box(
         )
     for attack in suite:
         attack.check(victim, attack.own_ball(ball, victim.input_shape))
-    mine = whole.subset(np.arange(how.holdout))
+    own = whole.subset(np.arange(how.holdout)).batch(slice(None))[0]
     examples = whole.subset(np.arange(how.holdout, len(whole))).take(limit)
     examples.check()
     oracle = Oracle(victim, how.answers, batch_size)
     network = fresh_network(how.substitute, victim, seed)
     with tempfile.TemporaryDirectory() as nowhere:
-        student = train_substitute(oracle, network, mine.batch(slice(None))[0], how, seed=seed, tell=tell)
+        student = train_substitute(oracle, network, own, how, seed=seed, tell=tell)
         path = (folder or Path(nowhere)) / "substitute.h5"
         path.parent.mkdir(parents=True, exist_ok=True)
         models.save(network, path, {"substitute": {**dataclasses.asdict(how), "queries": oracle.queries}})
-        x, y = examples.batch(slice(0, 1000))
-        answers, theirs = (predict(each, x, batch_size).argmax(axis=1) for each in (student, victim))
-        agreed, right = float((answers == theirs).mean()), float((answers == y).mean())
-        rows = [(Attacker("substitute"), _on(attack, path), spec) for attack, spec in zip(suite, specs, strict=True)]
-        rows += [
-            (Attacker("with the model", counted=False), attack, spec)
-            for attack, spec in zip(suite, specs, strict=True)
-        ]
-        runners, made, names = zip(*rows, strict=True)
-        facts = {
-            "name": f"substitute ({how.substitute})",
-            "path": str(path),
-            "sha256": models.file_sha256(path),
-            "clean_accuracy": round(right, 6),
-        }
+        agreed, facts = _facts(how, oracle, student, examples, path, str(folder) if folder else None)
+        alone, beside = Attacker("substitute"), Attacker("with the model", counted=False)
         access = BlackBox(
             name="black-box",
-            attackers=runners,
-            facts={
-                "attacks": list(specs),
-                "surrogates": [facts],
-                "surrogate_training": f"Jacobian-based augmentation of {how.holdout} images, {how.rounds} rounds, "
-                f"{oracle.queries:,} queries for {how.answers}, agrees with the model on {agreed:.3f}",
-                "surrogate_folder": str(folder) if folder else None,
-                "queries": oracle.queries,
-                "agreement": round(agreed, 6),
-            },
+            attackers=(alone,) * len(suite) + (beside,) * len(suite),
+            facts={"attacks": list(specs), **facts},
             doubts=tuple(_doubts(agreed)),
         )
         return evaluate_classifier(
             victim,
             examples,
-            made,
+            [*(_on(attack, path) for attack in suite), *suite],
             ball,
-            specs=names,
+            specs=[*specs, *specs],
             access=access,
             seed=seed,
             batch_size=batch_size,
             **settings,
         )
+
+
+def _facts(
+    how: Substitution, oracle: Oracle, student: Classifier, examples: Examples, path: Path, folder: str | None
+) -> tuple[float, dict[str, Any]]:
+    """How often the substitute answers as the model does, and what a report says of it."""
+    x, y = examples.batch(slice(0, 1000))
+    answers, models_own = (predict(each, x, oracle.batch_size).argmax(axis=1) for each in (student, oracle.classifier))
+    agreed, right = float((answers == models_own).mean()), float((answers == y).mean())
+    substitute = {
+        "name": f"substitute ({how.substitute})",
+        "path": str(path),
+        "sha256": models.file_sha256(path),
+        "clean_accuracy": round(right, 6),
+    }
+    return agreed, {
+        "surrogates": [substitute],
+        "surrogate_training": f"Jacobian-based augmentation of {how.holdout} images, {how.rounds} rounds, "
+        f"{oracle.queries:,} queries for {how.answers}, agrees with the model on {agreed:.3f}",
+        "surrogate_folder": folder,
+        "queries": oracle.queries,
+        "agreement": round(agreed, 6),
+    }
 
 
 def _on(attack: Attack, path: Path) -> Attack:

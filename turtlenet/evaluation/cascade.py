@@ -39,6 +39,7 @@ class Cascade:
         seed: Repeats the draws.
         batch_size: Images in one compiled call; None for as many as fit.
         quantize_pixels: Whether a success counts only if it survives rounding to 8-bit pixels.
+        spared: Images that no attack is run on, because they are certified, bool (n,); None for none.
     """
 
     attacks: Sequence[Attack]
@@ -48,6 +49,7 @@ class Cascade:
     seed: int = 0
     batch_size: int | None = 256
     quantize_pixels: bool = False
+    spared: np.ndarray | None = None
 
     def block_size(self, shape: tuple[int, ...]) -> int:
         """Images held in memory at a time."""
@@ -84,7 +86,7 @@ class Cascade:
         for start in range(ledger.done, len(examples), size):
             rows = np.arange(start, min(start + size, len(examples)))
             block = _Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
-            ledger.clean[rows] = predict(model, block.x, self.batch_size).argmax(axis=1)
+            ledger.clean[rows] = predict(model, block.x, self.batch_size, block.y).argmax(axis=1)
             standing = ledger.right[rows]
             for number in range(len(self.attacks)):
                 hit = self._attack(number, model, block, standing, ledger)
@@ -121,44 +123,46 @@ class Cascade:
             The outcome after rounding, and in draws that the attack has not seen; and the images where a success did
             not happen again in those, bool (n,).
         """
-        found = attack_all(
+        crafted = attack_all(
             attack, model, x, y, ball=looked or ball, seed=seed, index=index, batch_size=self.batch_size
         )
         if not (model.stochastic or self.quantize_pixels):
-            return found, np.zeros(len(x), bool)
+            return crafted, np.zeros(len(x), bool)
         targeted = attack.targeted
 
-        def judge(moved: np.ndarray, rows: np.ndarray) -> Outcome:
-            mine = found.at(rows)
-            return judged(model, dataclasses.replace(mine, x=moved), y[rows], self.batch_size, targeted=targeted)
+        def judge(perturbed: np.ndarray, rows: np.ndarray) -> Outcome:
+            part_outcome = crafted.at(rows)
+            return judged(
+                model, dataclasses.replace(part_outcome, x=perturbed), y[rows], self.batch_size, targeted=targeted
+            )
 
         everything = np.arange(len(x))
         if not self.quantize_pixels:
-            outcome = judge(found.x, everything)
-            return outcome, found.reached & ~outcome.reached
-        outcome = judge(eight_bit(found.x, x, ball), everything)
+            outcome = judge(crafted.x, everything)
+            return outcome, crafted.reached & ~outcome.reached
+        outcome = judge(eight_bit(crafted.x, x, ball), everything)
         # The smallest perturbation ends on the edge, and falls back when it is rounded; a little beyond it does not.
         smallest = np.array([part.minimal for part, _ in attack.under(ball.norm).rounds(model.num_classes)])
         for stretch in _STRETCHES if smallest.any() else ():
-            rows = np.flatnonzero(found.reached & ~outcome.reached & smallest[found.part])
+            rows = np.flatnonzero(crafted.reached & ~outcome.reached & smallest[crafted.part])
             if not len(rows):
                 break
-            farther = x[rows] + stretch * (found.x[rows] - x[rows])
+            farther = x[rows] + stretch * (crafted.x[rows] - x[rows])
             inside = np.asarray(ball.project(np.clip(farther, ball.low, ball.high), x[rows]))
             outcome.put(rows, judge(eight_bit(inside, x[rows], ball), rows))
-        return outcome, found.reached & ~outcome.reached & model.stochastic
+        return outcome, crafted.reached & ~outcome.reached & model.stochastic
 
-    def wrong(self, model: Classifier, x: np.ndarray, y: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    def wrong(self, model: Classifier, x: np.ndarray, y: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
         """Whether perturbed images count as broken wherever they lie in the ball, bool (n,).
 
         What is asked for is asked here too: that they survive rounding to 8-bit pixels, and other draws of a random
         model than those in which they were found.
         """
         if self.quantize_pixels:
-            moved = eight_bit(moved, x, self.ball)
+            perturbed = eight_bit(perturbed, x, self.ball)
         fresh = model.taking(seed=model.seed + 1) if model.stochastic else model
-        answers: np.ndarray = predict(fresh, moved, self.batch_size).argmax(axis=1)
-        return (answers != y) & inside(self.ball, x, moved)
+        answers: np.ndarray = predict(fresh, perturbed, self.batch_size, y).argmax(axis=1)
+        return (answers != model.classes(y)) & inside(self.ball, x, perturbed)
 
     def searched(self, number: int, model: Classifier) -> Ball:
         """Where an attack looks: in its own ball or the threat's, or everywhere for the smallest perturbation."""
@@ -175,45 +179,55 @@ class Cascade:
     ) -> np.ndarray:
         """Runs one attack on one block; gives the images of the block that it broke."""
         naive = self.labels == "predicted"
-        mine = block.only(np.ones_like(standing) if naive and self.mode == "table" else standing)
+        tried = np.ones_like(standing) if naive and self.mode == "table" else standing
+        attacked = block.only(tried if self.spared is None else tried & ~self.spared[block.rows])
         ledger.correct[number, block.rows] = standing
         began = time.perf_counter()
         attack = self.variant(number)
         ball = attack.own_ball(self.ball, model.input_shape)
-        labels = ledger.clean[mine.rows] if naive else mine.y
+        labels = ledger.clean[attacked.rows] if naive else attacked.y
         looked = self.searched(number, model)
         outcome, lucky = self.tried(
-            attack, model, mine.x, labels, ball=ball, looked=looked, seed=self.seed, index=mine.rows
+            attack, model, attacked.x, labels, ball=ball, looked=looked, seed=self.seed, index=attacked.rows
         )
         ledger.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
-        ledger.queries[number, mine.rows] = outcome.queries
-        ledger.lucky[number, mine.rows] = lucky
-        ledger.part[number, mine.rows] = outcome.part
-        self._note(number, mine, outcome, ledger, ball)
+        ledger.queries[number, attacked.rows] = outcome.queries
+        ledger.lucky[number, attacked.rows] = lucky
+        ledger.part[number, attacked.rows] = outcome.part
+        self._note(number, model, attacked, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
 
-    def _note(self, number: int, mine: "_Block", outcome: Outcome, ledger: PerImageResults, ball: Ball) -> None:
-        ledger.attacked[number, mine.rows] = True
-        length = ball.length(outcome.x, mine.x)
-        ledger.minimum[number, mine.rows] = np.where(outcome.reached, length, np.inf)
-        far = ~inside(ball, mine.x, outcome.x) if self.attacks[number].minimal else np.zeros(len(mine.x), bool)
-        ledger.near[number, mine.rows] = inside(self.ball, mine.x, outcome.x) if ball != self.ball else ~far
-        ledger.reached[number, mine.rows] = outcome.reached & ~far
-        right = outcome.logits.argmax(axis=1) == mine.y
-        ledger.correct[number, mine.rows] = np.where(far, ledger.right[mine.rows], right)
-        ledger.loss[number, mine.rows] = _cross_entropy(outcome.logits, mine.y)
-        found = np.flatnonzero(outcome.reached & ~far)
+    def _note(
+        self,
+        number: int,
+        model: Classifier,
+        block: "_Block",
+        outcome: Outcome,
+        ledger: PerImageResults,
+        ball: Ball,
+    ) -> None:
+        ledger.attacked[number, block.rows] = True
+        length = ball.length(outcome.x, block.x)
+        ledger.minimum[number, block.rows] = np.where(outcome.reached, length, np.inf)
+        far = ~inside(ball, block.x, outcome.x) if self.attacks[number].minimal else np.zeros(len(block.x), bool)
+        ledger.near[number, block.rows] = inside(self.ball, block.x, outcome.x) if ball != self.ball else ~far
+        ledger.reached[number, block.rows] = outcome.reached & ~far
+        classes = model.classes(block.y)
+        right = outcome.logits.argmax(axis=1) == classes
+        ledger.correct[number, block.rows] = np.where(far, ledger.right[block.rows], right)
+        ledger.loss[number, block.rows] = _cross_entropy(outcome.logits, classes)
+        hits = np.flatnonzero(outcome.reached & ~far)
         full = self.ball.full
-        both = ball.in_units(mine.x[found]), ball.in_units(outcome.x[found])
+        both = ball.in_units(block.x[hits]), ball.in_units(outcome.x[hits])
         for name, values in distances(*both, full).items():
-            ledger.distance[name][number, mine.rows[found]] = values
+            ledger.distance[name][number, block.rows[hits]] = values
         if not is_plain(ball):
             # No picture has features of several ranges.
-            ledger.distance["psnr"][number, mine.rows[found]] = np.nan
+            ledger.distance["psnr"][number, block.rows[hits]] = np.nan
             return
-        seen = int(np.isfinite(ledger.distance["ssim"][number]).sum())
-        few = found[: max(0, _SIMILARITIES - seen)]
-        ledger.distance["ssim"][number, mine.rows[few]] = similarity(mine.x[few], outcome.x[few], full)
+        compared = int(np.isfinite(ledger.distance["ssim"][number]).sum())
+        few = hits[: max(0, _SIMILARITIES - compared)]
+        ledger.distance["ssim"][number, block.rows[few]] = similarity(block.x[few], outcome.x[few], full)
 
 
 @dataclass(frozen=True)
@@ -228,22 +242,22 @@ class _Block:
         return _Block(self.rows[mask], self.x[mask], self.y[mask])
 
 
-def inside(ball: Ball, x: np.ndarray, moved: np.ndarray) -> np.ndarray:
+def inside(ball: Ball, x: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
     """Whether perturbed images are finite and lie in the ball and the bounds, one float32 ulp apart, bool (n,)."""
     if not is_plain(ball):
         reach = float(ball.eps) * (1 + 1e-6) + slack(ball, x.shape[1:])
-        exact: np.ndarray = ball.holds(moved, x) & (ball.length(moved, x) <= reach)
+        exact: np.ndarray = ball.holds(perturbed, x) & (ball.length(perturbed, x) <= reach)
         return exact
     size = int(np.prod(x.shape[1:]))
-    whole = np.isfinite(moved).reshape(len(x), size).all(axis=1)
-    moved = np.where(np.isfinite(moved), moved, x)
+    whole = np.isfinite(perturbed).reshape(len(x), size).all(axis=1)
+    perturbed = np.where(np.isfinite(perturbed), perturbed, x)
     reach = float(ball.eps) * (1 + 1e-6) + slack(ball, x.shape[1:])
-    near = ball.length(moved, x) <= reach
+    near = ball.length(perturbed, x) <= reach
     ulp = _ulp(ball)
-    pixels = moved.reshape(len(x), size)
+    pixels = perturbed.reshape(len(x), size)
     within = ((pixels >= ball.low - ulp) & (pixels <= ball.high + ulp)).all(axis=1)
-    found: np.ndarray = whole & near & within
-    return found
+    fits: np.ndarray = whole & near & within
+    return fits
 
 
 def slack(ball: Ball, shape: tuple[int, ...]) -> float:
@@ -265,26 +279,27 @@ def judged(
     model: Classifier, outcome: Outcome, y: np.ndarray, batch_size: int | None, *, targeted: bool = False
 ) -> Outcome:
     """What a random model answers to the examples in draws that the attack has not seen: luck is no success."""
-    fresh = predict(model.taking(seed=model.seed + 1), outcome.x, batch_size)
+    fresh = predict(model.taking(seed=model.seed + 1), outcome.x, batch_size, y)
     answer = fresh.argmax(axis=1)
-    reached = outcome.reached & (answer == outcome.logits.argmax(axis=1)) if targeted else answer != y
+    same = answer == outcome.logits.argmax(axis=1)
+    reached = outcome.reached & same if targeted else answer != model.classes(y)
     return dataclasses.replace(outcome, logits=fresh, reached=reached)
 
 
-def eight_bit(moved: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
+def eight_bit(perturbed: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
     """Rounds perturbed images to 256 values of a pixel, within the ball around the images they come from.
 
     A value goes to the nearest one, or, in an image that would leave the ball by that, to the next one towards the
     original: no norm grows by it, if the original has 8-bit pixels itself.
     """
     level = (ball.high - ball.low) / 255
-    units, origin = (moved.astype("float64") - ball.low) / level, (x.astype("float64") - ball.low) / level
+    units, origin = (perturbed.astype("float64") - ball.low) / level, (x.astype("float64") - ball.low) / level
     nearest, nearer = np.rint(units), np.where(units > origin, np.floor(units + 1e-4), np.ceil(units - 1e-4))
     rounded, careful = ((ball.low + level * each).astype("float32") for each in (nearest, nearer))
     leaves = ball.length(rounded, x) > float(ball.eps) * (1 + 1e-6)
     rounded[leaves] = careful[leaves]
     # What did not move stays as it was, on the grid or not.
-    return np.where(moved == x, x, np.clip(rounded, ball.low, ball.high))
+    return np.where(perturbed == x, x, np.clip(rounded, ball.low, ball.high))
 
 
 def _cross_entropy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -54,10 +54,10 @@ def twice(cascade: Cascade, num_classes: int) -> Attack:
     norm = cascade.ball.norm
     if norm not in PGD.norms:
         return FMN(steps=2 * FMN.steps)
-    found = [search for attack in cascade.attacks for search in searches_of(attack, norm, num_classes)]
-    found = [search for search in found if search.family == "iterative" and not search.attack.targeted]
+    searches = [search for attack in cascade.attacks for search in searches_of(attack, norm, num_classes)]
+    searches = [search for search in searches if search.family == "iterative" and not search.attack.targeted]
     kinds = GradientAscent | APGD | QuantizerPGD
-    climbs = [search for search in found if isinstance(search.attack, kinds) and norm in search.attack.norms]
+    climbs = [search for search in searches if isinstance(search.attack, kinds) and norm in search.attack.norms]
     last = climbs[-1] if climbs else Search(PGD(), PGD(), 1, "iterative")
     base, whole = last.attack, last.whole
     # What fools the mean over many draws may not fool the model yet.

@@ -27,7 +27,7 @@ def accuracy_curve(
     if not count or float(cascade.ball.eps) == 0:
         return (), ""
     x, y = examples.batch(slice(0, count))
-    right = predict(model, x, cascade.batch_size).argmax(axis=1) == y
+    right = predict(model, x, cascade.batch_size, y).argmax(axis=1) == model.classes(y)
     widest = cascade.ball.widest(x.shape[1:])
     radii = (*(multiple * float(cascade.ball.eps) for multiple in _MULTIPLES), widest)
     attack: PGD | FMN = sweeping(cascade, model) if cascade.ball.norm in PGD.norms else FMN()
@@ -60,12 +60,12 @@ def sweeping(cascade: Cascade, model: Classifier) -> PGD:
     """An attack that suits every radius, like the suite's last iterative one of those that climb a loss, or PGD."""
     norm, classes = cascade.ball.norm, model.num_classes
     searches = [search.attack for attack in cascade.attacks for search in searches_of(attack, norm, classes)]
-    found = [attack for attack in searches if isinstance(attack, GradientAscent) and attack.steps > 1]
-    base = found[-1] if found else PGD()
+    climbing = [attack for attack in searches if isinstance(attack, GradientAscent) and attack.steps > 1]
+    base = climbing[-1] if climbing else PGD()
     # Relative steps: an absolute one would be too long for a small ball and too short for a large one.
     return PGD(steps=max(base.steps, 20), loss=base.loss, early_stop=True)
 
 
 def _point(eps: float, left: np.ndarray) -> CurvePoint:
-    found, interval = share(left), share_interval(left)
-    return CurvePoint(eps=round(eps, 6), accuracy=found, accuracy_interval=interval, examples=len(left))
+    accuracy, interval = share(left), share_interval(left)
+    return CurvePoint(eps=round(eps, 6), accuracy=accuracy, accuracy_interval=interval, examples=len(left))

@@ -1,7 +1,6 @@
 """One model, one data set, one threat: from attacks to a report."""
 
 import dataclasses
-import datetime
 import hashlib
 import itertools
 import json
@@ -9,6 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
+from turtlenet.attacks.threat import ball_facts
 from turtlenet.balls import Ball, FeatureBall, is_plain
 from turtlenet.bars import Bar
 from turtlenet.batching import check_agreement
@@ -24,6 +25,7 @@ from turtlenet.data import Examples
 from turtlenet.data.fit import fit_of
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
 from turtlenet.evaluation.cascade import MODES, Cascade
+from turtlenet.evaluation.certified import Certified, certified, check_certify, facts, find_contradictions
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
@@ -39,7 +41,7 @@ from turtlenet.evaluation.tally import Tally
 from turtlenet.evaluation.threat_model import WHITE_BOX, ThreatModel
 from turtlenet.models import defences_of, file_sha256
 from turtlenet.reports.statistics import share, share_interval
-from turtlenet.reports.versions import versions
+from turtlenet.reports.versions import stamp
 
 LABELS = ("predicted", "true")
 _PROBED = 256
@@ -63,6 +65,7 @@ def evaluate_classifier(
     perceptibility: int = 0,
     progress: Path | None = None,
     resume: bool = False,
+    certify: str = "",
 ) -> Report:
     """Attacks a model and says what is left of its accuracy, with the reasons to doubt it.
 
@@ -83,6 +86,7 @@ def evaluate_classifier(
         perceptibility: Images whose smallest adversarial example is searched; 0 searches none, nor does a radius of 0.
         progress: File that keeps what is known after each block of images.
         resume: Whether to continue from that file.
+        certify: The method by which images are certified first, which attacks then leave alone; empty for none.
 
     Raises:
         DataError: Nothing to attack, or data that do not fit.
@@ -91,6 +95,9 @@ def evaluate_classifier(
     _check(model, examples, suite, ball, mode, labels, quantize_pixels)
     examples.check()
     began = time.perf_counter()
+    if certify:
+        check_certify(mode, labels, access.name)
+    proven = certified(certify, model, examples, ball, batch_size) if certify else None
     cascade = Cascade(
         attacks=suite,
         ball=ball,
@@ -99,81 +106,226 @@ def evaluate_classifier(
         seed=seed,
         batch_size=batch_size,
         quantize_pixels=quantize_pixels,
+        spared=proven.spared if proven else None,
     )
-    digest = examples.sha256()
-    check_agreement(about["sha256"], digest)
-    ledger = _run(cascade, model, examples, about, digest, progress, resume)
-    specs = list(specs) or [str(attack) for attack in suite]
-    names = [access.of(number).title(spec) for number, spec in enumerate(specs)]
+    data = examples.facts()
+    check_agreement(about["sha256"], data["sha256"])
+    specs = tuple(specs) or tuple(str(attack) for attack in suite)
+    work = _Evaluation(model, examples, cascade, access, specs, about, data, progress, resume, proven)
+    ledger = work.run()
     tally = Tally(len(examples), ball)
     points, curve_attack = accuracy_curve(cascade, model, examples, curve, tally)
-    counted = [attack.own_ball(ball, model.input_shape) == ball for attack in suite]
-    evidence = _evidence(
-        dataclasses.replace(cascade, attacks=tuple(itertools.compress(suite, counted))),
-        list(itertools.compress(names, counted)),
-        model,
-        examples,
-        ledger.only(counted),
-        points,
-        tally,
-    )
-    visible = _perceptibility(cascade, model, examples, perceptibility, about, digest, progress, resume, tally)
-    threatening, besides = ledger.but(counted), tally.broken
-    attacked = access.robust(threatening, mode, everyone=True)
-    robust = access.robust(threatening, mode, besides=besides)
-    beside = access.robust(threatening, mode, everyone=True, besides=besides)
-    return Report(
-        model={**about, "head": model.head},
-        data={
-            "name": examples.name,
-            "count": len(examples),
-            "sha256": digest,
-            "description": examples.describe(),
-            "kind": examples.kind.name,
-            **({"classes": list(examples.about.classes)} if examples.about.classes else {}),
-        },
-        threat={
-            "norm": ball.norm,
-            "eps": float(ball.eps),
-            "bounds": [ball.low, ball.high],
-            **_size(ball, examples),
-            "access": access.name,
-            "labels": labels,
-            "gradient": model.gradient,
-            "draws": model.draws if model.stochastic else None,
-            "pixels": "8-bit" if quantize_pixels else "real",
-            **access.facts,
-        },
-        seed=seed,
-        versions=versions(),
-        mode=mode,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    evidence = work.evidence(ledger, points, tally)
+    visible = work.perceptibility(perceptibility, tally)
+    report = work.report(ledger, tally, evidence)
+    return dataclasses.replace(
+        report,
         seconds=round(time.perf_counter() - began, 3),
-        clean_accuracy=share(ledger.right),
-        clean_accuracy_interval=share_interval(ledger.right),
-        robust_accuracy=share(robust),
-        robust_accuracy_interval=share_interval(robust),
-        beside=access.beside,
-        beside_accuracy=share(beside) if access.beside else None,
-        beside_accuracy_interval=share_interval(beside) if access.beside else None,
-        attacks=tuple(
-            attack_row(cascade, model, number, specs[number], access, ledger) for number in range(len(suite))
-        ),
-        parts=tally.rows(attacked, counted=not access.beside),
-        doubts=access.find_doubts(threatening, mode, besides) + find_doubts(evidence),
-        per_class=class_rows(ledger, robust),
         curve=points,
         curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
-        pictures=pictures(cascade, names, model, examples, ledger),
-        verdicts={
-            "label": ledger.labels.tolist(),
-            "clean_prediction": ledger.clean.tolist(),
-            "robust": robust.astype(int).tolist(),
-            "part": tally.first(attacked).tolist(),
-        },
         perceptibility=visible,
-        moves=moved_features(cascade, names, model, examples, ledger),
+        moves=moved_features(cascade, work.names, model, examples, ledger),
     )
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """What the parts of an evaluation share.
+
+    Attributes:
+        specs: How the user named the attacks.
+        about: What is known of the model.
+        proven: What was certified before the attacks; None where nothing was.
+        data: What is known of the images; see `Examples.about`.
+    """
+
+    model: Classifier
+    examples: Examples
+    cascade: Cascade
+    access: ThreatModel
+    specs: Sequence[str]
+    about: dict[str, Any]
+    data: dict[str, Any]
+    progress: Path | None
+    resume: bool
+    proven: Certified | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The attacks, and whose they are."""
+        return [self.access.of(number).title(spec) for number, spec in enumerate(self.specs)]
+
+    @property
+    def counted(self) -> list[bool]:
+        """Which attacks have the ball of the threat: the others do not count."""
+        ball = self.cascade.ball
+        return [attack.own_ball(ball, self.model.input_shape) == ball for attack in self.cascade.attacks]
+
+    @property
+    def identity(self) -> str:
+        """Everything that decides a verdict, as one hash."""
+        cascade, model = self.cascade, self.model
+        ball = [cascade.ball.norm, float(cascade.ball.eps), cascade.ball.low, cascade.ball.high]
+        ball += [cascade.ball.space.digest] if isinstance(cascade.ball, FeatureBall) else []
+        settings = [attack.to_dict() for attack in cascade.attacks]
+        files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
+        how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
+        how += [] if cascade.spared is None else [np.flatnonzero(cascade.spared).tolist()]
+        answers = [model.gradient, model.draws, model.precision, model.bounds, model.head]
+        how += [self.about["normalize"]] if self.about.get("normalize") else []
+        text = json.dumps([self.about["sha256"], answers, self.data["sha256"], ball, settings, files, *how])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def run(self) -> PerImageResults:
+        """The results of all attacks, continued from a file where one fits."""
+        identity, progress, cascade = self.identity, self.progress, self.cascade
+        first = backend.process()[0] == 0
+        known = None
+        if self.resume and progress:
+            known = backend.from_first(lambda: PerImageResults.read(progress, identity))
+        ledger = known or PerImageResults.empty(self.model.classes(self.examples.labels), len(cascade.attacks))
+        total, done = (len(cascade.attacks) * count for count in (len(self.examples), ledger.done))
+        hidden = not (first and sys.stderr.isatty())
+        with Bar(total, done=done, unit=self.examples.kind.example, hidden=hidden) as bar:
+            cascade.run(
+                self.model,
+                self.examples,
+                ledger,
+                after_block=(lambda now: now.write(progress, identity)) if progress and first else (lambda now: None),
+                tick=bar.update,
+            )
+        return ledger
+
+    def perceptibility(self, count: int, tally: Tally) -> Perceptibility | None:
+        """How visible a change must become, by the attack of the curve."""
+        cascade, progress = self.cascade, self.progress
+        if not count or float(cascade.ball.eps) == 0:
+            return None
+        attack = sweeping(cascade, self.model)
+        visible, broken = measure_perceptibility(
+            self.model,
+            self.examples,
+            cascade.ball,
+            attack,
+            count=count,
+            widest=cascade.ball.widest(self.examples.shape),
+            identity=self.identity,
+            seed=cascade.seed,
+            batch_size=cascade.batch_size,
+            progress=progress.with_name(f"{progress.stem}-perceptibility{progress.suffix}") if progress else None,
+            resume=self.resume,
+            # Only what is rounded has to be answered again.
+            counts=(lambda x, y, perturbed: cascade.wrong(self.model, x, y, perturbed))
+            if cascade.quantize_pixels
+            else None,
+        )
+        everyone = np.zeros(len(self.examples), bool)
+        everyone[: len(broken)] = broken
+        tally.put("perceptibility search", str(attack), visible.right, everyone)
+        return visible
+
+    def evidence(self, ledger: PerImageResults, points: Sequence[CurvePoint], tally: Tally) -> Evidence:
+        """What the doubts are told of, by the attacks that count."""
+        model, examples, counted = self.model, self.examples, self.counted
+        cascade = dataclasses.replace(self.cascade, attacks=tuple(itertools.compress(self.cascade.attacks, counted)))
+        ledger = ledger.only(counted)
+        twice = doubled(cascade, model, examples, ledger, tally)
+        rows = np.flatnonzero(ledger.right)[:_PROBED]
+        probed = self._probe(cascade, rows, tally)
+        return Evidence(
+            attacks=cascade.attacks,
+            names=list(itertools.compress(self.names, counted)),
+            mode=cascade.mode,
+            labels=cascade.labels,
+            ledger=ledger,
+            num_classes=model.num_classes,
+            curve=points,
+            # With rules no ball holds every input there is.
+            widest=math.inf if _ruled(cascade.ball) else round(cascade.ball.widest(examples.shape), 6),
+            probe=probed,
+            probed=len(rows),
+            doubled=twice,
+            draws=model.draws,
+            masks=any(shield.masks for shield in defences_of(model.model)),
+            naive=model.gradient == "naive",
+            norm=cascade.ball.norm,
+            inputs=examples.kind,
+            entrance="" if model.entrance is None else str(model.entrance),
+            fit=fit_of(
+                model,
+                examples,
+                cascade.ball,
+                labels=ledger.labels,
+                predictions=ledger.clean,
+                batch_size=cascade.batch_size,
+            ),
+        )
+
+    def _probe(self, cascade: Cascade, rows: np.ndarray, tally: Tally) -> Probe:
+        """A look at the gradient at some images, of which the tally counts what it breaks."""
+        x, y = self.examples.batch(rows)
+        probed = probe(self.model, x, y, cascade.ball) if len(x) else Probe()
+        broken = np.zeros(len(self.examples), bool)
+        if probed.perturbed is not None:
+            fell = np.array(probed.fell)
+            broken[rows[fell]] = cascade.wrong(self.model, x[fell], y[fell], probed.perturbed)
+        tally.put("probe of the gradient", "a step of a tenth of eps", len(x), broken)
+        return probed
+
+    def threat(self) -> dict[str, Any]:
+        """What a report says of the threat."""
+        ball, model = self.cascade.ball, self.model
+        return {
+            **ball_facts(ball),
+            **_size(ball, self.examples),
+            "access": self.access.name,
+            "labels": self.cascade.labels,
+            "gradient": model.gradient,
+            "draws": model.draws if model.stochastic else None,
+            "pixels": "8-bit" if self.cascade.quantize_pixels else "real",
+            **self.access.facts,
+        }
+
+    def report(self, ledger: PerImageResults, tally: Tally, evidence: Evidence) -> Report:
+        """The report, but for the curve and what is visible."""
+        cascade, model, access, mode = self.cascade, self.model, self.access, self.cascade.mode
+        threatening, besides = ledger.but(self.counted), tally.broken
+        attacked = access.robust(threatening, mode, everyone=True)
+        robust = access.robust(threatening, mode, besides=besides)
+        beside = access.robust(threatening, mode, everyone=True, besides=besides)
+        certificate = facts(self.proven, ledger, robust) if self.proven else None
+        return Report(
+            model={**self.about, "head": model.head},
+            data=self.data,
+            threat=self.threat(),
+            seed=cascade.seed,
+            **stamp(),
+            mode=mode,
+            seconds=0.0,
+            clean_accuracy=share(ledger.right),
+            clean_accuracy_interval=share_interval(ledger.right),
+            robust_accuracy=share(robust),
+            robust_accuracy_interval=share_interval(robust),
+            beside=access.beside,
+            beside_accuracy=share(beside) if access.beside else None,
+            beside_accuracy_interval=share_interval(beside) if access.beside else None,
+            attacks=tuple(
+                attack_row(cascade, model, number, spec, access, ledger) for number, spec in enumerate(self.specs)
+            ),
+            parts=tally.rows(attacked, counted=not access.beside),
+            doubts=find_contradictions(certificate)
+            + access.find_doubts(threatening, mode, besides)
+            + find_doubts(evidence),
+            certificate=certificate,
+            per_class=class_rows(ledger, robust) if model.question is None else (),
+            pictures=pictures(cascade, self.names, model, self.examples, ledger),
+            verdicts={
+                "label": ledger.labels.tolist(),
+                "clean_prediction": ledger.clean.tolist(),
+                "robust": robust.astype(int).tolist(),
+                "part": tally.first(attacked).tolist(),
+            },
+        )
 
 
 def _ruled(ball: Ball) -> bool:
@@ -204,6 +356,10 @@ def _check(
     for value, known, what in ((mode, MODES, "mode"), (labels, LABELS, "labels")):
         if value not in known:
             raise SpecError(f"Unknown {what} {value!r}.{did_you_mean(value, known)}")
+    if model.question is not None and labels == "predicted":
+        raise SettingError(f"Expected labels=true for {model.question.describe()}; got predicted.")
+    if model.question is not None and labels == "predicted":
+        raise SettingError(f"Expected labels=true for {model.question.describe()}; got predicted.")
     if examples.num_classes > model.num_classes:
         raise DataError(
             f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."
@@ -215,128 +371,3 @@ def _check(
         attack.check(model, own)
         if mode == "cascade" and own != ball:
             raise SettingError(f"Expected mode=table for attacks with a ball of their own; got cascade for {attack}.")
-
-
-def _run(
-    cascade: Cascade,
-    model: Classifier,
-    examples: Examples,
-    about: dict[str, Any],
-    digest: str,
-    progress: Path | None,
-    resume: bool,
-) -> PerImageResults:
-    """The ledger of all attacks, continued from a file where one fits."""
-    identity = _identity(cascade, model, about, digest)
-    first = backend.process()[0] == 0
-    known = backend.from_first(lambda: PerImageResults.read(progress, identity)) if resume and progress else None
-    ledger = known or PerImageResults.empty(examples.labels, len(cascade.attacks))
-    total = len(cascade.attacks) * len(examples)
-    done = len(cascade.attacks) * ledger.done
-    hidden = not (first and sys.stderr.isatty())
-    with Bar(total, done=done, unit=examples.kind.example, hidden=hidden) as bar:
-        cascade.run(
-            model,
-            examples,
-            ledger,
-            after_block=(lambda now: now.write(progress, identity)) if progress and first else (lambda now: None),
-            tick=bar.update,
-        )
-    return ledger
-
-
-def _identity(cascade: Cascade, model: Classifier, about: dict[str, Any], digest: str) -> str:
-    """Everything that decides a verdict, as one hash."""
-    ball = [cascade.ball.norm, float(cascade.ball.eps), cascade.ball.low, cascade.ball.high]
-    ball += [cascade.ball.space.digest] if isinstance(cascade.ball, FeatureBall) else []
-    settings = [attack.to_dict() for attack in cascade.attacks]
-    files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
-    how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
-    answers = [model.gradient, model.draws, model.precision, model.bounds, model.head]
-    how += [about["normalize"]] if about.get("normalize") else []
-    text = json.dumps([about["sha256"], answers, digest, ball, settings, files, *how])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _perceptibility(
-    cascade: Cascade,
-    model: Classifier,
-    examples: Examples,
-    count: int,
-    about: dict[str, Any],
-    digest: str,
-    progress: Path | None,
-    resume: bool,
-    tally: Tally,
-) -> Perceptibility | None:
-    """How visible a change must become, by the attack of the curve."""
-    if not count or float(cascade.ball.eps) == 0:
-        return None
-    attack = sweeping(cascade, model)
-    found, broken = measure_perceptibility(
-        model,
-        examples,
-        cascade.ball,
-        attack,
-        count=count,
-        widest=cascade.ball.widest(examples.shape),
-        identity=_identity(cascade, model, about, digest),
-        seed=cascade.seed,
-        batch_size=cascade.batch_size,
-        progress=progress.with_name(f"{progress.stem}-perceptibility{progress.suffix}") if progress else None,
-        resume=resume,
-        # Only what is rounded has to be answered again.
-        counts=(lambda x, y, moved: cascade.wrong(model, x, y, moved)) if cascade.quantize_pixels else None,
-    )
-    everyone = np.zeros(len(examples), bool)
-    everyone[: len(broken)] = broken
-    tally.put("perceptibility search", str(attack), found.right, everyone)
-    return found
-
-
-def _evidence(
-    cascade: Cascade,
-    names: Sequence[str],
-    model: Classifier,
-    examples: Examples,
-    ledger: PerImageResults,
-    points: Sequence[CurvePoint],
-    tally: Tally,
-) -> Evidence:
-    twice = doubled(cascade, model, examples, ledger, tally)
-    rows = np.flatnonzero(ledger.right)[:_PROBED]
-    x, y = examples.batch(rows)
-    seen = probe(model, x, y, cascade.ball) if len(x) else Probe()
-    broken = np.zeros(len(examples), bool)
-    if seen.moved is not None:
-        fell = np.array(seen.fell)
-        broken[rows[fell]] = cascade.wrong(model, x[fell], y[fell], seen.moved)
-    tally.put("probe of the gradient", "a step of a tenth of eps", len(x), broken)
-    return Evidence(
-        attacks=cascade.attacks,
-        names=names,
-        mode=cascade.mode,
-        labels=cascade.labels,
-        ledger=ledger,
-        num_classes=model.num_classes,
-        curve=points,
-        # With rules no ball holds every input there is.
-        widest=math.inf if _ruled(cascade.ball) else round(cascade.ball.widest(examples.shape), 6),
-        probe=seen,
-        probed=len(x),
-        doubled=twice,
-        draws=model.draws,
-        masks=any(shield.masks for shield in defences_of(model.model)),
-        naive=model.gradient == "naive",
-        norm=cascade.ball.norm,
-        inputs=examples.kind,
-        entrance="" if model.entrance is None else str(model.entrance),
-        fit=fit_of(
-            model,
-            examples,
-            cascade.ball,
-            labels=ledger.labels,
-            predictions=ledger.clean,
-            batch_size=cascade.batch_size,
-        ),
-    )

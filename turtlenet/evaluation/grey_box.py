@@ -86,14 +86,14 @@ def evaluate_grey_box(
             head=head,
             tell=tell,
         )
-        found = workshop.make(surrogates)
-        lineup = line_up(suite, specs, found, victim, ball, head)
+        trained = workshop.make(surrogates)
+        lineup = line_up(suite, specs, trained, victim, ball, head)
         access = ThreatModel(
             name="grey-box",
             attackers=lineup.attackers,
             facts={
                 "attacks": list(specs),
-                "surrogates": _facts(found, examples),
+                "surrogates": _facts(trained, examples),
                 "surrogate_training": str(training),
                 "surrogate_folder": str(folder) if folder else None,
             },
@@ -107,11 +107,11 @@ def evaluate_grey_box(
 _MOST = 1000
 
 
-def _facts(found: Surrogates, examples: Examples) -> list[dict[str, Any]]:
+def _facts(trained: Surrogates, examples: Examples) -> list[dict[str, Any]]:
     """What a report says of each surrogate; its answers to clean images tell whether it is worth crafting on."""
     x, y = examples.batch(slice(0, _MOST))
     facts = []
-    for name, path, classifier in zip(found.names, found.paths, found.classifiers, strict=True):
+    for name, path, classifier in zip(trained.names, trained.paths, trained.classifiers, strict=True):
         right = float(np.mean(predict(classifier, x, 256).argmax(axis=1) == y))
         digest = models.file_sha256(path)
         facts.append({"name": name, "path": str(path), "sha256": digest, "clean_accuracy": round(right, 6)})
@@ -119,9 +119,9 @@ def _facts(found: Surrogates, examples: Examples) -> list[dict[str, Any]]:
 
 
 def _doubts(training: Training, asks: bool) -> list[Doubt]:
-    found = []
+    doubts = []
     if training.missing:
-        found.append(
+        doubts.append(
             Doubt(
                 code="training-unknown",
                 finding=f"How the model was trained is not known: {training.missing}. The attacker's models were "
@@ -130,7 +130,7 @@ def _doubts(training: Training, asks: bool) -> list[Doubt]:
             )
         )
     if not asks:
-        found.append(
+        doubts.append(
             Doubt(
                 code="no-query-attack",
                 finding="No attack that is guided by the model's answers was among those without the key; random "
@@ -138,4 +138,4 @@ def _doubts(training: Training, asks: bool) -> list[Doubt]:
                 advice="Add one: --attack square, or another of the attacks that only ask (`turtlenet list attacks`).",
             )
         )
-    return found
+    return doubts

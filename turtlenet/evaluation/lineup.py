@@ -45,7 +45,7 @@ def check_suite(suite: Sequence[Attack]) -> None:
 
 
 def line_up(
-    suite: Sequence[Attack], specs: Sequence[str], found: Surrogates, victim: Classifier, ball: Ball, head: str
+    suite: Sequence[Attack], specs: Sequence[str], surrogates: Surrogates, victim: Classifier, ball: Ball, head: str
 ) -> Lineup:
     """Gives every attack to all attackers who can make it.
 
@@ -58,8 +58,8 @@ def line_up(
         better = _asking(victim, ball)
         asking += [(attack, str(attack)) for attack in [better] if str(attack) not in [spec for _, spec in asking]]
     rows: list[tuple[Attacker, Attack, str]] = []
-    apart = [(name, [str(path)]) for name, path in zip(found.names, found.paths, strict=True)]
-    own = [str(path) for path in found.paths[1:]]
+    apart = [(name, [str(path)]) for name, path in zip(surrogates.names, surrogates.paths, strict=True)]
+    own = [str(path) for path in surrogates.paths[1:]]
     for who, paths in [*apart, *([("mean of own keys", own)] if len(own) > 1 else [])]:
         rows += [(Attacker(who), elsewhere(attack, paths, head), spec) for attack, spec in guided]
     rows += [(Attacker("queries"), attack, spec) for attack, spec in asking]

@@ -23,12 +23,12 @@ def minima(ledger: PerImageResults, number: int, eps: float, slack: float = 0.0)
     """
     right = ledger.right
     length = np.where(np.isnan(ledger.minimum[number]), np.inf, ledger.minimum[number])
-    mine = length[right]
-    median = float(np.median(mine)) if len(mine) else np.inf
-    found = mine[np.isfinite(mine)]
+    lengths = length[right]
+    median = float(np.median(lengths)) if len(lengths) else np.inf
+    finite = lengths[np.isfinite(lengths)]
     # Where the curve falls, and around the radius that was asked for.
     radii = {round(multiple * eps, 6) for multiple in _MULTIPLES}
-    radii |= {round(float(value), 6) for value in np.quantile(found, _SHARES)} if len(found) else set()
+    radii |= {round(float(value), 6) for value in np.quantile(finite, _SHARES)} if len(finite) else set()
     return {
         "minimum_median": round(median, 6) if np.isfinite(median) else None,
         "minimum_curve": tuple(

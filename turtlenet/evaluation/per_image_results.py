@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.errors import DataError, OutputError
-from turtlenet.files import write_whole
+from turtlenet.errors import DataError
+from turtlenet.files import make_folder, write_whole
 from turtlenet.numpy_files import check_arrays
 
 _DISTANCES = ("linf", "l2", "l1", "l0", "psnr", "ssim")
@@ -85,10 +85,10 @@ class PerImageResults:
 
     def only(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same without the attacks that do not count."""
-        mine = np.flatnonzero(counted)
+        rows = np.flatnonzero(counted)
         by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "part", "near", "lucky", "cost")
-        distance = {name: values[mine] for name, values in self.distance.items()}
-        return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[mine] for name in by_attack})
+        distance = {name: values[rows] for name, values in self.distance.items()}
+        return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[rows] for name in by_attack})
 
     def but(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same, as if the attacks that do not count had broken only what lies within the threat all the same."""
@@ -104,12 +104,7 @@ class PerImageResults:
         """
         arrays: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         arrays |= {f"distance_{name}": value for name, value in self.distance.items()}
-        arrays["identity"] = np.array(json.dumps([identity, self.done]))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"Expected to make the folder {path.parent}; got: {error.strerror}.") from None
-        write_whole(path, lambda file: np.savez(file, **arrays))
+        write_progress(path, identity, self.done, arrays)
 
     @staticmethod
     def read(path: Path, identity: str) -> "PerImageResults | None":
@@ -118,10 +113,10 @@ class PerImageResults:
         Raises:
             DataError: A file that is damaged.
         """
-        found = read_progress(path)
-        if found is None or found[0] != identity:
+        written = read_progress(path, identity)
+        if written is None:
             return None
-        _, done, arrays = found
+        done, arrays = written
         try:
             distance = {name: arrays.pop(f"distance_{name}") for name in _DISTANCES}
             ledger = PerImageResults(distance=distance, done=done, **arrays)
@@ -141,16 +136,36 @@ class PerImageResults:
         )
         if like is None or not 0 <= self.done <= len(self.labels):
             return False
-        mine, theirs = ({**vars(each), **each.distance} for each in (self, like))
+        own, expected = ({**vars(each), **each.distance} for each in (self, like))
         return all(
-            getattr(mine[name], "shape", None) == value.shape and mine[name].dtype.kind == value.dtype.kind
-            for name, value in theirs.items()
+            getattr(own[name], "shape", None) == value.shape and own[name].dtype.kind == value.dtype.kind
+            for name, value in expected.items()
             if isinstance(value, np.ndarray) and name != "labels"
         )
 
 
-def read_progress(path: Path) -> tuple[str, int, dict[str, np.ndarray]] | None:
-    """What a run wrote down on its way: whose it is, how much is done, and its arrays; None where there is no file.
+def write_progress(path: Path, identity: str, done: int, arrays: dict[str, Any]) -> None:
+    """Writes down, at once or not at all, how far a run is, in a folder that is made if it is not there.
+
+    Args:
+        path: The file.
+        identity: Tells this run from others.
+        done: How much is done.
+        arrays: What is known so far.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    make_folder(path.parent)
+    note = np.array(json.dumps([identity, done]))
+    write_whole(path, lambda file: np.savez(file, identity=note, **arrays))
+
+
+def read_progress(path: Path, identity: str) -> tuple[int, dict[str, np.ndarray]] | None:
+    """What a run wrote down on its way: how much is done, and its arrays.
+
+    Returns:
+        None where there is no file, or that of another run.
 
     Raises:
         DataError: A file that is damaged.
@@ -166,7 +181,7 @@ def read_progress(path: Path) -> tuple[str, int, dict[str, np.ndarray]] | None:
         raise _damaged(path, " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__) from None
     if not isinstance(whose, str) or type(done) is not int:
         raise _damaged(path, "no word of whose it is")
-    return whose, done, arrays
+    return (done, arrays) if whose == identity else None
 
 
 def _damaged(path: Path, reason: str) -> DataError:

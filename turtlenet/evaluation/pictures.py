@@ -28,10 +28,10 @@ def pictures(
     within = fallen & np.array([[ball == cascade.ball] for ball in own])
     chosen: dict[int, list[int]] = {}
     for label in range(model.num_classes):
-        mine = ledger.labels == label
-        felled = next((those for those in (within, fallen) if those[:, mine].any()), None)
+        of_class = ledger.labels == label
+        felled = next((those for those in (within, fallen) if those[:, of_class].any()), None)
         if felled is not None and sum(map(len, chosen.values())) < most:
-            place = int(np.flatnonzero(felled.any(axis=0) & mine)[0])
+            place = int(np.flatnonzero(felled.any(axis=0) & of_class)[0])
             last = int(np.flatnonzero(felled[:, place])[-1])
             chosen.setdefault(last, []).append(place)
     shown = [
@@ -46,7 +46,7 @@ def _crafted(
     cascade: Cascade, number: int, name: str, model: Classifier, examples: Examples, places: np.ndarray
 ) -> list[Picture]:
     x, y = examples.batch(places)
-    before = softmax(predict(model, x, 16))
+    before, classes = softmax(predict(model, x, 16, y)), model.classes(y)
     given = before.argmax(axis=1).astype("int32") if cascade.labels == "predicted" else y
     ball = cascade.searched(number, model)
     outcome = attack_all(
@@ -56,7 +56,7 @@ def _crafted(
     return [
         Picture(
             index=int(places[row]),
-            label=int(y[row]),
+            label=int(classes[row]),
             attack=name,
             clean_prediction=int(before[row].argmax()),
             clean_confidence=round(float(before[row].max()), 6),
@@ -69,14 +69,14 @@ def _crafted(
     ]
 
 
-def _images(x: np.ndarray, moved: np.ndarray, ball: Ball) -> dict[str, str]:
-    largest = max(float(np.abs(moved - x).max()), 1e-12)
+def _images(x: np.ndarray, perturbed: np.ndarray, ball: Ball) -> dict[str, str]:
+    largest = max(float(np.abs(perturbed - x).max()), 1e-12)
     return {
         "original": png((x - ball.low) / ball.full),
-        "perturbation": png(0.5 + 0.5 * (moved - x) / largest),
-        "adversarial": png((moved - ball.low) / ball.full),
+        "perturbation": png(0.5 + 0.5 * (perturbed - x) / largest),
+        "adversarial": png((perturbed - ball.low) / ball.full),
     }
 
 
-def _distance(moved: np.ndarray, x: np.ndarray, ball: Ball) -> float:
-    return round(float(np.linalg.norm((moved - x).ravel().astype("float64"), ord=ball.order)), 6)
+def _distance(perturbed: np.ndarray, x: np.ndarray, ball: Ball) -> float:
+    return round(float(np.linalg.norm((perturbed - x).ravel().astype("float64"), ord=ball.order)), 6)

@@ -101,8 +101,8 @@ def _near(report: Report) -> list[CurvePoint]:
 def _at_threat(report: Report) -> CurvePoint | None:
     """The curve's point at the threat's eps, if it was measured."""
     eps = report.threat.get("eps")
-    found = (at for at in report.curve if eps is not None and math.isclose(at.eps, eps, rel_tol=1e-4, abs_tol=1e-9))
-    return next(found, None)
+    points = (at for at in report.curve if eps is not None and math.isclose(at.eps, eps, rel_tol=1e-4, abs_tol=1e-9))
+    return next(points, None)
 
 
 def _curve_title(reports: Sequence[Report]) -> str:

@@ -28,7 +28,7 @@ class Probe:
         saturated: Share of images whose best logit leads so far that float32 probabilities are exactly 1.
         unsteady: Whether the same input gave two answers, be it in other draws of layers that draw at random.
         fell: Places of the images that are answered wrongly after that step.
-        moved: Those images after it, float32 (m, ...); None where there is none.
+        perturbed: Those images after it, float32 (m, ...); None where there is none.
     """
 
     zero: float = 0.0
@@ -36,7 +36,7 @@ class Probe:
     saturated: float = 0.0
     unsteady: bool = False
     fell: tuple[int, ...] = ()
-    moved: np.ndarray | None = None
+    perturbed: np.ndarray | None = None
 
 
 def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
@@ -50,17 +50,19 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
     """
 
     def look(point: Any, label: Any) -> Any:
+        asked, label = model.asked(label)
+
         def loss(z: Any) -> Any:
-            logits = model(z)
+            logits = asked(z)
             return losses.cross_entropy(label, logits), logits
 
         before, logits, slope = backend.input_gradient(loss, point)
         ahead = ball.inside(point + 0.1 * ball.eps * ball.steepest(slope, point))
-        moved = ball.feasible(ahead, point)
-        after = model(moved)
+        perturbed = ball.feasible(ahead, point)
+        after = asked(perturbed)
         rise = losses.cross_entropy(label, after) - before
         steepest = ops.max(ops.abs(ops.reshape(slope, (ops.shape(slope)[0], -1))), axis=1)
-        return logits, steepest, rise, ops.argmax(after, axis=-1), moved
+        return logits, steepest, rise, ops.argmax(after, axis=-1), perturbed
 
     graph = model.compiled(("probe", ball), look)
 
@@ -70,25 +72,25 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
     parts = [
         [value[: len(rows)] for value in found] for rows, found in in_batches(model, np.arange(len(x)), None, ask)
     ]
-    logits, steepest, rise, answers, moved = (np.concatenate(values) for values in zip(*parts, strict=True))
-    fell = np.flatnonzero(answers != y)
+    logits, steepest, rise, answers, perturbed = (np.concatenate(values) for values in zip(*parts, strict=True))
+    fell = np.flatnonzero(answers != model.classes(y))
     ordered = np.sort(logits, axis=1)
     moving = steepest > 0
     return Probe(
         zero=float((~moving).mean()),
         flat=float((rise[moving] <= 0).mean()) if moving.any() and float(ball.eps) > 0 else 0.0,
         saturated=float((ordered[:, -1] - ordered[:, -2] > SATURATED).mean()),
-        unsteady=_unsteady(model, x),
+        unsteady=_unsteady(model, x, y),
         fell=tuple(fell.tolist()),
-        moved=moved[fell] if len(fell) else None,
+        perturbed=perturbed[fell] if len(fell) else None,
     )
 
 
-def _unsteady(model: Classifier, x: np.ndarray) -> bool:
+def _unsteady(model: Classifier, x: np.ndarray, y: np.ndarray) -> bool:
     """Whether answers change from one time to the next; those of our own layers do so with the seed alone."""
-    first = model.predict(x)
-    if not np.array_equal(first, model.predict(x)):
+    first = model.predict(x, y)
+    if not np.array_equal(first, model.predict(x, y)):
         return True
     if not model.stochastic:
         return False
-    return not np.allclose(first, model.taking(seed=model.seed + 1).predict(x), rtol=0, atol=_STEADY)
+    return not np.allclose(first, model.taking(seed=model.seed + 1).predict(x, y), rtol=0, atol=_STEADY)

@@ -174,6 +174,10 @@ class Report(BaseReport):
         asked: What `turtlenet.evaluate` was asked for, beside what the others tell: `data` as the user named it (None
             for arrays), `split`, `limit`, ...; see `turtlenet.evaluation.again`.
         moves: Which features of a table were moved, by the attack that broke most rows; None for other inputs.
+        certificate: Of an evaluation that certified first: `method`, `accuracy` (the share that is certified) and its
+            interval, `attacked` (the robust accuracy: the truth is between the two), `spared` (certified images that
+            no attack was run on), `audited` (those that were attacked all the same), `gradients_saved` (about) and
+            `contradictions`, the places of certified images that something broke. None where nobody asked.
         beside: Who stands beside, in words: one who knows more than the threat allows; empty for nobody.
         beside_accuracy: Share of the images on which all attacks failed, those beside too.
         curve_attack: The attack behind `curve`.
@@ -209,6 +213,7 @@ class Report(BaseReport):
     parts: tuple[PartRow, ...] = ()
     asked: dict[str, Any] = field(default_factory=dict)
     moves: Moves | None = None
+    certificate: dict[str, Any] | None = None
 
     @property
     def reports(self) -> tuple["Report", ...]:

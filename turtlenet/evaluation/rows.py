@@ -12,7 +12,7 @@ from turtlenet.evaluation.norm_curve import minima
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.report import AttackRow, ClassRow
 from turtlenet.evaluation.threat_model import ThreatModel
-from turtlenet.reports.statistics import share, share_interval
+from turtlenet.reports.statistics import finite_mean, share, share_interval
 
 
 def attack_row(
@@ -31,9 +31,11 @@ def attack_row(
     attack = cascade.variant(number)
     own = attack.own_ball(cascade.ball, model.input_shape)
     differs = own != cascade.ball
-    asked = ledger.queries[number][ledger.reached[number]]
+    queries_used = ledger.queries[number][ledger.reached[number]]
     attacked, correct = ledger.attacked[number], ledger.correct[number]
     seconds, gradients, queries = ledger.cost[number]
+    lengths: dict[str, Any] = {f"{name}_mean": finite_mean(far[number]) for name, far in ledger.distance.items()}
+    lengths |= {f"{name}_max": _largest(ledger.distance[name][number]) for name in ("linf", "l2")}
     return AttackRow(
         name=attacks.name_of(type(attack)),
         spec=spec,
@@ -44,22 +46,15 @@ def attack_row(
         accuracy=share(correct),
         accuracy_interval=share_interval(correct),
         success_rate=share(ledger.reached[number][attacked]),
-        loss=_mean(ledger.loss[number]),
+        loss=finite_mean(ledger.loss[number]),
         seconds=round(float(seconds), 3),
         gradients=int(gradients),
         queries=int(queries),
         examples=int(attacked.sum()),
-        linf_mean=_mean(ledger.distance["linf"][number]),
-        linf_max=_largest(ledger.distance["linf"][number]),
-        l2_mean=_mean(ledger.distance["l2"][number]),
-        l2_max=_largest(ledger.distance["l2"][number]),
-        l1_mean=_mean(ledger.distance["l1"][number]),
-        l0_mean=_mean(ledger.distance["l0"][number]),
-        psnr_mean=_mean(ledger.distance["psnr"][number]),
-        ssim_mean=_mean(ledger.distance["ssim"][number]),
+        **lengths,
         norm=own.norm if differs else "",
         eps=round(float(own.eps), 6) if differs else None,
-        queries_median=float(np.median(asked)) if len(asked) else None,
+        queries_median=float(np.median(queries_used)) if len(queries_used) else None,
         **(_minima(ledger, number, own, model) if attack.minimal and cascade.mode == "table" else {}),
     )
 
@@ -72,22 +67,17 @@ def class_rows(ledger: PerImageResults, robust: np.ndarray) -> tuple[ClassRow, .
     """Accuracy by class, before and after all attacks; `robust` (n,) says which images withstood."""
     rows = []
     for label in np.unique(ledger.labels):
-        mine = ledger.labels == label
+        of_class = ledger.labels == label
         rows.append(
             ClassRow(
                 label=int(label),
-                count=int(mine.sum()),
-                clean_accuracy=share(ledger.right[mine]),
-                robust_accuracy=share(robust[mine]),
-                robust_accuracy_interval=share_interval(robust[mine]),
+                count=int(of_class.sum()),
+                clean_accuracy=share(ledger.right[of_class]),
+                robust_accuracy=share(robust[of_class]),
+                robust_accuracy_interval=share_interval(robust[of_class]),
             )
         )
     return tuple(rows)
-
-
-def _mean(values: np.ndarray) -> float | None:
-    known = values[np.isfinite(values)]
-    return round(float(known.mean()), 6) if len(known) else None
 
 
 def _largest(values: np.ndarray) -> float | None:

@@ -26,6 +26,9 @@ def examples(verdicts: Mapping[str, Sequence[int]]) -> bytes:
 def folders(models: Sequence[str], taken: Iterable[str]) -> list[str]:
     """A folder name for each model: plain letters, and no two alike even where capitals do not count.
 
+    >>> folders(["lenet.h5", "LeNet.keras", "../my model"], taken=[])
+    ['lenet', 'LeNet-2', 'my-model']
+
     Args:
         models: The models' names.
         taken: Names that are taken already.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from turtlenet.certification.sections import bar
 from turtlenet.evaluation import moves, plots, text
 from turtlenet.evaluation.again import call, command
+from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.evaluation.perceptibility import sections as perceptibility
 from turtlenet.input_kind import InputKind
 from turtlenet.reports.base import findings
@@ -30,6 +33,7 @@ from turtlenet.reports.document import (
     Shot,
     Table,
     Text,
+    Verbatim,
     Verdict,
     View,
 )
@@ -162,6 +166,7 @@ def document(reports: Sequence[Report]) -> Document:
     titles, several = text.names(reports), len(reports) > 1
     pairs = list(zip(titles, reports, strict=True))
     doubts = Findings([each for title, one in pairs for each in _findings(one, title if several else "")])
+    alarms = Findings([each for title, one in pairs for each in _alarms(one, title if several else "")])
     visible = perceptibility.sections(reports)
     first = reports[0]
     return Document(
@@ -171,12 +176,14 @@ def document(reports: Sequence[Report]) -> Document:
         verdicts=[_verdict(title if several else "", one) for title, one in pairs],
         opening=_opening(titles, reports),
         sections=[
+            *([Section("", [alarms])] if alarms.found else []),
             Section("Reasons to doubt", [doubts]).only(View.FILES),
             Section(
                 "Accuracy under attack",
                 [Figures(lambda: _drawn(plots.accuracies(reports), plots.curve(reports)), views=View.PAGE)],
             ),
             *([_side_by_side(titles, reports)] if several else []),
+            *(section for each in reports for section in _certified(each)),
             *(section.only(View.FILES) for section in visible),
             *(section for title, one in pairs for section in _model(title if several else "", one)),
             Section("", [doubts]).only(View.TERMINAL),
@@ -238,16 +245,40 @@ def _scored(report: Report) -> str:
     return clean(f"{report.data.get('name', MISSING)} {text.part(report)}")
 
 
+def _alarms(report: Report, subject: str) -> list[Finding]:
+    """What makes the whole report worthless; it stands at the top, in red."""
+    return [
+        replace(each, kind="alarm")
+        for each in findings([each for each in report.doubts if each.code == CONTRADICTION], subject)
+    ]
+
+
 def _findings(report: Report, subject: str) -> list[Finding]:
     """The doubts; where there are none, what may be said then, and no more than that."""
     ran, missing = text.checks(report)
+    if doubts := [each for each in report.doubts if each.code != CONTRADICTION]:
+        return findings(doubts, subject)
     if report.doubts:
-        return findings(report.doubts, subject)
+        return []
     if not ran:
         return [Finding(words="No check ran.", more=text.CAVEAT, subject=subject, kind="note")]
     words = f"No reason to doubt was found by the checks that ran: {', '.join(ran)}."
     left = f"Not checked, for lack of such a run: {', '.join(missing)}. " if missing else ""
     return [Finding(words=words, more=f"{left}{text.CAVEAT}", subject=subject, kind="good")]
+
+
+def _certified(report: Report) -> list[Section]:
+    """Both ends of the robust accuracy on one bar, and what that saved."""
+    about = report.certificate
+    if not about:
+        return []
+    line = Text((Verbatim(bar(about["accuracy"], about["attacked"])),))
+    words = (
+        f"By {about['method']}: {fraction(about['accuracy'], about['accuracy_interval'])} are certified. "
+        f"{about['spared']:,} certified images were left alone, which saved about {about['gradients_saved']:,} "
+        f"gradients; {about['audited']:,} of them were attacked all the same, to test the certificates."
+    )
+    return [Section("Certified", [line, Text(words)])]
 
 
 def _drawn(*found: Plot | None) -> list[Plot]:

@@ -55,9 +55,9 @@ class Tally:
                 does not count.
         """
         broken = np.zeros(self.count, bool)
-        for moved, wrong in tries:
+        for perturbed, wrong in tries:
             hit = np.flatnonzero(wrong)
-            broken[rows[hit]] |= inside(self.ball, x[hit], moved[hit])
+            broken[rows[hit]] |= inside(self.ball, x[hit], perturbed[hit])
         self.put(name, attack, len(rows), broken)
 
     def put(self, name: str, attack: str, tried: int, broken: np.ndarray) -> None:
@@ -75,10 +75,10 @@ class Tally:
         Args:
             robust: Images on which every attack failed, bool (n,); 0 stands for all others, and for what held.
         """
-        found = np.zeros(self.count, "int64")
+        numbers = np.zeros(self.count, "int64")
         for number, part in enumerate(self.parts, 1):
-            found[(found == 0) & robust & part.broken] = number
-        return found
+            numbers[(numbers == 0) & robust & part.broken] = number
+        return numbers
 
     def rows(self, robust: np.ndarray, counted: bool) -> tuple[PartRow, ...]:
         """The parts as a report has them.

@@ -103,11 +103,11 @@ def _by_feature(facts: dict[str, Any]) -> str:
 def names(reports: Sequence[Report]) -> list[str]:
     """A printable name for each model, told apart by a number where two are called the same."""
     plain = [clean(report.model.get("name") or "model") for report in reports]
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     titles = []
     for name in plain:
-        seen[name] += 1
-        titles.append(f"{name} ({seen[name]})" if seen[name] > 1 else name)
+        counts[name] += 1
+        titles.append(f"{name} ({counts[name]})" if counts[name] > 1 else name)
     return titles
 
 
@@ -140,14 +140,14 @@ def part_rows(report: Report, counted: bool) -> list[PartRow]:
 
 def also(report: Report) -> str:
     """What the parts of the evaluation broke beside its attacks, in one sentence; empty for nothing."""
-    found = [row for row in report.parts if row.more]
-    if not found:
+    rows = [row for row in report.parts if row.more]
+    if not rows:
         return ""
-    title = sums(report)[-1][1] if not found[0].counted else robust_title(report)
+    title = sums(report)[-1][1] if not rows[0].counted else robust_title(report)
     each = [
         f"the {clean(row.name)} ({clean(row.attack)}) broke {count(row.more)} more "
         f"{kind(report).example if row.more == 1 else kind(report).examples} of {count(row.tried)} tried"
-        for row in found
+        for row in rows
     ]
     return f"Counted in “{title}” too: {', '.join(each)}."
 
@@ -176,8 +176,8 @@ def own_balls(report: Report) -> str:
 
 def surrogates(report: Report) -> str:
     """The models that an attacker crafted on, and how many clean images each answers right; `-` for none."""
-    found = report.threat.get("surrogates")
-    known = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    listed = report.threat.get("surrogates")
+    known = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     each = [
         f"{one.get('name')} {percent(one.get('clean_accuracy') or 0.0)} clean ({one.get('path')})" for one in known
     ]
@@ -231,7 +231,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
     many, guided = families & {"iterative", "ensemble"}, families - _BLIND - {"random"}
     # In a cascade what comes last has looked at what the others left; AutoAttack ends so, too.
     blind = bool(families & _BLIND) if whole else attacked and report.attacks[-1].kind in _BLIND
-    asked = any(row.name == "autoattack" for row in report.attacks)
+    autoattack = any(row.name == "autoattack" for row in report.attacks)
     possible = {
         **dict.fromkeys(FIT_CHECKS if "eps_share" in report.threat else (), True),
         "zero gradients": attacked,
@@ -240,7 +240,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "random outputs": attacked,
         "one step against many": whole and "one-step" in families and bool(many),
         "noise against attacks": whole and "random" in families and bool(many or "one-step" in families),
-        "attacks without a gradient": asked or (blind and bool(guided)),
+        "attacks without a gradient": autoattack or (blind and bool(guided)),
         "convergence": attacked and (report.robust_accuracy > 0 or any(row.more for row in report.parts)),
         "luck of a draw": attacked,
         "accuracy at the widest ball": bool(report.curve),
@@ -256,10 +256,10 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
 
 
 def _numbered(attacks: Sequence[AttackRow]) -> dict[tuple[str, int], AttackRow]:
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     rows = {}
     for row in attacks:
         title = row.title
-        rows[title, seen[title]] = row
-        seen[title] += 1
+        rows[title, counts[title]] = row
+        counts[title] += 1
     return rows

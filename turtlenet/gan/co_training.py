@@ -60,7 +60,7 @@ def with_own_generators(attack: Attack, folder: Path, stem: str, *, resume: bool
 
 def players_of(attack: Attack, ball: Ball, seed: int = 0) -> list[Players]:
     """The games around an attack's generators: the loaded generators themselves, each with a new discriminator."""
-    found = []
+    players = []
     for path in generators_in(attack):
         source = loaded_generator(path)
         known = {
@@ -69,8 +69,8 @@ def players_of(attack: Attack, ball: Ball, seed: int = 0) -> list[Players]:
             if field.name in source.facts
         }
         fresh = build_players(GeneratorObjective(**known), ball, source.facts["shape"], seed)
-        found.append(dataclasses.replace(fresh, generator=source.model))
-    return found
+        players.append(dataclasses.replace(fresh, generator=source.model))
+    return players
 
 
 def keep_rivals(attack: Attack, victim: str, **facts: Any) -> list[str]:

@@ -25,19 +25,19 @@ class GanLoss(NamedTuple):
     generator: Callable[[Any], Any]
 
 
-def _log_of_both(real: Any, moved: Any) -> Any:
+def _log_of_both(real: Any, fake: Any) -> Any:
     """-log D(x) - log(1 - D(x + G(x))), from logits."""
-    return ops.softplus(-real) + ops.softplus(moved)
+    return ops.softplus(-real) + ops.softplus(fake)
 
 
 GAN_LOSSES: dict[str, GanLoss] = {
     # Paper 003, eq. 7. Where the discriminator is sure, the generator's side is flat.
-    "log": GanLoss(_log_of_both, lambda moved: -ops.softplus(moved)),
+    "log": GanLoss(_log_of_both, lambda fake: -ops.softplus(fake)),
     # Goodfellow et al. (2014): -log D(x + G(x)) instead, steep exactly there.
-    "non-saturating": GanLoss(_log_of_both, lambda moved: ops.softplus(-moved)),
+    "non-saturating": GanLoss(_log_of_both, lambda fake: ops.softplus(-fake)),
     # Mao et al. (2017), which public code of AdvGAN uses.
     "least-squares": GanLoss(
-        lambda real, moved: ops.square(real - 1.0) + ops.square(moved), lambda moved: ops.square(moved - 1.0)
+        lambda real, fake: ops.square(real - 1.0) + ops.square(fake), lambda fake: ops.square(fake - 1.0)
     ),
 }
 

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from turtlenet import random
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import trained_on
 from turtlenet.attacks.runner import Outcome, attack_all
+from turtlenet.attacks.threat import ball_facts
 from turtlenet.balls import Ball
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
@@ -21,8 +21,8 @@ from turtlenet.gan.report import Beside, ClassShare, GeneratorReport
 from turtlenet.gan.run import Epoch
 from turtlenet.models import weights_sha256
 from turtlenet.reports.base import Doubt
-from turtlenet.reports.statistics import distances, share, share_interval, similarity
-from turtlenet.reports.versions import versions
+from turtlenet.reports.statistics import distances, finite_mean, share, share_interval, similarity
+from turtlenet.reports.versions import stamp
 
 BESIDE = ("fgsm", "pgd:steps=40,step_size=0.1,early_stop=true")
 _SIMILAR = 256
@@ -75,17 +75,11 @@ def measure_generator(
     return GeneratorReport(
         model=about,
         generator={name: value for name, value in facts.items() if name != "epochs"},
-        data={
-            "name": examples.name,
-            "count": len(examples),
-            "sha256": examples.sha256(),
-            "description": examples.describe(),
-        },
-        threat={"norm": ball.norm, "eps": float(ball.eps), "bounds": [ball.low, ball.high], "target": target},
+        data=examples.facts(),
+        threat={**ball_facts(ball), "target": target},
         spec=str(attack),
         seed=seed,
-        versions=versions(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        **stamp(),
         clean_accuracy=share(right),
         clean_accuracy_interval=share_interval(right),
         accuracy=share(robust),
@@ -94,10 +88,10 @@ def measure_generator(
         success_interval=share_interval(success[right]),
         milliseconds=milliseconds,
         forward_milliseconds=forward_milliseconds(attack, victim, x, ball, batch_size),
-        linf_mean=_mean(lengths["linf"]),
-        l2_mean=_mean(lengths["l2"]),
-        psnr_mean=_mean(lengths["psnr"]),
-        ssim_mean=_mean(alike),
+        linf_mean=finite_mean(lengths["linf"]),
+        l2_mean=finite_mean(lengths["l2"]),
+        psnr_mean=finite_mean(lengths["psnr"]),
+        ssim_mean=finite_mean(alike),
         classes=_classes(y, right, success, victim.num_classes),
         beside=others,
         epochs=tuple(Epoch(**epoch) for epoch in facts.get("epochs", ())),
@@ -179,8 +173,3 @@ def _doubts(accuracy: float, others: tuple[Beside, ...], digests: set[Any], fact
             finding="The generator was trained on another model than the one it attacks.",
             advice="An attacker who has the model leaves less: train one on it, and run the white-box attacks.",
         )
-
-
-def _mean(values: np.ndarray) -> float | None:
-    known = values[np.isfinite(values)]
-    return round(float(known.mean()), 6) if len(known) else None

@@ -172,27 +172,27 @@ class Players:
 
         def generating() -> tuple[Any, Any]:
             delta = self.perturbation(x, key, training=True)
-            moved = self.ball.project(x + delta, x)
-            logits = [victim(moved) for victim in victims]
+            perturbed = self.ball.project(x + delta, x)
+            logits = [victim(perturbed) for victim in victims]
             adv = sum(adversarial(game.adversarial, goal, each, game.kappa) for each in logits) / len(victims)
             terms = {"adversarial": adv, "hinge": hinge(norm, delta, c)}
             total = adv + game.beta * terms["hinge"]
             if game.alpha:
-                terms["gan"] = gan_loss(game.gan).generator(self._judged(moved))
+                terms["gan"] = gan_loss(game.gan).generator(self._judged(perturbed))
                 total = total + game.alpha * terms["gan"]
             reached = sum(ops.cast(goal.reached(each), "float32") for each in logits) / len(victims)
-            return ops.mean(total), (ops.stop_gradient(moved), {**terms, "success": reached, "loss": total})
+            return ops.mean(total), (ops.stop_gradient(perturbed), {**terms, "success": reached, "loss": total})
 
-        _, (moved, terms), slopes = backend.weight_gradients(generating, self.generator.trainable_variables)
+        _, (perturbed, terms), slopes = backend.weight_gradients(generating, self.generator.trainable_variables)
         if not game.alpha:
             return [*slopes, *(ops.zeros_like(each.value) for each in self.discriminator.trainable_variables)], terms
 
         def judging() -> tuple[Any, Any]:
-            found = gan_loss(game.gan).discriminator(self._judged(x), self._judged(moved))
-            return ops.mean(found), found
+            judged = gan_loss(game.gan).discriminator(self._judged(x), self._judged(perturbed))
+            return ops.mean(judged), judged
 
-        _, found, others = backend.weight_gradients(judging, self.discriminator.trainable_variables)
-        return [*slopes, *others], {**terms, "discriminator": found}
+        _, judged, others = backend.weight_gradients(judging, self.discriminator.trainable_variables)
+        return [*slopes, *others], {**terms, "discriminator": judged}
 
     def _judged(self, images: Any) -> Any:
         """The discriminator's logits (batch,)."""

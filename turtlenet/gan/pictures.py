@@ -20,22 +20,24 @@ if TYPE_CHECKING:
 _GAP = 2
 
 
-def grid(x: np.ndarray, moved: np.ndarray, bounds: tuple[float, float], *, most: int = 10, scale: int = 2) -> bytes:
+def grid(
+    x: np.ndarray, perturbed: np.ndarray, bounds: tuple[float, float], *, most: int = 10, scale: int = 2
+) -> bytes:
     """A PNG of images above what the generator made of them, the change between, in gray around the middle.
 
     Args:
         x: Images (n, height, width, channels) with 1 or 3 channels; others give no picture.
-        moved: The same, perturbed.
+        perturbed: The same, perturbed.
         bounds: Smallest and largest value of a pixel.
         most: Columns.
         scale: Pixels of the picture for one of an image.
     """
     if not len(x) or not drawable(x.shape[1:]):
         return b""
-    x, moved = x[:most], moved[:most]
+    x, perturbed = x[:most], perturbed[:most]
     low, high = bounds
-    change = 0.5 + 0.5 * (moved - x) / max(float(np.abs(moved - x).max()), 1e-12)
-    rows = [(x - low) / (high - low), change, (moved - low) / (high - low)]
+    change = 0.5 + 0.5 * (perturbed - x) / max(float(np.abs(perturbed - x).max()), 1e-12)
+    rows = [(x - low) / (high - low), change, (perturbed - low) / (high - low)]
     padded = [np.pad(row, ((0, 0), (_GAP, 0), (_GAP, 0), (0, 0)), constant_values=1.0) for row in rows]
     whole = np.concatenate([np.concatenate(list(row), axis=1) for row in padded], axis=0)
     pixels = np.rint(np.clip(whole, 0, 1) * 255).astype("uint8").repeat(scale, axis=0).repeat(scale, axis=1)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from turtlenet.files import write_files
 from turtlenet.gan.run import Epoch
-from turtlenet.reports.base import BaseReport, Doubt, write_files
+from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
 
 Interval = tuple[float, float]

@@ -15,11 +15,10 @@ from turtlenet.data import Examples
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.gan.objective import GeneratorObjective, Players
 from turtlenet.gan.trainer import GanTrainer
-from turtlenet.training.data.stream import Batches, Stream
+from turtlenet.training.data.stream import Stream
 from turtlenet.training.run import Schedule
-from turtlenet.training.run.callbacks import Best, Progress
-from turtlenet.training.run.checkpoint import Checkpoint
-from turtlenet.training.run.resume import fit_from, take_up
+from turtlenet.training.run.callbacks import Best
+from turtlenet.training.run.resume import ResumableRun
 
 _SHOWN = {
     "adversarial": "adversarial",
@@ -131,19 +130,11 @@ def train_players(
     trainer.compile(optimizer=schedule.make(total, None), jit_compile=backend.uses_xla())
     trainer.optimizer.build(players.weights)
     best = _BestGenerator(notes)
-    done = take_up(checkpoint, trainer, best, notes, total, tell) if resume and checkpoint else 0
-    first = backend.process()[0] == 0
-    progress = Progress(total, done, lines=verbose, hidden=not first, shown=_SHOWN)
-    watchers = [best, _History(notes, patience), progress, *callbacks]
-    if checkpoint and first:
-        watchers.append(Checkpoint(checkpoint, best, notes, seconds, done))
-    held_out = None if validation is None else Batches(validation, max(stream.batch_size, 128))
-    try:
-        if not notes.get("stopped"):
-            with backend.together(trainer.everything):
-                fit_from(trainer, stream, done, (each, schedule.epochs), held_out, watchers)
-    finally:
-        progress.close()
+    run = ResumableRun(trainer, best, notes, each, schedule.epochs, checkpoint, seconds)
+    if resume:
+        run.take_up(tell)
+    watchers = [best, _History(notes, patience)]
+    run.fit(stream, validation, watchers, callbacks, verbose=verbose, shown=_SHOWN)
     best.restore(players.generator)
     epochs = tuple(Epoch(**epoch) for epoch in notes.get("history", ()))
     return GanRun(
@@ -179,8 +170,8 @@ class _History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         known = {field.name for field in dataclasses.fields(Epoch)}
-        found = {name: round(float(value), 6) for name, value in (logs or {}).items() if name in known}
-        self.notes["history"] = [*self.notes.get("history", []), found]
+        means = {name: round(float(value), 6) for name, value in (logs or {}).items() if name in known}
+        self.notes["history"] = [*self.notes.get("history", []), means]
         waited = epoch + 1 - self.notes.get("best_epoch", epoch + 1)
         if self.patience and waited >= self.patience:
             self.notes["stopped"] = True

@@ -1,6 +1,7 @@
 """Generators of adversarial examples, as a Keras project calls them; the command line calls the same."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import FACTS
 from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
 from turtlenet.backend.processes import check_alone
+from turtlenet.balls import Ball
 from turtlenet.checked import checked
+from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.prepare import DataType, hold_out, load_data
 from turtlenet.data.tables import reading_of
@@ -19,7 +22,7 @@ from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
 from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
 from turtlenet.gan.distillation import distill
-from turtlenet.gan.objective import GeneratorObjective
+from turtlenet.gan.objective import GeneratorObjective, Players
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier, source_for
 from turtlenet.settings.base import takes
 from turtlenet.settings.gan import ACCESSES, GanSettings
@@ -70,21 +73,17 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     game = variant(plan.name, **rules)
     victim = as_classifier(model, bounds=plan.bounds, head=plan.head)
     check_game(game, victim, plan.patience)
-    ball = ball_for(victim, plan.norm, plan.eps)
-    if ball.norm not in AdvGAN.norms:
-        raise SettingError(f"Expected one of the norms {', '.join(AdvGAN.norms)} for a generator; got {ball.norm}.")
-    if not ball.eps > 0:
-        raise SettingError(f"Expected eps > 0 for a generator; got {ball.eps}.")
+    ball = _ball(plan, victim)
     players = build_players(game, ball, victim.input_shape, plan.seed)
     others = [source_for(one, victim) for one in plan.pool]
     student = None
     if plan.access != "semi-white-box":
         student = models.classifier(fresh_network(plan.substitute, victim, plan.seed), bounds=victim.bounds)
-    found = load_data(data, victim, how=reading_of(plan))
-    if found.train is None or not len(found.train):
-        raise DataError(f"Expected training data in {found.name}; got test data only.")
-    found.train.check()
-    examples, held_out = hold_out(found.train, plan.validation, plan.seed)
+    loaded = load_data(data, victim, how=reading_of(plan))
+    if loaded.train is None or not len(loaded.train):
+        raise DataError(f"Expected training data in {loaded.name}; got test data only.")
+    loaded.train.check()
+    examples, held_out = hold_out(loaded.train, plan.validation, plan.seed)
     count, why = len(held_out) if held_out else 0, why_eps(victim, plan.norm, plan.eps)
     plan.tell(f"data: {examples.describe()}; {count:,} held out for validation")
     plan.tell(f"threat: {describe_ball(ball, victim.input_shape, why)}; {plan.access}, variant {plan.name}")
@@ -95,11 +94,8 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     if plan.checkpoint:
         state["checkpoint"] = Path(plan.checkpoint)
         state["identity"] = {
-            "access": plan.access,
-            "model": [models.weights_sha256(victim.model), plan.head, list(victim.bounds)],
-            "pool": [models.weights_sha256(each.model) for each in others],
-            "substitute": [models.weights_sha256(student.model), plan.distillation] if student is not None else [],
-            "data": found.train.sha256(),
+            **_identity(plan, victim, others, student),
+            "data": loaded.train.sha256(),
             "validation": count,
         }
     if student is None:
@@ -107,32 +103,74 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
         queries = 0
     else:
         oracle = Oracle(victim, "scores")
-        asked: dict[str, Any] = {"dynamic": plan.access == "dynamic", "passes": plan.distillation, "tell": plan.tell}
-        run = distill(players, oracle, student, others, examples, schedule, state=state, **asked, **same)
+        how: dict[str, Any] = {"dynamic": plan.access == "dynamic", "passes": plan.distillation, "tell": plan.tell}
+        run = distill(players, oracle, student, others, examples, schedule, state=state, **how, **same)
         queries = oracle.queries
     attacked = list(zip([model, *plan.pool], [victim, *others], strict=True))
     # A substitute is not the model: nothing of what was trained on has its hash.
-    trained_on = attacked if student is None else attacked[1:]
-    facts = {
+    attacked = attacked if student is None else attacked[1:]
+    told: dict[str, Any] = {"queries": queries, "data": loaded.name, "schedule": dataclasses.asdict(schedule)}
+    facts = _facts(plan, players, victim, attacked, run, **told)
+    return TrainedGenerator(players.generator, facts, run)
+
+
+def _ball(plan: GanSettings, victim: Classifier) -> Ball:
+    """The threat.
+
+    Raises:
+        SettingError: A norm that no generator is trained in, or a radius of 0.
+    """
+    ball = ball_for(victim, plan.norm, plan.eps)
+    if ball.norm not in AdvGAN.norms:
+        raise SettingError(f"Expected one of the norms {', '.join(AdvGAN.norms)} for a generator; got {ball.norm}.")
+    if not ball.eps > 0:
+        raise SettingError(f"Expected eps > 0 for a generator; got {ball.eps}.")
+    return ball
+
+
+def _identity(
+    plan: GanSettings, victim: Classifier, others: Sequence[Classifier], student: Classifier | None
+) -> dict[str, Any]:
+    """What tells a run from another, but for its data."""
+    return {
+        "access": plan.access,
+        "model": [models.weights_sha256(victim.model), plan.head, list(victim.bounds)],
+        "pool": [models.weights_sha256(each.model) for each in others],
+        "substitute": [models.weights_sha256(student.model), plan.distillation] if student is not None else [],
+    }
+
+
+def _facts(
+    plan: GanSettings,
+    players: Players,
+    victim: Classifier,
+    attacked: Sequence[tuple[ModelType, Classifier]],
+    run: GanRun,
+    *,
+    queries: int,
+    data: str,
+    schedule: dict[str, Any],
+) -> dict[str, Any]:
+    """What a generator's file says of it."""
+    return {
         "shape": list(victim.input_shape),
         "bounds": list(victim.bounds),
-        "norm": ball.norm,
-        "eps": float(ball.eps),
+        "norm": players.ball.norm,
+        "eps": float(players.ball.eps),
         "variant": plan.name,
-        **dataclasses.asdict(game),
+        **dataclasses.asdict(players.game),
         "access": plan.access,
         "queries": queries,
-        "victims": [about_model(one, each)["sha256"] for one, each in trained_on],
+        "victims": [about_model(one, each)["sha256"] for one, each in attacked],
         # A model that was trained on as a file may be attacked from memory, and the other way round.
-        "victims_weights": [models.weights_sha256(each.model) for _, each in trained_on],
-        "substitute": plan.substitute if student is not None else None,
-        "data": found.name,
-        "schedule": dataclasses.asdict(schedule),
+        "victims_weights": [models.weights_sha256(each.model) for _, each in attacked],
+        "substitute": plan.substitute if plan.access != "semi-white-box" else None,
+        "data": data,
+        "schedule": schedule,
         "best_epoch": run.best_epoch,
         "val_success": run.val_success,
         "epochs": [dataclasses.asdict(epoch) for epoch in run.epochs],
     }
-    return TrainedGenerator(players.generator, facts, run)
 
 
 def _check_access(plan: GanSettings) -> None:

@@ -9,13 +9,14 @@ from keras import ops
 from turtlenet import backend, random
 from turtlenet.classifier import Classifier
 from turtlenet.gan.objective import Players
+from turtlenet.training.resumable import ResumableTrainer
 
 # Validation draws come from a stream of their own.
 _VALIDATION = 0x6A2
 _TERMS = ("loss", "adversarial", "gan", "hinge", "discriminator", "success")
 
 
-class GanTrainer(backend.Steps, keras.Model):
+class GanTrainer(ResumableTrainer):
     """Lets a generator and a discriminator move at once, each down its own loss, with one optimizer for both.
 
     One Adam over the weights of both is two of the same rate: it treats each weight on its own. Metrics are the terms
@@ -47,10 +48,6 @@ class GanTrainer(backend.Steps, keras.Model):
         """Everything that a continued run must know."""
         return [*self.network.variables, *self.discriminator.variables, *self.optimizer.variables]
 
-    def everything(self) -> list[Any]:
-        """All variables that a step reads or changes."""
-        return [*self.variables, *self.metrics_variables, *self.optimizer.variables]
-
     def call(self, x: Any, training: bool = False) -> Any:
         return self.players.perturbation(x, self._keys(x, self.seed), training=training)
 
@@ -74,12 +71,3 @@ class GanTrainer(backend.Steps, keras.Model):
         success = next(metric for metric in self._terms if metric.name == "success")
         success.update_state(ops.cast(goal.reached(logits), "float32"), weight)
         return {"success": success.result()}
-
-    def _keys(self, x: Any, seed: int) -> Any:
-        number, _ = backend.replica()
-        size = ops.shape(x)[0]
-        return random.keys(seed, ops.arange(size, dtype="int32") + ops.cast(number, "int32") * size)
-
-    def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        return ops.cast(x, "float32"), ops.cast(y, "int32"), weight

@@ -40,14 +40,14 @@ def unread(blueprint: ModelDescription) -> tuple[str, ...]:
         blueprint: A file that was read.
     """
     look = {"hdf5": _in_hdf5, "weights": _in_hdf5, "saved-model": _in_saved_model, "keras": _in_keras}
-    found: list[str] = []
+    parts: list[str] = []
     try:
-        found.extend(islice(look[blueprint.format](blueprint), _READ))
+        parts.extend(islice(look[blueprint.format](blueprint), _READ))
     except Exception as error:  # Whatever h5py and zipfile make of damaged bytes.
-        found.append(f"parts that cannot be read ({type(error).__name__})")
-    found = list(dict.fromkeys(found))
-    more = [f"{len(found) - _NAMED} more such parts"] if len(found) > _NAMED else []
-    return (*found[:_NAMED], *more)
+        parts.append(f"parts that cannot be read ({type(error).__name__})")
+    parts = list(dict.fromkeys(parts))
+    more = [f"{len(parts) - _NAMED} more such parts"] if len(parts) > _NAMED else []
+    return (*parts[:_NAMED], *more)
 
 
 def _in_keras(blueprint: ModelDescription) -> Iterator[str]:
@@ -108,14 +108,14 @@ def _in_hdf5(blueprint: ModelDescription) -> Iterator[str]:
 
 def _no_numbers(file: h5py.File) -> Iterator[str]:
     """Arrays of texts, of bytes and of objects: no weights, and a place for a pickle."""
-    found: dict[str, Any] = {}
+    odd_arrays: dict[str, Any] = {}
 
     def look(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and (odd := _odd(item)):
-            found[name] = odd
+            odd_arrays[name] = odd
 
     file.visititems(look)
-    for name, what in found.items():
+    for name, what in odd_arrays.items():
         yield f"the array {name[:80]!r}, {what}"
 
 

@@ -32,9 +32,9 @@ def copy(model: keras.Model) -> keras.Model:
         with keras.saving.custom_object_scope(_own_objects(model)):
             twin = _rebuilt(model)
         pairs = _counterparts(model, twin)
-        for mine, theirs in pairs:
+        for variable, counterpart in pairs:
             # An array of its own: a step of JAX's gives away those that it is given.
-            theirs.assign(keras.ops.convert_to_numpy(mine))
+            counterpart.assign(keras.ops.convert_to_numpy(variable))
         for layer in twin._flatten_layers():
             if isinstance(layer, keras.layers.Normalization):
                 # What it works out from its weights once is to be worked out from these.
@@ -75,10 +75,10 @@ def _counterparts(model: keras.Model, twin: keras.Model) -> list[tuple[Any, Any]
     Raises:
         ValueError: Other weights than the model has.
     """
-    mine, theirs = list(_placed(model)), list(_placed(twin))
-    here, there = dict(mine), dict(theirs)
-    if len(here) == len(mine) == len(there) == len(theirs) and here.keys() == there.keys():
-        pairs = [(each, there[place]) for place, each in mine]
+    own, twins = list(_placed(model)), list(_placed(twin))
+    here, there = dict(own), dict(twins)
+    if len(here) == len(own) == len(there) == len(twins) and here.keys() == there.keys():
+        pairs = [(each, there[place]) for place, each in own]
     else:
         # Two layers of one name in a subclass: then their order tells them apart.
         pairs = list(zip(model.weights, twin.weights, strict=True))

@@ -89,19 +89,19 @@ def _root(file: h5py.File, path: Path) -> h5py.Group:
 
 
 def _groups(root: h5py.Group, path: Path) -> Stored:
-    found: Stored = {}
+    layers: Stored = {}
     for name in attribute_list(root, "layer_names"):
         group = root.get(name)
-        if not isinstance(group, h5py.Group) or name in found:
+        if not isinstance(group, h5py.Group) or name in layers:
             raise ModelError(f"Expected arrays of layer {name!r} in {path} once; there are none, or more.")
         if entries := _entries(group, name, path):
-            found[name] = entries
+            layers[name] = entries
     top = root.get("top_level_model_weights")
     if isinstance(top, h5py.Group) and (entries := _entries(top, "top_level_model_weights", path)):
-        found["top_level_model_weights"] = entries
+        layers["top_level_model_weights"] = entries
     # A name may stand in many lists.
-    check_room(sum(_claimed(array) for entries in found.values() for _, array in entries), path)
-    return found
+    check_room(sum(_claimed(array) for entries in layers.values() for _, array in entries), path)
+    return layers
 
 
 def _entries(group: h5py.Group, name: str, path: Path) -> list[tuple[str, Any]]:

@@ -91,15 +91,15 @@ def rewrite(file: Path, model: keras.Model, upgraded: Upgraded, target: Path, *,
 
 def _groups(file: h5py.File) -> dict[Path_, h5py.Group]:
     """Each group of arrays by its path, however that was joined."""
-    found: dict[Path_, h5py.Group] = {}
+    groups: dict[Path_, h5py.Group] = {}
 
     def look(name: str, item: Any) -> None:
         parts = tuple(part for part in re.split(r"[/\\]", name) if part)
         if isinstance(item, h5py.Group) and parts and parts[-1] == "vars":
-            found[parts[:-1]] = item
+            groups[parts[:-1]] = item
 
     file.visititems(look)
-    return found
+    return groups
 
 
 def _numbers(array: Any) -> int:
@@ -171,12 +171,12 @@ def _within(
 
 def _written(model: Any, names: Path_, upgraded: Upgraded) -> list[tuple[str, str]]:
     """Name and class of each layer of a model, in the order and in the words of the file."""
-    told = [
+    saved = [
         (path[-1], str(layer.get("class_name")).rpartition(">")[2])
         for path, layer in upgraded.written.items()
         if path[:-1] == names
     ]
-    return told or [(_old_name(layer, upgraded), type(layer).__name__) for layer in model.layers]
+    return saved or [(_old_name(layer, upgraded), type(layer).__name__) for layer in model.layers]
 
 
 def _old_name(layer: Any, upgraded: Upgraded) -> str:
@@ -196,7 +196,7 @@ def _in_file(kinds: list[str], here: set[str]) -> list[str | None]:
 
     None where the file has another number of groups for a class than the model has layers.
     """
-    found: list[str | None] = [None] * len(kinds)
+    names: list[str | None] = [None] * len(kinds)
     for kind in set(kinds):
         spots = [i for i, each in enumerate(kinds) if each == kind]
         base = to_snake_case(kind)
@@ -204,10 +204,10 @@ def _in_file(kinds: list[str], here: set[str]) -> list[str | None]:
         groups = sorted((name for name in here if re.fullmatch(rf"{re.escape(base)}(_\d+)?", name)), key=_number)
         if len(groups) == len(spots):
             for spot, name in zip(spots, groups, strict=True):
-                found[spot] = name
-    return found
+                names[spot] = name
+    return names
 
 
 def _number(name: str) -> int:
-    told = re.search(r"_(\d+)$", name)
-    return int(told[1]) if told else 0
+    match = re.search(r"_(\d+)$", name)
+    return int(match[1]) if match else 0

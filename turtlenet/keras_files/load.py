@@ -160,8 +160,8 @@ def _generation(blueprint: ModelDescription) -> int:
 
 def _backend(blueprint: ModelDescription, settings: Loading, major: int) -> str | None:
     """The backend that a file names, else the user, else the names of the weights."""
-    told = blueprint.backend or settings.written_by
-    return told or (blueprint.names if major < 3 and blueprint.names != MIXED else None)
+    named = blueprint.backend or settings.written_by
+    return named or (blueprint.names if major < 3 and blueprint.names != MIXED else None)
 
 
 def _check_names(blueprint: ModelDescription, era: KerasVersion) -> list[str]:
@@ -249,9 +249,9 @@ def _built(blueprint: ModelDescription, upgraded: Upgraded, era: KerasVersion, s
 def _sized(model: keras.Model, file: Path) -> list[Pair]:
     """Refuses a model that is larger than its file, before it has values."""
     wanted = sum(math.prod(variable.shape) for variable in model.weights)
-    found = layout.held(file, model)
-    if wanted != found:
-        raise ModelError(f"Expected {wanted:,} numbers for the weights of the model; the file has {found:,}.")
+    held = layout.held(file, model)
+    if wanted != held:
+        raise ModelError(f"Expected {wanted:,} numbers for the weights of the model; the file has {held:,}.")
     return []
 
 
@@ -356,11 +356,11 @@ def _architecture(
 
 def _made(name: str) -> keras.Model:
     """What the user's own function makes, or a model of the user's."""
-    made = import_name(name)
-    if not isinstance(made, keras.Model):
-        check_callable(made, name)
+    given = import_name(name)
+    if not isinstance(given, keras.Model):
+        check_callable(given, name)
     try:
-        model = made if isinstance(made, keras.Model) else made()
+        model = given if isinstance(given, keras.Model) else given()
     except (Exception, SystemExit) as error:
         raise SpecError(f"Expected {name} to give a Keras model; {reason(error)}.") from None
     if not isinstance(model, keras.Model):

@@ -56,14 +56,14 @@ def read_blueprint(path: str | PathLike[str]) -> ModelDescription:
     """
     path = Path(path)
     try:
-        found = _read(path)
-        for described in (found.config, found.training):
+        blueprint = _read(path)
+        for described in (blueprint.config, blueprint.training):
             check_limits(described)
     except ModelError as error:
         raise ModelError(str(error) if str(path) in str(error) else f"{str(error)[:-1]} ({path}).") from None
     except (OSError, ValueError) as error:
         raise ModelError(f"Expected a readable model file; {path}: {_line(error)}.") from None
-    return found
+    return blueprint
 
 
 def _read(path: Path) -> ModelDescription:
@@ -140,9 +140,9 @@ def _from_zip(path: Path) -> ModelDescription:
 
 def _from_folder(path: Path) -> ModelDescription:
     if (path / "saved_model.pb").is_file():
-        found = describe(path)
-        version, backend = _word(found.keras_version), _word(found.backend)
-        return ModelDescription(path, "saved-model", version, backend, found.config, found.training)
+        saved = describe(path)
+        version, backend = _word(saved.keras_version), _word(saved.backend)
+        return ModelDescription(path, "saved-model", version, backend, saved.config, saved.training)
     if not (path / "config.json").is_file():
         raise ModelError(f"Expected a model file, or a folder of a .keras archive or a SavedModel; {path} is neither.")
     if not any(path.glob("model.weights.*")):
@@ -161,11 +161,11 @@ def _from_folder(path: Path) -> ModelDescription:
 
 def _compiled_as(config: dict[str, Any]) -> Any:
     """Takes out how a model was compiled; of the models inside it, that says nothing to who loads the whole."""
-    mine = config.pop("compile_config", None)
+    own = config.pop("compile_config", None)
     for node in dicts(config):
         if "class_name" in node:
             node.pop("compile_config", None)
-    return mine
+    return own
 
 
 # No description that Keras writes comes near.

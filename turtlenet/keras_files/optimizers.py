@@ -19,11 +19,11 @@ def optimizer_like(optimizer: Any, twin_of: Mapping[int, Any]) -> tuple[Any, lis
     Returns:
         The new optimizer, and each optimizer in the old one with its twin, itself first.
     """
-    made: dict[int, tuple[Any, Any]] = {}
+    twins: dict[int, tuple[Any, Any]] = {}
     if optimizer is not None:
-        _like(optimizer, twin_of, made)
-        made = {id(optimizer): made[id(optimizer)], **made}
-    return (made[id(optimizer)][1] if made else None), list(made.values())
+        _like(optimizer, twin_of, twins)
+        twins = {id(optimizer): twins[id(optimizer)], **twins}
+    return (twins[id(optimizer)][1] if twins else None), list(twins.values())
 
 
 def build(optimizer: Any, weights: list[Any]) -> None:
@@ -43,28 +43,28 @@ def take_state(pairs: list[tuple[Any, Any]], twin_of: Mapping[int, Any]) -> None
     if not any(id(each) in twin_of for old, _ in pairs for each in old._trainable_variables):
         return
     for old, new in pairs:
-        theirs = _roles(new, {})
+        roles = _roles(new, {})
         for role, variable in _roles(old, twin_of).items():
-            mine = theirs.get(role)
-            if mine is not None and tuple(mine.shape) == tuple(variable.shape):
+            counterpart = roles.get(role)
+            if counterpart is not None and tuple(counterpart.shape) == tuple(variable.shape):
                 # An array of its own: a step of JAX's gives away those that it is given.
-                mine.assign(keras.ops.convert_to_numpy(variable))
+                counterpart.assign(keras.ops.convert_to_numpy(variable))
 
 
-def _like(optimizer: Any, twin_of: Mapping[int, Any], made: dict[int, tuple[Any, Any]]) -> Any:
-    if id(optimizer) not in made:
-        made[id(optimizer)] = (optimizer, _made(optimizer, twin_of, made))
-    return made[id(optimizer)][1]
+def _like(optimizer: Any, twin_of: Mapping[int, Any], twins: dict[int, tuple[Any, Any]]) -> Any:
+    if id(optimizer) not in twins:
+        twins[id(optimizer)] = (optimizer, _made(optimizer, twin_of, twins))
+    return twins[id(optimizer)][1]
 
 
-def _made(optimizer: Any, twin_of: Mapping[int, Any], made: dict[int, tuple[Any, Any]]) -> Any:
+def _made(optimizer: Any, twin_of: Mapping[int, Any], twins: dict[int, tuple[Any, Any]]) -> Any:
     if type(optimizer) is keras.optimizers.LossScaleOptimizer:
-        inner = _like(optimizer.inner_optimizer, twin_of, made)
+        inner = _like(optimizer.inner_optimizer, twin_of, twins)
         settings = {"initial_scale": optimizer.initial_scale, "dynamic_growth_steps": optimizer.dynamic_growth_steps}
         return keras.optimizers.LossScaleOptimizer(inner, name=optimizer.name, **settings)
     multi = getattr(keras.optimizers, "MultiOptimizer", None)
     if multi is not None and type(optimizer) is multi:
-        plan = _plan(optimizer, twin_of, made)
+        plan = _plan(optimizer, twin_of, twins)
         return multi(plan, loss_scale_factor=optimizer.loss_scale_factor, name=optimizer.name)
     rate = optimizer._learning_rate
     if isinstance(rate, keras.Variable):
@@ -76,35 +76,35 @@ def _made(optimizer: Any, twin_of: Mapping[int, Any], made: dict[int, tuple[Any,
             settings = {**optimizer.get_config(), "learning_rate": rate}
         finally:
             optimizer._learning_rate = rate
-    found = type(optimizer).from_config(settings)
-    _exclude(optimizer, found, twin_of)
-    return found
+    twin = type(optimizer).from_config(settings)
+    _exclude(optimizer, twin, twin_of)
+    return twin
 
 
-def _plan(optimizer: Any, twin_of: Mapping[int, Any], made: dict[int, tuple[Any, Any]]) -> Any:
+def _plan(optimizer: Any, twin_of: Mapping[int, Any], twins: dict[int, tuple[Any, Any]]) -> Any:
     """Which optimizer takes which variable: by the same patterns, or by the twins' paths where a function chose."""
     plan = optimizer._optimizer_map
     if isinstance(plan, keras.optimizers.OptimizerMap):
-        chosen = {pattern: _like(each, twin_of, made) for pattern, each in plan.items()}
-        return keras.optimizers.OptimizerMap(_like(plan.default_optimizer, twin_of, made), chosen)
+        chosen = {pattern: _like(each, twin_of, twins) for pattern, each in plan.items()}
+        return keras.optimizers.OptimizerMap(_like(plan.default_optimizer, twin_of, twins), chosen)
     weights = getattr(optimizer, "_trainable_variables", None) or []
     each = [optimizer._inner_optimizers[optimizer._var_to_optimizer_idx[optimizer._var_key(w)]] for w in weights]
     if not each:
         # Not built yet: the function chooses for the twins as they are.
         return plan
     paths = [twin_of[id(weight)].path if id(weight) in twin_of else weight.path for weight in weights]
-    found = {path: _like(one, twin_of, made) for path, one in zip(paths, each, strict=True)}
-    return keras.optimizers.OptimizerMap(_like(each[0], twin_of, made), found)
+    by_path = {path: _like(one, twin_of, twins) for path, one in zip(paths, each, strict=True)}
+    return keras.optimizers.OptimizerMap(_like(each[0], twin_of, twins), by_path)
 
 
-def _exclude(optimizer: Any, found: Any, twin_of: Mapping[int, Any]) -> None:
+def _exclude(optimizer: Any, twin: Any, twin_of: Mapping[int, Any]) -> None:
     """Leaves out of weight decay what `exclude_from_weight_decay` named, which no configuration holds."""
     keys: set[Any] = getattr(optimizer, "_exclude_from_weight_decay", set())
     pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
     if not (keys or pattern):
         return
     weights = [each for each in optimizer._trainable_variables if optimizer._var_key(each) in keys]
-    found.exclude_from_weight_decay(
+    twin.exclude_from_weight_decay(
         [twin_of[id(each)] for each in weights if id(each) in twin_of], [pattern.pattern] if pattern else None
     )
 
@@ -112,21 +112,21 @@ def _exclude(optimizer: Any, found: Any, twin_of: Mapping[int, Any]) -> None:
 def _roles(optimizer: Any, twin_of: Mapping[int, Any]) -> dict[Any, Any]:
     """Each variable of an optimizer by the attribute that holds it, and the weight (or its twin) that it is for."""
     weights = [id(twin_of.get(id(each), each)) for each in getattr(optimizer, "_trainable_variables", None) or []]
-    found: dict[Any, Any] = {}
+    roles: dict[Any, Any] = {}
     for name, value in vars(optimizer).items():
         if isinstance(value, keras.Variable):
-            found[name, None] = value
+            roles[name, None] = value
         elif name not in _LISTS and isinstance(value, (list, tuple)) and len(value) == len(weights):
-            found |= {(name, key): each for key, each in zip(weights, value, strict=True) if _is_own(each, weights)}
+            roles |= {(name, key): each for key, each in zip(weights, value, strict=True) if _is_own(each, weights)}
         elif isinstance(value, dict):
-            found |= {(name, str(key)): each for key, each in value.items() if isinstance(each, keras.Variable)}
+            roles |= {(name, str(key)): each for key, each in value.items() if isinstance(each, keras.Variable)}
     # What a class of the user's own keeps elsewhere goes by its name, and by its place among those of one name.
-    known = {id(each) for each in found.values()}
+    known = {id(each) for each in roles.values()}
     for each in getattr(optimizer, "_variables", None) or []:
         if id(each) not in known:
-            place = sum(1 for role in found if role[:2] == ("", each.name))
-            found["", each.name, place] = each
-    return found
+            place = sum(1 for role in roles if role[:2] == ("", each.name))
+            roles["", each.name, place] = each
+    return roles
 
 
 def _is_own(value: Any, weights: list[int]) -> bool:

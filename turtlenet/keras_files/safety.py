@@ -74,7 +74,7 @@ def findings(config: Any) -> tuple[str, ...]:
 
 def judge(config: Any) -> tuple[Finding, ...]:
     """The same with what can be done about each; see `findings`."""
-    found: dict[Finding, None] = {}
+    judged: dict[Finding, None] = {}
     # A stack of its own: a file may nest deeper than Python recurses.
     waiting: list[tuple[Any, str]] = [(config, "the model")]
     while waiting:
@@ -82,12 +82,12 @@ def judge(config: Any) -> tuple[Finding, ...]:
         if isinstance(node, dict):
             owner = _owner(node, owner)
             verdicts = list(_judge(node, owner))
-            found.update(dict.fromkeys(verdicts))
+            judged.update(dict.fromkeys(verdicts))
             if not verdicts:
                 waiting.extend((value, owner) for value in reversed(node.values()))
         elif isinstance(node, list):
             waiting.extend((item, owner) for item in reversed(node))
-    return tuple(found)
+    return tuple(judged)
 
 
 def _owner(node: dict[str, Any], owner: str) -> str:
@@ -208,8 +208,8 @@ def _supplied() -> dict[str, Any]:
 
 
 def _registered(*names: Any) -> dict[str, Any]:
-    found = {name: keras.saving.get_registered_object(name) for name in names if isinstance(name, str)}
-    return {name: thing for name, thing in found.items() if thing is not None}
+    objects = {name: keras.saving.get_registered_object(name) for name in names if isinstance(name, str)}
+    return {name: thing for name, thing in objects.items() if thing is not None}
 
 
 def _by_ending(name: str, module: str) -> list[Any]:

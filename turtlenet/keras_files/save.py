@@ -79,10 +79,10 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any] | None:
         elif h5py.is_hdf5(path):
             with hdf5.opened(path) as file:
                 text = file.attrs.get(_PROVENANCE)
-        found = json.loads(text) if text else None
+        provenance = json.loads(text) if text else None
     except Exception:  # Whatever h5py, zipfile and JSON make of damaged bytes.
         return None
-    return found if isinstance(found, dict) else None
+    return provenance if isinstance(provenance, dict) else None
 
 
 def _sign(path: Path, provenance: dict[str, Any]) -> None:
@@ -102,13 +102,13 @@ def _sign(path: Path, provenance: dict[str, Any]) -> None:
 
 def _locate_operations(described: Any) -> bool:
     """Names the module of each operation in a graph (`x / 2`), without which Keras cannot load its own HDF5 file."""
-    found = False
+    changed = False
     for node in dicts(described):
         bare = "inbound_nodes" in node and "module" not in node and "trainable" not in node.get("config", {})
         if bare and node["class_name"] != "InputLayer" and (place := operation(node["class_name"])):
             node.update(place)
-            found = True
-    return found
+            changed = True
+    return changed
 
 
 def check_writable(path: str | PathLike[str], model: keras.Model | None = None) -> None:

@@ -189,15 +189,15 @@ class _Tree:
 
     def parts(self, layer: int) -> list[int]:
         """The layers within a layer, also those in its lists."""
-        found, waiting, seen = [], [layer], {layer}
+        inner, waiting, seen = [], [layer], {layer}
         for node in waiting:
             for child in self.objects[node].children.values():
                 if child not in seen and child in self.notes:
-                    found.append(child)
+                    inner.append(child)
                 elif child not in seen and self.objects[child].identifier in _LISTS:
                     waiting.append(child)
                 seen.add(child)
-        return found
+        return inner
 
 
 def _notes(folder: Path, objects: list[_Object] | None = None) -> dict[int, _Note]:
@@ -236,14 +236,14 @@ def _stored(objects: list[_Object], checkpoint: bytes) -> dict[int, tuple[str, s
     _check_tree(children)
     stored = {}
     waiting, seen = [(0, 0)], {0}
-    for mine, theirs in waiting:
-        for value in nodes[theirs].messages(2):
+    for place, saved_node in waiting:
+        for value in nodes[saved_node].messages(2):
             if value.text(1) == "VARIABLE_VALUE":
-                stored[mine] = value.text(2), value.text(3)
-        for name, child in objects[mine].children.items():
-            if child not in seen and name in children[theirs]:
+                stored[place] = value.text(2), value.text(3)
+        for name, child in objects[place].children.items():
+            if child not in seen and name in children[saved_node]:
                 seen.add(child)
-                waiting.append((child, children[theirs][name]))
+                waiting.append((child, children[saved_node][name]))
     return stored
 
 
@@ -263,10 +263,10 @@ def _once(items: Iterable[int]) -> list[int]:
 def _json(text: str) -> dict[str, Any]:
     # HDF5 files have lists for tuples and shapes.
     plain = ("__tuple__", "TensorShape")
-    found = json.loads(text, object_hook=lambda it: it.get("items") if it.get("class_name") in plain else it)
-    if not isinstance(found, dict):
+    parsed = json.loads(text, object_hook=lambda it: it.get("items") if it.get("class_name") in plain else it)
+    if not isinstance(parsed, dict):
         raise MalformedError("a description is no JSON object")
-    return found
+    return parsed
 
 
 @contextmanager

@@ -94,8 +94,8 @@ def _with_lost_names(named: dict[str, Any], stored: Stored, upgraded: Upgraded) 
     nameless = [name for name, (_, layer) in named.items() if name in upgraded.nameless and layer.weights]
     if len(lost) != len(nameless):
         return named
-    found = dict(zip(nameless, lost, strict=True))
-    return {found.get(name, name): unit for name, unit in named.items()}
+    renamed = dict(zip(nameless, lost, strict=True))
+    return {renamed.get(name, name): unit for name, unit in named.items()}
 
 
 def by_order(model: keras.Model, stored: Stored, upgraded: Upgraded, era: KerasVersion) -> list[Pair]:
@@ -251,11 +251,11 @@ def _paired(leaf: _Leaf, variables: list[Any], arrays: list[Any]) -> list[Pair]:
 
 
 def _meanings(names: Sequence[str]) -> list[str | None]:
-    found = [_meaning(name) for name in names]
-    if "pointwise_kernel" in found:
-        return found
+    meanings = [_meaning(name) for name in names]
+    if "pointwise_kernel" in meanings:
+        return meanings
     # Keras 3 calls the one kernel of a depthwise convolution plainly so.
-    return ["kernel" if each == "depthwise_kernel" else each for each in found]
+    return ["kernel" if each == "depthwise_kernel" else each for each in meanings]
 
 
 def _meaning(name: str) -> str | None:

@@ -13,6 +13,7 @@ from turtlenet.keras_files.hashing import copy, file_sha256, weights_sha256
 from turtlenet.keras_files.load import load
 from turtlenet.models.precision import check_precision, compute_in
 from turtlenet.models.reuse import classifier_of
+from turtlenet.models.usage import AUTO, Usage, usage_of
 from turtlenet.models.wrap import defences_of
 
 ModelType: TypeAlias = PathType | keras.Model | Classifier
@@ -27,6 +28,10 @@ def as_classifier(
     precision: str | None = None,
     gradient: str | None = None,
     draws: int | None = None,
+    task: str | None = None,
+    output: str | None = None,
+    attacked: str | None = None,
+    size: str | None = None,
 ) -> Classifier:
     """The classifier of a model, or of a model's file: what attacks work on, with all that was compiled for it.
 
@@ -43,24 +48,54 @@ def as_classifier(
             a `Classifier`.
         draws: How many draws of random defences an answer is the mean of, 1 by default; None keeps those of a
             `Classifier`.
+        task: What the model is asked: `classification`, `multi-label`, `regression:tolerance=0.5` (see
+            `turtlenet.tasks`), or `auto`, which is told from what the model was compiled with; None for single labels
+            of one input, or that of a `Classifier`.
+        output: Name of the output that is asked, of a model with several.
+        attacked: Names of the inputs that an attack may change, of a model with several, with commas between them.
+        size: The sides that a model leaves open, such as `64x64`.
 
     Raises:
-        ModelError: No classifier of one continuous input.
+        ModelError: No classifier of one continuous input; see `turtlenet.models.questions`.
         SettingError: Bounds, a head or a precision for a `Classifier`, which has its own.
     """
     check_precision(precision)
     if draws is not None:
         at_least(1, draws=draws)
+    usage = None if (task, output, attacked, size) == (None,) * 4 else Usage(task or "auto", output, attacked, size)
     if isinstance(model, Classifier):
         _check_as_it_is(model, bounds, head, precision)
+        _check_task(model, usage)
         return model.taking(gradient or "", draws=draws or 0)
     if not isinstance(model, keras.Model):
         model = load(model)
     elif precision:
         model = copy(model)
     compute_in(model, precision)
-    made = classifier_of(model, bounds=bounds, head=head)
+    made = classifier_of(model, bounds=bounds, head=head, usage=usage)
     return made.taking("adaptive" if gradient is None else gradient, draws=1 if draws is None else draws)
+
+
+def victim_of(model: ModelType, plan: Any, bounds: tuple[float, float] | None) -> Classifier:
+    """A model as a workflow attacks it: random defences answer with the mean of 10 draws by default.
+
+    Args:
+        model: See `as_classifier`.
+        plan: The workflow's settings: `head`, `precision`, `gradient`, `draws`, and those of the task.
+        bounds: Smallest and largest value of an input; None tells them from the model.
+
+    Raises:
+        ModelError, SettingError: See `as_classifier`.
+    """
+    return as_classifier(
+        model,
+        bounds=bounds,
+        head=plan.head,
+        precision=plan.precision,
+        gradient=plan.gradient,
+        draws=10 if plan.draws is None and not isinstance(model, Classifier) else plan.draws,
+        **vars(usage_of(plan)),
+    )
 
 
 def in_memory(model: ModelType) -> keras.Model:
@@ -79,6 +114,18 @@ def _check_as_it_is(model: Classifier, bounds: tuple[float, float] | None, head:
             )
 
 
+def _check_task(model: Classifier, usage: Usage | None) -> None:
+    """Refuses a classifier of several inputs or other labels where only single labels are served, or other words."""
+    if usage is None and model.question is not None:
+        raise ModelError(
+            f"Expected a classifier of single labels and one input here; got {model.question.describe()}."
+        )
+    if usage not in (None, AUTO, model.usage):
+        raise SettingError(
+            "Expected task, output, attacked and size where the Classifier is made; got them beside it."
+        )
+
+
 def about_model(model: ModelType, victim: Classifier) -> dict[str, Any]:
     """What a report says of a model: its `name`, `path`, `sha256`, `parameters`, `precision` and `defences`."""
     shields = [{"defence": str(each), "adaptive": each.adaptive} for each in defences_of(victim.model)]
@@ -93,6 +140,8 @@ def about_model(model: ModelType, victim: Classifier) -> dict[str, Any]:
 
 def source_for(source: ModelType, victim: Classifier, precision: str | None = None) -> Classifier:
     """Another model to craft on, which must answer the same question."""
+    if victim.question is not None:
+        raise ModelError(f"Expected no other model to craft on for {victim.question.describe()}; got one.")
     other = as_classifier(source, bounds=victim.bounds, precision=precision)
     mine, theirs = ((each.input_shape, each.num_classes) for each in (victim, other))
     if mine != theirs:

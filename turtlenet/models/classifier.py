@@ -5,7 +5,8 @@ import keras
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Defence
 from turtlenet.keras_files.description import input_range
-from turtlenet.models.heads import logits_model
+from turtlenet.models.questions import questioned_model
+from turtlenet.models.usage import Usage
 
 
 def classifier(
@@ -15,6 +16,7 @@ def classifier(
     head: str = "auto",
     gradient: str = "adaptive",
     draws: int = 1,
+    usage: Usage | None = None,
 ) -> Classifier:
     """Makes the classifier that attacks and training work on; it shares every variable with the model.
 
@@ -25,14 +27,24 @@ def classifier(
         head: What the model's outputs are; see `logits_model`.
         gradient: How attackers take the gradient of defences: `adaptive` or `naive`; see `turtlenet.gradient_mode`.
         draws: How many draws of random defences an answer is the mean of.
+        usage: The task, and what else of a model of several inputs or outputs its file does not tell; None for one
+            class of several and one input.
 
     Raises:
         ModelError: A model that is no classifier of one continuous input.
     """
-    logits, found = logits_model(model, head)
-    how = f"{found.kind}: {found.how}"
-    limits = bounds or pixel_bounds(model)
-    return Classifier(logits, bounds=limits, head=how, gradient=gradient, draws=draws, whole=model, told=head)
+    logits, found, question = questioned_model(model, head, usage)
+    return Classifier(
+        logits,
+        bounds=bounds or pixel_bounds(model),
+        head=f"{found.kind}: {found.how}",
+        gradient=gradient,
+        draws=draws,
+        whole=model,
+        told=head,
+        question=question,
+        usage=usage,
+    )
 
 
 def pixel_bounds(model: keras.Model) -> tuple[float, float]:

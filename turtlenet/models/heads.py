@@ -4,6 +4,7 @@ Attacks climb a loss of the logits. Probabilities hide the slope: a softmax that
 the last softmax or sigmoid is taken away, and what is left shares every variable with the model.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,16 +52,33 @@ def logits_model(model: keras.Model, head: str = "auto") -> tuple[keras.Model, H
     """
     if head not in ("auto", "softmax", "sigmoid", "logits"):
         raise SettingError(f"Expected a head of auto, softmax, sigmoid or logits; got {head!r}.")
-    source, output = _ends(model)
+    source, output = ends_of(model)
     _check_input(model, source)
+    scores, found = scores_of(model, output, head)
+    return keras.Model(source, scores, name=f"{model.name}_logits"), found
+
+
+def scores_of(model: keras.Model, output: Any, head: str, output_name: str = "") -> tuple[Any, Head]:
+    """Float32 logits (batch, classes) behind a symbolic output of a model, and what was decided.
+
+    Args:
+        model: The model, for its name and its compiled loss.
+        output: One of its outputs.
+        head: See `logits_model`.
+        output_name: The output's name, of a model with several.
+
+    Raises:
+        ModelError, SettingError: See `logits_model`.
+    """
+    if head not in ("auto", "softmax", "sigmoid", "logits"):
+        raise SettingError(f"Expected a head of auto, softmax, sigmoid or logits; got {head!r}.")
     _check_output(output)
     units = int(output.shape[-1])
-    verdict = judge(model, activation_of(output), units, head)
+    verdict = judge(model, activation_of(output), units, head, output_name)
     scores = ops.cast(_scores(output, verdict), "float32")
     if units == 1:
         scores = ops.concatenate([ops.zeros_like(scores), scores], axis=-1)
-    functional = keras.Model(source, scores, name=f"{model.name}_logits")
-    return functional, Head(verdict.kind, verdict.how, max(units, 2))
+    return scores, Head(verdict.kind, verdict.how, max(units, 2))
 
 
 def _scores(output: Any, verdict: Verdict) -> Any:
@@ -76,7 +94,7 @@ def _scores(output: Any, verdict: Verdict) -> Any:
     return logarithm - ops.log(ops.maximum(1.0 - chance, _TINY))
 
 
-def _ends(model: keras.Model) -> tuple[Any, Any]:
+def ends_of(model: keras.Model) -> tuple[Any, Any]:
     """The one symbolic input and the one symbolic output of a model."""
     graph = graph_of(model)
     if graph is None:
@@ -113,20 +131,21 @@ def _check_input(model: keras.Model, source: Any) -> None:
     shape = tuple(source.shape[1:])
     if not shape or None in shape:
         raise ModelError(f"Expected a model of a fixed input shape; {model.name!r} takes {shape}: build it with one.")
-    if name := _embedding(model):
+    if name := read_as_indices(model, [source]):
         raise ModelError(f"Expected a model of continuous inputs, such as pixels; {name!r} reads them as indices.")
 
 
-def _embedding(model: keras.Model) -> str | None:
-    """The `Embedding` that reads a model's input, if there is one."""
-    graph = graph_of(model)
-    sources = {id(source) for source in graph[0]} if graph else set()
+def read_as_indices(model: keras.Model, inputs: Sequence[Any]) -> str | None:
+    """The `Embedding` that reads one of these symbolic inputs of a model, if there is one."""
+    sources = {id(source) for source in inputs} if graph_of(model) else set()
     for layer in model.layers:
         reads = any(id(part) in sources for node in layer._inbound_nodes for part in node.input_tensors)
         if reads and isinstance(layer, layers.Embedding):
             return layer.name
-        if reads and isinstance(layer, keras.Model) and (name := _embedding(layer)):
-            return name
+        if reads and isinstance(layer, keras.Model):
+            graph = graph_of(layer)
+            if graph and (name := read_as_indices(layer, graph[0])):
+                return name
     return None
 
 

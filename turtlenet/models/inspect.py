@@ -19,8 +19,12 @@ from turtlenet.keras_files.load import current, era_of, known, load, upgraded_fr
 from turtlenet.keras_files.model_description import ModelDescription, read_blueprint
 from turtlenet.keras_files.safety import findings, judge
 from turtlenet.keras_files.save import read_provenance
-from turtlenet.models.heads import Head, logits_model
+from turtlenet.models.final_activation import graph_of
+from turtlenet.models.heads import Head
 from turtlenet.models.output_kind import multi_label
+from turtlenet.models.questions import named, questioned_model
+from turtlenet.models.usage import AUTO
+from turtlenet.tasks import Question
 
 Shape = tuple[int | None, ...]
 
@@ -63,7 +67,9 @@ class Inspection:
         layers, parameters: The top-level layers, and how many numbers they hold together.
         input_shape: Shape of one input with the batch in front, as (None, 28, 28, 1).
         input_range: The pixel range that a leading `Rescaling` expects, as (0.0, 255.0); None where none can be told.
-        num_classes, head: What `logits_model` finds.
+        inputs, outputs: Names and shapes of several of them; empty for a model with one.
+        num_classes, head: What `questioned_model` finds.
+        task: What is asked, where that is another thing than one class of several; None for that.
         compiled: Whether `load` brings the compiled state back.
         optimizer, loss, metrics: Their names in the file, even where Keras cannot bring them back.
         unsafe: What in it runs code or reads files for who loads it without looking, and what was not looked at: all
@@ -85,8 +91,11 @@ class Inspection:
     parameters: int | None
     input_shape: Shape | None
     input_range: tuple[float, float] | None
+    inputs: dict[str, Shape]
+    outputs: dict[str, Shape]
     num_classes: int | None
     head: Head | None
+    task: str | None
     compiled: bool
     optimizer: str | None
     loss: str | None
@@ -114,7 +123,8 @@ def inspect(path: str | PathLike[str]) -> Inspection:
     """
     blueprint = read_blueprint(path)
     upgraded, era, refused = _upgraded(blueprint)
-    model, head, why_not = _attempt(path) if not refused else (None, None, f"It is refused, unexecuted: {refused[0]}.")
+    nothing = (None, None, None, f"It is refused, unexecuted: {refused[0]}.") if refused else None
+    model, head, question, why_not = nothing or _attempt(path)
     training = blueprint.training or {}
     harmful = tuple(each.phrase for each in judge(training) if each.harmful)
     elsewhere = _elsewhere(blueprint)
@@ -123,9 +133,8 @@ def inspect(path: str | PathLike[str]) -> Inspection:
     unsafe = tuple(dict.fromkeys((*refused, *trusted, *harmful, *unread(blueprint))))
     loss, metrics = description.label(training.get("loss")), tuple(description.labels(training.get("metrics")))
     if head and "several sigmoids" in head.how:
-        several, certain = multi_label(head.kind, head.num_classes, loss, metrics)
-        why_not = several if certain else why_not
-        head = head if certain or not several else dataclasses.replace(head, how=f"{head.how} {several}")
+        several, _ = multi_label(head.kind, head.num_classes, loss, metrics)
+        head = dataclasses.replace(head, how=f"{head.how} {several}") if several else head
     return Inspection(
         path=str(path),
         sha256=file_sha256(Path(path)),
@@ -142,8 +151,11 @@ def inspect(path: str | PathLike[str]) -> Inspection:
         parameters=int(model.count_params()) if model is not None and model.built else None,
         input_shape=_input_shape(model, blueprint.config),
         input_range=description.input_range(blueprint.config),
+        inputs=_several(model, "input"),
+        outputs=_several(model, "output"),
         num_classes=head.num_classes if head else None,
         head=head,
+        task=question.describe() if question else None,
         compiled=model is not None and bool(model.compiled),
         optimizer=description.label(training.get("optimizer") or training.get("optimizer_config")),
         loss=loss,
@@ -178,16 +190,25 @@ def _elsewhere(blueprint: ModelDescription) -> tuple[str, ...]:
     return tuple(each.phrase for each in judge(config) if each.harmful)
 
 
-def _attempt(path: str | PathLike[str]) -> tuple[keras.Model | None, Head | None, str | None]:
-    """The model, its head, and what is in the way of an attack."""
+def _attempt(
+    path: str | PathLike[str],
+) -> tuple[keras.Model | None, Head | None, Question | None, str | None]:
+    """The model, its head, what it is asked, and what is in the way of an attack."""
     try:
         model = load(path)
     except ModelError as error:
-        return None, None, str(error)
+        return None, None, None, str(error)
     try:
-        return model, logits_model(model)[1], None
+        return model, *questioned_model(model, usage=AUTO)[1:], None
     except ModelError as error:
-        return model, None, str(error)
+        return model, None, None, str(error)
+
+
+def _several(model: keras.Model | None, what: str) -> dict[str, Shape]:
+    """Names and shapes of the inputs or outputs of a model that has several."""
+    graph = graph_of(model) if model is not None else None
+    found = graph[0 if what == "input" else 1] if graph else []
+    return {named(each): tuple(each.shape) for each in found} if len(found) > 1 else {}
 
 
 def _layers(model: keras.Model | None, config: dict[str, Any]) -> tuple[LayerLine, ...]:
@@ -210,6 +231,8 @@ def _parameters(layer: keras.layers.Layer) -> int | None:
 
 
 def _input_shape(model: keras.Model | None, config: dict[str, Any]) -> Shape | None:
+    if _several(model, "input"):
+        return None
     try:
         return tuple(model.input_shape) if model is not None else description.input_shape(config)
     except (AttributeError, ValueError):
@@ -221,7 +244,8 @@ def _head_lines(it: Inspection) -> list[str]:
     lines = [
         f"{it.path}: {it.format}, written by {it.writer}",
         f"sha256: {it.sha256}",
-        f"input: {it.input_shape or 'unknown'}, range {it.input_range or 'unknown'}",
+        f"input: {_shapes(it.inputs) or it.input_shape or 'unknown'}, range {it.input_range or 'unknown'}",
+        *([f"outputs: {_shapes(it.outputs)}"] if it.outputs else []),
         f"parameters: {'unknown' if it.parameters is None else format(it.parameters, ',')}",
         f"compiled: {'yes' if it.compiled else 'no'}"
         + (
@@ -234,8 +258,12 @@ def _head_lines(it: Inspection) -> list[str]:
         f"safe: {_safety(it)}",
     ]
     if it.head:
-        lines.append(f"head: {it.head.kind}, {it.num_classes} classes. {it.head.how}")
+        lines.append(f"head: {it.head.kind}, {it.task or f'{it.num_classes} classes'}. {it.head.how}")
     return [*lines, f"can be attacked and hardened: {'yes' if it.attackable else f'no: {it.why_not}'}"]
+
+
+def _shapes(found: dict[str, Shape]) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in found.items())
 
 
 def _safety(it: Inspection) -> str:

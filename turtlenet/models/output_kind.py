@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from turtlenet.errors import ModelError
+from turtlenet.keras_files import description
 
 _REGRESSION = {"mse", "mae", "mape", "msle", "huber", "logcosh", "poisson", "tweedie"}
 
@@ -20,7 +21,7 @@ class Verdict:
     how: str
 
 
-def judge(model: keras.Model, ending: str, units: int, head: str) -> Verdict:
+def judge(model: keras.Model, ending: str, units: int, head: str, output: str = "") -> Verdict:
     """Decides.
 
     Args:
@@ -28,6 +29,7 @@ def judge(model: keras.Model, ending: str, units: int, head: str) -> Verdict:
         ending: `softmax`, `sigmoid`, `linear`, `relu` or `unseen`.
         units: Width of the output.
         head: `softmax`, `sigmoid`, `logits`, or `auto`.
+        output: Name of the output, of a model with several.
 
     Raises:
         ModelError: A regression model, an ending that cannot be told, or a head that contradicts the ending.
@@ -43,23 +45,26 @@ def judge(model: keras.Model, ending: str, units: int, head: str) -> Verdict:
         return Verdict(seen, True, _cut(seen, units))
     if head != "auto":
         return Verdict(head, False, _told(head))
-    found = _from_loss(model, seen, units)
+    found = _from_loss(model, seen, units, output)
     return Verdict(found.kind, found.cut, f"{found.how} {_RELU}") if ending == "relu" else found
 
 
-def _from_loss(model: keras.Model, seen: str, units: int) -> Verdict:
+def _from_loss(model: keras.Model, seen: str, units: int, output: str) -> Verdict:
     """Tells logits from a regression, and what cannot be seen, by the compiled loss."""
-    name, from_logits = _loss(model)
+    name, from_logits = _loss(model, output)
     if from_logits:
         return Verdict(
             "logits", False, f"The outputs are logits: the model was compiled with {name}(from_logits=True)."
         )
     if seen == "logits" and _is_regression(name):
-        raise ModelError(f"Expected a classifier; {model.name!r} is a regression model (linear output, loss {name}).")
+        raise ModelError(
+            f"Expected a classifier; {model.name!r} is a regression model (linear output, loss {name}): pass "
+            "--task regression:tolerance=T, with the deviation that is tolerated in units of the output."
+        )
     if seen == "logits" and units == 1:
         raise ModelError(
             f"Expected a classifier; {model.name!r} looks like a regression model (one linear output): "
-            "pass head='logits' if it decides between two classes."
+            "pass head='logits' if it decides between two classes, or --task regression:tolerance=T."
         )
     if seen == "logits":
         return Verdict("logits", False, "The outputs are taken as logits: nothing squashes the last layer.")
@@ -69,9 +74,14 @@ def _from_loss(model: keras.Model, seen: str, units: int) -> Verdict:
     )
 
 
-def _loss(model: keras.Model) -> tuple[str, bool]:
-    """The name of the compiled loss, empty if there is none, and whether it takes logits."""
+def _loss(model: keras.Model, output: str = "") -> tuple[str, bool]:
+    """The name of the compiled loss of an output, empty if there is none, and whether it takes logits."""
     loss: Any = getattr(model, "loss", None) if getattr(model, "compiled", False) else None
+    names = list(getattr(model, "output_names", ()))
+    if isinstance(loss, dict) and len(names) > 1:
+        loss = loss.get(output)
+    elif isinstance(loss, (list, tuple)) and len(names) == len(loss) > 1:
+        loss = loss[names.index(output)] if output in names else None
     while isinstance(loss, (list, tuple, dict)) and len(loss) == 1:
         loss = next(iter(loss.values())) if isinstance(loss, dict) else loss[0]
     if isinstance(loss, keras.losses.Loss):
@@ -100,12 +110,30 @@ def multi_label(kind: str, units: int, loss: str | None, metrics: Sequence[str])
         return "", False
     counted = next((name for name in metrics if _plain(name) in _EACH), None)
     if counted is None:
-        return "The loss judges each by itself: labels of which several are true at once are not served yet.", False
+        return "The loss judges each by itself: pass --task multi-label where several are true at once.", False
     return (
-        f"it was compiled with {loss} and {counted}, so several of its {units} sigmoids may be true at once, and "
-        "multi-label models are not served yet; if just one class is true of each input, give labels that say so, "
-        "else take one label at a time, with a model of that sigmoid alone and head=sigmoid"
+        f"It was compiled with {loss} and {counted}, so several of its {units} sigmoids may be true at once: pass "
+        "--task multi-label, or --task classification if just one is."
     ), True
+
+
+def compiled_for_several_labels(model: keras.Model, ending: str, units: int, output: str = "") -> bool:
+    """Whether the loss and the metrics of a model say that several of its sigmoids may be true at once.
+
+    Args:
+        model: The model.
+        ending: How its output ends; see `judge`.
+        units: Width of the output.
+        output: Name of the output, of a model with several.
+    """
+    name, from_logits = _loss(model, output)
+    if not getattr(model, "compiled", False) or not name.lower().startswith("binary") or from_logits:
+        return False
+    try:
+        metrics = list(description.labels((model.get_compile_config() or {}).get("metrics")))
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return multi_label(ending, units, name, metrics)[1]
 
 
 def _plain(name: str) -> str:

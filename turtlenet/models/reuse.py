@@ -13,6 +13,7 @@ import numpy as np
 
 from turtlenet.classifier import Classifier
 from turtlenet.models.classifier import classifier
+from turtlenet.models.usage import Usage
 
 # Between two underscores, and in an object that Keras does not look into: no part of what is saved.
 _PLACE = "__turtlenet_classifiers__"
@@ -102,13 +103,20 @@ class _Same:
     __hash__ = None  # type: ignore[assignment]
 
 
-def classifier_of(model: keras.Model, *, bounds: tuple[float, float] | None = None, head: str = "auto") -> Classifier:
+def classifier_of(
+    model: keras.Model,
+    *,
+    bounds: tuple[float, float] | None = None,
+    head: str = "auto",
+    usage: Usage | None = None,
+) -> Classifier:
     """The classifier of a model, the same one as long as nothing but weights has changed in the model.
 
     Args:
         model: A built image classifier.
         bounds: Smallest and largest value of a pixel; see `turtlenet.models.classifier`.
         head: What the model's outputs are.
+        usage: The task and the inputs; see `turtlenet.models.classifier`.
 
     Raises:
         ModelError: A model that is no classifier of one continuous input.
@@ -116,9 +124,9 @@ def classifier_of(model: keras.Model, *, bounds: tuple[float, float] | None = No
     found = vars(model).get(_PLACE)
     if found is None or found.traits != _traits(model):
         found = None
-    wanted = (None if bounds is None else (float(bounds[0]), float(bounds[1])), head)
+    wanted = (None if bounds is None else (float(bounds[0]), float(bounds[1])), head, usage)
     if found is None or wanted not in found.made:
-        made = classifier(model, bounds=bounds, head=head)
+        made = classifier(model, bounds=bounds, head=head, usage=usage)
         # After it was made: a layer that is called for the first time may note something.
         found = found or _Kept(_traits(model))
         found.made[wanted] = made

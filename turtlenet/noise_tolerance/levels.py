@@ -62,6 +62,9 @@ def propose(tolerable: float | None, eps: float, full: float) -> Proposal:
     More levels cost less of the clean accuracy, so the proposal is the most that the second bound allows, whether or
     not the first one holds there; but no more than 256, unless tolerance asks for them.
 
+    >>> propose(0.25, eps=0.125, full=1.0).levels
+    5
+
     Args:
         tolerable: The maximum tolerable uniform noise, in input units; None if it was not measured.
         eps: The perturbation to absorb, above 0, in input units.

@@ -1,6 +1,5 @@
 """How much noise a model bears, and how many levels of a quantizer that allows (paper 002, section III, step 1)."""
 
-import datetime
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from turtlenet.noise_tolerance.levels import FINEST, Proposal, propose
 from turtlenet.noise_tolerance.noise import KINDS, SHARES, right_answers, under_noise
 from turtlenet.reports.base import BaseReport
 from turtlenet.reports.document import Document
-from turtlenet.reports.statistics import interval
-from turtlenet.reports.versions import versions
+from turtlenet.reports.statistics import share, share_interval
+from turtlenet.reports.versions import stamp
 
 Interval = tuple[float, float]
 
@@ -149,8 +148,8 @@ def measure_tolerance(
     propose(None, eps, full)
     examples.check()
     began = time.perf_counter()
-    digest = examples.sha256()
-    check_agreement(about["sha256"], digest)
+    data = examples.facts()
+    check_agreement(about["sha256"], data["sha256"])
     grid = {kind: (0.0, *_grid(strengths, 1.0 if kind in SHARES else full)) for kind in kinds}
     right = under_noise(classifier, examples, grid, seed, batch_size)
     clean = right[:, 0]
@@ -161,20 +160,13 @@ def measure_tolerance(
     proposal = propose(tolerable, eps, full)
     return Tolerance(
         model=dict(about),
-        data={
-            "name": examples.name,
-            "count": len(examples),
-            "sha256": digest,
-            "description": examples.describe(),
-            "kind": examples.kind.name,
-        },
+        data=data,
         bounds=classifier.bounds,
         loss=float(loss),
         seed=seed,
-        versions=versions(),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        clean_accuracy=_share(clean),
-        clean_accuracy_interval=_interval(clean),
+        **stamp(),
+        clean_accuracy=share(clean),
+        clean_accuracy_interval=share_interval(clean),
         noises=tuple(curves),
         levels=_trials(classifier, examples, proposal, batch_size),
         proposal=proposal,
@@ -187,6 +179,9 @@ def first_crossing(strengths: Sequence[float], accuracies: Sequence[float], floo
 
     Between two strengths that were tried, accuracy is taken to fall in a straight line, which understates the
     strength where the curve bends down. A curve that rises again later changes nothing: the first crossing counts.
+
+    >>> first_crossing([0.0, 0.1, 0.2], [0.9, 0.9, 0.5], floor=0.8)
+    0.125
 
     Args:
         strengths: Growing, from 0 on.
@@ -234,8 +229,8 @@ def _curve(kind: str, strengths: Sequence[float], clean: np.ndarray, noisy: np.n
     return NoiseCurve(
         kind=kind,
         strengths=tuple(float(f"{strength:.9g}") for strength in strengths),
-        accuracies=tuple(_share(column) for column in columns),
-        intervals=tuple(_interval(column) for column in columns),
+        accuracies=tuple(share(column) for column in columns),
+        intervals=tuple(share_interval(column) for column in columns),
         tolerable=round(strengths[-1] if crossing is None else crossing, 9),
         unbroken=crossing is None,
     )
@@ -266,16 +261,8 @@ def _trials(
             error=float(f"{(high - low) / (2 * (levels - 1)):.9g}"),
             tolerable=None if proposal.tolerable is None else bool(proposal.least and levels >= proposal.least),
             absorbs=levels <= proposal.most,
-            accuracy=_share(column),
-            accuracy_interval=_interval(column),
+            accuracy=share(column),
+            accuracy_interval=share_interval(column),
         )
         for levels, column in zip(tried, right.T, strict=True)
     )
-
-
-def _share(hits: np.ndarray) -> float:
-    return round(float(hits.mean()), 6)
-
-
-def _interval(hits: np.ndarray) -> Interval:
-    return interval(int(hits.sum()), len(hits))

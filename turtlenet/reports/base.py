@@ -1,14 +1,13 @@
 """What every report is: frozen data that becomes JSON, a document and files; and the reasons to doubt it."""
 
 import json
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from turtlenet.errors import OutputError
+from turtlenet.files import write_files
 from turtlenet.reports.codec import dump, read
 from turtlenet.reports.document import Document, Finding
 
@@ -28,16 +27,8 @@ class Doubt:
     advice: str
 
 
-class BaseReport(ABC):
-    """A base for frozen dataclasses, of which JSON is the truth and all else is a view.
-
-    Attributes:
-        stem: What its files are called.
-        has_page: Whether an HTML page is among them.
-    """
-
-    stem: ClassVar[str] = "report"
-    has_page: ClassVar[bool] = True
+class Record(ABC):
+    """A base for frozen dataclasses, of which JSON is the truth and all else is a view."""
 
     @abstractmethod
     def document(self) -> Document:
@@ -48,14 +39,14 @@ class BaseReport(ABC):
         return asdict(self)  # type: ignore[call-overload]
 
     def to_json(self) -> str:
-        """The report as JSON; NaN never stands in it."""
+        """The record as JSON; NaN never stands in it."""
         return dump(self.to_dict())
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Reads back what `to_dict` wrote."""
-        found: Self = read(cls, data)
-        return found
+        record: Self = read(cls, data)
+        return record
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -66,6 +57,18 @@ class BaseReport(ABC):
         from turtlenet.reports import terminal
 
         return terminal.render(self.document())
+
+
+class BaseReport(Record):
+    """A record with files that are views of it.
+
+    Attributes:
+        stem: What its files are called.
+        has_page: Whether an HTML page is among them.
+    """
+
+    stem: ClassVar[str] = "report"
+    has_page: ClassVar[bool] = True
 
     def files(self) -> dict[str, bytes]:
         """The names of its files, the JSON first, and what is in them."""
@@ -81,7 +84,7 @@ class BaseReport(ABC):
         return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()} | document.pictures
 
     def save(self, folder: str | Path) -> tuple[Path, ...]:
-        """Writes the files, all of them or none; see `write_files`.
+        """Writes the files, all of them or none; see `turtlenet.files.write_files`.
 
         Raises:
             OutputError: The folder cannot be written.
@@ -92,36 +95,3 @@ class BaseReport(ABC):
 def findings(doubts: Sequence[Doubt], subject: str = "") -> list[Finding]:
     """Doubts as a document shows them; `subject` says whose they are where it has several reports."""
     return [Finding(words=each.finding, more=each.advice, code=each.code, subject=subject) for each in doubts]
-
-
-def write_files(folder: str | Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
-    """Writes files under other names first, then renames them: a crash leaves old files or new, never a half.
-
-    Args:
-        folder: Where to; made if it is not there.
-        files: Names, which may have folders before them, and contents.
-
-    Returns:
-        The files written, in their order.
-
-    Raises:
-        OutputError: The folder cannot be written.
-    """
-    temporaries: dict[Path, Path] = {}
-    try:
-        for name, content in files.items():
-            path = Path(folder) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporaries[path] = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-            temporaries[path].write_bytes(content)
-        for path, temporary in temporaries.items():
-            temporary.replace(path)
-    except OSError as error:
-        where = " ".join(str(folder).split())
-        raise OutputError(
-            f"Expected to write a report to {where}; {error.strerror or type(error).__name__}."
-        ) from None
-    finally:
-        for temporary in temporaries.values():
-            temporary.unlink(missing_ok=True)
-    return tuple(temporaries)

@@ -9,13 +9,24 @@ from typing import Any
 
 
 def dump(data: dict[str, Any]) -> str:
-    """JSON with a line for each entry, but lists of numbers on one line: they may be as long as the data set."""
+    """JSON with a line for each entry, but lists of numbers on one line: they may be as long as the data set.
+
+    >>> print(dump({"eps": 0.3, "labels": [1, 2]}))
+    {
+     "eps": 0.3,
+     "labels": [ 1, 2 ]
+    }
+    """
     text = json.dumps(data, indent=1, allow_nan=False)
-    return re.sub(r"\[[-\d.e,\s]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
+    return re.sub(r"\[[-\d.e,\s]*\]", lambda match: re.sub(r"\s+", " ", match[0]), text)
 
 
 def read(kind: Any, value: Any) -> Any:
-    """Builds a value of an annotated type from what JSON made of it."""
+    """Builds a value of an annotated type from what JSON made of it; fields that the type lacks are left out.
+
+    >>> read(tuple[int, ...], [1, 2])
+    (1, 2)
+    """
     origin = typing.get_origin(kind)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)

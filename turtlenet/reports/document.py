@@ -192,7 +192,8 @@ class Finding:
         more: What to do about it; where it is no doubt, what else is to be said.
         code: A stable name for machines.
         subject: Whose finding it is, where a document has several.
-        kind: `doubt`; `good`, which a page shows in green; or `note`, which is neither.
+        kind: `doubt`; `alarm`, a doubt that makes all numbers worthless, which a page shows in red; `good`, which it
+            shows in green; or `note`, which is none of these.
     """
 
     words: str

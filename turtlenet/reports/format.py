@@ -19,6 +19,9 @@ def clip(text: Any, width: int) -> str:
     """One printable line of at most `width` characters; what is too much goes from the middle.
 
     Specs of one attack often differ in their last setting only.
+
+    >>> clip("pgd:steps=40,restarts=10", 16)
+    'pgd:ste…tarts=10'
     """
     line = clean(text)
     tail = width // 2
@@ -26,7 +29,11 @@ def clip(text: Any, width: int) -> str:
 
 
 def percent(value: float) -> str:
-    """A share as `86.1 %`; never 0 or 100 for what is only close to it."""
+    """A share as `86.1 %`; never 0 or 100 for what is only close to it.
+
+    >>> percent(0.861), percent(0.9996)
+    ('86.1 %', '99.96 %')
+    """
     return f"{_rounded(100 * value, 1, 100)} %"
 
 
@@ -44,7 +51,11 @@ def fraction(value: float | None, interval: Sequence[float] | None = None) -> st
 
 
 def number(value: float | None) -> str:
-    """A measured quantity to three figures; `-` where nothing was measured."""
+    """A measured quantity to three figures; `-` where nothing was measured.
+
+    >>> number(0.012345), number(12345.6), number(None)
+    ('0.0123', '12,346', '-')
+    """
     if value is None:
         return MISSING
     return f"{value:,.0f}" if 1000 <= abs(value) < math.inf else f"{value:.3g}"

@@ -97,7 +97,7 @@ def _number(text: str) -> str:
 
 def _finding(finding: Finding) -> str:
     subject = f"{plain(finding.subject)}: " if finding.subject else ""
-    if finding.kind == "doubt":
+    if finding.kind in ("alarm", "doubt"):
         return f"- {subject}**{plain(finding.words)}** → {plain(finding.more)} (`{_code(finding.code)}`)"
     return f"- {subject}{plain(f'{finding.words} {finding.more}')}"
 

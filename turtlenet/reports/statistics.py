@@ -6,11 +6,15 @@ from skimage.metrics import structural_similarity
 
 
 def interval(hits: int, count: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a share, rounded to 6 places."""
+    """The 95 % Wilson interval of a share, rounded to 6 places.
+
+    >>> interval(45, 50)
+    (0.786398, 0.956524)
+    """
     if count == 0:
         return 0.0, 1.0
-    found = binomtest(hits, count).proportion_ci(0.95, method="wilson")
-    return round(float(found.low), 6), round(float(found.high), 6)
+    bounds = binomtest(hits, count).proportion_ci(0.95, method="wilson")
+    return round(float(bounds.low), 6), round(float(bounds.high), 6)
 
 
 def share(hits: np.ndarray) -> float:
@@ -23,18 +27,28 @@ def share_interval(hits: np.ndarray) -> tuple[float, float]:
     return interval(int(hits.sum()), len(hits))
 
 
-def distances(x: np.ndarray, moved: np.ndarray, full: float) -> dict[str, np.ndarray]:
+def finite_mean(values: np.ndarray) -> float | None:
+    """The mean of the numbers that are finite, rounded to 6 places; None of none.
+
+    >>> finite_mean(np.array([1.0, np.nan, 2.0]))
+    1.5
+    """
+    known = values[np.isfinite(values)]
+    return round(float(known.mean()), 6) if len(known) else None
+
+
+def distances(x: np.ndarray, perturbed: np.ndarray, full: float) -> dict[str, np.ndarray]:
     """Per-image distances in input units, and the peak signal-to-noise ratio in dB.
 
     Args:
         x: Images (n, ...).
-        moved: The same images, perturbed.
+        perturbed: The same images, perturbed.
         full: Largest minus smallest value of a pixel.
 
     Returns:
         `linf`, `l2`, `l1`, `l0` (values changed) and `psnr` (infinite for an unchanged image), each float64 (n,).
     """
-    delta = np.abs(moved.astype("float64") - x.astype("float64")).reshape(len(x), int(np.prod(x.shape[1:])))
+    delta = np.abs(perturbed.astype("float64") - x.astype("float64")).reshape(len(x), int(np.prod(x.shape[1:])))
     square = np.square(delta).mean(axis=1)
     with np.errstate(divide="ignore"):
         psnr = 10 * np.log10(full**2 / square)
@@ -47,13 +61,13 @@ def distances(x: np.ndarray, moved: np.ndarray, full: float) -> dict[str, np.nda
     }
 
 
-def similarity(x: np.ndarray, moved: np.ndarray, full: float) -> np.ndarray:
+def similarity(x: np.ndarray, perturbed: np.ndarray, full: float) -> np.ndarray:
     """Structural similarity of each pair of images (n,); NaN where an image is no picture or too small for one."""
     if x.ndim != 4 or min(x.shape[1:3]) < 7:
         return np.full(len(x), np.nan)
     return np.array(
         [
             structural_similarity(one, other, data_range=full, channel_axis=-1)
-            for one, other in zip(x.astype("float64"), moved.astype("float64"), strict=True)
+            for one, other in zip(x.astype("float64"), perturbed.astype("float64"), strict=True)
         ]
     )

@@ -31,7 +31,7 @@ def _plain(words: Words) -> str:
 
 def _finding(finding: Finding) -> str:
     subject = f"{clip(finding.subject, 40)}: " if finding.subject else ""
-    if finding.kind == "doubt":
+    if finding.kind in ("alarm", "doubt"):
         return f"! {subject}{clean(finding.words)} -> {clean(finding.more)}"
     return f"{subject}{clean(f'{finding.words} {finding.more}')}"
 

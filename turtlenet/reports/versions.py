@@ -1,7 +1,9 @@
 """What computed a result."""
 
+import datetime
 import platform
 from importlib import metadata
+from typing import Any
 
 import keras
 
@@ -13,3 +15,8 @@ def versions() -> dict[str, str]:
     from turtlenet.version import __version__
 
     return {"turtlenet": __version__, "python": platform.python_version(), "keras": keras.__version__, **packages}
+
+
+def stamp() -> dict[str, Any]:
+    """The `versions` of a report, and when it was `created`: now, in UTC."""
+    return {"versions": versions(), "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}

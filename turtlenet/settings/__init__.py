@@ -6,17 +6,26 @@ checks of types and ranges, and the tables of `docs/settings.md`. Nothing here i
 --help` waits for none.
 """
 
+from turtlenet.settings.attack import AttackSettings, KeptAttackSettings
 from turtlenet.settings.base import Settings, setting, table, takes
+from turtlenet.settings.certify import CertifySettings
+from turtlenet.settings.detect import FitSettings, ScoreSettings
 from turtlenet.settings.evaluate import EvaluateSettings
-from turtlenet.settings.gan import GanSettings
+from turtlenet.settings.gan import GanSettings, ShowSettings
 from turtlenet.settings.measure import ToleranceSettings, UniversalSettings
 from turtlenet.settings.train import ScheduleSettings, TrainSettings
 
 __all__ = [
+    "AttackSettings",
+    "CertifySettings",
     "EvaluateSettings",
+    "FitSettings",
     "GanSettings",
+    "KeptAttackSettings",
     "ScheduleSettings",
+    "ScoreSettings",
     "Settings",
+    "ShowSettings",
     "ToleranceSettings",
     "TrainSettings",
     "UniversalSettings",

@@ -1,8 +1,13 @@
 """Prints `docs/settings.md`: `python -m turtlenet.settings > docs/settings.md`."""
 
 from turtlenet.settings import (
+    CertifySettings,
     EvaluateSettings,
+    FitSettings,
     GanSettings,
+    KeptAttackSettings,
+    ScoreSettings,
+    ShowSettings,
     ToleranceSettings,
     TrainSettings,
     UniversalSettings,
@@ -17,7 +22,12 @@ line, an argument of the function in Python and, where it fits, a key of a recip
 WORKFLOWS = {
     "`turtlenet train`, `turtlenet.train`": TrainSettings,
     "`turtlenet evaluate`, `turtlenet.evaluate`": EvaluateSettings,
+    "`turtlenet attack`, `turtlenet.attack`": KeptAttackSettings,
+    "`turtlenet certify`, `turtlenet.certify`": CertifySettings,
     "`turtlenet gan train`, `turtlenet.train_generator`": GanSettings,
+    "`turtlenet gan show`, `turtlenet.show_generator`": ShowSettings,
+    "`turtlenet detect fit`, `turtlenet.fit_detector`": FitSettings,
+    "`turtlenet detect score`, `turtlenet.score_detector`": ScoreSettings,
     "`turtlenet tolerance`, `turtlenet.tolerance`": ToleranceSettings,
     "`turtlenet universal`, `turtlenet.universal`": UniversalSettings,
 }

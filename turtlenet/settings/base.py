@@ -16,6 +16,7 @@ from turtlenet.ranges import check_ranges
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def setting(default: Any, help: str, **metadata: Any) -> Any:
@@ -95,6 +96,11 @@ class Taker(Protocol[P, R_co]):
 
 
 def takes(kind: Callable[P, Any]) -> Callable[[Callable[..., R_co]], Taker[P, R_co]]:
+    """Decorates a workflow of a model and data as `describes` does, for type checkers too."""
+    return describes(kind)
+
+
+def describes(kind: Any) -> Callable[[F], F]:
     """Decorates a function with `**settings`, so that `help()` and editors show each setting of a dataclass.
 
     The parameters and the lines of the docstring stand in the place of those of `**settings`.

@@ -1,19 +1,20 @@
 """Settings of `turtlenet evaluate` and `turtlenet.evaluate`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from turtlenet.files import PathType
-from turtlenet.ranges import count
+from turtlenet.ranges import count, one_of
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
+from turtlenet.settings.common import AnswerSettings, PartSettings
+from turtlenet.settings.inputs import FeatureSettings, TaskSettings
 from turtlenet.settings.later import Attack
-from turtlenet.settings.train import FeatureSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(FeatureSettings):
+class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettings):
     """How models are attacked."""
 
     attacks: Sequence[str | Attack] = setting(
@@ -25,20 +26,11 @@ class EvaluateSettings(FeatureSettings):
     )
     suite: str | None = setting(None, "An attack suite by name or path; quick if neither attack nor suite is given.")
     norm: str | None = setting(None, "linf (the default), l2, l1 or l0.", more="None takes the suite's, else linf.")
-    limit: int | None = setting(
-        1000, "Most images; 0 for all.", more="The first of the data; in Python, None for all.", read=text.most
-    )
     held_out: bool = setting(
         False,
         "Where data have no separate test part, whether to take only the sixth that training never sees.",
         more='As `split="test"` does.',
         flag=None,
-    )
-    split: str | None = setting(
-        None,
-        "Part to score: test, train or all; the test part, or what `train` held out, or else all.",
-        more="None takes the test part; of data without one, all of it, or the sixth that `turtlenet train` held out "
-        "where the model's file says that it did.",
     )
     mode: str | None = setting(None, "table: every attack on all images; cascade: each on the survivors.")
     labels: str | None = setting(
@@ -56,25 +48,6 @@ class EvaluateSettings(FeatureSettings):
         "Of defences: adaptive, or naive as in the papers; both where they differ.",
         more="How the gradient of defences is taken; None runs each attack in both ways on models where they differ.",
     )
-    draws: int | None = count(
-        None,
-        low=1,
-        help="Of random defences, in an answer's mean: 10 by default.",
-        more="The mean of so many draws is an answer and its gradient; None takes 10, or those of a `Classifier`.",
-    )
-    precision: str | None = setting(
-        None,
-        "What layers compute in: float32, bfloat16 or float16; as the file says.",
-        more="The models' layers, attacked and answering; see `turtlenet.models.compute_in`.",
-    )
-    seed: int = count(0, help="Repeats every draw.")
-    batch_size: int | None = count(
-        256,
-        low=1,
-        help="Images at a time, or auto.",
-        more="In one compiled call; None for as many as fit. It changes the speed, not a verdict.",
-        read=text.batch_size,
-    )
     quantize_pixels: bool = setting(False, "Count a success only if it survives 8-bit pixels.")
     curve: int = count(256, help="Images for accuracy against eps; 0: none.", read=text.count)
     perceptibility: int | None = count(
@@ -82,6 +55,12 @@ class EvaluateSettings(FeatureSettings):
         help="Images whose smallest adversarial example is searched; 100 for several models with a defence, else 0.",
         more="It tells how visible a change must become.",
         read=text.count,
+    )
+    certify: str = one_of(
+        "",
+        ("", "ibp", "crown", "alpha"),
+        help="Certify first by ibp, crown or alpha, and attack but a few of the images that hold.",
+        more="They cannot be broken; see docs/certification.md.",
     )
     access: str = setting(
         "white-box",
@@ -96,6 +75,5 @@ class EvaluateSettings(FeatureSettings):
     surrogate_dir: PathType | None = setting(
         None, "Where those are kept; MODEL-surrogates.", more="In Python, None forgets them."
     )
-    tell: Callable[[str], None] = setting(print, "Is given what they are trained with, a line each.", flag=None)
     progress: PathType | None = setting(None, "Folder that keeps what is known while an evaluation runs.", flag=None)
     resume: bool = setting(False, "Continue an evaluation that was stopped.")

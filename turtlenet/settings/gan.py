@@ -1,20 +1,20 @@
-"""Settings of `turtlenet gan train` and `turtlenet.train_generator`."""
+"""Settings of `turtlenet gan`, `turtlenet.train_generator` and `turtlenet.show_generator`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from turtlenet.files import PathType
 from turtlenet.ranges import count, one_of
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
-from turtlenet.settings.later import Callback, ModelType
-from turtlenet.settings.train import LengthSettings, ThreatSettings
+from turtlenet.settings.common import BatchSettings, InputSettings
+from turtlenet.settings.later import ModelType
+from turtlenet.settings.train import LengthSettings, RunSettings, ThreatSettings
 
 ACCESSES = ("dynamic", "semi-white-box", "static")
 
 
 @dataclass(frozen=True, kw_only=True)
-class GanSettings(LengthSettings, ThreatSettings):
+class GanSettings(RunSettings, LengthSettings, ThreatSettings):
     """How a generator of adversarial examples is trained."""
 
     name: str = setting("strong", "strong, or paper: as paper 003 says.", flag="--variant")
@@ -26,7 +26,7 @@ class GanSettings(LengthSettings, ThreatSettings):
         of=" of a generator",
         more="`semi-white-box`: the generator's training sees the model's gradients; `static`: those of a substitute "
         "that was trained on the model's answers to the training images; `dynamic`: the substitute also learns, after "
-        "each epoch, from the answers to the generator's own examples.",
+        "each epoch, from the answers to the generator's own examples; such a run cannot be continued.",
     )
     substitute: str = setting("cleverhans", "Its architecture: a name or a file.")
     distillation: int = count(10, low=1, help="Passes of its first training.")
@@ -38,9 +38,6 @@ class GanSettings(LengthSettings, ThreatSettings):
         help="Epochs without more success after which to stop; 0: never.",
         more="Without the model's gradients it is the success against the substitute.",
     )
-    validation: int | None = setting(
-        None, "Training images held out to choose the best epoch.", more="None takes a tenth, at most 1,000; 0 none."
-    )
     network: str | None = setting(None, "residual or unet; unet for color images.")
     budget: str | None = setting(None, "Who keeps the ball in training: hinge or network.")
     adversarial: str | None = setting(None, "cross_entropy or margin.")
@@ -51,8 +48,12 @@ class GanSettings(LengthSettings, ThreatSettings):
     hinge: str | None = setting(None, "Norm of the hinge: linf or l2.")
     kappa: float | None = setting(None, "Confidence that the margin is after.")
     noise: int | None = setting(None, "Numbers of noise that an example depends on besides its image.")
-    checkpoint: PathType | None = setting(None, "Where the run's state lies.", flag=None)
-    resume: bool = setting(False, "Continue a run that was stopped.", more="Not for `dynamic`.")
-    callbacks: Sequence[Callback] = setting((), "Further Keras callbacks.", flag=None)
-    tell: Callable[[str], None] = setting(print, "Is given what happens, a line each.", flag=None)
-    verbose: bool = setting(False, "A line for each epoch where no terminal shows the bar.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowSettings(BatchSettings, InputSettings):
+    """How a generator is measured; `eps` is at most the generator's, which None takes."""
+
+    samples: int = setting(1, "Perturbations to try for each image.", more="See `turtlenet.attacks.AdvGAN`.")
+    split: str | None = setting(None, "Part to try it on: test (the usual one), train or all.")
+    seed: int = count(0, help="Repeats every draw.")

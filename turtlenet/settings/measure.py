@@ -1,29 +1,16 @@
 """Settings of `turtlenet tolerance` and `turtlenet universal`, and of the functions of these names."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from turtlenet.ranges import count
 from turtlenet.settings import text
-from turtlenet.settings.base import Settings, setting
-from turtlenet.settings.train import InputSettings, ThreatSettings
+from turtlenet.settings.base import setting
+from turtlenet.settings.common import ComputingSettings, InputSettings, PartSettings
+from turtlenet.settings.train import ThreatSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComputingSettings(Settings):
-    """What a model computes in, and what repeats it."""
-
-    precision: str | None = setting(
-        None,
-        "What layers compute in: float32, bfloat16 or float16; as the file says.",
-        more="See `turtlenet.models.compute_in`.",
-    )
-    seed: int = count(0, help="Repeats every draw.")
-    tell: Callable[[str], None] = setting(print, "Is given what does not seem to fit, a line each.", flag=None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ToleranceSettings(InputSettings, ComputingSettings):
+class ToleranceSettings(PartSettings, InputSettings, ComputingSettings):
     """How much noise a model bears is measured; `eps` is the change of each pixel to absorb, above 0."""
 
     kinds: Sequence[str] = setting(
@@ -35,19 +22,6 @@ class ToleranceSettings(InputSettings, ComputingSettings):
     )
     loss: float = setting(0.01, "Fall of accuracy that is tolerable.", more="Within (0, 1): 0.01 is one point.")
     strengths: int = setting(25, "Strengths of noise, of each kind.", more="At least 2.", read=text.count)
-    split: str | None = setting(
-        None, "Part to score: test, train or all; the test part, or what `train` held out, or else all."
-    )
-    limit: int | None = setting(
-        1000, "Most images; 0 for all.", more="The first of the data; in Python, None for all.", read=text.most
-    )
-    batch_size: int | None = count(
-        256,
-        low=1,
-        help="Images at a time, or auto.",
-        more="In one compiled call; None for as many as fit. It changes the speed, not a result.",
-        read=text.batch_size,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

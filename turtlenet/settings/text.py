@@ -20,6 +20,7 @@ _WORDS = {
     "names": "name,name",
     "plain": "text",
     "radius": "radius",
+    "unless_none": "text",
 }
 _FILES = (".csv", ".toml")
 
@@ -30,7 +31,11 @@ def word_of(reader: Callable[[str], Any]) -> str:
 
 
 def number(text: str) -> float:
-    """A number, also as a fraction: `0.3`, `8/255`."""
+    """A number, also as a fraction.
+
+    >>> number("0.3"), number("3/4")
+    (0.3, 0.75)
+    """
     value = parse_value(text)
     if not _is_number(value):
         raise SettingError(f"Expected a number such as 0.3 or 8/255; got {text!r}.")
@@ -65,6 +70,11 @@ def most(text: str) -> int | None:
     return count(text) or None
 
 
+def unless_none(text: str) -> str:
+    """A text; `none` is the empty one."""
+    return "" if text == "none" else text
+
+
 def batch_size(text: str) -> int | None:
     """A whole number, or `auto`, which is None."""
     value = parse_value(text)
@@ -74,7 +84,11 @@ def batch_size(text: str) -> int | None:
 
 
 def class_weight(text: str) -> Any:
-    """`balanced`, or classes and their weights: `0:1,3:2.5`."""
+    """`balanced`, or classes and their weights.
+
+    >>> class_weight("0:1,3:2.5")
+    {0: 1.0, 3: 2.5}
+    """
     if text == "balanced":
         return text
     try:

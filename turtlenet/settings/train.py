@@ -5,134 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from turtlenet.files import PathType
-from turtlenet.radius import FORMS
 from turtlenet.ranges import count, number, one_of, share
 from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
-from turtlenet.settings.later import (
-    Attack,
-    Augmentation,
-    Callback,
-    Constraint,
-    Conversion,
-    Defence,
-    ModelType,
-    Objective,
-    Wrapper,
-)
+from turtlenet.settings.inputs import FeatureSettings, InputSettings, TaskSettings
+from turtlenet.settings.later import Attack, Augmentation, Callback, Conversion, Defence, ModelType, Objective, Wrapper
 
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 ON_COLLAPSE = ("tell", "stop", "recover")
 PRESETS = ("quick", "balanced", "strong")
 """Recipes for any model, for who asks for minutes, an hour or a night."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnSettings(Settings):
-    """What the columns of a table are."""
-
-    label: str | None = setting(
-        None,
-        "Column of the label in a table; by default the one called label, class, target or y.",
-        recipe=False,
-        identity="never",
-    )
-    weight: str | None = setting(
-        None,
-        "Column of how much each row counts in training.",
-        more="It is no feature, and counts in nothing else.",
-        recipe=False,
-        identity="never",
-    )
-    drop: Sequence[str] = setting(
-        (), "A column that is no feature; may be given several times.", many=True, recipe=False, identity="never"
-    )
-    classes: Sequence[str] = setting(
-        (),
-        "Names of the classes in the order of the model's outputs: benign,malignant; sorted by default.",
-        more="Labels that are text, and folders of images, are numbered so; a hardened file knows those of its "
-        "training.",
-        read=text.names,
-        recipe=False,
-        identity="never",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputSettings(ColumnSettings):
-    """The radius, and what a model's inputs and outputs are."""
-
-    eps: float | str | None = setting(
-        None,
-        f"Radius of the ball in {FORMS}.",
-        more="None takes 0.3 for gray images and 8/255 for others, times the pixel range.",
-        read=text.radius,
-        identity="never",
-    )
-    bounds: tuple[float, float] | None = setting(
-        None,
-        "Smallest and largest pixel, e.g. 0,255; told from the model.",
-        read=text.bounds,
-        recipe=False,
-        identity="never",
-    )
-    head: str = setting(
-        "auto",
-        "What the model's outputs are: auto, softmax, sigmoid or logits.",
-        more="See `turtlenet.models.logits_model`.",
-        recipe=False,
-        identity="never",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeatureSettings(InputSettings):
-    """The same, for each feature or channel by itself where they differ, and what may move."""
-
-    eps: Any = setting(
-        None,
-        f"Radius of the ball in {FORMS}; one for each feature or channel with commas between them, or a file.",
-        more="In Python also an array that broadcasts to an input. None takes 0.3 for gray images and 8/255 for "
-        "others, times the pixel range; for a table that of the features, else that of the model's training, else a "
-        "quarter of each feature's standard deviation on the training data.",
-        read=text.radius,
-        toml=float | str,
-        identity="never",
-    )
-    bounds: Any = setting(
-        None,
-        "Smallest and largest pixel, e.g. 0,255; one such pair for each feature, with ; between them, or a file.",
-        more="In Python also two arrays that broadcast to an input. None tells them from the model; for a table from "
-        "its training, else from the training data with a margin.",
-        read=text.bounds,
-        recipe=False,
-        identity="never",
-    )
-    features: Any = setting(
-        None,
-        "A file of features, .csv or .toml, with any of name, low, high, eps, type, movable, group.",
-        more="In Python also a `turtlenet.features.Features`.",
-        read=str,
-        recipe=False,
-        identity="never",
-    )
-    movable: Any = setting(
-        None,
-        "The features that may move, by name or place with ; between them; or a file. All by default.",
-        more="In Python also booleans that broadcast to an input.",
-        read=str,
-        recipe=False,
-        identity="never",
-    )
-    constraints: Sequence[str | Constraint] = setting(
-        (),
-        "A rule for what an attack makes of an input: integer:features=age;children, one-hot:..., grow:..., ...",
-        more="Specs or `Constraint`s; see `turtlenet.constraints`.",
-        flag="--constraint",
-        many=True,
-        recipe=False,
-        identity="never",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,10 +65,36 @@ class ScheduleSettings(LengthSettings):
         more="sgd has Nesterov momentum 0.9; compiled is the model's own, as it is, with its own learning rate.",
         identity="always",
     )
+    clip_norm: float = number(
+        0.0, low=0, help="Largest norm of all gradients of a step together; longer ones are scaled to it; 0: no limit."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(ScheduleSettings, FeatureSettings, ThreatSettings):
+class RunSettings(Settings):
+    """What a run that can be continued holds out, keeps and tells."""
+
+    validation: int | None = setting(
+        None,
+        "Training images held out to choose the best epoch.",
+        more="None takes a tenth, at most 1,000; 0 none.",
+        identity="never",
+    )
+    checkpoint: PathType | None = setting(
+        None, "Where the run's state lies.", flag=None, recipe=False, identity="never"
+    )
+    resume: bool = setting(False, "Continue a run that was stopped.", recipe=False, identity="never")
+    callbacks: Sequence[Callback] = setting((), "Further Keras callbacks.", flag=None, recipe=False, identity="never")
+    tell: Callable[[str], None] = setting(
+        print, "Is given what happens, a line each.", flag=None, recipe=False, identity="never"
+    )
+    verbose: bool = setting(
+        False, "A line for each epoch where no terminal shows the bar.", recipe=False, identity="never"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettings, TaskSettings):
     """How `turtlenet train` hardens a model."""
 
     recipe: str | None = setting(
@@ -278,12 +186,6 @@ class TrainSettings(ScheduleSettings, FeatureSettings, ThreatSettings):
     warmup: float = share(
         0.25, help="Share of the run in which eps grows.", note="a share of the run", identity="never"
     )
-    validation: int | None = setting(
-        None,
-        "Training images held out to choose the best epoch.",
-        more="None takes a tenth, at most 1,000; 0 none.",
-        identity="never",
-    )
     validation_attack: str | Attack | None = setting(
         None, "The attack of validation; 20 steps of pgd by default.", identity="never"
     )
@@ -336,10 +238,6 @@ class TrainSettings(ScheduleSettings, FeatureSettings, ThreatSettings):
         "of the attack where else fewer than 10 epochs would. A run that continues keeps what was chosen.",
         identity="never",
     )
-    checkpoint: PathType | None = setting(
-        None, "Where the run's state lies.", flag=None, recipe=False, identity="never"
-    )
-    resume: bool = setting(False, "Continue a run that was stopped.", recipe=False, identity="never")
     out: PathType | None = setting(
         None,
         "Where the model will be saved.",
@@ -348,11 +246,4 @@ class TrainSettings(ScheduleSettings, FeatureSettings, ThreatSettings):
         flag=None,
         recipe=False,
         identity="never",
-    )
-    callbacks: Sequence[Callback] = setting((), "Further Keras callbacks.", flag=None, recipe=False, identity="never")
-    tell: Callable[[str], None] = setting(
-        print, "Is given what happens, a line each.", flag=None, recipe=False, identity="never"
-    )
-    verbose: bool = setting(
-        False, "A line for each epoch where no terminal shows the bar.", recipe=False, identity="never"
     )

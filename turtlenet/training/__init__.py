@@ -2,7 +2,14 @@
 
 from turtlenet.training.data.augmentation import Augmentation, augmentations
 from turtlenet.training.data.class_weights import class_weights
+from turtlenet.training.data.gaussian import GaussianAugmentation
 from turtlenet.training.objective import (
+    CCIBP,
+    CROWNIBP,
+    IBP,
+    MTLIBP,
+    SABR,
+    Certified,
     Fast,
     Free,
     Hat,
@@ -20,10 +27,17 @@ from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, wrappers
 
 __all__ = [
+    "CCIBP",
+    "CROWNIBP",
+    "IBP",
+    "MTLIBP",
     "OPTIMIZERS",
+    "SABR",
     "Augmentation",
+    "Certified",
     "Fast",
     "Free",
+    "GaussianAugmentation",
     "Hat",
     "Madry",
     "Mart",

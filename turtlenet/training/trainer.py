@@ -15,6 +15,8 @@ from turtlenet.errors import SettingError
 from turtlenet.training.co_training import Turns
 from turtlenet.training.data.augmentation import Augmentation, augmented, build
 from turtlenet.training.objective.base import Objective, objectives
+from turtlenet.training.objective.certified import Certified
+from turtlenet.training.resumable import ResumableTrainer
 from turtlenet.training.wrappers import Plan, Wrapper, check_wrappers
 
 # Validation draws come from a stream of their own, so that how often one validates changes no training draw.
@@ -23,10 +25,10 @@ _VALIDATION = 0x76A1
 # A rival draws for itself, too.
 _RIVAL = 0x7117A
 
-_OWN = ("loss", "accuracy", "robust_accuracy", "crafted_accuracy", "generator_success")
+_OWN = ("loss", "accuracy", "robust_accuracy", "crafted_accuracy", "generator_success", "certified_accuracy")
 
 
-class Trainer(backend.Steps, keras.Model):
+class Trainer(ResumableTrainer):
     """Crafts each batch on the current weights and descends on the objective there.
 
     It is a `keras.Model`: `compile(optimizer=...)`, then `fit`, `evaluate`, callbacks, schedules, `tf.data`, mixed
@@ -34,7 +36,8 @@ class Trainer(backend.Steps, keras.Model):
     Metrics given to `compile` see the logits that are trained on, and labels as integers. In training mode
     `robust_accuracy` is that at the crafted examples and `accuracy` that at the clean share of a batch, if there is
     one; in validation both are those of the same images, before and after the validation attack, and `loss` is the
-    loss after it; where the training attack takes one step, `crafted_accuracy` is that after the training attack.
+    loss after it; where the training attack takes one step, `crafted_accuracy` is that after the training attack, and
+    with an objective of certificates `certified_accuracy` is that which interval bounds prove.
 
     Args:
         classifier: The model to harden, as an attacker sees it.
@@ -83,6 +86,10 @@ class Trainer(backend.Steps, keras.Model):
         self.sources = tuple(sources)
         self.accumulate = accumulate
         self.validation_attack = validation_attack or PGD(steps=20, early_stop=True)
+        if classifier.question is not None and (self.sources or rivals):
+            raise SettingError(
+                f"Expected no other model and no generator to craft on for {classifier.question.describe()}; got one."
+            )
         objective.check(classifier, self.sources)
         self.validation_attack.check(classifier, objective.ball)
         self.wrappers = tuple(wrappers)
@@ -103,6 +110,7 @@ class Trainer(backend.Steps, keras.Model):
         self._crafted = keras.metrics.Mean(name="crafted_accuracy")
         self.rivals = rivals
         self.by_weight = by_weight
+        self._certified = [keras.metrics.Mean(name="certified_accuracy")] if isinstance(objective, Certified) else []
         self._played = [keras.metrics.Mean(name="generator_success")] if rivals else []
         # Keras must know of every variable that a step changes; what is trained is up to `learn`.
         self._rival_networks = [net for each in rivals for net in (each.rival.generator, each.rival.discriminator)]
@@ -128,17 +136,13 @@ class Trainer(backend.Steps, keras.Model):
     def metrics(self) -> list[Any]:
         # Keras has a tracker of its own for the loss that `compile` was given; the objective's loss takes its place.
         others = [metric for metric in super().metrics if metric.name not in _OWN]
-        return [self._loss, self._clean, self._robust, self._crafted, *self._played, *others]
+        return [self._loss, self._clean, self._robust, self._crafted, *self._played, *self._certified, *others]
 
     def saved(self) -> list[Any]:
         """Weights, statistics, seeds and optimizer state; not the metrics, which start anew with each epoch."""
-        mine = [*self.network.variables, *self.optimizer.variables, *self._wrapper_variables]
-        mine += [] if self.carried is None else [self.carried]
-        return [*mine, *(variable for each in self.rivals for variable in each.variables)]
-
-    def everything(self) -> list[Any]:
-        """All variables that a step reads or changes."""
-        return [*self.variables, *self.metrics_variables, *self.optimizer.variables]
+        variables = [*self.network.variables, *self.optimizer.variables, *self._wrapper_variables]
+        variables += [] if self.carried is None else [self.carried]
+        return [*variables, *(variable for each in self.rivals for variable in each.variables)]
 
     def call(self, x: Any, training: bool = False) -> Any:
         return self.classifier(x, training=training)
@@ -173,7 +177,7 @@ class Trainer(backend.Steps, keras.Model):
             backend.apply_gradients(self.optimizer, gradients, weights)
         for wrapper, state in zip(self.wrappers, self._wrapper_states(), strict=True):
             wrapper.update(state, self.network, self.plan)
-        played = _OWN[4:] if self.rivals else ()
+        played = _OWN[4:5] if self.rivals else ()
         return self._own_results((*_OWN[:3], *played), but=_empty(self.objective.clean_share))
 
     def _play(self, x: Any, y: Any, key: Any) -> None:
@@ -187,14 +191,15 @@ class Trainer(backend.Steps, keras.Model):
 
     def _descend(self, x: Any, y: Any, weight: Any, key: Any, step: Any, mass: Any) -> list[Any]:
         """Crafts examples and gives their part of the gradients; `mass` is the whole batch's sum of weights."""
-        objective = self.objective_at(step)
-        moved = ops.stop_gradient(objective.perturb(self.classifier, x, y, key=key, step=step, sources=self.sources))
+        objective = self.objective_at(step).at(step)
+        (asked, classes), (learner, _) = self.classifier.asked(y), self.classifier.asked(y, whole=True)
+        adversarial = ops.stop_gradient(objective.perturb(asked, x, classes, key=key, step=step, sources=self.sources))
         _, replicas = backend.replica()
         weights = self.network.trainable_variables
 
         def compute(at: Any = None, probe: bool = False) -> Any:
             def loss() -> tuple[Any, Any]:
-                losses, logits = objective.total(self.classifier, x, moved, y, key=key, sources=self.sources)
+                losses, logits = objective.total(learner, x, adversarial, classes, key=key, sources=self.sources)
                 total = ops.sum(losses if weight is None else losses * weight) / mass
                 others = 0.0 if probe else ops.sum([0.0, *self.network.losses]) / self.accumulate
                 return self.optimizer.scale_loss((total + others) / replicas), (losses, logits)
@@ -204,7 +209,7 @@ class Trainer(backend.Steps, keras.Model):
         for wrapper in self.wrappers:
             compute = self._around(wrapper, compute)
         (losses, logits), gradients = compute(None)
-        self._track_training(x, y, logits, losses, weight)
+        self._track_training(x, classes, logits, losses, weight)
         return gradients
 
     def _replay(self, x: Any, y: Any, weight: Any, key: Any, step: Any, mass: Any) -> None:
@@ -213,13 +218,14 @@ class Trainer(backend.Steps, keras.Model):
         objective = self.objective_at(step // self.objective.replays)
         ball = objective.ball_at(step)
         # TensorFlow compares no labels of a batch of unknown size with answers to one of a known size.
+        learner, y = self.classifier.asked(y, whole=True)
         x, y = ops.reshape(x, self.carried.shape), ops.reshape(y, self.carried.shape[:1])
         for replay in range(objective.replays):
             own = random.fold_in(key, replay)
 
             def loss(own: Any = own) -> tuple[Any, Any]:
                 adversarial = ball.feasible(ball.inside(x + self.carried.value), x)
-                losses, logits = objective.total(self.classifier, x, adversarial, y, key=own)
+                losses, logits = objective.total(learner, x, adversarial, y, key=own)
                 total = ops.sum(losses if weight is None else losses * weight) / mass
                 return self.optimizer.scale_loss(total + ops.sum([0.0, *self.network.losses])), (losses, logits)
 
@@ -262,18 +268,22 @@ class Trainer(backend.Steps, keras.Model):
         """A step of validation: clean images, and the same after the validation attack."""
         x, y, weight = self._unpack(data)
         key = self._keys(x, self.seed + _VALIDATION)
-        moved = self.validation_attack.craft(self.classifier, x, y, ball=self.objective.ball, key=key)
-        still, sources = _Still(self.classifier), self.sources
-        losses, logits = self.objective.total(still, x, moved, y, key=key, sources=sources)
+        (learner, _), (asked, y) = self.classifier.asked(y, whole=True), self.classifier.asked(y)
+        adversarial = self.validation_attack.craft(asked, x, y, ball=self.objective.ball, key=key)
+        still, sources = _Still(learner), self.sources
+        losses, logits = self.objective.total(still, x, adversarial, y, key=key, sources=sources)
         self._loss.update_state(losses, weight)
-        self._clean.update_state(_hits(y, self.classifier(x)), weight)
-        self._robust.update_state(_hits(y, logits), weight)
+        self._clean.update_state(_hits(y, asked(x)), weight)
+        self._robust.update_state(_hits(y, asked.counted(logits)), weight)
         own: Sequence[str] = _OWN[:3]
+        if isinstance(self.objective, Certified):
+            self._certified[0].update_state(ops.cast(self.objective.certified(still, x, y), "float32"), weight)
+            own = (*own, _OWN[5])
         if self.objective.attack.family == "one-step":
             # Beside the validation attack this shows whether the model only learned to defeat a single step.
-            crafted = self.objective.attack.craft(self.classifier, x, y, ball=self.objective.ball, key=key)
-            self._crafted.update_state(_hits(y, self.classifier(crafted)), weight)
-            own = _OWN[:4]
+            crafted = self.objective.attack.craft(asked, x, y, ball=self.objective.ball, key=key)
+            self._crafted.update_state(_hits(y, asked(crafted)), weight)
+            own = (*own, _OWN[3])
         self.compute_metrics(x, y, logits, sample_weight=weight)
         return self._own_results(own)
 
@@ -285,7 +295,7 @@ class Trainer(backend.Steps, keras.Model):
         size = ops.shape(x)[0]
         clean = ops.cast(ops.round(self.objective.clean_share * ops.cast(size, "float32")), "int32")
         is_clean = ops.cast(ops.arange(size, dtype="int32") < clean, "float32")
-        hits = _hits(y, logits)
+        hits = _hits(y, self.classifier.counted(logits))
         self._loss.update_state(losses, weight)
         self._clean.update_state(hits, is_clean)
         self._robust.update_state(hits, 1.0 - is_clean)
@@ -299,24 +309,25 @@ class Trainer(backend.Steps, keras.Model):
         """A batch as the parts that it is worked on in."""
         return ops.reshape(rows, (self.accumulate, -1, *rows.shape[1:]))
 
-    def _keys(self, x: Any, seed: int) -> Any:
-        """One key for each place in the global batch."""
-        number, _ = backend.replica()
-        size = ops.shape(x)[0]
-        return random.keys(seed, ops.arange(size, dtype="int32") + ops.cast(number, "int32") * size)
-
     def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
+        if self.classifier.question is None:
+            return super()._unpack(data)
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        return ops.cast(x, "float32"), self._labels(y), weight
+        width = self.classifier.question.width
+        return ops.cast(x, "float32"), ops.reshape(ops.cast(y, "float32"), (-1, width)), weight
 
     def _labels(self, y: Any) -> Any:
-        """Labels (batch,), int32, from those or from one-hot ones."""
+        """Labels (batch,), int32, from those or from one-hot ones; of a question, the classes that are right."""
+        if self.classifier.question is not None:
+            return y if len(y.shape) == 1 else self.classifier.question.classes(y)
         y = ops.argmax(y, axis=-1) if len(y.shape) == 2 and y.shape[-1] == self.classifier.num_classes else y
         return ops.cast(ops.reshape(y, (-1,)), "int32")
 
 
 class _Still(Classifier):
     """The same classifier in inference mode, whatever an objective asks for."""
+
+    in_training = False
 
     def __init__(self, classifier: Classifier):
         vars(self).update(vars(classifier))

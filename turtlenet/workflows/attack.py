@@ -1,6 +1,6 @@
 """What a Keras project calls; the command line calls the same."""
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,38 +13,23 @@ from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
-from turtlenet.constraints import Constraint
 from turtlenet.data import Data
-from turtlenet.data.prepare import load_data
-from turtlenet.data.tables import PLAIN, Reading, is_tabular
-from turtlenet.errors import DataError, at_least
+from turtlenet.data.given import by_name
+from turtlenet.data.misfits import misfits
+from turtlenet.data.parts import Part, choose, saw, trained_on
+from turtlenet.data.prepare import DataType, load_data, normalized_for
+from turtlenet.data.tables import is_tabular, reading_of
+from turtlenet.errors import DataError
 from turtlenet.gan.cache import ready
-from turtlenet.models.as_classifier import ModelType, as_classifier
-from turtlenet.training.data.feature_data import with_features
+from turtlenet.models.as_classifier import ModelType, in_memory, victim_of
+from turtlenet.settings.attack import AttackSettings, KeptAttackSettings
+from turtlenet.settings.base import describes
+from turtlenet.training.data.feature_data import check_for_features, with_features
 
 
 @checked()
-def attack(
-    model: ModelType,
-    x: Any,
-    y: Any,
-    spec: str | Attack = "pgd",
-    *,
-    eps: Any = None,
-    norm: str = "linf",
-    bounds: Any = None,
-    features: Any = None,
-    movable: Any = None,
-    constraints: Sequence[str | Constraint] = (),
-    head: str = "auto",
-    precision: str | None = None,
-    gradient: str | None = None,
-    draws: int | None = None,
-    seed: int = 0,
-    target: Any = None,
-    batch_size: int | None = 256,
-    tell: Callable[[str], None] = print,
-) -> np.ndarray:
+@describes(AttackSettings)
+def attack(model: ModelType, x: Any, y: Any, spec: str | Attack = "pgd", **settings: Any) -> Any:
     """Attacks images with their true labels.
 
     What is compiled stays with the model: a second call with the same attack, norm and bounds costs its steps alone,
@@ -52,88 +37,142 @@ def attack(
 
     Args:
         model: A classifier, the path of one, or a `Classifier` (see `as_classifier`).
-        x: Images (n, ...): float within the bounds, or integer pixels, which are scaled to them.
-        y: True labels, integers (n,) or one-hot (n, classes).
+        x: Images (n, ...): float within the bounds, or integer pixels, which are scaled to them. Several inputs are a
+            dict by their names, or a tuple in the model's order.
+        y: True labels, integers (n,) or one-hot (n, classes); 0 and 1 (n, labels) of a multi-label model, numbers (n,)
+            or (n, values) of a regression.
         spec: The attack. `advgan` without a generator trains one on the images first, and keeps it for the next time.
-        eps: Radius; see `harden_model`.
-        norm, bounds, features, movable, constraints, head: See `harden_model`; what is said nowhere is that of the
-            model's training, where it is known.
-        precision: What the model's layers compute in; see `turtlenet.models.compute_in`.
-        gradient: How the gradient of defences is taken: `adaptive` (the default), or `naive` as the papers did.
-        draws: How many draws of random defences an answer and its gradient are the mean of: 10, or those of a
-            `Classifier`.
-        seed: Repeats the draws.
-        target: Classes to answer, integers (n,) other than the labels, or one for all: for a targeted attack.
-        batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
-        tell: Is given what happens while a generator is trained, a line each.
+        **settings: See `turtlenet.settings.AttackSettings`.
 
     Returns:
-        Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds.
+        Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds; of several inputs a
+        dict, in which those that are held are as they were given.
     """
-    draws = 10 if draws is None and not isinstance(model, Classifier) else draws
-    said = Said.by_user(bounds=bounds, eps=eps, movable=movable, constraints=constraints, features=features)
-    seen: dict[str, Any] = {"head": head, "precision": precision, "gradient": gradient, "draws": draws}
-    victim, data, threat = ready_for_features(model, said.else_of(features_of(model)), norm, (x, y), **seen)
-    how: dict[str, Any] = {"eps": eps, "norm": norm, "head": head, "seed": seed, "tell": tell}
-    made = ready(attack_family.build(spec), model, victim, data, **how)
-    how = {"eps": eps, "norm": norm, "seed": seed, "target": target, "batch_size": batch_size}
-    return attack_examples(victim, data.test, made, **how, threat=threat).x
+    plan = AttackSettings(**settings)
+    victim, data, threat = _prepared(model, plan, (x, y))
+    found = attack_examples(victim, data.test, _ready(spec, model, victim, data, plan), plan, threat).x
+    if victim.question is None or not victim.question.several:
+        return found
+    return {**by_name(x, victim.question.inputs, "x"), **victim.question.unpacked(found)}
 
 
-def ready_for_features(
-    model: ModelType, said: Said, norm: str, data: Any, *, reading: Reading = PLAIN, **how: Any
-) -> tuple[Classifier, Data, FeatureThreat | None]:
-    """A model, its data, and what an attack may do to each feature; see `with_features`.
+@dataclass(frozen=True)
+class KeptAttack:
+    """What an attack did to a part of a data set.
+
+    Attributes:
+        part: The part.
+        x: Its images, float32 (n, ...).
+        y: Their labels, int32 (n,).
+        outcome: Adversarial examples, logits and cost.
+        classes: The classes that are right, int32 (n,): the labels, unless the model is asked something else.
+        further: Further arrays to keep, such as those of several inputs.
+    """
+
+    part: Part
+    x: np.ndarray
+    y: np.ndarray
+    outcome: Outcome
+    classes: np.ndarray
+    further: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the images that are answered rightly after the attack."""
+        return float((self.prediction == self.classes).mean())
+
+    @property
+    def prediction(self) -> np.ndarray:
+        """The classes of the adversarial examples, int32 (n,)."""
+        return self.outcome.logits.argmax(axis=1).astype("int32")
+
+
+def attack_data(model: ModelType, data: DataType | None = None, **settings: Any) -> KeptAttack:
+    """Attacks a part of a data set.
 
     Args:
-        model: The model.
-        said: What is known of the features.
-        norm: Name of the norm.
-        data: The data, in any form.
-        reading: Which columns of a table are what.
-        **how: See `as_classifier`.
+        model: A classifier, or the path of one.
+        data: What to attack; see `turtlenet.evaluate`.
+        **settings: See `turtlenet.settings.KeptAttackSettings`.
+
+    Raises:
+        TurtlenetError: Anything that does not fit, in one line.
     """
-    victim = as_classifier(model, bounds=said.outer, **how)
+    plan = KeptAttackSettings(**settings)
+    victim, whole, threat = _prepared(model, plan, data)
+    part = choose(whole, plan.split, [trained_on(model)])
+    examples = part.take(plan.limit)
+    if not part.asked and saw(trained_on(model), part, whole):
+        plan.tell(f"{model} was trained on these images: --split test takes others")
+    examples = _others(examples, plan)
+    made = _ready(plan.attack, model, victim, whole, plan)
+    ball = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
+    check_for_features([made], ball)
+    made.check(victim, made.own_ball(ball, victim.input_shape))
+    for line in misfits(victim, examples, ball):
+        plan.tell(line)
+    outcome = attack_examples(victim, examples, made, plan, threat)
+    x, y = examples.batch(slice(None))
+    further = {} if victim.question is None else victim.question.arrays(x, y, outcome.x)
+    return KeptAttack(part, x, y, outcome, examples.classes, further)
 
-    def made(bounds: tuple[float, float]) -> Classifier:
-        return victim if isinstance(model, Classifier) else as_classifier(model, bounds=bounds, **how)
 
+def attack_examples(
+    victim: Classifier, examples: Any, attack: Attack, plan: AttackSettings, threat: FeatureThreat | None = None
+) -> Outcome:
+    """Attacks examples that are in memory; gives the logits and the cost too."""
+    whole = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
+    ball = attack.own_ball(whole, victim.input_shape)
+    attack.check(victim, ball)
+    examples.check()
+    if threat is not None:
+        threat.check(examples)
+    pixels, labels = examples.batch(slice(None))
+    target = None if plan.target is None else _targets(plan.target, victim.classes(labels), victim.num_classes)
+    return attack_all(
+        attack, victim, pixels, labels, ball=ball, seed=plan.seed, target=target, batch_size=plan.batch_size
+    )
+
+
+def _prepared(
+    model: ModelType, plan: AttackSettings, data: DataType | None
+) -> tuple[Classifier, Data, FeatureThreat | None]:
+    """The model as the attack sees it, its data, and what may be done to each feature."""
+    said = Said.by_user(
+        bounds=plan.bounds, eps=plan.eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
+    ).else_of(features_of(model))
+    how = reading_of(plan, trained_on(model))
+    if plan.normalize is not None:
+        where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": how, "held_out": True}
+        model, data = normalized_for(in_memory(model), plan.normalize, data, **where)
+
+    def made(bounds: tuple[float, float] | None) -> Classifier:
+        return victim_of(model, plan, bounds)
+
+    victim = made(said.outer)
     return with_features(
         said,
-        norm,
+        plan.norm,
         victim,
-        made,
-        lambda each: load_data(data, each, how=reading),
+        (lambda bounds: victim) if isinstance(model, Classifier) else made,
+        lambda each: load_data(data, each, how=how),
         training=False,
         table=is_tabular(data),
     )
 
 
-def attack_examples(
-    victim: Classifier,
-    examples: Any,
-    spec: str | Attack,
-    *,
-    eps: Any,
-    norm: str,
-    seed: int,
-    target: Any = None,
-    batch_size: int | None = 256,
-    threat: FeatureThreat | None = None,
-) -> Outcome:
-    """Attacks examples that are in memory; gives the logits and the cost too."""
-    at_least(1, batch_size=1 if batch_size is None else batch_size)
-    at_least(0, seed=seed)
-    made = attack_family.build(spec)
-    whole = ball_for(victim, norm, eps) if threat is None else threat.ball
-    ball = made.own_ball(whole, victim.input_shape)
-    made.check(victim, ball)
-    examples.check()
-    if threat is not None:
-        threat.check(examples)
-    pixels, labels = examples.batch(slice(None))
-    wanted = None if target is None else _targets(target, labels, victim.num_classes)
-    return attack_all(made, victim, pixels, labels, ball=ball, seed=seed, target=wanted, batch_size=batch_size)
+def _ready(spec: str | Attack, model: ModelType, victim: Classifier, data: Data, plan: AttackSettings) -> Attack:
+    """The attack, with a generator where it needs one."""
+    how: dict[str, Any] = {"eps": plan.eps, "norm": plan.norm, "head": plan.head, "seed": plan.seed}
+    return ready(attack_family.build(spec), model, victim, data, **how, tell=plan.tell)
+
+
+def _others(examples: Any, plan: AttackSettings) -> Any:
+    """The examples of other classes than the target, towards which there is nothing to attack."""
+    left = examples if plan.target is None else examples.subset((examples.classes != plan.target).nonzero()[0])
+    if len(left) < len(examples):
+        plan.tell(f"left out: {examples.kind.count(len(examples) - len(left))} of class {plan.target}, the target")
+    return left
 
 
 def _targets(target: Any, labels: np.ndarray, num_classes: int) -> np.ndarray:

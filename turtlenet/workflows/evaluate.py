@@ -18,6 +18,7 @@ from turtlenet.balls import Ball, is_plain
 from turtlenet.batching import usual
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
+from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for, normalized_for
@@ -26,12 +27,14 @@ from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
 from turtlenet.evaluation.again import exact, loading
 from turtlenet.evaluation.black_box import evaluate_black_box
+from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.forecast import forecast
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
 from turtlenet.memory import batch_text, largest_batch
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier, in_memory
+from turtlenet.models.as_classifier import ModelType, about_model, in_memory, victim_of
+from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
@@ -41,6 +44,8 @@ from turtlenet.training.surrogates.substitute import Substitution, substitution
 DEFAULT_SUITE = "quick"
 PERCEPTIBILITY = 100
 _AT_LEVELS = "quantizer-pgd"
+_EACH_WAY = "multi-targeted:steps=40,step_size=0.05,target=top5"
+"""What is added for tasks with several ways to be wrong: no loss over all of them finds the nearest every time."""
 _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 """Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _TOLD = (
@@ -67,120 +72,116 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     given = list(model) if isinstance(model, (list, tuple)) else [model]
     if not given:
         raise SettingError("Expected at least one model; got none.")
-    kind_of_access, asking = _known(plan.access, len(given))
-    chosen = (
-        suites.find(DEFAULT_SUITE if plan.suite is None else plan.suite)
-        if plan.suite is not None or not plan.attacks
-        else _NO_SUITE
-    )
-    specs = suites.expand([*chosen.attacks, *plan.attacks])
-    kind, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
+    access, asking = _known(plan.access, len(given))
+    named = DEFAULT_SUITE if plan.suite is None else plan.suite
+    chosen = _NO_SUITE if plan.suite is None and plan.attacks else suites.find(named)
+    norm, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
     said = _said(plan, radius, given)
-    how: dict[str, Any] = {
-        "bounds": said.outer,
-        "head": plan.head,
-        "precision": plan.precision,
-        "gradient": plan.gradient,
-    }
-    if plan.normalize is not None and kind_of_access == "grey-box":
-        raise SettingError(f"Expected no normalize for access {kind_of_access}: wrap the model first.")
-    drawn = [10 if plan.draws is None and not isinstance(one, Classifier) else plan.draws for one in given]
-    seen = [trained_on(one) for one in given]
-    reading = reading_of(plan, next(filter(None, reversed(seen)), ()))
-    named, taken = data, list(given)
+    if plan.normalize is not None and access == "grey-box":
+        raise SettingError(f"Expected no normalize for access {access}: wrap the model first.")
+    trained = [trained_on(one) for one in given]
+    reading = reading_of(plan, next(filter(None, reversed(trained)), ()))
+    source, taken = data, list(given)
     for number, one in enumerate(given if plan.normalize is not None else ()):
         where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": reading, "held_out": True}
         taken[number], data = normalized_for(in_memory(one), plan.normalize, data, **where)
-    victims = [as_classifier(one, **how, draws=count) for one, count in zip(taken, drawn, strict=True)]
-    if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
-        specs = [twin for spec in specs for twin in _both_ways(spec)]
-    if _at_levels(plan.suite, plan.attacks, kind, victims):
-        specs = [*specs, _AT_LEVELS]
-    made = [attack_family.build(spec) for spec in specs]
-    prepared = [
-        _prepared(said, kind, victim, one, data, reading, {**how, "draws": count})
-        for victim, one, count in zip(victims, taken, drawn, strict=True)
-    ]
-    by_feature = [each is not None for each in prepared]
-    victims = [victim if each is None else each[0] for victim, each in zip(victims, prepared, strict=True)]
-    found = load_for(data, victims, reading) if not all(by_feature) else [each[1] for each in prepared if each]
-    by_feature_threats = [None if each is None else each[2] for each in prepared]
+    victims = [victim_of(one, plan, said.outer) for one in taken]
+    asked = next((each.question for each in victims if each.question is not None), None)
+    if asked is not None and access != "white-box":
+        raise SettingError(f"Expected access white-box for {asked.describe()}; got {access}.")
+    specs = _specs(suites.expand([*chosen.attacks, *plan.attacks]), plan, norm, victims)
+    attacks = [attack_family.build(spec) for spec in specs]
+    prepared = [_by_feature(said, norm, *each, plan, data, reading) for each in zip(taken, victims, strict=True)]
+    victims = [victim for victim, _, _ in prepared]
+    # Models that take the same inputs share their data.
+    plain = [victim for victim, own, _ in prepared if own is None]
+    shared = iter(load_for(data, plain, reading) if plain else ())
+    loaded = [next(shared) if own is None else own for _, own, _ in prepared]
     # What a grey-box attacker trains on is not attacked.
-    scored = [
-        choose(each, plan.split, seen, held_out=plan.held_out or kind_of_access != "white-box") for each in found
-    ]
-    wholes = [part.examples for part in scored]
-    parts = [whole.take(plan.limit) for whole in wholes]
-    trained: dict[str, Any] = {"eps": radius, "norm": kind, "seed": plan.seed, "access": kind_of_access}
-    trained |= {"tell": plan.tell, "head": plan.head}
-    owns = [
-        [ready(each, one, victim, data, **trained) for each in made]
-        for one, victim, data in zip(given, victims, found, strict=True)
-    ]
-    threats = [
-        threat_for(victim, own, kind, radius, None if threat is None else threat.ball)
-        for victim, own, threat in zip(victims, owns, by_feature_threats, strict=True)
-    ]
-    if kind_of_access != "white-box":
-        check_generators(owns[0], given[0], victims[0], kind_of_access)
-    for suited, ball in zip(owns, threats, strict=True):
-        check_for_features(suited, ball)
-    looked_at = _looked_at(plan.perceptibility, victims, threats[0])
-    for examples in parts:
-        examples.check()
-    notes = [
-        line
-        for threat, examples in zip(by_feature_threats, parts, strict=True)
-        if threat is not None
-        for line in threat.check(examples)
-    ]
-    notes += [line for each in zip(victims, parts, threats, strict=True) for line in misfits(*each)]
+    held_out = plan.held_out or access != "white-box"
+    parts = [choose(each, plan.split, trained, held_out=held_out) for each in loaded]
+    same: dict[str, Any] = {"eps": radius, "norm": norm, "seed": plan.seed, "access": access}
+    same |= {"tell": plan.tell, "head": plan.head}
+    tasks = []
+    for one, (victim, _, threat), whole, part in zip(given, prepared, loaded, parts, strict=True):
+        suite = [ready(each, one, victim, whole, **same) for each in attacks]
+        ball = threat_for(victim, suite, norm, radius, None if threat is None else threat.ball)
+        check_for_features(suite, ball)
+        tasks.append(_Task(one, victim, whole, part, part.take(plan.limit), suite, ball, threat))
+    if access != "white-box":
+        check_generators(tasks[0].suite, given[0], victims[0], access)
+    perceptibility = _looked_at(plan.perceptibility, victims, tasks[0].ball)
+    for task in tasks:
+        task.examples.check()
+    notes = [line for task in tasks if task.threat is not None for line in task.threat.check(task.examples)]
+    notes += [line for task in tasks for line in misfits(task.victim, task.examples, task.ball)]
     for line in dict.fromkeys(notes):
         plan.tell(line)
-    size = _batch_size(plan, victims)
-    for victim, examples, each_suite, ball in zip(victims, parts, owns, threats, strict=True):
-        if backend.process()[1] == 1:
-            mode = _first(plan.mode, chosen.mode, "table")
-            how_long = forecast(victim, examples, each_suite, ball, curve=plan.curve, mode=mode)
-            if how_long:
-                plan.tell(how_long)
-    same: dict[str, Any] = {
+    size, mode = _batch_size(plan, victims), _first(plan.mode, chosen.mode, "table")
+    for task in tasks if backend.process()[1] == 1 else ():
+        how_long = forecast(task.victim, task.examples, task.suite, task.ball, curve=plan.curve, mode=mode)
+        if how_long:
+            plan.tell(how_long)
+    settings_of_all: dict[str, Any] = {
         "specs": [str(spec) for spec in specs],
-        "mode": _first(plan.mode, chosen.mode, "table"),
+        "mode": mode,
         "labels": _first(plan.labels, chosen.labels, "true"),
         "seed": plan.seed,
         "batch_size": size,
         "quantize_pixels": plan.quantize_pixels,
         "curve": plan.curve,
-        "perceptibility": looked_at,
+        "perceptibility": perceptibility,
         "resume": plan.resume,
     }
+    if plan.certify:
+        check_certify(settings_of_all["mode"], settings_of_all["labels"], access)
+        settings_of_all["certify"] = plan.certify
     reports = []
-    for number, (one, victim, examples, ball) in enumerate(zip(given, victims, parts, threats, strict=True)):
-        own = {**same, "about": {**about_model(one, victim), **_normalized(plan)}}
-        suited = owns[number]
-        own["progress"] = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
-        folder = Path(plan.surrogate_dir) if plan.surrogate_dir else None
-        if asking:
-            own |= {"folder": folder, "tell": plan.tell}
-            reports.append(evaluate_black_box(victim, wholes[number], plan.limit, suited, ball, asking, **own))
-        elif kind_of_access == "grey-box":
-            own |= {"head": plan.head, "surrogates": plan.surrogates, "folder": folder, "tell": plan.tell}
-            reports.append(evaluate_grey_box(one, victim, found[number], examples, suited, ball, **own))
-        else:
-            reports.append(evaluate_classifier(victim, examples, suited, ball, **own))
-        told = {"data": _named(named), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
-        told |= {} if is_plain(ball) else _asked(plan)
-        told["surrogate_dir"] = str(folder) if folder else None
-        reports[-1] = _scored(reports[-1], scored[number], saw(seen[number], scored[number], found[number]), told)
-    reports = [
-        dataclasses.replace(
-            each, threat={**each.threat, "eps_from": why_eps(victim, kind, radius), **facts(threat, ball)}
-        )
-        for each, victim, threat, ball in zip(reports, victims, by_feature_threats, threats, strict=True)
-    ]
+    for number, task in enumerate(tasks):
+        progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
+        report = task.run(plan, access, asking, progress=progress, **settings_of_all)
+        in_training = saw(trained[number], task.part, task.data)
+        report = _scored(report, task.part, in_training, _asked(plan, source, task.ball))
+        told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius), **facts(task.threat, task.ball)}
+        reports.append(dataclasses.replace(report, threat=told))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """One model to evaluate: the model as it was given, its data and their part, and what attacks it."""
+
+    model: ModelType
+    victim: Classifier
+    data: Data
+    part: Part
+    examples: Examples
+    suite: list[Attack]
+    ball: Ball
+    threat: FeatureThreat | None = None
+
+    def run(self, plan: EvaluateSettings, access: str, asking: Substitution | None, **how: Any) -> Report:
+        """The report, by what the attackers know."""
+        victim, examples, suite, ball = self.victim, self.examples, self.suite, self.ball
+        how["about"] = {**about_model(self.model, victim), **_normalized(plan)}
+        if access == "white-box":
+            return evaluate_classifier(victim, examples, suite, ball, **how)
+        how |= {"folder": Path(plan.surrogate_dir) if plan.surrogate_dir else None, "tell": plan.tell}
+        if asking:
+            return evaluate_black_box(victim, self.part.examples, plan.limit, suite, ball, asking, **how)
+        how |= {"head": plan.head, "surrogates": plan.surrogates}
+        return evaluate_grey_box(self.model, victim, self.data, examples, suite, ball, **how)
+
+
+def _specs(
+    specs: Sequence[str | Attack], plan: EvaluateSettings, norm: str, victims: Sequence[Classifier]
+) -> list[str | Attack]:
+    """The attacks, with those that the models' defences ask for besides."""
+    if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
+        specs = [twin for spec in specs for twin in _both_ways(spec)]
+    specs = [*specs, *([_AT_LEVELS] if _at_levels(plan.suite, plan.attacks, norm, victims) else [])]
+    return [*specs, *([_EACH_WAY] if _several_ways(plan.suite, plan.attacks, norm, victims) else [])]
 
 
 def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | None:
@@ -206,7 +207,29 @@ def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> Said:
     return said.else_of(next((told for told in map(features_of, given) if told), None))
 
 
-def _asked(plan: EvaluateSettings) -> dict[str, Any]:
+def _by_feature(
+    said: Said,
+    norm: str,
+    model: ModelType,
+    victim: Classifier,
+    plan: EvaluateSettings,
+    data: DataType | None,
+    reading: Reading,
+) -> tuple[Classifier, Data | None, FeatureThreat | None]:
+    """A model, its data and the threat where features are looked at one by one; the model alone where they are not."""
+    table = is_tabular(data)
+    if not (said or table or is_table(victim.input_shape)):
+        return victim, None, None
+
+    def made(bounds: tuple[float, float]) -> Classifier:
+        return victim if isinstance(model, Classifier) else victim_of(model, plan, bounds)
+
+    return with_features(
+        said, norm, victim, made, lambda each: load_for(data, [each], reading)[0], training=False, table=table
+    )
+
+
+def _said_in_words(plan: EvaluateSettings) -> dict[str, Any]:
     """What was asked for of the features, as plain data."""
     said = {name: getattr(plan, name) for name in ("eps", "bounds", "features", "movable")}
     words = {name: None if value is None else _word(value) for name, value in said.items()}
@@ -214,36 +237,18 @@ def _asked(plan: EvaluateSettings) -> dict[str, Any]:
 
 
 def _word(value: Any) -> str:
-    return (
-        ",".join(map(exact, value))
-        if isinstance(value, tuple)
-        else exact(value)
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, tuple):
+        return ",".join(map(exact, value))
+    return exact(value) if isinstance(value, float) else str(value)
 
 
-def _prepared(
-    said: Said,
-    norm: str,
-    victim: Classifier,
-    one: ModelType,
-    data: DataType | None,
-    reading: Reading,
-    how: dict[str, Any],
-) -> tuple[Classifier, Any, FeatureThreat] | None:
-    """A model, data and threat where features are looked at one by one; None where they are not."""
-    table = is_tabular(data)
-    if not (said or table or is_table(victim.input_shape)):
-        return None
-
-    def made(bounds: tuple[float, float]) -> Classifier:
-        return victim if isinstance(one, Classifier) else as_classifier(one, **{**how, "bounds": bounds})
-
-    ready_victim, found, threat = with_features(
-        said, norm, victim, made, lambda each: load_for(data, [each], reading)[0], training=False, table=table
-    )
-    return None if threat is None else (ready_victim, found, threat)
+def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[str, Any]:
+    """What was asked for, beside what a report tells by itself."""
+    folder = str(Path(plan.surrogate_dir)) if plan.surrogate_dir else None
+    told = {"data": _named(data), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
+    told |= {name: value for name, value in vars(usage_of(plan)).items() if value not in (None, "auto")}
+    told |= {} if is_plain(ball) else _said_in_words(plan)
+    return {**told, "surrogate_dir": folder}
 
 
 def _named(data: DataType | None) -> str | None:
@@ -264,11 +269,11 @@ def _normalized(plan: EvaluateSettings) -> dict[str, Any]:
     return {} if plan.normalize is None else {"normalize": str(plan.normalize)}
 
 
-def _scored(report: Report, part: Part, seen: bool, told: dict[str, Any]) -> Report:
+def _scored(report: Report, part: Part, in_training: bool, told: dict[str, Any]) -> Report:
     """A report that says which part was scored, whether training saw it, and what was asked for."""
-    about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": seen}
+    about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": in_training}
     doubts, inputs = report.doubts, part.examples.kind.examples
-    if seen and not part.asked:
+    if in_training and not part.asked:
         doubts = (
             Doubt(
                 code="seen-in-training",
@@ -325,6 +330,14 @@ def _at_levels(suite: str | None, given: Sequence[str | Attack], norm: str, vict
     fitted = suite in _ADAPTIVE or (suite is None and not given)
     fits = balls.get(norm, 0.0).norm in attack_family.QuantizerPGD.norms
     return fitted and fits and any(each.entrance is not None for each in victims)
+
+
+def _several_ways(suite: str | None, given: Sequence[str | Attack], norm: str, victims: Sequence[Classifier]) -> bool:
+    """Whether an answer may be wrong in several ways, labels or directions, and the suite is ours to add to."""
+    fitted = suite in _ADAPTIVE or (suite is None and not given)
+    asked = [each.question for each in victims if each.question is not None and not each.question.single_label]
+    several = any(question.num_classes > 2 for question in asked)
+    return fitted and several and balls.get(norm, 0.0).norm in attack_family.PGD.norms
 
 
 def _first(*values: Any) -> Any:

@@ -1,5 +1,7 @@
 """Generators of adversarial examples: trained against a model, saved, and measured on images they have not seen."""
 
+from typing import Any
+
 import numpy as np
 
 from turtlenet.attacks import AdvGAN
@@ -8,32 +10,25 @@ from turtlenet.attacks.runner import attack_all
 from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
 from turtlenet.data import Examples
-from turtlenet.data.parts import choose
+from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
+from turtlenet.data.tables import reading_of
 from turtlenet.files import PathType
 from turtlenet.gan.measure import measure_generator
 from turtlenet.gan.pictures import grid
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.gan.train import TrainedGenerator, save_generator, train_generator
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.settings.base import describes
+from turtlenet.settings.gan import ShowSettings
 
 __all__ = ["TrainedGenerator", "save_generator", "show_generator", "train_generator"]
 
 
 @checked()
+@describes(ShowSettings)
 def show_generator(
-    path: PathType,
-    model: ModelType,
-    data: DataType | None = None,
-    *,
-    eps: float | str | None = None,
-    samples: int = 1,
-    limit: int | None = 1000,
-    split: str | None = None,
-    bounds: tuple[float, float] | None = None,
-    head: str = "auto",
-    seed: int = 0,
-    batch_size: int | None = 256,
+    path: PathType, model: ModelType, data: DataType | None = None, **settings: Any
 ) -> tuple[GeneratorReport, bytes]:
     """Measures a generator on unseen images of a model.
 
@@ -41,13 +36,7 @@ def show_generator(
         path: The generator's file.
         model: A classifier, or the path of one.
         data: What to attack: the test part; see `turtlenet.evaluate`.
-        eps: Radius in input units, at most the generator's; None takes that.
-        samples: How many perturbations to try; see `turtlenet.attacks.AdvGAN`.
-        limit: Most images, the first of the part; None for all.
-        split: `test` (the usual one), `train` or `all`.
-        bounds, head: See `turtlenet.train`.
-        seed: Repeats the draws.
-        batch_size: Images in one compiled call.
+        **settings: See `turtlenet.settings.ShowSettings`.
 
     Returns:
         The report, and a PNG of samples, empty where inputs are no pictures.
@@ -55,19 +44,19 @@ def show_generator(
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
+    plan = ShowSettings(**settings)
     facts = loaded_generator(str(path)).facts
-    victim = as_classifier(model, bounds=bounds, head=head)
-    attack = AdvGAN(generator=str(path), samples=samples)
-    ball = ball_for(victim, facts["norm"], facts["eps"] if eps is None else eps)
+    victim = as_classifier(model, bounds=plan.bounds, head=plan.head)
+    attack = AdvGAN(generator=str(path), samples=plan.samples)
+    ball = ball_for(victim, facts["norm"], facts["eps"] if plan.eps is None else plan.eps)
     attack.check(victim, ball)
-    examples = choose(load_data(data, victim), split, held_out=True).take(limit)
-    about = about_model(model, victim)
-    report = measure_generator(
-        attack, victim, examples, ball, about=about, facts=facts, seed=seed, batch_size=batch_size
-    )
+    examples = choose(
+        load_data(data, victim, how=reading_of(plan, trained_on(model))), plan.split, held_out=True
+    ).take(plan.limit)
+    same: dict[str, Any] = {"seed": plan.seed, "batch_size": plan.batch_size}
+    report = measure_generator(attack, victim, examples, ball, about=about_model(model, victim), facts=facts, **same)
     x, y = _of_each_class(examples, victim.num_classes)
-    moved = attack_all(attack, victim, x, y, ball=ball, seed=seed, batch_size=batch_size).x
-    return report, grid(x, moved, victim.bounds)
+    return report, grid(x, attack_all(attack, victim, x, y, ball=ball, **same).x, victim.bounds)
 
 
 def _of_each_class(examples: Examples, num_classes: int, most: int = 10) -> tuple[np.ndarray, np.ndarray]:

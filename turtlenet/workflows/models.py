@@ -17,7 +17,7 @@ from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import SettingError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, in_memory
-from turtlenet.settings.train import ColumnSettings
+from turtlenet.settings.inputs import ColumnSettings
 
 
 @checked()

@@ -1,49 +1,55 @@
 """Hardening runs from what a user gives: a model, data, and the settings of an objective."""
 
 import dataclasses
-import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
 from turtlenet.attacks import Attack
 from turtlenet.attacks.feature_memory import remember_features
-from turtlenet.attacks.feature_threat import Said
+from turtlenet.attacks.feature_threat import FeatureThreat, Said
 from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
 from turtlenet.balls import Ball
 from turtlenet.bars import aside
-from turtlenet.batching import check_agreement
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
-from turtlenet.data import Data, Examples
+from turtlenet.data import Data
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import note, remember, trained_on
-from turtlenet.data.prepare import DataType, hold_out, load_data, load_extra, normalized_for
-from turtlenet.data.tables import Reading, is_tabular, reading_of
-from turtlenet.errors import DataError, SettingError
+from turtlenet.data.prepare import DataType, load_data, normalized_for
+from turtlenet.data.tables import is_tabular, reading_of
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.memory import batch_text, parts_for
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
+from turtlenet.models.usage import usage_of
 from turtlenet.settings.base import takes
 from turtlenet.settings.train import TrainSettings
-from turtlenet.training import Objective, Run, Schedule, class_weights, harden, objectives
+from turtlenet.training import (
+    Augmentation,
+    Objective,
+    Run,
+    Schedule,
+    Wrapper,
+    harden,
+    objectives,
+)
+from turtlenet.training.co_training import Turns
 from turtlenet.training.data import augmentation as augmentation_family
 from turtlenet.training.data.feature_data import check_for_features, with_features
-from turtlenet.training.data.stream import Extra, Stream
+from turtlenet.training.data.stream import Stream
 from turtlenet.training.objective.attack_pool import check_without_ball, drawn_from
 from turtlenet.training.run import recipes
 from turtlenet.training.run.cost import Clock, Cost, cost_of
+from turtlenet.training.run.lesson import Lesson, lesson_of
 from turtlenet.training.run.time_limit import fit_into, kept_choice, parsed_time
 from turtlenet.training.wrappers import make_wrappers
 
 _EPOCHS = 20
-_EXTRA_SHARE = 0.7
 _VALIDATION = "pgd:steps=20,early_stop=true"
 """The attack of validation where none is given, as `Trainer` has it."""
 
@@ -85,6 +91,207 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     plan = TrainSettings(**recipes.with_recipe(settings))
     schedule = plan.only(Schedule, batch_size=plan.batch_size or 128, epochs=plan.epochs or _EPOCHS)
     seconds = None if plan.time is None else parsed_time(plan.time)
+    setup = _set_up(model, data, plan)
+    victim, lesson = setup.victim, setup.lesson
+    first = backend.process()[0] == 0
+    tell = aside(plan.tell) if first else _silent
+    ball = setup.ball
+    attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
+    check_for_features([attack], ball)
+    notes = setup.notes()
+    parts = setup.parts(schedule, notes)
+    checkpoint = Path(plan.checkpoint) if plan.checkpoint else None
+    with tempfile.TemporaryDirectory() as nowhere:
+        files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
+        how: dict[str, Any] = {"head": setup.head, "seed": plan.seed, "tell": tell}
+        attack = with_generators(attack, setup.hardened, victim, setup.data, ball, **how, **files)
+        objective = _objective(plan, attack, ball, lesson.steps(schedule)[1], victim)
+        if not isinstance(plan.objective, Objective):
+            # An objective that was given whole has a generator of its own, which is left as it is.
+            setup.rivals = rivals_in(attack, ball, plan.generator_moves, plan.seed)
+        setup.validation_attack = attack_family.build(plan.validation_attack) if plan.validation_attack else None
+        setup.sources = [source_for(source, victim, plan.precision) for source in plan.sources]
+        schedule, objective, chosen = setup.in_time(seconds, objective, schedule, parts)
+        expected = setup.cost(schedule, objective)
+        told = [_Opening(tell, setup.opening(schedule, objective, expected, notes)), Clock(expected, tell)]
+        run = harden(
+            victim,
+            lesson.examples,
+            objective,
+            schedule,
+            validation=lesson.held_out,
+            validation_attack=setup.validation_attack,
+            sources=setup.sources,
+            own_optimizer=getattr(setup.hardened, "optimizer", None),
+            checkpoint=checkpoint,
+            resume=plan.resume,
+            identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
+            callbacks=[*told, *plan.callbacks],
+            accumulate=None if plan.batch_size is None else parts,
+            begin_with=parts,
+            rivals=setup.rivals,
+            wrappers=setup.wrappers,
+            on_collapse=plan.on_collapse,
+            augment=setup.augment,
+            extra=lesson.extra,
+            tell=tell,
+            verbose=plan.verbose,
+        )
+    setup.restore()
+    if setup.rivals and checkpoint and first:
+        # It has had the gradients of the model as it is now, whatever it was trained on before.
+        for path in keep_rivals(objective.attack, models.weights_sha256(victim.model), played=run.steps):
+            tell(f"saved {path}: the generator that learned in turns with the model")
+    learned = [setup.data]
+    learned += [] if lesson.extra is None else [Data(lesson.facts["name"], train=lesson.extra.examples)]
+    remember(setup.hardened, [*trained_on(model), *map(note, learned)])
+    remember_features(setup.hardened, None if setup.threat is None else setup.threat.to_dict())
+    return setup.hardened, dataclasses.replace(run, recipe=setup.recipe(schedule, objective))
+
+
+@dataclasses.dataclass
+class _Setup:
+    """What a run works with, from what the user gave.
+
+    Attributes:
+        hardened: The model to train, behind its defences.
+        restore: Has it compute again as the model that came.
+        victim: The same, as attackers see it.
+        known: The model as it came, to tell whether the data are its own.
+        computed: What the layers compute in.
+        shields: The defences, as specs.
+        validation_attack: The attack of validation; None for the usual one.
+        threat: What an attack may do to each feature; None where all may do the same.
+    """
+
+    plan: TrainSettings
+    hardened: keras.Model
+    restore: Callable[[], None]
+    victim: Classifier
+    known: Classifier
+    head: str
+    wrappers: Sequence[Wrapper]
+    augment: Sequence[Augmentation]
+    data: Data
+    lesson: Lesson
+    computed: str
+    shields: Sequence[str]
+    rivals: Sequence[Turns] = ()
+    validation_attack: Attack | None = None
+    sources: Sequence[Classifier] = ()
+    threat: FeatureThreat | None = None
+
+    @property
+    def ball(self) -> Ball:
+        """Where the training examples may be moved."""
+        return ball_for(self.victim, self.plan.norm, self.plan.eps) if self.threat is None else self.threat.ball
+
+    def notes(self) -> list[str]:
+        """What is worth telling of bounds and rules, a line each; data that break them are refused."""
+        parts = [part for part in (self.lesson.examples, self.lesson.held_out) if part and self.threat]
+        return [line for part in parts for line in self.threat.check(part)]  # type: ignore[union-attr]
+
+    def at_once(self, schedule: Schedule) -> int:
+        """Examples of a batch: no more than there are."""
+        return min(schedule.batch_size, len(self.lesson.examples))
+
+    def parts(self, schedule: Schedule, notes: list[str]) -> int:
+        """The parts that a batch is worked on in, so that each fits into memory; a line to `notes` where it must."""
+        if self.plan.accumulate > 1:
+            return self.plan.accumulate
+        size = self.at_once(schedule)
+        parts = parts_for(self.hardened, size, backend.shares())
+        if parts > 1:
+            how_much = batch_text(self.hardened, size // parts)
+            notes.append(f"memory: a batch of {size} in {parts} parts, one after the other: {how_much}")
+        return parts
+
+    def cost(self, schedule: Schedule, objective: Objective) -> Cost:
+        """What a run costs."""
+        watched = (self.validation_attack or attack_family.build(_VALIDATION)) if self.lesson.validation else None
+        sizes = (self.lesson.steps(schedule, objective.replays), self.at_once(schedule), self.lesson.validation)
+        return cost_of(objective, self.victim.num_classes, *sizes, watched, self.lesson.examples.kind.examples)
+
+    def in_time(
+        self, seconds: float | None, objective: Objective, schedule: Schedule, parts: int
+    ) -> tuple[Schedule, Objective, dict[str, Any]]:
+        """Epochs and steps of the attack that fit into a time; those of before, for a run that continues.
+
+        Returns:
+            Schedule, objective, and what tells the run from others by it; all as they are where no time was given.
+        """
+        if seconds is None:
+            return schedule, objective, {}
+        plan, lesson = self.plan, self.lesson
+        kept = kept_choice(Path(plan.checkpoint)) if plan.resume and plan.checkpoint else None
+        choice = kept or fit_into(
+            seconds,
+            self.victim,
+            objective,
+            schedule,
+            Stream(lesson.examples, schedule.batch_size, plan.seed, extra=lesson.extra),
+            lambda tried: self.cost(schedule, tried),
+            most=plan.epochs,
+            own_optimizer=getattr(self.hardened, "optimizer", None),
+            sources=self.sources,
+            accumulate=parts,
+            rivals=self.rivals,
+            augment=self.augment,
+        )
+        chosen = dataclasses.replace(schedule, epochs=choice.epochs)
+        changed: dict[str, Any] = {"attack": choice.attack(objective.attack)}
+        if not isinstance(plan.objective, Objective):
+            changed["warmup_steps"] = _warmup(plan, lesson.steps(chosen)[1])
+        objective = dataclasses.replace(objective, **changed)
+        return chosen, objective, {"time": {"seconds": seconds, **dataclasses.asdict(choice)}}
+
+    def opening(self, schedule: Schedule, objective: Objective, expected: Cost, notes: Sequence[str]) -> list[str]:
+        """What is told when training starts, a line each."""
+        plan, lesson, victim = self.plan, self.lesson, self.victim
+        why = why_eps(victim, plan.norm, plan.eps) if self.threat is None else self.threat.describe()
+        lines = [
+            f"data: {lesson.examples.describe()}; {lesson.validation:,} held out for validation",
+            f"threat: {describe_ball(objective.ball, victim.input_shape, why, lesson.examples.kind)}; attack "
+            f"{objective.attack}",
+            *misfits(self.known, lesson.examples, objective.ball),
+        ]
+        if victim.question is not None and victim.question.besides:
+            lines.append(
+                f"! Training learns output {victim.question.output} alone: what it shares with "
+                f"{', '.join(victim.question.besides)} changes -> Look at those outputs afterwards."
+            )
+        if self.shields:
+            lines.append(f"defences: {', '.join(self.shields)}")
+        if lesson.extra is not None:
+            lines.append(f"extra: {lesson.extra.examples.describe()}; {lesson.extra.share:g} of each batch")
+        if plan.resume and not (plan.checkpoint and Path(plan.checkpoint).exists()):
+            lines.insert(0, f"nothing to continue at {plan.checkpoint}: starting anew")
+        lines += notes
+        lines += [f"around the objective: {', '.join(map(str, self.wrappers))}"] if self.wrappers else []
+        lines += [f"augment: {', '.join(map(str, self.augment))}"] if self.augment else []
+        words = f"; chosen for {plan.time}: {schedule.epochs} epochs, {objective.attack}" if plan.time else ""
+        return [*lines, f"cost: {expected}{words}"]
+
+    def recipe(self, schedule: Schedule, objective: Objective) -> dict[str, Any]:
+        """How the model was trained, as plain data, for its file."""
+        plan, lesson = self.plan, self.lesson
+        recipe = {**schedule.noted(), "objective": objective.to_dict(), "data": self.data.name}
+        if lesson.balance is not None:
+            recipe["class_weight"] = lesson.balance
+        recipe |= {"wrappers": [wrapper.to_dict() for wrapper in self.wrappers]} if self.wrappers else {}
+        recipe |= {"augment": [str(each) for each in self.augment]} if self.augment else {}
+        recipe |= {"extra": lesson.facts} if lesson.extra else {}
+        recipe |= {"time": plan.time} if plan.time else {}
+        recipe |= {"precision": self.computed, "defences": self.shields, "validation": lesson.validation}
+        return recipe | {name: value for name, value in plan.noted(always=False).items() if name not in recipe}
+
+
+def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Setup:
+    """The model to train and what it learns from.
+
+    Raises:
+        TurtlenetError: What does not fit.
+    """
     models.check_precision(plan.precision)
     said = Said.by_user(
         bounds=plan.bounds,
@@ -102,234 +309,44 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     if plan.out is not None:
         models.check_writable(plan.out, hardened)
     restore = models.compute_in(hardened, plan.precision)
-    victim = models.classifier(hardened, bounds=bounds, head=head)
+    usage = usage_of(plan, model)
+    victim = models.classifier(hardened, bounds=bounds, head=head, usage=usage)
     wrappers = make_wrappers(plan.wrappers)
     augment = augmentation_family.build(plan.augment, victim.input_shape)
     for change in augment:
         change.check(victim.input_shape, victim.bounds)
-    computed, shields = victim.precision, [str(each) for each in models.defences_of(hardened)]
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
-    known = models.classifier(before, bounds=victim.bounds, head=head) if plan.defences else None
-    victim, found, threat = with_features(
+    known = models.classifier(before, bounds=victim.bounds, head=head, usage=usage) if plan.defences else None
+    victim, loaded, threat = with_features(
         said,
         plan.norm,
         victim,
-        lambda bounds: models.classifier(hardened, bounds=bounds, head=head),
+        lambda bounds: models.classifier(hardened, bounds=bounds, head=head, usage=usage),
         lambda victim: load_data(data, victim, judge=known or victim, weighted=True, how=how),
         training=True,
         table=is_tabular(data),
     )
-    known = known or victim
-    lesson = _lesson(found, before, victim, plan, how)
-    first = backend.process()[0] == 0
-    tell = aside(plan.tell) if first else _silent
-    ball = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
-    attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
-    check_for_features([attack], ball)
-    notes = [line for part in (lesson.examples, lesson.held_out) if part and threat for line in threat.check(part)]
-    checkpoint = Path(plan.checkpoint) if plan.checkpoint else None
-    with tempfile.TemporaryDirectory() as nowhere:
-        files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
-        attack = with_generators(attack, hardened, victim, found, ball, head=head, seed=plan.seed, tell=tell, **files)
-        objective = _objective(plan, attack, ball, lesson.steps(schedule)[1])
-        # An objective that was given whole has a generator of its own, which is left as it is.
-        whole = isinstance(plan.objective, Objective)
-        rivals = [] if whole else rivals_in(attack, ball, plan.generator_moves, plan.seed)
-        checked = attack_family.build(plan.validation_attack) if plan.validation_attack else None
-        crafted_on = [source_for(source, victim, plan.precision) for source in plan.sources]
-        own_optimizer = getattr(hardened, "optimizer", None)
-        at_once = min(schedule.batch_size, len(lesson.examples))
-        parts = plan.accumulate if plan.accumulate > 1 else parts_for(hardened, at_once, backend.shares())
-        if parts > plan.accumulate:
-            how_much = batch_text(hardened, at_once // parts)
-            notes.append(f"memory: a batch of {at_once} in {parts} parts, one after the other: {how_much}")
-
-        def cost(objective: Objective) -> Cost:
-            watched = (checked or attack_family.build(_VALIDATION)) if lesson.validation else None
-            sizes = (lesson.steps(schedule, objective.replays), at_once, lesson.validation)
-            return cost_of(objective, victim.num_classes, *sizes, watched, lesson.examples.kind.examples)
-
-        chosen = {}
-        if seconds is not None:
-            choice = kept_choice(checkpoint) if plan.resume and checkpoint else None
-            choice = choice or fit_into(
-                seconds,
-                victim,
-                objective,
-                schedule,
-                Stream(lesson.examples, schedule.batch_size, plan.seed, extra=lesson.extra),
-                cost,
-                most=plan.epochs,
-                own_optimizer=own_optimizer,
-                sources=crafted_on,
-                accumulate=parts,
-                rivals=rivals,
-                augment=augment,
-            )
-            chosen = {"time": {"seconds": seconds, **dataclasses.asdict(choice)}}
-            schedule = dataclasses.replace(schedule, epochs=choice.epochs)
-            objective = dataclasses.replace(objective, attack=choice.attack(objective.attack))
-            if not whole:
-                objective = dataclasses.replace(objective, warmup_steps=_warmup(plan, lesson.steps(schedule)[1]))
-        expected = cost(objective)
-        why = why_eps(victim, plan.norm, plan.eps) if threat is None else threat.describe()
-        opening = [*_opening(plan, lesson, objective, victim, known, shields, why), *notes]
-        opening += [f"around the objective: {', '.join(map(str, wrappers))}"] if wrappers else []
-        opening += [f"augment: {', '.join(map(str, augment))}"] if augment else []
-        words = f"; chosen for {plan.time}: {schedule.epochs} epochs, {objective.attack}" if plan.time else ""
-        opening.append(f"cost: {expected}{words}")
-        run = harden(
-            victim,
-            lesson.examples,
-            objective,
-            schedule,
-            validation=lesson.held_out,
-            validation_attack=checked,
-            sources=crafted_on,
-            own_optimizer=own_optimizer,
-            checkpoint=checkpoint,
-            resume=plan.resume,
-            identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
-            callbacks=[_Opening(tell, opening), Clock(expected, tell), *plan.callbacks],
-            accumulate=None if plan.batch_size is None else parts,
-            begin_with=parts,
-            rivals=rivals,
-            wrappers=wrappers,
-            on_collapse=plan.on_collapse,
-            augment=augment,
-            extra=lesson.extra,
-            tell=tell,
-            verbose=plan.verbose,
-        )
-    restore()
-    if rivals and checkpoint and first:
-        # It has had the gradients of the model as it is now, whatever it was trained on before.
-        for path in keep_rivals(objective.attack, models.weights_sha256(victim.model), played=run.steps):
-            tell(f"saved {path}: the generator that learned in turns with the model")
-    recipe = {**schedule.noted(), "objective": objective.to_dict(), "data": found.name}
-    if lesson.balance is not None:
-        recipe["class_weight"] = lesson.balance
-    recipe |= {"wrappers": [wrapper.to_dict() for wrapper in wrappers]} if wrappers else {}
-    recipe |= {"augment": [str(each) for each in augment]} if augment else {}
-    recipe |= {"extra": lesson.facts} if lesson.extra else {}
-    recipe |= {"time": plan.time} if plan.time else {}
-    recipe |= {"precision": computed, "defences": shields, "validation": lesson.validation}
-    recipe |= {name: value for name, value in plan.noted(always=False).items() if name not in recipe}
-    learned = [found] if lesson.extra is None else [found, Data(lesson.facts["name"], train=lesson.extra.examples)]
-    remember(hardened, [*trained_on(model), *map(note, learned)])
-    remember_features(hardened, None if threat is None else threat.to_dict())
-    return hardened, dataclasses.replace(run, recipe=recipe)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Lesson:
-    """What a run learns from, and what tells it from others.
-
-    Attributes:
-        examples: What to train on.
-        held_out: What to validate on.
-        balance: How much each class counts; None for alike.
-        identity: Hashes of model and data, and what else is known before the run.
-        extra: Further examples and their share; None for none.
-        facts: What the model's file says of those: name, count, hash and share.
-    """
-
-    examples: Examples
-    held_out: Examples | None
-    balance: list[float] | None
-    identity: dict[str, Any]
-    extra: Extra | None = None
-    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    def steps(self, schedule: Schedule, replays: int = 1) -> tuple[int, int]:
-        """Steps of an epoch, and of the whole run; see `Schedule.steps`."""
-        return schedule.steps(len(self.examples), self.extra, replays)
-
-    @property
-    def validation(self) -> int:
-        return len(self.held_out) if self.held_out else 0
-
-
-def _lesson(found: Data, before: keras.Model, victim: Classifier, plan: TrainSettings, how: Reading) -> _Lesson:
-    """The training part of the data, its weights and its held-out part.
-
-    Raises:
-        DataError: No training images, or such as do not fit.
-    """
-    if found.train is None:
-        raise DataError(f"Expected training data in {found.name}; got test data only.")
-    found.train.check()
-    identity: dict[str, Any] = {}
-    if plan.checkpoint is not None or backend.process()[1] > 1:
-        identity = {"model": models.weights_sha256(before), "data": found.train.sha256()}
-        check_agreement(**identity)
-        identity["defences"] = [str(each) for each in models.defences_of(victim.model)]
-    examples, held_out = hold_out(found.train, plan.validation, plan.seed)
-    if examples.weights is not None:
-        identity["sample_weight"] = hashlib.sha256(examples.weights.tobytes()).hexdigest()
-    balance = None
-    if plan.class_weight is not None:
-        balance = class_weights(plan.class_weight, examples.labels, victim.num_classes)
-        examples = examples.weighted(np.asarray(balance)[examples.labels])
-        identity["class_weight"] = balance
-    lesson = _Lesson(examples, held_out, balance, identity)
-    return _with_extra(lesson, victim, plan, how)
-
-
-def _with_extra(lesson: _Lesson, victim: Classifier, plan: TrainSettings, how: Reading) -> _Lesson:
-    """The same with extra examples, weighted as their classes are, if there are any.
-
-    Raises:
-        DataError: Such as do not fit.
-        SettingError: A share of none, or one that does not fit a batch.
-    """
-    if plan.extra is None:
-        if plan.extra_share is not None:
-            raise SettingError(f"Expected extra data for extra_share={plan.extra_share}; got none: pass --extra.")
-        return lesson
-    examples = load_extra(plan.extra, victim, how)
-    if lesson.balance is not None:
-        examples = examples.weighted(np.asarray(lesson.balance)[examples.labels])
-    extra = Extra(examples, plan.extra_share or _EXTRA_SHARE)
-    sha256 = examples.sha256()
-    facts = {"name": examples.name, "count": len(examples), "sha256": sha256, "share": extra.share}
-    if "model" in lesson.identity:
-        check_agreement(lesson.identity["model"], sha256)
-    # What does not fit is said before anything long starts.
-    Stream(lesson.examples, plan.batch_size or 128, plan.seed, extra=extra)
-    identity = {**lesson.identity, "extra": sha256}
-    return dataclasses.replace(lesson, identity=identity, extra=extra, facts=facts)
+    return _Setup(
+        plan=plan,
+        hardened=hardened,
+        restore=restore,
+        victim=victim,
+        known=known or victim,
+        head=head,
+        wrappers=wrappers,
+        augment=augment,
+        data=loaded,
+        lesson=lesson_of(loaded, before, victim, plan, how),
+        computed=victim.precision,
+        shields=[str(each) for each in models.defences_of(hardened)],
+        threat=threat,
+    )
 
 
 def _noted(plan: TrainSettings) -> dict[str, Any]:
     """The settings that tell a run from another, but for those of its schedule."""
     schedule = {field.name for field in dataclasses.fields(Schedule)}
     return {name: value for name, value in plan.noted().items() if name not in schedule}
-
-
-def _opening(
-    plan: TrainSettings,
-    lesson: _Lesson,
-    objective: Objective,
-    victim: Classifier,
-    known: Classifier,
-    shields: Sequence[str],
-    why: str,
-) -> list[str]:
-    """What is told when training starts, a line each."""
-    kind = lesson.examples.kind
-    lines = [
-        f"data: {lesson.examples.describe()}; {lesson.validation:,} held out for validation",
-        f"threat: {describe_ball(objective.ball, victim.input_shape, why, kind)}; attack {objective.attack}",
-        *misfits(known, lesson.examples, objective.ball),
-    ]
-    if shields:
-        lines.append(f"defences: {', '.join(shields)}")
-    if lesson.extra is not None:
-        lines.append(f"extra: {lesson.extra.examples.describe()}; {lesson.extra.share:g} of each batch")
-    if plan.resume and not (plan.checkpoint and Path(plan.checkpoint).exists()):
-        lines.insert(0, f"nothing to continue at {plan.checkpoint}: starting anew")
-    return lines
 
 
 def _own(model: keras.Model, tell: Callable[[str], None]) -> keras.Model:
@@ -358,11 +375,14 @@ class _Opening(keras.callbacks.Callback):
             self.tell(self.lines.pop(0))
 
 
-def _objective(plan: TrainSettings, attack: Attack, ball: Ball, steps: int) -> Objective:
+def _objective(plan: TrainSettings, attack: Attack, ball: Ball, steps: int, victim: Classifier) -> Objective:
     if isinstance(plan.objective, Objective):
         return plan.objective
     check_without_ball(attack)
-    return objectives.build(plan.objective, {"warmup_steps": _warmup(plan, steps)}, attack=attack, ball=ball)
+    usual: dict[str, Any] = {"warmup_steps": _warmup(plan, steps)}
+    if victim.question is not None:
+        usual["minimize"] = victim.question.task.minimize[0]
+    return objectives.build(plan.objective, usual, attack=attack, ball=ball)
 
 
 def _warmup(plan: TrainSettings, steps: int) -> int:

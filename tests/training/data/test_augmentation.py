@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from turtlenet import attacks, balls, random
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
-from turtlenet.training import Natural, Trainer
+from turtlenet.training import GaussianAugmentation, Natural, Trainer
 from turtlenet.training.data.augmentation import Crop, Cutout, Flip, Shift, augmentations, build
 
 COUNT, SIDE = 40, 8
@@ -59,6 +60,13 @@ def test_cutout_covers_a_square_around_a_pixel() -> None:
         assert np.array_equal(cut[~covered], image[~covered])
         centers.add((rows[0], columns[0]))
     assert len(centers) > 20
+
+
+def test_noise_is_gaussian_and_unclipped() -> None:
+    noise = (made(GaussianAugmentation(sigma=0.5)) - X) / 0.5
+    assert stats.kstest(noise.ravel(), "norm").pvalue > 1e-3 and made(GaussianAugmentation(sigma=0.5)).max() > 1.2
+    with pytest.raises(SettingError, match="Expected sigma > 0, in input units; got 0"):
+        build(["gaussian:sigma=0"])
 
 
 @pytest.mark.parametrize("name", augmentations.names())

@@ -10,6 +10,7 @@ from turtlenet import attacks, backend, balls, random
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.training import Trainer, objectives
+from turtlenet.training.objective.bounded import Bounded
 
 BALL = balls.get("linf", 0.1)
 RNG = np.random.default_rng(3)
@@ -62,6 +63,27 @@ def smoothed(share: float) -> np.ndarray:
     return -(targets * log_softmax(answers(MOVED), axis=1)).sum(axis=1)
 
 
+def worst(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Minus the margins that intervals leave: a tanh layer, and the last layer folded into the differences."""
+    kernel, bias, last, shift = (each.astype("float64") for each in MODEL.model.get_weights())
+    middle, radius = (low + high) / 2 @ kernel + bias, (high - low) / 2 @ np.abs(kernel)
+    low, high = np.tanh(middle - radius), np.tanh(middle + radius)
+    differences = last[:, Y].T[:, :, None] - last[None]
+    margin = np.einsum("bi,bij->bj", (low + high) / 2, differences) + shift[Y][:, None] - shift
+    return -(margin - np.einsum("bi,bij->bj", (high - low) / 2, np.abs(differences)))
+
+
+def ball(size: float = 0.1, around: np.ndarray = X) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of a box, within the ball around X."""
+    low, high = np.clip(X - 0.1, 0, 1), np.clip(X + 0.1, 0, 1)
+    return np.clip(around - size, low, high).astype("float64"), np.clip(around + size, low, high).astype("float64")
+
+
+def mixed(share: float) -> np.ndarray:
+    logits = answers(MOVED)
+    return (1 - share) * (logits - logits[np.arange(6), Y][:, None]) + share * worst(*ball())
+
+
 EQUATIONS = {
     "madry": lambda: entropy(answers(MOVED)),
     "madry:label_smoothing=0.2": lambda: smoothed(0.2),
@@ -75,6 +97,16 @@ EQUATIONS = {
     ),
     "fast": lambda: entropy(answers(MOVED)),
     "n-fgsm": lambda: entropy(answers(MOVED)),
+    "ibp:kappa=0": lambda: entropy(worst(*ball())),
+    "ibp:kappa=0.3": lambda: 0.3 * entropy(answers(MOVED)) + 0.7 * entropy(worst(*ball())),
+    "sabr:tau=0.4": lambda: entropy(worst(*ball(0.04, MOVED))),
+    "sabr:tau=1": lambda: entropy(worst(*ball(0.1, MOVED))),
+    "mtl-ibp:alpha=0.3": lambda: 0.7 * entropy(answers(MOVED)) + 0.3 * entropy(worst(*ball())),
+    "cc-ibp:alpha=0.3": lambda: entropy(mixed(0.3)),
+    "crown-ibp:kappa=0.3": lambda: 0.3 * entropy(answers(MOVED)) + 0.7 * entropy(worst(*ball())),
+    "ibp:kappa=0,l1=0.01": lambda: (
+        entropy(worst(*ball())) + 0.01 * sum(np.abs(each).sum() for each in MODEL.model.get_weights() if each.ndim > 1)
+    ),
 }
 
 
@@ -83,7 +115,23 @@ def test_the_loss_is_the_equation(spec) -> None:
     np.testing.assert_allclose(total(spec), EQUATIONS[spec](), rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("spec", ["trades:beta=4", "mart", "hat", "madry:gradalign=1,label_smoothing=0.1"])
+def test_crown_ibp_mixes_the_margins_of_both() -> None:
+    """Linear bounds lie between those of intervals and what the box holds; halfway, their margins are averaged."""
+    bounded = Bounded(MODEL, X)
+    low, high = (each.astype("float32") for each in ball())
+    interval = np.asarray(bounded.margins(low, high, Y), "float64")
+    linear = np.asarray(bounded.linear_margins(Y), "float64")
+    np.testing.assert_allclose(total("crown-ibp:kappa=0,beta=1"), entropy(-linear), rtol=1e-4)
+    np.testing.assert_allclose(total("crown-ibp:kappa=0,beta=0.5"), entropy(-0.5 * (interval + linear)), rtol=1e-4)
+    assert (linear - interval)[np.eye(3)[Y] == 0].mean() > 0.005
+    for _ in range(50):
+        logits = answers(low + RNG.uniform(size=low.shape) * (high - low))
+        assert (logits[np.arange(6), Y][:, None] - logits >= linear - 1e-5).all()
+
+
+@pytest.mark.parametrize(
+    "spec", ["trades:beta=4", "mart", "hat", "madry:gradalign=1,label_smoothing=0.1", "crown-ibp:beta=0.5", "cc-ibp"]
+)
 def test_the_weight_gradient_is_that_of_the_loss(spec) -> None:
     """Against central differences along the gradient and along a random direction, as the trainer computes it."""
     model, objective = net(5), build(spec)

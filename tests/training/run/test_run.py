@@ -265,3 +265,14 @@ def test_an_attack_with_a_ball_of_its_own_is_refused() -> None:
     for spec in ("pgd:eps=0.1", "pgd:norm=l2"):
         with pytest.raises(SettingError, match="Expected norm and eps of the threat, not of the attack"):
             train.harden_model(victim().model, (X, Y), attack=spec, eps=0.1, epochs=1, **QUIET)
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+def test_gradients_are_limited_where_asked(name) -> None:
+    assert Schedule(optimizer=name, clip_norm=2.0).make(10, None).global_clipnorm == 2.0
+    assert Schedule(optimizer=name).make(10, None).global_clipnorm is None
+
+
+def test_a_limit_beside_the_models_own_optimizer_is_one_line() -> None:
+    with pytest.raises(SettingError, match=r"Expected no clip_norm for optimizer=compiled; got 1\.0"):
+        Schedule(optimizer="compiled", clip_norm=1.0).make(10, keras.optimizers.Adam())

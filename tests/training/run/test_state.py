@@ -10,7 +10,7 @@ import pytest
 from turtlenet.errors import OutputError
 from turtlenet.training.run import checkpoint
 from turtlenet.training.run.callbacks import Best
-from turtlenet.training.run.resume import take_up
+from turtlenet.training.run.resume import ResumableRun
 
 NOTES = {"identity": {"seed": 0}, "step": 3}
 
@@ -29,8 +29,9 @@ def saved(path, value=1.0, best=1.0, **notes):
 def taken(path, total=10):
     lines: list[str] = []
     mine = trainer()
-    done = take_up(path, mine, Best({}), {"identity": {"seed": 0}}, total, lines.append)
-    return done, lines, np.asarray(mine.saved()[0])
+    run = ResumableRun(mine, Best({}), {"identity": {"seed": 0}}, total, 1, path)
+    run.take_up(lines.append)
+    return run.done, lines, np.asarray(mine.saved()[0])
 
 
 def test_it_comes_back_without_a_word(tmp_path) -> None:

@@ -45,6 +45,8 @@ class External(Attack):
     method: str = ""
     parameters: str = ""
 
+    for_every_task: ClassVar[bool] = False
+
     library: ClassVar[str]
     """What is imported, and the name of the extra that installs it."""
 

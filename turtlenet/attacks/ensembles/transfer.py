@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
 from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.ensembles.base import MARK, Elsewhere
@@ -36,6 +36,8 @@ class Transfer(Elsewhere):
     mode: str = one_of("mean", ("each", "mean"), of=" of transfer")
     bounds: str = one_of("", ("", "same"), of=" of transfer")
     head: str = "auto"
+
+    for_every_task: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str):

@@ -8,103 +8,106 @@ from turtlenet.evaluation.doubts.evidence import GUIDED, Evidence
 from turtlenet.reports.base import Doubt
 
 
-def one_step(seen: Evidence) -> Doubt | None:
+def one_step(evidence: Evidence) -> Doubt | None:
     """One step that finds more than many."""
-    single, many = seen.kind("one-step"), seen.kind("iterative", "ensemble")
-    if not single or not many or seen.mode == "cascade":
+    single, many = evidence.kind("one-step"), evidence.kind("iterative", "ensemble")
+    if not single or not many or evidence.mode == "cascade":
         return None
-    best_one = min(single, key=seen.accuracy)
-    best_many = min(many, key=seen.accuracy)
-    share = float(seen.missed(single, many).mean())
-    if seen.accuracy(best_one) >= seen.accuracy(best_many) and share <= 0.01:
+    best_one = min(single, key=evidence.accuracy)
+    best_many = min(many, key=evidence.accuracy)
+    share = float(evidence.missed(single, many).mean())
+    if evidence.accuracy(best_one) >= evidence.accuracy(best_many) and share <= 0.01:
         return None
     return Doubt(
         code="one-step-beats-iterative",
-        finding=f"{seen.names[best_one]} leaves accuracy {seen.accuracy(best_one):.3f}, {seen.names[best_many]} "
-        f"{seen.accuracy(best_many):.3f}; one step broke {share:.1%} of the "
-        f"{seen.inputs.examples} that no iterative attack broke.",
+        finding=f"{evidence.names[best_one]} leaves accuracy {evidence.accuracy(best_one):.3f}, "
+        f"{evidence.names[best_many]} "
+        f"{evidence.accuracy(best_many):.3f}; one step broke {share:.1%} of the "
+        f"{evidence.inputs.examples} that no iterative attack broke.",
         advice="Gradients are masked or the iterative attack is too weak: more steps, a smaller step_size, restarts, "
         "and another loss.",
     )
 
 
-def noise(seen: Evidence) -> Doubt | None:
+def noise(evidence: Evidence) -> Doubt | None:
     """Noise that finds what gradients missed."""
-    blind, guided = seen.kind("random"), seen.kind("one-step", "iterative", "ensemble")
-    if not blind or not guided or seen.mode == "cascade":
+    blind, guided = evidence.kind("random"), evidence.kind("one-step", "iterative", "ensemble")
+    if not blind or not guided or evidence.mode == "cascade":
         return None
-    missed = int(seen.missed(blind, guided).sum())
+    missed = int(evidence.missed(blind, guided).sum())
     if missed == 0:
         return None
     return Doubt(
         code="noise-beats-attack",
-        finding=f"Random noise broke {seen.inputs.count(missed)} that no gradient attack broke.",
+        finding=f"Random noise broke {evidence.inputs.count(missed)} that no gradient attack broke.",
         advice="The gradient attacks are too weak or misled: add restarts and steps, and attack without gradients.",
     )
 
 
-def black_box(seen: Evidence) -> Doubt | None:
+def black_box(evidence: Evidence) -> Doubt | None:
     """An attack without the gradient that breaks what those with it left."""
     # Only what comes after all that has the gradient has looked at an image in vain before: that is how AutoAttack
     # raises its flag for Square. In a table every attack looks at every image.
-    order = [seen.searches(number) for number in range(len(seen.attacks))]
+    order = [evidence.searches(number) for number in range(len(evidence.attacks))]
     ends = [1 + max((at for at, each in enumerate(rounds) if each.family in GUIDED), default=-1) for rounds in order]
     guided = [number for number, end in enumerate(ends) if end]
-    last = guided[-1] if guided and seen.mode == "cascade" else 0
-    found, by = np.zeros_like(seen.ledger.right), []
+    last = guided[-1] if guided and evidence.mode == "cascade" else 0
+    broken, by = np.zeros_like(evidence.ledger.right), []
     for number, (rounds, end) in enumerate(zip(order, ends, strict=True)):
         if number < last or not any(each.family in BLIND for each in rounds[end:]):
             continue
-        mine = seen.broken(number) & ((seen.ledger.part[number] >= end) | (end == 0))
-        for other in guided if seen.mode == "table" else ():
-            mine &= ~(seen.broken(other) & (seen.ledger.part[other] < ends[other]))
-        if mine.any():
-            found |= mine
+        fresh = evidence.broken(number) & ((evidence.ledger.part[number] >= end) | (end == 0))
+        for other in guided if evidence.mode == "table" else ():
+            fresh &= ~(evidence.broken(other) & (evidence.ledger.part[other] < ends[other]))
+        if fresh.any():
+            broken |= fresh
             parts = [attacks.name_of(type(each.attack)) for each in rounds[end:]]
-            by.append(f"{', '.join(parts)} in {seen.names[number]}" if end else seen.names[number])
-    missed = int(found.sum())
+            by.append(f"{', '.join(parts)} in {evidence.names[number]}" if end else evidence.names[number])
+    missed = int(broken.sum())
     if not guided or not missed:
         return None
     return Doubt(
         code="black-box-beats-white-box",
         finding=f"Attacks without this model's gradient ({', '.join(by)}) broke "
-        f"{seen.inputs.count(missed)} that no attack with it broke.",
+        f"{evidence.inputs.count(missed)} that no attack with it broke.",
         advice="Its gradient misleads: attack through a surrogate of the layer that hides it, with more restarts, and "
         "let the black-box attack ask more often.",
     )
 
 
-def not_converged(seen: Evidence) -> Doubt | None:
+def not_converged(evidence: Evidence) -> Doubt | None:
     """Twice the effort that still finds more."""
-    attack, broken, tried = seen.doubled
+    attack, broken, tried = evidence.doubled
     if not broken:
         return None
     return Doubt(
         code="not-converged",
-        finding=f"{attack} broke {broken} of {seen.inputs.count(tried)} that every attack had left: twice the steps "
-        f"and restarts still find more. They are counted as broken; the other {seen.inputs.examples} were not tried "
+        finding=f"{attack} broke {broken} of {evidence.inputs.count(tried)} that every attack had left: twice the "
+        "steps "
+        f"and restarts still find more. They are counted as broken; the other {evidence.inputs.examples} were not "
+        "tried "
         "so.",
         advice="Raise steps and restarts until the accuracy stays; run the suite standard.",
     )
 
 
-def wide_ball(seen: Evidence) -> Doubt | None:
+def wide_ball(evidence: Evidence) -> Doubt | None:
     """An attack that fails where success is certain."""
-    wide = [point for point in seen.curve if point.eps >= seen.widest]
+    wide = [point for point in evidence.curve if point.eps >= evidence.widest]
     if not wide or wide[-1].accuracy <= 0.02:
         return None
     return Doubt(
         code="accuracy-stays-up",
-        finding=f"At eps {wide[-1].eps:g}, where the ball holds every {seen.inputs.example} there is, accuracy is "
-        f"still {wide[-1].accuracy:.3f} on {seen.inputs.count(wide[-1].examples)} instead of 0.",
+        finding=f"At eps {wide[-1].eps:g}, where the ball holds every {evidence.inputs.example} there is, accuracy is "
+        f"still {wide[-1].accuracy:.3f} on {evidence.inputs.count(wide[-1].examples)} instead of 0.",
         advice="The attack fails to find what is certainly there: gradients are masked. More steps, a larger "
         "step_size, another loss, or a surrogate for the layer that blocks the gradient.",
     )
 
 
-def rising(seen: Evidence) -> Doubt | None:
+def rising(evidence: Evidence) -> Doubt | None:
     """A larger ball that holds fewer examples."""
-    for before, after in zip(seen.curve, seen.curve[1:], strict=False):
+    for before, after in zip(evidence.curve, evidence.curve[1:], strict=False):
         if after.accuracy > before.accuracy + 1.5 / max(after.examples, 1):
             return Doubt(
                 code="accuracy-rises-with-eps",

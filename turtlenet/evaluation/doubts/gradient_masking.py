@@ -5,61 +5,63 @@ from turtlenet.evaluation.probe import SATURATED
 from turtlenet.reports.base import Doubt
 
 
-def zero_gradients(seen: Evidence) -> Doubt | None:
+def zero_gradients(evidence: Evidence) -> Doubt | None:
     """Gradients that are 0."""
-    if seen.probe.zero <= 0.01:
+    if evidence.probe.zero <= 0.01:
         return None
     return Doubt(
         code="zero-gradients",
-        finding=f"The input gradient is exactly 0 on {seen.probe.zero:.1%} of {seen.probed} probed "
-        f"{seen.inputs.examples}: gradient attacks cannot move there.",
+        finding=f"The input gradient is exactly 0 on {evidence.probe.zero:.1%} of {evidence.probed} probed "
+        f"{evidence.inputs.examples}: gradient attacks cannot move there.",
         advice="Attack with loss=margin or loss=dlr, through a smooth surrogate of the layer that blocks the "
         "gradient, and without gradients.",
     )
 
 
-def flat(seen: Evidence) -> Doubt | None:
+def flat(evidence: Evidence) -> Doubt | None:
     """A loss that does not rise along its gradient."""
-    if seen.probe.flat <= 0.1:
+    if evidence.probe.flat <= 0.1:
         return None
     return Doubt(
         code="flat-loss",
-        finding=f"A step of a tenth of eps along the gradient does not raise the loss on {seen.probe.flat:.1%} of "
-        f"{seen.probed} probed {seen.inputs.examples}: the loss surface is flat or rough where an attack begins.",
+        finding=f"A step of a tenth of eps along the gradient does not raise the loss on {evidence.probe.flat:.1%} of "
+        f"{evidence.probed} probed {evidence.inputs.examples}: the loss surface is flat or rough where an attack "
+        "begins.",
         advice="Begin at random points with several restarts, attack with loss=margin, and without gradients.",
     )
 
 
-def saturated(seen: Evidence) -> Doubt | None:
+def saturated(evidence: Evidence) -> Doubt | None:
     """Probabilities that are exactly 1."""
     # Differences of logits do not saturate: an attack that climbed them has answered the question.
-    answered = any(search.attack.judged_by != "cross_entropy" for search in seen.climbing())
-    if seen.probe.saturated <= 0.1 or answered:
+    answered = any(search.attack.judged_by != "cross_entropy" for search in evidence.climbing())
+    if evidence.probe.saturated <= 0.1 or answered:
         return None
     return Doubt(
         code="saturated-outputs",
-        finding=f"On {seen.probe.saturated:.1%} of {seen.probed} probed {seen.inputs.examples} one logit leads "
+        finding=f"On {evidence.probe.saturated:.1%} of {evidence.probed} probed {evidence.inputs.examples} one "
+        "logit leads "
         f"by more than {SATURATED:.1f}: float32 probabilities are exactly 1 there.",
         advice="Do not trust attacks that use probabilities; add one with loss=margin or loss=dlr.",
     )
 
 
-def unsteady(seen: Evidence) -> Doubt | None:
+def unsteady(evidence: Evidence) -> Doubt | None:
     """Answers that change from draw to draw."""
-    if not seen.probe.unsteady:
+    if not evidence.probe.unsteady:
         return None
     return Doubt(
         code="random-outputs",
-        finding=f"The same {seen.inputs.examples} gave other outputs in other draws: answers and gradients are "
-        + (f"means of {seen.draws} draws." if seen.draws > 1 else "those of one draw."),
+        finding=f"The same {evidence.inputs.examples} gave other outputs in other draws: answers and gradients are "
+        + (f"means of {evidence.draws} draws." if evidence.draws > 1 else "those of one draw."),
         advice="Raise --draws until the robust accuracy no longer falls, and attack with autoattack:version=rand.",
     )
 
 
-def lucky(seen: Evidence) -> Doubt | None:
+def lucky(evidence: Evidence) -> Doubt | None:
     """Successes that other draws take back."""
-    found = seen.ledger.reached | seen.ledger.lucky
-    share = float(seen.ledger.lucky.sum() / max(1, found.sum()))
+    found = evidence.ledger.reached | evidence.ledger.lucky
+    share = float(evidence.ledger.lucky.sum() / max(1, found.sum()))
     if share <= 0.05:
         return None
     return Doubt(
@@ -70,12 +72,12 @@ def lucky(seen: Evidence) -> Doubt | None:
     )
 
 
-def naive_gradient(seen: Evidence) -> Doubt | None:
+def naive_gradient(evidence: Evidence) -> Doubt | None:
     """A gradient that a defence hides, and what its surrogate gives."""
-    if not seen.masks:
+    if not evidence.masks:
         return None
-    way = [attack.gradient or ("naive" if seen.naive else "adaptive") for attack in seen.attacks]
-    guided = seen.kind(*GUIDED)
+    way = [attack.gradient or ("naive" if evidence.naive else "adaptive") for attack in evidence.attacks]
+    guided = evidence.kind(*GUIDED)
     naive = [number for number in guided if way[number] == "naive"]
     adaptive = [number for number in guided if way[number] == "adaptive"]
     if guided and not adaptive:
@@ -84,9 +86,9 @@ def naive_gradient(seen: Evidence) -> Doubt | None:
             finding="Every attack took the gradient that the framework gives, which a defence of this model hides.",
             advice="Run with --gradient adaptive; these numbers only serve to compare with papers that did the same.",
         )
-    if not naive or not adaptive or seen.mode == "cascade":
+    if not naive or not adaptive or evidence.mode == "cascade":
         return None
-    claimed, left = (float(seen.ledger.correct[group].all(axis=0).mean()) for group in (naive, adaptive))
+    claimed, left = (float(evidence.ledger.correct[group].all(axis=0).mean()) for group in (naive, adaptive))
     if claimed <= left + 0.01:
         return None
     return Doubt(

@@ -6,11 +6,11 @@ from turtlenet.evaluation.doubts.evidence import Evidence
 from turtlenet.reports.base import Doubt
 
 
-def weak_suite(seen: Evidence) -> Doubt | None:
+def weak_suite(evidence: Evidence) -> Doubt | None:
     """Attacks that are too short, or under no threat."""
-    if any(getattr(search.attack, "steps", 0) >= 20 for search in seen.climbing()):
+    if any(getattr(search.attack, "steps", 0) >= 20 for search in evidence.climbing()):
         return None
-    if not seen.attacks:
+    if not evidence.attacks:
         return Doubt(
             code="no-attack-counts",
             finding="Every attack had a ball of its own: none was made within that of the threat, and the robust "
@@ -19,21 +19,24 @@ def weak_suite(seen: Evidence) -> Doubt | None:
         )
     return Doubt(
         code="weak-attacks",
-        finding="No iterative gradient attack of at least 20 steps was among the attacks: " + ", ".join(seen.names),
-        advice=f"Add {'fmn' if seen.norm == 'l0' else 'pgd:steps=40,restarts=5'} before believing the number.",
+        finding="No iterative gradient attack of at least 20 steps was among the attacks: "
+        + ", ".join(evidence.names),
+        advice=f"Add {'fmn' if evidence.norm == 'l0' else 'pgd:steps=40,restarts=5'} before believing the number.",
     )
 
 
-def single_loss(seen: Evidence) -> Doubt | None:
+def single_loss(evidence: Evidence) -> Doubt | None:
     """Attacks of one loss, or from one start."""
-    many = seen.climbing()
-    if not many or seen.ledger.robust.mean() < 0.05:
+    many = evidence.climbing()
+    if not many or evidence.ledger.robust.mean() < 0.05:
         return None
     restarted = any(search.restarts > 1 for search in many)
     losses = {search.attack.judged_by for search in many}
     # What looks again without gradients and towards every class is the stronger evaluation.
-    asked = any(search.family == "query" for number in range(len(seen.attacks)) for search in seen.searches(number))
-    swept = asked and any(is_sweep(search.attack.target) for search in many)
+    queried = any(
+        search.family == "query" for number in range(len(evidence.attacks)) for search in evidence.searches(number)
+    )
+    swept = queried and any(is_sweep(search.attack.target) for search in many)
     if (restarted or swept) and len(losses) > 1:
         return None
     return Doubt(
@@ -45,23 +48,23 @@ def single_loss(seen: Evidence) -> Doubt | None:
     )
 
 
-def levels(seen: Evidence) -> Doubt | None:
+def levels(evidence: Evidence) -> Doubt | None:
     """A quantizer that was attacked through its surrogate alone."""
-    if not seen.entrance or seen.norm not in QuantizerPGD.norms or seen.ledger.robust.mean() < 0.05:
+    if not evidence.entrance or evidence.norm not in QuantizerPGD.norms or evidence.ledger.robust.mean() < 0.05:
         return None
-    if any(isinstance(search.attack, QuantizerPGD) for search in seen.climbing()):
+    if any(isinstance(search.attack, QuantizerPGD) for search in evidence.climbing()):
         return None
     return Doubt(
         code="levels-not-attacked",
-        finding=f"{seen.entrance} at the input says which values it can give within the ball, and no attack searched "
-        "among those: a surrogate's slope finds fewer adversarial examples.",
+        finding=f"{evidence.entrance} at the input says which values it can give within the ball, and no attack "
+        "searched among those: a surrogate's slope finds fewer adversarial examples.",
         advice="Add quantizer-pgd to the attacks.",
     )
 
 
-def naive_labels(seen: Evidence) -> Doubt | None:
+def naive_labels(evidence: Evidence) -> Doubt | None:
     """The model's own answers for labels."""
-    if seen.labels == "true":
+    if evidence.labels == "true":
         return None
     return Doubt(
         code="predicted-labels",
@@ -71,13 +74,14 @@ def naive_labels(seen: Evidence) -> Doubt | None:
     )
 
 
-def few(seen: Evidence) -> Doubt | None:
+def few(evidence: Evidence) -> Doubt | None:
     """Few examples."""
-    count = len(seen.ledger.labels)
+    count = len(evidence.ledger.labels)
     if count >= 500:
         return None
     return Doubt(
-        code=f"few-{seen.inputs.examples}",
-        finding=f"Only {seen.inputs.count(count)} {'was' if count == 1 else 'were'} attacked: the interval is wide.",
-        advice=f"Evaluate at least 1,000 {seen.inputs.examples}.",
+        code=f"few-{evidence.inputs.examples}",
+        finding=f"Only {evidence.inputs.count(count)} {'was' if count == 1 else 'were'} attacked: the interval is "
+        "wide.",
+        advice=f"Evaluate at least 1,000 {evidence.inputs.examples}.",
     )

@@ -23,20 +23,20 @@ _PANELS = (("psnr", "PSNR, dB"), ("ssim", "SSIM"))
 
 def drawn(reports: Sequence[Report]) -> list[Plot]:
     """Both plots; none where nobody measured, one where no image was broken."""
-    found = seen(reports)
-    if not found:
+    results = seen(reports)
+    if not results:
         return []
     alt = "; ".join(
-        f"{name}: " + ", ".join(f"eps {at.eps:g} {percent(at.share)}" for at in each.broken) for name, each in found
+        f"{name}: " + ", ".join(f"eps {at.eps:g} {percent(at.share)}" for at in each.broken) for name, each in results
     )
     plots = [new_plot(finding(reports), alt, (_WIDTH, 3.1), lambda figure, theme: _shares(figure, theme, reports))]
     known = _PANELS if kind(reports[0]).pictured else ()
-    panels = [panel for panel in known if any(each.measure(panel[0]).count for _, each in found)]
+    panels = [panel for panel in known if any(each.measure(panel[0]).count for _, each in results)]
     if panels:
         title = "What is seen of the smallest change that breaks an image: further down is more visible"
         words = "; ".join(
             f"{name}: median PSNR {median(each, 'psnr')} dB, median SSIM {median(each, 'ssim')}"
-            for name, each in found
+            for name, each in results
         )
         height = 0.9 + 1.6 * len(panels)
         plots.append(

@@ -20,9 +20,8 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
 from turtlenet.evaluation.cascade import inside, judged
-from turtlenet.evaluation.per_image_results import read_progress
+from turtlenet.evaluation.per_image_results import read_progress, write_progress
 from turtlenet.evaluation.perceptibility.result import MEASURES, Fixed, Perceptibility, Sight, broken_at, measured
-from turtlenet.files import write_whole
 from turtlenet.reports.images import drawable, png
 from turtlenet.reports.statistics import distances, interval, similarity
 
@@ -51,8 +50,7 @@ class _State:
     def write(self, path: Path, identity: str) -> None:
         """Writes all at once or not at all."""
         arrays: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda file: np.savez(file, identity=np.array(json.dumps([identity, self.done])), **arrays))
+        write_progress(path, identity, self.done, arrays)
 
     @staticmethod
     def read(path: Path, identity: str) -> "_State | None":
@@ -61,20 +59,20 @@ class _State:
         Raises:
             DataError: A file that is damaged.
         """
-        found = read_progress(path)
-        if found is None or found[0] != identity:
+        written = read_progress(path, identity)
+        if written is None:
             return None
         try:
-            return _State(**found[2], done=found[1])
+            return _State(**written[1], done=written[0])
         except TypeError:
             return None
 
     def fits(self, like: "_State") -> bool:
         """Whether it is of the same images."""
-        mine, theirs = vars(self), vars(like)
+        own, other = vars(self), vars(like)
         return self.done >= 0 and all(
-            mine[name].shape == value.shape and mine[name].dtype.kind == value.dtype.kind
-            for name, value in theirs.items()
+            own[name].shape == value.shape and own[name].dtype.kind == value.dtype.kind
+            for name, value in other.items()
             if isinstance(value, np.ndarray)
         )
 
@@ -124,7 +122,7 @@ def measure_perceptibility(
     """
     attack.check(model, ball)
     began = time.perf_counter()
-    counts = counts or (lambda x, y, moved: inside(ball, x, moved))
+    counts = counts or (lambda x, y, perturbed: inside(ball, x, perturbed))
     search = _Search(model, *examples.batch(slice(0, count)), ball, attack, seed, batch_size, counts)
     grid = tuple(sorted({round(min(widest, multiple * float(ball.eps)), 9) for multiple in MULTIPLES}))
     settings = [identity, attack.to_dict(), grid, bisections, count]
@@ -132,12 +130,12 @@ def measure_perceptibility(
     values, right = search.values(state), search.right
     pictures, amplified = search.pictures(state, values)
     fixed = search.fixed(state)
-    found = Perceptibility(
+    result = Perceptibility(
         attack=str(attack),
         norm=ball.norm,
         grid=grid,
         bisections=bisections,
-        label=tuple(search.y.tolist()),
+        label=tuple(search.classes.tolist()),
         smallest=tuple(_plain(eps) if good else 0.0 for eps, good in zip(state.high, right, strict=True)),
         **{name: tuple(map(_plain, values[name])) for name in MEASURES[1:]},
         measures=tuple(measured(name, values[name][right]) for name in MEASURES),
@@ -148,7 +146,7 @@ def measure_perceptibility(
         gradients=int(state.gradients),
         seconds=round(time.perf_counter() - began, 3),
     )
-    return found, state.within
+    return result, state.within
 
 
 @dataclass
@@ -163,8 +161,9 @@ class _Search:
     counts: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
     def __post_init__(self) -> None:
-        self.before = predict(self.model, self.x, self.batch_size)
-        self.right = self.before.argmax(axis=1) == self.y
+        self.before = predict(self.model, self.x, self.batch_size, self.y)
+        self.classes = self.model.classes(self.y)
+        self.right = self.before.argmax(axis=1) == self.classes
 
     def run(self, grid: tuple[float, ...], bisections: int, progress: Path | None, resume: bool, who: str) -> _State:
         """All rounds, from where an earlier run stopped."""
@@ -214,8 +213,8 @@ class _Search:
         """Remembers what was broken within the threat."""
         hit = np.flatnonzero(outcome.reached & ~state.within[rows])
         if len(hit):
-            mine = rows[hit]
-            state.within[mine] = self.counts(self.x[mine], self.y[mine], outcome.x[hit])
+            new = rows[hit]
+            state.within[new] = self.counts(self.x[new], self.y[new], outcome.x[hit])
 
     def _attacked(self, attack: PGD, rows: np.ndarray, eps: float) -> Any:
         outcome = attack_all(
@@ -248,13 +247,13 @@ class _Search:
         fell = np.flatnonzero(self.right & np.isfinite(state.high))
         values = {name: np.full(len(self.x), np.nan) for name in MEASURES}
         values["eps"][self.right] = state.high[self.right]
-        for name, found in self._seen(fell, state.moved[fell]).items():
-            values[name][fell] = found
+        for name, measure in self._seen(fell, state.moved[fell]).items():
+            values[name][fell] = measure
         return values
 
-    def _seen(self, rows: np.ndarray, moved: np.ndarray) -> dict[str, np.ndarray]:
-        far = distances(self.x[rows], moved, self.ball.full)
-        far["ssim"] = similarity(self.x[rows], moved, self.ball.full)
+    def _seen(self, rows: np.ndarray, perturbed: np.ndarray) -> dict[str, np.ndarray]:
+        far = distances(self.x[rows], perturbed, self.ball.full)
+        far["ssim"] = similarity(self.x[rows], perturbed, self.ball.full)
         # An answer that is another one in other draws needs no change, which has no PSNR.
         return {name: np.where(np.isfinite(far[name]), far[name], np.nan) for name in MEASURES[1:]}
 
@@ -265,16 +264,16 @@ class _Search:
         amplified = round(full / (2 * float(self.ball.eps)), 6) if linf else 2.0
         if not drawable(self.x.shape[1:]):
             return (), amplified
-        firsts = sorted(np.unique(self.y, return_index=True)[1].tolist())[:_PICTURES]
+        firsts = sorted(np.unique(self.classes, return_index=True)[1].tolist())[:_PICTURES]
         return tuple(self._sight(row, state, values, amplified) for row in firsts), amplified
 
     def _sight(self, row: int, state: _State, values: dict[str, np.ndarray], amplified: float) -> Sight:
         low, full = self.ball.low, self.ball.full
-        x, moved, chances = self.x[row], state.moved[row], softmax(state.logits[row : row + 1])[0]
+        x, perturbed, chances = self.x[row], state.moved[row], softmax(state.logits[row : row + 1])[0]
         broken = bool(np.isfinite(state.high[row]))
         return Sight(
             index=row,
-            label=int(self.y[row]),
+            label=int(self.classes[row]),
             state="wrong" if not self.right[row] else "broken" if broken else "held",
             eps=_plain(state.high[row]),
             prediction=int(chances.argmax()),
@@ -282,8 +281,8 @@ class _Search:
             psnr=_plain(values["psnr"][row]),
             ssim=_plain(values["ssim"][row]),
             original=png((x - low) / full),
-            adversarial=png((moved - low) / full),
-            difference=png(0.5 + amplified * (moved - x) / full),
+            adversarial=png((perturbed - low) / full),
+            difference=png(0.5 + amplified * (perturbed - x) / full),
         )
 
 

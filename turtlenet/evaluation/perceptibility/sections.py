@@ -97,20 +97,20 @@ _SHARES = (
 
 def sections(reports: Sequence[Report]) -> list[Section]:
     """All that was found of the models for which it was measured; nothing where nobody asked."""
-    found = text.seen(reports)
-    if not found:
+    results = text.seen(reports)
+    if not results:
         return []
-    each, kind = found[0][1], words.kind(reports[0])
+    each, kind = results[0][1], words.kind(reports[0])
     title, inputs = _title(kind), kind.examples
     finding = Emphasis(f"{text.finding(reports)}.")
     how = f" Attack {clean(each.attack)}, of the first {count(len(each.label))} {inputs} those right at first. "
     how += _caveat(kind)
     rows = [
         SimpleNamespace(name=name, each=one, right=one.right, held=one.held, broken=one.right - one.held)
-        for name, one in found
+        for name, one in results
     ]
-    fixed = [SimpleNamespace(**vars(one.fixed), name=name) for name, one in found]
-    shares = [SimpleNamespace(**vars(at), name=name) for name, one in found for at in one.broken]
+    fixed = [SimpleNamespace(**vars(one.fixed), name=name) for name, one in results]
+    shares = [SimpleNamespace(**vars(at), name=name) for name, one in results for at in one.broken]
     cards = _cards(reports)
     smallest = (
         "The first image of each class, for every model: the original, the example, and the change times "
@@ -138,12 +138,12 @@ def sections(reports: Sequence[Report]) -> list[Section]:
 
 def _cards(reports: Sequence[Report]) -> list[Card]:
     """Every pictured image, class by class, for each model."""
-    found = [
+    results = [
         (sight.label, sight.index, _card(name, sight, text.state(each, place)))
         for name, each in text.seen(reports)
         for place, sight in enumerate(each.pictures)
     ]
-    return [card for _, _, card in sorted(found, key=lambda one: one[:2])]
+    return [card for _, _, card in sorted(results, key=lambda one: one[:2])]
 
 
 def _card(name: str, sight: Sight, state: str) -> Card:

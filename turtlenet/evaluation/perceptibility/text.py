@@ -21,8 +21,8 @@ def seen(reports: Sequence[Report]) -> list[tuple[str, Perceptibility]]:
 
 def finding(reports: Sequence[Report]) -> str:
     """The radius that breaks half of the images, for every model, in one sentence."""
-    found = seen(reports)
-    parts = [f"{clip(name, 40)} {_middle(each)}" if len(found) > 1 else _middle(each) for name, each in found]
+    results = seen(reports)
+    parts = [f"{clip(name, 40)} {_middle(each)}" if len(results) > 1 else _middle(each) for name, each in results]
     return f"Half of the {kind(reports[0]).examples} are broken by eps: {', '.join(parts)}"
 
 
@@ -56,8 +56,8 @@ def state(each: Perceptibility, place: int) -> str:
 
 
 def _middle(each: Perceptibility) -> str:
-    found = each.measure("eps").median
-    return _beyond(each) if found is None else number(found)
+    middle = each.measure("eps").median
+    return _beyond(each) if middle is None else number(middle)
 
 
 def _beyond(each: Perceptibility) -> str:

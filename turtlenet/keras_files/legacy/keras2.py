@@ -92,24 +92,24 @@ def _class_name(layer: Json, _: KerasVersion) -> Json | None:
 
 @rule("hard-sigmoid", "hard_sigmoid(x) was clip(0.2 x + 0.5, 0, 1); Keras 3 has relu6(x + 3) / 6")
 def _hard_sigmoid(layer: Json, _: KerasVersion) -> Json | None:
-    config, found = layer["config"], False
+    config, changed = layer["config"], False
     for key in ("activation", "recurrent_activation", "transform_activation"):
         value = config.get(key)
         if isinstance(value, dict) and value.get("class_name") == "function":
             value = value.get("config")
         if value in ("hard_sigmoid", "keras.activations.hard_sigmoid"):
-            config[key], found = dict(HARD_SIGMOID), True
-    return layer if found else None
+            config[key], changed = dict(HARD_SIGMOID), True
+    return layer if changed else None
 
 
 @rule("activation-name", "an activation went by another name")
 def _activation_name(layer: Json, _: KerasVersion) -> Json | None:
     names = {"softmax_v2": "softmax", "log_softmax_v2": "log_softmax", "relu_v2": "relu", "swish_v2": "swish"}
-    config, found = layer["config"], False
+    config, changed = layer["config"], False
     for key in ("activation", "recurrent_activation"):
         if isinstance(config.get(key), str) and config[key] in names:
-            config[key], found = names[config[key]], True
-    return layer if found else None
+            config[key], changed = names[config[key]], True
+    return layer if changed else None
 
 
 @rule("input-layer", "an input's shape was called batch_input_shape", classes=("InputLayer",))
@@ -129,32 +129,32 @@ def _input_layer(layer: Json, _: KerasVersion) -> Json | None:
 
 @rule("number", "a number was written as an array of one")
 def _number(layer: Json, _: KerasVersion) -> Json | None:
-    config, found = layer["config"], False
+    config, changed = layer["config"], False
     for key, value in config.items():
         if isinstance(value, dict) and value.get("type") == "ndarray" and "value" in value:
-            config[key], found = value["value"], True
-    return layer if found else None
+            config[key], changed = value["value"], True
+    return layer if changed else None
 
 
 @rule("initializer-dtype", "initializers, regularizers and constraints named a dtype, which Keras 3 does not take")
 def _initializer_dtype(layer: Json, _: KerasVersion) -> Json | None:
-    found = False
+    changed = False
     for key, value in layer["config"].items():
         if key.endswith(("_initializer", "_regularizer", "_constraint")) and isinstance(value, dict):
             inner = value.get("config")
             if isinstance(inner, dict) and "dtype" in inner:
                 del inner["dtype"]
-                found = True
-    return layer if found else None
+                changed = True
+    return layer if changed else None
 
 
 @rule("radial-constraint", "the RadialConstraint acts in training only; Keras 3 has none")
 def _radial_constraint(layer: Json, _: KerasVersion) -> Json | None:
-    config, found = layer["config"], False
+    config, changed = layer["config"], False
     for key, value in config.items():
         if isinstance(value, dict) and value.get("class_name") in ("RadialConstraint", "radial_constraint"):
-            config[key], found = None, True
-    return layer if found else None
+            config[key], changed = None, True
+    return layer if changed else None
 
 
 @rule("policy", "a dtype policy was described in another way")

@@ -235,6 +235,9 @@ def auto(shape: Any = ()) -> tuple[Augmentation, ...]:
 def build(specs: Sequence[str | Augmentation], shape: tuple[int, ...] = ()) -> tuple[Augmentation, ...]:
     """The augmentations that specs describe, those of a set one by one.
 
+    >>> [str(change) for change in build(["flip", "shift:pixels=3"])]
+    ['flip', 'shift:pixels=3']
+
     Args:
         specs: Specs, or `Augmentation`s.
         shape: Of the model's inputs, without the batch, which `auto` goes by.

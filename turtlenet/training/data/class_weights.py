@@ -11,6 +11,9 @@ from turtlenet.errors import SettingError
 def class_weights(given: Any, labels: np.ndarray, num_classes: int) -> list[float]:
     """The weight of each class.
 
+    >>> class_weights("balanced", np.array([0, 0, 0, 1]), num_classes=2)
+    [0.6666666666666666, 2.0]
+
     Args:
         given: `"balanced"`: n / (k n_c) for a class with n_c of the n examples, where k classes have any; a dict of
             classes and their weights, 1 for those that it leaves out; or a weight for each class.

@@ -1,6 +1,7 @@
 """What training minimizes: where the examples come from, and the loss at them."""
 
 import abc
+import copy
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ class Objective(abc.ABC):
         ball: Where it may look.
         clean_share: Share of a batch, from 0 to 1, that is not attacked; those examples come first.
         warmup_steps: Training steps over which the radius grows from 0 to the ball's.
-        minimize: The loss of an example: `cross_entropy`, or `squared_error` of the probabilities.
+        minimize: The loss of an example: `cross_entropy`, or `squared_error` of the probabilities; of other tasks,
+            `binary_cross_entropy` (multi-label) or `squared_deviation` (regression, in units of the tolerance).
         label_smoothing: Share of a label that is spread over all classes, from 0 to below 1 (Szegedy et al., 2016).
         logit_pairing: Weight of the mean squared difference of the logits at an input and at what was crafted of it
             (Kannan et al., 2018, "Adversarial logit pairing"); costs a pass more.
@@ -56,6 +58,12 @@ class Objective(abc.ABC):
     label_smoothing: float = number(0.0, low=0, below=1)
     logit_pairing: float = number(0.0, low=0)
     gradalign: float = number(0.0, low=0)
+
+    ramp: ClassVar[Any] = 1.0
+    """How far the radius has grown towards the threat's, from 0 to 1; `at` and the wrapper `eps-schedule` set it."""
+
+    class_passes: ClassVar[float] = 0.0
+    """Further weight gradients of a batch that a step costs for each class of the model; see `passes`."""
 
     replays: ClassVar[int] = 1
     """How often a batch is descended on in turn, each time from where the last one left it; see `Free`."""
@@ -83,6 +91,7 @@ class Objective(abc.ABC):
             ModelError: The attack's loss needs more classes than the model has.
         """
         self.attack.check(model, self.ball)
+        self._check_loss(model)
         if len(sources) < self.helpers:
             raise SettingError(
                 f"Expected a helper for objective {objectives.name_of(type(self))}, a model that was trained as "
@@ -99,6 +108,16 @@ class Objective(abc.ABC):
             raise SettingError(
                 f"Expected at least one other model to craft on for craft_on={self.craft_on}; got none: pass --source."
             )
+
+    def _check_loss(self, model: Classifier) -> None:
+        """Refuses a loss that is another task's."""
+        usual = ("cross_entropy", "squared_error")
+        fit = usual if model.question is None else model.question.task.minimize
+        what = f"{model.num_classes} classes" if model.question is None else model.question.describe()
+        if self.minimize not in fit:
+            raise SettingError(f"Expected minimize={' or '.join(fit)} for {what}; got {self.minimize}.")
+        if self.label_smoothing and fit != usual:
+            raise SettingError(f"Expected label_smoothing=0 for {what}; got {self.label_smoothing}.")
 
     @final
     def perturb(
@@ -161,6 +180,16 @@ class Objective(abc.ABC):
             y: Labels, int32 (batch,).
         """
 
+    def statistics_pass(self, model: Classifier, x: Any, moved: Any) -> Any:
+        """A forward pass that has batch normalization follow what it follows in training; gives logits.
+
+        Args:
+            model: The classifier in training.
+            x: Inputs as they are, float32 (batch, ...).
+            moved: What `perturb` made of them.
+        """
+        return model(moved, training=True)
+
     @final
     def total(
         self, model: Classifier, x: Any, adversarial: Any, y: Any, *, key: Any, sources: Sequence[Classifier] = ()
@@ -213,10 +242,17 @@ class Objective(abc.ABC):
 
     def ball_at(self, step: Any) -> Ball:
         """The ball at a step of the run, an integer scalar: its radius grows over the warm-up."""
+        return self.at(step).ball
+
+    def at(self, step: Any) -> "Objective":
+        """The objective with the ball of a step of the run, an integer scalar; itself where there is no warm-up."""
         if not self.warmup_steps:
-            return self.ball
-        grown = (ops.cast(step, "float32") + 1.0) / self.warmup_steps
-        return self.ball.with_eps(self.ball.eps * ops.minimum(grown, 1.0))
+            return self
+        grown = ops.minimum((ops.cast(step, "float32") + 1.0) / self.warmup_steps, 1.0)
+        now = copy.copy(self)
+        for name, value in (("ball", self.ball.with_eps(self.ball.eps * grown)), ("ramp", grown), ("warmup_steps", 0)):
+            object.__setattr__(now, name, value)
+        return now
 
     def _victims(self, model: Classifier, sources: Sequence[Classifier]) -> list[Classifier]:
         if self.craft_on == "self":

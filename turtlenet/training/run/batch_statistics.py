@@ -16,7 +16,8 @@ _DRAWS = 0xBA7C
 def recalibrate(trainer: Any, stream: Stream, batches: int) -> None:
     """Sets moving means and variances to the means over training batches (Izmailov et al., 2018, Algorithm 1).
 
-    The batches are crafted on the weights as they are, as the run does at this step. Nothing else changes.
+    The batches are crafted on the weights as they are, as the run does at this step, unless the objective has its
+    statistics of inputs as they are. Nothing else changes.
 
     Args:
         trainer: Whose network.
@@ -39,10 +40,9 @@ def recalibrate(trainer: Any, stream: Stream, batches: int) -> None:
 
     def forward(x: Any, y: Any) -> Any:
         key = random.keys(trainer.seed + _DRAWS, ops.arange(ops.shape(x)[0], dtype="int32"))
-        moved = trainer.objective_at(step).perturb(
-            trainer.classifier, x, y, key=key, step=step, sources=trainer.sources
-        )
-        return trainer.classifier(ops.stop_gradient(moved), training=True)
+        (asked, classes), objective = trainer.classifier.asked(y), trainer.objective_at(step)
+        moved = objective.perturb(asked, x, classes, key=key, step=step, sources=trainer.sources)
+        return objective.statistics_pass(asked, x, ops.stop_gradient(moved))
 
     read = [*network.variables, *(variable for source in trainer.sources for variable in source.model.variables)]
     graph = backend.compiled(forward, lambda: read)
@@ -57,7 +57,7 @@ def recalibrate(trainer: Any, stream: Stream, batches: int) -> None:
             layer.momentum = 0.0
         for number in range(count):
             x, y = stream.examples.batch(order[number * size : (number + 1) * size])
-            graph(ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, "int32"))
+            graph(ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, trainer.classifier.label_dtype))
             for total, variable in zip(sums, statistics, strict=True):
                 total += ops.convert_to_numpy(variable)
     finally:

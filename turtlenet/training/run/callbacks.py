@@ -20,14 +20,18 @@ _COLLAPSE = 0.3
 _MOST_HALVINGS = 3
 _LEAK = 0.02
 """A lead of crafted over clean images that chance does not explain on a thousand images."""
+RANKED = ("certified_accuracy", "robust_accuracy", "accuracy")
+"""What epochs are compared by, in turn, as far as validation gives it."""
 _PAUSE = 0.2
 """Seconds between two readings of the numbers that the bar shows."""
-_SHOWN = {
+ROBUSTNESS = {
     "loss": "loss",
     "robust_accuracy": "robust",
     "val_accuracy": "val clean",
     "val_robust_accuracy": "val robust",
+    "val_certified_accuracy": "val certified",
 }
+"""The numbers that the bar of a hardening run shows."""
 
 
 class Best(keras.callbacks.Callback):
@@ -66,6 +70,8 @@ class Best(keras.callbacks.Callback):
 class BestRobust(Best):
     """Keeps the weights of the epoch with the best robust validation accuracy: robust overfitting is real.
 
+    With an objective of certificates the certified accuracy goes before it.
+
     Args:
         notes: See `Best`.
         judged: Puts other weights in place for validation, such as an average; those are kept then.
@@ -81,9 +87,9 @@ class BestRobust(Best):
         return super().now() if values is None else values
 
     def rank(self, logs: dict[str, Any]) -> list[float] | None:
-        robust = logs.get("val_robust_accuracy")
         # Rounding of float32 means must not decide between epochs; clean accuracy breaks a tie.
-        return None if robust is None else [round(float(robust), 6), round(float(logs["val_accuracy"]), 6)]
+        found = {name: round(float(logs[f"val_{name}"]), 6) for name in RANKED if f"val_{name}" in logs}
+        return list(found.values()) if "robust_accuracy" in found else None
 
 
 class Judged(keras.callbacks.Callback):
@@ -231,9 +237,9 @@ class CollapseWatch(keras.callbacks.Callback):
         trainer.make_test_function(force=True)
 
     def _say(self, code: str, line: str) -> None:
-        found = self.notes.setdefault("findings", {})
-        if code not in found:
-            found[code] = line
+        findings = self.notes.setdefault("findings", {})
+        if code not in findings:
+            findings[code] = line
             self.tell(line)
 
 
@@ -287,11 +293,12 @@ class Progress(keras.callbacks.Callback):
         *,
         lines: bool = False,
         hidden: bool = False,
-        shown: Mapping[str, str] = _SHOWN,
+        shown: Mapping[str, str] = ROBUSTNESS,
     ):
         super().__init__()
         self.steps = steps
         self.done = done
+        """Steps that are done."""
         self.lines = lines and not hidden
         self.hidden = hidden
         self.shown = shown
@@ -305,6 +312,7 @@ class Progress(keras.callbacks.Callback):
             self._bar = Bar(self.steps, done=self.done, unit="step", hidden=hidden)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.done += 1
         self._bar.update(1)
         # To read a number is to wait for the device: a few times a second is enough for the eye.
         if logs and not self._bar.disable and time.monotonic() - self._shown > _PAUSE:
@@ -325,5 +333,5 @@ class Progress(keras.callbacks.Callback):
             self._bar.close()
 
     def _show(self, logs: dict[str, Any]) -> None:
-        found = {word: logs.get(name, self._epoch.get(name)) for name, word in self.shown.items()}
-        self._bar.show({word: f"{float(value):.3f}" for word, value in found.items() if value is not None})
+        values = {word: logs.get(name, self._epoch.get(name)) for name, word in self.shown.items()}
+        self._bar.show({word: f"{float(value):.3f}" for word, value in values.items() if value is not None})

@@ -133,14 +133,14 @@ def cost_of(
     checked = 0.0 if checked_by is None else 1.0
     if checked_by is not None:
         checked = input_gradients(checked_by, objective.ball.norm, num_classes)
-    passes = getattr(objective, "passes", 1)
+    passes, each = getattr(objective, "passes", 1), getattr(objective, "class_passes", 0.0)
     return Cost(
         steps=steps[0],
         epochs=steps[1] // steps[0],
         batch_size=batch_size,
         attacked=attacked,
         input_gradients=gradients,
-        weight_gradients=passes() if callable(passes) else passes,
+        weight_gradients=(passes() if callable(passes) else passes) + each * num_classes,
         validation=validation,
         validation_gradients=checked,
         inputs=inputs,
@@ -165,7 +165,11 @@ def input_gradients(attack: Attack, norm: str, num_classes: int) -> float:
 
 
 def duration(seconds: float) -> str:
-    """A time for people: `40 seconds`, `26 minutes`, `3.4 hours`."""
+    """A time for people.
+
+    >>> duration(40), duration(1560), duration(12240)
+    ('40 seconds', '26 minutes', '3.4 hours')
+    """
     for size, word, most in ((1, "second", 90), (60, "minute", 5400), (3600, "hour", 172800)):
         if seconds < most:
             count = f"{seconds / size:.0f}" if size < 3600 else f"{seconds / size:.1f}"

@@ -16,12 +16,12 @@ from turtlenet.ranges import count
 from turtlenet.settings.train import OPTIMIZERS, ScheduleSettings
 from turtlenet.training.co_training import Turns
 from turtlenet.training.data.augmentation import Augmentation
-from turtlenet.training.data.stream import Batches, Extra, Stream, own_share
+from turtlenet.training.data.stream import Extra, Stream, own_share
 from turtlenet.training.objective.base import Objective
 from turtlenet.training.run.batch_statistics import recalibrate
-from turtlenet.training.run.callbacks import BestRobust, CollapseWatch, Judged, Progress, Stages, halved
-from turtlenet.training.run.checkpoint import Checkpoint, reseed
-from turtlenet.training.run.resume import fit_from, take_up
+from turtlenet.training.run.callbacks import RANKED, Best, BestRobust, CollapseWatch, Judged, Stages, halved
+from turtlenet.training.run.checkpoint import reseed
+from turtlenet.training.run.resume import ResumableRun
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, make_wrappers
 
@@ -38,6 +38,9 @@ class Schedule(ScheduleSettings):
     def steps(self, examples: int, extra: Extra | None = None, replays: int = 1) -> tuple[int, int]:
         """Steps of an epoch, and of the whole run, for a number of training examples beside the extra ones.
 
+        >>> Schedule(epochs=3, batch_size=32).steps(1000)
+        (31, 93)
+
         Args:
             examples: How many there are.
             extra: What else is mixed in.
@@ -52,14 +55,19 @@ class Schedule(ScheduleSettings):
         if self.optimizer == "compiled":
             if own is None:
                 raise SettingError("Expected a compiled model for optimizer=compiled; got one without an optimizer.")
+            if self.clip_norm:
+                raise SettingError(f"Expected no clip_norm for optimizer=compiled; got {self.clip_norm}.")
             return own
+        clip = self.clip_norm or None
         ramp = max(1, steps // 20)
         rate = keras.optimizers.schedules.CosineDecay(
             self.learning_rate / ramp, max(1, steps - ramp), warmup_target=self.learning_rate, warmup_steps=ramp
         )
         if self.optimizer == "sgd":
-            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-        return {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[self.optimizer](rate)
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=clip)
+        return {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[self.optimizer](
+            rate, global_clipnorm=clip
+        )
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,8 @@ class Run:
     Attributes:
         steps: Optimizer steps.
         best_epoch: The epoch whose weights were kept, counted from 1; None without validation.
-        validation: Clean and robust accuracy of those weights on the validation images.
+        validation: Clean and robust accuracy of those weights on the validation images, and the certified one where
+            the objective gives bounds.
         findings: One line for each collapse that was noticed.
         recipe: Schedule, objective, attack and seed, as plain data, for the file that the model is saved in.
     """
@@ -141,21 +150,15 @@ def harden(
     _check_shares(stream.batch_size, parts)
     if rivals and backend.shares() > 1:
         raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
-    each, total = schedule.steps(len(examples), extra, objective.replays)
-    made = make_wrappers(wrappers)
-    plan = Plan(steps=total, epoch=each, validated=validation is not None)
-    who = {**(identity or {}), **schedule.noted(), "objective": objective.to_dict()}
-    who |= {"wrappers": [wrapper.to_dict() for wrapper in made]} if made else {}
-    who |= {"augment": [str(part) for part in augment]} if augment else {}
-    who |= {"extra_share": extra.share, "extra_count": len(extra.examples)} if extra else {}
+    steps, total = schedule.steps(len(examples), extra, objective.replays)
+    around = make_wrappers(wrappers)
+    plan = Plan(steps=total, epoch=steps, validated=validation is not None)
+    who = {**(identity or {}), **_identity(schedule, objective, around, augment, extra)}
     notes: dict[str, Any] = {"identity": who}
     watch = CollapseWatch(tell, notes, on_collapse)
     if on_collapse != "tell":
         who["on_collapse"] = on_collapse
-        if validation is None:
-            raise SettingError(f"Expected validation images for on_collapse={on_collapse}; got none.")
-        if on_collapse == "recover":
-            halved(objective)
+        _check_collapse(on_collapse, objective, validation)
     reseed(classifier.model, schedule.seed)
     trainer = Trainer(
         classifier,
@@ -167,58 +170,92 @@ def harden(
         rivals=rivals,
         by_weight=False,
         batch_size=stream.batch_size,
-        wrappers=made,
+        wrappers=around,
         plan=plan,
         augment=augment,
     )
     trainer.compile(optimizer=schedule.make(total * objective.replays, own_optimizer), jit_compile=backend.uses_xla())
     if not trainer.optimizer.built:
         trainer.optimizer.build(trainer.network.trainable_variables)
-    judged = Judged(trainer, lambda: recalibrate(trainer, stream, max([0, *(each.recalibration for each in made)])))
+    recalibrated = max([0, *(wrapper.recalibration for wrapper in around)])
+    judged = Judged(trainer, lambda: recalibrate(trainer, stream, recalibrated))
     best = BestRobust(notes, judged)
-    done = take_up(checkpoint, trainer, best, notes, total, tell, watch) if resume and checkpoint else 0
+    run = ResumableRun(trainer, best, notes, steps, schedule.epochs, checkpoint, seconds, watch)
+    if resume:
+        run.take_up(tell)
     if notes.get("halvings"):
         trainer.objective = halved(objective, notes["halvings"])
-    firsts = [first for wrapper in made for first in wrapper.stages(objective, plan)]
-    first = backend.process()[0] == 0
-    begun = _Begun(trainer, best, notes) if accumulate is None else None
-    while True:
-        progress = Progress(total, done, lines=verbose, hidden=not first)
-        stages = Stages(trainer, firsts, done)
-        watchers = [*([judged] if trainer.judged() else []), best, watch, stages]
-        watchers += [*(each for wrapper in made for each in wrapper.callbacks(notes, plan)), progress, *callbacks]
-        if checkpoint and first:
-            watchers.append(Checkpoint(checkpoint, best, notes, seconds, done, watch))
-        held_out = None if validation is None else Batches(validation, max(stream.batch_size, 128) // parts)
-        try:
-            if not notes.get("stopped"):
-                with backend.together(trainer.everything):
-                    fit_from(trainer, stream, done, (each, schedule.epochs), held_out, watchers)
-            break
-        except Exception as error:
-            if not backend.out_of_memory(error):
-                raise
-            parts = _more_parts(stream.batch_size, parts, automatic=begun is not None)
-        finally:
-            progress.close()
-        if begun is not None:
-            begun.again(trainer, best, notes, parts)
+
+    def watchers() -> list[keras.callbacks.Callback]:
+        firsts = [first for wrapper in around for first in wrapper.stages(objective, plan)]
+        own = [*([judged] if trainer.judged() else []), best, watch, Stages(trainer, firsts, run.done)]
+        return [*own, *(each for wrapper in around for each in wrapper.callbacks(notes, plan))]
+
+    done = _fit_in_parts(run, stream, validation, watchers, callbacks, automatic=accumulate is None, verbose=verbose)
     if best.weights is None:
         judged.place()
     best.restore(classifier.model)
-    kept = dict(zip(("robust_accuracy", "accuracy"), notes.get("best", ()), strict=False))
-    return Run(stages.step, notes.get("best_epoch"), kept, tuple(notes.get("findings", {}).values()))
+    ranks = notes.get("best", ())
+    kept = dict(zip(RANKED[-len(ranks) :], ranks, strict=True)) if ranks else {}
+    return Run(done, notes.get("best_epoch"), kept, tuple(notes.get("findings", {}).values()))
+
+
+def _identity(
+    schedule: Schedule,
+    objective: Objective,
+    wrappers: Sequence[Wrapper],
+    augment: Sequence[Augmentation],
+    extra: Extra | None,
+) -> dict[str, Any]:
+    """What tells a run with these settings from another."""
+    who = {**schedule.noted(), "objective": objective.to_dict()}
+    who |= {"wrappers": [wrapper.to_dict() for wrapper in wrappers]} if wrappers else {}
+    who |= {"augment": [str(part) for part in augment]} if augment else {}
+    who |= {"extra_share": extra.share, "extra_count": len(extra.examples)} if extra else {}
+    return who
+
+
+def _check_collapse(on_collapse: str, objective: Objective, validation: Examples | None) -> None:
+    if validation is None:
+        raise SettingError(f"Expected validation images for on_collapse={on_collapse}; got none.")
+    if on_collapse == "recover":
+        halved(objective)
+
+
+def _fit_in_parts(
+    run: ResumableRun,
+    stream: Stream,
+    validation: Examples | None,
+    watchers: Callable[[], list[keras.callbacks.Callback]],
+    callbacks: Sequence[keras.callbacks.Callback],
+    *,
+    automatic: bool,
+    verbose: bool,
+) -> int:
+    """Steps done by a fit; where memory runs out, `automatic` begins it anew with twice as many parts of a batch."""
+    trainer = run.trainer
+    begun = _Begun(trainer, run.best, run.notes) if automatic else None
+    while True:
+        parts = trainer.accumulate
+        try:
+            return run.fit(stream, validation, watchers(), callbacks, parts=parts, verbose=verbose)
+        except Exception as error:
+            if not backend.out_of_memory(error):
+                raise
+            parts = _more_parts(stream.batch_size, parts, automatic)
+        if begun is not None:
+            begun.again(trainer, run.best, run.notes, parts)
 
 
 class _Begun:
     """A run as it began, to begin it anew with smaller parts of a batch."""
 
-    def __init__(self, trainer: Trainer, best: BestRobust, notes: dict[str, Any]):
+    def __init__(self, trainer: Any, best: Best, notes: dict[str, Any]):
         self.variables = trainer.everything()
         self.values = [keras.ops.convert_to_numpy(variable) for variable in self.variables]
         self.weights, self.notes = best.weights, dict(notes)
 
-    def again(self, trainer: Trainer, best: BestRobust, notes: dict[str, Any], parts: int) -> None:
+    def again(self, trainer: Any, best: Best, notes: dict[str, Any], parts: int) -> None:
         """Puts everything back, and compiles for so many parts."""
         for variable, value in zip(self.variables, self.values, strict=True):
             variable.assign(value)

@@ -69,6 +69,9 @@ def kept_choice(checkpoint: Path) -> Choice | None:
 def parsed_time(text: str) -> float:
     """Seconds of a time such as `2h`, `90m`, `45s`, `1.5h` or `1h30m`.
 
+    >>> parsed_time("1h30m")
+    5400.0
+
     Raises:
         SettingError: Anything else, or no time at all.
     """

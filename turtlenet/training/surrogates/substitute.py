@@ -93,14 +93,14 @@ def fresh_network(name: str, like: Classifier, seed: int = 0) -> keras.Model:
     except TurtlenetError as error:
         known = ", ".join(models.architectures.names())
         raise ModelError(f"Expected a substitute's architecture ({known}) or a model's file; {error}") from None
-    found = keras.models.clone_model(given)
-    sizes = (tuple(found.input_shape[1:]), int(found.output_shape[-1]))
+    network = keras.models.clone_model(given)
+    sizes = (tuple(network.input_shape[1:]), int(network.output_shape[-1]))
     if sizes != (like.input_shape, like.num_classes):
         raise ModelError(
             f"Expected a substitute for inputs {like.input_shape} and {like.num_classes} classes, as the model; "
             f"got {name} for {sizes[0]} and {sizes[1]}."
         )
-    return found
+    return network
 
 
 def train_substitute(
@@ -126,16 +126,16 @@ def train_substitute(
         The network, as attacks see it.
     """
     low, high = oracle.classifier.bounds
-    mine = models.classifier(network, bounds=(low, high))
+    student = models.classifier(network, bounds=(low, high))
 
     def towards(images: Any, labels: Any) -> Any:
         def look(point: Any) -> tuple[Any, Any]:
-            return ops.sum(mine(point) * ops.one_hot(labels, mine.num_classes, dtype="float32"), axis=1), ()
+            return ops.sum(student(point) * ops.one_hot(labels, student.num_classes, dtype="float32"), axis=1), ()
 
         slope = backend.input_gradient(look, images)[2]
         return ops.clip(images + how.step * (high - low) * ops.sign(slope), low, high)
 
-    step = mine.compiled(("augment", how.step), towards)
+    step = student.compiled(("augment", how.step), towards)
     answers = oracle.ask(x)
     for number in range(how.rounds):
         if number:
@@ -148,7 +148,7 @@ def train_substitute(
             x = np.concatenate([x, *twins])
             answers = np.concatenate([answers, oracle.ask(x[len(answers) :])])
         fit_answers(
-            mine,
+            student,
             x,
             answers,
             epochs=how.epochs,
@@ -156,9 +156,9 @@ def train_substitute(
             learning_rate=how.learning_rate,
             seed=seed + number,
         )
-        agreed = float((mine.predict(x[:256]).argmax(axis=1) == answers[:256].argmax(axis=1)).mean())
+        agreed = float((student.predict(x[:256]).argmax(axis=1) == answers[:256].argmax(axis=1)).mean())
         tell(f"substitute, round {number + 1} of {how.rounds}: {oracle.queries:,} queries, agrees on {agreed:.3f}")
-    return mine
+    return student
 
 
 def fit_answers(

@@ -136,29 +136,29 @@ def make_wrappers(given: Sequence[str | Wrapper | Mapping[str, Any]]) -> list[Wr
         SpecError: An unknown name or setting, or something else than a wrapper.
         SettingError: A setting that is out of range.
     """
-    made = []
+    built = []
     for each in [given] if isinstance(given, str | Wrapper | Mapping) else given:
         if isinstance(each, Mapping):
             settings = dict(each)
             each = wrappers.build(Spec(str(settings.pop("name", "")), settings))
-        made.append(each if isinstance(each, Wrapper) else wrappers.build(each))
-    return made
+        built.append(each if isinstance(each, Wrapper) else wrappers.build(each))
+    return built
 
 
-def check_wrappers(made: Sequence[Wrapper], objective: Objective, plan: Plan) -> None:
+def check_wrappers(built: Sequence[Wrapper], objective: Objective, plan: Plan) -> None:
     """Refuses wrappers that do not fit the run or each other.
 
     Raises:
         SettingError: One given twice, two averages of the weights, or one that lacks what it needs.
     """
-    for number, each in enumerate(made):
+    for number, each in enumerate(built):
         if not isinstance(each, Wrapper):
             raise SpecError(f"Expected a wrapper or its spec; got {type(each).__name__}.")
         name = wrappers.name_of(type(each))
-        if any(type(other) is type(each) for other in made[:number]):
+        if any(type(other) is type(each) for other in built[:number]):
             raise SettingError(f"Expected each wrapper once; got {name} twice.")
         each.check(objective, plan)
-    averages = [wrappers.name_of(type(each)) for each in made if type(each).judged is not Wrapper.judged]
+    averages = [wrappers.name_of(type(each)) for each in built if type(each).judged is not Wrapper.judged]
     if len(averages) > 1:
         raise SettingError(f"Expected one average of the weights; got {' and '.join(averages)}.")
 

@@ -12,7 +12,9 @@ from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.training.objective.base import Objective
 from turtlenet.training.wrappers.base import Plan, Wrapper, changed, check_share, wrappers
 
-_SHAPES = ("cosine", "linear")
+_SHAPES = ("cosine", "linear", "smooth")
+# Where `smooth` turns from a power of 4 to a line, as a share of the way (Xu et al., 2020).
+_TURN = 0.25
 
 
 @wrappers.register("eps-schedule")
@@ -20,13 +22,14 @@ _SHAPES = ("cosine", "linear")
 class EpsSchedule(Wrapper):
     """The radius grows from `first` to `last` times the threat's while the run goes from `start` to `end`.
 
-    eps(t) = eps (first + (last - first) s(u)), u the part of the way from 0 to 1; s(u) = u, or (1 - cos(pi u)) / 2.
-    It takes the place of the objective's warm-up. A `last` above 1 ends beyond the threat, which helps at the
+    eps(t) = eps (first + (last - first) s(u)), u the part of the way from 0 to 1; s(u) = u, or (1 - cos(pi u)) / 2,
+    or for `smooth` c u^4 up to a quarter of the way and its tangent from there on (Xu et al., 2020). It takes the
+    place of the objective's warm-up. A `last` above 1 ends beyond the threat, which helps at the
     threat's radius (Gowal et al., 2018, for bounds; Addepalli et al., 2022, for attacks). Validation keeps the
     threat's radius.
 
     Args:
-        shape: `linear` or `cosine`.
+        shape: `linear`, `cosine` or `smooth`.
         start: Share of the run at which the radius begins to grow.
         end: Share at which it no longer does.
         first: Radius until then, as a multiple of the threat's.
@@ -55,9 +58,17 @@ class EpsSchedule(Wrapper):
     def objective(self, objective: Objective, plan: Plan, *, step: Any, stage: int) -> Objective:
         begin, end = plan.at(self.start), plan.at(self.end)
         part = ops.clip((ops.cast(step, "float32") + 1.0 - begin) / max(1, end - begin), 0.0, 1.0)
-        grown = part if self.shape == "linear" else (1.0 - ops.cos(math.pi * part)) / 2.0
-        size = self.first + (self.last - self.first) * grown
-        return changed(objective, ball=objective.ball.with_eps(objective.ball.eps * size), warmup_steps=0)
+        size = self.first + (self.last - self.first) * self._grown(part)
+        ball, ramp = objective.ball.with_eps(objective.ball.eps * size), ops.clip(size / self.last, 0.0, 1.0)
+        return changed(objective, ball=ball, ramp=ramp, warmup_steps=0)
+
+    def _grown(self, part: Any) -> Any:
+        if self.shape == "linear":
+            return part
+        if self.shape == "cosine":
+            return (1.0 - ops.cos(math.pi * part)) / 2.0
+        scale = 1.0 / (_TURN**3 * (4.0 - 3.0 * _TURN))
+        return scale * ops.where(part < _TURN, part**4, _TURN**3 * (4.0 * part - 3.0 * _TURN))
 
 
 @wrappers.register("steps-schedule")

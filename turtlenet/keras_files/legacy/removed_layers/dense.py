@@ -3,69 +3,15 @@
 from typing import Any
 
 import keras
-from keras import activations, constraints, initializers, layers, ops, regularizers
+from keras import activations, initializers, layers, ops
+
+from turtlenet.keras_files.legacy.removed_layers.weighted import Weighted
 
 _registered = keras.saving.register_keras_serializable(package="turtlenet")
 
 
-class _Dense(layers.Layer):
-    """What both have: a kernel and a bias with the usual trimmings, and inputs (batch, features)."""
-
-    def __init__(
-        self,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.input_spec = layers.InputSpec(ndim=2)
-
-    def _add_kernel(self, shape: tuple[int, ...]) -> Any:
-        return self.add_weight(
-            shape=shape,
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            name="kernel",
-        )
-
-    def _add_bias(self, shape: tuple[int, ...]) -> Any:
-        return self.add_weight(
-            shape=shape,
-            initializer=self.bias_initializer,
-            regularizer=self.bias_regularizer,
-            constraint=self.bias_constraint,
-            name="bias",
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }
-
-
 @_registered
-class MaxoutDense(_Dense):
+class MaxoutDense(Weighted):
     """The largest of several dense layers, feature by feature (Goodfellow et al., 2013).
 
     Weights: kernel (num_features, inputs, units), bias (num_features, units). Takes (batch, inputs), gives
@@ -78,12 +24,13 @@ class MaxoutDense(_Dense):
 
     def __init__(self, units: int, num_features: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.input_spec = layers.InputSpec(ndim=2)
         self.units = units
         self.num_features = num_features
 
     def build(self, input_shape: Any) -> None:
-        self.kernel = self._add_kernel((self.num_features, input_shape[-1], self.units))
-        self.bias = self._add_bias((self.num_features, self.units)) if self.use_bias else None
+        self.kernel = self.add_kernel((self.num_features, input_shape[-1], self.units))
+        self.bias = self.add_bias((self.num_features, self.units)) if self.use_bias else None
 
     def call(self, inputs: Any) -> Any:
         choices = ops.einsum("bi,kio->bko", inputs, self.kernel)
@@ -97,7 +44,7 @@ class MaxoutDense(_Dense):
 
 
 @_registered
-class Highway(_Dense):
+class Highway(Weighted):
     """A dense layer with a gate that lets the input pass (Srivastava et al., 2015): `T H(x) + (1 - T) x`.
 
     Weights, as Keras 1.2 saved them: kernel, carry_kernel (inputs, inputs), then bias, carry_bias (inputs,). Takes and
@@ -110,19 +57,20 @@ class Highway(_Dense):
 
     def __init__(self, activation: Any = None, transform_bias: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.input_spec = layers.InputSpec(ndim=2)
         self.activation = activations.get(activation)
         self.transform_bias = transform_bias
 
     def build(self, input_shape: Any) -> None:
         size = input_shape[-1]
-        self.kernel = self._add_kernel((size, size))
+        self.kernel = self.add_kernel((size, size))
         # The same initializer twice would draw the same numbers.
         again = initializers.deserialize(initializers.serialize(self.kernel_initializer))
         self.carry_kernel = self.add_weight(shape=(size, size), initializer=again, name="carry_kernel")
         self.bias = self.carry_bias = None
         if self.use_bias:
             start = initializers.Constant(self.transform_bias)
-            self.bias = self._add_bias((size,))
+            self.bias = self.add_bias((size,))
             self.carry_bias = self.add_weight(shape=(size,), initializer=start, name="carry_bias")
 
     def call(self, inputs: Any) -> Any:

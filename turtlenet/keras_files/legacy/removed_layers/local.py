@@ -9,12 +9,14 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import activations, constraints, initializers, layers, ops, regularizers
+from keras import activations, layers, ops
+
+from turtlenet.keras_files.legacy.removed_layers.weighted import Weighted
 
 _registered = keras.saving.register_keras_serializable(package="turtlenet")
 
 
-class _LocallyConnected(layers.Layer):
+class _LocallyConnected(Weighted):
     """Arguments as in Keras 2; takes a batch with `rank` axes in space and one of channels.
 
     Args:
@@ -37,29 +39,16 @@ class _LocallyConnected(layers.Layer):
         data_format: str | None = None,
         activation: Any = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
         implementation: int = 1,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(use_bias, **kwargs)
         self.filters = filters
         self.kernel_size = _numbers(kernel_size, self.rank)
         self.strides = _numbers(strides, self.rank)
         self.padding = padding.lower()
         self.data_format = data_format or keras.config.image_data_format()
         self.activation = activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
         self.implementation = implementation
         self.input_spec = layers.InputSpec(ndim=self.rank + 2)
         if implementation not in (1, 2, 3) or self.padding not in ("valid", "same")[: 1 + (implementation > 1)]:
@@ -81,22 +70,8 @@ class _LocallyConnected(layers.Layer):
         else:
             shape = (int((self._reads >= 0).sum()) * self.filters,)
         self._slots = self._kernel_slots(int(np.prod(outputs)))
-        self.kernel = self.add_weight(
-            shape=shape,
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            name="kernel",
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                shape=(*places, self.filters),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-                name="bias",
-            )
+        self.kernel = self.add_kernel(shape)
+        self.bias = self.add_bias((*places, self.filters)) if self.use_bias else None
 
     def call(self, inputs: Any) -> Any:
         _, *sizes = self.compute_output_shape((None, *inputs.shape[1:]))
@@ -125,14 +100,6 @@ class _LocallyConnected(layers.Layer):
             "padding": self.padding,
             "data_format": self.data_format,
             "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
             "implementation": self.implementation,
         }
 

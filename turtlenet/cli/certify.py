@@ -1,0 +1,31 @@
+"""`turtlenet certify`: a model in, what no attack can break out."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from turtlenet.cli.options import data_option, device_options, framework, loading_options, settings_options, speaks
+from turtlenet.settings.certify import CertifySettings
+
+
+@click.command("certify")
+@click.argument("model")
+@data_option
+@settings_options(CertifySettings, but=("precision",))
+@device_options
+@loading_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the result; MODEL-certificate by default.")
+def command(model: str, out: Path | None, **settings: Any) -> None:
+    """Proves for which images of the data no point of the ball changes MODEL's answer."""
+    framework()
+    from turtlenet.files import check_folder
+    from turtlenet.workflows.certify import certify
+
+    folder = out or Path(f"{Path(model).stem}-certificate")
+    check_folder(folder)
+    result = certify(model, progress=folder, tell=click.echo, **settings)
+    if speaks():
+        result.save(folder)
+        (folder / ".certify.npz").unlink(missing_ok=True)
+    click.echo(f"{result}\n\ncertificate: {folder / 'certificate.html'}")

@@ -1,0 +1,98 @@
+"""Data of several inputs, or for several outputs, as the attacked inputs and the rows beside them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from turtlenet.data.given import by_name
+from turtlenet.data.pixels import as_array_like, size_text
+from turtlenet.errors import DataError
+from turtlenet.tasks import ModelInput, Question
+
+_PARTS = ("", "_train", "_test")
+
+
+def names_of(question: Question | None) -> set[str]:
+    """Names of arrays in a file that belong to the inputs and the outputs of a model with several."""
+    if question is None:
+        return set()
+    inputs = question.inputs if question.several else ()
+    names = (*inputs, question.output) if question.output else inputs
+    return {f"{name}{part}" for name in names for part in _PARTS}
+
+
+def asked_arrays(arrays: Mapping[str, Any], question: Question, name: str) -> dict[str, Any]:
+    """Named arrays of a data set as `x` and `y` of each part; see `asked_pair`.
+
+    Args:
+        arrays: `IMAGE`, `VECTOR` and `y` for inputs of these names, or with `_train` and `_test` behind each; labels
+            may also have the output's name in place of `y`.
+        question: What is asked.
+        name: What messages call the data.
+
+    Raises:
+        DataError: Inputs that are missing or do not fit.
+    """
+    found = dict(arrays)
+    for part in _PARTS:
+        label = f"{question.output}{part}"
+        if question.output and f"y{part}" not in found and label in found:
+            found[f"y{part}"] = found[label]
+        if not question.several:
+            continue
+        inputs = {each: found[f"{each}{part}"] for each in question.inputs if found.get(f"{each}{part}") is not None}
+        if f"y{part}" in found and f"x{part}" not in found:
+            x, y = asked_pair(
+                by_name(inputs, question.inputs, name + part.replace("_", " ")), found[f"y{part}"], question, name
+            )
+            found |= {f"x{part}": x, f"y{part}": y}
+    return found
+
+
+def asked_pair(x: Any, y: Any, question: Question, name: str = "arrays") -> tuple[Any, Any]:
+    """The attacked inputs as one array, and what goes beside them: the answers, with the held inputs in a pair.
+
+    Args:
+        x: One array; of several inputs, a dict by their names or a tuple in the model's order.
+        y: True answers, or a dict of them by the outputs' names.
+        question: What is asked.
+        name: What messages call the data.
+
+    Raises:
+        DataError: Inputs or outputs that are missing or do not fit.
+    """
+    if isinstance(y, Mapping):
+        if question.output not in y:
+            raise DataError(f"Expected labels of output {question.output!r} in {name}; got {', '.join(map(str, y))}.")
+        y = y[question.output]
+    if not question.several:
+        if isinstance(x, Mapping):
+            x = by_name(x, question.inputs, name)[question.inputs[0]]
+        return x, y
+    given = by_name(x, question.inputs, name)
+    parts = {each.name: _checked(given[each.name], each, name) for each in (*question.moving, *question.held)}
+    counts = {key: len(part) for key, part in parts.items()}
+    if len(set(counts.values())) > 1:
+        shown = ", ".join(f"{count:,} of {key}" for key, count in counts.items())
+        raise DataError(f"Expected as many examples of each input; got {shown} in {name}.")
+    moved = question.packed(parts)
+    return moved, (question.packed(parts, held=True), y) if question.held else y
+
+
+def _checked(values: Any, each: ModelInput, name: str) -> Any:
+    """One input as an array of its shape."""
+    found = as_array_like(values, name)
+    if found.dtype.kind not in "buif":
+        raise DataError(f"Expected numbers for input {each.name}; got {found.dtype} in {name}.")
+    found = np.asarray(found[:])
+    own = found.shape[1:]
+    if own != each.shape and found[:1].size != each.size:
+        raise DataError(
+            f"Expected input {each.name} of shape {size_text(each.shape)}; got {size_text(own) or 'one'} in {name}."
+        )
+    if found.dtype.kind == "f" and not np.isfinite(found).all():
+        raise DataError(f"Expected finite values of input {each.name}; got others in {name}.")
+    if not each.dtype.startswith(("float", "bfloat")) and np.abs(found).max(initial=0) > 2**24:
+        raise DataError(f"Expected whole numbers up to {2**24:,} for input {each.name}; got larger ones in {name}.")
+    return found.reshape(len(found), *each.shape)

@@ -1,0 +1,112 @@
+"""What a run learns from: the examples, how much each counts, and what is held out."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from turtlenet import backend, models
+from turtlenet.batching import check_agreement
+from turtlenet.classifier import Classifier
+from turtlenet.data import Data, Examples
+from turtlenet.data.prepare import hold_out, load_extra
+from turtlenet.data.tables import Reading
+from turtlenet.errors import DataError, SettingError
+from turtlenet.settings.train import TrainSettings
+from turtlenet.training.data.class_weights import class_weights
+from turtlenet.training.data.stream import Extra, Stream
+from turtlenet.training.run.hardening import Schedule
+
+_EXTRA_SHARE = 0.7
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a run learns from, and what tells it from others.
+
+    Attributes:
+        examples: What to train on.
+        held_out: What to validate on.
+        balance: How much each class counts; None for alike.
+        identity: Hashes of model and data, and what else is known before the run.
+        extra: Further examples and their share; None for none.
+        facts: What the model's file says of those: name, count, hash and share.
+    """
+
+    examples: Examples
+    held_out: Examples | None
+    balance: list[float] | None
+    identity: dict[str, Any]
+    extra: Extra | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def steps(self, schedule: Schedule, replays: int = 1) -> tuple[int, int]:
+        """Steps of an epoch, and of the whole run; see `Schedule.steps`."""
+        return schedule.steps(len(self.examples), self.extra, replays)
+
+    @property
+    def validation(self) -> int:
+        """How many examples are held out."""
+        return len(self.held_out) if self.held_out else 0
+
+
+def lesson_of(data: Data, before: keras.Model, victim: Classifier, plan: TrainSettings, how: Reading) -> Lesson:
+    """The training part of the data, its weights and its held-out part.
+
+    Args:
+        data: The data set.
+        before: The model as it came, which tells this run from others.
+        victim: The model to train, behind its defences.
+        plan: The user's settings.
+        how: Which columns of a table are what.
+
+    Raises:
+        DataError: No training images, or such as do not fit.
+    """
+    if data.train is None:
+        raise DataError(f"Expected training images in {data.name}; got test images only.")
+    data.train.check()
+    identity: dict[str, Any] = {}
+    if plan.checkpoint is not None or backend.process()[1] > 1:
+        identity = {"model": models.weights_sha256(before), "data": data.train.sha256()}
+        check_agreement(**identity)
+        identity["defences"] = [str(each) for each in models.defences_of(victim.model)]
+    examples, held_out = hold_out(data.train, plan.validation, plan.seed)
+    if examples.weights is not None:
+        identity["sample_weight"] = hashlib.sha256(examples.weights.tobytes()).hexdigest()
+    balance = None
+    if plan.class_weight is not None:
+        if victim.question is not None and not victim.question.single_label:
+            raise SettingError(f"Expected no class_weight for {victim.question.describe()}; got one.")
+        balance = class_weights(plan.class_weight, examples.classes, victim.num_classes)
+        examples = examples.weighted(np.asarray(balance)[examples.classes])
+        identity["class_weight"] = balance
+    lesson = Lesson(examples, held_out, balance, identity)
+    return _with_extra(lesson, victim, plan, how)
+
+
+def _with_extra(lesson: Lesson, victim: Classifier, plan: TrainSettings, how: Reading) -> Lesson:
+    """The same with extra examples, weighted as their classes are, if there are any.
+
+    Raises:
+        DataError: Such as do not fit.
+        SettingError: A share of none, or one that does not fit a batch.
+    """
+    if plan.extra is None:
+        if plan.extra_share is not None:
+            raise SettingError(f"Expected extra data for extra_share={plan.extra_share}; got none: pass --extra.")
+        return lesson
+    examples = load_extra(plan.extra, victim, how)
+    if lesson.balance is not None:
+        examples = examples.weighted(np.asarray(lesson.balance)[examples.classes])
+    extra = Extra(examples, plan.extra_share or _EXTRA_SHARE)
+    sha256 = examples.sha256()
+    facts = {"name": examples.name, "count": len(examples), "sha256": sha256, "share": extra.share}
+    if "model" in lesson.identity:
+        check_agreement(lesson.identity["model"], sha256)
+    # What does not fit is said before anything long starts.
+    Stream(lesson.examples, plan.batch_size or 128, plan.seed, extra=extra)
+    identity = {**lesson.identity, "extra": sha256}
+    return replace(lesson, identity=identity, extra=extra, facts=facts)

@@ -1,0 +1,77 @@
+"""Says what no attack can break, image by image."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from turtlenet import attacks
+from turtlenet.attacks import Attack
+from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.threat import ball_for
+from turtlenet.certification import Certificate, Smoothing, certify_classifier
+from turtlenet.certification.methods import SECONDS, Attacker
+from turtlenet.checked import checked
+from turtlenet.classifier import Classifier
+from turtlenet.data.misfits import misfits
+from turtlenet.data.parts import choose, trained_on
+from turtlenet.data.prepare import DataType, load_data
+from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.settings.base import takes
+from turtlenet.settings.certify import CertifySettings
+
+
+@checked()
+@takes(CertifySettings)
+def certify(model: ModelType, data: DataType | None = None, **settings: Any) -> Certificate:
+    """Certifies a model's answers: for which images no point of the ball is classified otherwise.
+
+    Args:
+        model: A classifier, or the path of one.
+        data: What to certify, which the training must not have seen; see `evaluate`.
+        **settings: See `turtlenet.settings.CertifySettings`.
+
+    Raises:
+        TurtlenetError: Anything that does not fit, in one line.
+    """
+    plan = CertifySettings(**settings)
+    victim = as_classifier(model, bounds=plan.bounds, head=plan.head, precision=plan.precision)
+    examples = choose(load_data(data, victim), plan.split, [trained_on(model)]).take(plan.limit)
+    ball = ball_for(victim, plan.norm, plan.eps)
+    method = plan.method if plan.exact is None else "exact"
+    smoothing = _smoothing(plan) if method == "smoothing" else None
+    made = None if plan.attack == "none" or smoothing else attacks.build(plan.attack)
+    if made is not None:
+        made.check(victim, ball)
+    examples.check()
+    for line in misfits(victim, examples, ball):
+        plan.tell(line)
+    return certify_classifier(
+        victim,
+        examples,
+        ball,
+        about=about_model(model, victim),
+        method=method,
+        seconds=plan.exact or SECONDS,
+        attacker=None if made is None else _attacker(made, victim, ball, plan),
+        attack="" if made is None else plan.attack,
+        seed=plan.seed,
+        batch_size=plan.batch_size,
+        progress=Path(plan.progress) / ".certify.npz" if plan.progress else None,
+        resume=plan.resume,
+        smoothing=smoothing,
+    )
+
+
+def _smoothing(plan: CertifySettings) -> Smoothing:
+    return Smoothing(sigma=plan.sigma, n0=plan.n0, n=plan.n, alpha=plan.alpha, bound=plan.bound)
+
+
+def _attacker(attack: Attack, victim: Classifier, ball: Any, plan: CertifySettings) -> Attacker:
+    """The attack as a function of images, labels and places."""
+
+    def run(x: np.ndarray, y: np.ndarray, index: np.ndarray) -> np.ndarray:
+        how: dict[str, Any] = {"ball": ball, "seed": plan.seed, "batch_size": plan.batch_size}
+        return attack_all(attack, victim, x, y, index=index, **how).x
+
+    return run
