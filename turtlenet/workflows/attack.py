@@ -114,6 +114,8 @@ def attack_data(model: ModelType, data: DataType | None = None, **settings: Any)
     outcome = attack_examples(victim, examples, made, plan, threat)
     x, y = examples.batch(slice(None))
     further = {} if victim.question is None else victim.question.arrays(x, y, outcome.x)
+    named = {"features": part.examples.about.names, "classes": part.examples.about.classes}
+    further |= {name: np.array(values) for name, values in named.items() if values}
     return KeptAttack(part, x, y, outcome, examples.classes, further)
 
 
