@@ -161,7 +161,15 @@ def test_several_rows_of_an_input_are_shown_with_its_own_features(table) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", ["foolbox:LinfPGD:steps=5", "art:HopSkipJump:max_iter=2,max_eval=20,init_eval=10"])
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "cleverhans:projected_gradient_descent:nb_iter=3",
+        "foolbox:LinfPGD:steps=5",
+        "art:HopSkipJump:max_iter=2,max_eval=20,init_eval=10",
+    ],
+)
 def test_attacks_of_other_libraries_keep_them_too(spec, table) -> None:
     pytest.importorskip(spec.partition(":")[0])
     from turtlenet import attacks
