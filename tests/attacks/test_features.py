@@ -22,7 +22,7 @@ from turtlenet.models import save
 # What takes images alone, or a file that was made for one radius.
 NAMES = [name for name in usual.NAMES if name not in ("advgan", "spatial")]
 # Every graph takes seconds to build: some of each kind; all others are for `make test-slow`.
-SOME = {"cw", "fab", "fgsm", "jsma", "pgd", "square"}
+SOME = {"cw", "jsma", "pgd", "square"}
 EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name not in SOME)) for name in NAMES]
 RADII = {"linf": 1.0, "l2": 1.5, "l1": 2.5, "l0": 3.0}
 # A table of eight: two reals, a category, two counts of which one only grows, and a feature of radius 0.
