@@ -22,7 +22,7 @@ from turtlenet.models import save
 # What takes images alone, or a file that was made for one radius.
 NAMES = [name for name in usual.NAMES if name not in ("advgan", "spatial")]
 # Every graph takes seconds to build: some of each kind; all others are for `make test-slow`.
-SOME = {"cw", "fab", "fgsm", "jsma", "pgd", "square"}
+SOME = {"cw", "jsma", "pgd", "square"}
 EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name not in SOME)) for name in NAMES]
 RADII = {"linf": 1.0, "l2": 1.5, "l1": 2.5, "l0": 3.0}
 # A table of eight: two reals, a category, two counts of which one only grows, and a feature of radius 0.
@@ -161,7 +161,15 @@ def test_several_rows_of_an_input_are_shown_with_its_own_features(table) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", ["foolbox:LinfPGD:steps=5", "art:HopSkipJump:max_iter=2,max_eval=20,init_eval=10"])
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "cleverhans:projected_gradient_descent:nb_iter=3",
+        "foolbox:LinfPGD:steps=5",
+        "art:HopSkipJump:max_iter=2,max_eval=20,init_eval=10",
+    ],
+)
 def test_attacks_of_other_libraries_keep_them_too(spec, table) -> None:
     pytest.importorskip(spec.partition(":")[0])
     from turtlenet import attacks

@@ -33,6 +33,7 @@ def test_what_is_trained_on_keeps_them(name, table) -> None:  # noqa: F811
     assert told["eps"] == 1.0 and len(told["features"]) == 64 and not is_plain(objective.ball)
 
 
+@pytest.mark.slow
 def test_what_free_carries_on_leaves_what_may_not_move(table) -> None:  # noqa: F811
     model, x, y = table
     trainer = Trainer(model, build("free", replays=2), batch_size=8)
