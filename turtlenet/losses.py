@@ -22,6 +22,7 @@ from turtlenet.typing import Labels, Tensor
 
 __all__ = [
     "LOSSES",
+    "OF_OTHER_TASKS",
     "TRAINING",
     "Loss",
     "binary_cross_entropy",
@@ -126,6 +127,9 @@ TRAINING: dict[str, Callable[[Labels, Tensor], Tensor]] = {
     "squared_deviation": squared_deviation,
 }
 """What training may minimize, one number for each example."""
+
+OF_OTHER_TASKS = ("binary_cross_entropy", "squared_deviation")
+"""Those of them that are no loss of single labels: see `turtlenet.tasks`."""
 
 
 def get(name: str) -> Loss:

@@ -214,14 +214,22 @@ class Attack(abc.ABC):
             raise SettingError(
                 f"Expected {fit} {', '.join(self.norms)} for {attacks.name_of(type(self))}; got {ball.norm}."
             )
+        self.check_task(model)
+        for part, _ in self.under(ball.norm).rounds(model.num_classes):
+            losses.check_classes(part.judged_by, model.num_classes, targeted=part.target not in ("", "none"))
+        self.check_further(model, ball)
+
+    def check_task(self, model: Classifier) -> None:
+        """Refuses a model that is asked another thing than one class, where the attack asks more than the graph.
+
+        Raises:
+            SettingError: It is asked so.
+        """
         if model.question is not None and not (self.for_every_task and not self.sources(model)):
             raise SettingError(
                 f"Expected an attack that works on {model.question.describe()}, such as pgd, apgd-ce or square; got "
                 f"{attacks.name_of(type(self))}, which takes single labels and one input."
             )
-        for part, _ in self.under(ball.norm).rounds(model.num_classes):
-            losses.check_classes(part.judged_by, model.num_classes, targeted=part.target not in ("", "none"))
-        self.check_further(model, ball)
 
     def check_further(self, model: Classifier, ball: Ball) -> None:  # noqa: B027
         """Refuses what only this attack knows not to work; see `check`."""

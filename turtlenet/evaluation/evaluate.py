@@ -317,7 +317,7 @@ class _Evaluation:
             + access.find_doubts(threatening, mode, besides)
             + find_doubts(evidence),
             certificate=certificate,
-            per_class=class_rows(ledger, robust) if model.question is None else (),
+            per_class=class_rows(ledger, robust) if model.question is None or model.question.single_label else (),
             pictures=pictures(cascade, self.names, model, self.examples, ledger),
             verdicts={
                 "label": ledger.labels.tolist(),

@@ -98,6 +98,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     ball = setup.ball
     attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
     check_for_features([attack], ball)
+    attack.check_task(victim)
     notes = setup.notes()
     parts = setup.parts(schedule, notes)
     checkpoint = Path(plan.checkpoint) if plan.checkpoint else None

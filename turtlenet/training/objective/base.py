@@ -111,12 +111,17 @@ class Objective(abc.ABC):
 
     def _check_loss(self, model: Classifier) -> None:
         """Refuses a loss that is another task's."""
-        usual = ("cross_entropy", "squared_error")
-        fit = usual if model.question is None else model.question.task.minimize
-        what = f"{model.num_classes} classes" if model.question is None else model.question.describe()
+        if model.question is None or model.question.single_label:
+            if self.minimize in losses.OF_OTHER_TASKS:
+                raise SettingError(
+                    f"Expected minimize=cross_entropy or squared_error for {model.num_classes} classes; got "
+                    f"{self.minimize}."
+                )
+            return
+        fit, what = model.question.task.minimize, model.question.describe()
         if self.minimize not in fit:
             raise SettingError(f"Expected minimize={' or '.join(fit)} for {what}; got {self.minimize}.")
-        if self.label_smoothing and fit != usual:
+        if self.label_smoothing:
             raise SettingError(f"Expected label_smoothing=0 for {what}; got {self.label_smoothing}.")
 
     @final
