@@ -40,6 +40,7 @@ def test_an_answer_holds_where_the_class_that_is_right_has_the_largest_logit(nam
     np.testing.assert_array_equal(right, holds(name, outputs, answers))
     assert 0 < right.sum() < 40
     np.testing.assert_array_equal(task.read(task.read(answers, 3, "it"), 3, "it"), answers)
+    assert len(task.class_names(3)) in (0, task.num_classes(3))
     assert set(task.minimize) <= set(losses.TRAINING)
 
 

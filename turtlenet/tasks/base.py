@@ -85,6 +85,10 @@ class Task(abc.ABC):
     def chance(self, answers: np.ndarray) -> tuple[float, str] | None:
         """The share of examples for which one constant answer holds, and which; None where it is a class as usual."""
 
+    def class_names(self, units: int) -> tuple[str, ...]:
+        """What the classes that count are called; empty where they are labels, which are numbered."""
+        return ()
+
     @abc.abstractmethod
     def describe(self, units: int) -> str:
         """What is asked, in words, such as `4 labels, any of which counts`."""

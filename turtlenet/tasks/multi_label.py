@@ -70,6 +70,10 @@ class MultiLabel(Task):
         what = "the commonest labels" if self.label is None else f"the commoner value of label {self.label}"
         return float(sizes.max()) / len(mine), f"always answering {what}"
 
+    def class_names(self, units: int) -> tuple[str, ...]:
+        counted = range(units) if self.label is None else (self.label,)
+        return ("right", *(f"label {each} flipped" for each in counted))
+
     def describe(self, units: int) -> str:
         if self.label is not None:
             return f"{units} labels, of which label {self.label} counts"

@@ -68,6 +68,10 @@ class Regression(Task):
         held = (np.abs(answers - middle) <= self.tolerance).all(axis=1).mean()
         return float(held), "always answering the median"
 
+    def class_names(self, units: int) -> tuple[str, ...]:
+        of = [f" ({each})" for each in range(units)] if units > 1 else [""]
+        return ("right", *(f"too high{each}" for each in of), *(f"too low{each}" for each in of))
+
     def describe(self, units: int) -> str:
         what = "values" if units == 1 else f"{units} values each"
         return f"{what} right within {self.tolerance:g}"
