@@ -45,6 +45,8 @@ def test_every_form_gives_the_same_examples(form):
 def test_a_file_has_the_names_of_inputs_and_outputs(tmp_path):
     parts = {f"{name}_train": part[:6] for name, part in X.items()} | {"kind_train": Y[:6], "age_train": 2.5 * Y[:6]}
     parts |= {f"{name}_test": part[6:] for name, part in X.items()} | {"kind_test": Y[6:], "age_test": 2.5 * Y[6:]}
+    # Those of the first output, perhaps: the name of an output comes before it.
+    parts |= {"y_train": Y[:6], "y_test": Y[6:]}
     np.savez(tmp_path / "d.npz", **parts)
     found = load(tmp_path / "d.npz", shape=ALL.input_shape, num_classes=3, question=ALL)
     assert (len(found.train), len(found.test)) == (6, 3)

@@ -27,7 +27,7 @@ def asked_arrays(arrays: Mapping[str, Any], question: Question, name: str) -> di
 
     Args:
         arrays: `IMAGE`, `VECTOR` and `y` for inputs of these names, or with `_train` and `_test` behind each; labels
-            may also have the output's name in place of `y`.
+            may also have the output's name, which comes before `y`.
         question: What is asked.
         name: What messages call the data.
 
@@ -37,7 +37,8 @@ def asked_arrays(arrays: Mapping[str, Any], question: Question, name: str) -> di
     found = dict(arrays)
     for part in _PARTS:
         label = f"{question.output}{part}"
-        if question.output and f"y{part}" not in found and label in found:
+        # Its own name says more than `y`, which may belong to another output.
+        if question.output and found.get(label) is not None:
             found[f"y{part}"] = found[label]
         if not question.several:
             continue
