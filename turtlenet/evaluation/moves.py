@@ -130,8 +130,8 @@ def _needed(cascade: Cascade, model: Classifier, x: np.ndarray, moved: np.ndarra
             continue
         back = flat.copy()
         back[:, place] = original[:, place]
-        answers = predict(model, back.reshape(x.shape), cascade.batch_size).argmax(axis=1)
-        found.append(float((answers == y).mean()))
+        answers = predict(model, back.reshape(x.shape), cascade.batch_size, y).argmax(axis=1)
+        found.append(float((answers == model.classes(y)).mean()))
     return found
 
 
