@@ -126,10 +126,7 @@ class Classifier:
         if self.question is None:
             return ops.cast(self.model(x, training=training), "float32")
         if self._rows is None:
-            raise ModelError(
-                f"Expected inputs together with their labels for {self.question.describe()}: turtlenet.attack, "
-                "evaluate or train; got inputs alone."
-            )
+            raise self._unasked()
         outputs = self.question.outputs(self.model, x, self._rows, training)
         return self.question.logits(outputs, self._rows, whole=self._whole_task)
 
@@ -150,6 +147,14 @@ class Classifier:
         other._rows, other._whole_task, other._graphs = y, whole, {}
         other._others = {(self.gradient, self.draws, self.seed): other}
         return other, self.question.classes(y)
+
+    def _unasked(self) -> ModelError:
+        """What is said of inputs without their labels, where a question needs these."""
+        what = "" if self.question is None else self.question.describe()
+        return ModelError(
+            f"Expected inputs together with their labels for {what}: turtlenet.attack, evaluate or train; got inputs "
+            "alone."
+        )
 
     def counted(self, logits: Any) -> Any:
         """Those of the logits of `asked(..., whole=True)` that count, (batch, classes)."""
@@ -292,6 +297,8 @@ class Classifier:
         pixels = backend.shard(ops.convert_to_tensor(x, "float32"))
         if self.question is None:
             return ops.convert_to_numpy(self.compiled("predict", self.__call__)(pixels))
+        if y is None:
+            raise self._unasked()
         rows = backend.shard(ops.convert_to_tensor(y, "float32"))
         graph = self.compiled("predict", lambda pixels, rows: self.asked(rows)[0](pixels))
         return ops.convert_to_numpy(graph(pixels, rows))

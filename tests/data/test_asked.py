@@ -80,6 +80,6 @@ def test_labels_that_do_not_fit_are_refused(refusal):
     for y, words in (
         (Y, "Expected label rows (N, 3) of 0 and 1"),
         (Y.astype(str), "Expected true answers as numbers (N,) or (N, k) for 3 labels, any of which counts; got <U"),
-        (np.eye(9, 3)[:5], "Expected as many labels as images; got 9 images and 5 labels"),
+        (np.eye(9, 3)[:5], "Expected as many labels as rows; got 9 rows and 5 labels"),
     ):
         assert words in refusal(DataError, Examples, X["vector"], y, question=several)

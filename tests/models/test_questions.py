@@ -110,7 +110,7 @@ def test_a_linear_model_of_labels_holds_out_to_its_margin():
         assert found.clean_accuracy == 1
         assert found.robust_accuracy == pytest.approx((far.min(axis=1) > 0.1).mean())
         # No picture of a vector: the names are in the facts.
-        assert found.model["classes"][1] == ("label 1 flipped" if mine.start else "label 0 flipped")
+        assert found.data["classes"][1] == ("label 1 flipped" if mine.start else "label 0 flipped")
         assert found.asked["task"] == task and "label" in found.data["description"]
 
 

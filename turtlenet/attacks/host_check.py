@@ -33,8 +33,9 @@ def confirmed(
     logits, reached = np.array(ops.convert_to_numpy(result.logits)), np.array(ops.convert_to_numpy(result.reached))
     moved = np.array(moved)
     moved[bad] = x[bad]
-    logits[bad] = model.predict(x)[bad]
-    wrong = logits[bad].argmax(axis=1) != np.asarray(y)[bad]
+    y = ops.convert_to_numpy(y)
+    logits[bad] = model.predict(x, y)[bad]
+    wrong = logits[bad].argmax(axis=1) != model.classes(y)[bad]
     reached[bad] = False if aimed else wrong
     x, logits, reached = (backend.shard(ops.convert_to_tensor(each)) for each in (moved, logits, reached))
     return result._replace(x=x, logits=logits, reached=reached)

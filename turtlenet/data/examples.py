@@ -245,7 +245,11 @@ class Examples:
     def facts(self) -> dict[str, Any]:
         """What a report says of them: `name`, `count`, `sha256`, `description`, `kind`, and names of classes."""
         facts = {"name": self.name, "count": len(self), "sha256": self.sha256(), "description": self.describe()}
-        named = {"classes": list(self.about.classes)} if self.about.classes else {}
+        names = self.about.classes
+        if self.question is not None and not self.question.single_label:
+            # The classes are ways of being right or wrong.
+            names = self.question.task.class_names(self.question.units)
+        named = {"classes": list(names)} if names else {}
         return {**facts, "kind": self.kind.name, **named}
 
     def describe(self) -> str:

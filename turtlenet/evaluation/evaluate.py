@@ -295,7 +295,7 @@ class _Evaluation:
         beside = access.robust(threatening, mode, everyone=True, besides=besides)
         certificate = facts(self.proven, ledger, robust) if self.proven else None
         return Report(
-            model={**self.about, "head": model.head, **_class_names(model)},
+            model={**self.about, "head": model.head},
             data=self.data,
             threat=self.threat(),
             seed=cascade.seed,
@@ -331,12 +331,6 @@ class _Evaluation:
 def _ruled(ball: Ball) -> bool:
     """Whether what a feature may be depends on what it was."""
     return isinstance(ball, FeatureBall) and ball.space.bound
-
-
-def _class_names(model: Classifier) -> dict[str, list[str]]:
-    """What the classes of a task are called that are no labels; nothing for labels."""
-    names = [] if model.question is None else list(model.question.task.class_names(model.question.units))
-    return {"classes": names} if names else {}
 
 
 def _size(ball: Ball, examples: Examples) -> dict[str, Any]:

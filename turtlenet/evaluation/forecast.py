@@ -53,10 +53,10 @@ def forecast(
         gradients += min(count, images) * input_gradients(again, ball.norm, model.num_classes)
     if gradients * activation_bytes(model.model) < _SMALL:
         return ""
-    x, _ = examples.batch(slice(0, min(_TRIED, count)))
-    model.predict(x)
+    x, y = examples.batch(slice(0, min(_TRIED, count)))
+    model.predict(x, y)
     began = time.perf_counter()
-    model.predict(x)
+    model.predict(x, y)
     answer = (time.perf_counter() - began) / len(x) * (model.draws if model.stochastic else 1)
     seconds = answer * (_GRADIENT * gradients + queries + count)
     if not np.isfinite(seconds) or seconds < WORTH:

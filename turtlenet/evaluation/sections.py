@@ -369,25 +369,23 @@ def _pictures(report: Report) -> list[Block]:
 
 
 def _card(report: Report, picture: Picture, norm: str) -> Card:
-    place, label = picture.index, picture.label
-    before, after = (
-        text.class_name(report, each) for each in (picture.clean_prediction, picture.adversarial_prediction)
+    place = picture.index
+    label, before, after = (
+        text.class_name(report, each)
+        for each in (picture.label, picture.clean_prediction, picture.adversarial_prediction)
     )
     was = f"{before}, {percent(picture.clean_confidence)}"
     then = f"{after}, {percent(picture.adversarial_confidence)}"
-    mark, outcome = ("right", "held") if picture.adversarial_prediction == label else ("wrong", "fooled")
-    # Where classes are no labels but ways to be right or wrong, they are named and the right one is not told.
-    ways = bool(report.model.get("classes"))
-    image = f"image {place}" if ways else f"image {place}, label {text.class_name(report, label)}"
-    original = f"Original {image}"
+    mark, outcome = ("right", "held") if after == label else ("wrong", "fooled")
+    original = f"Original image {place}, label {label}"
     change = f"The change made by {picture.attack} to image {place}"
     example = f"Image {place} after {picture.attack}, classified as {after}"
     shots = [
-        Shot(picture.original, original, was, "right" if picture.clean_prediction == label else "wrong", "original"),
+        Shot(picture.original, original, was, "right" if before == label else "wrong", "original"),
         Shot(picture.perturbation, change, f"{norm} {number(picture.distance)}", note="change"),
         Shot(picture.adversarial, example, then, mark, outcome),
     ]
-    return Card(f"{was} → {then}", f"{image}, {clean(picture.attack)}", shots)
+    return Card(f"{was} → {then}", f"image {place}, label {label}, {clean(picture.attack)}", shots)
 
 
 def _provenance(report: Report) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def inputs(report: Report) -> str:
 
 def class_name(report: Report, label: int) -> str:
     """A class by its name, or by its number where it has none."""
-    known = report.model.get("classes") or report.data.get("classes")
+    known = report.data.get("classes")
     return clean(known[label]) if isinstance(known, list) and 0 <= label < len(known) else str(label)
 
 

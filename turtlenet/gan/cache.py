@@ -41,10 +41,12 @@ def ready(
     Raises:
         DataError: There is nothing to train on.
         SettingError: An attacker who may not have the model, whose gradients the training would see; a cluster, where
-            every process would train one; a target that is no class.
+            every process would train one; a target that is no class; a model that is asked another thing than one
+            class.
     """
     if not isinstance(attack, AdvGAN) or attack.generator:
         return attack
+    attack.check_task(victim)
     if access != "white-box":
         raise SettingError(
             f"Expected advgan:generator=FILE.h5 for access {access}; got none, and training one here would see the "

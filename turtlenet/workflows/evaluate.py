@@ -137,6 +137,8 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         "perceptibility": perceptibility,
         "resume": plan.resume,
     }
+    if plan.certify and asked is not None:
+        raise SettingError(f"Expected no certify for {asked.describe()}; got {plan.certify}.")
     if plan.certify:
         check_certify(settings_of_all["mode"], settings_of_all["labels"], access)
         settings_of_all["certify"] = plan.certify
