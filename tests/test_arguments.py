@@ -37,6 +37,7 @@ FUNCTIONS = sorted(name for name in tn.__all__ if inspect.isfunction(getattr(tn,
 RIGHT: dict[str, dict[str, Any]] = {
     "as_classifier": {},
     "attack": {"x": X, "y": Y, "spec": "noise"},
+    "certify": {"data": (X, Y), "eps": 0.1, "attack": "none"},
     "configure": {},
     "evaluate": {"data": (X, Y), "attacks": ["noise"], "eps": 0.1, "curve": 0},
     "fit_detector": {"data": (X, Y), "attacks": ["noise"]},

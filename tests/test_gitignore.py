@@ -11,6 +11,7 @@ from tests.conftest import ROOT
 # As the help of each command names them.
 NAMES = {
     "attack": [],
+    "certify": ["MODEL-certificate/"],
     "convert": [],
     "detect": ["MODEL-detector.json", "MODEL-detection/"],
     "evaluate": ["MODEL-report/", "MODEL-surrogates/"],

@@ -52,6 +52,7 @@ def test_a_file_that_does_not_end_is_refused_by_every_command(cli, away, good) -
         "evaluate endless.h5",
         "attack endless.h5 --attack fgsm --out a.npz",
         "tolerance endless.h5",
+        "certify endless.h5",
         "gan train endless.h5",
         "gan show endless.h5",
         "evaluate good.h5 --data endless.h5",

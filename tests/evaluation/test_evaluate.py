@@ -126,7 +126,7 @@ def test_a_killed_evaluation_ends_with_the_same_report(blocks, small, examples, 
     monkeypatch.setattr(PerImageResults, "write", write)
     met = []
     predict = type(small).predict
-    monkeypatch.setattr(type(small), "predict", lambda self, x: met.append(len(x)) or predict(self, x))
+    monkeypatch.setattr(type(small), "predict", lambda self, x, *y: met.append(len(x)) or predict(self, x, *y))
     found = evaluate(small, examples, progress=path, resume=True, curve=30)
     assert timeless(found) == timeless(expected)
     met.clear()

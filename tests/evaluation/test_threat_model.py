@@ -47,7 +47,7 @@ def test_doubts_of_a_secret():
     assert codes == ["secret-key", "weak-surrogates"]
     missed = ledger([[0, 1, 1, 0, 0], [1, 1, 0, 1, 0], [1, 1, 0, 0, 0]])
     (_, transfer) = grey().find_doubts(missed, "table")
-    assert transfer.code == "transfer-beats-white-box" and "broke 1 image that" in transfer.finding
+    assert transfer.code == "transfer-beats-white-box" and "broke 1 input that" in transfer.finding
     assert len(grey().find_doubts(missed, "cascade")) == 1
 
 

@@ -53,7 +53,8 @@ def whole(words: str) -> doc.Document:
 
 def test_a_new_column_is_one_line(monkeypatch) -> None:
     new = doc.Column("mean of L1", "l1_mean", number, "Sum of all changes.")
-    monkeypatch.setattr(sections, "ATTACK_COLUMNS", (*sections.ATTACK_COLUMNS, new))
+    columns = sections.attack_columns
+    monkeypatch.setattr(sections, "attack_columns", lambda kind: (*columns(kind), new))
     one = report(attacks=(attack(l1_mean=123.4), attack("fgsm", l1_mean=None))).document()
     for render in RENDERINGS:
         assert "mean of L1" in render(one)

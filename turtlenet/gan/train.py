@@ -68,7 +68,7 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     check_alone("to train a generator", TRAIN_FIRST)
     plan = GanSettings(**settings)
     _check_access(plan)
-    schedule = plan.only(Schedule, optimizer="adam")
+    schedule = plan.only(Schedule, optimizer="adam", clip_norm=0.0)
     rules = {field.name: getattr(plan, field.name) for field in dataclasses.fields(GeneratorObjective)}
     game = variant(plan.name, **rules)
     victim = as_classifier(model, bounds=plan.bounds, head=plan.head)

@@ -250,7 +250,10 @@ def _word(value: Any) -> str:
 def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[str, Any]:
     """What was asked for, beside what a report tells by itself."""
     folder = str(Path(plan.surrogate_dir)) if plan.surrogate_dir else None
-    told = {"data": _named(data), **{name: getattr(plan, name) for name in _TOLD}, **loading()}
+    said = {name: getattr(plan, name) for name in _TOLD}
+    # As JSON gives them back.
+    said = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+    told = {"data": _named(data), **said, **loading()}
     told |= {name: value for name, value in vars(usage_of(plan)).items() if value not in (None, "auto")}
     told |= {} if is_plain(ball) else _said_in_words(plan)
     return {**told, "surrogate_dir": folder}

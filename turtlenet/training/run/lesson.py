@@ -66,7 +66,7 @@ def lesson_of(data: Data, before: keras.Model, victim: Classifier, plan: TrainSe
         DataError: No training images, or such as do not fit.
     """
     if data.train is None:
-        raise DataError(f"Expected training images in {data.name}; got test images only.")
+        raise DataError(f"Expected training data in {data.name}; got test data only.")
     data.train.check()
     identity: dict[str, Any] = {}
     if plan.checkpoint is not None or backend.process()[1] > 1:

@@ -105,7 +105,7 @@ class Training:
         more = {"objective": objective.to_dict(), "precision": victim.precision}
         more |= {"wrappers": around} if around else {}
         more |= {"augment": [str(each) for each in augment]} if augment else {}
-        return {**dataclasses.asdict(schedule), **more, "defences": identity["defences"], "validation": count}
+        return {**schedule.noted(), **more, "defences": identity["defences"], "validation": count}
 
     def __str__(self) -> str:
         objective = self.settings["objective"]
