@@ -6,7 +6,7 @@ from keras import ops
 
 from turtlenet import backend, losses, random
 from turtlenet.attacks.context import AttackResult, Context, SearchResult
-from turtlenet.attacks.feature_view import FeatureView
+from turtlenet.attacks.features.view import FeatureView
 from turtlenet.attacks.goal import Best, Goal, Verdict, choose, choose_target, is_sweep
 from turtlenet.balls import Ball, FeatureBall
 from turtlenet.classifier import Classifier

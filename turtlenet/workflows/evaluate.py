@@ -10,9 +10,9 @@ from typing import Any
 from turtlenet import attacks as attack_family
 from turtlenet import backend, balls, models
 from turtlenet.attacks import Attack, suites
-from turtlenet.attacks.feature_defaults import is_table
-from turtlenet.attacks.feature_memory import features_of
-from turtlenet.attacks.feature_threat import FeatureThreat, Said
+from turtlenet.attacks.features.defaults import is_table
+from turtlenet.attacks.features.memory import features_of
+from turtlenet.attacks.features.threat import FeatureThreat, Said
 from turtlenet.attacks.threat import check_generators, threat_for, why_eps
 from turtlenet.balls import Ball, is_plain
 from turtlenet.batching import usual

@@ -16,7 +16,7 @@ from turtlenet import backend
 from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
-from turtlenet.attacks.feature_view import HostView, host_view
+from turtlenet.attacks.features.view import HostView, host_view
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.graph import bound_graph
 from turtlenet.attacks.host_check import confirmed

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet import balls, radius
-from turtlenet.attacks.feature_defaults import WHY_BOUNDS, WHY_EPS, Spread, is_table, spread_of
+from turtlenet.attacks.features.defaults import WHY_BOUNDS, WHY_EPS, Spread, is_table, spread_of
 from turtlenet.balls import Ball, FeatureBall, Rule, Space, is_plain
 from turtlenet.constraints import Constraint, Fall, Fixed, Grow, Integer, OneHot, build, place_of
 from turtlenet.constraints import constraints as registry

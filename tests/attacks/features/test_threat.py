@@ -6,8 +6,8 @@ import pytest
 
 import turtlenet as tn
 from turtlenet import balls
-from turtlenet.attacks.feature_defaults import spread_of
-from turtlenet.attacks.feature_threat import FeatureThreat, Said, resolve
+from turtlenet.attacks.features.defaults import spread_of
+from turtlenet.attacks.features.threat import FeatureThreat, Said, resolve
 from turtlenet.balls import FeatureBall
 from turtlenet.constraints import Constraint
 from turtlenet.data import from_arrays

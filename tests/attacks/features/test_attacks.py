@@ -12,7 +12,7 @@ from keras import ops
 
 from tests.attacks import test_contract as usual
 from turtlenet.attacks import Attack
-from turtlenet.attacks.feature_view import FeatureView, repeated
+from turtlenet.attacks.features.view import FeatureView, repeated
 from turtlenet.attacks.runner import attack_all
 from turtlenet.balls import BALLS, FeatureBall, Linf, Rule, Space
 from turtlenet.classifier import Classifier
