@@ -8,7 +8,8 @@ import numpy as np
 from turtlenet import attacks as attack_family
 from turtlenet.attacks import Attack
 from turtlenet.attacks.features.memory import features_of
-from turtlenet.attacks.features.threat import FeatureThreat, Said
+from turtlenet.attacks.features.said import Said
+from turtlenet.attacks.features.threat import FeatureThreat
 from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked

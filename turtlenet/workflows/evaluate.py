@@ -12,7 +12,8 @@ from turtlenet import backend, balls, models
 from turtlenet.attacks import Attack, suites
 from turtlenet.attacks.features.defaults import is_table
 from turtlenet.attacks.features.memory import features_of
-from turtlenet.attacks.features.threat import FeatureThreat, Said
+from turtlenet.attacks.features.said import Said
+from turtlenet.attacks.features.threat import FeatureThreat
 from turtlenet.attacks.threat import check_generators, threat_for, why_eps
 from turtlenet.balls import Ball, is_plain
 from turtlenet.batching import usual

@@ -7,7 +7,7 @@ import keras
 
 from turtlenet import models
 from turtlenet.attacks.features.memory import features_of, remember_features
-from turtlenet.attacks.features.threat import FEATURES
+from turtlenet.attacks.features.said import FEATURES
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.parts import TRAINED_ON, remember, trained_on

@@ -12,7 +12,8 @@ from turtlenet import attacks as attack_family
 from turtlenet import backend, models
 from turtlenet.attacks import Attack
 from turtlenet.attacks.features.memory import remember_features
-from turtlenet.attacks.features.threat import FeatureThreat, Said
+from turtlenet.attacks.features.said import Said
+from turtlenet.attacks.features.threat import FeatureThreat
 from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
 from turtlenet.balls import Ball
 from turtlenet.bars import aside

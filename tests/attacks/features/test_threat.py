@@ -7,7 +7,9 @@ import pytest
 import turtlenet as tn
 from turtlenet import balls
 from turtlenet.attacks.features.defaults import spread_of
-from turtlenet.attacks.features.threat import FeatureThreat, Said, resolve
+from turtlenet.attacks.features.resolve import resolve
+from turtlenet.attacks.features.said import Said
+from turtlenet.attacks.features.threat import FeatureThreat
 from turtlenet.balls import FeatureBall
 from turtlenet.constraints import Constraint
 from turtlenet.data import from_arrays

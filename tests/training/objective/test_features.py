@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.attacks.test_features import RULES, UNIT, ball, check, table  # noqa: F401
+from tests.attacks.features.test_attacks import RULES, UNIT, ball, check, table  # noqa: F401
 from turtlenet import attacks, random
 from turtlenet.balls import is_plain
 from turtlenet.training import Trainer, objectives

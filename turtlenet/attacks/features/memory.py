@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from turtlenet import models
-from turtlenet.attacks.features.threat import FEATURES
+from turtlenet.attacks.features.said import FEATURES
 from turtlenet.classifier import Classifier
 from turtlenet.models.as_classifier import ModelType
 

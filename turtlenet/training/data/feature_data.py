@@ -7,7 +7,9 @@ from typing import Any
 from turtlenet.attacks import Attack
 from turtlenet.attacks.advgan import AdvGAN
 from turtlenet.attacks.features.defaults import is_table
-from turtlenet.attacks.features.threat import FeatureThreat, Said, resolve
+from turtlenet.attacks.features.resolve import resolve
+from turtlenet.attacks.features.said import Said
+from turtlenet.attacks.features.threat import FeatureThreat
 from turtlenet.balls import Ball, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
@@ -44,7 +46,7 @@ def with_features(
         The three; None for the threat of images of which nothing is said by feature.
 
     Raises:
-        DataError, SettingError, SpecError: Data that do not fit; see `turtlenet.attacks.features.threat.resolve`.
+        DataError, SettingError, SpecError: Data that do not fit; see `turtlenet.attacks.features.resolve.resolve`.
     """
     shape = victim.input_shape
     table = table or is_table(shape)
