@@ -35,15 +35,22 @@ def positions(count: int, own: tuple[int, ...], shape: Shape) -> np.ndarray:
 
 
 def misfit(what: str, got: tuple[int, ...], shape: Shape) -> SettingError:
+    """The error for values whose shape does not broadcast to that of an input."""
     size = "x".join(map(str, shape))
     return SettingError(f"Expected {what} as one number, or as numbers that broadcast to {size}; got shape {got}.")
 
 
 def is_array(value: Any) -> bool:
+    """Whether a value is given for each feature, not one for all."""
     return value is not None and not isinstance(value, str) and np.ndim(value) > 0
 
 
 def check_order(low: np.ndarray, high: np.ndarray, features: Features) -> None:
+    """Refuses bounds, float64 (features,), of which a low is not below its high.
+
+    Raises:
+        SettingError: The first feature of which they are not.
+    """
     bad = np.flatnonzero(~(low < high))
     if len(bad):
         place = int(bad[0])

@@ -127,5 +127,6 @@ def _spelled(rule: Rule) -> str:
 
 
 def held(threat: FeatureThreat) -> np.ndarray:
-    held: np.ndarray = Space(threat.shape, threat.low, threat.high, threat.eps, threat.rules).held
-    return held
+    """Which features may not move, bool (features,)."""
+    places: np.ndarray = Space(threat.shape, threat.low, threat.high, threat.eps, threat.rules).held
+    return places
