@@ -50,7 +50,8 @@ class Batch(NamedTuple):
         ball = self.ball
         if not isinstance(ball, FeatureBall):
             return self
-        model = FeatureView(self.model, ball, self.x if ball.space.bound else None)
+        original = self.x if ball.space.bound else None
+        model = FeatureView(self.model, ball, original, within=not self.attack.minimal)
         return self._replace(model=model, x=ball.encode(self.x), ball=ball.inner, home=self)
 
     def by(self, attack: "Attack") -> "Batch":

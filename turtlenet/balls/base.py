@@ -95,12 +95,13 @@ class Ball(abc.ABC):
         """
         return ops.where(direction > 0, at >= self.high, at <= self.low)
 
-    def feasible(self, point: Tensor, x: Tensor) -> Tensor:
-        """The nearest point, at any distance, that an attack may show to the model.
+    def feasible(self, point: Tensor, x: Tensor, *, within: bool = False) -> Tensor:
+        """The nearest point that an attack may show to the model.
 
         Args:
             point: Points within the bounds, float32 (batch, ...).
             x: The inputs that they come from, of the same shape.
+            within: Whether each feature stays in its radius too; any distance will do else.
 
         Returns:
             Points shaped like `x`: another one only where features have rules of their own.

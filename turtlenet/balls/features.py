@@ -93,14 +93,18 @@ class FeatureBall(Ball):
         move = self._plain()._shrink((ops.clip(flat, low, high) - original) / self._unit)
         return ops.reshape(ops.clip(original + move * self._unit, low, high), ops.shape(x))
 
-    def feasible(self, point: Tensor, x: Tensor) -> Tensor:
+    def feasible(self, point: Tensor, x: Tensor, *, within: bool = False) -> Tensor:
         flat, original = self._flat(point), self._flat(x)
-        return ops.reshape(self.space.feasible(flat, original, *self.space.limits(original)), ops.shape(x))
+        low, high = self.space.limits(original, self._farthest() if within else None)
+        return ops.reshape(self.space.feasible(flat, original, low, high), ops.shape(x))
+
+    def _farthest(self) -> Tensor:
+        """How far each feature may move within the radius, float32 (features,); None for any way."""
+        return None if self.order == 0 else ops.convert_to_tensor(self.eps, "float32") * self._reach
 
     def land(self, point: Tensor, x: Tensor) -> Tensor:
         point, original = self._flat(self.project(point, x)), self._flat(x)
-        reach = None if self.order == 0 else ops.convert_to_tensor(self.eps, "float32") * self._reach
-        low, high = self.space.limits(original, reach)
+        low, high = self.space.limits(original, self._farthest())
         found = self.space.feasible(point, original, low, high)
         if self.order < math.inf and any(rule.constraint.moves for rule in self.space.rules):
             found = self._nearer(point, found, original, low, high)

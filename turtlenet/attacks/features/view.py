@@ -29,12 +29,14 @@ class FeatureView(Classifier):
         seen: The classifier.
         ball: The ball in input units.
         original: The inputs, float32 (batch, ...); None where no feature has rules.
+        within: Whether what is shown stays in the radius of each feature: a whole number is rounded to one that may be
+            reached. Not where the smallest move is looked for, which has no radius yet.
     """
 
-    def __init__(self, seen: Classifier, ball: FeatureBall, original: Tensor = None):
+    def __init__(self, seen: Classifier, ball: FeatureBall, original: Tensor = None, *, within: bool = False):
         vars(self).update(vars(seen))
         self._graphs, self._others = {}, {}
-        self.seen, self.ball, self.original = seen, ball, original
+        self.seen, self.ball, self.original, self.within = seen, ball, original, within
         self.bounds = (ball.inner.low, ball.inner.high)
         if seen.excess is not None:
             self.excess = lambda _, point, each: seen.excess(seen, self.shown(point), each)  # type: ignore[misc]
@@ -54,7 +56,8 @@ class FeatureView(Classifier):
         x = repeated(self.original, point)
         free = self.ball.space.fit((~self.ball.space.held).astype("float32"), point)
         smooth = self.ball.decode(point, x)
-        return Differentiable.straight_through(self.ball.feasible(smooth, x), point * free * self._width(point))
+        shown = self.ball.feasible(smooth, x, within=self.within)
+        return Differentiable.straight_through(shown, point * free * self._width(point))
 
     def _width(self, point: Tensor) -> np.ndarray:
         return self.ball.space.fit(self.ball.space.width.astype("float32"), point)
@@ -65,10 +68,10 @@ class FeatureView(Classifier):
 
     def taking(self, gradient: str = "", *, draws: int = 0, seed: int | None = None) -> Classifier:
         other = self.seen.taking(gradient, draws=draws, seed=seed)
-        return self if other is self.seen else FeatureView(other, self.ball, self.original)
+        return self if other is self.seen else FeatureView(other, self.ball, self.original, within=self.within)
 
     def through(self, change: Callable[[Classifier], Classifier]) -> Classifier:
-        return FeatureView(change(self.seen), self.ball, self.original)
+        return FeatureView(change(self.seen), self.ball, self.original, within=self.within)
 
     @property
     def entrance(self) -> Any:
