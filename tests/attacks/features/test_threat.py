@@ -166,13 +166,13 @@ def test_constraints_are_given_as_they_are_too() -> None:
         Said.by_user(constraints=[3])
 
 
-def test_a_category_out_of_reach_is_not_followed() -> None:
-    # With the second category the last feature has no slope; but its radius lets nobody get there.
+def test_a_whole_number_out_of_reach_is_not_followed() -> None:
+    # At 2 of the first feature the other has no slope; but a radius of 1.9 lets nobody get there.
     hidden, out = keras.layers.Dense(2, "relu"), keras.layers.Dense(2)
-    model = keras.Sequential([keras.Input((3,)), hidden, out])
-    hidden.set_weights([np.array([[0, 0], [-10, 1], [5, 0]], "float32"), np.array([0.1, 0], "float32")])
-    out.set_weights([np.array([[0, 1], [0, 5]], "float32"), np.array([4.5, 0], "float32")])
-    x, y = np.array([[1.0, 0.0, 0.0]], "float32"), np.zeros(1, "int32")
-    rule = {"constraints": ["one-hot:features=0;1"], "bounds": (0, 2), "head": "logits"}
-    found = tn.attack(model, x, y, "pgd:steps=20,step_size=0.1,start=none", eps=[0.75, 0.75, 1.0], **rule)
-    assert found[0, :2].tolist() == [1, 0] and model(found).numpy().argmax() == 1
+    model = keras.Sequential([keras.Input((2,)), hidden, out])
+    hidden.set_weights([np.array([[-10, 1], [5, 0]], "float32"), np.array([10.1, 0.1], "float32")])
+    out.set_weights([np.array([[0, 1], [0, 12]], "float32"), np.array([17.9, 0], "float32")])
+    x, y = np.zeros((1, 2), "float32"), np.zeros(1, "int32")
+    rule = {"constraints": ["integer:features=0"], "bounds": (0, 9), "head": "logits"}
+    found = tn.attack(model, x, y, "pgd:steps=20,step_size=0.1,start=none", eps=[1.9, 1.0], **rule)
+    assert found.tolist() == [[1, 1]] and model(found).numpy().argmax() == 1
