@@ -127,7 +127,8 @@ def _draw_curve(figure: Figure, theme: Theme, reports: Sequence[Report]) -> None
         axes.annotate(f" eps {eps:g}", (eps, 103), va="bottom", ha="center", fontsize=9.5, annotation_clip=False)
     for index in drawn:
         _line(axes, theme.color(index, len(reports)), index, reports[index])
-    axes.set(xlabel="eps, input units", ylabel="accuracy, %", ylim=(0, 103))
+    unit = reports[0].threat.get("unit") or "input units"
+    axes.set(xlabel=f"eps, {unit}", ylabel="accuracy, %", ylim=(0, 103))
     axes.set_xlim(left=0)
     axes.grid(axis="y", linewidth=0.8)
     if len(reports) > 1:
