@@ -168,8 +168,11 @@ class Certifier:
         region = self._region(one)
         known = self.bounder.hidden(region)
         margins = self.bounder.crown(region, y[row : row + 1], known)[0]
-        still = [other for other in np.argsort(margins) if other != label and margins[other] <= 0]
+        still = [other for other in np.argsort(margins) if other != label and not margins[other] > 0]
         first = [Box(*(ops.convert_to_numpy(part)[0] for part in box[:2])) for box in known]
+        if not all(np.isfinite(part).all() for box in first for part in box[:2]):
+            # The solver takes neither an infinite bound nor NaN, and what overflows in float32 has no margin.
+            return None
 
         def confirmed(values: np.ndarray) -> np.ndarray | None:
             point = self._point(values, one)
@@ -214,7 +217,9 @@ def check_ball(model: Classifier, ball: Ball, method: str) -> None:
 
 def _least(margins: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The smallest margin over each other class, float64 (n,)."""
-    wide = margins.astype("float64")
-    wide[np.arange(len(y)), y] = math.inf
-    # A bound that is no number proves nothing.
-    return np.where(np.isnan(wide).any(axis=1), -math.inf, wide.min(axis=1))
+    wide, rows = margins.astype("float64"), np.arange(len(y))
+    wide[rows, y] = 0.0
+    # A bound that overflowed, or is no number, proves nothing.
+    proves = np.isfinite(wide).all(axis=1)
+    wide[rows, y] = math.inf
+    return np.where(proves, wide.min(axis=1), -math.inf)
