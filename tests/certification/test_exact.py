@@ -58,3 +58,18 @@ def test_what_is_not_linear_in_pieces_is_named() -> None:
         Exact(network_of(classifier("smooth").model))
     with pytest.raises(SettingError, match="Expected norm linf for method=exact; got l2"):
         Certifier(classifier("dense"), balls.get("l2", 0.1), method="exact")
+
+
+@pytest.mark.parametrize("method", ["ibp", "crown", "alpha", "exact"])
+def test_what_overflows_is_not_certified(method: str) -> None:
+    model = keras.Sequential(
+        [keras.Input((2,)), layers.Dense(2, "relu"), layers.Dense(2, "relu"), layers.Dense(2, use_bias=False)]
+    )
+    draw = np.random.default_rng(0)
+    for layer in model.layers:
+        size = 1.0 if layer is model.layers[-1] else 1e25
+        layer.set_weights([draw.normal(size=(2, 2)) * size, *([np.zeros(2)] if layer.use_bias else [])])
+    x, ball = np.zeros((1, 2), "float32"), balls.get("linf", 0.1)
+    certifier = Certifier(Classifier(model), ball, method=method, seconds=5)
+    found, _ = certifier(x, np.zeros(1, "int32"), np.arange(1))
+    assert VERDICTS[found.verdict[0]] == "unknown"

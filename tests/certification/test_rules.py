@@ -21,7 +21,7 @@ from turtlenet.certification.steps import Box
 
 
 def _sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+    return 1 / (1 + np.exp(np.minimum(-x, 700)))
 
 
 def _erf(x):
@@ -67,6 +67,20 @@ def test_lines_of_any_slope_hold(name: str) -> None:
         line = np.asarray(slope, "float64")[0] * x
         assert (line + below <= values + 1e-12).all()
         assert (values - 1e-12 <= line + above).all()
+
+
+@pytest.mark.parametrize("name", TRUE)
+def test_lines_hold_on_wide_boxes(name: str) -> None:
+    step, true = TRUE[name]
+    size = np.repeat(10.0 ** np.arange(3, 9), 3)[None]
+    low, high = (size * np.tile(each, 6) for each in ([-1.0, -1.0, 0.0], [1.0, 0.0, 1.0]))
+    box = Box(*(keras.ops.convert_to_tensor(each.astype("float32")) for each in (low, high)))
+    share = np.concatenate([10.0 ** np.linspace(-9, 0, 200), [0.0]])[:, None]
+    x = np.concatenate([low * share, high * share])
+    lines, values = step.lines(box), true(x)
+    low_slope, low_offset, high_slope, high_offset = (np.asarray(each, "float64") for each in lines)
+    assert (low_slope * x + low_offset <= values + 1e-9).all()
+    assert (values - 1e-9 <= high_slope * x + high_offset).all()
 
 
 def test_relu_has_the_lines_of_crown() -> None:

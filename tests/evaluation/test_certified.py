@@ -9,8 +9,12 @@ from keras import layers
 
 import turtlenet as tn
 from tests.certification.nets import net
-from turtlenet.certification import Box, Elementwise, rule
+from turtlenet import balls
+from turtlenet.balls import FeatureBall, Space
+from turtlenet.certification import Box, Certifier, Elementwise, Smoothing, rule
 from turtlenet.certification.rules import base
+from turtlenet.certification.smoothed import SmoothedCertifier
+from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
 from turtlenet.reports import markdown, page
 
@@ -91,3 +95,20 @@ def test_what_certificates_do_not_speak_of_is_refused(both):
         tn.evaluate(model, data, certify="ibp", labels="predicted", **FEW)
     with pytest.raises(SpecError, match="Unknown certify 'ibb'"):
         tn.evaluate(model, data, certify="ibb", **FEW)
+
+
+def test_radii_of_features_are_refused_before_anything_is_attacked():
+    """The radius of such a ball is in units of each feature: bounds for one radius would hold for no point of it."""
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(2)])
+    data = np.array([[100, 0.9], [50, 0.1]], "float32"), np.zeros(2, "int32")
+    asked = {**FEW, "eps": "5,0.1", "bounds": "0,200;0,1"}
+    with pytest.raises(SettingError, match="Expected one radius and bounds for all features to certify"):
+        tn.evaluate(model, data, certify="ibp", **asked)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_certifiers_take_no_radii_of_features(both, norm):
+    space = Space((5,), np.zeros(5), np.ones(5), np.full(5, 0.1), ())
+    ball, model = FeatureBall(1.0, 0.0, 1.0, balls.BALLS[norm], space), Classifier(both[0])
+    with pytest.raises(SettingError, match="Expected one radius and bounds for all features to certify"):
+        Certifier(model, ball) if norm == "linf" else SmoothedCertifier(model, ball, Smoothing(sigma=0.5))

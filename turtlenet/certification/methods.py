@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from turtlenet import backend
 from turtlenet.balls import Ball
 from turtlenet.batching import in_batches, predict
 from turtlenet.certification.crown import Bounder
@@ -71,7 +72,8 @@ class Certifier:
 
     Raises:
         ModelError: A layer without a rule, that draws random numbers, or that `exact` cannot take.
-        SettingError: A norm without certificates, or a radius that is wider than the bounds.
+        SettingError: A norm without certificates, a radius that is wider than the bounds, or devices whose products
+            have fewer digits than float32.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Certifier:
         seconds: float = SECONDS,
         batch_size: int | None = 256,
     ):
+        _check_products()
         check_ball(model, ball, method)
         self.model, self.ball, self.method, self.seconds = model, ball, method, seconds
         self.batch_size = batch_size
@@ -168,8 +171,11 @@ class Certifier:
         region = self._region(one)
         known = self.bounder.hidden(region)
         margins = self.bounder.crown(region, y[row : row + 1], known)[0]
-        still = [other for other in np.argsort(margins) if other != label and margins[other] <= 0]
+        still = [other for other in np.argsort(margins) if other != label and not margins[other] > 0]
         first = [Box(*(ops.convert_to_numpy(part)[0] for part in box[:2])) for box in known]
+        if not all(np.isfinite(part).all() for box in first for part in box[:2]):
+            # The solver takes neither an infinite bound nor NaN, and what overflows in float32 has no margin.
+            return None
 
         def confirmed(values: np.ndarray) -> np.ndarray | None:
             point = self._point(values, one)
@@ -195,6 +201,15 @@ class Certifier:
         return np.clip(found, low, high).astype("float32")
 
 
+def _check_products() -> None:
+    """Refuses devices on which rounding is not what bounds account for."""
+    if how := backend.exact_products():
+        raise SettingError(
+            f"Expected products in full float32 to certify, or bounds are not sound; got {', '.join(backend.devices())} "
+            f"with fewer digits, such as TF32: set {how}."
+        )
+
+
 def check_ball(model: Classifier, ball: Ball, method: str) -> None:
     """Refuses a ball without certificates.
 
@@ -214,7 +229,9 @@ def check_ball(model: Classifier, ball: Ball, method: str) -> None:
 
 def _least(margins: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The smallest margin over each other class, float64 (n,)."""
-    wide = margins.astype("float64")
-    wide[np.arange(len(y)), y] = math.inf
-    # A bound that is no number proves nothing.
-    return np.where(np.isnan(wide).any(axis=1), -math.inf, wide.min(axis=1))
+    wide, rows = margins.astype("float64"), np.arange(len(y))
+    wide[rows, y] = 0.0
+    # A bound that overflowed, or is no number, proves nothing.
+    proves = np.isfinite(wide).all(axis=1)
+    wide[rows, y] = math.inf
+    return np.where(proves, wide.min(axis=1), -math.inf)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
 from turtlenet.certification.linear import Least, least_in, over_values
 from turtlenet.certification.network import Network
 from turtlenet.certification.steps import ROUNDING, Affine, Box, Movement
@@ -38,6 +38,19 @@ class Region(NamedTuple):
         return Box(self.low, self.high)
 
 
+def check_plain(ball: Ball) -> None:
+    """Refuses a ball whose radius is in units of each feature.
+
+    Raises:
+        SettingError: Features with bounds, radii or rules of their own.
+    """
+    if not is_plain(ball):
+        raise SettingError(
+            "Expected one radius and bounds for all features to certify; got some of their own, or rules: "
+            "attacks alone keep to those."
+        )
+
+
 def region_of(ball: Ball, x: np.ndarray) -> Region:
     """The region of a ball around images, rounded outward: one float32 ulp beyond radius and bounds lies within.
 
@@ -46,8 +59,9 @@ def region_of(ball: Ball, x: np.ndarray) -> Region:
         x: Images, float32 (batch, ...), within the bounds.
 
     Raises:
-        SettingError: Another norm.
+        SettingError: Another norm, or features with bounds, radii or rules of their own.
     """
+    check_plain(ball)
     if ball.norm not in NORMS:
         raise SettingError(f"Expected a norm of {', '.join(NORMS)} to certify; got {ball.norm}.")
     ulp = float(np.spacing(np.float32(max(abs(ball.low), abs(ball.high)))))

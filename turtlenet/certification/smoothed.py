@@ -6,6 +6,7 @@ import numpy as np
 
 from turtlenet.balls import Ball
 from turtlenet.certification.methods import CERTIFIED, UNKNOWN, WRONG, Attacker, Findings
+from turtlenet.certification.region import check_plain
 from turtlenet.certification.smoothing import Smoothing
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -24,7 +25,7 @@ class SmoothedCertifier:
         batch_size: Noisy images in one compiled call; None for the usual number.
 
     Raises:
-        SettingError: Another norm, or no sigma; see `Smoothing.base`.
+        SettingError: Another norm, radii of features, or no sigma; see `Smoothing.base`.
     """
 
     method = "smoothing"
@@ -32,6 +33,7 @@ class SmoothedCertifier:
     def __init__(
         self, model: Classifier, ball: Ball, smoothing: Smoothing, *, seed: int = 0, batch_size: int | None = 256
     ):
+        check_plain(ball)
         if ball.norm != "l2":
             raise SettingError(f"Expected norm l2 for method=smoothing; got {ball.norm}.")
         self.model, self.ball, self.smoothing, self.seed, self.batch_size = model, ball, smoothing, seed, batch_size

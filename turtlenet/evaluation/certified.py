@@ -9,6 +9,7 @@ import numpy as np
 from turtlenet.balls import Ball
 from turtlenet.certification import METHODS, Certifier
 from turtlenet.certification.methods import CERTIFIED
+from turtlenet.certification.region import check_plain
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import SettingError, SpecError, did_you_mean
@@ -57,12 +58,13 @@ def certified(method: str, model: Classifier, examples: Examples, ball: Ball, ba
     return Certified(method, held)
 
 
-def check_certify(mode: str, labels: str, access: str) -> None:
+def check_certify(mode: str, labels: str, access: str, ball: Ball) -> None:
     """Refuses what certificates do not speak of.
 
     Raises:
-        SettingError: Labels or attackers that they are not about.
+        SettingError: Labels, attackers or a threat that they are not about.
     """
+    check_plain(ball)
     if labels != "true":
         raise SettingError(f"Expected true labels with certify; got {labels}: a certificate is about the true class.")
     if access != "white-box":

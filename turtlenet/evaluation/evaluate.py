@@ -96,7 +96,7 @@ def evaluate_classifier(
     examples.check()
     began = time.perf_counter()
     if certify:
-        check_certify(mode, labels, access.name)
+        check_certify(mode, labels, access.name, ball)
     proven = certified(certify, model, examples, ball, batch_size) if certify else None
     cascade = Cascade(
         attacks=suite,

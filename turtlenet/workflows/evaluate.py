@@ -141,7 +141,8 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     if plan.certify and asked is not None:
         raise SettingError(f"Expected no certify for {asked.describe()}; got {plan.certify}.")
     if plan.certify:
-        check_certify(settings_of_all["mode"], settings_of_all["labels"], access)
+        for task in tasks:
+            check_certify(settings_of_all["mode"], settings_of_all["labels"], access, task.ball)
         settings_of_all["certify"] = plan.certify
     reports = []
     for number, task in enumerate(tasks):

@@ -97,7 +97,8 @@ def softsign() -> Elementwise:
     """x / (1 + |x|)."""
 
     def stationary(slope: Any) -> list[Any]:
-        point = ops.rsqrt(ops.maximum(slope, _LEAST)) - 1.0
+        # At 1e15 the function is 1 to within 1e-15: a line that is flatter still is off by no more than that.
+        point = ops.rsqrt(ops.maximum(slope, 1e-30)) - 1.0
         return [ops.maximum(point, 0.0), -ops.maximum(point, 0.0)]
 
     return Elementwise(
