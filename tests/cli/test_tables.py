@@ -5,7 +5,9 @@ import numpy as np
 import pandas
 import pytest
 
-from turtlenet.models import load
+from turtlenet.models import defences_of, load
+from turtlenet.settings.train import TrainSettings
+from turtlenet.workflows.train import _set_up
 
 ROWS = 60
 
@@ -55,3 +57,12 @@ def test_what_does_not_fit_is_one_line(options, words, cli, credit, tmp_path) ->
     said = cli("attack", credit / "model.h5", "--data", credit / "credit.csv", *options, "--out", tmp_path / "a.npz")
     assert said.code == 2 and words in said.err and said.err.count("\n") == 1
     assert not (tmp_path / "a.npz").exists()
+
+
+@pytest.mark.parametrize("bounds", [None, (-100.0, 1e5)])
+def test_a_defence_in_front_of_a_table_has_the_bounds_of_the_data(bounds, credit) -> None:
+    plan = TrainSettings(label="verdict", defences=["constant-quantization:levels=4"], bounds=bounds)
+    setup = _set_up(credit / "model.h5", credit / "credit.csv", plan)
+    (shield,) = defences_of(setup.hardened)
+    assert (shield.low, shield.high) == setup.victim.bounds
+    assert shield.high == 1e5 if bounds else 30000 < shield.high < 1e5
