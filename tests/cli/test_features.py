@@ -99,3 +99,11 @@ def test_what_attack_keeps_lies_within_what_the_file_says(cli, tables, hardened,
 def test_bad_input_is_one_line(options, words, cli, tables, hardened, away) -> None:
     found = cli("evaluate", hardened, "--data", tables / "cancer.npz", "--attack", "fgsm", *options.split())
     assert found.code == 2 and words in found.err and len(found.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--eps", "0.1,0.2")])
+def test_certify_refuses_radii_and_rules_of_features(options, cli, tables, hardened) -> None:
+    found = cli("certify", hardened, "--data", tables / "cancer.npz", "--method", "ibp", *options)
+    assert found.code == 2 and len(found.err.strip().splitlines()) == 1
+    words = "numbers that broadcast to 30" if options else "one radius and bounds for all features, and no rules, to"
+    assert words in found.err
