@@ -26,7 +26,7 @@ from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for, normalized_
 from turtlenet.data.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
-from turtlenet.evaluation.again import exact, loading
+from turtlenet.evaluation.again import as_said, loading, normalize_text
 from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.forecast import forecast
@@ -237,15 +237,8 @@ def _by_feature(
 
 def _said_in_words(plan: EvaluateSettings) -> dict[str, Any]:
     """What was asked for of the features, as plain data."""
-    said = {name: getattr(plan, name) for name in ("eps", "bounds", "features", "movable")}
-    words = {name: None if value is None else _word(value) for name, value in said.items()}
-    return {**words, "constraints": list(map(str, plan.constraints))}
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(exact, value))
-    return exact(value) if isinstance(value, float) else str(value)
+    said = {name: as_said(getattr(plan, name)) for name in ("eps", "bounds", "features", "movable")}
+    return {**said, "constraints": list(map(str, plan.constraints))}
 
 
 def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[str, Any]:
@@ -256,6 +249,7 @@ def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[st
     said = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
     told = {"data": _named(data), **said, **loading()}
     told |= {name: value for name, value in vars(usage_of(plan)).items() if value not in (None, "auto")}
+    told |= {"normalize": normalize_text(plan.normalize)}
     told |= {} if is_plain(ball) else _said_in_words(plan)
     return {**told, "surrogate_dir": folder}
 
@@ -275,7 +269,7 @@ def _named(data: DataType | None) -> str | None:
 
 def _normalized(plan: EvaluateSettings) -> dict[str, Any]:
     """What a report says of the layer that was put in front of a model."""
-    return {} if plan.normalize is None else {"normalize": str(plan.normalize)}
+    return {} if plan.normalize is None else {"normalize": normalize_text(plan.normalize)}
 
 
 def _scored(report: Report, part: Part, in_training: bool, told: dict[str, Any]) -> Report:
