@@ -23,6 +23,7 @@ from turtlenet.data.tables import is_tabular, reading_of
 from turtlenet.errors import DataError
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, in_memory, victim_of
+from turtlenet.models.usage import usage_of
 from turtlenet.settings.attack import AttackSettings, KeptAttackSettings
 from turtlenet.settings.base import describes
 from turtlenet.training.data.feature_data import check_for_features, with_features
@@ -147,6 +148,7 @@ def _prepared(
     how = reading_of(plan, trained_on(model))
     if plan.normalize is not None:
         where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": how, "held_out": True}
+        where["usage"] = usage_of(plan, model)
         model, data = normalized_for(in_memory(model), plan.normalize, data, **where)
 
     def made(bounds: tuple[float, float] | None) -> Classifier:

@@ -86,6 +86,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     source, taken = data, list(given)
     for number, one in enumerate(given if plan.normalize is not None else ()):
         where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": reading, "held_out": True}
+        where["usage"] = usage_of(plan, one)
         taken[number], data = normalized_for(in_memory(one), plan.normalize, data, **where)
     victims = [victim_of(one, plan, said.outer) for one in taken]
     asked = next((each.question for each in victims if each.question is not None), None)

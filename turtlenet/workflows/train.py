@@ -306,13 +306,14 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
     if isinstance(model, Classifier):
         bounds, head = bounds or model.bounds, model.told if head == "auto" else head
     how = reading_of(plan, trained_on(model))
-    before, data = normalized_for(in_memory(model), plan.normalize, data, bounds=bounds, head=head, how=how)
+    usage = usage_of(plan, model)
+    where: dict[str, Any] = {"bounds": bounds, "head": head, "how": how, "usage": usage}
+    before, data = normalized_for(in_memory(model), plan.normalize, data, **where)
     own = _own(before, plan.tell)
     hardened = models.wrap(own, plan.defences, bounds)
     if plan.out is not None:
         models.check_writable(plan.out, hardened)
     restore = models.compute_in(hardened, plan.precision)
-    usage = usage_of(plan, model)
     victim = models.classifier(hardened, bounds=bounds, head=head, usage=usage)
     wrappers = make_wrappers(plan.wrappers)
     augment = augmentation_family.build(plan.augment, victim.input_shape)
