@@ -107,3 +107,16 @@ def test_certify_refuses_radii_and_rules_of_features(options, cli, tables, harde
     assert found.code == 2 and len(found.err.strip().splitlines()) == 1
     words = "numbers that broadcast to 30" if options else "one radius and bounds for all features, and no rules, to"
     assert words in found.err
+
+
+def test_the_report_of_a_training_has_its_rules(cli, tables, away, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr("turtlenet.workflows.evaluate.evaluate", lambda models, **how: asked.append(how))
+    monkeypatch.setattr("turtlenet.cli.train.speaks", lambda: False)
+    given = ("--constraint", "grow:features=2", "--movable", "1;2", "--features", tables / "features.csv")
+    line = ("train", tables / "cancer.h5", "--data", tables / "cancer.npz", "--epochs", 1, "--attack", "fgsm")
+    found = cli(*line, *given, "--validation", 0, "--out", "hard.h5", "--report", "r")
+    assert found.code == 0, found.err
+    (how,) = asked
+    assert [str(each) for each in how["constraints"]] == ["grow:features=2"]
+    assert how["movable"] == "1;2" and how["features"] == str(tables / "features.csv")
