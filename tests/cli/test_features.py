@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 
+import turtlenet as tn
 from turtlenet import models
 
 pytestmark = pytest.mark.xdist_group("features command")
@@ -120,3 +121,17 @@ def test_the_report_of_a_training_has_its_rules(cli, tables, away, monkeypatch) 
     (how,) = asked
     assert [str(each) for each in how["constraints"]] == ["grow:features=2"]
     assert how["movable"] == "1;2" and how["features"] == str(tables / "features.csv")
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "attack"])
+def test_a_classifier_keeps_its_own_bounds(verb, tables, hardened) -> None:
+    told = models.read_provenance(hardened)["features"]
+    known = tn.as_classifier(tn.load_model(hardened), bounds=(0.0, 1e5))
+    arrays = np.load(tables / "cancer.npz")
+    x, y = arrays["x_test"][:8], arrays["y_test"][:8]
+    if verb == "attack":
+        moved = tn.attack(known, x, y, "fgsm")
+        assert (np.abs(moved.astype("float64") - x) <= told["eps"]).all() and (moved != x).any()
+    else:
+        report = tn.evaluate(known, (x, y), attacks=["fgsm"], curve=0)
+        assert report.threat["features"]["eps"] == told["eps"]

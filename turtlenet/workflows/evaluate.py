@@ -78,7 +78,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     chosen = _NO_SUITE if plan.suite is None and plan.attacks else suites.find(named)
     norm, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
-    said = _said(plan, radius, given)
+    said, outer = _said(plan, radius, given)
     if plan.normalize is not None and access == "grey-box":
         raise SettingError(f"Expected no normalize for access {access}: wrap the model first.")
     trained = [trained_on(one) for one in given]
@@ -88,7 +88,8 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": reading, "held_out": True}
         where["usage"] = usage_of(plan, one)
         taken[number], data = normalized_for(in_memory(one), plan.normalize, data, **where)
-    victims = [victim_of(one, plan, said.outer) for one in taken]
+    # A Classifier has bounds of its own: another's file has no say in them.
+    victims = [victim_of(one, plan, outer if isinstance(one, Classifier) else said.outer) for one in taken]
     asked = next((each.question for each in victims if each.question is not None), None)
     if asked is not None and access != "white-box":
         raise SettingError(f"Expected access white-box for {asked.describe()}; got {access}.")
@@ -206,12 +207,14 @@ def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | 
     return size
 
 
-def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> Said:
-    """What is said of the features: by the user, else by the first model's file that says any."""
+def _said(
+    plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]
+) -> tuple[Said, tuple[float, float] | None]:
+    """What is said of the features, by the user, else by the first model's file that says any; the user's bounds."""
     said = Said.by_user(
         bounds=plan.bounds, eps=eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
     )
-    return said.else_of(next((told for told in map(features_of, given) if told), None))
+    return said.else_of(next((told for told in map(features_of, given) if told), None)), said.outer
 
 
 def _by_feature(
