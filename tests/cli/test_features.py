@@ -11,6 +11,7 @@ from sklearn.datasets import load_breast_cancer
 
 import turtlenet as tn
 from turtlenet import models
+from turtlenet.errors import SettingError
 
 pytestmark = pytest.mark.xdist_group("features command")
 
@@ -94,6 +95,7 @@ def test_what_attack_keeps_lies_within_what_the_file_says(cli, tables, hardened,
         ),
         ("--constraint intger", "Unknown constraint 'intger'. Did you mean 'integer'?"),
         ("--quantize-pixels", "Expected one radius and bounds for all features for pixels of 8 bits"),
+        ("--access black-box:holdout=5", "Expected one radius and bounds for all features for access black-box;"),
         ("--perceptibility 5", "Expected one radius and bounds for all features to search"),
     ],
 )
@@ -135,3 +137,21 @@ def test_a_classifier_keeps_its_own_bounds(verb, tables, hardened) -> None:
     else:
         report = tn.evaluate(known, (x, y), attacks=["fgsm"], curve=0)
         assert report.threat["features"]["eps"] == told["eps"]
+
+
+def test_levels_are_searched_where_one_radius_is_all(tables) -> None:
+    arrays = np.load(tables / "cancer.npz")
+    wide = {"bounds": (0.0, 1e4), "curve": 0, "suite": "adaptive", "limit": 2, "eps": 0.1}
+    shield = tn.wrap(tables / "cancer.h5", "constant-quantization:levels=4", bounds=wide["bounds"])
+    taken = {}
+
+    def stop(task, *_, **how):
+        raise SettingError(",".join(how["specs"]))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("turtlenet.workflows.evaluate._Task.run", stop)
+        for name, more in (("plain", {}), ("ruled", {"movable": "1"})):
+            with pytest.raises(SettingError) as ended:
+                tn.evaluate(shield, (arrays["x_test"], arrays["y_test"]), **wide, **more)
+            taken[name] = str(ended.value)
+    assert "quantizer-pgd" in taken["plain"] and "quantizer-pgd" not in taken["ruled"]

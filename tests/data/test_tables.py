@@ -149,9 +149,7 @@ def test_labels_that_are_numbers_are_found_among_the_known_classes(classes):
     assert arrays["y"][:3].tolist() == [0, 1, 1] and about.classes == ("1", "2", "3")
     with pytest.raises(DataError, match="Expected labels of 1, 2, 3; got '0' at example 0 of it"):
         read_frame(FRAME.assign(verdict=[0, 1, 2] * 4), known, name="it", width=3, num_classes=3)
-    with pytest.raises(
-        DataError, match="from 0, or all 3 classes, in column 'verdict' of it; got 1, 2"
-    ):
+    with pytest.raises(DataError, match="from 0, or all 3 classes, in column 'verdict' of it; got 1, 2"):
         read_frame(frame, BY_VERDICT, name="it", width=3, num_classes=3)
 
 

@@ -251,6 +251,7 @@ class _Evaluation:
             norm=cascade.ball.norm,
             inputs=examples.kind,
             entrance="" if model.entrance is None else str(model.entrance),
+            by_feature=not is_plain(cascade.ball),
             fit=fit_of(
                 model,
                 examples,

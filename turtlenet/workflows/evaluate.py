@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Sequence
+from itertools import compress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,10 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
             each.check_task(victim)
     prepared = [_by_feature(said, norm, *each, plan, data, reading) for each in zip(taken, victims, strict=True)]
     victims = [victim for victim, _, _ in prepared]
+    if any(threat is not None and not is_plain(threat.ball) for _, _, threat in prepared):
+        # Where features have radii of their own it does not see the levels: what was added is left out again.
+        kept = [spec != _AT_LEVELS or spec in plan.attacks for spec in specs]
+        specs, attacks = list(compress(specs, kept)), list(compress(attacks, kept))
     # Models that take the same inputs share their data.
     plain = [victim for victim, own, _ in prepared if own is None]
     shared = iter(load_for(data, plain, reading) if plain else ())
@@ -207,9 +212,7 @@ def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | 
     return size
 
 
-def _said(
-    plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]
-) -> tuple[Said, tuple[float, float] | None]:
+def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> tuple[Said, tuple[float, float] | None]:
     """What is said of the features, by the user, else by the first model's file that says any; the user's bounds."""
     said = Said.by_user(
         bounds=plan.bounds, eps=eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
