@@ -359,8 +359,6 @@ def _check(
             raise SpecError(f"Unknown {what} {value!r}.{did_you_mean(value, known)}")
     if model.question is not None and labels == "predicted":
         raise SettingError(f"Expected labels=true for {model.question.describe()}; got predicted.")
-    if model.question is not None and labels == "predicted":
-        raise SettingError(f"Expected labels=true for {model.question.describe()}; got predicted.")
     if examples.num_classes > model.num_classes:
         raise DataError(
             f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."
