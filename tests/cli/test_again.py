@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -128,6 +129,24 @@ def test_what_was_in_memory_says_how_to_call(shelf):
         assert text.startswith("turtlenet.evaluate(\n") and f"\n```python\n{text}\n```" in _page(report)
         again = eval(text, {"turtlenet": tn, "model": model, "x": x, "y": y})
         assert (again.verdicts, again.data, again.threat) == (report.verdicts, report.data, report.threat)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"bounds": (np.zeros(2), np.array([200.0, 1.0])), "eps": (5, 0.1), "constraints": ["integer:features=0"]},
+        {"bounds": (0, 200), "eps": ("3%", 1.0), "movable": (True, False)},
+        {"bounds": (0, 200), "eps": 0.5, "normalize": {"mean": np.array([100.0, 0.5]), "std": [50.0, 0.25]}},
+    ],
+)
+def test_what_is_said_by_arrays_is_repeated(said):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    x = np.array([[20, 0.5], [150, 0.25], [70, 1]], "float32")
+    y = model.predict(x, verbose=0).argmax(axis=1)
+    report = tn.evaluate(model, (x, y), attacks=["noise:draws=1"], curve=0, limit=3, **said)
+    assert command(report) is None and json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    again = eval(call(report), {"turtlenet": tn, "model": model, "x": x, "y": y})
+    assert (again.verdicts, again.threat, again.asked) == (report.verdicts, report.threat, report.asked)
 
 
 def _page(report) -> str:

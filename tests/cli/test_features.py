@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 
+import turtlenet as tn
 from turtlenet import models
+from turtlenet.errors import SettingError
 
 pytestmark = pytest.mark.xdist_group("features command")
 
@@ -93,9 +95,63 @@ def test_what_attack_keeps_lies_within_what_the_file_says(cli, tables, hardened,
         ),
         ("--constraint intger", "Unknown constraint 'intger'. Did you mean 'integer'?"),
         ("--quantize-pixels", "Expected one radius and bounds for all features for pixels of 8 bits"),
+        ("--access black-box:holdout=5", "Expected one radius and bounds for all features for access black-box;"),
         ("--perceptibility 5", "Expected one radius and bounds for all features to search"),
     ],
 )
 def test_bad_input_is_one_line(options, words, cli, tables, hardened, away) -> None:
     found = cli("evaluate", hardened, "--data", tables / "cancer.npz", "--attack", "fgsm", *options.split())
     assert found.code == 2 and words in found.err and len(found.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--eps", "0.1,0.2")])
+def test_certify_refuses_radii_and_rules_of_features(options, cli, tables, hardened) -> None:
+    found = cli("certify", hardened, "--data", tables / "cancer.npz", "--method", "ibp", *options)
+    assert found.code == 2 and len(found.err.strip().splitlines()) == 1
+    words = "numbers that broadcast to 30" if options else "one radius and bounds for all features, and no rules, to"
+    assert words in found.err
+
+
+def test_the_report_of_a_training_has_its_rules(cli, tables, away, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr("turtlenet.workflows.evaluate.evaluate", lambda models, **how: asked.append(how))
+    monkeypatch.setattr("turtlenet.cli.train.speaks", lambda: False)
+    given = ("--constraint", "grow:features=2", "--movable", "1;2", "--features", tables / "features.csv")
+    line = ("train", tables / "cancer.h5", "--data", tables / "cancer.npz", "--epochs", 1, "--attack", "fgsm")
+    found = cli(*line, *given, "--validation", 0, "--out", "hard.h5", "--report", "r")
+    assert found.code == 0, found.err
+    (how,) = asked
+    assert [str(each) for each in how["constraints"]] == ["grow:features=2"]
+    assert how["movable"] == "1;2" and how["features"] == str(tables / "features.csv")
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "attack"])
+def test_a_classifier_keeps_its_own_bounds(verb, tables, hardened) -> None:
+    told = models.read_provenance(hardened)["features"]
+    known = tn.as_classifier(tn.load_model(hardened), bounds=(0.0, 1e5))
+    arrays = np.load(tables / "cancer.npz")
+    x, y = arrays["x_test"][:8], arrays["y_test"][:8]
+    if verb == "attack":
+        moved = tn.attack(known, x, y, "fgsm")
+        assert (np.abs(moved.astype("float64") - x) <= told["eps"]).all() and (moved != x).any()
+    else:
+        report = tn.evaluate(known, (x, y), attacks=["fgsm"], curve=0)
+        assert report.threat["features"]["eps"] == told["eps"]
+
+
+def test_levels_are_searched_where_one_radius_is_all(tables) -> None:
+    arrays = np.load(tables / "cancer.npz")
+    wide = {"bounds": (0.0, 1e4), "curve": 0, "suite": "adaptive", "limit": 2, "eps": 0.1}
+    shield = tn.wrap(tables / "cancer.h5", "constant-quantization:levels=4", bounds=wide["bounds"])
+    taken = {}
+
+    def stop(task, *_, **how):
+        raise SettingError(",".join(how["specs"]))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("turtlenet.workflows.evaluate._Task.run", stop)
+        for name, more in (("plain", {}), ("ruled", {"movable": "1"})):
+            with pytest.raises(SettingError) as ended:
+                tn.evaluate(shield, (arrays["x_test"], arrays["y_test"]), **wide, **more)
+            taken[name] = str(ended.value)
+    assert "quantizer-pgd" in taken["plain"] and "quantizer-pgd" not in taken["ruled"]

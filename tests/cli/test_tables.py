@@ -5,7 +5,12 @@ import numpy as np
 import pandas
 import pytest
 
-from turtlenet.models import load
+import turtlenet as tn
+from turtlenet.data.parts import remember
+from turtlenet.errors import DataError
+from turtlenet.models import defences_of, load
+from turtlenet.settings.train import TrainSettings
+from turtlenet.workflows.train import _set_up
 
 ROWS = 60
 
@@ -55,3 +60,35 @@ def test_what_does_not_fit_is_one_line(options, words, cli, credit, tmp_path) ->
     said = cli("attack", credit / "model.h5", "--data", credit / "credit.csv", *options, "--out", tmp_path / "a.npz")
     assert said.code == 2 and words in said.err and said.err.count("\n") == 1
     assert not (tmp_path / "a.npz").exists()
+
+
+@pytest.mark.parametrize("bounds", [None, (-100.0, 1e5)])
+def test_a_defence_in_front_of_a_table_has_the_bounds_of_the_data(bounds, credit) -> None:
+    plan = TrainSettings(label="verdict", defences=["constant-quantization:levels=4"], bounds=bounds)
+    setup = _set_up(credit / "model.h5", credit / "credit.csv", plan)
+    (shield,) = defences_of(setup.hardened)
+    assert (shield.low, shield.high) == setup.victim.bounds
+    assert shield.high == 1e5 if bounds else 30000 < shield.high < 1e5
+
+
+def test_a_table_is_certified_by_the_names_of_its_columns(cli, credit, away) -> None:
+    limits = ("--bounds", "-1000,100000", "--eps", "0.5")
+    data = ("--data", credit / "credit.csv", "--label", "verdict")
+    said = cli("certify", credit / "model.h5", *data, *limits, "--method", "ibp", "--attack", "none")
+    assert said.code == 0 and "certified" in said.out, said.err
+
+
+@pytest.mark.parametrize(
+    ("place", "workflow"),
+    [("workflows.universal", tn.universal), ("gan.train", tn.train_generator), ("workflows.certify", tn.certify)],
+)
+def test_what_a_model_was_trained_on_says_how_a_table_is_read(place, workflow, monkeypatch) -> None:
+    model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(2, activation="softmax")])
+    remember(model, [{"features": ["age", "income"], "classes": ["bad", "good"]}])
+
+    def seen(data, victim, *, how):
+        raise DataError(f"{how.names} {how.classes}")
+
+    monkeypatch.setattr(f"turtlenet.{place}.load_data", seen)
+    with pytest.raises(DataError, match=r"\('age', 'income'\) \('bad', 'good'\)"):
+        workflow(model, "credit.csv")

@@ -141,6 +141,18 @@ def test_labels_that_are_numbers_from_1_are_classes_in_their_order():
     assert arrays["y"][:3].tolist() == [2, 0, 1] and about.classes == ("1", "2", "3")
 
 
+@pytest.mark.parametrize("classes", [("1", "2", "3"), ("1.0", "2", "3")])
+def test_labels_that_are_numbers_are_found_among_the_known_classes(classes):
+    known = Reading(label="verdict", classes=classes)
+    frame = FRAME.assign(verdict=[1, 2, 2] * 4)
+    arrays, about = read_frame(frame, known, name="it", width=3, num_classes=3)
+    assert arrays["y"][:3].tolist() == [0, 1, 1] and about.classes == ("1", "2", "3")
+    with pytest.raises(DataError, match="Expected labels of 1, 2, 3; got '0' at example 0 of it"):
+        read_frame(FRAME.assign(verdict=[0, 1, 2] * 4), known, name="it", width=3, num_classes=3)
+    with pytest.raises(DataError, match="from 0, or all 3 classes, in column 'verdict' of it; got 1, 2"):
+        read_frame(frame, BY_VERDICT, name="it", width=3, num_classes=3)
+
+
 def test_weights_and_row_numbers_are_no_features(tmp_path):
     path = tmp_path / "credit.csv"
     FRAME.assign(weight=np.arange(ROWS) + 1.0).to_csv(path)

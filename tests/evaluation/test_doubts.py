@@ -274,6 +274,9 @@ def test_levels_that_nobody_searched() -> None:
     searched = [attacks.build("pgd"), attacks.build("worst-of:attacks=(noise;quantizer-pgd)")]
     for other in ({"attacks": searched}, {"entrance": ""}, {"norm": "l2"}):
         assert levels(dataclasses.replace(seen, **other)) is None
+    # Where features have radii of their own, that attack does not search among the levels.
+    blind = dataclasses.replace(seen, attacks=[attacks.build("quantizer-pgd")], by_feature=True)
+    assert levels(blind).advice.startswith("Add square")
 
 
 def test_attacks_that_all_have_balls_of_their_own() -> None:

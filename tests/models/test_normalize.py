@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 
+from turtlenet.data.prepare import normalized_for
 from turtlenet.errors import DataError, ModelError, SettingError
 from turtlenet.models import load, save
 from turtlenet.models.normalize import RECIPES, normalized, parsed, statistics, statistics_of
+from turtlenet.models.usage import Usage
 from turtlenet.workflows.models import wrap
 
 DRAW = np.random.default_rng(0)
@@ -84,3 +86,19 @@ def test_a_model_that_scales_its_inputs_is_refused():
         wrap(net((4, 4, 3), keras.layers.Rescaling(1 / 255)), normalize="imagenet")
     with pytest.raises((DataError, SettingError)):
         wrap(net((4, 4, 3)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "how"),
+    [((4, 4, 1), {"task": "multi-label"}), ((None, None, 1), {"size": "4x4"}), ((4, 4, 1), {"output": "answer"})],
+)
+def test_the_task_is_known_where_the_data_tell_what_to_normalize_by(shape, how):
+    x, rows = np.random.default_rng(0).random((4, 4, 4, 1)).astype("float32"), np.eye(2)[[0, 1, 0, 1]]
+    image = keras.Input(shape)
+    pooled = keras.layers.GlobalAveragePooling2D()(image)
+    answer = keras.layers.Dense(2, activation="sigmoid" if "task" in how else "softmax", name="answer")(pooled)
+    model = keras.Model(image, [answer, keras.layers.Dense(3)(pooled)] if "output" in how else answer)
+    y = rows if "task" in how else rows.argmax(axis=1)
+    usage = Usage(how.get("task", "auto"), how.get("output"), None, how.get("size"))
+    found, _ = normalized_for(model, "data", (x, y), bounds=None, head="auto", usage=usage)
+    assert np.allclose(found.layers[1].mean, x.mean(), atol=1e-6)

@@ -12,7 +12,8 @@ from turtlenet.settings.train import TrainSettings
 
 _COLUMNS = ("label", "weight", "drop", "classes")
 _TASK = ("task", "output", "attacked", "size")
-_THREAT = (*_COLUMNS, "data", "eps", "norm", "bounds", "head", "precision", "seed", *_TASK)
+_FEATURES = ("features", "movable", "constraints")
+_THREAT = (*_COLUMNS, "data", "eps", "norm", "bounds", *_FEATURES, "head", "precision", "seed", *_TASK)
 
 
 @click.command("train")

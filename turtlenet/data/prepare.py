@@ -24,6 +24,7 @@ from turtlenet.files import PathType
 from turtlenet.input_kind import TABLE, kind_of
 from turtlenet.models.classifier import pixel_bounds
 from turtlenet.models.normalize import check_plain, normalized, statistics, statistics_of
+from turtlenet.models.usage import Usage
 
 
 def split(examples: Examples, held_out: int, seed: int) -> tuple[Examples, Examples]:
@@ -161,6 +162,7 @@ def normalized_for(
     head: str,
     how: Reading = PLAIN,
     held_out: bool = False,
+    usage: Usage | None = None,
 ) -> tuple[keras.Model, DataType | None]:
     """A model behind the layer that normalizes its inputs, and its data; as they are where nothing is normalized.
 
@@ -172,6 +174,7 @@ def normalized_for(
         head: What the model's outputs are.
         how: Which columns of a table are what.
         held_out: Whether data of one part are no training data.
+        usage: The task, the output and the sides that the model leaves open; None for single labels of one input.
 
     Raises:
         ModelError: A model that normalizes already.
@@ -185,7 +188,8 @@ def normalized_for(
     within = bounds or (UNBOUNDED if free else pixel_bounds(model))
     by = statistics(spec, within)
     if by is None:
-        loaded = load_data(data, models.classifier(model, bounds=within, head=head), weighted=True, how=how)
+        asked = models.classifier(model, bounds=within, head=head, usage=usage)
+        loaded = load_data(data, asked, weighted=True, how=how)
         if loaded.train is None or (held_out and loaded.train is loaded.test):
             raise DataError(
                 f"Expected training data to normalize by, in {loaded.name}; got none: wrap the model first (turtlenet "

@@ -196,12 +196,30 @@ def _labels(
     if _is_text(values, column, name):
         return numbered_classes(_text(values, column, name), name=name, num_classes=num_classes, classes=how.classes)
     numbers = np.asarray(values.to_numpy(dtype="float64"))
+    if called:
+        # Numbers that have names are places among those.
+        return numbers, tuple(called)
+    if how.classes and all(map(_is_number, how.classes)):
+        given = np.array([_written(each) for each in numbers])
+        known = tuple(_written(float(each)) for each in how.classes)
+        return numbered_classes(given, name=name, num_classes=num_classes, classes=known)
     distinct = np.unique(numbers)
     whole = bool((distinct == np.floor(distinct)).all())
     if whole and num_classes == len(distinct) and not np.isin(distinct, np.arange(num_classes)).all():
         # Classes 1, 2 and 3, or -1 and 1: as many as the model has, in their order.
-        return np.searchsorted(distinct, numbers).astype("int32"), tuple(f"{each:g}" for each in distinct)
-    return numbers, tuple(called) or tuple(how.classes)
+        return np.searchsorted(distinct, numbers).astype("int32"), tuple(map(_written, distinct))
+    if whole and not how.classes and len(distinct) < (num_classes or 0) and distinct[0] > 0:
+        # Either class 0 is missing, or they are counted from 1 and another is.
+        raise DataError(
+            f"Expected labels from 0, or all {num_classes} classes, in column {column!r} of {name}; got "
+            f"{_listed(list(map(_written, distinct)))}: name all in the order of the outputs (--classes 0,1,...)."
+        )
+    return numbers, tuple(how.classes)
+
+
+def _written(number: float) -> str:
+    """A class that is a number as text."""
+    return str(int(number)) if np.isfinite(number) and number == np.floor(number) else repr(float(number))
 
 
 def _check_columns(columns: Sequence[str], name: str) -> None:

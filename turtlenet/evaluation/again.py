@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from turtlenet.keras_files.load import current
 
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import Report
+
+_BY_FEATURE = ("eps", "bounds", "movable")
+"""What may be given for each feature."""
 
 
 def loading() -> dict[str, Any]:
@@ -25,7 +31,8 @@ def command(report: Report) -> str | None:
     Words are quoted for a POSIX shell; those with characters that no terminal prints for bash and zsh.
     """
     path, data = report.model.get("path"), _data(report)
-    if not path or data is None:
+    # Arrays have no form as an option.
+    if not path or data is None or any(isinstance(report.asked.get(name), list) for name in _BY_FEATURE):
         return None
     lines = [f"turtlenet evaluate {_quoted(_no_option(str(path)))}"]
     for name, value in _options(report).items():
@@ -43,8 +50,11 @@ def call(report: Report) -> str | None:
     for name in ("custom", "trust", "architecture", "written_by"):
         options.pop(name, None)
     options["attacks"] = options.pop("attack", [])
-    low, high = report.threat["bounds"]
-    options |= {"bounds": (low, high), "limit": report.data.get("count")}
+    if _is_by_feature(report):
+        options["constraints"] = options.pop("constraint")
+    else:
+        options["bounds"] = tuple(report.threat["bounds"])
+    options |= {"limit": report.data.get("count")}
     options["precision"] = report.asked.get("precision")
     path = report.model.get("path")
     arguments = [repr(str(path)) if path else "model", repr(data) if data else "(x, y)"]
@@ -75,7 +85,7 @@ def _options(report: Report) -> dict[str, Any]:
         facts |= {"surrogates": len(own)} if threat.get("access") == "grey-box" else {}
     bounds = threat.get("bounds")
     facts["bounds"] = ",".join(map(exact, bounds)) if bounds else None
-    if isinstance(threat.get("features"), dict) or asked.get("features"):
+    if _is_by_feature(report):
         # Files and the model's own knowledge give them; what was said beside those is said again.
         facts |= {"eps": asked.get("eps"), "bounds": asked.get("bounds")}
         facts |= {"features": asked.get("features"), "movable": asked.get("movable")}
@@ -96,6 +106,11 @@ def _options(report: Report) -> dict[str, Any]:
     return facts | {name: asked.get(name) for name in ("custom", "trust", "architecture", "written-by")}
 
 
+def _is_by_feature(report: Report) -> bool:
+    """Whether bounds, radius or rules are those of each feature."""
+    return isinstance(report.threat.get("features"), dict) or bool(report.asked.get("features"))
+
+
 def _said(value: Any) -> bool:
     return value is not None and value is not False and value not in ("", "auto")
 
@@ -108,6 +123,38 @@ def exact(value: float) -> str:
     """The shortest text that reads back as the same number."""
     short = f"{value:g}"
     return short if float(short) == value else repr(float(value))
+
+
+def as_said(value: Any) -> Any:
+    """What a user says of features as plain data: numbers and two bounds as text, arrays as lists.
+
+    >>> as_said((0, 0.5)), as_said(("3%", 1.0)), as_said(np.array([0.5, 2]))
+    ('0,0.5', ['3%', 1.0], [0.5, 2.0])
+    """
+    if isinstance(value, tuple) and len(value) == 2 and all(_is_number(each) for each in value):
+        return ",".join(map(exact, value))
+    if _is_number(value):
+        return exact(value)
+    found = _plain(value)
+    return found if found is None or isinstance(found, list) else str(found)
+
+
+def normalize_text(value: Any) -> Any:
+    """What inputs are normalized by, as the command line takes it."""
+    if not isinstance(value, Mapping):
+        return value
+    return ",".join(f"{name}={','.join(map(exact, np.ravel(each).tolist()))}" for name, each in value.items())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> Any:
+    """Arrays and tuples as lists."""
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return np.asarray(value).tolist() if hasattr(value, "__array__") else value
 
 
 def _no_option(path: str) -> str:

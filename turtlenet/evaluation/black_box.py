@@ -11,11 +11,11 @@ import numpy as np
 from turtlenet import models
 from turtlenet.attacks import Attack, Transfer
 from turtlenet.backend.processes import check_alone
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, SettingError
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.threat_model import Attacker, ThreatModel
@@ -82,10 +82,13 @@ def evaluate_black_box(
         **settings: The others of `turtlenet.evaluation.evaluate_classifier`.
 
     Raises:
+        SettingError: Features that have bounds, radii or rules of their own: a substitute learns between the same two.
         DataError: Fewer images than the attacker's and one to attack.
         TurtlenetError: Anything else that does not fit, in one line, before anything is trained.
     """
     check_alone("for access black-box")
+    if not is_plain(ball):
+        raise SettingError("Expected one radius and bounds for all features for access black-box; got one for each.")
     if len(whole) <= how.holdout:
         raise DataError(
             f"Expected more than the attacker's {how.holdout} images in {whole.name}; got {len(whole)}: "

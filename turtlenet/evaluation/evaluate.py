@@ -251,6 +251,7 @@ class _Evaluation:
             norm=cascade.ball.norm,
             inputs=examples.kind,
             entrance="" if model.entrance is None else str(model.entrance),
+            by_feature=not is_plain(cascade.ball),
             fit=fit_of(
                 model,
                 examples,
@@ -356,8 +357,6 @@ def _check(
     for value, known, what in ((mode, MODES, "mode"), (labels, LABELS, "labels")):
         if value not in known:
             raise SpecError(f"Unknown {what} {value!r}.{did_you_mean(value, known)}")
-    if model.question is not None and labels == "predicted":
-        raise SettingError(f"Expected labels=true for {model.question.describe()}; got predicted.")
     if model.question is not None and labels == "predicted":
         raise SettingError(f"Expected labels=true for {model.question.describe()}; got predicted.")
     if examples.num_classes > model.num_classes:

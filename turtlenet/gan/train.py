@@ -16,6 +16,7 @@ from turtlenet.balls import Ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
+from turtlenet.data.parts import trained_on
 from turtlenet.data.prepare import DataType, hold_out, load_data
 from turtlenet.data.tables import reading_of
 from turtlenet.errors import DataError, SettingError
@@ -79,7 +80,7 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     student = None
     if plan.access != "semi-white-box":
         student = models.classifier(fresh_network(plan.substitute, victim, plan.seed), bounds=victim.bounds)
-    loaded = load_data(data, victim, how=reading_of(plan))
+    loaded = load_data(data, victim, how=reading_of(plan, trained_on(model)))
     if loaded.train is None or not len(loaded.train):
         raise DataError(f"Expected training data in {loaded.name}; got test data only.")
     loaded.train.check()

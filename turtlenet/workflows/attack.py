@@ -23,6 +23,7 @@ from turtlenet.data.tables import is_tabular, reading_of
 from turtlenet.errors import DataError
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, in_memory, victim_of
+from turtlenet.models.usage import usage_of
 from turtlenet.settings.attack import AttackSettings, KeptAttackSettings
 from turtlenet.settings.base import describes
 from turtlenet.training.data.feature_data import check_for_features, with_features
@@ -141,18 +142,21 @@ def _prepared(
     model: ModelType, plan: AttackSettings, data: DataType | None
 ) -> tuple[Classifier, Data, FeatureThreat | None]:
     """The model as the attack sees it, its data, and what may be done to each feature."""
-    said = Said.by_user(
+    given = Said.by_user(
         bounds=plan.bounds, eps=plan.eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
-    ).else_of(features_of(model))
+    )
+    said = given.else_of(features_of(model))
     how = reading_of(plan, trained_on(model))
     if plan.normalize is not None:
         where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": how, "held_out": True}
+        where["usage"] = usage_of(plan, model)
         model, data = normalized_for(in_memory(model), plan.normalize, data, **where)
 
     def made(bounds: tuple[float, float] | None) -> Classifier:
         return victim_of(model, plan, bounds)
 
-    victim = made(said.outer)
+    # A Classifier has bounds of its own: those of the training have no say in them.
+    victim = made(given.outer if isinstance(model, Classifier) else said.outer)
     return with_features(
         said,
         plan.norm,

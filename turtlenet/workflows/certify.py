@@ -7,8 +7,12 @@ import numpy as np
 
 from turtlenet import attacks
 from turtlenet.attacks import Attack
+from turtlenet.attacks.features.memory import features_of
+from turtlenet.attacks.features.resolve import resolve
+from turtlenet.attacks.features.said import Said
 from turtlenet.attacks.runner import attack_all
 from turtlenet.attacks.threat import ball_for
+from turtlenet.balls import Ball, is_plain
 from turtlenet.certification import Certificate, Smoothing, certify_classifier
 from turtlenet.certification.methods import SECONDS, Attacker, check_ball
 from turtlenet.checked import checked
@@ -16,6 +20,8 @@ from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
+from turtlenet.data.tables import reading_of
+from turtlenet.errors import SettingError
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 from turtlenet.settings.base import takes
 from turtlenet.settings.certify import CertifySettings
@@ -35,9 +41,9 @@ def certify(model: ModelType, data: DataType | None = None, **settings: Any) -> 
         TurtlenetError: Anything that does not fit, in one line.
     """
     plan = CertifySettings(**settings)
-    victim = as_classifier(model, bounds=plan.bounds, head=plan.head, precision=plan.precision)
-    examples = choose(load_data(data, victim), plan.split, [trained_on(model)]).take(plan.limit)
-    ball = ball_for(victim, plan.norm, plan.eps)
+    victim, ball = _threatened(model, plan)
+    whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
+    examples = choose(whole, plan.split, [trained_on(model)]).take(plan.limit)
     method = plan.method if plan.exact is None else "exact"
     smoothing = _smoothing(plan) if method == "smoothing" else None
     if smoothing is None:
@@ -63,6 +69,26 @@ def certify(model: ModelType, data: DataType | None = None, **settings: Any) -> 
         resume=plan.resume,
         smoothing=smoothing,
     )
+
+
+def _threatened(model: ModelType, plan: CertifySettings) -> tuple[Classifier, Ball]:
+    """The model in its bounds and the ball, as the user says, else as the model's training had them.
+
+    Raises:
+        SettingError: Features that have bounds, radii or rules of their own.
+    """
+
+    def made(bounds: tuple[float, float] | None) -> Classifier:
+        return as_classifier(model, bounds=bounds, head=plan.head, precision=plan.precision)
+
+    given = Said.by_user(bounds=plan.bounds, eps=plan.eps)
+    victim, said = made(given.outer), given.else_of(features_of(model))
+    if not said:
+        return victim, ball_for(victim, plan.norm, plan.eps)
+    ball = resolve(said, victim.input_shape, plan.norm, victim.bounds).ball
+    if not is_plain(ball):
+        raise SettingError("Expected one radius and bounds for all features, and no rules, to certify; got others.")
+    return victim if isinstance(model, Classifier) else made((ball.low, ball.high)), ball
 
 
 def _smoothing(plan: CertifySettings) -> Smoothing:

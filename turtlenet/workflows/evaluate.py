@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Sequence
+from itertools import compress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for, normalized_
 from turtlenet.data.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
-from turtlenet.evaluation.again import exact, loading
+from turtlenet.evaluation.again import as_said, loading, normalize_text
 from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.forecast import forecast
@@ -78,7 +79,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     chosen = _NO_SUITE if plan.suite is None and plan.attacks else suites.find(named)
     norm, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
     # What is wrong with the last model or its data is said before the first is attacked.
-    said = _said(plan, radius, given)
+    said, outer = _said(plan, radius, given)
     if plan.normalize is not None and access == "grey-box":
         raise SettingError(f"Expected no normalize for access {access}: wrap the model first.")
     trained = [trained_on(one) for one in given]
@@ -86,8 +87,10 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     source, taken = data, list(given)
     for number, one in enumerate(given if plan.normalize is not None else ()):
         where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": reading, "held_out": True}
+        where["usage"] = usage_of(plan, one)
         taken[number], data = normalized_for(in_memory(one), plan.normalize, data, **where)
-    victims = [victim_of(one, plan, said.outer) for one in taken]
+    # A Classifier has bounds of its own: another's file has no say in them.
+    victims = [victim_of(one, plan, outer if isinstance(one, Classifier) else said.outer) for one in taken]
     asked = next((each.question for each in victims if each.question is not None), None)
     if asked is not None and access != "white-box":
         raise SettingError(f"Expected access white-box for {asked.describe()}; got {access}.")
@@ -98,6 +101,10 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
             each.check_task(victim)
     prepared = [_by_feature(said, norm, *each, plan, data, reading) for each in zip(taken, victims, strict=True)]
     victims = [victim for victim, _, _ in prepared]
+    if any(threat is not None and not is_plain(threat.ball) for _, _, threat in prepared):
+        # Where features have radii of their own it does not see the levels: what was added is left out again.
+        kept = [spec != _AT_LEVELS or spec in plan.attacks for spec in specs]
+        specs, attacks = list(compress(specs, kept)), list(compress(attacks, kept))
     # Models that take the same inputs share their data.
     plain = [victim for victim, own, _ in prepared if own is None]
     shared = iter(load_for(data, plain, reading) if plain else ())
@@ -206,12 +213,12 @@ def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | 
     return size
 
 
-def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> Said:
-    """What is said of the features: by the user, else by the first model's file that says any."""
+def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> tuple[Said, tuple[float, float] | None]:
+    """What is said of the features, by the user, else by the first model's file that says any; the user's bounds."""
     said = Said.by_user(
         bounds=plan.bounds, eps=eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
     )
-    return said.else_of(next((told for told in map(features_of, given) if told), None))
+    return said.else_of(next((told for told in map(features_of, given) if told), None)), said.outer
 
 
 def _by_feature(
@@ -238,15 +245,8 @@ def _by_feature(
 
 def _said_in_words(plan: EvaluateSettings) -> dict[str, Any]:
     """What was asked for of the features, as plain data."""
-    said = {name: getattr(plan, name) for name in ("eps", "bounds", "features", "movable")}
-    words = {name: None if value is None else _word(value) for name, value in said.items()}
-    return {**words, "constraints": list(map(str, plan.constraints))}
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(exact, value))
-    return exact(value) if isinstance(value, float) else str(value)
+    said = {name: as_said(getattr(plan, name)) for name in ("eps", "bounds", "features", "movable")}
+    return {**said, "constraints": list(map(str, plan.constraints))}
 
 
 def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[str, Any]:
@@ -257,6 +257,7 @@ def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[st
     said = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
     told = {"data": _named(data), **said, **loading()}
     told |= {name: value for name, value in vars(usage_of(plan)).items() if value not in (None, "auto")}
+    told |= {"normalize": normalize_text(plan.normalize)}
     told |= {} if is_plain(ball) else _said_in_words(plan)
     return {**told, "surrogate_dir": folder}
 
@@ -276,7 +277,7 @@ def _named(data: DataType | None) -> str | None:
 
 def _normalized(plan: EvaluateSettings) -> dict[str, Any]:
     """What a report says of the layer that was put in front of a model."""
-    return {} if plan.normalize is None else {"normalize": str(plan.normalize)}
+    return {} if plan.normalize is None else {"normalize": normalize_text(plan.normalize)}
 
 
 def _scored(report: Report, part: Part, in_training: bool, told: dict[str, Any]) -> Report:

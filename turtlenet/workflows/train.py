@@ -306,12 +306,14 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
     if isinstance(model, Classifier):
         bounds, head = bounds or model.bounds, model.told if head == "auto" else head
     how = reading_of(plan, trained_on(model))
-    before, data = normalized_for(in_memory(model), plan.normalize, data, bounds=bounds, head=head, how=how)
-    hardened = models.wrap(_own(before, plan.tell), plan.defences, bounds)
+    usage = usage_of(plan, model)
+    where: dict[str, Any] = {"bounds": bounds, "head": head, "how": how, "usage": usage}
+    before, data = normalized_for(in_memory(model), plan.normalize, data, **where)
+    own = _own(before, plan.tell)
+    hardened = models.wrap(own, plan.defences, bounds)
     if plan.out is not None:
         models.check_writable(plan.out, hardened)
     restore = models.compute_in(hardened, plan.precision)
-    usage = usage_of(plan, model)
     victim = models.classifier(hardened, bounds=bounds, head=head, usage=usage)
     wrappers = make_wrappers(plan.wrappers)
     augment = augmentation_family.build(plan.augment, victim.input_shape)
@@ -319,6 +321,7 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
         change.check(victim.input_shape, victim.bounds)
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
     known = models.classifier(before, bounds=victim.bounds, head=head, usage=usage) if plan.defences else None
+    within = victim.bounds
     victim, loaded, threat = with_features(
         said,
         plan.norm,
@@ -328,6 +331,13 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
         training=True,
         table=is_tabular(data),
     )
+    if plan.defences and victim.bounds != within:
+        # The data say where inputs lie: what was put in front of the model took other bounds for them.
+        restore()
+        hardened = models.wrap(own, plan.defences, victim.bounds)
+        restore = models.compute_in(hardened, plan.precision)
+        victim = models.classifier(hardened, bounds=victim.bounds, head=head, usage=usage)
+        known = models.classifier(before, bounds=victim.bounds, head=head, usage=usage)
     return _Setup(
         plan=plan,
         hardened=hardened,

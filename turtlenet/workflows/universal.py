@@ -8,6 +8,7 @@ from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
 from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
+from turtlenet.data.parts import trained_on
 from turtlenet.data.prepare import DataType, hold_out, load_data
 from turtlenet.data.tables import reading_of
 from turtlenet.errors import DataError
@@ -32,7 +33,8 @@ def universal(model: ModelType, data: DataType | None = None, **settings: Any) -
     plan = UniversalSettings(**settings)
     victim = as_classifier(model, bounds=plan.bounds, head=plan.head, precision=plan.precision)
     ball = ball_for(victim, plan.norm, plan.eps)
-    fitted_on, tried_on = _parts(load_data(data, victim, how=reading_of(plan)), plan.limit, plan.seed)
+    loaded = load_data(data, victim, how=reading_of(plan, trained_on(model)))
+    fitted_on, tried_on = _parts(loaded, plan.limit, plan.seed)
     for line in misfits(victim, fitted_on, ball):
         plan.tell(line)
     x, y = fitted_on.batch(slice(None))

@@ -40,6 +40,7 @@ class Evidence:
         norm: Of the threat.
         entrance: The defence at the model's input that says what it can give within the ball, as a spec; empty where
             there is none.
+        by_feature: Whether features have bounds, radii or rules of their own, so that no attack searches among those.
         fit: Whether data, bounds and radius belong to the model; None where nobody looked.
         inputs: What an input is, and the words for it.
     """
@@ -60,6 +61,7 @@ class Evidence:
     naive: bool = False
     norm: str = "linf"
     entrance: str = ""
+    by_feature: bool = False
     fit: Fit | None = None
     inputs: InputKind = IMAGE
 

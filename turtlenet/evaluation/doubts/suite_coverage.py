@@ -52,13 +52,15 @@ def levels(evidence: Evidence) -> Doubt | None:
     """A quantizer that was attacked through its surrogate alone."""
     if not evidence.entrance or evidence.norm not in QuantizerPGD.norms or evidence.ledger.robust.mean() < 0.05:
         return None
-    if any(isinstance(search.attack, QuantizerPGD) for search in evidence.climbing()):
+    if not evidence.by_feature and any(isinstance(search.attack, QuantizerPGD) for search in evidence.climbing()):
         return None
     return Doubt(
         code="levels-not-attacked",
         finding=f"{evidence.entrance} at the input says which values it can give within the ball, and no attack "
         "searched among those: a surrogate's slope finds fewer adversarial examples.",
-        advice="Add quantizer-pgd to the attacks.",
+        advice="Add square, which takes no slope: quantizer-pgd wants one radius and bounds for all features."
+        if evidence.by_feature
+        else "Add quantizer-pgd to the attacks.",
     )
 
 
