@@ -97,7 +97,9 @@ def test_several_inputs_are_refused() -> None:
 
 @pytest.mark.parametrize("last", [layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D])
 def test_open_sides_are_refused(last) -> None:
-    model = keras.Sequential([keras.Input((None, None, 2)), layers.Conv2D(3, 3, name="first"), last(), layers.Dense(3)])
+    model = keras.Sequential(
+        [keras.Input((None, None, 2)), layers.Conv2D(3, 3, name="first"), last(), layers.Dense(3)]
+    )
     with pytest.raises(ModelError, match=r"with fixed sides to bound it; 'first' has \(None, None, 2\)"):
         network_of(model)
 

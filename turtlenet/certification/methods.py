@@ -205,7 +205,8 @@ def _check_products() -> None:
     """Refuses devices on which rounding is not what bounds account for."""
     if how := backend.exact_products():
         raise SettingError(
-            f"Expected products in full float32 to certify, or bounds are not sound; got {', '.join(backend.devices())} "
+            "Expected products in full float32 to certify, or bounds are not sound; got "
+            f"{', '.join(backend.devices())} "
             f"with fewer digits, such as TF32: set {how}."
         )
 
