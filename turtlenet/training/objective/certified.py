@@ -7,7 +7,7 @@ from typing import Any, final
 
 from keras import ops
 
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.ranges import number
@@ -36,12 +36,17 @@ class Certified(Objective):
         """Refuses what cannot work, before training starts.
 
         Raises:
-            SettingError: Another norm than linf; and see `Objective.check`.
+            SettingError: Another norm than linf, or features with radii of their own; and see `Objective.check`.
             ModelError: A layer without a rule to bound it.
         """
         super().check(model, sources)
         if self.ball.norm != "linf":
             raise SettingError(f"Expected norm linf for objective {_name(self)}; got {self.ball.norm}.")
+        if not is_plain(self.ball):
+            raise SettingError(
+                f"Expected one radius and bounds for all features for objective {_name(self)}; got some of their own, "
+                "or rules: objectives that train on attacks keep to those."
+            )
         taken_apart(model)
 
     @property
