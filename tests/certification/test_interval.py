@@ -82,6 +82,12 @@ def test_a_layer_that_draws_is_refused() -> None:
         network_of(model)
 
 
+def test_several_inputs_are_refused() -> None:
+    one, other = keras.Input((5,)), keras.Input((5,))
+    with pytest.raises(ModelError, match="Expected a model of one input and one output to bound it; got 2 and 1"):
+        network_of(keras.Model([one, other], layers.Dense(3)(layers.Add()([one, other]))))
+
+
 def test_anyone_may_add_a_rule() -> None:
     class Cube(layers.Layer):
         def call(self, x):

@@ -54,10 +54,16 @@ def network_of(model: keras.Model, *, narrow: bool = False) -> Network:
             to train on, and no certificate.
 
     Raises:
-        ModelError: A layer that draws random numbers, that has no rule, or that does not compute in float32.
+        ModelError: Several inputs or outputs, or a layer that draws random numbers, that has no rule, or that does
+            not compute in float32.
     """
     taken = _Taken(narrow)
-    (source,), (output,) = _ends(model)
+    sources, outputs = _ends(model)
+    if len(sources) != 1 or len(outputs) != 1:
+        raise ModelError(
+            f"Expected a model of one input and one output to bound it; got {len(sources)} and {len(outputs)}."
+        )
+    (source,), (output,) = sources, outputs
     last = taken.walk(model, {id(source): 0})[id(output)]
     if last != len(taken.nodes):
         taken.add([Movement(lambda x: x)], (last,), model.name, output.shape)

@@ -10,6 +10,7 @@ from turtlenet import attacks, balls, data, models, random
 from turtlenet.certification import margins
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError, SpecError
+from turtlenet.models.usage import Usage
 from turtlenet.training import Certified, Trainer, objectives
 from turtlenet.training.data.stream import Stream
 from turtlenet.training.objective.bounded import Bounded
@@ -164,6 +165,12 @@ def test_another_norm_and_a_layer_without_a_rule_are_one_line(name) -> None:
         Trainer(normalized(), build(name, balls.get("l2", 0.1)))
     with pytest.raises(ModelError, match="Expected layers with a rule to bound them; 'odd' .* has none"):
         Trainer(net(keras.layers.LayerNormalization(name="odd")), build(name))
+
+
+def test_another_task_than_single_labels_is_one_line() -> None:
+    asked = models.classifier(normalized().model, usage=Usage(task="multi-label"))
+    with pytest.raises(SettingError, match="Expected single labels of one input for objective ibp; got .*label"):
+        build("ibp", minimize="binary_cross_entropy").check(asked, ())
 
 
 @pytest.mark.parametrize(

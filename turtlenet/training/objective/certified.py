@@ -36,9 +36,14 @@ class Certified(Objective):
         """Refuses what cannot work, before training starts.
 
         Raises:
-            SettingError: Another norm than linf, or features with radii of their own; and see `Objective.check`.
+            SettingError: Another task than single labels of one input, another norm than linf, or features with radii
+                of their own; and see `Objective.check`.
             ModelError: A layer without a rule to bound it.
         """
+        if model.question is not None:
+            raise SettingError(
+                f"Expected single labels of one input for objective {_name(self)}; got {model.question.describe()}."
+            )
         super().check(model, sources)
         if self.ball.norm != "linf":
             raise SettingError(f"Expected norm linf for objective {_name(self)}; got {self.ball.norm}.")
