@@ -88,6 +88,15 @@ def test_several_inputs_are_refused() -> None:
         network_of(keras.Model([one, other], layers.Dense(3)(layers.Add()([one, other]))))
 
 
+@pytest.mark.parametrize("last", [layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D])
+def test_open_sides_are_refused(last) -> None:
+    model = keras.Sequential(
+        [keras.Input((None, None, 2)), layers.Conv2D(3, 3, name="first"), last(), layers.Dense(3)]
+    )
+    with pytest.raises(ModelError, match=r"with fixed sides to bound it; 'first' has \(None, None, 2\)"):
+        network_of(model)
+
+
 def test_anyone_may_add_a_rule() -> None:
     class Cube(layers.Layer):
         def call(self, x):

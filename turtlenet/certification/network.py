@@ -54,8 +54,8 @@ def network_of(model: keras.Model, *, narrow: bool = False) -> Network:
             to train on, and no certificate.
 
     Raises:
-        ModelError: Several inputs or outputs, or a layer that draws random numbers, that has no rule, or that does
-            not compute in float32.
+        ModelError: Several inputs or outputs, sides that are left open, or a layer that draws random numbers, that has
+            no rule, or that does not compute in float32.
     """
     taken = _Taken(narrow)
     sources, outputs = _ends(model)
@@ -126,6 +126,10 @@ def _steps(operation: Any, node: Any, narrow: bool) -> Any:
             "random numbers, so its bounds would hold for no answer: method=smoothing is for such models."
         )
     for part in (*node.input_tensors, *node.outputs):
+        if None in part.shape[1:]:
+            raise ModelError(
+                f"Expected a model with fixed sides to bound it; {operation.name!r} has {tuple(part.shape[1:])}."
+            )
         if not narrow and str(part.dtype) != "float32":
             raise ModelError(
                 f"Expected a model that computes in float32 to bound it; {operation.name!r} has {part.dtype}."
