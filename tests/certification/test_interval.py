@@ -82,6 +82,13 @@ def test_a_layer_that_draws_is_refused() -> None:
         network_of(model)
 
 
+@pytest.mark.parametrize(("kind", "terms"), [(layers.Add, 12), (layers.Average, 13)])
+def test_rounding_of_a_sum_grows_with_its_parts(kind, terms: int) -> None:
+    source = keras.Input((3,))
+    network = network_of(keras.Model(source, kind()([layers.ReLU()(source) for _ in range(12)])))
+    assert network.nodes[-1].step.terms == terms
+
+
 def test_several_inputs_are_refused() -> None:
     one, other = keras.Input((5,)), keras.Input((5,))
     with pytest.raises(ModelError, match="Expected a model of one input and one output to bound it; got 2 and 1"):

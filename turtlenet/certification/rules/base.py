@@ -48,3 +48,8 @@ def rule_of(layer: Any) -> Rule | None:
 def input_shapes(layer: Any) -> list[tuple[int, ...]]:
     """The shapes of a layer's first input, with the batch, wherever the layer is called."""
     return [tuple(node.input_tensors[0].shape) for node in layer._inbound_nodes]
+
+
+def most_inputs(layer: Any) -> int:
+    """How many tensors a layer takes at most, wherever it is called."""
+    return max(len(node.input_tensors) for node in layer._inbound_nodes)

@@ -5,7 +5,7 @@ from typing import Any
 
 from keras import layers, ops
 
-from turtlenet.certification.rules.base import input_shapes, rule
+from turtlenet.certification.rules.base import input_shapes, most_inputs, rule
 from turtlenet.certification.steps import Affine, Maximum, Movement, Step
 
 
@@ -63,7 +63,7 @@ def _added(layer: Any) -> list[Step]:
     def total(*parts: Any) -> Any:
         return layer.call(list(parts))
 
-    return [Affine(total, total, terms=8)]
+    return [Affine(total, total, terms=most_inputs(layer))]
 
 
 @rule(layers.Average)
@@ -71,7 +71,7 @@ def _mean(layer: Any) -> list[Step]:
     def mean(*parts: Any) -> Any:
         return layer.call(list(parts))
 
-    return [Affine(mean, mean, terms=8)]
+    return [Affine(mean, mean, terms=most_inputs(layer) + 1)]
 
 
 @rule(layers.Subtract)
