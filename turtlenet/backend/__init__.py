@@ -21,6 +21,7 @@ group takes and gives tensors and can be called inside a compiled function as we
 
     configure(...)                 which devices and processes compute, before any model is made
     devices(), process(), shares() what there is to compute on, and how many share it
+    exact_products()               how to have products in full float32, where they are not
     shard(x), own(count)           a batch on all devices; this process's part of one
     gather(work), from_first(work) results of all processes, or of the first, in all
     together(variables)            all processes as one machine
@@ -40,6 +41,7 @@ __all__ = [
     "configure",
     "devices",
     "elementwise",
+    "exact_products",
     "from_first",
     "gather",
     "in_graph",
@@ -79,6 +81,7 @@ if keras.backend.backend() == "tensorflow":
     from turtlenet.backend.tensorflow_devices import (
         configure,
         devices,
+        exact_products,
         from_first,
         gather,
         in_graph,
@@ -109,6 +112,7 @@ elif keras.backend.backend() == "jax":
     from turtlenet.backend.jax_devices import (
         configure,
         devices,
+        exact_products,
         from_first,
         gather,
         in_graph,

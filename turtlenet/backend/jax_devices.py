@@ -99,6 +99,18 @@ def devices() -> list[str]:
     return sorted({device.platform.upper() for device in jax.devices()})
 
 
+def exact_products() -> str:
+    """How to compute products in full float32, as certificates need it; empty where they are that already."""
+    if devices() == ["CPU"]:
+        return ""
+    # A TPU has no float32 products at all: the highest precision there puts them together from bfloat16.
+    if "TPU" in devices():
+        return "JAX_PLATFORMS=cpu"
+    if jax.config.jax_default_matmul_precision in ("highest", "float32"):  # type: ignore[attr-defined]
+        return ""
+    return "JAX_DEFAULT_MATMUL_PRECISION=highest, or JAX_PLATFORMS=cpu"
+
+
 def replica() -> tuple[Any, int]:
     """The number of this replica, and how many there are: JAX shards one program, so there is one."""
     return 0, 1

@@ -75,6 +75,13 @@ def devices() -> list[str]:
     return sorted({device.device_type for device in tf.config.list_logical_devices()})
 
 
+def exact_products() -> str:
+    """How to compute products in full float32, as certificates need it; empty where they are that already."""
+    if devices() == ["CPU"] or not tf.config.experimental.tensor_float_32_execution_enabled():
+        return ""
+    return "CUDA_VISIBLE_DEVICES=-1 for the CPU, or tf.config.experimental.enable_tensor_float_32_execution(False)"
+
+
 def replica() -> tuple[Any, int]:
     """The number of this replica, and how many there are, under `tf.distribute`."""
     context = tf.distribute.get_replica_context()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from turtlenet import backend
 from turtlenet.balls import Ball
 from turtlenet.batching import in_batches, predict
 from turtlenet.certification.crown import Bounder
@@ -71,7 +72,8 @@ class Certifier:
 
     Raises:
         ModelError: A layer without a rule, that draws random numbers, or that `exact` cannot take.
-        SettingError: A norm without certificates, or a radius that is wider than the bounds.
+        SettingError: A norm without certificates, a radius that is wider than the bounds, or devices whose products
+            have fewer digits than float32.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Certifier:
         seconds: float = SECONDS,
         batch_size: int | None = 256,
     ):
+        _check_products()
         check_ball(model, ball, method)
         self.model, self.ball, self.method, self.seconds = model, ball, method, seconds
         self.batch_size = batch_size
@@ -196,6 +199,15 @@ class Certifier:
         if preimage is not None and 1 in self.exact.front:  # type: ignore[union-attr]
             found = ops.convert_to_numpy(preimage(*map(ops.convert_to_tensor, (wanted, x, low, high))))
         return np.clip(found, low, high).astype("float32")
+
+
+def _check_products() -> None:
+    """Refuses devices on which rounding is not what bounds account for."""
+    if how := backend.exact_products():
+        raise SettingError(
+            f"Expected products in full float32 to certify; got {', '.join(backend.devices())} with fewer digits, such "
+            f"as TF32, for which bounds do not hold: set {how}."
+        )
 
 
 def check_ball(model: Classifier, ball: Ball, method: str) -> None:
