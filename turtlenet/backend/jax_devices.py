@@ -106,7 +106,7 @@ def exact_products() -> str:
     # A TPU has no float32 products at all: the highest precision there puts them together from bfloat16.
     if "TPU" in devices():
         return "JAX_PLATFORMS=cpu"
-    if jax.config.jax_default_matmul_precision in ("highest", "float32"):
+    if jax.config.jax_default_matmul_precision in ("highest", "float32"):  # type: ignore[attr-defined]
         return ""
     return "JAX_DEFAULT_MATMUL_PRECISION=highest, or JAX_PLATFORMS=cpu"
 
