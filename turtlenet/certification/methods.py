@@ -205,7 +205,8 @@ def _check_products() -> None:
     """Refuses devices on which rounding is not what bounds account for."""
     if how := backend.exact_products():
         raise SettingError(
-            f"Expected products in full float32 to certify; got {', '.join(backend.devices())} with fewer digits, such "
+            f"Expected products in full float32 to certify; got {', '.join(backend.devices())} with fewer digits, "
+            "such "
             f"as TF32, for which bounds do not hold: set {how}."
         )
 
