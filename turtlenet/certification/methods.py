@@ -206,8 +206,7 @@ def _check_products() -> None:
     if how := backend.exact_products():
         raise SettingError(
             f"Expected products in full float32 to certify; got {', '.join(backend.devices())} with fewer digits, "
-            "such "
-            f"as TF32, for which bounds do not hold: set {how}."
+            f"such as TF32, for which bounds do not hold: set {how}."
         )
 
 
