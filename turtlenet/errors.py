@@ -71,7 +71,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known) or 'none'}."
+    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(filter(None, known)) or 'none'}."
 
 
 def at_least(least: int, **values: int) -> None:

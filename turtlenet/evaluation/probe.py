@@ -58,7 +58,7 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
 
         before, logits, slope = backend.input_gradient(loss, point)
         ahead = ball.inside(point + 0.1 * ball.eps * ball.steepest(slope, point))
-        perturbed = ball.feasible(ahead, point)
+        perturbed = ball.feasible(ahead, point, within=True)
         after = asked(perturbed)
         rise = losses.cross_entropy(label, after) - before
         steepest = ops.max(ops.abs(ops.reshape(slope, (ops.shape(slope)[0], -1))), axis=1)

@@ -224,7 +224,7 @@ class Trainer(ResumableTrainer):
             own = random.fold_in(key, replay)
 
             def loss(own: Any = own) -> tuple[Any, Any]:
-                adversarial = ball.feasible(ball.inside(x + self.carried.value), x)
+                adversarial = ball.feasible(ball.inside(x + self.carried.value), x, within=True)
                 losses, logits = objective.total(learner, x, adversarial, y, key=own)
                 total = ops.sum(losses if weight is None else losses * weight) / mass
                 return self.optimizer.scale_loss(total + ops.sum([0.0, *self.network.losses])), (losses, logits)
