@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from turtlenet import balls, data
+from turtlenet.architectures import gan as networks
 from turtlenet.classifier import Classifier
-from turtlenet.gan import Players, build_players, networks, variant
+from turtlenet.gan import Players, build_players, variant
 
 EPS = 0.3
 TINY = "tiny"
