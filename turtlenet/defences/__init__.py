@@ -13,6 +13,7 @@ from turtlenet.defences.binarized import (
     Sign,
 )
 from turtlenet.defences.dropout import InferenceDropout, InputDropout, MonteCarloDropout
+from turtlenet.defences.fronts import ApeGAN, Contractive, DefenseGAN, Front, MagNet
 from turtlenet.defences.gaussian import GaussianNoise
 from turtlenet.defences.installed import register_installed
 from turtlenet.defences.keyed import Keyed, Permutation, SignFlip
@@ -31,6 +32,11 @@ from turtlenet.defences.orthogonal import Orthogonal
 from turtlenet.defences.quantization import ConstantQuantization, TrainableQuantization
 
 __all__ = [
+    "MagNet",
+    "Front",
+    "DefenseGAN",
+    "Contractive",
+    "ApeGAN",
     "Binarize",
     "BinarizedConv1D",
     "BinarizedConv2D",
