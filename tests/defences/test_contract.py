@@ -29,7 +29,11 @@ def key(monkeypatch):
     monkeypatch.setenv("TURTLENET_KEY", "5a" * 8192)
 
 
-@pytest.fixture(params=NAMES)
+# One layer with another network each: what holds for `magnet` holds for them.
+ALIKE = ("ape-gan", "contractive-autoencoder")
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name for name in NAMES])
 def made(request):
     """A defence of each kind, with its defaults."""
     return request.param
