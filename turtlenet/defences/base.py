@@ -132,13 +132,13 @@ class Defence(Differentiable, keras.layers.Layer):
         """Smallest and largest value of a pixel."""
         return self.low, self.high
 
-    def forward(self, x: Any) -> Any:
+    def transform(self, x: Any) -> Any:
         """What the layer does to its input (batch, ...)."""
         raise NotImplementedError
 
     def surrogate(self, x: Any) -> Any:
         """What an attacker differentiates; shaped like `forward`'s result."""
-        return self.forward(x)
+        return self.transform(x)
 
     def reachable(self, low: Any, high: Any) -> Reachable:
         """What the layer can give for inputs from `low` to `high`; for an elementwise, nondecreasing layer alone.
@@ -163,7 +163,7 @@ class Defence(Differentiable, keras.layers.Layer):
 
     def outputs(self, x: Any) -> Any:
         """The layer's float32 outputs, computed in the layer's own precision, outside of training."""
-        return ops.cast(self.forward(ops.cast(x, self.compute_dtype)), "float32")
+        return ops.cast(self.transform(ops.cast(x, self.compute_dtype)), "float32")
 
     def preimage(self, wanted: Any, x: Any, low: Any, high: Any) -> Any:
         """Inputs within a box that a nondecreasing layer maps onto outputs that it can reach there.
@@ -197,7 +197,7 @@ class Defence(Differentiable, keras.layers.Layer):
         """Keras's word for it."""
         if gradient_mode.past() is self:
             return x
-        result = self.forward(x)
+        result = self.transform(x)
         if gradient_mode.current() != "adaptive" or not self.masks:
             return result
         return self.straight_through(result, self.surrogate(x))
