@@ -101,10 +101,10 @@ class Conversion(abc.ABC):
 class Defence(Differentiable, keras.layers.Layer):
     """A layer in front of a model, which an attacker knows how to differentiate.
 
-    A subclass says what it does (`forward`), and what a strong attacker differentiates in its place (`surrogate`).
+    A subclass says what it does (`transform`), and what a strong attacker differentiates in its place (`surrogate`).
     Under `turtlenet.gradient_mode.taken("adaptive")` the layer gives the value of the one with the gradient of the
     other;
-    else both are those of `forward`.
+    else both are those of `transform`.
 
     Args:
         low: Smallest value of a pixel.
@@ -137,7 +137,7 @@ class Defence(Differentiable, keras.layers.Layer):
         raise NotImplementedError
 
     def surrogate(self, x: Any) -> Any:
-        """What an attacker differentiates; shaped like `forward`'s result."""
+        """What an attacker differentiates; shaped like `transform`'s result."""
         return self.transform(x)
 
     def reachable(self, low: Any, high: Any) -> Reachable:
@@ -168,7 +168,7 @@ class Defence(Differentiable, keras.layers.Layer):
     def preimage(self, wanted: Any, x: Any, low: Any, high: Any) -> Any:
         """Inputs within a box that a nondecreasing layer maps onto outputs that it can reach there.
 
-        Each is `x` itself where that will do, else the nearest to it by bisection of `forward`, and a millionth of
+        Each is `x` itself where that will do, else the nearest to it by bisection of `transform`, and a millionth of
         the pixel range further where the output is the same.
 
         Args:

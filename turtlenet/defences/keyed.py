@@ -44,11 +44,11 @@ class Keyed(Defence):
         raise NotImplementedError
 
     def draw(self, key: bytes, salt: bytes, label: str) -> None:
-        """Draws what `forward` needs, for images of `grid` pixels with `depth` channels."""
+        """Draws what `transform` needs, for images of `grid` pixels with `depth` channels."""
         raise NotImplementedError
 
     def inverse(self, y: Any) -> Any:
-        """The image that `forward` makes `y` of."""
+        """The image that `transform` makes `y` of."""
         raise NotImplementedError
 
     def build(self, input_shape: Any) -> None:
