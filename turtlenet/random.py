@@ -119,9 +119,7 @@ def _word(value: Any) -> Tensor:
 
 
 def _rotate(word: Tensor, places: int) -> Tensor:
-    return ops.bitwise_or(
-        backend.word(ops.left_shift(word, _word(places))), ops.right_shift(word, _word(32 - places))
-    )
+    return ops.bitwise_or(backend.word(ops.left_shift(word, _word(places))), ops.right_shift(word, _word(32 - places)))
 
 
 def _rounds(key0: Tensor, key1: Tensor, count0: Tensor, count1: Tensor) -> tuple[Tensor, Tensor]:

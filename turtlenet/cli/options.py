@@ -253,7 +253,9 @@ def framework(**hardware: Any) -> None:
         )
     if importlib.util.find_spec(chosen) is None:
         package = chosen if chosen == "tensorflow" else f'"turtlenet[{chosen}]"'
-        raise SettingError(f"Expected {chosen} to be installed for the Keras backend; it is not: pip install {package}.")
+        raise SettingError(
+            f"Expected {chosen} to be installed for the Keras backend; it is not: pip install {package}."
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from turtlenet import hdf5
 
