@@ -84,9 +84,7 @@ def test_settings_are_json_and_frozen(name) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_key_crafts_the_same_batch(name, victim) -> None:
     first = build(name).perturb(victim, GIVEN, Y, key=KEY, step=0)
-    assert np.array_equal(
-        np.asarray(first), np.asarray(build(name).perturb(victim, GIVEN, Y, key=KEY, step=0))
-    )
+    assert np.array_equal(np.asarray(first), np.asarray(build(name).perturb(victim, GIVEN, Y, key=KEY, step=0)))
 
 
 def test_the_clean_share_comes_first(victim) -> None:
@@ -106,9 +104,7 @@ def test_the_radius_grows(victim) -> None:
 def test_it_crafts_on_the_weights_of_this_moment(victim) -> None:
     before = np.asarray(build("madry").perturb(victim, GIVEN, Y, key=KEY, step=0))
     victim.model.layers[-1].kernel.assign(-victim.model.layers[-1].kernel)
-    assert not np.array_equal(
-        before, np.asarray(build("madry").perturb(victim, GIVEN, Y, key=KEY, step=0))
-    )
+    assert not np.array_equal(before, np.asarray(build("madry").perturb(victim, GIVEN, Y, key=KEY, step=0)))
 
 
 def test_a_static_model_and_an_ensemble(victim, small) -> None:
