@@ -35,6 +35,32 @@ _COMMANDS = {
 _RESUMABLE = ("certify", "evaluate", "gan", "train")
 
 
+_BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def _choose_backend(context: click.Context, option: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        os.environ["KERAS_BACKEND"] = name
+
+
+def _offer_backend(command: click.Command) -> None:
+    """Adds `--backend` to a command, or to the commands of a group: read first, before any framework is imported."""
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _offer_backend(each)
+    elif not any(each.name == "backend" for each in command.params):
+        command.params.append(
+            click.Option(
+                ["--backend"],
+                type=click.Choice(_BACKENDS),
+                is_eager=True,
+                expose_value=False,
+                callback=_choose_backend,
+                help="Framework that Keras computes with. Default: KERAS_BACKEND, or tensorflow.",
+            )
+        )
+
+
 class _Lazy(click.Group):
     """Imports a command's module only when it is asked for."""
 
@@ -45,6 +71,7 @@ class _Lazy(click.Group):
         if name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"turtlenet.cli.{name}").command
+        _offer_backend(command)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

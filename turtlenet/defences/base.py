@@ -101,10 +101,10 @@ class Conversion(abc.ABC):
 class Defence(Differentiable, keras.layers.Layer):
     """A layer in front of a model, which an attacker knows how to differentiate.
 
-    A subclass says what it does (`forward`), and what a strong attacker differentiates in its place (`surrogate`).
+    A subclass says what it does (`defend`), and what a strong attacker differentiates in its place (`surrogate`).
     Under `turtlenet.gradient_mode.taken("adaptive")` the layer gives the value of the one with the gradient of the
     other;
-    else both are those of `forward`.
+    else both are those of `defend`.
 
     Args:
         low: Smallest value of a pixel.
@@ -132,13 +132,13 @@ class Defence(Differentiable, keras.layers.Layer):
         """Smallest and largest value of a pixel."""
         return self.low, self.high
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         """What the layer does to its input (batch, ...)."""
         raise NotImplementedError
 
     def surrogate(self, x: Any) -> Any:
-        """What an attacker differentiates; shaped like `forward`'s result."""
-        return self.forward(x)
+        """What an attacker differentiates; shaped like `defend`'s result."""
+        return self.defend(x)
 
     def reachable(self, low: Any, high: Any) -> Reachable:
         """What the layer can give for inputs from `low` to `high`; for an elementwise, nondecreasing layer alone.
@@ -163,12 +163,12 @@ class Defence(Differentiable, keras.layers.Layer):
 
     def outputs(self, x: Any) -> Any:
         """The layer's float32 outputs, computed in the layer's own precision, outside of training."""
-        return ops.cast(self.forward(ops.cast(x, self.compute_dtype)), "float32")
+        return ops.cast(self.defend(ops.cast(x, self.compute_dtype)), "float32")
 
     def preimage(self, wanted: Any, x: Any, low: Any, high: Any) -> Any:
         """Inputs within a box that a nondecreasing layer maps onto outputs that it can reach there.
 
-        Each is `x` itself where that will do, else the nearest to it by bisection of `forward`, and a millionth of
+        Each is `x` itself where that will do, else the nearest to it by bisection of `defend`, and a millionth of
         the pixel range further where the output is the same.
 
         Args:
@@ -197,7 +197,7 @@ class Defence(Differentiable, keras.layers.Layer):
         """Keras's word for it."""
         if gradient_mode.past() is self:
             return x
-        result = self.forward(x)
+        result = self.defend(x)
         if gradient_mode.current() != "adaptive" or not self.masks:
             return result
         return self.straight_through(result, self.surrogate(x))

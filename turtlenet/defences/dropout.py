@@ -81,7 +81,7 @@ class InputDropout(Defence):
         """Whether anything is dropped."""
         return self.rate > 0
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         if not self.stochastic:
             return x
         key, shape = self.key(), tuple(x.shape[1:])
