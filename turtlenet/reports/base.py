@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,11 +20,13 @@ class Doubt:
         code: A stable name for machines.
         finding: What was seen, with its figures.
         advice: What to run next.
+        options: Options of the next run and their values, where the finding alone tells them.
     """
 
     code: str
     finding: str
     advice: str
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class Record(ABC):

@@ -1,6 +1,7 @@
 """A document as GitHub-flavored Markdown, with everything in it escaped."""
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -96,10 +97,22 @@ def _number(text: str) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    subject = f"{plain(finding.subject)}: " if finding.subject else ""
-    if finding.kind in ("alarm", "doubt"):
-        return f"- {subject}**{plain(finding.words)}** → {plain(finding.more)} (`{_code(finding.code)}`)"
-    return f"- {subject}{plain(f'{finding.words} {finding.more}')}"
+    doubted = finding.kind in ("alarm", "doubt")
+    said = " ".join(
+        (f"{plain(name)}: " if name else "") + (f"**{plain(words)}**" if doubted else plain(words))
+        for name, words in finding.said
+    )
+    if doubted:
+        return "\n".join([f"- {said} → {plain(finding.more)} (`{_code(finding.code)}`)", *_commands(finding)])
+    return f"- {said} {plain(finding.more)}"
+
+
+def _commands(finding: Finding) -> list[str]:
+    """The commands below a finding, as parts of its entry in the list."""
+    return [
+        "\n" + textwrap.indent(f"{plain(each.title)}\n\n{_fenced(each)}", "  ", lambda line: bool(line.strip()))
+        for each in finding.commands
+    ]
 
 
 def _fenced(code: Code) -> str:
