@@ -19,18 +19,18 @@ _PARTS = ((0.95, "Nearly all"), (0.6, "Most"), (0.4, "About half"), (0.05, "A pa
 
 def section(titles: Sequence[str], reports: Sequence[Report]) -> Section:
     """What each report says, in words; the same in the terminal would only repeat the numbers beside it."""
-    several = len(reports) > 1
-    lines = [
-        _named(title if several else "", sentences)
-        for title, one in zip(titles, reports, strict=True)
-        for sentences in _lines(one)
-    ]
+    if len(reports) == 1:
+        return Section("In words", [Bullets(_lines(reports[0]), views=View.FILES)])
+    lines = [_joined(title, _lines(one)) for title, one in zip(titles, reports, strict=True)]
     return Section("In words", [Bullets(lines, views=View.FILES)])
 
 
-def _named(title: str, words: Words) -> Words:
-    pieces = (words,) if isinstance(words, str) else words
-    return (Emphasis(f"{title}: "), *pieces) if title else pieces
+def _joined(title: str, lines: Sequence[Words]) -> Words:
+    """All that is said of one model of several, in one paragraph."""
+    pieces: list[str] = [Emphasis(f"{title}: ")]
+    for words in lines:
+        pieces += [*([words] if isinstance(words, str) else words), " "]
+    return tuple(pieces[:-1])
 
 
 def _lines(report: Report) -> list[Words]:
