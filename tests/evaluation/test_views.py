@@ -501,7 +501,14 @@ def test_plots_keep_text_as_text_and_repeat():
 
 def test_save_writes_all_views_and_loads(tmp_path):
     files = report().save(tmp_path / "new" / "folder")
-    assert [file.name for file in files] == ["report.json", "report.md", "report.html", "examples.csv"]
+    assert [file.name for file in files] == [
+        "report.json", "report.md", "report.html", "examples.csv", "report.sha256"
+    ]  # fmt: skip
+    for line in files[4].read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((files[0].parent / name).read_bytes()).hexdigest() == digest
+    # The page says the hash of the JSON file beside it.
+    assert hashlib.sha256(files[0].read_bytes()).hexdigest() in Page(files[2].read_text()).text
     assert load(tmp_path / "new" / "folder") == report_from_json(report())
     assert load(files[0]) == report_from_json(report())
     rows = list(csv.reader(files[3].read_text().splitlines()))
@@ -532,7 +539,7 @@ def test_wild_reports_survive_the_disk(tmp_path_factory, one):
 
 
 @pytest.mark.usefixtures("blank")
-@pytest.mark.parametrize("broken_at", range(8))
+@pytest.mark.parametrize("broken_at", range(10))
 def test_a_failure_leaves_whole_files_only(tmp_path, monkeypatch, broken_at):
     before = {path.name: path.read_bytes() for path in natural().save(tmp_path)}
     after = {path.name: path.read_bytes() for path in report().save(tmp_path / "after")}
@@ -554,7 +561,7 @@ def test_a_failure_leaves_whole_files_only(tmp_path, monkeypatch, broken_at):
     files = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert files.keys() == before.keys()
     assert all(text in (before[name], after[name]) for name, text in files.items())
-    assert (files == before) == (broken_at <= 4)
+    assert (files == before) == (broken_at <= 5)
 
 
 def test_save_refuses_in_one_line(tmp_path):

@@ -27,7 +27,7 @@ def section(titles: Sequence[str], reports: Sequence[Report]) -> Section:
 
 def _joined(title: str, lines: Sequence[Words]) -> Words:
     """All that is said of one model of several, in one paragraph."""
-    pieces: list[str] = [Emphasis(f"{title}: ")]
+    pieces = [f"{title}: "]
     for words in lines:
         pieces += [*([words] if isinstance(words, str) else words), " "]
     return tuple(pieces[:-1])
@@ -96,8 +96,8 @@ def _certain(report: Report) -> str:
 def _chance(report: Report) -> str:
     """What other inputs of the kind would show."""
     return (
-        f"For other {text.kind(report).examples} like these, expect between {within(report.robust_accuracy_interval)} "
-        "% under the same attacks (95 % interval)."
+        f"For other {text.kind(report).examples} like these, expect {within(report.robust_accuracy_interval)} % under "
+        "the same attacks (95 % interval)."
     )
 
 

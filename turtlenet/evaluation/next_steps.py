@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from turtlenet.attacks import attacks
 from turtlenet.evaluation.again import call, command, line, options_of
 from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.document import Code
+from turtlenet.reports.format import clean
 
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import Report
@@ -25,8 +27,8 @@ IN_PYTHON = "Run next, in Python, with the same model and data at hand:"
 _MANY = 1000
 _TOLD = ("bounds", "eps")
 """The options that a doubt may tell by itself."""
-_BY_SQUARE = ("linf", "l2", "l1")
-"""The norms that `square` searches in."""
+_STANDARD = {"linf": "standard", "l2": "standard", "l1": "standard-l1"}
+"""The suite of AutoAttack for each norm that it has."""
 
 Changes = Mapping[str, Any]
 
@@ -67,13 +69,14 @@ def _evaluated(reports: Sequence[Report], doubt: Doubt) -> list[Code]:
         else:
             options = {**options_of(report), **changes}
             groups.setdefault(json.dumps(options, default=str), []).append((report, options))
-    return [*(_command(group, doubt) for group in groups.values()), *found]
+    return [*(_command(group, doubt, alone=len(groups) == 1) for group in groups.values()), *found]
 
 
-def _command(group: Sequence[tuple[Report, Changes]], doubt: Doubt) -> Code:
+def _command(group: Sequence[tuple[Report, Changes]], doubt: Doubt, *, alone: bool) -> Code:
     paths = [str(report.model["path"]) for report, _ in group]
-    options = {**group[0][1], "report": f"{_stem(paths[0])}-{doubt.code}"}
-    return Code(TITLE, line("evaluate", paths, options), "sh")
+    options = {**group[0][1], "report": f"{_stem(paths[0])}-{_stem(doubt.code)}"}
+    names = ", ".join(clean(report.model.get("name")) for report, _ in group)
+    return Code(TITLE if alone else f"Run next, for {names}:", line("evaluate", paths, options), "sh")
 
 
 def _inspected(report: Report, doubt: Doubt) -> list[Code]:
@@ -105,8 +108,8 @@ def _with(*specs: str, **changes: Any) -> Callable[[Report], Changes]:
 
     def choose(report: Report) -> Changes:
         norm = str(report.threat.get("norm"))
-        kept = [spec for spec in specs if not spec.startswith("square") or norm in _BY_SQUARE]
-        kept = [_in_norm(spec, norm) for spec in kept if "loss=" not in spec or _is_single(report)]
+        kept = [_in_norm(spec, norm) for spec in specs if "loss=" not in spec or _is_single(report)]
+        kept = [spec for spec in kept if norm in attacks.build(spec).under(norm).norms]
         before = options_of(report)["attack"]
         added = [spec for spec in dict.fromkeys(kept) if spec not in before]
         # In a cascade the strong would only see what the weak left, and a doubt compares both.
@@ -144,9 +147,9 @@ def _levels(report: Report) -> Changes:
 
 def _suite(report: Report) -> Changes:
     norm = str(report.threat.get("norm"))
-    if norm not in _BY_SQUARE or isinstance(report.threat.get("features"), dict) or not _is_single(report):
+    if norm not in _STANDARD or isinstance(report.threat.get("features"), dict) or not _is_single(report):
         return _with("pgd:steps=200,restarts=10")(report)
-    return {"attack": None, "mode": None, "suite": "standard-l1" if norm == "l1" else "standard"}
+    return {"attack": None, "mode": None, "suite": _STANDARD[norm]}
 
 
 def _unbounded(report: Report) -> Changes:

@@ -196,8 +196,8 @@ class Report(BaseReport):
             for arrays), `split`, `limit`, ...; see `turtlenet.evaluation.again`.
         largest_changes: Two images at the edge of the ball, to see what its radius means; none for other inputs, and
             where features have radii of their own.
-        training: What the model's file tells of the run that made it: `steps`, `best_epoch` and `history`, a list of
-            what was measured after each epoch; empty where it is not known.
+        training: What the model's file tells of the run that made it: `objective`, `attack`, `steps`, `best_epoch` and
+            `history`, what was measured after each epoch; empty where it is not known.
         moves: Which features of a table were moved, by the attack that broke most rows; None for other inputs.
         certificate: Of an evaluation that certified first: `method`, `accuracy` (the share that is certified) and its
             interval, `attacked` (the robust accuracy: the truth is between the two), `spared` (certified images that

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.certification.sections import bar
-from turtlenet.evaluation import in_words, moves, plots, text
+from turtlenet.evaluation import annex, in_words, moves, plots, text, training
 from turtlenet.evaluation.again import call, command
 from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.evaluation.next_steps import code_for
@@ -386,7 +386,9 @@ def _model(title: str, report: Report) -> list[Section]:
         Section("Per class", [Figures(lambda: _drawn(plots.per_class(report)), views=View.PAGE), classes], level),
         Section(f"Accuracy against eps, under {clean(report.curve_attack)}", [curve], level),
         Section("What the attacks did", _pictures(report), level),
+        training.section(report, level),
         Section("Threat and provenance", origin, level),
+        annex.section(report, level),
     ]
 
 
@@ -444,9 +446,8 @@ def _provenance(report: Report) -> dict[str, Any]:
         **({"Normalized by": report.model["normalize"]} if report.model.get("normalize") else {}),
         **({"Surrogates": text.surrogates(report)} if report.threat.get("surrogates") else {}),
         "Model head": report.model.get("head", MISSING),
-        "Model sha256": report.model.get("sha256", MISSING),
         "Data": f"{_scored(report)}, {text.inputs(report)}. {report.data.get('description') or ''}",
-        "Data sha256": report.data.get("sha256", MISSING),
+        **annex.hashes(report),
         "Seed": report.seed,
         "Versions": ", ".join(f"{name} {version}" for name, version in report.versions.items()),
         "Written": f"{report.created}, after {number(report.seconds)} seconds",

@@ -106,6 +106,7 @@ class Column:
         width: The most characters in a terminal; 0 for as many as there are. Where not all columns of a fixed width
             fit side by side, the others go on below.
         views: The renderings that show it.
+        prose: Whether it holds words rather than numbers, which begin at the left.
     """
 
     title: str
@@ -115,6 +116,7 @@ class Column:
     note: str = ""
     width: int = 0
     views: View = View.ALL
+    prose: bool = False
 
     def cell(self, row: Any) -> str:
         """The text of a row's cell."""

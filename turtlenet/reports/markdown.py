@@ -78,12 +78,13 @@ def _table(table: Table) -> str:
         [f"**{plain(first)}**" if strong else first and plain(first), *map(_number, others)]
         for (first, *others), strong in zip(table.cells, table.strong, strict=True)
     ]
-    return _lines(titles, rows)
+    return _lines(titles, rows, [column.prose for column in table.columns])
 
 
-def _lines(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already; the first column of names, the others of numbers."""
-    lines = [titles, ["---", *["--:"] * (len(titles) - 1)] if titles[0] else ["---"] * len(titles), *rows]
+def _lines(titles: Sequence[str], rows: Iterable[Sequence[str]], prose: Sequence[bool] = ()) -> str:
+    """A table of cells that are Markdown already; the first column of names, the others of numbers or of prose."""
+    marks = ["---" if words else "--:" for words in prose[1:] or [False] * (len(titles) - 1)]
+    lines = [titles, ["---", *marks] if titles[0] else ["---"] * len(titles), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
