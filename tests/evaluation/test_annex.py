@@ -19,7 +19,9 @@ def test_what_did_not_run_is_not_claimed():
             "evaluation against adaptive attacks", "TR 24029-1, formal methods", "24029-2, stability",
             "24029-2, relevance"} <= untouched  # fmt: skip
     assert found["evasion, white-box"] == "2 attacks with the model's gradient: fgsm, pgd:steps=40"
-    assert found["15(5) adversarial examples or model evasion"].startswith("3 attacks: noise, fgsm, pgd:steps=40; 86.1 %")
+    assert found["15(5) adversarial examples or model evasion"].startswith(
+        "3 attacks: noise, fgsm, pgd:steps=40; 86.1 %"
+    )
     bare = told(report(**BARE))
     ran = {term for term, words in bare.items() if words != annex.NOT_TESTED}
     assert ran == {

@@ -47,7 +47,7 @@ def test_every_doubt_has_a_command_that_can_be_typed(code, norm):
         return
     given = parsed(words, evaluate_command.command)
     assert given["models"] == ("models/hardened.h5",) and given["data"] == "mnist-sample"
-    assert str(given["report"]) == f"hardened-{code}"
+    assert str(given["report"]) == f"hardened-{code}-report"
     named = [*given["attacks"], *(suites.find(given["suite"]).attacks if given["suite"] else [])]
     assert named and all(norm in attacks.build(spec).under(norm).norms for spec in named)
 
@@ -82,8 +82,9 @@ def test_a_file_puts_no_words_into_a_command():
     one = report(doubts=doubts, asked=ASKED)
     (found,) = next_steps.code_for([one], doubts[0])
     words = typed(found.text)
-    assert words[words.index("--bounds") + 1] == "0,1; rm -rf /" and "--out x" not in found.text and "`" not in found.text
-    assert words[-1] == "hardened-pixels-on-one-side-rm--rf"
+    assert words[words.index("--bounds") + 1] == "0,1; rm -rf /"
+    assert "--out x" not in found.text and "`" not in found.text
+    assert words[-1] == "hardened-pixels-on-one-side-rm--rf-report"
 
 
 def test_models_with_the_same_doubt_share_a_command():

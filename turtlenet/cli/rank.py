@@ -11,7 +11,9 @@ from turtlenet.cli.options import framework
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the leaderboard; FOLDER by default.")
 def command(folder: Path, out: Path | None) -> None:
-    """Ranks the models of all reports below FOLDER, each setting by itself, and writes leaderboard.json, .md and .html.
+    """Ranks the models of all reports below FOLDER, each setting by itself.
+
+    Writes leaderboard.json, leaderboard.md and leaderboard.html.
 
     It reads what `turtlenet evaluate` wrote (report.json): no model is loaded and nothing is attacked.
     """

@@ -25,8 +25,8 @@ class Place:
         model, path, sha256, parameters: Which model.
         clean_accuracy: Before any attack; with its 95 % interval.
         robust_accuracy: Under every attack; with its 95 % interval.
-        p_value: How often chance alone would tell this model as far apart from the next better one on the same
-            images, by an exact sign test; None for the first, and where the images are not known one by one.
+        p_value: How often chance alone would tell this model as far apart from the best one with the place before, on
+            the same images, by an exact sign test; None for the first, and where no image is known by itself.
         attacks: How many attacks were run.
         doubts: The codes of the reasons to doubt.
         created: When it was evaluated.
@@ -54,8 +54,8 @@ class Board:
     """Models that were tested alike.
 
     Attributes:
-        setting: What is the same for all: `norm`, `eps`, `bounds`, `access`, `labels`, `pixels`, `mode`, `data` (name),
-            `count`, `data_sha256`, and the `attacks` by their specs.
+        setting: What is the same for all: `norm`, `eps`, `bounds`, `access`, `labels`, `pixels`, `mode`, `data` (its
+            name), `count`, `data_sha256`, and the `attacks` by their specs.
         places: The models, the most robust first.
     """
 
@@ -139,15 +139,15 @@ def _places(group: Sequence[tuple[str, Report]]) -> tuple[Place, ...]:
     places: list[Place] = []
     head, place = order[0][1], 1
     for number, (where, report) in enumerate(order):
-        if number and not _alike(head, report):
+        chance = p_value(head, report) if number else None
+        if number and not _alike(head, report, chance):
             head, place = report, number + 1
-        places.append(_place(place, where, report, order[number - 1][1] if number else None))
+        places.append(_place(place, where, report, chance))
     return tuple(places)
 
 
-def _alike(better: Report, other: Report) -> bool:
-    found = p_value(better, other)
-    return better.robust_accuracy == other.robust_accuracy if found is None else found >= SURE
+def _alike(head: Report, other: Report, chance: float | None) -> bool:
+    return head.robust_accuracy == other.robust_accuracy if chance is None else chance >= SURE
 
 
 def p_value(better: Report, other: Report) -> float | None:
@@ -160,7 +160,7 @@ def p_value(better: Report, other: Report) -> float | None:
     )
 
 
-def _place(place: int, where: str, report: Report, better: Report | None) -> Place:
+def _place(place: int, where: str, report: Report, chance: float | None) -> Place:
     model = report.model
     return Place(
         place=place,
@@ -172,7 +172,7 @@ def _place(place: int, where: str, report: Report, better: Report | None) -> Pla
         clean_accuracy_interval=report.clean_accuracy_interval,
         robust_accuracy=report.robust_accuracy,
         robust_accuracy_interval=report.robust_accuracy_interval,
-        p_value=None if better is None else p_value(better, report),
+        p_value=chance,
         attacks=len(report.attacks),
         doubts=tuple(doubt.code for doubt in report.doubts),
         created=report.created,

@@ -36,7 +36,8 @@ _COLUMNS = (
         "p",
         "p_value",
         _rare,
-        "How often chance alone would tell a model as far from the next better one, on the inputs where one held.",
+        "How often chance alone would tell a model as far from the best one with the place before, on the inputs where "
+        "just one of them held.",
     ),
     Column("parameters", "parameters", count),
     Column("doubts", lambda place: len(place.doubts), str, views=View.TERMINAL),
@@ -58,7 +59,10 @@ def document(board: Leaderboard) -> Document:
         facts=facts,
         sections=[
             Section("", [Text(apart)]),
-            *(Section(_title(each), _blocks(each)) for each in board.boards),
+            *(
+                Section(f"Setting {number}: {_title(each)}" if several else _title(each), _blocks(each))
+                for number, each in enumerate(board.boards, 1)
+            ),
             Section("Left out", [Text("Left out:" if skipped else "", views=View.TERMINAL), Bullets(skipped)]),
         ],
     )
@@ -68,8 +72,7 @@ def _headline(board: Board) -> str:
     first = board.places[0]
     shared = [place for place in board.places if place.place == first.place]
     if len(shared) > 1:
-        names = ", ".join(clip(place.model, 40) for place in shared[:4]) + (", ..." if len(shared) > 4 else "")
-        return f"{names} are not told apart at the head, robust accuracy {_robust(shared)}"
+        return f"{len(shared)} models are not told apart at the head, {_robust(shared)} robust"
     return f"{clean(first.model)} is the most robust, {percent(first.robust_accuracy)} under every attack"
 
 
@@ -86,15 +89,19 @@ def _title(board: Board) -> str:
     return f"{clean(str(told.get('norm')).capitalize())} eps {radius}, {data}, {count(told.get('count'))} inputs"
 
 
+def _said(told: dict[str, Any], name: str) -> str:
+    return clean(told.get(name) or MISSING)
+
+
 def _blocks(board: Board) -> list[Block]:
     told = board.setting
     bounds = f" in {told['bounds']}" if told.get("bounds") else ""
     how = (
-        f"{clean(told.get('access'))}, {clean(told.get('mode'))}, labels {clean(told.get('labels'))}, pixels "
-        f"{clean(told.get('pixels'))}; attacks {clean(', '.join(told.get('attacks') or ()))}"
+        f"{_said(told, 'access')}, {_said(told, 'mode')}, labels {_said(told, 'labels')}, pixels "
+        f"{_said(told, 'pixels')}; attacks {clean(', '.join(told.get('attacks') or ()))}"
     )
     return [
         Text((Emphasis(f"{_title(board)}:"),), views=View.TERMINAL),
-        Text(f"The same for all{bounds}: {how}; data sha256 {clean(told.get('data_sha256'))[:12]}.", indent=2),
+        Text(f"The same for all{bounds}: {how}; data sha256 {_said(told, 'data_sha256')[:12]}.", indent=2),
         Table(_COLUMNS, board.places),
     ]

@@ -74,7 +74,7 @@ def _evaluated(reports: Sequence[Report], doubt: Doubt) -> list[Code]:
 
 def _command(group: Sequence[tuple[Report, Changes]], doubt: Doubt, *, alone: bool) -> Code:
     paths = [str(report.model["path"]) for report, _ in group]
-    options = {**group[0][1], "report": f"{_stem(paths[0])}-{_stem(doubt.code)}"}
+    options = {**group[0][1], "report": f"{_stem(paths[0])}-{_stem(doubt.code)}-report"}
     names = ", ".join(clean(report.model.get("name")) for report, _ in group)
     return Code(TITLE if alone else f"Run next, for {names}:", line("evaluate", paths, options), "sh")
 
@@ -95,7 +95,8 @@ def _trained(reports: Sequence[Report], doubt: Doubt) -> list[Code]:
         names = ("norm", "eps", "bounds", "features", "movable", "constraint", "head", "data", "seed", "label", "drop")
         options = {"attack": "pgd", **{name: kept[name] for name in names if name in kept}}
         stem = str(Path(path).with_name(f"{_stem(path)}-hardened"))
-        found.append(Code(TITLE, line("train", [path], {**options, "out": f"{stem}.h5", "report": stem}), "sh"))
+        options |= {"out": f"{stem}.h5", "report": f"{stem}-report"}
+        found.append(Code(TITLE, line("train", [path], options), "sh"))
     return found
 
 
