@@ -36,8 +36,8 @@ _COLUMNS = (
         "p",
         "p_value",
         _rare,
-        "How often chance alone would tell a model as far from the best one with the place before, on the inputs where "
-        "just one of them held.",
+        "How often chance alone would tell a model as far from the best one with the place before, on the "
+        "inputs where just one of them held.",
     ),
     Column("parameters", "parameters", count),
     Column("doubts", lambda place: len(place.doubts), str, views=View.TERMINAL),
