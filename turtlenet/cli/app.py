@@ -27,6 +27,7 @@ _COMMANDS = {
     "key": "Make a secret key for the defences that have one.",
     "list": "List attacks, defences, detectors, objectives, models, data sets, suites or recipes.",
     "new": "Write an architecture with fresh weights, to train it from its start.",
+    "rank": "Rank models by their reports, where these can be compared.",
     "tolerance": "Measure tolerable noise, and choose the levels of a quantizer.",
     "train": "Harden a model by adversarial training.",
     "universal": "Fit one perturbation that fools a model on most images.",

@@ -33,7 +33,7 @@ from turtlenet.evaluation.moves import moved_features
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
-from turtlenet.evaluation.pictures import pictures
+from turtlenet.evaluation.pictures import largest_changes, pictures
 from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import CurvePoint, Report
 from turtlenet.evaluation.rows import attack_row, class_rows
@@ -320,6 +320,7 @@ class _Evaluation:
             certificate=certificate,
             per_class=class_rows(ledger, robust) if model.question is None or model.question.single_label else (),
             pictures=pictures(cascade, self.names, model, self.examples, ledger),
+            largest_changes=largest_changes(self.examples, cascade.ball, ledger, cascade.seed),
             verdicts={
                 "label": ledger.labels.tolist(),
                 "clean_prediction": ledger.clean.tolist(),
