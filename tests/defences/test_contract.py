@@ -19,7 +19,15 @@ from turtlenet.training import Madry, Trainer
 
 NAMES = family.names()
 # What is like another one in how it computes: training and attacks are left to that one where time is short.
-ALIKE = {"bit-depth", "bounded-relu", "mean-filter", "median-filter", "non-local-means", "pixeldp", "soft-quantization"}
+ALIKE = {
+    "bit-depth",
+    "bounded-relu",
+    "mean-filter",
+    "median-filter",
+    "non-local-means",
+    "pixeldp",
+    "soft-quantization",
+}
 MANY_GRAPHS = [pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name for name in NAMES]
 SHAPES = [(8, 8, 1), (5, 7, 3), (12,)]
 X = np.random.default_rng(5).uniform(size=(10, 8, 8, 1)).astype("float32")

@@ -18,10 +18,10 @@ class NonLocalMeans(Filter):
     here colors are taken as they are. The weights' slopes are steep for a small h, and an attacker keeps them fixed.
 
     Args:
-        window: Side of the window that is searched, odd, at least 3; the paper has 11 and 13. It takes memory: a window of
-            13 is 169 copies of the image.
+        window: Side of the window that is searched, odd, at least 3; the paper has 11 and 13. It takes memory:
+            a window of 13 is 169 copies of the image.
         patch: Side of a patch, odd; the paper has 3.
-        strength: h in 255ths of the range of pixels, above 0; the paper has 2 and 4.
+        strength: h in 255ths of the range of pixels, above 0; the paper has 2 and 4, for photographs.
         **settings: `low`, `high`, and Keras's own.
 
     Raises:
@@ -30,7 +30,7 @@ class NonLocalMeans(Filter):
 
     adaptive = "that of the mean with its weights held"
 
-    def __init__(self, *, window: int = 5, patch: int = 3, strength: float = 2.0, **settings: Any):
+    def __init__(self, *, window: int = 5, patch: int = 3, strength: float = 30.0, **settings: Any):
         super().__init__(**settings)
         for name, value, least in (("window", window, 3), ("patch", patch, 1)):
             if value < least or value % 2 == 0:
