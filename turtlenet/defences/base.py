@@ -13,6 +13,7 @@ from keras import ops
 
 from turtlenet import backend, gradient_mode, random
 from turtlenet.errors import SettingError
+from turtlenet.input_kind import KINDS, kind_of
 from turtlenet.registry import Registry
 
 _HALVINGS = 32
@@ -115,12 +116,30 @@ class Defence(Differentiable, keras.layers.Layer):
         SettingError: Bounds that are not low < high.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = tuple(KINDS)
+    """The kinds of inputs that the layer serves; see `turtlenet.input_kind`."""
+
     def __init__(self, *, low: float = 0.0, high: float = 1.0, **settings: Any):
         super().__init__(**settings)
         if not low < high:
             raise SettingError(f"Expected bounds low < high; got {low} and {high}.")
         self.low, self.high = float(low), float(high)
         self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Refuses inputs of a kind that the layer does not serve.
+
+        Raises:
+            SettingError: Inputs of another kind, or of no fixed size where their kind matters.
+        """
+        shape = tuple(input_shape[1:])
+        if self.kinds != tuple(KINDS):
+            name, wanted = defences.name_of(type(self)), " or ".join(KINDS[each].examples for each in self.kinds)
+            if None in shape:
+                raise SettingError(f"Expected {wanted} of one size for {name}; got inputs of shape {shape}.")
+            if kind_of(shape).name not in self.kinds:
+                raise SettingError(f"Expected {wanted} for {name}; got {kind_of(shape).examples} of shape {shape}.")
+        super().build(input_shape)
 
     @property
     def masks(self) -> bool:
