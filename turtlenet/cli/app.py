@@ -28,12 +28,39 @@ _COMMANDS = {
     "key": "Make a secret key for the defences that have one.",
     "list": "List attacks, defences, detectors, objectives, models, data sets, suites or recipes.",
     "new": "Write an architecture with fresh weights, to train it from its start.",
+    "rank": "Rank models by their reports, where these can be compared.",
     "tolerance": "Measure tolerable noise, and choose the levels of a quantizer.",
     "train": "Harden a model by adversarial training.",
     "universal": "Fit one perturbation that fools a model on most images.",
     "wrap": "Put defences in front of a model, without training.",
 }
 _RESUMABLE = ("certify", "defence", "evaluate", "gan", "train")
+
+
+_BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def _choose_backend(context: click.Context, option: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        os.environ["KERAS_BACKEND"] = name
+
+
+def _offer_backend(command: click.Command) -> None:
+    """Adds `--backend` to a command, or to the commands of a group: read first, before any framework is imported."""
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _offer_backend(each)
+    elif not any(each.name == "backend" for each in command.params):
+        command.params.append(
+            click.Option(
+                ["--backend"],
+                type=click.Choice(_BACKENDS),
+                is_eager=True,
+                expose_value=False,
+                callback=_choose_backend,
+                help="Framework that Keras computes with. Default: KERAS_BACKEND, or tensorflow.",
+            )
+        )
 
 
 class _Lazy(click.Group):
@@ -46,6 +73,7 @@ class _Lazy(click.Group):
         if name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"turtlenet.cli.{name}").command
+        _offer_backend(command)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

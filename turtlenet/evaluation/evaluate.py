@@ -29,17 +29,18 @@ from turtlenet.evaluation.certified import Certified, certified, check_certify, 
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
+from turtlenet.evaluation.doubts.gradient_masking import masking_of
 from turtlenet.evaluation.moves import moved_features
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
-from turtlenet.evaluation.pictures import pictures
+from turtlenet.evaluation.pictures import largest_changes, pictures
 from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import CurvePoint, Report
 from turtlenet.evaluation.rows import attack_row, class_rows
 from turtlenet.evaluation.tally import Tally
 from turtlenet.evaluation.threat_model import WHITE_BOX, ThreatModel
-from turtlenet.models import defences_of, file_sha256
+from turtlenet.models import file_sha256
 from turtlenet.reports.statistics import share, share_interval
 from turtlenet.reports.versions import stamp
 
@@ -246,7 +247,7 @@ class _Evaluation:
             probed=len(rows),
             doubled=twice,
             draws=model.draws,
-            masks=any(shield.masks for shield in defences_of(model.model)),
+            masking=masking_of(model.model),
             naive=model.gradient == "naive",
             norm=cascade.ball.norm,
             inputs=examples.kind,
@@ -320,6 +321,7 @@ class _Evaluation:
             certificate=certificate,
             per_class=class_rows(ledger, robust) if model.question is None or model.question.single_label else (),
             pictures=pictures(cascade, self.names, model, self.examples, ledger),
+            largest_changes=largest_changes(self.examples, cascade.ball, ledger, cascade.seed),
             verdicts={
                 "label": ledger.labels.tolist(),
                 "clean_prediction": ledger.clean.tolist(),

@@ -80,7 +80,7 @@ class DefenseGAN(Front):
         z = self._searched(x)
         return self.straight_through(self._image(z, x), self._image(self._further(z, x), x))
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         return self._image(self._searched(x), x)
 
     def surrogate(self, x: Any) -> Any:

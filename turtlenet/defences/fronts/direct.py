@@ -13,7 +13,7 @@ from turtlenet.defences.fronts.base import Front
 class Direct(Front):
     """The image that a network makes of an image; its gradient is the network's own."""
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         return ops.cast(self.network(x, training=False), x.dtype)
 
 
