@@ -42,12 +42,13 @@ def test_a_killed_run_ends_as_one_that_was_not(name, victim, tmp_path) -> None:
         trained(name, victim, resume=True, **{**place, "learning_rate": 0.02})
 
 
-def test_a_reformer_learns_and_its_best_epoch_is_kept(victim, tmp_path) -> None:
-    made = trained("magnet", victim, epochs=8)
+def test_an_autoencoder_learns_and_its_best_epoch_is_kept(victim, tmp_path) -> None:
+    name = "contractive-autoencoder"
+    made = trained(name, victim, epochs=30, width=16, learning_rate=0.03)
     errors = [epoch.val_error for epoch in made.run.epochs]
     assert errors[-1] < errors[0] / 2 and made.run.best_epoch == 1 + int(np.argmin(errors))
     save_front(made, tmp_path / "f.h5")
-    wrapped = models.wrap(victim, [f"magnet:front={tmp_path}/f.h5"])
+    wrapped = models.wrap(victim, [f"{name}:front={tmp_path}/f.h5"])
     np.testing.assert_allclose(models.defences_of(wrapped)[0](drawn(4, 1)[0]), made.model(drawn(4, 1)[0]), atol=1e-6)
     assert dataclasses.asdict(made.run.epochs[0]) == made.facts["epochs"][0]
 
