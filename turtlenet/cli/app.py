@@ -20,6 +20,7 @@ _COMMANDS = {
     "attack": "Keep the adversarial examples themselves.",
     "certify": "Prove which answers no attack in the ball can change.",
     "convert": "Write a model of any Keras as a file of Keras 3.",
+    "defence": "Train a network that cleans images in front of a model, or show one.",
     "detect": "Tell adversarial inputs by the model's uncertainty, and attack that too.",
     "evaluate": "Attack models and write a robustness report.",
     "gan": "Train a generator of adversarial examples (AdvGAN), or show one.",
@@ -33,7 +34,7 @@ _COMMANDS = {
     "universal": "Fit one perturbation that fools a model on most images.",
     "wrap": "Put defences in front of a model, without training.",
 }
-_RESUMABLE = ("certify", "evaluate", "gan", "train")
+_RESUMABLE = ("certify", "defence", "evaluate", "gan", "train")
 
 
 _BACKENDS = ("tensorflow", "jax", "torch")

@@ -18,6 +18,7 @@ from turtlenet.defences.filters.jpeg import JPEG
 from turtlenet.defences.filters.mean import MeanFilter
 from turtlenet.defences.filters.median import MedianFilter
 from turtlenet.defences.filters.non_local_means import NonLocalMeans
+from turtlenet.defences.fronts import ApeGAN, Contractive, DefenseGAN, Front, MagNet
 from turtlenet.defences.gaussian import GaussianNoise
 from turtlenet.defences.installed import register_installed
 from turtlenet.defences.keyed import Keyed, Permutation, SignFlip
@@ -44,6 +45,11 @@ from turtlenet.defences.stochastic.resize_pad import ResizePad
 
 __all__ = [
     "ActivationPruning",
+    "MagNet",
+    "Front",
+    "DefenseGAN",
+    "Contractive",
+    "ApeGAN",
     "Binarize",
     "BinarizedConv1D",
     "BinarizedConv2D",
