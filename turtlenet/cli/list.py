@@ -46,8 +46,7 @@ def command(family: str, as_json: bool) -> None:
 
 def _entries(family: str) -> dict[str, str]:
     from turtlenet import attacks, data, defences, detection, models, training
-    from turtlenet.attacks import suites
-    from turtlenet.training.run import recipes
+    from turtlenet.settings import recipes, suites
 
     if family == "recipes":
         return {name: recipes.find(name).title for name in recipes.names()}

@@ -27,7 +27,7 @@ def command(model: str, out: Path | None, report: Path | None, limit: int | None
     framework()
     from turtlenet import models
     from turtlenet.files import check_folder
-    from turtlenet.training.run.recipes import with_recipe
+    from turtlenet.settings.recipes import with_recipe
     from turtlenet.workflows.evaluate import evaluate
     from turtlenet.workflows.models import load_model, save_model, wrap
     from turtlenet.workflows.train import harden_model

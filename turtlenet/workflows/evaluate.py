@@ -10,7 +10,7 @@ from typing import Any
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, balls, models
-from turtlenet.attacks import Attack, suites
+from turtlenet.attacks import Attack
 from turtlenet.attacks.features.defaults import is_table
 from turtlenet.attacks.features.memory import features_of
 from turtlenet.attacks.features.said import Said
@@ -38,6 +38,7 @@ from turtlenet.memory import batch_text, largest_batch
 from turtlenet.models.as_classifier import ModelType, about_model, in_memory, victim_of
 from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
+from turtlenet.settings import suites
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
 from turtlenet.training.data.feature_data import check_for_features, facts, with_features

@@ -28,6 +28,7 @@ from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.memory import batch_text, parts_for
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
 from turtlenet.models.usage import usage_of
+from turtlenet.settings import recipes
 from turtlenet.settings.base import takes
 from turtlenet.settings.train import TrainSettings
 from turtlenet.training import (
@@ -44,7 +45,6 @@ from turtlenet.training.data import augmentation as augmentation_family
 from turtlenet.training.data.feature_data import check_for_features, with_features
 from turtlenet.training.data.stream import Stream
 from turtlenet.training.objective.attack_pool import check_without_ball, drawn_from
-from turtlenet.training.run import recipes
 from turtlenet.training.run.cost import Clock, Cost, cost_of
 from turtlenet.training.run.lesson import Lesson, lesson_of
 from turtlenet.training.run.time_limit import fit_into, kept_choice, parsed_time
