@@ -1,5 +1,6 @@
 """`turtlenet list`: what there is to choose from."""
 
+import importlib
 import inspect
 import json
 from collections.abc import Callable
@@ -34,8 +35,7 @@ def command(family: str, as_json: bool) -> None:
     """
     if family not in _FAMILIES:
         raise SpecError(f"Unknown family {family!r}.{did_you_mean(family, _FAMILIES)}")
-    framework()
-    entries = _entries(family)
+    entries = _titles(family) if family in ("recipes", "suites") else _entries(family)
     if as_json:
         click.echo(json.dumps(entries, indent=1))
         return
@@ -44,14 +44,16 @@ def command(family: str, as_json: bool) -> None:
         click.echo(f"{name:{width}}  {line}".rstrip())
 
 
-def _entries(family: str) -> dict[str, str]:
-    from turtlenet import attacks, data, defences, detection, models, training
-    from turtlenet.settings import recipes, suites
+def _titles(family: str) -> dict[str, str]:
+    """What is told of files, which needs no framework."""
+    files: Any = importlib.import_module(f"turtlenet.settings.{family}")
+    return {name: files.find(name).title for name in files.names()}
 
-    if family == "recipes":
-        return {name: recipes.find(name).title for name in recipes.names()}
-    if family == "suites":
-        return {name: suites.find(name).title for name in suites.names()}
+
+def _entries(family: str) -> dict[str, str]:
+    framework()
+    from turtlenet import attacks, data, defences, detection, models, training
+
     registry: Any = {
         "attacks": attacks.attacks,
         "augmentations": training.augmentations,
