@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import Command, option, starting
 from turtlenet.cli.options import framework
 from turtlenet.errors import SpecError, did_you_mean
 
@@ -25,9 +26,15 @@ _FAMILIES = (
 )
 
 
-@click.command("list")
-@click.argument("family", default="attacks")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+_EXAMPLES = (
+    ("each attack in a line", "turtlenet list attacks"),
+    ("for scripts", "turtlenet list suites --json"),
+)
+
+
+@click.command("list", cls=Command, examples=_EXAMPLES)
+@click.argument("family", default="attacks", shell_complete=starting(_FAMILIES))
+@option("--json", "as_json", group="Output", is_flag=True, help="For machines.")
 def command(family: str, as_json: bool) -> None:
     """Lists attacks, augmentations, datasets, defences, detectors, models, objectives, recipes, suites or wrappers.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import framework, limit_option, speaks, workflow_options
 from turtlenet.errors import OutputError
 from turtlenet.settings.train import TrainSettings
@@ -16,11 +17,34 @@ _FEATURES = ("features", "movable", "constraints")
 _THREAT = (*_COLUMNS, "data", "eps", "norm", "bounds", *_FEATURES, "head", "precision", "seed", *_TASK)
 
 
-@click.command("train")
-@click.argument("model")
+_EXAMPLES = (
+    (
+        "harden a model in minutes, and compare it with itself before",
+        "turtlenet train model.h5 --preset quick --report report",
+    ),
+    (
+        "TRADES on your own data, two hours at most",
+        "turtlenet train model.h5 --data mine.npz --objective trades:beta=6 --time 2h",
+    ),
+    (
+        "the same command goes on where a run was stopped",
+        "turtlenet train model.h5 --preset quick --report report --resume",
+    ),
+)
+
+
+@click.command("train", cls=Command, examples=_EXAMPLES)
+@click.argument("model", type=MODEL)
 @workflow_options(TrainSettings)
-@click.option("--out", type=click.Path(path_type=Path), help="The hardened model; MODEL-hardened.h5 by default.")
-@click.option("--report", type=click.Path(path_type=Path), help="Folder for a report of both models on test images.")
+@option(
+    "--out", group="Output", type=click.Path(path_type=Path), help="The hardened model; MODEL-hardened.h5 by default."
+)
+@option(
+    "--report",
+    group="Output",
+    type=click.Path(path_type=Path),
+    help="Folder for a report of both models on test images.",
+)
 @limit_option("test images there")
 def command(model: str, out: Path | None, report: Path | None, limit: int | None, **given: Any) -> None:
     """Hardens MODEL on the saddle point: each batch is attacked on the current weights, then learned."""
