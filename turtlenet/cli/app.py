@@ -24,6 +24,7 @@ _COMMANDS = {
     "detect": "Tell adversarial inputs by the model's uncertainty, and attack that too.",
     "evaluate": "Attack models and write a robustness report.",
     "gan": "Train a generator of adversarial examples (AdvGAN), or show one.",
+    "init": "Write a file of options for a model and its data, after looking at both.",
     "inspect": "Say what a model file is, and whether it loads safely.",
     "key": "Make a secret key for the defences that have one.",
     "list": "List attacks, defences, detectors, objectives, models, data sets, suites or recipes.",
