@@ -11,6 +11,7 @@ from turtlenet.settings.base import setting
 from turtlenet.settings.common import AnswerSettings, PartSettings
 from turtlenet.settings.inputs import FeatureSettings, TaskSettings
 from turtlenet.settings.later import Attack
+from turtlenet.tracking import Logs, Tracker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,3 +83,11 @@ class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettin
     )
     progress: PathType | None = setting(None, "Folder that keeps what is known while an evaluation runs.", flag=None)
     resume: bool = setting(False, "Continue an evaluation that was stopped.", group="Output")
+    log: Sequence[str | Tracker | Logs] = setting(
+        (),
+        "mlflow or tensorboard: logs parameters, accuracies and report; may be given several times.",
+        more="With settings, as mlflow:uri=http://host:5000,experiment=digits or tensorboard:folder=runs; see "
+        "docs/teams.md.",
+        many=True,
+        group="Output",
+    )

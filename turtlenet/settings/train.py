@@ -10,6 +10,7 @@ from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
 from turtlenet.settings.inputs import FeatureSettings, InputSettings, TaskSettings
 from turtlenet.settings.later import Attack, Augmentation, Callback, Conversion, Defence, ModelType, Objective, Wrapper
+from turtlenet.tracking import Logs, Tracker
 
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 ON_COLLAPSE = ("tell", "stop", "recover")
@@ -271,6 +272,16 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         "of the attack where else fewer than 10 epochs would. A run that continues keeps what was chosen.",
         identity="never",
         group="Recipe",
+    )
+    log: Sequence[str | Tracker | Logs] = setting(
+        (),
+        "mlflow or tensorboard: logs parameters, curves, report and model; may be given several times.",
+        more="With settings, as mlflow:uri=http://host:5000,experiment=digits or tensorboard:folder=runs; see "
+        "docs/teams.md.",
+        many=True,
+        recipe=False,
+        identity="never",
+        group="Output",
     )
     out: PathType | None = setting(
         None,
