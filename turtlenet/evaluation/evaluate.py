@@ -188,12 +188,18 @@ class _Evaluation:
         total, done = (len(cascade.attacks) * count for count in (len(self.examples), ledger.done))
         hidden = not (first and sys.stderr.isatty())
         with Bar(total, done=done, unit=self.examples.kind.example, hidden=hidden) as bar:
+
+            def tick(count: int) -> None:
+                seconds, gradients, _ = ledger.cost.sum(axis=0)
+                bar.pace = gradients / seconds if seconds else 0.0
+                bar.update(count)
+
             cascade.run(
                 self.model,
                 self.examples,
                 ledger,
                 after_block=(lambda now: now.write(progress, identity)) if progress and first else (lambda now: None),
-                tick=bar.update,
+                tick=tick,
             )
         return ledger
 
