@@ -43,6 +43,16 @@ def class_name(report: Report, label: int) -> str:
     return clean(known[label]) if isinstance(known, list) and 0 <= label < len(known) else str(label)
 
 
+def has_labels(report: Report) -> bool:
+    """Whether several labels may be true of an input at once."""
+    return any(row.positive is not None for row in report.per_part)
+
+
+def parts_title(report: Report) -> str:
+    """The heading over the parts of the answers."""
+    return "Per label" if has_labels(report) else "Per part of the answer"
+
+
 def cascade(report: Report) -> str:
     """What a cascade is."""
     return (
@@ -93,7 +103,9 @@ def _by_feature(facts: dict[str, Any]) -> str:
     told = facts["features"]
     radii = _numbers(told.get("eps"))
     unit = str(facts.get("unit") or "each feature's own eps")
-    words = [f"in units of {unit} ({min(radii):g} to {max(radii):g}; {facts.get('eps_from')})"] if radii else []
+    span = f"{min(radii):g}" + (f" to {max(radii):g}" if max(radii) > min(radii) else "") if radii else ""
+    within = unit if unit == "input units" else f"units of {unit}"
+    words = [f"in {within} ({span}; {facts.get('eps_from')})"] if radii else []
     words.append(f"bounds by feature ({facts.get('bounds_from')})")
     rules = [str(each.get("name")) for each in told.get("constraints") or () if isinstance(each, dict)]
     words += [f"rules {', '.join(dict.fromkeys(rules))}"] if rules else []
