@@ -96,8 +96,8 @@ class Examples:
             self._labels, self.num_classes = read_rows(y, question, name=name), question.num_classes
             if not question.single_label and len(about.classes) not in (0, question.units):
                 raise DataError(
-                    f"Expected {question.units} names, one for each output of the model (--classes A,B,...), in {name}; "
-                    f"got {len(about.classes)}."
+                    f"Expected {question.units} names, one for each output of the model (--classes A,B,...), in "
+                    f"{name}; got {len(about.classes)}."
                 )
         if len(self._pixels) != len(self._labels):
             raise DataError(

@@ -105,8 +105,8 @@ def read_frame(
         classes: The names of the values of columns that hold classes as integers, where they have names.
 
     Returns:
-        `x`, float32 (n, features), `y`, int32 (n,), or float32 (n, labels) of several columns, and `sample_weight`, float32 (n,), if there are any; and their
-        names.
+        `x`, float32 (n, features), `y`, int32 (n,), or float32 (n, labels) of several columns, and `sample_weight`,
+        float32 (n,), if there are any; and their names.
 
     Raises:
         DataError: A column that is not there, has missing values or no numbers, or as many features as the model does
@@ -128,10 +128,8 @@ def read_frame(
         raise DataError(f"Expected at least one feature beside the label; got none in {name}.")
     if len(labels) > 1:
         # Each a question of its own: several labels of 0 and 1, or several numbers.
-        codes, called = (
-            np.stack([_numbers(by_name[each], each, name) for each in labels], axis=1),
-            tuple(how.classes) or tuple(labels),
-        )
+        codes = np.stack([_numbers(by_name[each], each, name) for each in labels], axis=1)
+        called = tuple(how.classes or labels)
     else:
         codes, called = _labels(by_name[labels[0]], labels[0], how, name, num_classes, (classes or {}).get(label, ()))
     arrays: dict[str, Any] = {"y": codes}

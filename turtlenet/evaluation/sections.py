@@ -159,9 +159,9 @@ def part_columns(report: Report) -> tuple[Column, ...]:
             "robust [95 % interval]",
             ("robust_accuracy", "robust_accuracy_interval"),
             fraction,
-            "Share in which it holds before and after every attack of the table (what other parts of the evaluation broke "
-            "besides is not told apart by part). Attacks break an answer by whichever part is the "
-            f"easiest, and leave alone what is wrong already, so this is an upper bound{alone}.",
+            "Share in which it holds before and after every attack of the table (what other parts of the evaluation "
+            "broke besides is not told apart by part). Attacks break an answer by whichever part is the easiest, and "
+            f"leave alone what is wrong already, so this is an upper bound{alone}.",
         ),
     )
 
