@@ -200,6 +200,7 @@ class Cascade:
         ledger.queries[number, attacked.rows] = outcome.queries
         ledger.lucky[number, attacked.rows] = lucky
         ledger.part[number, attacked.rows] = outcome.part
+        ledger.undone[number, attacked.rows] = outcome.undone
         self._note(number, model, attacked, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
 

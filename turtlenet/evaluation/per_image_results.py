@@ -34,6 +34,7 @@ class PerImageResults:
         part: Number of the attack's round (see `Attack.rounds`) that reached its goal, int64; -1 where none did.
         near: Whether what it found lies within the threat, wherever it was looked for, bool.
         lucky: Whether a success of a random model did not happen again in other draws, bool.
+        undone: Whether it reached its goal, and keeping the rules of the features took that away again, bool.
         clean_parts: Which parts of the answer hold before any attack (see `Task.part_names`), bool (n, parts).
         parts: Which hold after each attack, bool (attacks, n, parts); as before where it was not run.
         cost: Seconds, gradients and queries, float64 (attacks, 3).
@@ -52,6 +53,7 @@ class PerImageResults:
     part: np.ndarray
     near: np.ndarray
     lucky: np.ndarray
+    undone: np.ndarray
     clean_parts: np.ndarray
     parts: np.ndarray
     cost: np.ndarray
@@ -74,6 +76,7 @@ class PerImageResults:
             part=np.full(shape, -1, "int64"),
             near=np.zeros(shape, bool),
             lucky=np.zeros(shape, bool),
+            undone=np.zeros(shape, bool),
             clean_parts=np.zeros((len(labels), parts), bool),
             parts=np.zeros((*shape, parts), bool),
             cost=np.zeros((attacks, 3)),
@@ -92,7 +95,7 @@ class PerImageResults:
     def only(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same without the attacks that do not count."""
         rows = np.flatnonzero(counted)
-        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "part", "near", "lucky")
+        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "part", "near", "lucky", "undone")
         by_attack += ("parts", "cost")
         distance = {name: values[rows] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[rows] for name in by_attack})

@@ -255,6 +255,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "attacks without a gradient": autoattack or (blind and bool(guided)),
         "convergence": attacked and (report.robust_accuracy > 0 or any(row.more for row in report.parts)),
         "luck of a draw": attacked,
+        **({"successes that rules took back": attacked} if _ruled(report) else {}),
         "accuracy at the widest ball": bool(report.curve),
         "accuracy rising with eps": len(report.curve) > 1,
         "strength of the attacks": attacked,
@@ -265,6 +266,12 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "number of examples": attacked,
     }
     return [name for name, ran in possible.items() if ran], [name for name, ran in possible.items() if not ran]
+
+
+def _ruled(report: Report) -> bool:
+    """Whether the features have rules."""
+    told = report.threat.get("features")
+    return bool(isinstance(told, dict) and told.get("constraints"))
 
 
 def _numbered(attacks: Sequence[AttackRow]) -> dict[tuple[str, int], AttackRow]:
