@@ -28,11 +28,11 @@ from turtlenet.settings import (
     ToleranceSettings,
     TrainSettings,
     UniversalSettings,
+    recipes,
     setting,
     table,
 )
 from turtlenet.settings.base import flag_of, options, takes
-from turtlenet.training.run import recipes
 
 ROOT = Path(__file__).parents[1]
 

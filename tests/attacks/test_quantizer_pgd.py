@@ -8,11 +8,11 @@ import pytest
 
 import turtlenet as tn
 from turtlenet import attacks, balls, models
-from turtlenet.attacks import suites
 from turtlenet.attacks.ensembles.sources import Surrogate
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.models import classifier
+from turtlenet.settings import suites
 from turtlenet.training import Madry, Trainer
 from turtlenet.workflows.evaluate import _at_levels
 

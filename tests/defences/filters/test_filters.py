@@ -59,7 +59,7 @@ def test_a_median_is_attacked_through_the_mean() -> None:
     x = ops.convert_to_tensor(RNG.uniform(size=(1, 6, 6, 1)).astype("float32"))
     layer = MedianFilter(size=3)
     with gradient_mode.taken("adaptive"):
-        np.testing.assert_array_equal(ops.convert_to_numpy(layer(x)), ops.convert_to_numpy(layer.forward(x)))
+        np.testing.assert_array_equal(ops.convert_to_numpy(layer(x)), ops.convert_to_numpy(layer.defend(x)))
     np.testing.assert_allclose(
         ops.convert_to_numpy(layer.surrogate(x)), ops.convert_to_numpy(MeanFilter(size=3)(x)), atol=1e-7
     )

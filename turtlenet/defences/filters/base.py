@@ -67,7 +67,7 @@ class Filter(Defence):
         """What an attacker differentiates in its place."""
         return self.filtered(x)
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         return self._on_grid(self.filtered, x)
 
     def surrogate(self, x: Any) -> Any:

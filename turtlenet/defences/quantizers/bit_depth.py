@@ -37,7 +37,7 @@ class BitDepth(Defence):
         """How many steps there are from the lowest level to the highest."""
         return 2**self.bits - 1
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         return self.pixels(ops.round(self.unit(x) * self.steps) / self.steps)
 
     def surrogate(self, x: Any) -> Any:

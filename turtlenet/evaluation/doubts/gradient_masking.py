@@ -80,6 +80,22 @@ def lucky(evidence: Evidence) -> Doubt | None:
     )
 
 
+def given_back(evidence: Evidence) -> Doubt | None:
+    """Successes that keeping the rules of the features took away again."""
+    ledger = evidence.ledger
+    rows = ledger.robust & ledger.undone.any(axis=0)
+    if rows.sum() <= 0.01 * max(1, ledger.right.sum()):
+        return None
+    return Doubt(
+        code="undone-by-rules",
+        finding=f"On {evidence.inputs.count(int(rows.sum()))} that count as robust an attack had found an adversarial "
+        "example, which keeping the rules of the features took away again: what they made of it broke a rule, left "
+        "the ball, or is answered rightly. A better projection may keep some of them.",
+        advice="Put rules that share features into one whose `project` keeps them all (package.module:Name), and add "
+        "an attack without gradients, such as square.",
+    )
+
+
 def naive_gradient(evidence: Evidence) -> Doubt | None:
     """A gradient that a defence hides, and what its surrogate gives; every such model gets one of these doubts."""
     if not evidence.masking:

@@ -11,8 +11,8 @@ import turtlenet
 from turtlenet import models
 from turtlenet.defences import defences
 from turtlenet.errors import SettingError, SpecError
+from turtlenet.settings import recipes
 from turtlenet.training import objectives
-from turtlenet.training.run import recipes
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -26,9 +26,9 @@ def test_ready_recipes(name) -> None:
 
 
 def test_the_page_lists_every_recipe() -> None:
-    page = (Path(__file__).parents[3] / "defences" / "README.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "defences" / "README.md").read_text("utf-8")
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
-    ready = {path.stem for path in (Path(__file__).parents[3] / "defences").glob("*.toml")}
+    ready = {path.stem for path in (Path(__file__).parents[2] / "defences").glob("*.toml")}
     assert {name for row in rows for name in re.findall(r"`([\w-]+)`", row)} >= ready
 
 
