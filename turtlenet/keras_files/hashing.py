@@ -49,7 +49,7 @@ def copy(model: keras.Model) -> keras.Model:
 
 
 def _own_modules(model: keras.Model) -> contextlib.AbstractContextManager[Any]:
-    """Lets modules of PyTorch be rebuilt: they are pickled, but by the model in hand, not by a file of a stranger's."""
+    """Lets modules of PyTorch be rebuilt: they are pickled, but by the model in hand and by no file."""
     held = any(isinstance(layer, keras.layers.TorchModuleWrapper) for layer in model._flatten_layers())
     return SafeModeScope(safe_mode=False) if held else contextlib.nullcontext()
 
