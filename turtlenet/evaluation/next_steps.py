@@ -184,6 +184,7 @@ _CHOICES: dict[str, Callable[[Report], Changes | None]] = {
     "random-outputs": _draws,
     "success-on-one-draw": _draws,
     "naive-gradient": lambda report: {"gradient": "adaptive"},
+    "surrogate-gradient": _with(_MARGIN, _QUERIES),
     "levels-not-attacked": _levels,
     "predicted-labels": lambda report: {"labels": "true"},
     "seen-in-training": lambda report: {"split": "test"},
