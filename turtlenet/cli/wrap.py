@@ -15,7 +15,7 @@ from turtlenet.settings.inputs import ColumnSettings
 @click.option("--defence", "defences", multiple=True, help="constant-quantization:levels=4; from the input on.")
 @click.option("--bounds", type=Text(text.bounds), help="Smallest and largest pixel, e.g. 0,255; told from the model.")
 @click.option("--normalize", help="imagenet, cifar10, torchvision, mean=...,std=... or data; behind the defences.")
-@click.option("--data", help="Name or path of the data to normalize by: their training part.")
+@click.option("--data", help="Data by name or path: their training part normalizes, and tells the bounds of a table.")
 @settings_options(ColumnSettings)
 @click.option("--out", type=click.Path(path_type=Path), help="The wrapped model; MODEL-defended.h5 by default.")
 @loading_options
