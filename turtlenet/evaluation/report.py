@@ -174,6 +174,27 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LargestChange:
+    """One image, and the most that the threat lets become of it; the three images are PNG files in base64.
+
+    Attributes:
+        index: Which image it is.
+        label: Its class.
+        distance: Length of the change in `even`, in the threat's norm and input units.
+        original: As it is.
+        even: Every pixel moved towards the far end of the range, as far as the ball lets all of them.
+        random: Every pixel moved up or down by chance, as far.
+    """
+
+    index: int
+    label: int
+    distance: float
+    original: str
+    even: str
+    random: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report(BaseReport):
     """The robustness of one model on one data set under one threat.
 
@@ -194,6 +215,10 @@ class Report(BaseReport):
         parts: What the evaluation ran beside its attacks, in the order in which it counts.
         asked: What `turtlenet.evaluate` was asked for, beside what the others tell: `data` as the user named it (None
             for arrays), `split`, `limit`, ...; see `turtlenet.evaluation.again`.
+        largest_changes: Two images at the edge of the ball, to see what its radius means; none for other inputs, and
+            where features have radii of their own.
+        training: What the model's file tells of the run that made it: `objective`, `attack`, `steps`, `best_epoch` and
+            `history`, what was measured after each epoch; empty where it is not known.
         moves: Which features of a table were moved, by the attack that broke most rows; None for other inputs.
         certificate: Of an evaluation that certified first: `method`, `accuracy` (the share that is certified) and its
             interval, `attacked` (the robust accuracy: the truth is between the two), `spared` (certified images that
@@ -238,6 +263,8 @@ class Report(BaseReport):
     asked: dict[str, Any] = field(default_factory=dict)
     moves: Moves | None = None
     certificate: dict[str, Any] | None = None
+    largest_changes: tuple[LargestChange, ...] = ()
+    training: dict[str, Any] = field(default_factory=dict)
 
     @property
     def reports(self) -> tuple["Report", ...]:
