@@ -285,7 +285,10 @@ def test_the_checks_bear_the_names_of_the_checks():
     from turtlenet.evaluation.doubts import CHECKS
 
     ran, missing = words.checks(report())
-    assert sorted(ran + missing) == sorted(CHECKS)
+    ruled = "successes that rules took back"
+    assert sorted([*ran, *missing, ruled]) == sorted(CHECKS)
+    threat = {**report().threat, "features": {"eps": [1.0], "constraints": [{"name": "integer"}]}}
+    assert ruled in words.checks(report(threat=threat))[0]
 
 
 def test_the_command_repeats_the_report():

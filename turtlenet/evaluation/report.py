@@ -91,6 +91,27 @@ class ClassRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AnswerPartRow:
+    """The line of one part of the answers: a label of several, or a number that is not too high.
+
+    Attributes:
+        name: The part; see `turtlenet.tasks.Task.part_names`.
+        count: Examples that have it, which are all.
+        positive: Examples of which the label is true; None where the part is no label.
+        clean_accuracy: Share of the examples in which it holds before any attack.
+        robust_accuracy: Share in which it holds before and after every attack that the threat allows.
+    """
+
+    name: str
+    count: int
+    positive: int | None
+    clean_accuracy: float
+    clean_accuracy_interval: Interval
+    robust_accuracy: float
+    robust_accuracy_interval: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
 class CurvePoint:
     """Accuracy under one attack at one radius, on a subset of the images."""
 
@@ -203,6 +224,8 @@ class Report(BaseReport):
             interval, `attacked` (the robust accuracy: the truth is between the two), `spared` (certified images that
             no attack was run on), `audited` (those that were attacked all the same), `gradients_saved` (about) and
             `contradictions`, the places of certified images that something broke. None where nobody asked.
+        per_part: Where an answer has parts, such as several labels: how many of each hold. Attacks break an answer by
+            whichever part is the easiest, so what is left of one alone is an upper bound.
         beside: Who stands beside, in words: one who knows more than the threat allows; empty for nobody.
         beside_accuracy: Share of the images on which all attacks failed, those beside too.
         curve_attack: The attack behind `curve`.
@@ -227,6 +250,7 @@ class Report(BaseReport):
     attacks: tuple[AttackRow, ...]
     doubts: tuple[Doubt, ...]
     per_class: tuple[ClassRow, ...] = ()
+    per_part: tuple[AnswerPartRow, ...] = ()
     curve: tuple[CurvePoint, ...] = ()
     curve_attack: str = ""
     pictures: tuple[Picture, ...] = ()

@@ -146,6 +146,28 @@ def class_columns(report: Report) -> tuple[Column, ...]:
     )
 
 
+def part_columns(report: Report) -> tuple[Column, ...]:
+    """What is said of each part of the answers."""
+    labels = text.has_labels(report)
+    inputs = text.kind(report).examples
+    alone = ": attacks on a label alone (--task multi-label:label=K) may leave less" if labels else ""
+    positive = (Column("true in", "positive", count, f"{inputs.capitalize()} of which the label is true."),)
+    return (
+        Column("label" if labels else "answer", lambda row: clean(row.name), width=40),
+        Column(inputs, "count", count),
+        *(positive if labels else ()),
+        Column("clean [95 % interval]", ("clean_accuracy", "clean_accuracy_interval"), fraction),
+        Column(
+            "robust [95 % interval]",
+            ("robust_accuracy", "robust_accuracy_interval"),
+            fraction,
+            "Share in which it holds before and after every attack of the table (what other parts of the evaluation "
+            "broke besides is not told apart by part). Attacks break an answer by whichever part is the easiest, and "
+            f"leave alone what is wrong already, so this is an upper bound{alone}.",
+        ),
+    )
+
+
 def curve_columns(kind: InputKind) -> tuple[Column, ...]:
     """What is said of each radius of the curve."""
     return (
@@ -372,6 +394,7 @@ def _model(title: str, report: Report) -> list[Section]:
         *(Text(note, indent=2) for note in notes),
     ]
     classes = Table(class_columns(report), report.per_class, folded=len(report.per_class) > 12, views=View.FILES)
+    parts = Table(part_columns(report), report.per_part, folded=len(report.per_part) > 12, views=View.FILES)
     curve = Table(curve_columns(text.kind(report)), report.curve, folded=True, views=View.FILES)
     settings = [{"attack": row.name, "spec": row.spec, "settings": row.settings} for row in report.attacks]
     origin = [
@@ -390,6 +413,7 @@ def _model(title: str, report: Report) -> list[Section]:
             level,
         ),
         Section("Per class", [Figures(lambda: _drawn(plots.per_class(report)), views=View.PAGE), classes], level),
+        Section(text.parts_title(report), [parts], level),
         Section(f"Accuracy against eps, under {clean(report.curve_attack)}", [curve], level),
         Section("What the attacks did", _pictures(report), level),
         training.section(report, level),

@@ -21,6 +21,7 @@ from turtlenet.training.objective.base import Objective
 from turtlenet.training.run.batch_statistics import recalibrate
 from turtlenet.training.run.callbacks import RANKED, Best, BestRobust, CollapseWatch, Judged, Stages, halved
 from turtlenet.training.run.checkpoint import reseed
+from turtlenet.training.run.cost import cost_of
 from turtlenet.training.run.curves import Curves, thinned
 from turtlenet.training.run.resume import ResumableRun
 from turtlenet.training.trainer import Trainer
@@ -200,7 +201,9 @@ def harden(
         own = [*([judged] if trainer.judged() else []), best, watch, Curves(notes), Stages(trainer, firsts, run.done)]
         return [*own, *(each for wrapper in around for each in wrapper.callbacks(notes, plan))]
 
-    done = _fit_in_parts(run, stream, validation, watchers, callbacks, automatic=accumulate is None, verbose=verbose)
+    each = cost_of(objective, classifier.num_classes, (steps, total), stream.batch_size).gradients
+    how: dict[str, Any] = {"automatic": accumulate is None, "verbose": verbose, "gradients": each}
+    done = _fit_in_parts(run, stream, validation, watchers, callbacks, **how)
     if best.weights is None:
         judged.place()
     best.restore(classifier.model)
@@ -240,7 +243,7 @@ def _fit_in_parts(
     callbacks: Sequence[keras.callbacks.Callback],
     *,
     automatic: bool,
-    verbose: bool,
+    **how: Any,
 ) -> int:
     """Steps done by a fit; where memory runs out, `automatic` begins it anew with twice as many parts of a batch."""
     trainer = run.trainer
@@ -248,7 +251,7 @@ def _fit_in_parts(
     while True:
         parts = trainer.accumulate
         try:
-            return run.fit(stream, validation, watchers(), callbacks, parts=parts, verbose=verbose)
+            return run.fit(stream, validation, watchers(), callbacks, parts=parts, **how)
         except Exception as error:
             if not backend.out_of_memory(error):
                 raise
