@@ -194,6 +194,8 @@ _CHOICES: dict[str, Callable[[Report], Changes | None]] = {
     "random-outputs": _draws,
     "success-on-one-draw": _draws,
     "naive-gradient": lambda report: {"gradient": "adaptive"},
+    "surrogate-gradient": _with(_QUERIES, "hopskipjump"),
+    "undone-by-rules": _with(_QUERIES),
     "levels-not-attacked": _levels,
     "predicted-labels": lambda report: {"labels": "true"},
     "seen-in-training": _unseen,
