@@ -7,11 +7,11 @@ import pytest
 
 from tests.evaluation.test_views import attack, html, markdown, natural, report
 from turtlenet import attacks
-from turtlenet.attacks import suites
 from turtlenet.cli import evaluate as evaluate_command
 from turtlenet.cli import train as train_command
 from turtlenet.evaluation import next_steps
 from turtlenet.reports.base import Doubt
+from turtlenet.settings import suites
 
 ASKED = {"data": "mnist-sample", "limit": 1000}
 CODES = sorted({*next_steps._CHOICES, *next_steps._MISFITS, "masked-by-defence"} - {"few"} | {"few-images"})
