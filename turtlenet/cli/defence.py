@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import Parts, check_file, data_option, framework, loading_options, settings_options
+from turtlenet.cli.command import MODEL, Parts, option
+from turtlenet.cli.options import check_file, data_option, framework, loading_options, settings_options
 from turtlenet.errors import OutputError
 from turtlenet.settings.fronts import FrontSettings, ShowFrontSettings
 
@@ -15,14 +16,20 @@ def command() -> None:
     """Trains a network that cleans images in front of a model (APE-GAN, Defense-GAN, MagNet, ...), or measures one."""
 
 
-@command.command("train")
+@command.command(
+    "train",
+    examples=(
+        ("train a front, then put it in front", "turtlenet defence train magnet model.h5 --out magnet.h5"),
+        ("then", "turtlenet wrap model.h5 --defence magnet:front=magnet.h5 --out defended.h5"),
+    ),
+)
 @click.argument("name")
-@click.argument("model")
-@click.option("--out", type=click.Path(path_type=Path), help="The front; MODEL-NAME.h5 by default.")
+@click.argument("model", type=MODEL)
+@option("--out", group="Output", type=click.Path(path_type=Path), help="The front; MODEL-NAME.h5 by default.")
 @data_option
 @settings_options(FrontSettings)
 @loading_options
-@click.option("--report", type=click.Path(path_type=Path), help="Folder for a report on test images.")
+@option("--report", group="Output", type=click.Path(path_type=Path), help="Folder for a report on test images.")
 def _train(name: str, model: str, out: Path | None, report: Path | None, **given: Any) -> None:
     """Trains the front NAME of MODEL and saves it as an .h5 for --defence NAME:front=FILE.
 
@@ -63,10 +70,10 @@ def _train(name: str, model: str, out: Path | None, report: Path | None, **given
 
 @command.command("show")
 @click.argument("defence")
-@click.argument("model")
+@click.argument("model", type=MODEL)
 @data_option
 @settings_options(ShowFrontSettings)
-@click.option("--report", type=click.Path(path_type=Path), help="Folder for report.html, .md and .json.")
+@option("--report", group="Output", type=click.Path(path_type=Path), help="Folder for report.html, .md and .json.")
 @loading_options
 def _show(defence: str, model: str, report: Path | None, **given: Any) -> None:
     """Says what a front is worth in front of MODEL on unseen images.
