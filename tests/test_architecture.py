@@ -19,6 +19,7 @@ FLOORS = (
         "input_kind",
         "losses",
         "numpy_files",
+        "optional",
         "ranges",
         "registry",
         "toml_files",
