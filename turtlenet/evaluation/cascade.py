@@ -13,7 +13,7 @@ from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.balls import Ball, FeatureBall, is_plain
-from turtlenet.batching import predict, usual
+from turtlenet.batching import predict, softmax, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.per_image_results import PerImageResults
@@ -86,7 +86,9 @@ class Cascade:
         for start in range(ledger.done, len(examples), size):
             rows = np.arange(start, min(start + size, len(examples)))
             block = _Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
-            ledger.clean[rows] = predict(model, block.x, self.batch_size, block.y).argmax(axis=1)
+            before = predict(model, block.x, self.batch_size, block.y)
+            ledger.clean[rows] = before.argmax(axis=1)
+            ledger.clean_confidence[rows] = softmax(before).max(axis=1)
             standing = ledger.right[rows]
             for number in range(len(self.attacks)):
                 hit = self._attack(number, model, block, standing, ledger)
@@ -194,6 +196,7 @@ class Cascade:
             attack, model, attacked.x, labels, ball=ball, looked=looked, seed=self.seed, index=attacked.rows
         )
         ledger.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
+        ledger.gradients[number, attacked.rows] = outcome.gradients
         ledger.queries[number, attacked.rows] = outcome.queries
         ledger.lucky[number, attacked.rows] = lucky
         ledger.part[number, attacked.rows] = outcome.part
@@ -216,7 +219,10 @@ class Cascade:
         ledger.near[number, block.rows] = inside(self.ball, block.x, outcome.x) if ball != self.ball else ~far
         ledger.reached[number, block.rows] = outcome.reached & ~far
         classes = model.classes(block.y)
-        right = outcome.logits.argmax(axis=1) == classes
+        answers = outcome.logits.argmax(axis=1)
+        right = answers == classes
+        ledger.prediction[number, block.rows] = answers
+        ledger.confidence[number, block.rows] = softmax(outcome.logits).max(axis=1)
         ledger.correct[number, block.rows] = np.where(far, ledger.right[block.rows], right)
         ledger.loss[number, block.rows] = _cross_entropy(outcome.logits, classes)
         hits = np.flatnonzero(outcome.reached & ~far)

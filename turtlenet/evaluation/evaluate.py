@@ -35,8 +35,8 @@ from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
 from turtlenet.evaluation.pictures import pictures
 from turtlenet.evaluation.probe import Probe, probe
-from turtlenet.evaluation.report import CurvePoint, Report
-from turtlenet.evaluation.rows import attack_row, class_rows
+from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
+from turtlenet.evaluation.rows import attack_row, class_rows, image_results, six_figures
 from turtlenet.evaluation.tally import Tally
 from turtlenet.evaluation.threat_model import WHITE_BOX, ThreatModel
 from turtlenet.models import defences_of, file_sha256
@@ -318,15 +318,24 @@ class _Evaluation:
             + access.find_doubts(threatening, mode, besides)
             + find_doubts(evidence),
             certificate=certificate,
-            per_class=class_rows(ledger, robust) if model.question is None or model.question.single_label else (),
+            per_class=self.per_class(ledger, robust),
             pictures=pictures(cascade, self.names, model, self.examples, ledger),
             verdicts={
                 "label": ledger.labels.tolist(),
                 "clean_prediction": ledger.clean.tolist(),
+                "clean_confidence": six_figures(ledger.clean_confidence),
                 "robust": robust.astype(int).tolist(),
                 "part": tally.first(attacked).tolist(),
             },
+            results=tuple(image_results(ledger, number) for number in range(len(self.specs))),
         )
+
+    def per_class(self, ledger: PerImageResults, robust: np.ndarray) -> tuple[ClassRow, ...]:
+        """Accuracy by class, where there is one class for each input."""
+        asked = self.model.question
+        if asked is not None and not asked.single_label:
+            return ()
+        return class_rows(ledger, robust, self.data.get("classes", ()))
 
 
 def _ruled(ball: Ball) -> bool:
