@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
+from turtlenet.cli.output import give
 from turtlenet.settings.attack import KeptAttackSettings
 
 
@@ -29,6 +30,15 @@ def command(model: str, out: Path, **given: Any) -> None:
     arrays |= kept.further
     if speaks():
         write_whole(out, lambda file: np.savez_compressed(file, **arrays))
+    give(
+        {
+            "out": out,
+            "count": len(kept.y),
+            "part": kept.part.words,
+            "accuracy": kept.accuracy,
+            "reached": float(outcome.reached.mean()),
+        }
+    )
     words = f" ({kept.part.words})" if kept.part.words else ""
     click.echo(
         f"saved {out}: {kept.part.examples.kind.count(len(kept.y))}{words}, accuracy under attack "

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from turtlenet.cli.options import Parts, check_file, framework, speaks, workflow_options
+from turtlenet.cli.output import give
 from turtlenet.settings.detect import FitSettings, ScoreSettings
 
 
@@ -28,6 +29,7 @@ def _fit(model: str, out: Path | None, **given: Any) -> None:
     fitted = fit_detector(model, tell=click.echo, **given)
     if speaks():
         fitted.save(target)
+    give(fitted)
     click.echo(f"{fitted}\n\nsaved {target}")
 
 
@@ -47,4 +49,5 @@ def _score(model: str, detector: Path, report: Path | None, **given: Any) -> Non
     result = score_detector(model, detector, **given)
     if speaks():
         result.save(folder)
+    give(result)
     click.echo(f"{result}\n\nreport: {folder / 'report.html'}")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from turtlenet.cli.options import framework
+from turtlenet.cli.output import give
 from turtlenet.errors import SettingError, at_least
 
 
@@ -31,4 +32,5 @@ def command(architecture: str, shape: str, classes: int, seed: int, out: Path | 
     keras.utils.set_random_seed(seed)
     model = models.build(architecture, tuple(map(int, sides)), classes)
     save_model(model, target, provenance={"source": {"name": architecture, "seed": seed}})
+    give({"out": target, "architecture": architecture, "parameters": model.count_params(), "seed": seed})
     click.echo(f"saved {target}: {architecture} with {model.count_params():,} fresh weights, seed {seed}")

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from turtlenet.cli.options import framework, speaks, workflow_options
+from turtlenet.cli.output import give
 from turtlenet.settings.measure import ToleranceSettings
 
 
@@ -25,4 +26,5 @@ def command(model: str, out: Path | None, **settings: Any) -> None:
     result = tolerance(model, tell=click.echo, **settings)
     if speaks():
         result.save(folder)
+    give(result)
     click.echo(f"{result}\n\nplot: {folder / PLOT}")

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from turtlenet.cli.options import framework, limit_option, speaks, workflow_options
+from turtlenet.cli.output import give
 from turtlenet.errors import OutputError
 from turtlenet.settings.train import TrainSettings
 
@@ -47,6 +48,8 @@ def command(model: str, out: Path | None, report: Path | None, limit: int | None
     save_model(hardened, kept, provenance={"source": source, "recipe": run.recipe})
     if speaks():
         checkpoint.unlink(missing_ok=True)
+    found = {"out": target, "steps": run.steps, "best_epoch": run.best_epoch, "validation": run.validation}
+    give({**found, "report": None})
     click.echo(_summary(run, target))
     if report:
         threat = {key: settings[key] for key in _THREAT if key in settings}
@@ -59,6 +62,7 @@ def command(model: str, out: Path | None, report: Path | None, limit: int | None
         result = evaluate([first, kept], limit=limit, held_out=True, **threat)
         if speaks():
             result.save(report)
+        give({**found, "report": result.to_dict()})
         click.echo(f"\n{result}\n\nreport: {report / 'report.html'}")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
+from turtlenet.cli.output import give
 from turtlenet.settings.measure import UniversalSettings
 
 
@@ -33,6 +34,15 @@ def command(model: str, out: Path, **settings: Any) -> None:
         f"saved {out}: {describe_ball(fitted.ball, fitted.delta.shape)}\n"
         f"{fitted.count:,} test images, accuracy {fitted.clean_accuracy:.3f} without it and {fitted.accuracy:.3f} "
         f"with it: {fitted.fooled:.3f} of the right answers fooled"
+    )
+    give(
+        {
+            "out": out,
+            "count": fitted.count,
+            "clean_accuracy": fitted.clean_accuracy,
+            "accuracy": fitted.accuracy,
+            "fooled": fitted.fooled,
+        }
     )
     said = {name: settings.get(name) for name in ("data", "head", "precision")}
     said = {name: value for name, value in said.items() if value not in (None, "auto")}

@@ -104,6 +104,15 @@ class PerImageResults:
         distance = {name: values[rows] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[rows] for name in by_attack})
 
+    def first(self, count: int) -> "PerImageResults":
+        """The same of the first images alone."""
+        arrays = {
+            name: value for name, value in vars(self).items() if isinstance(value, np.ndarray) and name != "cost"
+        }
+        cut = {name: value[..., :count] for name, value in arrays.items()}
+        distance = {name: values[:, :count] for name, values in self.distance.items()}
+        return dataclasses.replace(self, distance=distance, done=min(self.done, count), **cut)
+
     def but(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same, as if the attacks that do not count had broken only what lies within the threat all the same."""
         elsewhere = self.right & (self.correct | ~self.near)

@@ -187,7 +187,8 @@ class Report(BaseReport):
         model: `path`, `name`, `sha256` (of the file; of the weights for a model in memory), `parameters`, `head`.
         data: `name`, `count`, `sha256`, `description`, `kind` (`image`, `table`, `series` or `volume`) and, where they
             have names, `classes`; of `turtlenet.evaluate` also `split` (`train`, `test` or
-            `all`, empty for data that are one part), `part` (the same in words) and `seen_in_training`.
+            `all`, empty for data that are one part), `part` (the same in words) and `seen_in_training`; where the
+            time was not enough for all that were asked for also `wanted`, their number.
         threat: `norm`, `eps` (input units), `bounds`, `eps_share` and `eps_gray_levels` (what that is for a pixel: a
             share of the range, and gray levels of 255, None for inputs that are no images; see
             `turtlenet.balls.Ball.per_pixel`), `eps_from` (`given`, or why it is the usual one), `access`, `labels`,
@@ -251,6 +252,11 @@ class Report(BaseReport):
         from turtlenet.evaluation.tables import tables
 
         return tables(self)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the time was not enough for all images that were asked for."""
+        return bool(self.data.get("wanted"))
 
     @property
     def reports(self) -> tuple["Report", ...]:

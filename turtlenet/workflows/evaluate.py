@@ -41,6 +41,7 @@ from turtlenet.reports.base import Doubt
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
 from turtlenet.training.data.feature_data import check_for_features, facts, with_features
+from turtlenet.training.run.time_limit import parsed_time
 from turtlenet.training.surrogates.substitute import Substitution, substitution
 
 DEFAULT_SUITE = "quick"
@@ -75,6 +76,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     if not given:
         raise SettingError("Expected at least one model; got none.")
     access, asking = _known(plan.access, len(given))
+    seconds = _time_limit(plan, access)
     named = DEFAULT_SUITE if plan.suite is None else plan.suite
     chosen = _NO_SUITE if plan.suite is None and plan.attacks else suites.find(named)
     norm, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
@@ -151,6 +153,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         for task in tasks:
             check_certify(settings_of_all["mode"], settings_of_all["labels"], access, task.ball)
         settings_of_all["certify"] = plan.certify
+    settings_of_all |= {} if seconds is None else {"time_limit": seconds}
     reports = []
     for number, task in enumerate(tasks):
         progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
@@ -308,6 +311,16 @@ def _known(access: str, count: int) -> tuple[str, Substitution | None]:
     if name != "white-box" and count > 1:
         raise SettingError(f"Expected one model for access {name}; got {count}.")
     return name, asking
+
+
+def _time_limit(plan: EvaluateSettings, access: str) -> float | None:
+    """The seconds for each model; None for as many as it takes."""
+    if plan.time is None:
+        return None
+    if plan.certify or access != "white-box":
+        other = f"certify={plan.certify}" if plan.certify else f"access {access}"
+        raise SettingError(f"Expected no time beside {other}; got {plan.time}: give a limit of images in its place.")
+    return parsed_time(plan.time)
 
 
 def _looked_at(count: int | None, victims: Sequence[Classifier], ball: Ball) -> int:
