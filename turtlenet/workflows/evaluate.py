@@ -32,12 +32,14 @@ from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.forecast import forecast
 from turtlenet.evaluation.grey_box import evaluate_grey_box
+from turtlenet.evaluation.sweep import Sweep, radii_of, sweep_of
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
 from turtlenet.memory import batch_text, largest_batch
 from turtlenet.models.as_classifier import ModelType, about_model, in_memory, victim_of
 from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
+from turtlenet.settings import text
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
 from turtlenet.training.data.feature_data import check_for_features, facts, with_features
@@ -163,6 +165,40 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius), **facts(task.threat, task.ball)}
         reports.append(dataclasses.replace(report, threat=told))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
+
+
+@takes(EvaluateSettings)
+def sweep(model: ModelType, data: DataType | None = None, *, eps: Sequence[Any] = (), **settings: Any) -> Sweep:
+    """Evaluates one model at several radii; an image that falls at one has fallen at all larger ones.
+
+    A model in memory is compiled once for all radii, a file for each anew.
+
+    Args:
+        model: A classifier, or the path of one.
+        data: What to attack; see `evaluate`.
+        eps: The radii, each as `evaluate` takes one: `[0.1, 0.2]`, `["2/255", "4/255"]`.
+        **settings: See `turtlenet.settings.EvaluateSettings`; `curve` is 0 by default.
+
+    Raises:
+        SettingError: No radius, two that are the same, several models, or what `evaluate` refuses.
+    """
+    radii = radii_of(eps)
+    if isinstance(model, list | tuple):
+        raise SettingError(f"Expected one model to sweep over radii; got {len(model)}.")
+    if not radii:
+        raise SettingError("Expected at least one radius, such as eps=[0.1, 0.2]; got none.")
+    if settings.get("time") is not None:
+        raise SettingError("Expected no time for a sweep, which compares the same images; give a limit in its place.")
+    # All are read before the first is attacked.
+    read = [text.radius(each) if isinstance(each, str) else each for each in radii]
+    if len(set(map(str, read))) < len(read):
+        raise SettingError(f"Expected radii that differ; got {', '.join(map(str, radii))}.")
+    reports = []
+    for each in read:
+        reports.append(evaluate(model, data, **{"curve": 0, **settings, "eps": each}))
+        if isinstance(reports[0].threat.get("features"), dict):
+            raise SettingError("Expected one radius for all features to sweep over; got one for each.")
+    return sweep_of(reports)
 
 
 @dataclasses.dataclass(frozen=True)
