@@ -14,10 +14,33 @@ import importlib
 import importlib.abc
 import importlib.util
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from turtlenet.errors import DataError, ModelError, OutputError, SettingError, SpecError, TurtlenetError
 from turtlenet.version import __version__
+
+if TYPE_CHECKING:
+    # What `__getattr__` gives, for editors and type checkers.
+    from turtlenet.attacks import Attack
+    from turtlenet.balls import Ball
+    from turtlenet.certification import Certificate
+    from turtlenet.classifier import Classifier
+    from turtlenet.detection import Detection, FittedDetector
+    from turtlenet.evaluation import Comparison, Report, Sweep
+    from turtlenet.gan.report import GeneratorReport
+    from turtlenet.models.as_classifier import as_classifier
+    from turtlenet.noise_tolerance import Tolerance
+    from turtlenet.training import Objective, Trainer
+    from turtlenet.workflows.attack import attack
+    from turtlenet.workflows.certify import certify
+    from turtlenet.workflows.configure import configure
+    from turtlenet.workflows.detect import fit_detector, score_detector
+    from turtlenet.workflows.evaluate import evaluate, sweep
+    from turtlenet.workflows.gan import save_generator, show_generator, train_generator
+    from turtlenet.workflows.models import load_model, save_model, wrap
+    from turtlenet.workflows.tolerance import tolerance
+    from turtlenet.workflows.train import train
+    from turtlenet.workflows.universal import universal
 
 _HOMES = {
     "Attack": "turtlenet.attacks",
@@ -128,3 +151,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'turtlenet' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

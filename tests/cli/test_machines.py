@@ -95,6 +95,7 @@ def test_numbers_that_json_lacks_are_null(capsys):
         (("--sarif", "a.json"), "Expected --sarif with the suffix .sarif; got 'a.json'."),
         (("--results", "a.xls"), "Expected a .csv or a .parquet for a table; got 'a.xls'."),
         (("--results", "absent/a.csv"), "Expected a folder to write a.csv in; there is no folder absent."),
+        (("--classes", "a,b"), "Expected names of 4 classes, as many as the model has; got 2: a, b."),
         (("--time", "soon"), "Expected time as 2h, 90m, 45s or 1h30m; got 'soon'."),
         (("--time", "0s"), "Expected time as 2h, 90m, 45s or 1h30m; got '0s'."),
         (("--time", "1h", "--certify", "ibp"), "Expected no time beside certify=ibp; got 1h"),

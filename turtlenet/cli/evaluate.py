@@ -1,8 +1,9 @@
 """`turtlenet evaluate`: models in, a robustness report out."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -69,10 +70,10 @@ def _check(junit: Path | None, sarif: Path | None, results: Path | None) -> None
 
     for path, suffix, option in ((junit, ".xml", "--junit"), (sarif, ".sarif", "--sarif")):
         if path is not None:
-            check_file(path, suffix, option)
+            check_file(path, suffix, option=option)
     if results is not None:
         check_suffix(results)
-        check_file(results, results.suffix, "--results")
+        check_file(results, results.suffix, option="--results")
 
 
 def _write(result: Any, gate: float | None, junit: Path | None, sarif: Path | None, results: Path | None) -> None:
@@ -89,5 +90,8 @@ def _write(result: Any, gate: float | None, junit: Path | None, sarif: Path | No
     )
     for path, content in writes:
         if path is not None:
-            made = content()
-            write_whole(path, lambda file, made=made: file.write(made))
+            write_whole(path, partial(_put, content()))
+
+
+def _put(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)

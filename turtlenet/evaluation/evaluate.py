@@ -41,6 +41,7 @@ from turtlenet.evaluation.tally import Tally
 from turtlenet.evaluation.threat_model import WHITE_BOX, ThreatModel
 from turtlenet.evaluation.time_limit import TimeLimit, stopped_early
 from turtlenet.models import defences_of, file_sha256
+from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import share, share_interval
 from turtlenet.reports.versions import stamp
 
@@ -117,7 +118,8 @@ def evaluate_classifier(
     specs = tuple(specs) or tuple(str(attack) for attack in suite)
     work = _Evaluation(model, examples, cascade, access, specs, about, data, progress, resume, proven)
     ledger = work.run(limit)
-    wanted, doubts = len(examples), ()
+    wanted = len(examples)
+    doubts: tuple[Doubt, ...] = ()
     if limit is not None and ledger.done < wanted:
         doubts = (stopped_early(limit, ledger.done, wanted, examples.kind.examples),)
         examples, ledger = examples.take(ledger.done), ledger.first(ledger.done)

@@ -25,7 +25,7 @@ from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for, normalized_for
 from turtlenet.data.tables import Reading, is_tabular, reading_of
-from turtlenet.errors import SettingError, at_least
+from turtlenet.errors import DataError, SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
 from turtlenet.evaluation.again import as_said, loading, normalize_text
 from turtlenet.evaluation.black_box import evaluate_black_box
@@ -129,6 +129,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     perceptibility = _looked_at(plan.perceptibility, victims, tasks[0].ball)
     for task in tasks:
         task.examples.check()
+        _check_names(task)
     notes = [line for task in tasks if task.threat is not None for line in task.threat.check(task.examples)]
     notes += [line for task in tasks for line in misfits(task.victim, task.examples, task.ball)]
     for line in dict.fromkeys(notes):
@@ -347,6 +348,15 @@ def _known(access: str, count: int) -> tuple[str, Substitution | None]:
     if name != "white-box" and count > 1:
         raise SettingError(f"Expected one model for access {name}; got {count}.")
     return name, asking
+
+
+def _check_names(task: _Task) -> None:
+    """Refuses names of classes that are more or fewer than the model's classes."""
+    names, classes = task.examples.about.classes, task.victim.num_classes
+    if names and task.victim.question is None and len(names) != classes:
+        raise DataError(
+            f"Expected names of {classes} classes, as many as the model has; got {len(names)}: {', '.join(names)[:80]}."
+        )
 
 
 def _time_limit(plan: EvaluateSettings, access: str) -> float | None:
