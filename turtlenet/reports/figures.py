@@ -7,6 +7,7 @@ lines apart as well.
 import base64
 import contextlib
 import io
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +69,13 @@ class Plot:
             figure = _shown(self.size)
             if self.draw:
                 self.draw(figure, _LIGHT)
-            figure.suptitle(self.title, fontsize="medium")
+            title = textwrap.fill(self.title, round(12 * self.size[0]))
+            if figure.legends:
+                # Both have their place above the plot.
+                figure.legends[0].set_title(title, prop={"size": "medium"})
+                figure.legends[0].set_alignment("left")
+            else:
+                figure.suptitle(title, fontsize="medium")
         return figure
 
 

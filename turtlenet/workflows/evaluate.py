@@ -355,7 +355,8 @@ def _check_names(task: _Task) -> None:
     names, classes = task.examples.about.classes, task.victim.num_classes
     if names and task.victim.question is None and len(names) != classes:
         raise DataError(
-            f"Expected names of {classes} classes, as many as the model has; got {len(names)}: {', '.join(names)[:80]}."
+            f"Expected names of {classes} classes, as many as the model has; got {len(names)}: "
+            f"{', '.join(names)[:80]}."
         )
 
 
