@@ -158,10 +158,6 @@ def test_errors_are_value_errors_too(model, pictures):
         tn.attack(model, x, y, "pdg")
 
 
-def test_dir_shows_what_there_is():
-    assert dir(tn) == sorted(tn.__all__)
-
-
 def test_editors_are_told_where_every_name_comes_from():
     tree = ast.parse(Path(tn.__file__).read_text("utf-8"))
     blocks = [node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
@@ -194,3 +190,13 @@ def test_every_public_name_is_there():
     assert {name for name in tn.__all__ if not hasattr(tn, name)} == set()
     with pytest.raises(AttributeError, match="no attribute 'hardne'"):
         tn.hardne  # noqa: B018
+
+
+def test_dir_shows_what_there_is() -> None:
+    assert dir(tn) == sorted(tn.__all__)
+
+
+def test_importing_waits_for_no_framework() -> None:
+    code = "import sys, turtlenet; print({'keras', 'tensorflow', 'jax', 'numpy', 'click'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"

@@ -31,13 +31,16 @@ if TYPE_CHECKING:
     from turtlenet.models.as_classifier import as_classifier
     from turtlenet.noise_tolerance import Tolerance
     from turtlenet.training import Objective, Trainer
+    from turtlenet.training.fronts.report import FrontReport
     from turtlenet.workflows.attack import attack
     from turtlenet.workflows.certify import certify
     from turtlenet.workflows.configure import configure
     from turtlenet.workflows.detect import fit_detector, score_detector
     from turtlenet.workflows.evaluate import evaluate, sweep
+    from turtlenet.workflows.fronts import save_front, show_front, train_front
     from turtlenet.workflows.gan import save_generator, show_generator, train_generator
     from turtlenet.workflows.models import load_model, save_model, wrap
+    from turtlenet.workflows.rank import rank
     from turtlenet.workflows.tolerance import tolerance
     from turtlenet.workflows.train import train
     from turtlenet.workflows.universal import universal
@@ -50,6 +53,7 @@ _HOMES = {
     "Comparison": "turtlenet.evaluation",
     "Detection": "turtlenet.detection",
     "FittedDetector": "turtlenet.detection",
+    "FrontReport": "turtlenet.training.fronts.report",
     "GeneratorReport": "turtlenet.gan.report",
     "Objective": "turtlenet.training",
     "Report": "turtlenet.evaluation",
@@ -63,13 +67,17 @@ _HOMES = {
     "evaluate": "turtlenet.workflows.evaluate",
     "fit_detector": "turtlenet.workflows.detect",
     "load_model": "turtlenet.workflows.models",
+    "rank": "turtlenet.workflows.rank",
+    "save_front": "turtlenet.workflows.fronts",
     "save_generator": "turtlenet.workflows.gan",
     "save_model": "turtlenet.workflows.models",
     "score_detector": "turtlenet.workflows.detect",
+    "show_front": "turtlenet.workflows.fronts",
     "show_generator": "turtlenet.workflows.gan",
     "sweep": "turtlenet.workflows.evaluate",
     "tolerance": "turtlenet.workflows.tolerance",
     "train": "turtlenet.workflows.train",
+    "train_front": "turtlenet.workflows.fronts",
     "train_generator": "turtlenet.workflows.gan",
     "universal": "turtlenet.workflows.universal",
     "wrap": "turtlenet.workflows.models",
@@ -84,6 +92,7 @@ __all__ = [
     "DataError",
     "Detection",
     "FittedDetector",
+    "FrontReport",
     "GeneratorReport",
     "ModelError",
     "Objective",
@@ -103,13 +112,17 @@ __all__ = [
     "evaluate",
     "fit_detector",
     "load_model",
+    "rank",
+    "save_front",
     "save_generator",
     "save_model",
     "score_detector",
+    "show_front",
     "show_generator",
     "sweep",
     "tolerance",
     "train",
+    "train_front",
     "train_generator",
     "universal",
     "wrap",

@@ -1,6 +1,7 @@
 """The command line for machines: JSON alone on stdout, silence, files for CI, exit codes, and a limit of time."""
 
 import csv
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ def test_every_command_speaks_to_machines():
         for command in leaves(group.get_command(context, name)):
             options = [option for each in command.params for option in each.opts]
             assert options.count("--json") == 1, name
+            source = inspect.getsource(inspect.unwrap(command.callback))
+            assert "as_json" in source or "give(" in source, f"{name} gives no result"
             assert "as_json" in {each.name for each in command.params} or options.count("--quiet") == 1, name
 
 

@@ -7,21 +7,36 @@ from typing import IO, Any
 
 import click
 
+from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.exit_codes import ExitCode
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
 from turtlenet.cli.output import give
 from turtlenet.settings.evaluate import EvaluateSettings
 
+_EXAMPLES = (
+    ("attack a model on the data that fit it, minutes on a CPU", "turtlenet evaluate model.h5"),
+    (
+        "two models side by side, on your data, at 8/255",
+        "turtlenet evaluate before.h5 after.h5 --data mine.npz --eps 8/255",
+    ),
+    ("a gate for CI: exit code 1 below 40 %", "turtlenet evaluate model.h5 --suite standard --fail-under 0.4"),
+)
 
-@click.command("evaluate")
-@click.argument("models", nargs=-1, required=True)
+
+@click.command("evaluate", cls=Command, examples=_EXAMPLES)
+@click.argument("models", type=MODEL, nargs=-1, required=True)
 @workflow_options(EvaluateSettings)
-@click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default.")
-@click.option("--fail-under", type=float, help="Exit with 1 if a robust accuracy is below this.")
-@click.option("--junit", type=click.Path(path_type=Path), help="A .xml for CI: a test for each model and attack.")
-@click.option("--sarif", type=click.Path(path_type=Path), help="A .sarif (2.1.0): gates that failed, and doubts.")
-@click.option(
-    "--results", type=click.Path(path_type=Path), help="A .csv or .parquet: a line for each image and attack."
+@option(
+    "--report", group="Output", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default."
+)
+@option("--fail-under", group="Output", type=float, help="Exit with 1 if a robust accuracy is below this.")
+@option("--junit", group="Output", type=click.Path(path_type=Path), help="A .xml for CI: tests of models and attacks.")
+@option("--sarif", group="Output", type=click.Path(path_type=Path), help="A .sarif (2.1.0): failed gates, and doubts.")
+@option(
+    "--results",
+    group="Output",
+    type=click.Path(path_type=Path),
+    help="A .csv or .parquet: a line for each image and attack.",
 )
 def command(
     models: tuple[str, ...],
@@ -68,9 +83,9 @@ def _check(junit: Path | None, sarif: Path | None, results: Path | None) -> None
     """Finds out, before any work, whether the files for machines can be written."""
     from turtlenet.reports.frames import check_suffix
 
-    for path, suffix, option in ((junit, ".xml", "--junit"), (sarif, ".sarif", "--sarif")):
+    for path, suffix, flag in ((junit, ".xml", "--junit"), (sarif, ".sarif", "--sarif")):
         if path is not None:
-            check_file(path, suffix, option=option)
+            check_file(path, suffix, option=flag)
     if results is not None:
         check_suffix(results)
         check_file(results, results.suffix, option="--results")

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import Option
+
 _RESULT = "turtlenet.result"
 _OWN = "as_json"
 """A command with a `--json` of its own has nothing else to say."""
@@ -32,8 +34,8 @@ def with_output(command: click.Command) -> click.Command:
     if command.callback is None or names & {_OWN, "quiet"}:
         return command
     command.params += [
-        click.Option(["--json", "json_"], is_flag=True, help="Print the result as JSON, and nothing else, on stdout."),
-        click.Option(["--quiet"], is_flag=True, help="Print nothing but errors."),
+        Option(["--json", "json_"], group="Output", is_flag=True, help="Print the result as JSON, and nothing else."),
+        Option(["--quiet"], group="Output", is_flag=True, help="Print nothing but errors."),
     ]
     command.callback = _around(command.callback)
     return command

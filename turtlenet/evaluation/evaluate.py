@@ -29,18 +29,19 @@ from turtlenet.evaluation.certified import Certified, certified, check_certify, 
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
+from turtlenet.evaluation.doubts.gradient_masking import masking_of
 from turtlenet.evaluation.moves import moved_features
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
-from turtlenet.evaluation.pictures import pictures
+from turtlenet.evaluation.pictures import largest_changes, pictures
 from turtlenet.evaluation.probe import Probe, probe
-from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
-from turtlenet.evaluation.rows import attack_row, class_rows, image_results, six_figures
+from turtlenet.evaluation.report import CurvePoint, Report
+from turtlenet.evaluation.rows import attack_row, class_rows, image_results, part_rows, six_figures
 from turtlenet.evaluation.tally import Tally
 from turtlenet.evaluation.threat_model import WHITE_BOX, ThreatModel
 from turtlenet.evaluation.time_limit import TimeLimit, stopped_early
-from turtlenet.models import defences_of, file_sha256
+from turtlenet.models import file_sha256
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import share, share_interval
 from turtlenet.reports.versions import stamp
@@ -196,16 +197,23 @@ class _Evaluation:
         known = None
         if self.resume and progress:
             known = backend.from_first(lambda: PerImageResults.read(progress, identity))
-        ledger = known or PerImageResults.empty(self.model.classes(self.examples.labels), len(cascade.attacks))
+        classes = self.model.classes(self.examples.labels)
+        ledger = known or PerImageResults.empty(classes, len(cascade.attacks), len(self.examples.part_names))
         total, done = (len(cascade.attacks) * count for count in (len(self.examples), ledger.done))
         hidden = not (first and sys.stderr.isatty())
         with Bar(total, done=done, unit=self.examples.kind.example, hidden=hidden) as bar:
+
+            def tick(count: int) -> None:
+                seconds, gradients, _ = ledger.cost.sum(axis=0)
+                bar.pace = gradients / seconds if seconds else 0.0
+                bar.update(count)
+
             cascade.run(
                 self.model,
                 self.examples,
                 ledger,
                 after_block=(lambda now: now.write(progress, identity)) if progress and first else (lambda now: None),
-                tick=bar.update,
+                tick=tick,
                 limit=limit,
             )
         return ledger
@@ -260,7 +268,7 @@ class _Evaluation:
             probed=len(rows),
             doubled=twice,
             draws=model.draws,
-            masks=any(shield.masks for shield in defences_of(model.model)),
+            masking=masking_of(model.model),
             naive=model.gradient == "naive",
             norm=cascade.ball.norm,
             inputs=examples.kind,
@@ -332,8 +340,10 @@ class _Evaluation:
             + access.find_doubts(threatening, mode, besides)
             + find_doubts(evidence),
             certificate=certificate,
-            per_class=self.per_class(ledger, robust),
+            per_class=() if self.examples.part_names else class_rows(ledger, robust, self.data.get("classes", ())),
+            per_part=part_rows(threatening, self.examples.part_names, self.examples.true_labels),
             pictures=pictures(cascade, self.names, model, self.examples, ledger),
+            largest_changes=largest_changes(self.examples, cascade.ball, ledger, cascade.seed),
             verdicts={
                 "label": ledger.labels.tolist(),
                 "clean_prediction": ledger.clean.tolist(),
@@ -343,13 +353,6 @@ class _Evaluation:
             },
             results=tuple(image_results(ledger, number) for number in range(len(self.specs))),
         )
-
-    def per_class(self, ledger: PerImageResults, robust: np.ndarray) -> tuple[ClassRow, ...]:
-        """Accuracy by class, where there is one class for each input."""
-        asked = self.model.question
-        if asked is not None and not asked.single_label:
-            return ()
-        return class_rows(ledger, robust, self.data.get("classes", ()))
 
 
 def _ruled(ball: Ball) -> bool:

@@ -13,7 +13,7 @@ from turtlenet.errors import DataError
 from turtlenet.files import make_folder, write_whole
 from turtlenet.numpy_files import check_arrays
 
-_BY_IMAGE = ("labels", "clean", "clean_confidence")
+_BY_IMAGE = ("labels", "clean", "clean_confidence", "clean_parts")
 """What is known of an image before any attack."""
 _DISTANCES = ("linf", "l2", "l1", "l0", "psnr", "ssim")
 
@@ -40,6 +40,9 @@ class PerImageResults:
         part: Number of the attack's round (see `Attack.rounds`) that reached its goal, int64; -1 where none did.
         near: Whether what it found lies within the threat, wherever it was looked for, bool.
         lucky: Whether a success of a random model did not happen again in other draws, bool.
+        undone: Whether it reached its goal, and keeping the rules of the features took that away again, bool.
+        clean_parts: Which parts of the answer hold before any attack (see `Task.part_names`), bool (n, parts).
+        parts: Which hold after each attack, bool (attacks, n, parts); as before where it was not run.
         cost: Seconds, gradients and queries, float64 (attacks, 3).
         done: Images finished: the next block starts here.
     """
@@ -60,12 +63,15 @@ class PerImageResults:
     part: np.ndarray
     near: np.ndarray
     lucky: np.ndarray
+    undone: np.ndarray
+    clean_parts: np.ndarray
+    parts: np.ndarray
     cost: np.ndarray
     done: int = 0
 
     @staticmethod
-    def empty(labels: np.ndarray, attacks: int) -> "PerImageResults":
-        """Nothing known yet."""
+    def empty(labels: np.ndarray, attacks: int, parts: int = 0) -> "PerImageResults":
+        """Nothing known yet of answers of so many parts."""
         shape = (attacks, len(labels))
         return PerImageResults(
             labels=labels,
@@ -84,6 +90,9 @@ class PerImageResults:
             part=np.full(shape, -1, "int64"),
             near=np.zeros(shape, bool),
             lucky=np.zeros(shape, bool),
+            undone=np.zeros(shape, bool),
+            clean_parts=np.zeros((len(labels), parts), bool),
+            parts=np.zeros((*shape, parts), bool),
             cost=np.zeros((attacks, 3)),
         )
 
@@ -106,10 +115,11 @@ class PerImageResults:
 
     def first(self, count: int) -> "PerImageResults":
         """The same of the first images alone."""
-        arrays = {
-            name: value for name, value in vars(self).items() if isinstance(value, np.ndarray) and name != "cost"
+        cut = {
+            name: value[:count] if name in _BY_IMAGE else value[:, :count]
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray) and name != "cost"
         }
-        cut = {name: value[..., :count] for name, value in arrays.items()}
         distance = {name: values[:, :count] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, done=min(self.done, count), **cut)
 
@@ -117,7 +127,9 @@ class PerImageResults:
         """The same, as if the attacks that do not count had broken only what lies within the threat all the same."""
         elsewhere = self.right & (self.correct | ~self.near)
         correct = np.where(np.asarray(counted, bool)[:, None], self.correct, elsewhere)
-        return dataclasses.replace(self, correct=correct)
+        parts = np.where(np.asarray(counted, bool)[:, None, None], self.parts, self.clean_parts)
+        parts &= self.parts | ~self.near[..., None]
+        return dataclasses.replace(self, correct=correct, parts=parts)
 
     def write(self, path: Path, identity: str) -> None:
         """Writes all at once or not at all.
@@ -153,8 +165,8 @@ class PerImageResults:
     def is_whole(self) -> bool:
         """Whether all arrays are those of as many images and attacks as `labels` and `cost` say."""
         like = (
-            PerImageResults.empty(self.labels, len(self.cost))
-            if self.labels.ndim == 1 and self.cost.ndim == 2
+            PerImageResults.empty(self.labels, len(self.cost), self.clean_parts.shape[1])
+            if self.labels.ndim == 1 and self.cost.ndim == self.clean_parts.ndim == 2
             else None
         )
         if like is None or not 0 <= self.done <= len(self.labels):

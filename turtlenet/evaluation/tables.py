@@ -20,6 +20,7 @@ def tables(report: Report) -> dict[str, Columns]:
         "examples": _examples(report),
         "attacks": _attacks(report),
         "classes": columns_of(report.per_class),
+        "answer_parts": columns_of(report.per_part),
         "curve": columns_of(report.curve),
         "parts": columns_of(report.parts),
         "doubts": columns_of(report.doubts),
