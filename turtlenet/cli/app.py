@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import Option
 from turtlenet.cli.examples import write_examples
 from turtlenet.cli.exit_codes import ExitCode
 from turtlenet.cli.output import with_output
@@ -57,8 +58,9 @@ def _offer_backend(command: click.Command) -> None:
             _offer_backend(each)
     elif not any(each.name == "backend" for each in command.params):
         command.params.append(
-            click.Option(
+            Option(
                 ["--backend"],
+                group="Computing",
                 type=click.Choice(_BACKENDS),
                 is_eager=True,
                 expose_value=False,
