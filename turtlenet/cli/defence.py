@@ -72,7 +72,10 @@ def _train(name: str, model: str, out: Path | None, report: Path | None, **given
     click.echo(f"\nturtlenet wrap {model} --defence {spec}")
 
 
-@command.command("show")
+@command.command(
+    "show",
+    examples=(("what a front is worth on unseen images", "turtlenet defence show magnet:front=magnet.h5 model.h5"),),
+)
 @click.argument("defence")
 @click.argument("model", type=MODEL)
 @data_option
