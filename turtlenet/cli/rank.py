@@ -4,13 +4,16 @@ from pathlib import Path
 
 import click
 
+from turtlenet.cli.command import Command, option
 from turtlenet.cli.options import framework
 from turtlenet.cli.output import give
 
+_EXAMPLES = (("a leaderboard of all reports below a folder", "turtlenet rank reports"),)
 
-@click.command("rank")
+
+@click.command("rank", cls=Command, examples=_EXAMPLES)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the leaderboard; FOLDER by default.")
+@option("--out", group="Output", type=click.Path(path_type=Path), help="Folder of the leaderboard; FOLDER by default.")
 def command(folder: Path, out: Path | None) -> None:
     """Ranks the models of all reports below FOLDER, each setting by itself.
 
