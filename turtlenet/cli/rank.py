@@ -8,7 +8,10 @@ from turtlenet.cli.command import Command, option
 from turtlenet.cli.options import framework
 from turtlenet.cli.output import give
 
-_EXAMPLES = (("a leaderboard of all reports below a folder", "turtlenet rank reports"),)
+_EXAMPLES = (
+    ("a leaderboard of all reports below a folder", "turtlenet rank runs"),
+    ("the same, written elsewhere", "turtlenet rank runs --out board"),
+)
 
 
 @click.command("rank", cls=Command, examples=_EXAMPLES)

@@ -34,7 +34,11 @@ _EXAMPLES = (
 @option(
     "--normalize", group="Data", help="imagenet, cifar10, torchvision, mean=...,std=... or data; behind the defences."
 )
-@option("--data", group="Data", help="Name or path of the data to normalize by: their training part.")
+@option(
+    "--data",
+    group="Data",
+    help="Data by name or path: their training part normalizes, and tells the bounds of a table.",
+)
 @settings_options(ColumnSettings)
 @option(
     "--out", group="Output", type=click.Path(path_type=Path), help="The wrapped model; MODEL-defended.h5 by default."

@@ -114,7 +114,10 @@ class BaseReport(Record):
         Raises:
             OutputError: The folder cannot be written.
         """
-        files = self.files()
+        return self.write(folder, self.files())
+
+    def write(self, folder: str | Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+        """Writes these files and their hashes."""
         return write_files(folder, {**files, f"{self.stem}.sha256": sums(files)})
 
     def tables(self) -> dict[str, frames.Columns]:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from turtlenet.reports.format import clip
@@ -72,7 +73,7 @@ class Plot:
             title = textwrap.fill(self.title, round(12 * self.size[0]))
             if figure.legends:
                 # Both have their place above the plot.
-                figure.legends[0].set_title(title, prop={"size": "medium"})
+                figure.legends[0].set_title(title, prop=FontProperties(size="medium"))
                 figure.legends[0].set_alignment("left")
             else:
                 figure.suptitle(title, fontsize="medium")

@@ -55,6 +55,8 @@ def attack(model: ModelType, x: Any, y: Any, spec: str | Attack = "pgd", **setti
     """
     plan = AttackSettings(**settings)
     victim, data, threat = _prepared(model, plan, (x, y))
+    if threat is not None:
+        check_for_features([attack_family.build(spec)], threat.ball)
     found = attack_examples(victim, data.test, _ready(spec, model, victim, data, plan), plan, threat).x
     if victim.question is None or not victim.question.several:
         return found
@@ -148,9 +150,9 @@ def attack_data(
     if not part.asked and saw(trained_on(model), part, whole):
         plan.tell(f"{model} was trained on these images: --split test takes others")
     examples = _others(examples, plan)
-    made = _ready(plan.attack, model, victim, whole, plan)
     ball = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
-    check_for_features([made], ball)
+    check_for_features([attack_family.build(plan.attack)], ball)
+    made = _ready(plan.attack, model, victim, whole, plan)
     made.check(victim, made.own_ball(ball, victim.input_shape))
     for line in misfits(victim, examples, ball):
         plan.tell(line)

@@ -132,9 +132,10 @@ def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSett
     same |= {"tell": plan.tell, "head": plan.head}
     tasks = []
     for one, (victim, _, threat), whole, part in zip(given, prepared, loaded, parts, strict=True):
+        if threat is not None:
+            check_for_features(attacks, threat.ball)
         suite = [ready(each, one, victim, whole, **same) for each in attacks]
         ball = threat_for(victim, suite, norm, radius, None if threat is None else threat.ball)
-        check_for_features(suite, ball)
         tasks.append(_Task(one, victim, whole, part, part.take(plan.limit), suite, ball, threat))
     if access != "white-box":
         check_generators(tasks[0].suite, given[0], victims[0], access)
