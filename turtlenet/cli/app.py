@@ -20,7 +20,7 @@ _COMMANDS = {
     "attack": "Keep the adversarial examples themselves.",
     "certify": "Prove which answers no attack in the ball can change.",
     "convert": "Write a model of any Keras as a file of Keras 3.",
-    "detect": "Tell adversarial inputs by the model's uncertainty, and attack that too.",
+    "detect": "Tell adversarial inputs from clean ones, and attack that too.",
     "evaluate": "Attack models and write a robustness report.",
     "gan": "Train a generator of adversarial examples (AdvGAN), or show one.",
     "inspect": "Say what a model file is, and whether it loads safely.",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 
@@ -57,7 +58,9 @@ def non_local_means(x: Any, search: int, patch: int, strength: float) -> Any:
 
 def _mirrored(x: Any, before: int, after: int) -> Any:
     """Images with their edges mirrored, the outermost pixel twice."""
-    return ops.pad(x, [(0, 0), (before, after), (before, after), (0, 0)], mode="symmetric")
+    for axis in (1, 2):
+        x = ops.take(x, np.pad(np.arange(x.shape[axis]), (before, after), mode="symmetric"), axis=axis)
+    return x
 
 
 def _shifted(wide: Any, x: Any, down: int, right: int) -> Any:

@@ -23,7 +23,7 @@ def outputs_of(model: Classifier, x: Any, layer: str) -> Any:
     shape = tuple(found.shape[1:])
     view = copy.copy(model)
     view.num_classes = math.prod(shape)
-    view.model = keras.Model(model.model.inputs, found)
+    view.model = keras.Model(model.model.input, found)
     return ops.reshape(ops.mean(view.each(x), axis=1), (-1, *shape))
 
 

@@ -21,9 +21,9 @@ _TINY = 1e-12
 class PrincipalComponents(Thresholded):
     """How much the late principal components of an input vary (Hendrycks and Gimpel, 2017).
 
-    The statistic is the log of the variance over the last components of the whitened input: clean inputs have next to
-    nothing there, and adversarial noise has. Carlini and Wagner (2017) found that on MNIST this sees pixels that no
-    digit ever uses, and little else.
+    The statistic is the log of the variance over the last components of the whitened input, about their mean of 0
+    over clean inputs: those have next to nothing there, and adversarial noise has. Carlini and Wagner (2017) found
+    that on MNIST this sees pixels that no digit ever uses, and little else.
 
     Args:
         last: How many of the components, counted from the last; at most half of all.
@@ -58,4 +58,4 @@ class PrincipalComponents(Thresholded):
     def statistics(self, model: Classifier, x: Any, logits: Any) -> Any:
         mean, white = unpacked(self.components)
         late = ops.matmul(ops.reshape(x, (-1, len(mean))) - mean, white)
-        return ops.log(ops.var(late, axis=1) + _TINY)
+        return ops.log(ops.mean(ops.square(late), axis=1) + _TINY)
