@@ -116,6 +116,6 @@ class Together(Thresholded):
 def _width(member: Detector, lesson: Lesson) -> int:
     """How many statistics a member has of an input; 0 for one that is no row of them."""
     found = lesson.mapped(
-        ("statistics", member), lambda model, x: member.statistics(model, x, model.each(x)), lesson.clean[:1]
+        ("columns", member), lambda model, x: member.statistics(model, x, model.each(x)), lesson.clean[:1]
     )
     return int(found.shape[1]) if found.ndim == 2 else 0
