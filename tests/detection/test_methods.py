@@ -278,3 +278,13 @@ def test_damaged_files(measured, tmp_path) -> None:
         with pytest.raises((DataError, SpecError)) as caught:
             FittedDetector.load(tmp_path / "d.json")
         assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_part_that_was_scored_alone_before(judge, lesson) -> None:
+    """Its graph of statistics and answers is not taken for the one that tells how many statistics it has."""
+    alone = Detector.build("squeezing:bits=2")
+    examples = data.Examples(lesson.clean, lesson.labels, num_classes=4)
+    setting = Setting(classifier=judge, examples=examples, ball=BALL, detector=alone)
+    assert setting.clean().values.shape == (120, 2)
+    both = Detector.build("together:parts=(squeezing:bits=2;squeezing:bits=3,median=0)")
+    assert both.learn(dataclasses.replace(lesson, classifier=setting.judge)).widths == (2, 1)
