@@ -15,7 +15,7 @@ from turtlenet.balls import Ball
 from turtlenet.batching import in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.detection.arrays import unpack
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, SettingError
 from turtlenet.ranges import check_ranges
 from turtlenet.registry import Registry
 from turtlenet.uncertainty import uncertainty
@@ -94,6 +94,8 @@ class Detector(abc.ABC):
     """What it looks at, in words."""
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check_type(field, getattr(self, field.name))
         check_ranges(self)
         for field in dataclasses.fields(self):
             if field.metadata.get("arrays"):
@@ -211,6 +213,20 @@ class Detector(abc.ABC):
         """
         settings = {name: _frozen(value) for name, value in data.items()}
         return detectors.factory(settings.pop("name"))(**settings)
+
+
+def _check_type(field: "dataclasses.Field[Any]", value: Any) -> None:
+    """Refuses a value of another type than the field's default, as a damaged file has.
+
+    Raises:
+        SettingError: Such a value.
+    """
+    kind = type(field.default)
+    if kind not in (bool, int, float, str, tuple):
+        return
+    fits = isinstance(value, (int, float) if kind is float else kind)
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        raise SettingError(f"Expected {field.name} as {kind.__name__}; got {str(value)[:60]!r}.")
 
 
 def _frozen(value: Any) -> Any:
