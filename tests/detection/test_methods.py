@@ -273,7 +273,7 @@ def test_damaged_files(measured, tmp_path) -> None:
         ({"members": [{**members[0], "autoencoder": ["2x2:AAAA"]}, members[1]]}, "of the detector"),
         ({"members": [{**members[0], "p": float("nan")}, members[1]]}, "not finite"),
         ({"members": [{**members[0], "p": "1"}, members[1]]}, "Expected p as int; got '1'."),
-        ({"members": [{**members[0], "center": None}, members[1]]}, "Expected center as float; got 'None'."),
+        ({"members": [{**members[0], "center": "x"}, members[1]]}, "Expected center as float; got 'x'."),
         ({"members": [{**members[0], "name": "os:system"}, members[1]]}, "Unknown detector 'os:system'"),
     ):
         (tmp_path / "d.json").write_text(json.dumps({**whole, "detector": {**whole["detector"], **change}}))
