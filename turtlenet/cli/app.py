@@ -22,7 +22,7 @@ _COMMANDS = {
     "certify": "Prove which answers no attack in the ball can change.",
     "convert": "Write a model of any Keras as a file of Keras 3.",
     "defence": "Train a network that cleans images in front of a model, or show one.",
-    "detect": "Tell adversarial inputs by the model's uncertainty, and attack that too.",
+    "detect": "Tell adversarial inputs from clean ones, and attack that too.",
     "evaluate": "Attack models and write a robustness report.",
     "gan": "Train a generator of adversarial examples (AdvGAN), or show one.",
     "init": "Write a file of options for a model and its data, after looking at both.",
