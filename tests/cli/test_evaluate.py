@@ -49,7 +49,7 @@ def test_a_report_lies_in_a_folder_of_the_models_name(good, cli, away):
     result = cli(*good, *TWO, "--eps", "8/255")
     assert (result.code, result.err) == (0, "")
     assert set(listing(away)) == {"good-report"} | {
-        f"good-report/{name}" for name in ("report.json", "report.md", "report.html", "examples.csv")
+        f"good-report/{name}" for name in ("report.json", "report.md", "report.html", "examples.csv", "badge.svg")
     }
     report = read(away / "good-report")
     assert report["threat"]["eps"] == pytest.approx(8 / 255)

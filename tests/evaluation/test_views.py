@@ -482,7 +482,7 @@ def test_plots_keep_text_as_text_and_repeat():
 
 def test_save_writes_all_views_and_loads(tmp_path):
     files = report().save(tmp_path / "new" / "folder")
-    assert [file.name for file in files] == ["report.json", "report.md", "report.html", "examples.csv"]
+    assert [file.name for file in files] == ["report.json", "report.md", "report.html", "examples.csv", "badge.svg"]
     assert load(tmp_path / "new" / "folder") == report_from_json(report())
     assert load(files[0]) == report_from_json(report())
     rows = list(csv.reader(files[3].read_text().splitlines()))

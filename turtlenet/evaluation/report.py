@@ -7,9 +7,10 @@ from turtlenet.errors import DataError
 from turtlenet.evaluation.moves import Moves
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.save import examples, folders
+from turtlenet.reports.badge import badge, color_of
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
-from turtlenet.reports.format import clean
+from turtlenet.reports.format import clean, percent
 
 Interval = tuple[float, float]
 
@@ -227,8 +228,15 @@ class Report(BaseReport):
         return document([self])
 
     def files(self) -> dict[str, bytes]:
-        """`report.json`, `report.md`, `report.html` and `examples.csv`."""
-        return {**super().files(), "examples.csv": examples(self.verdicts)}
+        """`report.json`, `report.md`, `report.html`, `examples.csv` and `badge.svg`."""
+        return {**super().files(), "examples.csv": examples(self.verdicts), "badge.svg": self._badge()}
+
+    def _badge(self) -> bytes:
+        threat = self.threat
+        # Where each feature has a radius of its own, eps is in units of those.
+        eps = "by feature" if isinstance(threat.get("features"), dict) else f"eps {threat['eps']:.3g}"
+        value = f"{percent(self.robust_accuracy)} at {threat['norm']} {eps}"
+        return badge("robust accuracy", value, color_of(self.robust_accuracy, doubted=bool(self.doubts)))
 
 
 @dataclass(frozen=True)
