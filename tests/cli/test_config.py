@@ -132,6 +132,36 @@ def test_bad_files_are_one_line(toml, words, away, monkeypatch) -> None:
     assert str(caught.value) == words
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'attack = "my.package:Attack"',
+        'attack = ["fgsm", "mine:Attack:steps=3"]',
+        'objective = "worst-of:attacks=(pgd:steps=3;mine:Attack)"',
+        'architecture = "mine:model"',
+        'data = "mine:data"',
+        'log = "mine:Tracker"',
+    ],
+)
+def test_a_file_that_nobody_named_names_no_code(line, away, monkeypatch) -> None:
+    with pytest.raises(SpecError, match=r"Expected (my.package|mine):\w+ on the command line, or in a file that"):
+        given("m.h5", toml=f"[train]\n{line}\n", monkeypatch=monkeypatch)
+    # One that is named may.
+    (away / "other.toml").write_text(f"[train]\n{line}\n", "utf-8")
+    given("m.h5", "--config", "other.toml", toml="", monkeypatch=monkeypatch)
+
+
+def test_names_that_are_no_code_are_taken(away, monkeypatch) -> None:
+    toml = """[train]
+attack = ["cleverhans:mim", "pgd:steps=7,step_size=0.3", "worst-of:attacks=(pgd:loss=margin;fgsm)"]
+log = ["mlflow:uri=http://host:5000,experiment=mine", "mlflow:uri=file:runs"]
+constraint = "integer:features=age;children"
+task = "multi-label:label=2"
+class-weight = {0 = 1, 3 = 2.5}
+"""
+    assert len(given("m.h5", toml=toml, monkeypatch=monkeypatch)[0]["attack"]) == 3
+
+
 def test_a_file_that_is_none_is_one_line(away, monkeypatch, cli) -> None:
     missing = cli("list", "suites", "--config", "missing.toml")
     assert (missing.code, missing.out) == (2, "")

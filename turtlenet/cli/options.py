@@ -148,7 +148,7 @@ def loading_options(command: F) -> F:
         with models.loading(models.Loading(objects, trust, architecture, written_by)):
             return command(**settings)
 
-    return with_loading  # type: ignore[return-value]
+    return with_loading
 
 
 def device_options(command: F) -> F:
@@ -178,7 +178,7 @@ def device_options(command: F) -> F:
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
             return command(**settings)
 
-    return with_devices  # type: ignore[return-value]
+    return with_devices
 
 
 def speaks() -> bool:
