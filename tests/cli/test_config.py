@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+import keras
 import pytest
 from click.testing import CliRunner
 
@@ -75,7 +76,16 @@ def leaves(group: click.Group, way: tuple[str, ...] = ()):
 
 def test_every_option_of_every_command_can_be_given(away, monkeypatch) -> None:
     """A file that names them all is read: each has a value that is checked as if it were typed."""
-    told = {"eps": 0.3, "bounds": "0,1", "class-weight": "balanced", "batch-size": 7, "written-by": "theano"}
+    # `--backend` sets it.
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    told = {
+        "eps": 0.3,
+        "bounds": "0,1",
+        "class-weight": "balanced",
+        "batch-size": 7,
+        "written-by": "theano",
+        "backend": "jax",
+    }
     count, root = 0, click.Context(turtlenet, info_name="turtlenet")
     for words, found in leaves(turtlenet):
         lines = []

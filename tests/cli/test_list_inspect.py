@@ -89,7 +89,7 @@ def test_help_names_every_command(cli):
 def test_another_backend_is_one_clear_line() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "turtlenet", "list", "attacks"],
-        env={**os.environ, "KERAS_BACKEND": "torch"},
+        env={**os.environ, "KERAS_BACKEND": "theano"},
         capture_output=True,
         text=True,
         timeout=120,
@@ -97,7 +97,7 @@ def test_another_backend_is_one_clear_line() -> None:
     )
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == (
-        "turtlenet: Expected the Keras backend tensorflow or jax; got KERAS_BACKEND=torch: unset it.\n"
+        "turtlenet: Expected the Keras backend tensorflow, jax or torch; got KERAS_BACKEND=theano: unset it.\n"
     )
 
 

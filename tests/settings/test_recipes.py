@@ -35,7 +35,8 @@ def test_the_page_lists_every_recipe() -> None:
 @pytest.mark.parametrize("name", [name for name in recipes.names() if not name.startswith("mnist-")])
 def test_the_defences_of_a_recipe_go_around_a_model(name, monkeypatch) -> None:
     monkeypatch.setenv("TURTLENET_KEY", "5a" * 8192)
-    parts = [keras.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten(), layers.Dropout(0.5), layers.Dense(3)]
+    convolution = layers.Conv2D(2, 3, activation="relu")
+    parts = [keras.Input((16, 16, 1)), convolution, layers.Flatten(), layers.Dropout(0.5), layers.Dense(3)]
     wrapped = models.wrap(keras.Sequential(parts), recipes.find(name).settings.get("defences", []))
     assert len(models.defences_of(wrapped)) >= len(recipes.find(name).settings.get("defences", []))
 

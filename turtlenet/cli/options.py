@@ -266,10 +266,15 @@ def framework(**hardware: Any) -> None:
     """
     # Keras fails with a traceback where the chosen framework is not installed: asked here, before it is imported.
     chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if chosen not in ("tensorflow", "jax"):
-        raise SettingError(f"Expected the Keras backend tensorflow or jax; got KERAS_BACKEND={chosen}: unset it.")
+    if chosen not in ("tensorflow", "jax", "torch"):
+        raise SettingError(
+            f"Expected the Keras backend tensorflow, jax or torch; got KERAS_BACKEND={chosen}: unset it."
+        )
     if importlib.util.find_spec(chosen) is None:
-        raise SettingError(f"Expected KERAS_BACKEND={chosen} to be installed; it is not: pip install {chosen}.")
+        package = chosen if chosen == "tensorflow" else f'"turtlenet[{chosen}]"'
+        raise SettingError(
+            f"Expected {chosen} to be installed for the Keras backend; it is not: pip install {package}."
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from turtlenet import hdf5
 

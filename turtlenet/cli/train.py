@@ -74,7 +74,7 @@ def command(model: str, out: Path | None, report: Path | None, limit: int | None
         hardened, run = harden_model(before, checkpoint=checkpoint, out=target, tell=click.echo, **settings)
         kept = target if speaks() else Path(tempfile.mkdtemp()) / target.name
         source = {"name": Path(model).name, "sha256": models.file_sha256(Path(model))}
-        save_model(hardened, kept, provenance={"source": source, "recipe": run.recipe})
+        save_model(hardened, kept, provenance={"source": source, "recipe": run.recipe, "training": run.told})
         if speaks():
             checkpoint.unlink(missing_ok=True)
             logs.file(kept, "model")

@@ -86,7 +86,9 @@ class Cascade:
         for start in range(ledger.done, len(examples), size):
             rows = np.arange(start, min(start + size, len(examples)))
             block = _Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
-            ledger.clean[rows] = predict(model, block.x, self.batch_size, block.y).argmax(axis=1)
+            logits = predict(model, block.x, self.batch_size, block.y)
+            ledger.clean[rows] = logits.argmax(axis=1)
+            ledger.clean_parts[rows] = _parts_that_hold(logits, ledger)
             standing = ledger.right[rows]
             for number in range(len(self.attacks)):
                 hit = self._attack(number, model, block, standing, ledger)
@@ -188,6 +190,7 @@ class Cascade:
             tried = tried & ~self.spared[block.rows]
         attacked = block.only(tried)
         ledger.correct[number, block.rows] = standing
+        ledger.parts[number, block.rows] = ledger.clean_parts[block.rows]
         began = time.perf_counter()
         labels = ledger.clean[attacked.rows] if naive else attacked.y
         outcome, lucky = self.tried(
@@ -197,6 +200,7 @@ class Cascade:
         ledger.queries[number, attacked.rows] = outcome.queries
         ledger.lucky[number, attacked.rows] = lucky
         ledger.part[number, attacked.rows] = outcome.part
+        ledger.undone[number, attacked.rows] = outcome.undone
         self._note(number, model, attacked, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
 
@@ -218,6 +222,8 @@ class Cascade:
         classes = model.classes(block.y)
         right = outcome.logits.argmax(axis=1) == classes
         ledger.correct[number, block.rows] = np.where(far, ledger.right[block.rows], right)
+        held = _parts_that_hold(outcome.logits, ledger)
+        ledger.parts[number, block.rows] = np.where(far[:, None], ledger.clean_parts[block.rows], held)
         ledger.loss[number, block.rows] = _cross_entropy(outcome.logits, classes)
         hits = np.flatnonzero(outcome.reached & ~far)
         full = self.ball.full
@@ -303,6 +309,13 @@ def eight_bit(perturbed: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
     rounded[leaves] = careful[leaves]
     # What did not move stays as it was, on the grid or not.
     return np.where(perturbed == x, x, np.clip(rounded, ball.low, ball.high))
+
+
+def _parts_that_hold(logits: np.ndarray, ledger: PerImageResults) -> np.ndarray:
+    """Which parts of the answers hold at logits (n, classes), bool (n, parts); nothing where answers have no parts."""
+    count = ledger.clean_parts.shape[1]
+    found: np.ndarray = logits[:, 1 : 1 + count] <= logits[:, :1]
+    return found
 
 
 def _cross_entropy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -42,7 +42,8 @@ class ColumnSettings(Settings):
 
     label: str | None = setting(
         None,
-        "Column of the label in a table; by default the one called label, class, target or y.",
+        "Column of the label in a table, or several with commas between them for --task multi-label; by default the "
+        "one called label, class, target or y.",
         recipe=False,
         identity="never",
     )

@@ -44,6 +44,7 @@ from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
 from turtlenet.tracking import opened
 from turtlenet.training.data.feature_data import check_for_features, facts, with_features
+from turtlenet.training.run.curves import training_told
 from turtlenet.training.surrogates.substitute import Substitution, substitution
 
 DEFAULT_SUITE = "quick"
@@ -170,7 +171,7 @@ def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSett
         in_training = saw(trained[number], task.part, task.data)
         report = _scored(report, task.part, in_training, _asked(plan, source, task.ball))
         told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius), **facts(task.threat, task.ball)}
-        reports.append(dataclasses.replace(report, threat=told))
+        reports.append(dataclasses.replace(report, threat=told, training=_training(given[number])))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
 
@@ -272,6 +273,11 @@ def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[st
     told |= {"normalize": normalize_text(plan.normalize)}
     told |= {} if is_plain(ball) else _said_in_words(plan)
     return {**told, "surrogate_dir": folder}
+
+
+def _training(model: ModelType) -> dict[str, Any]:
+    """What a model's file tells of its training; nothing of a model in memory."""
+    return training_told(models.read_provenance(model)) if isinstance(model, str | PathLike) else {}
 
 
 def _named(data: DataType | None) -> str | None:

@@ -47,8 +47,8 @@ from turtlenet.training.data.feature_data import check_for_features, with_featur
 from turtlenet.training.data.stream import Stream
 from turtlenet.training.objective.attack_pool import check_without_ball, drawn_from
 from turtlenet.training.run.cost import Clock, Cost, cost_of
-from turtlenet.training.run.curves import Curves
 from turtlenet.training.run.lesson import Lesson, lesson_of
+from turtlenet.training.run.logged import LogCurves
 from turtlenet.training.run.time_limit import fit_into, kept_choice, parsed_time
 from turtlenet.training.wrappers import make_wrappers
 
@@ -140,7 +140,7 @@ def _hardened(model: ModelType, data: DataType | None, plan: TrainSettings, logs
             checkpoint=checkpoint,
             resume=plan.resume,
             identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
-            callbacks=[*told, *([Curves(logs, expected.steps)] if logs else []), *plan.callbacks],
+            callbacks=[*told, *([LogCurves(logs, expected.steps)] if logs else []), *plan.callbacks],
             accumulate=None if plan.batch_size is None else parts,
             begin_with=parts,
             rivals=setup.rivals,

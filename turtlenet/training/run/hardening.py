@@ -22,6 +22,7 @@ from turtlenet.training.run.batch_statistics import recalibrate
 from turtlenet.training.run.callbacks import RANKED, Best, BestRobust, CollapseWatch, Judged, Stages, halved
 from turtlenet.training.run.checkpoint import reseed
 from turtlenet.training.run.cost import cost_of
+from turtlenet.training.run.curves import Curves, thinned
 from turtlenet.training.run.resume import ResumableRun
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, make_wrappers
@@ -82,6 +83,7 @@ class Run:
             the objective gives bounds.
         findings: One line for each collapse that was noticed.
         recipe: Schedule, objective, attack and seed, as plain data, for the file that the model is saved in.
+        history: What was measured after each epoch; see `turtlenet.training.run.curves.Curves`.
     """
 
     steps: int
@@ -89,6 +91,12 @@ class Run:
     validation: dict[str, float] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
     recipe: dict[str, Any] = field(default_factory=dict)
+    history: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Steps, best epoch and curves as plain data, for the file that the model is saved in."""
+        return {"steps": self.steps, "best_epoch": self.best_epoch, "history": thinned(self.history)}
 
 
 def harden(
@@ -189,7 +197,7 @@ def harden(
 
     def watchers() -> list[keras.callbacks.Callback]:
         firsts = [first for wrapper in around for first in wrapper.stages(objective, plan)]
-        own = [*([judged] if trainer.judged() else []), best, watch, Stages(trainer, firsts, run.done)]
+        own = [*([judged] if trainer.judged() else []), best, watch, Curves(notes), Stages(trainer, firsts, run.done)]
         return [*own, *(each for wrapper in around for each in wrapper.callbacks(notes, plan))]
 
     each = cost_of(objective, classifier.num_classes, (steps, total), stream.batch_size).gradients
@@ -200,7 +208,8 @@ def harden(
     best.restore(classifier.model)
     ranks = notes.get("best", ())
     kept = dict(zip(RANKED[-len(ranks) :], ranks, strict=True)) if ranks else {}
-    return Run(done, notes.get("best_epoch"), kept, tuple(notes.get("findings", {}).values()))
+    findings = tuple(notes.get("findings", {}).values())
+    return Run(done, notes.get("best_epoch"), kept, findings, history=tuple(notes.get("history", ())))
 
 
 def _identity(
