@@ -6,8 +6,12 @@ import click
 
 from turtlenet.cli.command import Command, option
 from turtlenet.cli.options import framework
+from turtlenet.cli.output import give
 
-_EXAMPLES = (("a leaderboard of all reports below a folder", "turtlenet rank reports"),)
+_EXAMPLES = (
+    ("a leaderboard of all reports below a folder", "turtlenet rank runs"),
+    ("the same, written elsewhere", "turtlenet rank runs --out board"),
+)
 
 
 @click.command("rank", cls=Command, examples=_EXAMPLES)
@@ -28,4 +32,5 @@ def command(folder: Path, out: Path | None) -> None:
     result = rank(folder)
     check_folder(target)
     result.save(target)
+    give(result)
     click.echo(f"{result}\n\nleaderboard: {target / 'leaderboard.html'}")
