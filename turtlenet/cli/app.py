@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import Option
 from turtlenet.cli.examples import write_examples
 from turtlenet.cli.exit_codes import ExitCode
 from turtlenet.cli.output import with_output
@@ -57,6 +56,9 @@ def _offer_backend(command: click.Command) -> None:
         for each in command.commands.values():
             _offer_backend(each)
     elif not any(each.name == "backend" for each in command.params):
+        # With it come the settings of all workflows, which the first page of help does without.
+        from turtlenet.cli.command import Option
+
         command.params.append(
             Option(
                 ["--backend"],
