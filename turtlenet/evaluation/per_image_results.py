@@ -95,7 +95,18 @@ class PerImageResults:
     def only(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same without the attacks that do not count."""
         rows = np.flatnonzero(counted)
-        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "part", "near", "lucky", "undone")
+        by_attack: tuple[str, ...] = (
+            "attacked",
+            "reached",
+            "correct",
+            "loss",
+            "minimum",
+            "queries",
+            "part",
+            "near",
+            "lucky",
+            "undone",
+        )
         by_attack += ("parts", "cost")
         distance = {name: values[rows] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[rows] for name in by_attack})

@@ -47,7 +47,8 @@ def for_inputs(said: Said, question: Question | None, *, by_feature: bool = Fals
     if isinstance(said.bounds, Mapping):
         pairs = dict(said.bounds)
         changed["bounds"] = tuple(
-            _joined(moving, lambda name, end=end: pairs[name][end], "bounds").astype("float64") for end in (0, 1)
+            _joined(moving, {name: pair[end] for name, pair in pairs.items()}.get, "bounds").astype("float64")
+            for end in (0, 1)
         )
     if said.features.names:
         changed["features"] = _features(said.features, moving)
