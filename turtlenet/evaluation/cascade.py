@@ -11,11 +11,12 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
-from turtlenet.attacks.runner import Outcome, attack_all
+from turtlenet.attacks.runner import Outcome, Span, attack_all
 from turtlenet.balls import Ball, FeatureBall, is_plain
 from turtlenet.batching import predict, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
+from turtlenet.evaluation.chance import fooled
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.reports.statistics import distances, similarity
 
@@ -40,6 +41,7 @@ class Cascade:
         batch_size: Images in one compiled call; None for as many as fit.
         quantize_pixels: Whether a success counts only if it survives rounding to 8-bit pixels.
         spared: Images that no attack is run on, because they are certified, bool (n,); None for none.
+        spans: Those of its attempts that each attack makes; all, if empty.
     """
 
     attacks: Sequence[Attack]
@@ -50,6 +52,7 @@ class Cascade:
     batch_size: int | None = 256
     quantize_pixels: bool = False
     spared: np.ndarray | None = None
+    spans: Sequence[Span] = ()
 
     def block_size(self, shape: tuple[int, ...]) -> int:
         """Images held in memory at a time."""
@@ -85,15 +88,19 @@ class Cascade:
         size = self.block_size(examples.shape)
         for start in range(ledger.done, len(examples), size):
             rows = np.arange(start, min(start + size, len(examples)))
-            block = _Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
-            ledger.clean[rows] = predict(model, block.x, self.batch_size, block.y).argmax(axis=1)
+            block = Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
+            self.ask(model, block, ledger)
             standing = ledger.right[rows]
             for number in range(len(self.attacks)):
-                hit = self._attack(number, model, block, standing, ledger)
+                hit = self.attack_block(number, model, block, standing, ledger)
                 standing = standing & ~hit if self.mode == "cascade" else standing
                 tick(len(rows))
             ledger.done = int(rows[-1]) + 1
             after_block(ledger)
+
+    def ask(self, model: Classifier, block: "Block", ledger: PerImageResults) -> None:
+        """Notes what the model answers to a block before any attack."""
+        ledger.clean[block.rows] = predict(model, block.x, self.batch_size, block.y).argmax(axis=1)
 
     def tried(
         self,
@@ -106,6 +113,7 @@ class Cascade:
         seed: int,
         index: np.ndarray,
         looked: Ball | None = None,
+        span: Span | None = None,
     ) -> tuple[Outcome, np.ndarray]:
         """What an attack does to images, as it counts here.
 
@@ -118,14 +126,14 @@ class Cascade:
             seed: Repeats the draws.
             index: The images' places in the data set.
             looked: Where it looks; there, if not given.
+            span: Those of its attempts to make; all, if not given.
 
         Returns:
             The outcome after rounding, and in draws that the attack has not seen; and the images where a success did
             not happen again in those, bool (n,).
         """
-        crafted = attack_all(
-            attack, model, x, y, ball=looked or ball, seed=seed, index=index, batch_size=self.batch_size
-        )
+        where: dict[str, Any] = {"ball": looked or ball, "seed": seed, "index": index}
+        crafted = attack_all(attack, model, x, y, **where, batch_size=self.batch_size, span=span)
         if not (model.stochastic or self.quantize_pixels):
             return crafted, np.zeros(len(x), bool)
         targeted = attack.targeted
@@ -174,10 +182,21 @@ class Cascade:
         everywhere = attack.minimal and self.mode == "table" and not content
         return ball.with_eps(ball.widest(model.input_shape)) if everywhere else ball
 
-    def _attack(
-        self, number: int, model: Classifier, block: "_Block", standing: np.ndarray, ledger: PerImageResults
+    def attack_block(
+        self, number: int, model: Classifier, block: "Block", standing: np.ndarray, ledger: PerImageResults
     ) -> np.ndarray:
-        """Runs one attack on one block; gives the images of the block that it broke."""
+        """Runs one attack on one block.
+
+        Args:
+            number: Which attack.
+            model: The classifier under attack.
+            block: The images.
+            standing: Those of them that nothing has broken yet, bool (m,).
+            ledger: Where results go.
+
+        Returns:
+            Those that it broke, bool (m,).
+        """
         naive = self.labels == "predicted"
         attack = self.variant(number)
         ball = attack.own_ball(self.ball, model.input_shape)
@@ -190,13 +209,17 @@ class Cascade:
         ledger.correct[number, block.rows] = standing
         began = time.perf_counter()
         labels = ledger.clean[attacked.rows] if naive else attacked.y
-        outcome, lucky = self.tried(
-            attack, model, attacked.x, labels, ball=ball, looked=looked, seed=self.seed, index=attacked.rows
-        )
+        where: dict[str, Any] = {"ball": ball, "looked": looked, "seed": self.seed, "index": attacked.rows}
+        span = self.spans[number] if self.spans else None
+        outcome, lucky = self.tried(attack, model, attacked.x, labels, **where, span=span)
         ledger.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
+        ledger.gradients[number, attacked.rows] = outcome.gradients
         ledger.queries[number, attacked.rows] = outcome.queries
         ledger.lucky[number, attacked.rows] = lucky
         ledger.part[number, attacked.rows] = outcome.part
+        if model.stochastic and model.question is None:
+            drawn = fooled(model, outcome.x, attacked.y, self.batch_size)
+            ledger.fooled[number, attacked.rows], ledger.draws[number, attacked.rows] = drawn
         self._note(number, model, attacked, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
 
@@ -204,7 +227,7 @@ class Cascade:
         self,
         number: int,
         model: Classifier,
-        block: "_Block",
+        block: "Block",
         outcome: Outcome,
         ledger: PerImageResults,
         ball: Ball,
@@ -234,15 +257,15 @@ class Cascade:
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """Images held in memory: their places in the data set, their pixels and their labels."""
 
     rows: np.ndarray
     x: np.ndarray
     y: np.ndarray
 
-    def only(self, mask: np.ndarray) -> "_Block":
-        return _Block(self.rows[mask], self.x[mask], self.y[mask])
+    def only(self, mask: np.ndarray) -> "Block":
+        return Block(self.rows[mask], self.x[mask], self.y[mask])
 
 
 def inside(ball: Ball, x: np.ndarray, perturbed: np.ndarray) -> np.ndarray:

@@ -30,10 +30,13 @@ class PerImageResults:
         distance: `linf`, `l2`, `l1`, `l0`, `psnr`, `ssim` of each example found, float64; NaN where there is none.
         minimum: Length of each successful perturbation in the attack's norm, float64; infinite where it failed, NaN
             where it was not run. Of an attack that minimizes it: the smallest found, beyond the radius too.
+        gradients: Input gradients computed for each image, int64.
         queries: Forward passes without a gradient for each image, int64.
         part: Number of the attack's round (see `Attack.rounds`) that reached its goal, int64; -1 where none did.
         near: Whether what it found lies within the threat, wherever it was looked for, bool.
         lucky: Whether a success of a random model did not happen again in other draws, bool.
+        fooled: Of a random model: fresh draws, one at a time, in which what was found is answered wrongly, int64.
+        draws: Such draws in all, int64; 0 of other models.
         cost: Seconds, gradients and queries, float64 (attacks, 3).
         done: Images finished: the next block starts here.
     """
@@ -46,10 +49,13 @@ class PerImageResults:
     loss: np.ndarray
     distance: dict[str, np.ndarray]
     minimum: np.ndarray
+    gradients: np.ndarray
     queries: np.ndarray
     part: np.ndarray
     near: np.ndarray
     lucky: np.ndarray
+    fooled: np.ndarray
+    draws: np.ndarray
     cost: np.ndarray
     done: int = 0
 
@@ -66,10 +72,13 @@ class PerImageResults:
             loss=np.full(shape, np.nan),
             distance={name: np.full(shape, np.nan) for name in _DISTANCES},
             minimum=np.full(shape, np.nan),
+            gradients=np.zeros(shape, "int64"),
             queries=np.zeros(shape, "int64"),
             part=np.full(shape, -1, "int64"),
             near=np.zeros(shape, bool),
             lucky=np.zeros(shape, bool),
+            fooled=np.zeros(shape, "int64"),
+            draws=np.zeros(shape, "int64"),
             cost=np.zeros((attacks, 3)),
         )
 
@@ -86,7 +95,8 @@ class PerImageResults:
     def only(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same without the attacks that do not count."""
         rows = np.flatnonzero(counted)
-        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "part", "near", "lucky", "cost")
+        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "gradients", "queries", "part", "near")
+        by_attack += ("lucky", "fooled", "draws", "cost")
         distance = {name: values[rows] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[rows] for name in by_attack})
 

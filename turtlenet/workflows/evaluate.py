@@ -52,7 +52,7 @@ _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 """Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _TOLD = (
     *("limit", "gradient", "draws", "head", "curve", "precision", "access", "surrogates", "surrogate_dir"),
-    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes"),
+    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes", "order", "budget"),
 )
 _NO_SUITE = suites.Suite(attacks=())
 
@@ -129,7 +129,9 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     notes += [line for task in tasks for line in misfits(task.victim, task.examples, task.ball)]
     for line in dict.fromkeys(notes):
         plan.tell(line)
-    size, mode = _batch_size(plan, victims), _first(plan.mode, chosen.mode, "table")
+    order = _order(plan, access)
+    usual_mode = "cascade" if order == "adaptive" else "table"
+    size, mode = _batch_size(plan, victims), _first(plan.mode, chosen.mode, usual_mode)
     for task in tasks if backend.process()[1] == 1 else ():
         how_long = forecast(task.victim, task.examples, task.suite, task.ball, curve=plan.curve, mode=mode)
         if how_long:
@@ -151,6 +153,8 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         for task in tasks:
             check_certify(settings_of_all["mode"], settings_of_all["labels"], access, task.ball)
         settings_of_all["certify"] = plan.certify
+    if order == "adaptive":
+        settings_of_all |= {"order": order, "budget": plan.budget}
     reports = []
     for number, task in enumerate(tasks):
         progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
@@ -196,6 +200,16 @@ def _specs(
         specs = [twin for spec in specs for twin in _both_ways(spec)]
     specs = [*specs, *([_AT_LEVELS] if _at_levels(plan.suite, plan.attacks, norm, victims) else [])]
     return [*specs, *([_EACH_WAY] if _several_ways(plan.suite, plan.attacks, norm, victims) else [])]
+
+
+def _order(plan: EvaluateSettings, access: str) -> str:
+    """The order of the attacks' parts: the suite's, unless another or a budget is asked for."""
+    if plan.budget is not None and plan.order == "full":
+        raise SettingError(f"Expected order adaptive with a budget of {plan.budget:,}; got full: all is run.")
+    order = plan.order or ("full" if plan.budget is None else "adaptive")
+    if order == "adaptive" and access != "white-box":
+        raise SettingError(f"Expected access white-box with order adaptive; got {access}.")
+    return order
 
 
 def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | None:
