@@ -9,7 +9,7 @@ answering `target`. Losses are never averaged over a batch: an example's gradien
 >>> np.asarray(margin(np.array([1]), logits))  # The label has the largest logit: rightly classified.
 array([-1.], dtype=float32)
 >>> get("margin").targeted is None, sorted(LOSSES)
-(False, ['cross_entropy', 'dlr', 'kl', 'margin'])
+(False, ['cross_entropy', 'dlr', 'kl', 'margin', 'probability_margin'])
 """
 
 from collections.abc import Callable
@@ -32,6 +32,7 @@ __all__ = [
     "divergence",
     "get",
     "margin",
+    "probability_margin",
     "squared_deviation",
     "squared_error",
 ]
@@ -86,6 +87,20 @@ def divergence(reference: Tensor, logits: Tensor) -> Tensor:
     return ops.sum(ops.exp(known) * (known - now), axis=-1)
 
 
+def probability_margin(y: Labels, logits: Tensor) -> Tensor:
+    """Largest other probability minus the label's (Xie et al., 2024, section 3: PMA).
+
+    Its gradient is that of the margin where one class leads by far, scaled by how little the others have, and follows
+    the softmax near the boundary.
+    """
+    chances = ops.log_softmax(logits, axis=-1)
+    return ops.exp(ops.max(_others(y, chances), axis=-1)) - ops.exp(_of(y, chances))
+
+
+def _targeted_probability_margin(y: Labels, target: Labels, logits: Tensor) -> Tensor:
+    return -probability_margin(target, logits)
+
+
 def _targeted_cross_entropy(y: Labels, target: Labels, logits: Tensor) -> Tensor:
     return -cross_entropy(target, logits)
 
@@ -117,6 +132,7 @@ LOSSES: dict[str, Loss] = {
     "margin": Loss(margin, _targeted_margin),
     "dlr": Loss(difference_of_logits_ratio, _targeted_ratio, least_classes=3),
     "kl": Loss(divergence, None, relative=True),
+    "probability_margin": Loss(probability_margin, _targeted_probability_margin),
 }
 
 

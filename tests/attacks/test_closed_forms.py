@@ -226,7 +226,13 @@ def test_fab_finds_the_known_minimum(norm, spec, linear, two) -> None:
 
 
 @pytest.mark.parametrize(("norm", "eps"), [("linf", 0.05), ("l2", 0.12)])
-@pytest.mark.parametrize("spec", ["apgd:loss=margin,target=each", "apgd-ce", "apgd-dlr", "autoattack:queries=50"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *("apgd:loss=margin,target=each", "apgd-ce", "apgd-dlr", "autoattack:queries=50", "malt:target=each"),
+        "adam-pgd:target=each",
+    ],
+)
 def test_apgd_equals_the_best_corner(norm, eps, spec, linear, two) -> None:
     weights, y = two
     best = best_margin(weights, linear.model.layers[-1].get_weights()[1], y, eps, norm)
