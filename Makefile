@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Keep the suite's and the demo's output free of what TensorFlow's C++ says while it starts.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-slow test-jax test-floor test-external test-certificates fuzz check format bench clean
+.PHONY: demo test test-slow test-jax test-torch test-floor test-external test-certificates fuzz check format bench clean
 
 # Set up once; again only when the requirements change.
 $(VENV)/.done: requirements.txt setup.cfg pyproject.toml
@@ -37,6 +37,7 @@ test: $(VENV)/.done
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" $(CONTRACT) \
 		-k "(not budget_holds or linf or cw or ddn or boundary or zoo) and not ($(ALIKE))"
+	$(MAKE) --no-print-directory test-torch CHOICE='-n 2 $(CONTRACT) -k "(not budget_holds or linf) and not ($(ALIKE))"'
 
 # What asks for minutes at a time: clusters, several devices, and networks of hundreds of layers.
 test-slow: $(VENV)/.done
@@ -44,6 +45,15 @@ test-slow: $(VENV)/.done
 
 test-jax: $(VENV)/.done
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+# PyTorch is 200 MB or more, so it is installed for its own tests alone: all of them, or those that CHOICE says.
+CHOICE ?= -n 2
+test-torch: $(VENV)/.torch
+	KERAS_BACKEND=torch $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder -m "not slow" $(CHOICE)
+
+$(VENV)/.torch: $(VENV)/.done
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	touch $@
 
 # The least versions that setup.cfg takes, in an environment of their own, on a part of the suite.
 FLOOR := tests/keras_files/test_allowed.py tests/models/test_inspect.py tests/keras_files/test_save.py tests/test_balls.py \

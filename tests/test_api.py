@@ -1,6 +1,8 @@
 """What a Keras project calls, as the design shows it."""
 
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -157,3 +159,13 @@ def test_every_public_name_is_there():
     assert {name for name in tn.__all__ if not hasattr(tn, name)} == set()
     with pytest.raises(AttributeError, match="no attribute 'hardne'"):
         tn.hardne  # noqa: B018
+
+
+def test_dir_shows_what_there_is() -> None:
+    assert dir(tn) == sorted(tn.__all__)
+
+
+def test_importing_waits_for_no_framework() -> None:
+    code = "import sys, turtlenet; print({'keras', 'tensorflow', 'jax', 'numpy', 'click'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"

@@ -24,7 +24,7 @@ FLOORS = (
         "toml_files",
         "uncertainty",
     ),
-    ("architectures", "checked", "constraints", "radius", "random", "reports", "tasks"),
+    ("architectures", "checked", "constraints", "radius", "random", "reports", "tasks", "tracking"),
     ("balls", "classifier", "defences", "features", "keras_files", "settings"),
     ("batching", "memory", "models"),
     ("attacks", "certification", "data"),

@@ -58,7 +58,7 @@ def test_projection_is_the_nearest_point(norm) -> None:
     rng = np.random.default_rng(0)
     delta = rng.normal(size=(1, 6)).astype("float32")
     eps = 0.6
-    shrunk = np.asarray(balls.get(norm, eps, (-9.0, 9.0)).project(delta, np.zeros((1, 6), "float32")))[0]
+    shrunk = np.asarray(balls.get(norm, eps, (-9.0, 9.0)).project(ops.convert_to_tensor(delta), ops.zeros((1, 6))))[0]
     order = {"l2": 2, "l1": 1}[norm]
     constraint = {"type": "ineq", "fun": lambda z: eps - np.linalg.norm(z, ord=order)}
     best = minimize(

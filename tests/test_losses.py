@@ -9,6 +9,7 @@ from turtlenet.errors import ModelError, SpecError
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(7, 5)).astype("float32") * 3
+GIVEN = ops.convert_to_tensor(LOGITS)
 Y = RNG.integers(0, 5, 7).astype("int32")
 TARGET = ((Y + 1 + RNG.integers(0, 4, 7)) % 5).astype("int32")
 
@@ -26,27 +27,35 @@ def margin(y: np.ndarray) -> np.ndarray:
 
 def test_cross_entropy() -> None:
     loss = losses.get("cross_entropy")
-    assert np.allclose(loss.untargeted(Y, LOGITS), cross_entropy(Y), atol=1e-5)
-    assert np.allclose(loss.targeted(Y, TARGET, LOGITS), -cross_entropy(TARGET), atol=1e-5)
+    assert np.allclose(loss.untargeted(Y, GIVEN), cross_entropy(Y), atol=1e-5)
+    assert np.allclose(loss.targeted(Y, TARGET, GIVEN), -cross_entropy(TARGET), atol=1e-5)
 
 
 def test_margin_is_positive_where_the_model_errs() -> None:
     loss = losses.get("margin")
-    assert np.allclose(loss.untargeted(Y, LOGITS), margin(Y), atol=1e-5)
-    assert np.array_equal(np.asarray(loss.untargeted(Y, LOGITS)) > 0, LOGITS.argmax(axis=1) != Y)
-    assert np.array_equal(np.asarray(loss.targeted(Y, TARGET, LOGITS)) > 0, LOGITS.argmax(axis=1) == TARGET)
+    assert np.allclose(loss.untargeted(Y, GIVEN), margin(Y), atol=1e-5)
+    assert np.array_equal(np.asarray(loss.untargeted(Y, GIVEN)) > 0, LOGITS.argmax(axis=1) != Y)
+    assert np.array_equal(np.asarray(loss.targeted(Y, TARGET, GIVEN)) > 0, LOGITS.argmax(axis=1) == TARGET)
 
 
 def test_the_ratio_does_not_see_the_scale_of_the_logits() -> None:
     loss = losses.get("dlr")
     ordered = np.sort(LOGITS, axis=1)
     expected = margin(Y) / (ordered[:, -1] - ordered[:, -3])
-    assert np.allclose(loss.untargeted(Y, LOGITS), expected, atol=1e-5)
-    assert np.allclose(loss.untargeted(Y, 100 * LOGITS), expected, atol=1e-5)
+    assert np.allclose(loss.untargeted(Y, GIVEN), expected, atol=1e-5)
+    assert np.allclose(loss.untargeted(Y, 100 * GIVEN), expected, atol=1e-5)
     spread = ordered[:, -1] - (ordered[:, -3] + ordered[:, -4]) / 2
     rows = np.arange(7)
     aimed = (LOGITS[rows, TARGET] - LOGITS[rows, Y]) / spread
-    assert np.allclose(loss.targeted(Y, TARGET, LOGITS), aimed, atol=1e-5)
+    assert np.allclose(loss.targeted(Y, TARGET, GIVEN), aimed, atol=1e-5)
+
+
+def test_the_probability_margin_is_that_of_softmax() -> None:
+    chances = np.exp(LOGITS - LOGITS.max(axis=1, keepdims=True))
+    chances /= chances.sum(axis=1, keepdims=True)
+    own = chances[np.arange(len(Y)), Y]
+    others = np.where(np.arange(chances.shape[1]) == np.asarray(Y)[:, None], 0, chances).max(axis=1)
+    assert np.allclose(losses.get("probability_margin").untargeted(Y, GIVEN), others - own, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(name for name, loss in losses.LOSSES.items() if not loss.relative))

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from turtlenet import balls, radius
-from turtlenet.attacks import suites
 from turtlenet.errors import SettingError, SpecError
-from turtlenet.training.run import recipes
+from turtlenet.settings import recipes, suites
 
 
 @pytest.fixture

@@ -20,17 +20,19 @@ from turtlenet.settings import (
     AttackSettings,
     EvaluateSettings,
     FitSettings,
+    FrontSettings,
     GanSettings,
     ScoreSettings,
+    ShowFrontSettings,
     ShowSettings,
     ToleranceSettings,
     TrainSettings,
     UniversalSettings,
+    recipes,
     setting,
     table,
 )
 from turtlenet.settings.base import flag_of, options, takes
-from turtlenet.training.run import recipes
 
 ROOT = Path(__file__).parents[1]
 
@@ -146,6 +148,8 @@ def test_a_field_has_its_type_and_its_range(settings, words) -> None:
     ("command", "function", "kind"),
     [
         ("attack", "attack", AttackSettings),
+        ("defence show", "show_front", ShowFrontSettings),
+        ("defence train", "train_front", FrontSettings),
         ("detect fit", "fit_detector", FitSettings),
         ("detect score", "score_detector", ScoreSettings),
         ("evaluate", "evaluate", EvaluateSettings),

@@ -27,6 +27,7 @@ _HOMES = {
     "Comparison": "turtlenet.evaluation",
     "Detection": "turtlenet.detection",
     "FittedDetector": "turtlenet.detection",
+    "FrontReport": "turtlenet.training.fronts.report",
     "GeneratorReport": "turtlenet.gan.report",
     "Objective": "turtlenet.training",
     "Report": "turtlenet.evaluation",
@@ -39,12 +40,16 @@ _HOMES = {
     "evaluate": "turtlenet.workflows.evaluate",
     "fit_detector": "turtlenet.workflows.detect",
     "load_model": "turtlenet.workflows.models",
+    "rank": "turtlenet.workflows.rank",
+    "save_front": "turtlenet.workflows.fronts",
     "save_generator": "turtlenet.workflows.gan",
     "save_model": "turtlenet.workflows.models",
     "score_detector": "turtlenet.workflows.detect",
+    "show_front": "turtlenet.workflows.fronts",
     "show_generator": "turtlenet.workflows.gan",
     "tolerance": "turtlenet.workflows.tolerance",
     "train": "turtlenet.workflows.train",
+    "train_front": "turtlenet.workflows.fronts",
     "train_generator": "turtlenet.workflows.gan",
     "universal": "turtlenet.workflows.universal",
     "wrap": "turtlenet.workflows.models",
@@ -59,6 +64,7 @@ __all__ = [
     "DataError",
     "Detection",
     "FittedDetector",
+    "FrontReport",
     "GeneratorReport",
     "ModelError",
     "Objective",
@@ -77,12 +83,16 @@ __all__ = [
     "evaluate",
     "fit_detector",
     "load_model",
+    "rank",
+    "save_front",
     "save_generator",
     "save_model",
     "score_detector",
+    "show_front",
     "show_generator",
     "tolerance",
     "train",
+    "train_front",
     "train_generator",
     "universal",
     "wrap",
@@ -124,3 +134,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'turtlenet' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -12,10 +12,10 @@ _LEAST = 4
 
 
 class Bar(tqdm):
-    """A bar with numbers behind it, as many of the last ones as fit beside it.
+    """A bar with the time left, gradients a second and other numbers, as many as fit beside it.
 
-    What does not fit is left out whole, where tqdm would cut the line off: the first of the numbers, then the time
-    that has passed and the speed, then the last of the numbers.
+    What does not fit is left out whole, where tqdm would cut the line off: the time that has passed and the steps a
+    second, then the first of the numbers, then the gradients a second, then the last of the numbers.
 
     Args:
         total: How many there are to do.
@@ -23,13 +23,25 @@ class Bar(tqdm):
         unit: What is counted, in the singular.
         hidden: Whether to show nothing.
         leave: Whether the bar stays when it is done.
+        gradients: Gradients that one of those takes, of single examples; 0 where they are not counted.
         **settings: Further ones of tqdm.
     """
 
     def __init__(
-        self, total: int, *, done: int = 0, unit: str, hidden: bool = False, leave: bool = True, **settings: Any
+        self,
+        total: int,
+        *,
+        done: int = 0,
+        unit: str,
+        hidden: bool = False,
+        leave: bool = True,
+        gradients: float = 0.0,
+        **settings: Any,
     ):
         self.numbers: dict[str, str] = {}
+        self.gradients = gradients
+        self.pace = 0.0
+        """Gradients a second, where they are measured."""
         settings = {"dynamic_ncols": True, **settings}
         super().__init__(total=total, initial=done, unit=unit, disable=hidden, leave=leave, **settings)
 
@@ -42,14 +54,24 @@ class Bar(tqdm):
     def format_dict(self) -> dict[str, Any]:
         """What tqdm draws the bar from."""
         found: dict[str, Any] = super().format_dict
+        pace = self._pace(found)
+        speed = f"{tqdm.format_sizeof(pace)} gradients/s" if pace else "{rate_fmt}"
+        long, middle = _LONG.replace("SPEED", speed), _MIDDLE.replace("SPEED", speed)
         width = found.get("ncols")
-        if not width:
-            return {**found, "postfix": _text(self.numbers)}
         items = list(self.numbers.items())
         texts = [_text(dict(items[first:])) for first in range(len(items))]
-        ways = [{**found, "bar_format": form, "postfix": text} for form in (None, _SHORT) for text in texts]
-        ways += [{**found, "bar_format": form, "postfix": ""} for form in (None, _SHORT, _SHORTEST)]
+        if not width:
+            return {**found, "bar_format": long, "postfix": _text(self.numbers)}
+        ways = [{**found, "bar_format": long, "postfix": text} for text in texts[:1]]
+        ways += [{**found, "bar_format": form, "postfix": text} for form in (middle, _SHORT) for text in texts]
+        ways += [{**found, "bar_format": form, "postfix": ""} for form in (long, middle, _SHORT, _SHORTEST)]
         return next((way for way in ways if _length(way) <= width), ways[-1])
+
+    def _pace(self, found: Mapping[str, Any]) -> float:
+        """Gradients a second; 0 while nobody knows."""
+        since, elapsed = found["n"] - found["initial"], found["elapsed"]
+        rate = found["rate"] or (since / elapsed if elapsed else 0.0)
+        return self.pace or rate * self.gradients
 
 
 def aside(tell: Callable[[str], None]) -> Callable[[str], None]:
@@ -62,7 +84,9 @@ def aside(tell: Callable[[str], None]) -> Callable[[str], None]:
     return told
 
 
-_SHORT = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining}{postfix}]"
+_LONG = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {remaining} left, SPEED{postfix}]"
+_MIDDLE = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining} left, SPEED{postfix}]"
+_SHORT = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining} left{postfix}]"
 _SHORTEST = "{percentage:3.0f}%|{bar}|"
 
 

@@ -90,11 +90,12 @@ def divergence(reference: Tensor, logits: Tensor) -> Tensor:
 def probability_margin(y: Labels, logits: Tensor) -> Tensor:
     """Largest other probability minus the label's (Xie et al., 2024, section 3: PMA).
 
-    Its gradient is that of the margin where one class leads by far, scaled by how little the others have, and follows
-    the softmax near the boundary.
+    Written with 1 - p of the label in place of p: the usual form rounds to a gradient of 0 once float32 probabilities
+    saturate.
     """
-    chances = ops.log_softmax(logits, axis=-1)
-    return ops.exp(ops.max(_others(y, chances), axis=-1)) - ops.exp(_of(y, chances))
+    own, others = _of(y, logits), ops.logsumexp(_others(y, logits), axis=-1)
+    best = ops.max(_others(y, logits), axis=-1) - own - ops.softplus(others - own)
+    return ops.exp(best) + ops.exp(-ops.softplus(own - others)) - 1.0
 
 
 def _targeted_probability_margin(y: Labels, target: Labels, logits: Tensor) -> Tensor:

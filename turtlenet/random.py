@@ -119,19 +119,19 @@ def _word(value: Any) -> Tensor:
 
 
 def _rotate(word: Tensor, places: int) -> Tensor:
-    return ops.bitwise_or(ops.left_shift(word, _word(places)), ops.right_shift(word, _word(32 - places)))
+    return ops.bitwise_or(backend.word(ops.left_shift(word, _word(places))), ops.right_shift(word, _word(32 - places)))
 
 
 def _rounds(key0: Tensor, key1: Tensor, count0: Tensor, count1: Tensor) -> tuple[Tensor, Tensor]:
     """Twenty rounds of Threefry-2x32; arguments are uint32 and broadcast."""
     schedule = (key0, key1, ops.bitwise_xor(ops.bitwise_xor(key0, key1), _word(_PARITY)))
-    x0, x1 = count0 + key0, count1 + key1
+    x0, x1 = backend.word(count0 + key0), backend.word(count1 + key1)
     for group in range(5):
         for places in _ROTATIONS[group % 2]:
-            x0 = x0 + x1
+            x0 = backend.word(x0 + x1)
             x1 = ops.bitwise_xor(_rotate(x1, places), x0)
-        x0 = x0 + schedule[(group + 1) % 3]
-        x1 = x1 + schedule[(group + 2) % 3] + _word(group + 1)
+        x0 = backend.word(x0 + schedule[(group + 1) % 3])
+        x1 = backend.word(x1 + schedule[(group + 2) % 3] + _word(group + 1))
     return x0, x1
 
 

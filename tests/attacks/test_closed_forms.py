@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from keras import ops
 
 from turtlenet import attacks, balls
 
@@ -219,7 +220,7 @@ def test_fab_finds_the_known_minimum(norm, spec, linear, two) -> None:
         attacks.build(spec).run(linear, X, y, ball=ball),
         attack_all(attacks.build(spec), linear, X, y, ball=ball),
     ):
-        length = np.asarray(ball.distance(found.x, X))
+        length = np.asarray(ball.distance(ops.convert_to_tensor(found.x), ops.convert_to_tensor(X)))
         assert np.asarray(found.reached)[inside].all() and inside.sum() > 2
         assert np.allclose(length[inside], known[inside], rtol=0.01)
         assert (length >= known * (1 - 1e-4))[np.asarray(found.reached)].all()

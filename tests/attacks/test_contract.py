@@ -16,11 +16,11 @@ from keras.config import backend
 import turtlenet as tn
 from turtlenet import attacks, balls
 from turtlenet import backend as seam
+from turtlenet.architectures import gan as networks
 from turtlenet.attacks import Attack, SearchResult
 from turtlenet.attacks import attacks as family
 from turtlenet.attacks.runner import attack_all
 from turtlenet.errors import ModelError, SettingError, SpecError
-from turtlenet.gan import networks
 from turtlenet.models import save
 from turtlenet.registry import Registry
 

@@ -8,11 +8,11 @@ import pytest
 
 import turtlenet as tn
 from turtlenet import attacks, balls, models
-from turtlenet.attacks import suites
 from turtlenet.attacks.ensembles.sources import Surrogate
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.models import classifier
+from turtlenet.settings import suites
 from turtlenet.training import Madry, Trainer
 from turtlenet.workflows.evaluate import _at_levels
 
@@ -39,7 +39,7 @@ def every(model: Classifier, x: np.ndarray, ball: balls.Ball) -> np.ndarray:
     values = []
     for element, least, most in zip(x, low, high, strict=True):
         near = [element, *(edge for edge in edges if least <= edge <= most)]
-        levels = np.asarray(layer.forward(np.array(near, "float32")))
+        levels = np.asarray(layer.defend(np.array(near, "float32")))
         values.append([near[at] for at in np.unique(levels, return_index=True)[1]])
     return np.array(list(itertools.product(*values)), "float32")
 
@@ -81,7 +81,7 @@ def test_it_leaves_what_the_whole_set_leaves(spec) -> None:
     assert np.abs(moved - X).max() <= 0.2 + 1e-7
     # No element goes further than its level asks for.
     layer = models.defences_of(victim.model)[0]
-    same = np.asarray(layer.forward(moved)) == np.asarray(layer.forward(X))
+    same = np.asarray(layer.defend(moved)) == np.asarray(layer.defend(X))
     assert np.array_equal(moved[same], X[same])
 
 

@@ -1,5 +1,6 @@
 """Several processes on this host, and several virtual devices: the results are those of one."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -117,6 +118,14 @@ def accuracies(path: Path) -> tuple[float, float]:
 def test_two_processes_train_as_one(shelf, demo_path, alone) -> None:
     together = trained(shelf, demo_path, "together.h5", processes=2)
     assert same(alone, together, demo_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+def test_two_processes_of_torch_train_and_evaluate_as_one(shelf, demo_path, alone, report) -> None:
+    together = trained(shelf, demo_path, "together-torch.h5", backend="torch", processes=2)
+    assert same(alone, together, demo_path)
+    alike(evaluated(shelf, demo_path, "two-torch", backend="torch", processes=2), report)
 
 
 @pytest.mark.slow

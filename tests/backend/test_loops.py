@@ -58,5 +58,5 @@ def test_an_elementwise_function_is_traced_once_for_all_graphs():
             assert np.array_equal(results[2], [[7, 9, 11], [8, 10, 12]])
         assert results[0].shape == (2, 3)
         assert np.array_equal(results[:2], [[[4, 5, 6], [5, 6, 7]], [[3, 4, 5], [6, 8, 10]]])
-    # JAX traces each shape once.
-    assert len(traced) == len(set(map(str, traced)))
+    # JAX traces each shape once; PyTorch traces nothing.
+    assert keras.backend.backend() == "torch" or len(traced) == len(set(map(str, traced)))

@@ -1,5 +1,6 @@
-"""The same seed on both backends: the same draws, the same training, the same verdicts."""
+"""The same seed on all backends: the same draws, the same training, the same verdicts."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -18,14 +19,16 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.slow
 
 HERE = keras.backend.backend()
-OTHER = "jax" if HERE == "tensorflow" else "tensorflow"
+OTHERS = [
+    name for name in ("tensorflow", "jax", "torch") if name != HERE and importlib.util.find_spec(name) is not None
+]
 
 
-@pytest.fixture(scope="module")
-def theirs(tmp_path_factory, demo_path) -> Path:
-    """The folder of what the other backend makes, in a process of its own."""
-    folder = tmp_path_factory.mktemp(OTHER)
-    env = {**os.environ, "KERAS_BACKEND": OTHER, "PYTHONPATH": str(ROOT)}
+@pytest.fixture(scope="module", params=OTHERS)
+def theirs(request, tmp_path_factory, demo_path) -> Path:
+    """The folder of what another backend makes, in a process of its own."""
+    folder = tmp_path_factory.mktemp(request.param)
+    env = {**os.environ, "KERAS_BACKEND": request.param, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tests.backend.parity", str(demo_path), str(folder)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -31,7 +31,7 @@ def quick(monkeypatch):
 
 def printed(folder: Path) -> list[str]:
     """The words of the command in a report's page, as a shell takes them apart."""
-    (text,) = re.findall(r"```sh\n(.*?)\n```", (folder / "report.md").read_text(), flags=re.DOTALL)
+    (text,) = re.findall(r"To run it again:\n\n```sh\n(.*?)\n```", (folder / "report.md").read_text(), flags=re.DOTALL)
     assert text == command(load(folder))
     said = subprocess.run(
         ["bash", "-c", f"turtlenet() {{ printf '%s\\0' \"$@\"; }}\n{text}"], capture_output=True, check=True

@@ -10,7 +10,7 @@ from turtlenet.defences import Defence
 class Half(Defence):
     """Halves pixels."""
 
-    def forward(self, x):
+    def defend(self, x):
         return self.pixels(self.unit(x) / 2)
 '''
 SAVE = """

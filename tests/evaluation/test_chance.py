@@ -65,4 +65,9 @@ def test_a_report_of_a_random_model_has_them(model) -> None:
     assert report.chance["any_draw"] < report.chance["expected"] < report.chance["majority"]
     assert type(report).from_json(report.to_json()).chance == report.chance
     assert "expected, over the draws" in markdown.render(report.document())
-    assert tn.evaluate(keras.Sequential([keras.Input((1,)), model.layers[-1]]), data, tell=lambda line: None, **asked).chance is None
+    assert (
+        tn.evaluate(
+            keras.Sequential([keras.Input((1,)), model.layers[-1]]), data, tell=lambda line: None, **asked
+        ).chance
+        is None
+    )

@@ -14,6 +14,7 @@ import turtlenet as tn
 from turtlenet import attacks, balls, data
 from turtlenet.attacks import Attack, SearchResult
 from turtlenet.classifier import Classifier
+from turtlenet.constraints import Constraint
 from turtlenet.evaluation import evaluate_classifier
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.convergence import twice
@@ -288,3 +289,29 @@ def test_what_an_ensemble_consists_of_depends_on_the_norm() -> None:
     """In L1 AutoAttack begins five times, which a doubt about restarts must know."""
     assert all(search.restarts == 1 for search in NOTHING.searches(0))
     assert any(search.restarts == 5 for search in dataclasses.replace(NOTHING, norm="l1").searches(0))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Even(Constraint):
+    """The first two features stay equally far apart, which its projection forgets."""
+
+    def project(self, x, original, low, high):
+        return x
+
+    def holds(self, x, original):
+        return np.abs((x - original)[:, 0] - (x - original)[:, 1]) < 1e-9
+
+
+def test_what_rules_took_away() -> None:
+    space = balls.Space((6,), np.zeros(6), np.ones(6), np.array([1.0, 0.5, 1, 1, 1, 1]))
+    plain = balls.FeatureBall(0.6, 0.0, 1.0, balls.Linf, space)
+    ruled = dataclasses.replace(plain, space=dataclasses.replace(space, rules=(balls.Rule(Even(), (0, 1)),)))
+    suite, examples = [attacks.build("pgd:steps=5")], data.from_arrays(X, Y)
+    free, kept = (
+        evaluate_classifier(victim(), examples, suite, ball, about=ABOUT, curve=0) for ball in (plain, ruled)
+    )
+    assert free.robust_accuracy < 0.5 < kept.robust_accuracy
+    assert "undone-by-rules" not in {doubt.code for doubt in free.doubts}
+    (doubt,) = (each for each in kept.doubts if each.code == "undone-by-rules")
+    fallen = round(60 * (free.clean_accuracy - free.attacks[0].accuracy))
+    assert f"On {fallen} rows that count as robust" in doubt.finding

@@ -9,7 +9,6 @@ import numpy as np
 
 import turtlenet as tn
 from turtlenet import attacks, data, models
-from turtlenet.attacks import suites
 from turtlenet.attacks.advgan import FACTS, loaded_generator
 from turtlenet.attacks.told import told
 from turtlenet.defences import keys
@@ -17,7 +16,7 @@ from turtlenet.detection import FittedDetector
 from turtlenet.detection.fitted import Point, Scores
 from turtlenet.evaluation import load
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.training.run import recipes
+from turtlenet.settings import recipes, suites
 from turtlenet.training.run.callbacks import Best
 from turtlenet.training.run.checkpoint import save_state
 from turtlenet.training.run.provenance import training_of

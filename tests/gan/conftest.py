@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from turtlenet import balls, data
+from turtlenet.architectures import gan as networks
 from turtlenet.classifier import Classifier
-from turtlenet.gan import Players, build_players, networks, variant
+from turtlenet.gan import Players, build_players, variant
 
 EPS = 0.3
 TINY = "tiny"
-networks.NETWORKS[TINY] = lambda x: networks._block(networks._block(x, 8), 8)
+networks.NETWORKS[TINY] = lambda x: networks.block(networks.block(x, 8), 8)
 
 
 def drawn(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

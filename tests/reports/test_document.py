@@ -59,7 +59,7 @@ def test_a_new_column_is_one_line(monkeypatch) -> None:
     for render in RENDERINGS:
         assert "mean of L1" in render(one)
     assert [line.split()[-1] for line in terminal.render(one).splitlines()[2:6]] == ["L1", "0.990]", "123", "-"]
-    assert "| 37.3 | 123 |" in markdown.render(one) and "<td>123</td>" in page.render(one)
+    assert "| 37.3 | 123 |" in markdown.render(one) and "<span>123</span></td>" in page.render(one)
     assert "<dt>mean of L1</dt><dd>Sum of all changes.</dd>" in page.render(one)
 
 
@@ -76,7 +76,7 @@ def test_hostile_words_stay_in_their_place() -> None:
     assert "<" not in prose and "\x1b" not in prose and "\n# \\[31m" not in prose
     source = page.render(one)
     tags = Page(source).tags
-    assert Page(source).open == [] and "<script" not in source
+    assert Page(source).open == [] and source.count("<script") == 1
     assert {tag for tag, _ in tags} == {tag for tag, _ in Page(page.render(whole("plain"))).tags}
     assert [entry.get("class") for tag, entry in tags if tag == "img"] == [None, "pixels"]
 

@@ -7,8 +7,9 @@ import pytest
 from turtlenet.data import load
 from turtlenet.data.parts import choose, saw, trained_on
 from turtlenet.errors import DataError, SettingError, SpecError
+from turtlenet.settings import recipes
 from turtlenet.settings.train import PRESETS
-from turtlenet.training.run import recipes, time_limit
+from turtlenet.training.run import time_limit
 from turtlenet.workflows.train import harden_model
 
 DRAW = np.random.default_rng(0)

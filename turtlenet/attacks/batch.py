@@ -138,7 +138,9 @@ class Batch(NamedTuple):
         """Keeps the promise: within the ball, and the input itself where nothing better was found."""
         if self.home is not None:
             # What comes out is what the model itself answers to, in input units.
-            return self.home.judged(result._replace(x=self.back(self.within(result.x)), logits=None))
+            inner = self.within(result.x)
+            kept: AttackResult = self.home.judged(result._replace(x=self.back(inner), logits=None))
+            return kept._replace(undone=ops.logical_and(self._found(inner, result.logits), ~kept.reached))
         x = self.within(result.x)
         clean, logits = self.model(self.x), self.model(x) if result.logits is None else result.logits
         before, after = self.judge(clean, self.x), self.judge(logits, x)
@@ -150,7 +152,18 @@ class Batch(NamedTuple):
             ops.where(better, after.reached, before.reached),
             nothing + ops.cast(result.gradients, "int32"),
             nothing + ops.cast(result.queries, "int32") + 2,
+            ops.zeros_like(after.reached),
         )
+
+    def _found(self, x: Tensor, logits: Tensor) -> Tensor:
+        """Whether the goal is reached at candidates, before rules that move a point have the last word.
+
+        Nothing where there are no such rules, and where the smallest move is looked for, which may lie out of reach.
+        """
+        rules = self.home.ball.space.rules  # type: ignore[union-attr, attr-defined]
+        if self.attack.minimal or not any(rule.constraint.moves for rule in rules):
+            return ops.zeros_like(self.y, "bool")
+        return self.final_goal().reached(self.model(x) if logits is None else logits)
 
 
 def nth_keys(keys: Keys, number: Tensor) -> Tensor:

@@ -70,6 +70,8 @@ class AttackResult(NamedTuple):
         reached: Whether the attack's goal is reached there, bool (batch,).
         gradients: Input gradients computed for each example, int32 (batch,).
         queries: Forward passes without a gradient for each example, int32 (batch,).
+        undone: Whether the search reached the goal, and keeping the rules of the features took that away again, bool
+            (batch,).
     """
 
     x: Tensor
@@ -77,3 +79,4 @@ class AttackResult(NamedTuple):
     reached: Tensor
     gradients: Tensor
     queries: Tensor
+    undone: Tensor

@@ -36,6 +36,9 @@ def confirmed(
     y = ops.convert_to_numpy(y)
     logits[bad] = model.predict(x, y)[bad]
     wrong = logits[bad].argmax(axis=1) != model.classes(y)[bad]
+    undone = np.array(ops.convert_to_numpy(result.undone))
+    undone[bad] |= reached[bad]
     reached[bad] = False if aimed else wrong
-    x, logits, reached = (backend.shard(ops.convert_to_tensor(each)) for each in (moved, logits, reached))
-    return result._replace(x=x, logits=logits, reached=reached)
+    undone[bad] &= ~reached[bad]
+    changed = {"x": moved, "logits": logits, "reached": reached, "undone": undone}
+    return result._replace(**{name: backend.shard(ops.convert_to_tensor(each)) for name, each in changed.items()})

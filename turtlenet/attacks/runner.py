@@ -39,6 +39,8 @@ class Outcome:
         gradients: Input gradients computed for each image, int64 (n,).
         queries: Forward passes without a gradient for each image, int64 (n,).
         part: Number of the round (see `Attack.rounds`) that reached the goal first, int64 (n,); -1 where none did.
+        undone: Whether some attempt reached the goal, and keeping the rules of the features took that away again, and
+            none reached it for good, bool (n,).
     """
 
     x: np.ndarray
@@ -47,6 +49,7 @@ class Outcome:
     gradients: np.ndarray
     queries: np.ndarray
     part: np.ndarray
+    undone: np.ndarray
 
     def at(self, rows: np.ndarray) -> "Outcome":
         """The outcome of some of the images, as arrays of its own."""
@@ -64,7 +67,7 @@ class Outcome:
         count = len(x)
         none = np.zeros(count, "int64")
         logits = np.zeros((count, num_classes), "float32")
-        return Outcome(x.copy(), logits, np.zeros(count, bool), none, none.copy(), none - 1)
+        return Outcome(x.copy(), logits, np.zeros(count, bool), none, none.copy(), none - 1, np.zeros(count, bool))
 
 
 def attack_all(
@@ -136,6 +139,7 @@ def _attack(
                 _take(outcome, rows[at], result, tried, judge, whole)
             first = int(numbers[-1]) + 1
         outcome.part[outcome.reached & (outcome.part < 0)] = number
+    outcome.undone &= ~outcome.reached
     return outcome
 
 
@@ -193,6 +197,7 @@ def _take(
         images = rows[at]
         outcome.gradients[images] += result.gradients[at]
         outcome.queries[images] += result.queries[at]
+        outcome.undone[images] |= result.undone[:count][at]
         better = judge(candidates[at], logits[at], images) > judge(outcome.x[images], outcome.logits[images], images)
         first = reached[at] & ~outcome.reached[images]
         won = at[~tried[images] | first | (better & (reached[at] == outcome.reached[images]))]

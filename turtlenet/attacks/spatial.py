@@ -92,7 +92,7 @@ def turned(x: Tensor, move: Tensor, fill: float) -> Tensor:
     """
     height, width, channels = x.shape[1:]
     middle = ((height - 1) / 2, (width - 1) / 2)
-    rows, columns = (part.astype("float32").reshape(1, -1) for part in np.mgrid[:height, :width])
+    rows, columns = (ops.convert_to_tensor(part.reshape(1, -1), "float32") for part in np.mgrid[:height, :width])
     down, right = rows - middle[0] - move[:, 1:2], columns - middle[1] - move[:, 2:3]
     cosine, sine = ops.cos(move[:, :1]), ops.sin(move[:, :1])
     # Where each pixel comes from: the move undone. The sine's signs are those of an axis that points down.

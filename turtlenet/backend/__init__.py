@@ -10,6 +10,7 @@ group takes and gives tensors and can be called inside a compiled function as we
     wide_gradient(fn)              the same function, whose gradient survives float16
     compiled(fn, variables)        one graph for a whole function, for any batch size
     elementwise(fn)                one operation of a function that has many, traced once for all graphs
+    word(value)                    the last 32 bits of whole numbers, where uint32 does not wrap by itself
     loop(steps, body, state, until)  a bounded loop that may stop early
     sum_over(count, fn, ...)       gradients of a batch, part by part
     apply_gradients(...)           a step of a Keras optimizer
@@ -61,6 +62,7 @@ __all__ = [
     "uses_xla",
     "weight_gradients",
     "wide_gradient",
+    "word",
 ]
 
 if keras.backend.backend() == "tensorflow":
@@ -77,6 +79,7 @@ if keras.backend.backend() == "tensorflow":
         pullback,
         sum_over,
         weight_gradients,
+        word,
     )
     from turtlenet.backend.tensorflow_devices import (
         configure,
@@ -108,6 +111,7 @@ elif keras.backend.backend() == "jax":
         pullback,
         sum_over,
         weight_gradients,
+        word,
     )
     from turtlenet.backend.jax_devices import (
         configure,
@@ -125,9 +129,41 @@ elif keras.backend.backend() == "jax":
         together,
         uses_xla,
     )
+elif keras.backend.backend() == "torch":
+    from turtlenet.backend.torch import (  # type: ignore[assignment]
+        Steps,
+        apply_gradients,
+        checkpoint_arrays,
+        compiled,
+        elementwise,
+        input_gradient,
+        input_gradients,
+        loop,
+        pipeline,
+        pullback,
+        sum_over,
+        weight_gradients,
+        word,
+    )
+    from turtlenet.backend.torch_devices import (
+        configure,
+        devices,
+        exact_products,
+        from_first,
+        gather,
+        in_graph,
+        out_of_memory,
+        own,
+        process,
+        replica,
+        shard,
+        shares,
+        together,
+        uses_xla,
+    )
 else:
     raise SettingError(
-        f"Expected the Keras backend tensorflow or jax; got {keras.backend.backend()!r}: set KERAS_BACKEND."
+        f"Expected the Keras backend tensorflow, jax or torch; got {keras.backend.backend()!r}: set KERAS_BACKEND."
     )
 
 from turtlenet.backend.narrow import wide_gradient

@@ -15,6 +15,24 @@ from jax import numpy as jnp
 from jax.extend import core
 from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 
+from turtlenet.backend.batches import pipeline
+
+__all__ = [
+    "Steps",
+    "apply_gradients",
+    "checkpoint_arrays",
+    "compiled",
+    "elementwise",
+    "input_gradient",
+    "input_gradients",
+    "loop",
+    "pipeline",
+    "pullback",
+    "sum_over",
+    "weight_gradients",
+    "word",
+]
+
 
 def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
     """Differentiates the sum of a per-example loss at its input; see the TensorFlow seam."""
@@ -134,6 +152,11 @@ def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = la
 def elementwise(fn: Callable[..., Sequence[Any]]) -> Callable[..., Sequence[Any]]:
     """Traces a function that works element by element once for all graphs that use it; see the TensorFlow seam."""
     return jax.jit(fn)
+
+
+def word(value: Any) -> Any:
+    """The last 32 bits of whole numbers: uint32 wraps by itself here."""
+    return value
 
 
 def _from_python() -> bool:
@@ -267,28 +290,6 @@ def loop(steps: Any, body: Callable[[Any, Any], Any], state: Any, until: Callabl
     step, state, values = lax.while_loop(lambda carry: more(*carry[:2]), advance_all, (step, state, dict(around)))
     around.update(values)
     return step, state
-
-
-class _Batches(keras.utils.PyDataset):
-    """The batches of a source, from its own numbers."""
-
-    def __init__(self, source: Any, count: int | None):
-        super().__init__()
-        self.source = source
-        self.count = count
-
-    @property
-    def num_batches(self) -> int | None:
-        """Keras's word for how many there are; None for no end."""
-        return self.count
-
-    def __getitem__(self, number: int) -> Any:
-        return self.source[number]
-
-
-def pipeline(source: Any, count: int | None) -> Any:
-    """The batches `source[0]`, `source[1]`, ... for `fit`: `count` of them, or without an end."""
-    return _Batches(source, count)
 
 
 class Steps:

@@ -13,8 +13,10 @@ from keras import ops
 
 if keras.backend.backend() == "tensorflow":
     from turtlenet.backend.tensorflow import loop, pullback
-else:
+elif keras.backend.backend() == "jax":
     from turtlenet.backend.jax import loop, pullback
+else:
+    from turtlenet.backend.torch import loop, pullback
 
 _SIZE = 2.0**10
 """The largest slope at the logits after scaling: 6 powers of 2 are left above it, and 34 below."""

@@ -207,6 +207,11 @@ def elementwise(fn: Callable[..., Sequence[Any]]) -> Callable[..., list[Any]]:
     return call
 
 
+def word(value: Any) -> Any:
+    """The last 32 bits of whole numbers: uint32 wraps by itself here."""
+    return value
+
+
 class _HushRetracing(logging.Filter):
     """Drops TensorFlow's warning of retracing while one of our graphs is called."""
 

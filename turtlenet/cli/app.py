@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import Option
+from turtlenet.cli.examples import write_examples
 from turtlenet.errors import TurtlenetError, did_you_mean
 from turtlenet.version import __version__
 
@@ -20,19 +22,53 @@ _COMMANDS = {
     "attack": "Keep the adversarial examples themselves.",
     "certify": "Prove which answers no attack in the ball can change.",
     "convert": "Write a model of any Keras as a file of Keras 3.",
+    "defence": "Train a network that cleans images in front of a model, or show one.",
     "detect": "Tell adversarial inputs by the model's uncertainty, and attack that too.",
     "evaluate": "Attack models and write a robustness report.",
     "gan": "Train a generator of adversarial examples (AdvGAN), or show one.",
+    "init": "Write a file of options for a model and its data, after looking at both.",
     "inspect": "Say what a model file is, and whether it loads safely.",
     "key": "Make a secret key for the defences that have one.",
     "list": "List attacks, defences, detectors, objectives, models, data sets, suites or recipes.",
     "new": "Write an architecture with fresh weights, to train it from its start.",
+    "rank": "Rank models by their reports, where these can be compared.",
     "tolerance": "Measure tolerable noise, and choose the levels of a quantizer.",
     "train": "Harden a model by adversarial training.",
     "universal": "Fit one perturbation that fools a model on most images.",
     "wrap": "Put defences in front of a model, without training.",
 }
-_RESUMABLE = ("certify", "evaluate", "gan", "train")
+_RESUMABLE = ("certify", "defence", "evaluate", "gan", "train")
+_EXAMPLES = (
+    ("harden a model in minutes, and see what it is worth", "turtlenet train model.h5 --preset quick --report report"),
+    ("attack a model on your own data", "turtlenet evaluate model.h5 --data mine.npz --eps 8/255"),
+    ("all options of a command", "turtlenet train --help"),
+)
+
+_BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def _choose_backend(context: click.Context, option: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        os.environ["KERAS_BACKEND"] = name
+
+
+def _offer_backend(command: click.Command) -> None:
+    """Adds `--backend` to a command, or to the commands of a group: read first, before any framework is imported."""
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _offer_backend(each)
+    elif not any(each.name == "backend" for each in command.params):
+        command.params.append(
+            Option(
+                ["--backend"],
+                group="Computing",
+                type=click.Choice(_BACKENDS),
+                is_eager=True,
+                expose_value=False,
+                callback=_choose_backend,
+                help="Framework that Keras computes with. Default: KERAS_BACKEND, or tensorflow.",
+            )
+        )
 
 
 class _Lazy(click.Group):
@@ -45,10 +81,11 @@ class _Lazy(click.Group):
         if name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"turtlenet.cli.{name}").command
+        _offer_backend(command)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in _COMMANDS:
+        if args and args[0] not in _COMMANDS and not ctx.resilient_parsing:
             raise click.UsageError(f"Unknown command {args[0]!r}.{did_you_mean(args[0], _COMMANDS)}")
         return super().resolve_command(ctx, args)
 
@@ -64,6 +101,9 @@ class _Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        write_examples(formatter, _EXAMPLES)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

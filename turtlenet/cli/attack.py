@@ -5,14 +5,28 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
 from turtlenet.settings.attack import KeptAttackSettings
 
+_EXAMPLES = (
+    (
+        "keep what a hundred steps find on the first thousand test images",
+        "turtlenet attack model.h5 --attack pgd:steps=100 --out found.npz",
+    ),
+    (
+        "every image towards class 3, on your own data",
+        "turtlenet attack model.h5 --data mine.npz --target 3 --out to-3.npz",
+    ),
+)
 
-@click.command("attack")
-@click.argument("model")
+
+@click.command("attack", cls=Command, examples=_EXAMPLES)
+@click.argument("model", type=MODEL)
 @workflow_options(KeptAttackSettings)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npz: x, y, x_adversarial, ...")
+@option(
+    "--out", group="Output", type=click.Path(path_type=Path), required=True, help="An .npz: x, y, x_adversarial, ..."
+)
 def command(model: str, out: Path, **given: Any) -> None:
     """Attacks test images of MODEL and keeps what was found."""
     check_file(out, ".npz")

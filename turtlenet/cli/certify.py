@@ -5,17 +5,28 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import data_option, device_options, framework, loading_options, settings_options, speaks
 from turtlenet.settings.certify import CertifySettings
 
+_EXAMPLES = (
+    ("linear bounds on the first 1,000 test images", "turtlenet certify model.h5 --eps 0.1"),
+    ("exact answers, a minute an image", "turtlenet certify model.h5 --eps 0.1 --method exact --limit 20"),
+)
 
-@click.command("certify")
-@click.argument("model")
+
+@click.command("certify", cls=Command, examples=_EXAMPLES)
+@click.argument("model", type=MODEL)
 @data_option
 @settings_options(CertifySettings, but=("precision",))
 @device_options
 @loading_options
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the result; MODEL-certificate by default.")
+@option(
+    "--out",
+    group="Output",
+    type=click.Path(path_type=Path),
+    help="Folder of the result; MODEL-certificate by default.",
+)
 def command(model: str, out: Path | None, **settings: Any) -> None:
     """Proves for which images of the data no point of the ball changes MODEL's answer."""
     framework()

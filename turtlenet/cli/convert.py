@@ -4,11 +4,14 @@ from pathlib import Path
 
 import click
 
+from turtlenet.cli.command import MODEL, Command
 from turtlenet.cli.options import framework, loading_options
 
+_EXAMPLES = (("a file of Keras 1 or 2 as one of Keras 3", "turtlenet convert old.h5 new.keras"),)
 
-@click.command("convert")
-@click.argument("old")
+
+@click.command("convert", cls=Command, examples=_EXAMPLES)
+@click.argument("old", type=MODEL)
 @click.argument("new", type=click.Path(path_type=Path))
 @loading_options
 def command(old: str, new: Path) -> None:

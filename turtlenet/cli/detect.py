@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.options import Parts, check_file, framework, speaks, workflow_options
+from turtlenet.cli.command import MODEL, Parts, option
+from turtlenet.cli.options import check_file, framework, speaks, workflow_options
 from turtlenet.settings.detect import FitSettings, ScoreSettings
 
 
@@ -14,10 +15,12 @@ def command() -> None:
     """Tells adversarial inputs from clean ones by how much a random model's answers differ (paper 001)."""
 
 
-@command.command("fit")
-@click.argument("model")
+@command.command(
+    "fit", examples=(("a detector by fgsm and pgd", "turtlenet detect fit model.h5 --out detector.json"),)
+)
+@click.argument("model", type=MODEL)
 @workflow_options(FitSettings)
-@click.option("--out", type=click.Path(path_type=Path), help="The detector; MODEL-detector.json by default.")
+@option("--out", group="Output", type=click.Path(path_type=Path), help="The detector; MODEL-detector.json by default.")
 def _fit(model: str, out: Path | None, **given: Any) -> None:
     """Fits a detector of MODEL on clean and adversarial images of the training part of the data."""
     target = out or Path(f"{Path(model).stem}-detector.json")
@@ -31,11 +34,16 @@ def _fit(model: str, out: Path | None, **given: Any) -> None:
     click.echo(f"{fitted}\n\nsaved {target}")
 
 
-@command.command("score")
-@click.argument("model")
+@command.command("score", examples=(("score it, and attack it too", "turtlenet detect score model.h5 detector.json"),))
+@click.argument("model", type=MODEL)
 @click.argument("detector", type=click.Path(path_type=Path))
 @workflow_options(ScoreSettings)
-@click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-detection by default.")
+@option(
+    "--report",
+    group="Output",
+    type=click.Path(path_type=Path),
+    help="Folder of the report; MODEL-detection by default.",
+)
 def _score(model: str, detector: Path, report: Path | None, **given: Any) -> None:
     """Scores DETECTOR on test images of MODEL, attacks it, and writes report.json, report.md and report.html."""
     folder = report or Path(f"{Path(model).stem}-detection")

@@ -5,17 +5,30 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import framework, speaks, workflow_options
 from turtlenet.settings.evaluate import EvaluateSettings
 
 GATE_FAILED = 1
 
 
-@click.command("evaluate")
-@click.argument("models", nargs=-1, required=True)
+_EXAMPLES = (
+    ("attack a model on the data that fit it, minutes on a CPU", "turtlenet evaluate model.h5"),
+    (
+        "two models side by side, on your data, at 8/255",
+        "turtlenet evaluate before.h5 after.h5 --data mine.npz --eps 8/255",
+    ),
+    ("a gate for CI: exit code 1 below 40 %", "turtlenet evaluate model.h5 --suite standard --fail-under 0.4"),
+)
+
+
+@click.command("evaluate", cls=Command, examples=_EXAMPLES)
+@click.argument("models", type=MODEL, nargs=-1, required=True)
 @workflow_options(EvaluateSettings)
-@click.option("--report", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default.")
-@click.option("--fail-under", type=float, help="Exit with 1 if a robust accuracy is below this.")
+@option(
+    "--report", group="Output", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default."
+)
+@option("--fail-under", group="Output", type=float, help="Exit with 1 if a robust accuracy is below this.")
 def command(models: tuple[str, ...], report: Path | None, fail_under: float | None, **given: Any) -> int:
     """Attacks MODELS as a strong adversary would, and writes report.json, report.md and report.html."""
     if fail_under is not None and not 0 <= fail_under <= 1:

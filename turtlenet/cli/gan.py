@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import MODEL, Parts, option
 from turtlenet.cli.options import (
-    Parts,
     data_option,
     framework,
     limit_option,
@@ -23,13 +23,19 @@ def command() -> None:
     """Trains a generator that makes adversarial examples in one forward pass (AdvGAN, paper 003)."""
 
 
-@command.command("train")
-@click.argument("model")
-@click.option("--out", type=click.Path(path_type=Path), help="The generator; MODEL-generator.h5 by default.")
+@command.command(
+    "train",
+    examples=(
+        ("train a generator, and use it", "turtlenet gan train model.h5 --out generator.h5"),
+        ("then", "turtlenet evaluate model.h5 --attack advgan:generator=generator.h5"),
+    ),
+)
+@click.argument("model", type=MODEL)
+@option("--out", group="Output", type=click.Path(path_type=Path), help="The generator; MODEL-generator.h5 by default.")
 @data_option
 @settings_options(GanSettings)
 @loading_options
-@click.option("--report", type=click.Path(path_type=Path), help="Folder for a report on test images.")
+@option("--report", group="Output", type=click.Path(path_type=Path), help="Folder for a report on test images.")
 @limit_option("test images there")
 def _train(model: str, out: Path | None, report: Path | None, limit: int | None, **given: Any) -> None:
     """Trains a generator against MODEL and saves it as an .h5 for --attack advgan:generator=FILE."""
@@ -63,12 +69,20 @@ def _train(model: str, out: Path | None, report: Path | None, limit: int | None,
         click.echo(f"\nreport: {report / 'report.html'}")
 
 
-@command.command("show")
+@command.command(
+    "show",
+    examples=(("what it was trained for, and what it does", "turtlenet gan show generator.h5 --model model.h5"),),
+)
 @click.argument("generator", type=click.Path(path_type=Path))
 @click.option("--model", help="A model to try it on.")
 @data_option
 @settings_options(ShowSettings)
-@click.option("--report", type=click.Path(path_type=Path), help="Folder for report.html, .md and .json, and pictures.")
+@option(
+    "--report",
+    group="Output",
+    type=click.Path(path_type=Path),
+    help="Folder for report.html, .md and .json, and pictures.",
+)
 @loading_options
 def _show(generator: Path, model: str | None, report: Path | None, **given: Any) -> None:
     """Says what GENERATOR was trained for, and with --model what it does to unseen images."""

@@ -2,13 +2,16 @@
 
 import click
 
+from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import framework, loading_options
 
+_EXAMPLES = (("before anything else, of a file from elsewhere", "turtlenet inspect model.h5"),)
 
-@click.command("inspect")
-@click.argument("model")
+
+@click.command("inspect", cls=Command, examples=_EXAMPLES)
+@click.argument("model", type=MODEL)
 @loading_options
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@option("--json", "as_json", group="Output", is_flag=True, help="For machines.")
 def command(model: str, as_json: bool) -> None:
     """Says what MODEL is, and whether it loads safely; nothing of the file is executed."""
     framework()

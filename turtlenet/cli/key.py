@@ -4,11 +4,17 @@ from pathlib import Path
 
 import click
 
+from turtlenet.cli.command import Command
 from turtlenet.cli.options import Text, framework
 from turtlenet.settings import text
 
+_EXAMPLES = (
+    ("make a key, and harden a model behind it", "turtlenet key secret.key"),
+    ("then", "turtlenet train model.h5 --defence permutation:key=secret.key"),
+)
 
-@click.command("key")
+
+@click.command("key", cls=Command, examples=_EXAMPLES)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "--bits", type=Text(text.count), help="How long the key is, from 256; by default enough to permute 4,096 pixels."

@@ -1,5 +1,6 @@
 """`turtlenet list`: what there is to choose from."""
 
+import importlib
 import inspect
 import json
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import Command, option, starting
 from turtlenet.cli.options import framework
 from turtlenet.errors import SpecError, did_you_mean
 
@@ -24,9 +26,15 @@ _FAMILIES = (
 )
 
 
-@click.command("list")
-@click.argument("family", default="attacks")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+_EXAMPLES = (
+    ("each attack in a line", "turtlenet list attacks"),
+    ("for scripts", "turtlenet list suites --json"),
+)
+
+
+@click.command("list", cls=Command, examples=_EXAMPLES)
+@click.argument("family", default="attacks", shell_complete=starting(_FAMILIES))
+@option("--json", "as_json", group="Output", is_flag=True, help="For machines.")
 def command(family: str, as_json: bool) -> None:
     """Lists attacks, augmentations, datasets, defences, detectors, models, objectives, recipes, suites or wrappers.
 
@@ -34,8 +42,7 @@ def command(family: str, as_json: bool) -> None:
     """
     if family not in _FAMILIES:
         raise SpecError(f"Unknown family {family!r}.{did_you_mean(family, _FAMILIES)}")
-    framework()
-    entries = _entries(family)
+    entries = _titles(family) if family in ("recipes", "suites") else _entries(family)
     if as_json:
         click.echo(json.dumps(entries, indent=1))
         return
@@ -44,15 +51,16 @@ def command(family: str, as_json: bool) -> None:
         click.echo(f"{name:{width}}  {line}".rstrip())
 
 
-def _entries(family: str) -> dict[str, str]:
-    from turtlenet import attacks, data, defences, detection, models, training
-    from turtlenet.attacks import suites
-    from turtlenet.training.run import recipes
+def _titles(family: str) -> dict[str, str]:
+    """What is told of files, which needs no framework."""
+    files: Any = importlib.import_module(f"turtlenet.settings.{family}")
+    return {name: files.find(name).title for name in files.names()}
 
-    if family == "recipes":
-        return {name: recipes.find(name).title for name in recipes.names()}
-    if family == "suites":
-        return {name: suites.find(name).title for name in suites.names()}
+
+def _entries(family: str) -> dict[str, str]:
+    framework()
+    from turtlenet import attacks, data, defences, detection, models, training
+
     registry: Any = {
         "attacks": attacks.attacks,
         "augmentations": training.augmentations,

@@ -14,14 +14,14 @@ from typing import Any, TypeVar, cast
 import click
 from click.core import ParameterSource
 
-from turtlenet.errors import OutputError, SettingError, did_you_mean
+from turtlenet.cli.command import option, starting
+from turtlenet.errors import OutputError, SettingError
 from turtlenet.files import check_folder
 from turtlenet.registry import import_name
 from turtlenet.settings import text
-from turtlenet.settings.base import flag_of, help_of, hints, options, plain_kinds
+from turtlenet.settings.base import flag_of, group_of, help_of, hints, options, plain_kinds
 
 __all__ = [
-    "Parts",
     "Text",
     "check_file",
     "data_option",
@@ -52,11 +52,15 @@ class Text(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+"""Where values come from that a user gave: typed, or in a file of options."""
+_NAME_OR_FILE = click.Path()
 _TYPES: dict[Any, Any] = {int: int, float: float, str: str, os.PathLike: click.Path(path_type=Path)}
 
 
 def settings_options(kind: Any, *, but: Collection[str] = ()) -> Callable[[F], F]:
-    """Adds an option for each setting of a dataclass; the command is given those alone that the user gave.
+    """Adds an option for each setting of a dataclass; the command is given those alone that the user gave,
+    on the command line or in a file of options.
 
     Args:
         kind: The dataclass; see `turtlenet.settings`.
@@ -69,7 +73,7 @@ def settings_options(kind: Any, *, but: Collection[str] = ()) -> Callable[[F], F
         @functools.wraps(command)
         def with_given(context: click.Context, /, *args: Any, **values: Any) -> Any:
             for field in chosen:
-                if context.get_parameter_source(field.name) is not ParameterSource.COMMANDLINE:
+                if context.get_parameter_source(field.name) not in _GIVEN:
                     del values[field.name]
             return command(*args, **values)
 
@@ -85,7 +89,10 @@ def _option(kind: Any, field: dataclasses.Field) -> Any:
     """The Click option of a setting."""
     reader, many = field.metadata.get("read"), field.metadata.get("many", False)
     types = [each for each in plain_kinds(hints(kind)[field.name]) if many or each in _TYPES or each is bool]
+    within = field.metadata.get("range")
     how: dict[str, Any] = {"help": help_of(field)}
+    if within is not None and within.choices:
+        how["shell_complete"] = starting(within.choices)
     if types == [bool]:
         how["is_flag"] = True
     else:
@@ -94,30 +101,37 @@ def _option(kind: Any, field: dataclasses.Field) -> Any:
             # For the help alone: the function has it too, and is given what the user gave.
             how |= {"default": (field.default,), "show_default": field.default} if many else {"default": field.default}
             how = {"show_default": True, **how}
-    return click.option(str(flag_of(field)), field.name, **how)
+    return option(str(flag_of(field)), field.name, group=group_of(kind, field), **how)
 
 
 def data_option(command: F) -> F:
     """Adds the option that names the data."""
-    option = click.option("--data", help="Name of a data set or path of one; the embedded mnist-sample where it fits.")
-    return option(command)
+    words = "Name of a data set or path of one; the embedded mnist-sample where it fits."
+    return cast(F, option("--data", group="Data", type=_NAME_OR_FILE, metavar="NAME|PATH", help=words)(command))
 
 
 def loading_options(command: F) -> F:
     """Adds the options for files that need more than themselves, and loads every model of the command by them."""
 
-    @click.option(
+    @option(
         "--custom",
+        group="Model",
         multiple=True,
         metavar="[NAME=]MODULE:OBJECT",
         help="A layer or function that a file names and Keras lacks, NAME there; or what a Lambda layer NAME does.",
     )
-    @click.option("--trust", is_flag=True, help="Run Python code that a model file carries.")
-    @click.option(
-        "--architecture", metavar="NAME|JSON|YAML|MODULE:FUNCTION", help="The model of a file that holds weights only."
+    @option("--trust", group="Model", is_flag=True, help="Run Python code that a model file carries.")
+    @option(
+        "--architecture",
+        group="Model",
+        metavar="NAME|JSON|YAML|MODULE:FUNCTION",
+        help="The model of a file that holds weights only.",
     )
-    @click.option(
-        "--written-by", type=click.Choice(["tensorflow", "theano"]), help="Backend of an old file that names none."
+    @option(
+        "--written-by",
+        group="Model",
+        type=click.Choice(["tensorflow", "theano"]),
+        help="Backend of an old file that names none.",
     )
     @functools.wraps(command)
     def with_loading(
@@ -140,10 +154,19 @@ def loading_options(command: F) -> F:
 def device_options(command: F) -> F:
     """Adds the options that say what computes, and starts it before anything else."""
 
-    @click.option("--precision", help="What layers compute in: float32, bfloat16 or float16; as the file says.")
-    @click.option("--devices", type=int, help="Devices of this host that share each batch; 1 by default.")
-    @click.option("--cluster", is_flag=True, help="One of several processes, which KERAS_DISTRIBUTION_... tell apart.")
-    @click.option("--xla", is_flag=True, help="Let TensorFlow compile with XLA on a CPU too.")
+    @option(
+        "--precision",
+        group="Computing",
+        help="What layers compute in: float32, bfloat16 or float16; as the file says.",
+    )
+    @option("--devices", group="Computing", type=int, help="Devices of this host that share each batch; 1 by default.")
+    @option(
+        "--cluster",
+        group="Computing",
+        is_flag=True,
+        help="One of several processes, which KERAS_DISTRIBUTION_... tell apart.",
+    )
+    @option("--xla", group="Computing", is_flag=True, help="Let TensorFlow compile with XLA on a CPU too.")
     @functools.wraps(command)
     def with_devices(devices: int | None, cluster: bool, xla: bool, **settings: Any) -> Any:
         if devices is None and not (cluster or xla):
@@ -180,8 +203,13 @@ def workflow_options(kind: Any) -> Callable[[F], F]:
 
 def limit_option(what: str) -> Any:
     """The option that says how many images of a report at the end are attacked."""
-    return click.option(
-        "--limit", type=Text(text.most), default="1000", show_default=True, help=f"Most {what}; 0 for all."
+    return option(
+        "--limit",
+        group="Output",
+        type=Text(text.most),
+        default="1000",
+        show_default=True,
+        help=f"Most {what}; 0 for all.",
     )
 
 
@@ -198,15 +226,6 @@ def check_file(out: Path, suffix: str) -> None:
     if not out.parent.is_dir():
         raise OutputError(f"Expected a folder to write {out.name} in; there is no folder {out.parent}.")
     check_folder(out.parent)
-
-
-class Parts(click.Group):
-    """Commands of one subject; another word gets one line."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in self.commands:
-            raise click.UsageError(f"Unknown command '{self.name} {args[0]}'.{did_you_mean(args[0], self.commands)}")
-        return super().resolve_command(ctx, args)
 
 
 def _supplied(text: str) -> tuple[str, Any]:
@@ -247,10 +266,15 @@ def framework(**hardware: Any) -> None:
     """
     # Keras fails with a traceback where the chosen framework is not installed: asked here, before it is imported.
     chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if chosen not in ("tensorflow", "jax"):
-        raise SettingError(f"Expected the Keras backend tensorflow or jax; got KERAS_BACKEND={chosen}: unset it.")
+    if chosen not in ("tensorflow", "jax", "torch"):
+        raise SettingError(
+            f"Expected the Keras backend tensorflow, jax or torch; got KERAS_BACKEND={chosen}: unset it."
+        )
     if importlib.util.find_spec(chosen) is None:
-        raise SettingError(f"Expected KERAS_BACKEND={chosen} to be installed; it is not: pip install {chosen}.")
+        package = chosen if chosen == "tensorflow" else f'"turtlenet[{chosen}]"'
+        raise SettingError(
+            f"Expected {chosen} to be installed for the Keras backend; it is not: pip install {package}."
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from turtlenet import hdf5
 

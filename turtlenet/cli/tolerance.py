@@ -5,14 +5,19 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import framework, speaks, workflow_options
 from turtlenet.settings.measure import ToleranceSettings
 
+_EXAMPLES = (("how much noise a model bears", "turtlenet tolerance model.h5 --kind uniform --kind gaussian"),)
 
-@click.command("tolerance")
-@click.argument("model")
+
+@click.command("tolerance", cls=Command, examples=_EXAMPLES)
+@click.argument("model", type=MODEL)
 @workflow_options(ToleranceSettings)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the result; MODEL-tolerance by default.")
+@option(
+    "--out", group="Output", type=click.Path(path_type=Path), help="Folder of the result; MODEL-tolerance by default."
+)
 def command(model: str, out: Path | None, **settings: Any) -> None:
     """Injects growing noise into images until MODEL fails, and proposes how many levels to quantize its input to."""
     framework()

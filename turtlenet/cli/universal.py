@@ -6,14 +6,17 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
 from turtlenet.settings.measure import UniversalSettings
 
+_EXAMPLES = (("one perturbation for all images, and how to use it", "turtlenet universal model.h5 --out delta.npy"),)
 
-@click.command("universal")
-@click.argument("model")
+
+@click.command("universal", cls=Command, examples=_EXAMPLES)
+@click.argument("model", type=MODEL)
 @workflow_options(UniversalSettings)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="An .npy of the perturbation.")
+@option("--out", group="Output", type=click.Path(path_type=Path), required=True, help="An .npy of the perturbation.")
 def command(model: str, out: Path, **settings: Any) -> None:
     """Fits one perturbation on training images of MODEL, tries it on test images, and keeps it."""
     check_file(out, ".npy")

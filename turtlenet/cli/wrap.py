@@ -5,19 +5,39 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import Text, framework, loading_options, settings_options
 from turtlenet.settings import text
 from turtlenet.settings.inputs import ColumnSettings
 
+_EXAMPLES = (
+    ("a layer in front, without training", "turtlenet wrap model.h5 --defence constant-quantization:levels=4"),
+    (
+        "put the normalization of ImageNet into the file",
+        "turtlenet wrap model.h5 --normalize imagenet --out with-layer.h5",
+    ),
+)
 
-@click.command("wrap")
-@click.argument("model")
-@click.option("--defence", "defences", multiple=True, help="constant-quantization:levels=4; from the input on.")
-@click.option("--bounds", type=Text(text.bounds), help="Smallest and largest pixel, e.g. 0,255; told from the model.")
-@click.option("--normalize", help="imagenet, cifar10, torchvision, mean=...,std=... or data; behind the defences.")
-@click.option("--data", help="Name or path of the data to normalize by: their training part.")
+
+@click.command("wrap", cls=Command, examples=_EXAMPLES)
+@click.argument("model", type=MODEL)
+@option(
+    "--defence", "defences", group="Model", multiple=True, help="constant-quantization:levels=4; from the input on."
+)
+@option(
+    "--bounds",
+    group="Model",
+    type=Text(text.bounds),
+    help="Smallest and largest pixel, e.g. 0,255; told from the model.",
+)
+@option(
+    "--normalize", group="Data", help="imagenet, cifar10, torchvision, mean=...,std=... or data; behind the defences."
+)
+@option("--data", group="Data", help="Name or path of the data to normalize by: their training part.")
 @settings_options(ColumnSettings)
-@click.option("--out", type=click.Path(path_type=Path), help="The wrapped model; MODEL-defended.h5 by default.")
+@option(
+    "--out", group="Output", type=click.Path(path_type=Path), help="The wrapped model; MODEL-defended.h5 by default."
+)
 @loading_options
 def command(
     model: str,

@@ -106,6 +106,7 @@ def range_of_values(fit: Fit) -> Doubt | None:
             f"their peak of {span.peak:,} they fill only {inside}.",
             advice=f"Unless the {inputs} are that {'dark' if fit.inputs.pictured else 'low'}, give floats scaled as "
             f"in training, or --bounds {ends} if the model takes the integers as they are.",
+            options={"bounds": ends},
         )
     if span.fills < _SLIVER:
         unit = low == 0 <= span.low and 0.5 < span.high <= 1
@@ -118,6 +119,7 @@ def range_of_values(fit: Fit) -> Doubt | None:
                 else f"Pass --bounds {ends} if the model takes them so; else scale the data to the bounds"
                 + (f", times {high:g}." if unit else ".")
             ),
+            options={} if ends == f"{low:g},{high:g}" else {"bounds": ends},
         )
     if low < 0 <= span.low and span.high <= 1 and span.peak is None:
         return Doubt(
@@ -125,6 +127,7 @@ def range_of_values(fit: Fit) -> Doubt | None:
             finding=f"All {values} lie within {inside}: none is below 0.",
             advice="Pass --bounds 0,1 if the model takes them so; else bring the data to the bounds, as 2x - 1 does "
             "from [0, 1] to [-1, 1].",
+            options={"bounds": "0,1"},
         )
     return None
 
@@ -161,6 +164,7 @@ def radius(fit: Fit) -> Doubt | None:
             advice="eps is in input units: "
             + (f"if it was meant for {kind.values} in [0, 1], pass {meant}; " if meant and ball.norm != "l0" else "")
             + _UNITS[image],
+            options={"eps": meant} if meant and ball.norm != "l0" else {},
         )
     if (ball.norm == "linf" and share >= 0.5) or share > 1:
         return Doubt(

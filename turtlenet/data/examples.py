@@ -94,6 +94,11 @@ class Examples:
             self._labels, self.num_classes = read_labels(y, name=name, num_classes=num_classes)
         else:
             self._labels, self.num_classes = read_rows(y, question, name=name), question.num_classes
+            if not question.single_label and len(about.classes) not in (0, question.units):
+                raise DataError(
+                    f"Expected {question.units} names, one for each output of the model (--classes A,B,...), in "
+                    f"{name}; got {len(about.classes)}."
+                )
         if len(self._pixels) != len(self._labels):
             raise DataError(
                 f"Expected as many labels as {self.kind.examples}; got {self.kind.count(len(self._pixels))} and "
@@ -122,6 +127,17 @@ class Examples:
     def labels(self) -> np.ndarray:
         """All labels, int32 `(N,)`; where there is a question, its rows, float32 `(N, width)`."""
         return self._labels[self._where]
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The parts of an answer, such as several labels; empty where it is a class. See `Task.part_names`."""
+        question = self.question
+        return () if question is None else question.task.part_names(question.units, self.about.classes)
+
+    @property
+    def true_labels(self) -> np.ndarray | None:
+        """Which labels are true, float32 `(N, labels)`, those that count; None where the parts are no labels."""
+        return None if self.question is None else self.question.true_labels(self.labels)
 
     @property
     def classes(self) -> np.ndarray:
@@ -248,7 +264,7 @@ class Examples:
         names = self.about.classes
         if self.question is not None and not self.question.single_label:
             # The classes are ways of being right or wrong.
-            names = self.question.task.class_names(self.question.units)
+            names = self.question.task.class_names(self.question.units, self.about.classes)
         named = {"classes": list(names)} if names else {}
         return {**facts, "kind": self.kind.name, **named}
 

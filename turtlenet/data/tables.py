@@ -105,8 +105,8 @@ def read_frame(
         classes: The names of the values of columns that hold classes as integers, where they have names.
 
     Returns:
-        `x`, float32 (n, features), `y`, int32 (n,), and `sample_weight`, float32 (n,), if there are any; and their
-        names.
+        `x`, float32 (n, features), `y`, int32 (n,), or float32 (n, labels) of several columns, and `sample_weight`,
+        float32 (n,), if there are any; and their names.
 
     Raises:
         DataError: A column that is not there, has missing values or no numbers, or as many features as the model does
@@ -117,7 +117,8 @@ def read_frame(
     if not len(frame):
         raise DataError(f"Expected at least one row; got none in {name}.")
     label = how.label if how.label is not None else _usual_label(columns, name)
-    special = [label, *([how.weight] if how.weight is not None else []), *how.drop]
+    labels = [label] if label in columns else [part.strip() for part in label.split(",") if part.strip()] or [label]
+    special = [*labels, *([how.weight] if how.weight is not None else []), *how.drop]
     for column in special:
         _place(column, columns, name)
     by_name = {column: frame.iloc[:, place] for place, column in enumerate(columns)}
@@ -125,7 +126,12 @@ def read_frame(
     _drop_row_numbers(rest)
     if not rest:
         raise DataError(f"Expected at least one feature beside the label; got none in {name}.")
-    codes, called = _labels(by_name[label], label, how, name, num_classes, (classes or {}).get(label, ()))
+    if len(labels) > 1:
+        # Each a question of its own: several labels of 0 and 1, or several numbers.
+        codes = np.stack([_numbers(by_name[each], each, name) for each in labels], axis=1)
+        called = tuple(how.classes or labels)
+    else:
+        codes, called = _labels(by_name[labels[0]], labels[0], how, name, num_classes, (classes or {}).get(label, ()))
     arrays: dict[str, Any] = {"y": codes}
     arrays["x"], about = features(rest, name=name, width=width, names=how.names)
     if how.weight is not None:

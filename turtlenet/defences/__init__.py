@@ -12,7 +12,13 @@ from turtlenet.defences.binarized import (
     BinarizedSeparableConv2D,
     Sign,
 )
+from turtlenet.defences.bounded_relu import BoundedReLU, BoundReLU
 from turtlenet.defences.dropout import InferenceDropout, InputDropout, MonteCarloDropout
+from turtlenet.defences.filters.jpeg import JPEG
+from turtlenet.defences.filters.mean import MeanFilter
+from turtlenet.defences.filters.median import MedianFilter
+from turtlenet.defences.filters.non_local_means import NonLocalMeans
+from turtlenet.defences.fronts import ApeGAN, Contractive, DefenseGAN, Front, MagNet
 from turtlenet.defences.gaussian import GaussianNoise
 from turtlenet.defences.installed import register_installed
 from turtlenet.defences.keyed import Keyed, Permutation, SignFlip
@@ -29,8 +35,21 @@ from turtlenet.defences.low_bit import (
 )
 from turtlenet.defences.orthogonal import Orthogonal
 from turtlenet.defences.quantization import ConstantQuantization, TrainableQuantization
+from turtlenet.defences.quantizers.activations import QuantizeActivations, QuantizedActivation
+from turtlenet.defences.quantizers.bit_depth import BitDepth
+from turtlenet.defences.quantizers.soft import SoftQuantization
+from turtlenet.defences.quantizers.thermometer import Thermometer, ThermometerEncoding
+from turtlenet.defences.stochastic.activation_pruning import ActivationPruning, PrunedActivations
+from turtlenet.defences.stochastic.pixeldp import PixelDP
+from turtlenet.defences.stochastic.resize_pad import ResizePad
 
 __all__ = [
+    "ActivationPruning",
+    "MagNet",
+    "Front",
+    "DefenseGAN",
+    "Contractive",
+    "ApeGAN",
     "Binarize",
     "BinarizedConv1D",
     "BinarizedConv2D",
@@ -39,6 +58,9 @@ __all__ = [
     "BinarizedDepthwiseConv2D",
     "BinarizedSeparableConv1D",
     "BinarizedSeparableConv2D",
+    "BitDepth",
+    "BoundReLU",
+    "BoundedReLU",
     "ConstantQuantization",
     "Conversion",
     "Defence",
@@ -46,8 +68,8 @@ __all__ = [
     "GaussianNoise",
     "InferenceDropout",
     "InputDropout",
+    "JPEG",
     "Keyed",
-    "MonteCarloDropout",
     "LowBit",
     "LowBitConv1D",
     "LowBitConv2D",
@@ -56,11 +78,23 @@ __all__ = [
     "LowBitDepthwiseConv2D",
     "LowBitSeparableConv1D",
     "LowBitSeparableConv2D",
-    "Sign",
+    "MeanFilter",
+    "MedianFilter",
+    "MonteCarloDropout",
+    "NonLocalMeans",
     "Orthogonal",
     "Permutation",
+    "PixelDP",
+    "PrunedActivations",
+    "QuantizeActivations",
+    "QuantizedActivation",
     "Reachable",
+    "ResizePad",
+    "Sign",
     "SignFlip",
+    "SoftQuantization",
+    "Thermometer",
+    "ThermometerEncoding",
     "TrainableQuantization",
     "defences",
     "register_installed",

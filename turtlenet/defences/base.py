@@ -13,6 +13,7 @@ from keras import ops
 
 from turtlenet import backend, gradient_mode, random
 from turtlenet.errors import SettingError
+from turtlenet.input_kind import KINDS, kind_of
 from turtlenet.registry import Registry
 
 _HALVINGS = 32
@@ -101,10 +102,10 @@ class Conversion(abc.ABC):
 class Defence(Differentiable, keras.layers.Layer):
     """A layer in front of a model, which an attacker knows how to differentiate.
 
-    A subclass says what it does (`forward`), and what a strong attacker differentiates in its place (`surrogate`).
+    A subclass says what it does (`defend`), and what a strong attacker differentiates in its place (`surrogate`).
     Under `turtlenet.gradient_mode.taken("adaptive")` the layer gives the value of the one with the gradient of the
     other;
-    else both are those of `forward`.
+    else both are those of `defend`.
 
     Args:
         low: Smallest value of a pixel.
@@ -115,12 +116,30 @@ class Defence(Differentiable, keras.layers.Layer):
         SettingError: Bounds that are not low < high.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = tuple(KINDS)
+    """The kinds of inputs that the layer serves; see `turtlenet.input_kind`."""
+
     def __init__(self, *, low: float = 0.0, high: float = 1.0, **settings: Any):
         super().__init__(**settings)
         if not low < high:
             raise SettingError(f"Expected bounds low < high; got {low} and {high}.")
         self.low, self.high = float(low), float(high)
         self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Refuses inputs of a kind that the layer does not serve.
+
+        Raises:
+            SettingError: Inputs of another kind, or of no fixed size where their kind matters.
+        """
+        shape = tuple(input_shape[1:])
+        if self.kinds != tuple(KINDS):
+            name, wanted = defences.name_of(type(self)), " or ".join(KINDS[each].examples for each in self.kinds)
+            if None in shape:
+                raise SettingError(f"Expected {wanted} of one size for {name}; got inputs of shape {shape}.")
+            if kind_of(shape).name not in self.kinds:
+                raise SettingError(f"Expected {wanted} for {name}; got {kind_of(shape).examples} of shape {shape}.")
+        super().build(input_shape)
 
     @property
     def masks(self) -> bool:
@@ -132,13 +151,13 @@ class Defence(Differentiable, keras.layers.Layer):
         """Smallest and largest value of a pixel."""
         return self.low, self.high
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         """What the layer does to its input (batch, ...)."""
         raise NotImplementedError
 
     def surrogate(self, x: Any) -> Any:
-        """What an attacker differentiates; shaped like `forward`'s result."""
-        return self.forward(x)
+        """What an attacker differentiates; shaped like `defend`'s result."""
+        return self.defend(x)
 
     def reachable(self, low: Any, high: Any) -> Reachable:
         """What the layer can give for inputs from `low` to `high`; for an elementwise, nondecreasing layer alone.
@@ -163,12 +182,12 @@ class Defence(Differentiable, keras.layers.Layer):
 
     def outputs(self, x: Any) -> Any:
         """The layer's float32 outputs, computed in the layer's own precision, outside of training."""
-        return ops.cast(self.forward(ops.cast(x, self.compute_dtype)), "float32")
+        return ops.cast(self.defend(ops.cast(x, self.compute_dtype)), "float32")
 
     def preimage(self, wanted: Any, x: Any, low: Any, high: Any) -> Any:
         """Inputs within a box that a nondecreasing layer maps onto outputs that it can reach there.
 
-        Each is `x` itself where that will do, else the nearest to it by bisection of `forward`, and a millionth of
+        Each is `x` itself where that will do, else the nearest to it by bisection of `defend`, and a millionth of
         the pixel range further where the output is the same.
 
         Args:
@@ -197,7 +216,7 @@ class Defence(Differentiable, keras.layers.Layer):
         """Keras's word for it."""
         if gradient_mode.past() is self:
             return x
-        result = self.forward(x)
+        result = self.defend(x)
         if gradient_mode.current() != "adaptive" or not self.masks:
             return result
         return self.straight_through(result, self.surrogate(x))

@@ -8,22 +8,17 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.defences.base import Conversion, Defence, Differentiable, registered
-from turtlenet.defences.inserted import between, layers_of
+from turtlenet.defences.inserted import CONVOLUTIONS, between, layers_of
 from turtlenet.errors import ModelError, SettingError, did_you_mean
 
-_CONV = tuple(
-    getattr(keras.layers, f"{kind}{size}D")
-    for kind, sizes in (("Conv", "123"), ("DepthwiseConv", "12"), ("SeparableConv", "12"))
-    for size in sizes
-) + tuple(getattr(keras.layers, f"Conv{size}DTranspose") for size in "123")
 _POOL = tuple(
     getattr(keras.layers, f"{kind}Pooling{size}D")
     for kind in ("Average", "Max", "GlobalAverage", "GlobalMax")
     for size in "123"
 )
 _KINDS: dict[str, tuple[type, ...]] = {
-    "all": (*_CONV, *_POOL, keras.layers.Dense),
-    "conv": _CONV,
+    "all": (*CONVOLUTIONS, *_POOL, keras.layers.Dense),
+    "conv": CONVOLUTIONS,
     "dense": (keras.layers.Dense,),
     "pool": _POOL,
 }
@@ -81,7 +76,7 @@ class InputDropout(Defence):
         """Whether anything is dropped."""
         return self.rate > 0
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         if not self.stochastic:
             return x
         key, shape = self.key(), tuple(x.shape[1:])
@@ -140,7 +135,9 @@ class MonteCarloDropout(Conversion):
     def _places(self, model: keras.Model) -> dict[int, str]:
         """Where dropout goes, by the `id` of a layer."""
         layers = layers_of(model)
-        weighted = [place for place, layer in enumerate(layers) if isinstance(layer, (*_CONV, keras.layers.Dense))]
+        weighted = [
+            place for place, layer in enumerate(layers) if isinstance(layer, (*CONVOLUTIONS, keras.layers.Dense))
+        ]
         weighted = weighted or [place for place, layer in enumerate(layers) if layer.weights]
         if not weighted:
             raise ModelError(f"Expected a model with weights for mc-dropout; {model.name!r} has none.")

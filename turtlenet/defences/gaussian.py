@@ -38,7 +38,7 @@ class GaussianNoise(Defence):
         self.sigma = float(sigma)
         self.seed_generator = keras.random.SeedGenerator()
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         key = self.key()
         if key is None:
             draw = keras.random.normal(ops.shape(x), dtype="float32", seed=self.seed_generator)

@@ -8,6 +8,21 @@ import keras
 from turtlenet.errors import ModelError
 
 Make = Callable[[str], keras.layers.Layer]
+CONVOLUTIONS = tuple(
+    getattr(keras.layers, f"{kind}{size}D")
+    for kind, sizes in (("Conv", "123"), ("DepthwiseConv", "12"), ("SeparableConv", "12"))
+    for size in sizes
+) + tuple(getattr(keras.layers, f"Conv{size}DTranspose") for size in "123")
+
+
+_KERNELS = (*CONVOLUTIONS, keras.layers.Dense)
+_ACTIVATIONS = (
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+)
 
 
 def layers_of(model: keras.Model) -> list[Any]:
@@ -16,19 +31,39 @@ def layers_of(model: keras.Model) -> list[Any]:
     return list(found.values())
 
 
-def between(model: keras.Model, places: Mapping[int, str], make: Make) -> keras.Model:
+def _alike(layer: Any) -> Any:
+    return type(layer).from_config(layer.get_config())
+
+
+def _weights(layer: Any) -> list[Any]:
+    return list(layer.get_weights())
+
+
+def between(
+    model: keras.Model,
+    places: Mapping[int, str],
+    make: Make,
+    *,
+    stem: str = "dropout",
+    twin: Callable[[Any], Any] = _alike,
+    weights: Callable[[Any], list[Any] | None] = _weights,
+) -> keras.Model:
     """A copy of a model with weights of its own and further layers in it, uncompiled.
 
     Args:
         model: Built of layers that Keras can rebuild from their configs; it stays as it is.
         places: By a layer's `id`, whether a layer comes `after` it or `before` it.
         make: Makes such a layer of a name that no other one has.
+        stem: What that name ends in, behind the name of the layer that it stands beside.
+        twin: Makes the copy of a layer; one of the same config by default.
+        weights: The arrays that the copy of a layer is given, or None where it keeps its own; by default those of the
+            layer.
 
     Raises:
         ModelError: A model that Keras cannot rebuild.
     """
     try:
-        copy = _Copy(model, places, make)
+        copy = _Copy(model, places, make, stem, twin, weights)
         made = copy.of(model)
         copy.weigh()
         return made
@@ -37,12 +72,53 @@ def between(model: keras.Model, places: Mapping[int, str], make: Make) -> keras.
         raise ModelError(f"Expected a model that Keras can rebuild from its config; got: {reason}") from None
 
 
+def activations_of(model: keras.Model) -> list[Any]:
+    """The layers of a model that have a nonlinear activation, before the last one with a kernel, from the input on.
+
+    They are convolutions and dense layers with an activation of their own, and layers that are one.
+    """
+    layers = layers_of(model)
+    last = max((place for place, each in enumerate(layers) if isinstance(each, _KERNELS)), default=0)
+    return [each for each in layers[:last] if isinstance(each, _ACTIVATIONS) or _is_active(each)]
+
+
+def in_place_of(model: keras.Model, chosen: list[Any], make: Make, stem: str) -> keras.Model:
+    """A copy of a model with other layers in the place of activations; see `between`.
+
+    Args:
+        model: The model; it stays as it is.
+        chosen: Those of `activations_of(model)` whose activation goes.
+        make: Makes what takes the place of one, of a name.
+        stem: What that name ends in, where the layer with the activation stays.
+    """
+    gone = {id(each) for each in chosen}
+
+    def twin(layer: Any) -> Any:
+        if id(layer) not in gone:
+            return _alike(layer)
+        if isinstance(layer, _ACTIVATIONS):
+            return make(layer.name)
+        return type(layer).from_config(layer.get_config() | {"activation": "linear"})
+
+    def weights(layer: Any) -> list[Any] | None:
+        # A slope that was trained goes with its activation; what takes its place begins as it is made.
+        return None if id(layer) in gone and isinstance(layer, _ACTIVATIONS) else _weights(layer)
+
+    places = {id(each): "after" for each in chosen if not isinstance(each, _ACTIVATIONS)}
+    return between(model, places, make, stem=stem, twin=twin, weights=weights)
+
+
+def _is_active(layer: Any) -> bool:
+    return isinstance(layer, _KERNELS) and layer.activation is not keras.activations.linear
+
+
 class _Copy:
     """One copying: which layers were made, and the names that are taken."""
 
-    def __init__(self, model: keras.Model, places: Mapping[int, str], make: Make):
+    def __init__(self, model: keras.Model, places: Mapping[int, str], make: Make, stem: str, twin: Any, weights: Any):
         self.places = places
         self.make = make
+        self.stem, self.twin, self.weights = stem, twin, weights
         self.twins: dict[int, Any] = {}
         self.pairs: dict[int, tuple[Any, Any]] = {}
         """Each original and its copy, by the `id` of the copy."""
@@ -51,7 +127,7 @@ class _Copy:
     def of(self, model: Any) -> Any:
         """The copy of a model, or of a layer; a layer that stands in several places is copied once."""
         if id(model) not in self.twins:
-            twin = self._model(model) if isinstance(model, keras.Model) else self._layer(model)
+            twin = self._model(model) if isinstance(model, keras.Model) else self.twin(model)
             self.twins[id(model)], self.pairs[id(twin)] = twin, (model, twin)
         return self.twins[id(model)]
 
@@ -60,10 +136,9 @@ class _Copy:
         for original, twin in self.pairs.values():
             if not isinstance(original, keras.Model):
                 # By way of NumPy: the two must not share an array, which a training step on JAX gives away.
-                twin.set_weights(original.get_weights())
-
-    def _layer(self, layer: Any) -> Any:
-        return type(layer).from_config(layer.get_config())
+                arrays = self.weights(original)
+                if arrays is not None:
+                    twin.set_weights(arrays)
 
     def _model(self, model: Any) -> Any:
         if isinstance(model, keras.Sequential):
@@ -96,7 +171,7 @@ class _Copy:
         return self._further(layer)(outputs) if place == "after" else outputs
 
     def _further(self, layer: Any) -> keras.layers.Layer:
-        stem = name = f"{layer.name}_dropout"
+        stem = name = f"{layer.name}_{self.stem}"
         number = 1
         while name in self.taken:
             number += 1

@@ -44,11 +44,11 @@ class Keyed(Defence):
         raise NotImplementedError
 
     def draw(self, key: bytes, salt: bytes, label: str) -> None:
-        """Draws what `forward` needs, for images of `grid` pixels with `depth` channels."""
+        """Draws what `defend` needs, for images of `grid` pixels with `depth` channels."""
         raise NotImplementedError
 
     def inverse(self, y: Any) -> Any:
-        """The image that `forward` makes `y` of."""
+        """The image that `defend` makes `y` of."""
         raise NotImplementedError
 
     def build(self, input_shape: Any) -> None:
@@ -139,7 +139,7 @@ class Permutation(Keyed):
     def draw(self, key: bytes, salt: bytes, label: str) -> None:
         self.order = keyed_draws.permutation(key, salt, label, self.units)
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         return self._taken(x, self.order)
 
     def inverse(self, y: Any) -> Any:
@@ -172,11 +172,11 @@ class SignFlip(Keyed):
     def draw(self, key: bytes, salt: bytes, label: str) -> None:
         self.mirrored = self.spread(keyed_draws.half(key, salt, label, self.units))
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         return ops.where(self.mirrored, ops.cast(self.low + self.high, x.dtype) - x, x)
 
     def inverse(self, y: Any) -> Any:
-        return self.forward(y)
+        return self.defend(y)
 
 
 def pixels_of(shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:

@@ -69,14 +69,14 @@ class Orthogonal(Keyed):
     def draw(self, key: bytes, salt: bytes, label: str) -> None:
         self.signs = self.spread(keyed_draws.signs(key, salt, label, self.units))
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         wide = "float64" if keras.backend.standardize_dtype(x.dtype) == "float64" else "float32"
         middle = (self.low + self.high) / 2
         changed = self._there(ops.cast(x, wide) - middle) * ops.cast(self.signs, wide)
         return ops.cast(self._there(changed, back=True) + middle, x.dtype)
 
     def inverse(self, y: Any) -> Any:
-        return self.forward(y)
+        return self.defend(y)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "transform": self.transform, "block": self.block}

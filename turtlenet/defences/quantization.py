@@ -54,7 +54,7 @@ class _Quantization(Defence):
         """The thresholds, in units of the bounds, of shape (steps, ...), broadcast against pixels."""
         raise NotImplementedError
 
-    def forward(self, x: Any) -> Any:
+    def defend(self, x: Any) -> Any:
         return self._sum(x, self._hard if self.hard else lambda gap: ops.sigmoid(self.sharpness * gap))
 
     def surrogate(self, x: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,27 +25,42 @@ def loading() -> dict[str, Any]:
     return {"custom": custom, "trust": how.trust, "architecture": how.architecture, "written-by": how.written_by}
 
 
-def command(report: Report) -> str | None:
+def command(report: Report, changes: Mapping[str, Any] | None = None) -> str | None:
     """The command line that repeats a report; None where the model or the data were in memory only.
 
     Words are quoted for a POSIX shell; those with characters that no terminal prints for bash and zsh.
+
+    Args:
+        report: What to repeat.
+        changes: Options that shall be others, by their names without `--`; None leaves one out.
     """
     path, data = report.model.get("path"), _data(report)
     # Arrays have no form as an option.
     if not path or data is None or any(isinstance(report.asked.get(name), list) for name in _BY_FEATURE):
         return None
-    lines = [f"turtlenet evaluate {_quoted(_no_option(str(path)))}"]
-    for name, value in _options(report).items():
+    return line("evaluate", [str(path)], {**options_of(report), **(changes or {})})
+
+
+def line(verb: str, paths: Sequence[str], options: Mapping[str, Any]) -> str:
+    """A command line of turtlenet: each option on a line of its own, those without a value left out."""
+    words = [_quoted(_no_option(path)) for path in paths]
+    lines = [f"turtlenet {verb} {words[0]}", *words[1:]]
+    for name, value in options.items():
         values = value if isinstance(value, list) else [value]
         lines += [f"--{name}" if one is True else f"--{name} {_quoted(_text(one))}" for one in values if _said(one)]
     return " \\\n  ".join(lines)
 
 
-def call(report: Report) -> str | None:
-    """The call from Python that repeats a report for which there is no command; None where nothing tells of it."""
+def call(report: Report, changes: Mapping[str, Any] | None = None) -> str | None:
+    """The call from Python that repeats a report for which there is no command; None where nothing tells of it.
+
+    Args:
+        report: What to repeat.
+        changes: Options that shall be others; see `command`.
+    """
     if not report.asked or command(report) is not None:
         return None
-    options = {name.replace("-", "_"): value for name, value in _options(report).items()}
+    options = {name.replace("-", "_"): value for name, value in {**options_of(report), **(changes or {})}.items()}
     data = options.pop("data", None)
     for name in ("custom", "trust", "architecture", "written_by"):
         options.pop(name, None)
@@ -54,7 +69,8 @@ def call(report: Report) -> str | None:
         options["constraints"] = options.pop("constraint")
     else:
         options["bounds"] = tuple(report.threat["bounds"])
-    options |= {"limit": report.data.get("count")}
+    # In Python, a limit of 0 is none.
+    options["limit"] = options["limit"] or None
     options["precision"] = report.asked.get("precision")
     path = report.model.get("path")
     arguments = [repr(str(path)) if path else "model", repr(data) if data else "(x, y)"]
@@ -72,7 +88,7 @@ def _data(report: Report) -> str | None:
     return re.sub(r" (train|test)$", "", str(name)) if name else ""
 
 
-def _options(report: Report) -> dict[str, Any]:
+def options_of(report: Report) -> dict[str, Any]:
     """The options of `turtlenet evaluate`, in their order, with their values."""
     asked, threat = report.asked, report.threat
     specs = threat.get("attacks") if report.beside else [row.spec or row.name for row in report.attacks]

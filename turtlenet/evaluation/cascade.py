@@ -100,7 +100,9 @@ class Cascade:
 
     def ask(self, model: Classifier, block: "Block", ledger: PerImageResults) -> None:
         """Notes what the model answers to a block before any attack."""
-        ledger.clean[block.rows] = predict(model, block.x, self.batch_size, block.y).argmax(axis=1)
+        logits = predict(model, block.x, self.batch_size, block.y)
+        ledger.clean[block.rows] = logits.argmax(axis=1)
+        ledger.clean_parts[block.rows] = _parts_that_hold(logits, ledger)
 
     def tried(
         self,
@@ -207,6 +209,7 @@ class Cascade:
             tried = tried & ~self.spared[block.rows]
         attacked = block.only(tried)
         ledger.correct[number, block.rows] = standing
+        ledger.parts[number, block.rows] = ledger.clean_parts[block.rows]
         began = time.perf_counter()
         labels = ledger.clean[attacked.rows] if naive else attacked.y
         where: dict[str, Any] = {"ball": ball, "looked": looked, "seed": self.seed, "index": attacked.rows}
@@ -220,6 +223,7 @@ class Cascade:
         if model.stochastic and model.question is None:
             drawn = fooled(model, outcome.x, attacked.y, self.batch_size)
             ledger.fooled[number, attacked.rows], ledger.draws[number, attacked.rows] = drawn
+        ledger.undone[number, attacked.rows] = outcome.undone
         self._note(number, model, attacked, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
 
@@ -241,6 +245,8 @@ class Cascade:
         classes = model.classes(block.y)
         right = outcome.logits.argmax(axis=1) == classes
         ledger.correct[number, block.rows] = np.where(far, ledger.right[block.rows], right)
+        held = _parts_that_hold(outcome.logits, ledger)
+        ledger.parts[number, block.rows] = np.where(far[:, None], ledger.clean_parts[block.rows], held)
         ledger.loss[number, block.rows] = _cross_entropy(outcome.logits, classes)
         hits = np.flatnonzero(outcome.reached & ~far)
         full = self.ball.full
@@ -326,6 +332,13 @@ def eight_bit(perturbed: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
     rounded[leaves] = careful[leaves]
     # What did not move stays as it was, on the grid or not.
     return np.where(perturbed == x, x, np.clip(rounded, ball.low, ball.high))
+
+
+def _parts_that_hold(logits: np.ndarray, ledger: PerImageResults) -> np.ndarray:
+    """Which parts of the answers hold at logits (n, classes), bool (n, parts); nothing where answers have no parts."""
+    count = ledger.clean_parts.shape[1]
+    found: np.ndarray = logits[:, 1 : 1 + count] <= logits[:, :1]
+    return found
 
 
 def _cross_entropy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:

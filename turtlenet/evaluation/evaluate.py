@@ -30,18 +30,19 @@ from turtlenet.evaluation.chance import summary
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
+from turtlenet.evaluation.doubts.gradient_masking import masking_of
 from turtlenet.evaluation.moves import moved_features
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
-from turtlenet.evaluation.pictures import pictures
+from turtlenet.evaluation.pictures import largest_changes, pictures
 from turtlenet.evaluation.planner import Planned, Planner, find_skipped
 from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import CurvePoint, Report
-from turtlenet.evaluation.rows import attack_row, class_rows
+from turtlenet.evaluation.rows import attack_row, class_rows, part_rows
 from turtlenet.evaluation.tally import Tally
 from turtlenet.evaluation.threat_model import WHITE_BOX, ThreatModel
-from turtlenet.models import defences_of, file_sha256
+from turtlenet.models import file_sha256
 from turtlenet.reports.statistics import share, share_interval
 from turtlenet.reports.versions import stamp
 
@@ -199,11 +200,18 @@ class _Evaluation:
         if self.resume and progress:
             known = backend.from_first(lambda: PerImageResults.read(progress, identity))
         rows = len(planner.units if planner else self.cascade.attacks)
-        ledger = known or PerImageResults.empty(self.model.classes(self.examples.labels), rows)
+        classes = self.model.classes(self.examples.labels)
+        ledger = known or PerImageResults.empty(classes, rows, len(self.examples.part_names))
         total, done = (len(self.cascade.attacks) * count for count in (len(self.examples), ledger.done))
         hidden = not (first and sys.stderr.isatty())
         with Bar(total, done=0 if planner else done, unit=self.examples.kind.example, hidden=hidden) as bar:
-            how: dict[str, Any] = {"tick": bar.update}
+
+            def tick(count: int) -> None:
+                seconds, gradients, _ = ledger.cost.sum(axis=0)
+                bar.pace = gradients / seconds if seconds else 0.0
+                bar.update(count)
+
+            how: dict[str, Any] = {"tick": tick}
             if progress and first:
                 how["after_block"] = lambda now: now.write(progress, identity)
             if planner:
@@ -262,7 +270,7 @@ class _Evaluation:
             probed=len(rows),
             doubled=twice,
             draws=model.draws,
-            masks=any(shield.masks for shield in defences_of(model.model)),
+            masking=masking_of(model.model),
             naive=model.gradient == "naive",
             norm=cascade.ball.norm,
             inputs=examples.kind,
@@ -335,8 +343,10 @@ class _Evaluation:
             + find_doubts(evidence),
             certificate=certificate,
             chance=summary(threatening),
-            per_class=class_rows(ledger, robust) if model.question is None or model.question.single_label else (),
+            per_class=() if self.examples.part_names else class_rows(ledger, robust),
+            per_part=part_rows(threatening, self.examples.part_names, self.examples.true_labels),
             pictures=pictures(cascade, self.names, model, self.examples, ledger),
+            largest_changes=largest_changes(self.examples, cascade.ball, ledger, cascade.seed),
             verdicts={
                 "label": ledger.labels.tolist(),
                 "clean_prediction": ledger.clean.tolist(),

@@ -13,6 +13,8 @@ from turtlenet.errors import DataError
 from turtlenet.files import make_folder, write_whole
 from turtlenet.numpy_files import check_arrays
 
+BY_IMAGE = ("labels", "clean", "clean_parts")
+"""What is known of an image before any attack."""
 _DISTANCES = ("linf", "l2", "l1", "l0", "psnr", "ssim")
 
 
@@ -37,6 +39,9 @@ class PerImageResults:
         lucky: Whether a success of a random model did not happen again in other draws, bool.
         fooled: Of a random model: fresh draws, one at a time, in which what was found is answered wrongly, int64.
         draws: Such draws in all, int64; 0 of other models.
+        undone: Whether it reached its goal, and keeping the rules of the features took that away again, bool.
+        clean_parts: Which parts of the answer hold before any attack (see `Task.part_names`), bool (n, parts).
+        parts: Which hold after each attack, bool (attacks, n, parts); as before where it was not run.
         cost: Seconds, gradients and queries, float64 (attacks, 3).
         done: Images finished: the next block starts here.
     """
@@ -56,12 +61,15 @@ class PerImageResults:
     lucky: np.ndarray
     fooled: np.ndarray
     draws: np.ndarray
+    undone: np.ndarray
+    clean_parts: np.ndarray
+    parts: np.ndarray
     cost: np.ndarray
     done: int = 0
 
     @staticmethod
-    def empty(labels: np.ndarray, attacks: int) -> "PerImageResults":
-        """Nothing known yet."""
+    def empty(labels: np.ndarray, attacks: int, parts: int = 0) -> "PerImageResults":
+        """Nothing known yet of answers of so many parts."""
         shape = (attacks, len(labels))
         return PerImageResults(
             labels=labels,
@@ -79,6 +87,9 @@ class PerImageResults:
             lucky=np.zeros(shape, bool),
             fooled=np.zeros(shape, "int64"),
             draws=np.zeros(shape, "int64"),
+            undone=np.zeros(shape, bool),
+            clean_parts=np.zeros((len(labels), parts), bool),
+            parts=np.zeros((*shape, parts), bool),
             cost=np.zeros((attacks, 3)),
         )
 
@@ -95,8 +106,7 @@ class PerImageResults:
     def only(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same without the attacks that do not count."""
         rows = np.flatnonzero(counted)
-        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "gradients", "queries", "part", "near")
-        by_attack += ("lucky", "fooled", "draws", "cost")
+        by_attack = set(vars(self)) - {*BY_IMAGE, "distance", "done"}
         distance = {name: values[rows] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[rows] for name in by_attack})
 
@@ -104,7 +114,9 @@ class PerImageResults:
         """The same, as if the attacks that do not count had broken only what lies within the threat all the same."""
         elsewhere = self.right & (self.correct | ~self.near)
         correct = np.where(np.asarray(counted, bool)[:, None], self.correct, elsewhere)
-        return dataclasses.replace(self, correct=correct)
+        parts = np.where(np.asarray(counted, bool)[:, None, None], self.parts, self.clean_parts)
+        parts &= self.parts | ~self.near[..., None]
+        return dataclasses.replace(self, correct=correct, parts=parts)
 
     def write(self, path: Path, identity: str) -> None:
         """Writes all at once or not at all.
@@ -140,8 +152,8 @@ class PerImageResults:
     def is_whole(self) -> bool:
         """Whether all arrays are those of as many images and attacks as `labels` and `cost` say."""
         like = (
-            PerImageResults.empty(self.labels, len(self.cost))
-            if self.labels.ndim == 1 and self.cost.ndim == 2
+            PerImageResults.empty(self.labels, len(self.cost), self.clean_parts.shape[1])
+            if self.labels.ndim == 1 and self.cost.ndim == self.clean_parts.ndim == 2
             else None
         )
         if like is None or not 0 <= self.done <= len(self.labels):

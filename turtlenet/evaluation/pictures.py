@@ -3,13 +3,13 @@
 import numpy as np
 
 from turtlenet.attacks.runner import attack_all
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, is_plain
 from turtlenet.batching import predict, softmax
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.report import Picture
+from turtlenet.evaluation.report import LargestChange, Picture
 from turtlenet.reports.images import drawable, png
 
 
@@ -40,6 +40,38 @@ def pictures(
         for picture in _crafted(cascade, number, names[number], model, examples, np.array(places))
     ]
     return tuple(sorted(shown, key=lambda picture: picture.label))
+
+
+def largest_changes(
+    examples: Examples, ball: Ball, ledger: PerImageResults, seed: int, most: int = 2
+) -> tuple[LargestChange, ...]:
+    """Shows what the radius means to the eye, by the first images of the first classes that the model gets right.
+
+    No model is asked: the changes are as large as the ball has them, not such as fool anybody.
+    """
+    if not (drawable(examples.shape) and is_plain(ball)):
+        return ()
+    right = np.flatnonzero(ledger.right)
+    _, first = np.unique(ledger.labels[right], return_index=True)
+    places = right[np.sort(first)[:most]]
+    return tuple(_largest(examples, ball, int(place), int(ledger.labels[place]), seed) for place in places)
+
+
+def _largest(examples: Examples, ball: Ball, place: int, label: int, seed: int) -> LargestChange:
+    x, _ = examples.batch(np.array([place]))
+    signs = np.random.default_rng([seed, place]).choice([-1.0, 1.0], x.shape)
+    middle = (ball.low + ball.high) / 2
+    even, random = (
+        np.array(ball.project(point.astype("float32"), x))
+        for point in (np.where(x < middle, ball.high, ball.low), x + signs * ball.full)
+    )
+    shown = {"original": x, "even": even, "random": random}
+    return LargestChange(
+        index=place,
+        label=label,
+        distance=_distance(even[0], x[0], ball),
+        **{name: png((each[0] - ball.low) / ball.full) for name, each in shown.items()},
+    )
 
 
 def _crafted(

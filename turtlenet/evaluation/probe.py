@@ -80,13 +80,13 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
         zero=float((~moving).mean()),
         flat=float((rise[moving] <= 0).mean()) if moving.any() and float(ball.eps) > 0 else 0.0,
         saturated=float((ordered[:, -1] - ordered[:, -2] > SATURATED).mean()),
-        unsteady=_unsteady(model, x, y),
+        unsteady=unsteady(model, x, y),
         fell=tuple(fell.tolist()),
         perturbed=perturbed[fell] if len(fell) else None,
     )
 
 
-def _unsteady(model: Classifier, x: np.ndarray, y: np.ndarray) -> bool:
+def unsteady(model: Classifier, x: np.ndarray, y: np.ndarray) -> bool:
     """Whether answers change from one time to the next; those of our own layers do so with the seed alone."""
     first = model.predict(x, y)
     if not np.array_equal(first, model.predict(x, y)):

@@ -92,6 +92,27 @@ class ClassRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AnswerPartRow:
+    """The line of one part of the answers: a label of several, or a number that is not too high.
+
+    Attributes:
+        name: The part; see `turtlenet.tasks.Task.part_names`.
+        count: Examples that have it, which are all.
+        positive: Examples of which the label is true; None where the part is no label.
+        clean_accuracy: Share of the examples in which it holds before any attack.
+        robust_accuracy: Share in which it holds before and after every attack that the threat allows.
+    """
+
+    name: str
+    count: int
+    positive: int | None
+    clean_accuracy: float
+    clean_accuracy_interval: Interval
+    robust_accuracy: float
+    robust_accuracy_interval: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
 class CurvePoint:
     """Accuracy under one attack at one radius, on a subset of the images."""
 
@@ -154,6 +175,27 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LargestChange:
+    """One image, and the most that the threat lets become of it; the three images are PNG files in base64.
+
+    Attributes:
+        index: Which image it is.
+        label: Its class.
+        distance: Length of the change in `even`, in the threat's norm and input units.
+        original: As it is.
+        even: Every pixel moved towards the far end of the range, as far as the ball lets all of them.
+        random: Every pixel moved up or down by chance, as far.
+    """
+
+    index: int
+    label: int
+    distance: float
+    original: str
+    even: str
+    random: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report(BaseReport):
     """The robustness of one model on one data set under one threat.
 
@@ -174,6 +216,10 @@ class Report(BaseReport):
         parts: What the evaluation ran beside its attacks, in the order in which it counts.
         asked: What `turtlenet.evaluate` was asked for, beside what the others tell: `data` as the user named it (None
             for arrays), `split`, `limit`, ...; see `turtlenet.evaluation.again`.
+        largest_changes: Two images at the edge of the ball, to see what its radius means; none for other inputs, and
+            where features have radii of their own.
+        training: What the model's file tells of the run that made it: `objective`, `attack`, `steps`, `best_epoch` and
+            `history`, what was measured after each epoch; empty where it is not known.
         moves: Which features of a table were moved, by the attack that broke most rows; None for other inputs.
         certificate: Of an evaluation that certified first: `method`, `accuracy` (the share that is certified) and its
             interval, `attacked` (the robust accuracy: the truth is between the two), `spared` (certified images that
@@ -182,6 +228,8 @@ class Report(BaseReport):
         plan: Of an evaluation in adaptive order: what was run, what was left out, and how much that can hide.
         chance: Of a model that draws random numbers: its expected accuracy under the attacks, over single fresh draws,
             and two other readings of them; see `turtlenet.evaluation.chance.summary`. None for others.
+        per_part: Where an answer has parts, such as several labels: how many of each hold. Attacks break an answer by
+            whichever part is the easiest, so what is left of one alone is an upper bound.
         beside: Who stands beside, in words: one who knows more than the threat allows; empty for nobody.
         beside_accuracy: Share of the images on which all attacks failed, those beside too.
         curve_attack: The attack behind `curve`.
@@ -206,6 +254,7 @@ class Report(BaseReport):
     attacks: tuple[AttackRow, ...]
     doubts: tuple[Doubt, ...]
     per_class: tuple[ClassRow, ...] = ()
+    per_part: tuple[AnswerPartRow, ...] = ()
     curve: tuple[CurvePoint, ...] = ()
     curve_attack: str = ""
     pictures: tuple[Picture, ...] = ()
@@ -220,6 +269,8 @@ class Report(BaseReport):
     certificate: dict[str, Any] | None = None
     plan: Record | None = None
     chance: dict[str, Any] | None = None
+    largest_changes: tuple[LargestChange, ...] = ()
+    training: dict[str, Any] = field(default_factory=dict)
 
     @property
     def reports(self) -> tuple["Report", ...]:

@@ -1,5 +1,6 @@
 """The rows of a report, out of what an evaluation wrote down."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.evaluation.cascade import Cascade, slack
 from turtlenet.evaluation.norm_curve import minima
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.report import AttackRow, ClassRow
+from turtlenet.evaluation.report import AnswerPartRow, AttackRow, ClassRow
 from turtlenet.evaluation.threat_model import ThreatModel
 from turtlenet.reports.statistics import finite_mean, share, share_interval
 
@@ -78,6 +79,29 @@ def class_rows(ledger: PerImageResults, robust: np.ndarray) -> tuple[ClassRow, .
             )
         )
     return tuple(rows)
+
+
+def part_rows(ledger: PerImageResults, names: Sequence[str], true: np.ndarray | None) -> tuple[AnswerPartRow, ...]:
+    """How often each part of the answers holds, before and after all attacks.
+
+    Args:
+        ledger: What was found, by the attacks that the threat allows.
+        names: Of the parts.
+        true: Which labels are true, (n, parts); None where the parts are no labels.
+    """
+    held = ledger.clean_parts & ledger.parts.all(axis=0)
+    return tuple(
+        AnswerPartRow(
+            name=name,
+            count=len(held),
+            positive=None if true is None else int((true[:, place] > 0).sum()),
+            clean_accuracy=share(ledger.clean_parts[:, place]),
+            clean_accuracy_interval=share_interval(ledger.clean_parts[:, place]),
+            robust_accuracy=share(held[:, place]),
+            robust_accuracy_interval=share_interval(held[:, place]),
+        )
+        for place, name in enumerate(names)
+    )
 
 
 def _largest(values: np.ndarray) -> float | None:

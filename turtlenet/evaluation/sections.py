@@ -9,9 +9,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.certification.sections import bar
-from turtlenet.evaluation import moves, plots, text
+from turtlenet.evaluation import annex, in_words, moves, plots, text, training
 from turtlenet.evaluation.again import call, command
 from turtlenet.evaluation.certified import CONTRADICTION
+from turtlenet.evaluation.next_steps import code_for
 from turtlenet.evaluation.perceptibility import sections as perceptibility
 from turtlenet.input_kind import InputKind
 from turtlenet.reports.base import findings
@@ -36,6 +37,7 @@ from turtlenet.reports.document import (
     Verbatim,
     Verdict,
     View,
+    merged,
 )
 from turtlenet.reports.format import MISSING, clean, clip, count, fraction, number, percent
 
@@ -144,7 +146,7 @@ def class_columns(report: Report) -> tuple[Column, ...]:
     )
 
 
-def part_columns(kind: InputKind) -> tuple[Column, ...]:
+def unit_columns(kind: InputKind) -> tuple[Column, ...]:
     """What is said of each part of the attacks that were run in adaptive order."""
     return (
         Column("part", "name"),
@@ -153,6 +155,28 @@ def part_columns(kind: InputKind) -> tuple[Column, ...]:
         Column("spared", "skipped", count, f"{kind.examples.capitalize()} that withstood without it."),
         Column("gradients", "gradients", count),
         Column("queries", "queries", count),
+    )
+
+
+def part_columns(report: Report) -> tuple[Column, ...]:
+    """What is said of each part of the answers."""
+    labels = text.has_labels(report)
+    inputs = text.kind(report).examples
+    alone = ": attacks on a label alone (--task multi-label:label=K) may leave less" if labels else ""
+    positive = (Column("true in", "positive", count, f"{inputs.capitalize()} of which the label is true."),)
+    return (
+        Column("label" if labels else "answer", lambda row: clean(row.name), width=40),
+        Column(inputs, "count", count),
+        *(positive if labels else ()),
+        Column("clean [95 % interval]", ("clean_accuracy", "clean_accuracy_interval"), fraction),
+        Column(
+            "robust [95 % interval]",
+            ("robust_accuracy", "robust_accuracy_interval"),
+            fraction,
+            "Share in which it holds before and after every attack of the table (what other parts of the evaluation "
+            "broke besides is not told apart by part). Attacks break an answer by whichever part is the easiest, and "
+            f"leave alone what is wrong already, so this is an upper bound{alone}.",
+        ),
     )
 
 
@@ -177,7 +201,7 @@ def document(reports: Sequence[Report]) -> Document:
     """
     titles, several = text.names(reports), len(reports) > 1
     pairs = list(zip(titles, reports, strict=True))
-    doubts = Findings([each for title, one in pairs for each in _findings(one, title if several else "")])
+    doubts = Findings(_doubts(pairs))
     alarms = Findings([each for title, one in pairs for each in _alarms(one, title if several else "")])
     visible = perceptibility.sections(reports)
     first = reports[0]
@@ -189,7 +213,9 @@ def document(reports: Sequence[Report]) -> Document:
         opening=_opening(titles, reports),
         sections=[
             *([Section("", [alarms])] if alarms.found else []),
+            in_words.section(titles, reports),
             Section("Reasons to doubt", [doubts]).only(View.FILES),
+            _to_the_eye(reports),
             Section(
                 "Accuracy under attack",
                 [Figures(lambda: _drawn(plots.accuracies(reports), plots.curve(reports)), views=View.PAGE)],
@@ -267,6 +293,23 @@ def _alarms(report: Report, subject: str) -> list[Finding]:
     ]
 
 
+def _doubts(pairs: Sequence[tuple[str, Report]]) -> list[Finding]:
+    """The doubts of all models, the same as one, each with what to run next."""
+    several = len(pairs) > 1
+    found = [each for title, one in pairs for each in _findings(one, title if several else "")]
+    return [replace(each, commands=_commands(each, pairs)) for each in merged(found, len(pairs))]
+
+
+def _commands(finding: Finding, pairs: Sequence[tuple[str, Report]]) -> list[Code]:
+    shared = [
+        (one, doubt)
+        for _, one in pairs
+        for doubt in one.doubts
+        if (doubt.code, doubt.advice) == (finding.code, finding.more)
+    ]
+    return code_for([one for one, _ in shared], shared[0][1]) if shared and finding.kind == "doubt" else []
+
+
 def _findings(report: Report, subject: str) -> list[Finding]:
     """The doubts; where there are none, what may be said then, and no more than that."""
     ran, missing = text.checks(report)
@@ -329,8 +372,32 @@ def _planned(report: Report) -> list[Section]:
         "broken most for its cost first, and after that only what may still break them: a part goes no farther down, "
         "from those that came nearest to breaking, than it was seen to be good for."
     )
-    table = Table(part_columns(text.kind(report)), plan.parts, folded=len(plan.parts) > 12)
+    table = Table(unit_columns(text.kind(report)), plan.parts, folded=len(plan.parts) > 12)
     return [Section("In the order in which the attacks pay", [Text(words), table])]
+
+
+def _to_the_eye(reports: Sequence[Report]) -> Section:
+    """The largest change that the threat allows, on images of the data; models of one threat share it."""
+    report = next((one for one in reports if one.largest_changes), reports[0])
+    norm = clean(str(report.threat.get("norm")).capitalize())
+    words = (
+        "Left the original. In the middle every pixel is moved towards the far end of the range as far as the threat "
+        "lets all of them, right up or down by chance. No attack needs to look like this; none may go further."
+    )
+    cards = [
+        Card(
+            f"{norm} {number(each.distance)}",
+            f"image {each.index}, {text.class_name(report, each.label)}",
+            [
+                Shot(each.original, f"Original image {each.index}", "original"),
+                Shot(each.even, f"Image {each.index} with its contrast lowered by {number(each.distance)}", "evenly"),
+                Shot(each.random, f"Image {each.index} with noise of the largest allowed size", "by chance"),
+            ],
+        )
+        for each in report.largest_changes
+    ]
+    title = f"What eps {number(report.threat.get('eps'))} means to the eye"
+    return Section(title, [Text(words if cards else "", views=View.PAGE), Gallery(cards)])
 
 
 def _drawn(*found: Plot | None) -> list[Plot]:
@@ -373,6 +440,7 @@ def _model(title: str, report: Report) -> list[Section]:
         *(Text(note, indent=2) for note in notes),
     ]
     classes = Table(class_columns(report), report.per_class, folded=len(report.per_class) > 12, views=View.FILES)
+    parts = Table(part_columns(report), report.per_part, folded=len(report.per_part) > 12, views=View.FILES)
     curve = Table(curve_columns(text.kind(report)), report.curve, folded=True, views=View.FILES)
     settings = [{"attack": row.name, "spec": row.spec, "settings": row.settings} for row in report.attacks]
     origin = [
@@ -391,9 +459,12 @@ def _model(title: str, report: Report) -> list[Section]:
             level,
         ),
         Section("Per class", [Figures(lambda: _drawn(plots.per_class(report)), views=View.PAGE), classes], level),
+        Section(text.parts_title(report), [parts], level),
         Section(f"Accuracy against eps, under {clean(report.curve_attack)}", [curve], level),
         Section("What the attacks did", _pictures(report), level),
+        training.section(report, level),
         Section("Threat and provenance", origin, level),
+        annex.section(report, level),
     ]
 
 
@@ -451,9 +522,8 @@ def _provenance(report: Report) -> dict[str, Any]:
         **({"Normalized by": report.model["normalize"]} if report.model.get("normalize") else {}),
         **({"Surrogates": text.surrogates(report)} if report.threat.get("surrogates") else {}),
         "Model head": report.model.get("head", MISSING),
-        "Model sha256": report.model.get("sha256", MISSING),
         "Data": f"{_scored(report)}, {text.inputs(report)}. {report.data.get('description') or ''}",
-        "Data sha256": report.data.get("sha256", MISSING),
+        **annex.hashes(report),
         "Seed": report.seed,
         "Versions": ", ".join(f"{name} {version}" for name, version in report.versions.items()),
         "Written": f"{report.created}, after {number(report.seconds)} seconds",

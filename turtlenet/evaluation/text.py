@@ -43,6 +43,16 @@ def class_name(report: Report, label: int) -> str:
     return clean(known[label]) if isinstance(known, list) and 0 <= label < len(known) else str(label)
 
 
+def has_labels(report: Report) -> bool:
+    """Whether several labels may be true of an input at once."""
+    return any(row.positive is not None for row in report.per_part)
+
+
+def parts_title(report: Report) -> str:
+    """The heading over the parts of the answers."""
+    return "Per label" if has_labels(report) else "Per part of the answer"
+
+
 def cascade(report: Report) -> str:
     """What a cascade is."""
     return (
@@ -93,7 +103,9 @@ def _by_feature(facts: dict[str, Any]) -> str:
     told = facts["features"]
     radii = _numbers(told.get("eps"))
     unit = str(facts.get("unit") or "each feature's own eps")
-    words = [f"in units of {unit} ({min(radii):g} to {max(radii):g}; {facts.get('eps_from')})"] if radii else []
+    span = f"{min(radii):g}" + (f" to {max(radii):g}" if max(radii) > min(radii) else "") if radii else ""
+    within = unit if unit == "input units" else f"units of {unit}"
+    words = [f"in {within} ({span}; {facts.get('eps_from')})"] if radii else []
     words.append(f"bounds by feature ({facts.get('bounds_from')})")
     rules = [str(each.get("name")) for each in told.get("constraints") or () if isinstance(each, dict)]
     words += [f"rules {', '.join(dict.fromkeys(rules))}"] if rules else []
@@ -243,6 +255,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "attacks without a gradient": autoattack or (blind and bool(guided)),
         "convergence": attacked and (report.robust_accuracy > 0 or any(row.more for row in report.parts)),
         "luck of a draw": attacked,
+        **({"successes that rules took back": attacked} if _ruled(report) else {}),
         "accuracy at the widest ball": bool(report.curve),
         "accuracy rising with eps": len(report.curve) > 1,
         "strength of the attacks": attacked,
@@ -253,6 +266,12 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "number of examples": attacked,
     }
     return [name for name, ran in possible.items() if ran], [name for name, ran in possible.items() if not ran]
+
+
+def _ruled(report: Report) -> bool:
+    """Whether the features have rules."""
+    told = report.threat.get("features")
+    return bool(isinstance(told, dict) and told.get("constraints"))
 
 
 def _numbered(attacks: Sequence[AttackRow]) -> dict[tuple[str, int], AttackRow]:

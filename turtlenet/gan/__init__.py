@@ -1,6 +1,6 @@
 """AdvGAN: a generator of adversarial perturbations, the game it is trained in, and what it was found to do."""
 
-from turtlenet.gan.networks import NETWORKS
+from turtlenet.architectures.gan import NETWORKS
 from turtlenet.gan.objective import VARIANTS, GeneratorObjective, Players, build_players, variant
 from turtlenet.gan.run import Epoch, GanRun, check_game, train_players
 from turtlenet.gan.trainer import GanTrainer

@@ -9,13 +9,13 @@ import keras
 from keras import ops
 
 from turtlenet import backend, random
+from turtlenet.architectures import gan as networks
 from turtlenet.arguments import check_fields
 from turtlenet.attacks import Goal
 from turtlenet.attacks.goal import choose_target, is_class
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
-from turtlenet.gan import networks
 from turtlenet.gan.losses import ADVERSARIAL, GAN_LOSSES, HINGES, adversarial, gan_loss, hinge
 
 _BUDGETS = ("hinge", "network")
@@ -103,8 +103,8 @@ class Players:
     """A generator and a discriminator in one game, within one ball.
 
     Attributes:
-        generator: See `turtlenet.gan.networks.generator`.
-        discriminator: See `turtlenet.gan.networks.discriminator`.
+        generator: See `turtlenet.architectures.gan.generator`.
+        discriminator: See `turtlenet.architectures.gan.discriminator`.
         game: The rules.
         ball: Where images may move; the hinge's `c` is its radius unless the rules say another.
     """

@@ -126,6 +126,11 @@ def _check_task(model: Classifier, usage: Usage | None) -> None:
         )
 
 
+def name_of(model: ModelType) -> str:
+    """What a model is called in a title: its file, or its own name."""
+    return in_memory(model).name if isinstance(model, keras.Model | Classifier) else Path(model).name
+
+
 def about_model(model: ModelType, victim: Classifier) -> dict[str, Any]:
     """What a report says of a model: its `name`, `path`, `sha256`, `parameters`, `precision` and `defences`."""
     shields = [{"defence": str(each), "adaptive": each.adaptive} for each in defences_of(victim.model)]

@@ -51,7 +51,7 @@ def wrap(
 
 
 def _built(spec: str, low: float, high: float, taken: set[str]) -> Defence | Conversion:
-    """A layer is told the bounds of pixels, and its name; what changes layers has no use for them.
+    """A layer is told the bounds of pixels, and its name; what changes layers the bounds, where it has use for them.
 
     A random layer draws by its name. Keras would number it by the layers that a session made before, and the same
     model would draw otherwise in the next session; so it is numbered within its model.
@@ -66,7 +66,7 @@ def _built(spec: str, low: float, high: float, taken: set[str]) -> Defence | Con
             f"Expected a defence at {spec!r}, which takes low and high, the bounds of pixels; got {factory!r}."
         )
     if of_layers:
-        return defences.build(spec)
+        return defences.build(spec, defaults={"low": low, "high": high})
     named: dict[str, Any] = {}
     if inspect.isclass(factory) and takes(factory, "name"):
         named["name"] = _free(factory.__name__, taken)

@@ -1,9 +1,10 @@
 """What every report is: frozen data that becomes JSON, a document and files; and the reasons to doubt it."""
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,11 +21,13 @@ class Doubt:
         code: A stable name for machines.
         finding: What was seen, with its figures.
         advice: What to run next.
+        options: Options of the next run and their values, where the finding alone tells them.
     """
 
     code: str
     finding: str
     advice: str
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class Record(ABC):
@@ -78,18 +81,40 @@ class BaseReport(Record):
         """The JSON, and the files of a document of it."""
         from turtlenet.reports import markdown, page
 
-        texts = {f"{self.stem}.json": f"{self.to_json()}\n", f"{self.stem}.md": markdown.render(document)}
+        texts = {f"{self.stem}.md": markdown.render(document)}
         texts |= {f"{self.stem}.html": page.render(document)} if self.has_page else {}
-        # A file name that a report tells of may hold bytes that are no UTF-8.
-        return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()} | document.pictures
+        shown = {name: _encoded(text) for name, text in texts.items()}
+        return {f"{self.stem}.json": self.json_file(), **shown, **document.pictures}
+
+    def json_file(self) -> bytes:
+        """What is in its JSON file, byte for byte."""
+        return _encoded(f"{self.to_json()}\n")
 
     def save(self, folder: str | Path) -> tuple[Path, ...]:
         """Writes the files, all of them or none; see `turtlenet.files.write_files`.
 
+        Beside them lies a file of their hashes, such as `report.sha256`: `sha256sum --check report.sha256` finds every
+        later change.
+
         Raises:
             OutputError: The folder cannot be written.
         """
-        return write_files(folder, self.files())
+        files = self.files()
+        return write_files(folder, {**files, f"{self.stem}.sha256": sums(files)})
+
+
+def sums(files: Mapping[str, bytes]) -> bytes:
+    """The SHA-256 of each file, a line each, as `sha256sum` writes and checks them.
+
+    >>> sums({"a.txt": b""})[:16], sums({"a.txt": b""})[-8:]
+    (b'e3b0c44298fc1c14', b'  a.txt\\n')
+    """
+    return "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()).encode()
+
+
+def _encoded(text: str) -> bytes:
+    """A file name that a report tells of may hold bytes that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def findings(doubts: Sequence[Doubt], subject: str = "") -> list[Finding]:

@@ -106,6 +106,7 @@ class Column:
         width: The most characters in a terminal; 0 for as many as there are. Where not all columns of a fixed width
             fit side by side, the others go on below.
         views: The renderings that show it.
+        prose: Whether it holds words rather than numbers, which begin at the left.
     """
 
     title: str
@@ -115,6 +116,7 @@ class Column:
     note: str = ""
     width: int = 0
     views: View = View.ALL
+    prose: bool = False
 
     def cell(self, row: Any) -> str:
         """The text of a row's cell."""
@@ -194,6 +196,9 @@ class Finding:
         subject: Whose finding it is, where a document has several.
         kind: `doubt`; `alarm`, a doubt that makes all numbers worthless, which a page shows in red; `good`, which it
             shows in green; or `note`, which is none of these.
+        each: Where several have the same finding with other figures, the subject and the words of each, in place of
+            `subject` and `words`.
+        commands: What to run next, ready to copy; files alone show it.
     """
 
     words: str
@@ -201,6 +206,39 @@ class Finding:
     code: str = ""
     subject: str = ""
     kind: str = "doubt"
+    each: Sequence[tuple[str, str]] = ()
+    commands: Sequence["Code"] = ()
+
+    @property
+    def said(self) -> Sequence[tuple[str, str]]:
+        """The subjects, each with its words."""
+        return self.each or [(self.subject, self.words)]
+
+
+def merged(found: Sequence[Finding], count: int) -> list[Finding]:
+    """Findings of several subjects, those with the same code and the same advice as one.
+
+    Args:
+        found: The findings, of which each has its subject.
+        count: How many subjects there are.
+
+    >>> doubts = [Finding(words="5 rows.", more="Take 1,000.", code="few", subject=name) for name in "ab"]
+    >>> [(each.subject, each.words) for each in merged(doubts, 2)]
+    [('every model', '5 rows.')]
+    """
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for each in found:
+        groups.setdefault((each.kind, each.code, each.more), []).append(each)
+    return [group[0] if len(group) == 1 else _joined(group, count) for group in groups.values()]
+
+
+def _joined(group: Sequence[Finding], count: int) -> Finding:
+    commands = [each for one in group for each in one.commands]
+    if len({one.words for one in group}) > 1:
+        pairs = tuple((one.subject, one.words) for one in group)
+        return replace(group[0], subject="", words="", each=pairs, commands=commands)
+    subject = "every model" if len(group) == count else ", ".join(one.subject for one in group)
+    return replace(group[0], subject=subject, commands=commands)
 
 
 @dataclass(frozen=True)

@@ -180,5 +180,5 @@ def new_axes(figure: Figure, *place: int) -> Axes:
 def legend(figure: Figure, axes: Axes, entries: Sequence[str]) -> None:
     """A legend above the plot, two names a row; matplotlib would hide a name that starts with an underscore."""
     handles, _ = axes.get_legend_handles_labels()
-    labels = [f" {clip(entry, 28)}" for entry in entries]
+    labels = [f" {clip(entry, 23)}" for entry in entries]
     figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False, borderpad=0, handlelength=2.2)

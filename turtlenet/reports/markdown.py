@@ -1,6 +1,7 @@
 """A document as GitHub-flavored Markdown, with everything in it escaped."""
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -77,12 +78,13 @@ def _table(table: Table) -> str:
         [f"**{plain(first)}**" if strong else first and plain(first), *map(_number, others)]
         for (first, *others), strong in zip(table.cells, table.strong, strict=True)
     ]
-    return _lines(titles, rows)
+    return _lines(titles, rows, [column.prose for column in table.columns])
 
 
-def _lines(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already; the first column of names, the others of numbers."""
-    lines = [titles, ["---", *["--:"] * (len(titles) - 1)] if titles[0] else ["---"] * len(titles), *rows]
+def _lines(titles: Sequence[str], rows: Iterable[Sequence[str]], prose: Sequence[bool] = ()) -> str:
+    """A table of cells that are Markdown already; the first column of names, the others of numbers or of prose."""
+    marks = ["---" if words else "--:" for words in prose[1:] or [False] * (len(titles) - 1)]
+    lines = [titles, ["---", *marks] if titles[0] else ["---"] * len(titles), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
@@ -96,10 +98,22 @@ def _number(text: str) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    subject = f"{plain(finding.subject)}: " if finding.subject else ""
-    if finding.kind in ("alarm", "doubt"):
-        return f"- {subject}**{plain(finding.words)}** → {plain(finding.more)} (`{_code(finding.code)}`)"
-    return f"- {subject}{plain(f'{finding.words} {finding.more}')}"
+    doubted = finding.kind in ("alarm", "doubt")
+    said = " ".join(
+        (f"{plain(name)}: " if name else "") + (f"**{plain(words)}**" if doubted else plain(words))
+        for name, words in finding.said
+    )
+    if doubted:
+        return "\n".join([f"- {said} → {plain(finding.more)} (`{_code(finding.code)}`)", *_commands(finding)])
+    return f"- {said} {plain(finding.more)}"
+
+
+def _commands(finding: Finding) -> list[str]:
+    """The commands below a finding, as parts of its entry in the list."""
+    return [
+        "\n" + textwrap.indent(f"{plain(each.title)}\n\n{_fenced(each)}", "  ", lambda line: bool(line.strip()))
+        for each in finding.commands
+    ]
 
 
 def _fenced(code: Code) -> str:

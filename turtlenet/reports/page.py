@@ -1,29 +1,57 @@
-"""A document as one HTML page that needs nothing else: no network, no script, no font file; light or dark."""
+"""A document as one HTML page that needs nothing else: no network, no font file; light or dark.
+
+A small script of its own sorts tables and copies commands. The page's policy names its hash, so that no other script
+runs, whatever a name in a report holds; without it the page says the same.
+"""
 
 import base64
 import binascii
+import hashlib
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from turtlenet.reports.document import Block, Document, Emphasis, Verbatim, View, Words
+from turtlenet.reports.document import Block, Document, Emphasis, Section, Verbatim, View, Words
 from turtlenet.reports.format import percent, within
 
+_TEMPLATES = Path(__file__).with_name("templates")
 _SMALL = 96
 """Images up to this many pixels a side are enlarged with their pixels sharp."""
 
 
 def render(document: Document) -> str:
     """The whole of an HTML file, for a laptop, a phone or paper."""
-    return _template().render(document=document, sections=document.shown(View.PAGE))
+    sections = _anchored(document.shown(View.PAGE))
+    contents = [(section.title, anchor) for section, anchor in sections if section.level == 2 and anchor]
+    script = _script()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _template().render(
+        document=document, sections=sections, contents=contents, script=Markup(script), script_hash=f"sha256-{digest}"
+    )
+
+
+def _anchored(sections: Iterable[Section]) -> list[tuple[Section, str]]:
+    """The sections, each with the name by which a link finds it; without a title it has none."""
+    found: list[tuple[Section, str]] = []
+    for number, section in enumerate(sections, 1):
+        words = re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-")[:40]
+        found.append((section, f"{number}-{words}".strip("-") if section.title else ""))
+    return found
+
+
+@cache
+def _script() -> str:
+    return (_TEMPLATES / "page.js").read_text("utf-8")
 
 
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -27,6 +27,17 @@ def share_interval(hits: np.ndarray) -> tuple[float, float]:
     return interval(int(hits.sum()), len(hits))
 
 
+def sign_test(wins: int, losses: int) -> float:
+    """How often a fair coin would come out at least as unevenly, on either side: an exact two-sided sign test.
+
+    For two models on the same inputs this is McNemar's exact test, of the inputs on which they differ.
+
+    >>> sign_test(5, 0), sign_test(3, 3), sign_test(0, 0)
+    (0.0625, 1.0, 1.0)
+    """
+    return round(float(binomtest(wins, wins + losses).pvalue), 6) if wins + losses else 1.0
+
+
 def finite_mean(values: np.ndarray) -> float | None:
     """The mean of the numbers that are finite, rounded to 6 places; None of none.
 

@@ -30,10 +30,10 @@ def _plain(words: Words) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    subject = f"{clip(finding.subject, 40)}: " if finding.subject else ""
+    said = [f"{clip(name, 40)}: {clean(words)}" if name else clean(words) for name, words in finding.said]
     if finding.kind in ("alarm", "doubt"):
-        return f"! {subject}{clean(finding.words)} -> {clean(finding.more)}"
-    return f"{subject}{clean(f'{finding.words} {finding.more}')}"
+        return f"! {' '.join(said)} -> {clean(finding.more)}"
+    return clean(f"{' '.join(said)} {finding.more}")
 
 
 def _table(table: Table) -> list[str]:

@@ -11,6 +11,7 @@ from turtlenet.settings.base import Settings, setting, table, takes
 from turtlenet.settings.certify import CertifySettings
 from turtlenet.settings.detect import FitSettings, ScoreSettings
 from turtlenet.settings.evaluate import EvaluateSettings
+from turtlenet.settings.fronts import FrontSettings, ShowFrontSettings
 from turtlenet.settings.gan import GanSettings, ShowSettings
 from turtlenet.settings.measure import ToleranceSettings, UniversalSettings
 from turtlenet.settings.train import ScheduleSettings, TrainSettings
@@ -20,11 +21,13 @@ __all__ = [
     "CertifySettings",
     "EvaluateSettings",
     "FitSettings",
+    "FrontSettings",
     "GanSettings",
     "KeptAttackSettings",
     "ScheduleSettings",
     "ScoreSettings",
     "Settings",
+    "ShowFrontSettings",
     "ShowSettings",
     "ToleranceSettings",
     "TrainSettings",

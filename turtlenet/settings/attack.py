@@ -14,12 +14,15 @@ from turtlenet.settings.inputs import FeatureSettings, TaskSettings
 class AttackSettings(FeatureSettings, TaskSettings, AnswerSettings):
     """How images are attacked."""
 
+    GROUP = "Attack"
+
     norm: str = setting("linf", "linf, l2, l1 or l0.")
     normalize: Any = setting(
         None,
         "What inputs are normalized by in front of MODEL: imagenet, cifar10, torchvision, mean=...,std=... or data.",
         more="See `turtlenet.TrainSettings`.",
         read=text.plain,
+        group="Model",
     )
     target: Any = setting(
         None,
@@ -33,11 +36,14 @@ class AttackSettings(FeatureSettings, TaskSettings, AnswerSettings):
         help="Images at a time, or auto.",
         more="In one compiled call; None for as many as fit. It changes the speed, not a verdict.",
         read=text.batch_size,
+        group="Computing",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptAttackSettings(AttackSettings, PartSettings):
     """The same, and which images of a data set."""
+
+    GROUP = "Attack"
 
     attack: str = setting("pgd", "The attack, e.g. pgd:steps=100,restarts=5.")

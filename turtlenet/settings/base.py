@@ -10,13 +10,19 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar
 
 from turtlenet.ranges import check_ranges
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound=Callable[..., Any])
+
+GROUPS = (
+    *("Recipe", "Attack", "Objective", "Method", "Detector", "Generator", "Measures"),
+    *("Data", "Model", "Schedule", "Computing", "Output", "Options"),
+)
+"""The headings of options in `--help`, in their order."""
 
 
 def setting(default: Any, help: str, **metadata: Any) -> Any:
@@ -30,6 +36,7 @@ def setting(default: Any, help: str, **metadata: Any) -> Any:
             flag: The option, where it is not `--` and the name; None for none on the command line.
             read: Reads the option's text (`turtlenet.settings.text`); by default the type tells how.
             many: Whether the option may be given several times.
+            group: The heading that it stands under in `--help`; that of its class by default (`Settings.GROUP`).
             recipe: Whether a recipe may say it; True by default.
             identity: `changed` (the default): a run that is continued must have it alike; `always`: the same, and it
                 is noted also where it has its default, as files of older versions have it; `never`: it changes no
@@ -45,6 +52,9 @@ class Settings:
     Raises:
         TurtlenetError: One that has another type or is out of its range, in one line.
     """
+
+    GROUP: ClassVar[str] = "Options"
+    """The heading in `--help` of the fields that a class declares; see `GROUPS`."""
 
     def __post_init__(self) -> None:
         # It needs NumPy, which `--help` does not wait for.
@@ -149,6 +159,13 @@ def flag_of(field: dataclasses.Field) -> str | None:
     """The option of a setting on the command line, or None."""
     flag: str | None = field.metadata.get("flag", f"--{field.name.replace('_', '-')}")
     return flag
+
+
+def group_of(kind: Any, field: dataclasses.Field) -> str:
+    """The heading in `--help` that a setting stands under."""
+    own: str | None = field.metadata.get("group")
+    declaring = (each for each in kind.__mro__ if field.name in vars(each).get("__annotations__", ()))
+    return own or next((vars(each)["GROUP"] for each in declaring if "GROUP" in vars(each)), Settings.GROUP)
 
 
 def help_of(field: dataclasses.Field) -> str:

@@ -16,6 +16,8 @@ METHODS = ("ibp", "crown", "alpha", "exact", "smoothing")
 class CertifySettings(ThreatSettings, ComputingSettings):
     """How images are certified."""
 
+    GROUP = "Method"
+
     method: str = one_of(
         "crown",
         METHODS,
@@ -40,12 +42,19 @@ class CertifySettings(ThreatSettings, ComputingSettings):
     attack: str = setting(
         "pgd",
         "What attacks the images that bounds leave open, for the other end of the bar; none for nothing.",
+        group="Attack",
     )
     limit: int | None = setting(
-        1000, "Most images; 0 for all.", more="The first of the data; in Python, None for all.", read=text.most
+        1000,
+        "Most images; 0 for all.",
+        more="The first of the data; in Python, None for all.",
+        read=text.most,
+        group="Data",
     )
     split: str | None = setting(
-        None, "Part to score: test, train or all; the test part, or what `train` held out, or else all."
+        None,
+        "Part to score: test, train or all; the test part, or what `train` held out, or else all.",
+        group="Data",
     )
     batch_size: int | None = count(
         256,
@@ -53,6 +62,7 @@ class CertifySettings(ThreatSettings, ComputingSettings):
         help="Images at a time for interval bounds and attacks, or auto.",
         more="In one compiled call; None for as many as fit. It changes the speed, not a verdict.",
         read=text.batch_size,
+        group="Computing",
     )
     progress: PathType | None = setting(None, "Folder that keeps what is known while it runs.", flag=None)
-    resume: bool = setting(False, "Continue a certification that was stopped.")
+    resume: bool = setting(False, "Continue a certification that was stopped.", group="Output")

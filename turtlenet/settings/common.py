@@ -13,6 +13,8 @@ from turtlenet.settings.inputs import InputSettings
 class PrecisionSettings(Settings):
     """What a model computes in, and who is told."""
 
+    GROUP = "Computing"
+
     precision: str | None = setting(
         None,
         "What layers compute in: float32, bfloat16 or float16; as the file says.",
@@ -25,6 +27,8 @@ class PrecisionSettings(Settings):
 class ComputingSettings(PrecisionSettings):
     """The same, and what repeats it."""
 
+    GROUP = "Computing"
+
     seed: int = count(0, help="Repeats every draw.")
 
 
@@ -32,8 +36,14 @@ class ComputingSettings(PrecisionSettings):
 class BatchSettings(Settings):
     """How many images, and how many at a time."""
 
+    GROUP = "Computing"
+
     limit: int | None = setting(
-        1000, "Most images; 0 for all.", more="The first of the data; in Python, None for all.", read=text.most
+        1000,
+        "Most images; 0 for all.",
+        more="The first of the data; in Python, None for all.",
+        read=text.most,
+        group="Data",
     )
     batch_size: int | None = count(
         256,
@@ -48,6 +58,8 @@ class BatchSettings(Settings):
 class PartSettings(BatchSettings):
     """The same, and which of the data."""
 
+    GROUP = "Data"
+
     split: str | None = setting(
         None,
         "Part to score: test, train or all; the test part, or what `train` held out, or else all.",
@@ -59,6 +71,8 @@ class PartSettings(BatchSettings):
 @dataclass(frozen=True, kw_only=True)
 class AnswerSettings(InputSettings, ComputingSettings):
     """The same, and how random and hidden defences are attacked."""
+
+    GROUP = "Attack"
 
     gradient: str | None = setting(
         None,

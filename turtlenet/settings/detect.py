@@ -15,12 +15,15 @@ from turtlenet.settings.later import Attack
 class _DetectSettings(BatchSettings, InputSettings, PrecisionSettings):
     """What fitting and scoring a detector have in common."""
 
+    GROUP = "Detector"
+
     batch_size: int | None = count(
         64,
         low=1,
         help="Images at a time, or auto.",
         more="In one compiled call, each drawn many times; None for as many as fit.",
         read=text.batch_size,
+        group="Computing",
     )
 
 
@@ -28,12 +31,15 @@ class _DetectSettings(BatchSettings, InputSettings, PrecisionSettings):
 class FitSettings(_DetectSettings):
     """How a detector is fitted."""
 
+    GROUP = "Detector"
+
     attacks: Sequence[str | Attack] = setting(
         (),
         "May be given several times; fgsm and pgd if none is.",
         more="Specs; their examples are put together.",
         flag="--attack",
         many=True,
+        group="Attack",
     )
     detector: str = setting("logistic", "logistic, mixture or another registered one.")
     population: str = setting(
@@ -42,28 +48,35 @@ class FitSettings(_DetectSettings):
         more="`successes` fits on clean images that are classified correctly and on examples that are not; `all` on "
         "all of both.",
     )
-    norm: str = setting("linf", "linf, l2, l1 or l0.")
+    norm: str = setting("linf", "linf, l2, l1 or l0.", group="Attack")
     draws: int = setting(50, "Stochastic inferences behind a score.")
-    attack_draws: int = setting(10, "Draws in an attack's mean.")
-    gradient: str = setting("adaptive", "Of defences: adaptive, or naive.")
-    seed: int = count(0, help="Repeats every draw.")
+    attack_draws: int = setting(10, "Draws in an attack's mean.", group="Attack")
+    gradient: str = setting("adaptive", "Of defences: adaptive, or naive.", group="Attack")
+    seed: int = count(0, help="Repeats every draw.", group="Computing")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreSettings(_DetectSettings):
     """How a detector is scored; what is None is as in its fit."""
 
+    GROUP = "Detector"
+
     attacks: Sequence[str | Attack] = setting(
-        (), "May be given several times; those of the fit if none is.", flag="--attack", many=True
+        (),
+        "May be given several times; those of the fit if none is.",
+        flag="--attack",
+        many=True,
+        group="Attack",
     )
     adaptive: str = setting(
         "undetected",
         "Is told the detector's edges; none for no such attack.",
         more="The attack's spec.",
         read=text.unless_none,
+        group="Attack",
     )
-    norm: str | None = setting(None, "linf, l2, l1 or l0; as in the fit.")
-    attack_draws: int | None = setting(None, "Draws in an attack's mean; as in the fit.")
-    gradient: str | None = setting(None, "Of defences: adaptive, or naive; as in the fit.")
-    split: str | None = setting(None, "Part to score: test (the usual one), train or all.")
-    seed: int | None = count(None, help="Repeats every draw; the one after the fit's.")
+    norm: str | None = setting(None, "linf, l2, l1 or l0; as in the fit.", group="Attack")
+    attack_draws: int | None = setting(None, "Draws in an attack's mean; as in the fit.", group="Attack")
+    gradient: str | None = setting(None, "Of defences: adaptive, or naive; as in the fit.", group="Attack")
+    split: str | None = setting(None, "Part to score: test (the usual one), train or all.", group="Data")
+    seed: int | None = count(None, help="Repeats every draw; the one after the fit's.", group="Computing")

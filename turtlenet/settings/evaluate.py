@@ -11,11 +11,14 @@ from turtlenet.settings.base import setting
 from turtlenet.settings.common import AnswerSettings, PartSettings
 from turtlenet.settings.inputs import FeatureSettings, TaskSettings
 from turtlenet.settings.later import Attack
+from turtlenet.tracking import Logs, Tracker
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettings):
     """How models are attacked."""
+
+    GROUP = "Attack"
 
     attacks: Sequence[str | Attack] = setting(
         (),
@@ -42,6 +45,7 @@ class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettin
         more="So eps and bounds are in pixels; `data` takes mean and standard deviation of the training part. See "
         "`turtlenet.TrainSettings`. A hardened or wrapped file has the layer already.",
         read=text.plain,
+        group="Model",
     )
     gradient: str | None = setting(
         None,
@@ -49,18 +53,20 @@ class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettin
         more="How the gradient of defences is taken; None runs each attack in both ways on models where they differ.",
     )
     quantize_pixels: bool = setting(False, "Count a success only if it survives 8-bit pixels.")
-    curve: int = count(256, help="Images for accuracy against eps; 0: none.", read=text.count)
+    curve: int = count(256, help="Images for accuracy against eps; 0: none.", read=text.count, group="Measures")
     perceptibility: int | None = count(
         None,
         help="Images whose smallest adversarial example is searched; 100 for several models with a defence, else 0.",
         more="It tells how visible a change must become.",
         read=text.count,
+        group="Measures",
     )
     certify: str = one_of(
         "",
         ("", "ibp", "crown", "alpha"),
         help="Certify first by ibp, crown or alpha, and attack but a few of the images that hold.",
         more="They cannot be broken; see docs/certification.md.",
+        group="Measures",
     )
     order: str = one_of(
         "",
@@ -89,4 +95,12 @@ class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettin
         None, "Where those are kept; MODEL-surrogates.", more="In Python, None forgets them."
     )
     progress: PathType | None = setting(None, "Folder that keeps what is known while an evaluation runs.", flag=None)
-    resume: bool = setting(False, "Continue an evaluation that was stopped.")
+    resume: bool = setting(False, "Continue an evaluation that was stopped.", group="Output")
+    log: Sequence[str | Tracker | Logs] = setting(
+        (),
+        "mlflow or tensorboard: logs parameters, accuracies and report; may be given several times.",
+        more="With settings, as mlflow:uri=http://host:5000,experiment=digits or tensorboard:folder=runs; see "
+        "docs/teams.md.",
+        many=True,
+        group="Output",
+    )

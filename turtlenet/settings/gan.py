@@ -18,6 +18,8 @@ ACCESSES = ("dynamic", "semi-white-box", "static")
 class GanSettings(RunSettings, LengthSettings, ThreatSettings):
     """How a generator of adversarial examples is trained."""
 
+    GROUP = "Generator"
+
     name: str = setting("strong", "strong, or paper: as paper 003 says.", flag="--variant")
     target: str | None = setting(None, "Class that the model shall answer; any wrong one by default.")
     access: str = one_of(
@@ -32,12 +34,15 @@ class GanSettings(RunSettings, LengthSettings, ThreatSettings):
     substitute: str = setting("cleverhans", "Its architecture: a name or a file.")
     distillation: int = count(10, low=1, help="Passes of its first training.")
     pool: Sequence[ModelType] = setting((), "Another model to train against at the same time.", many=True)
-    epochs: int = count(20, low=1, help="Passes over the training data, each followed by validation.")
-    batch_size: int = count(128, low=1, help="Examples in a batch.")
+    epochs: int = count(
+        20, low=1, help="Passes over the training data, each followed by validation.", group="Schedule"
+    )
+    batch_size: int = count(128, low=1, help="Examples in a batch.", group="Schedule")
     patience: int = count(
         0,
         help="Epochs without more success after which to stop; 0: never.",
         more="Without the model's gradients it is the success against the substitute.",
+        group="Schedule",
     )
     network: str | None = setting(None, "residual or unet; unet for color images.")
     budget: str | None = setting(None, "Who keeps the ball in training: hinge or network.")
@@ -55,6 +60,8 @@ class GanSettings(RunSettings, LengthSettings, ThreatSettings):
 class ShowSettings(BatchSettings, InputSettings):
     """How a generator is measured; `eps` is at most the generator's, which None takes."""
 
+    GROUP = "Generator"
+
     samples: int = setting(1, "Perturbations to try for each image.", more="See `turtlenet.attacks.AdvGAN`.")
-    split: str | None = setting(None, "Part to try it on: test (the usual one), train or all.")
-    seed: int = count(0, help="Repeats every draw.")
+    split: str | None = setting(None, "Part to try it on: test (the usual one), train or all.", group="Data")
+    seed: int = count(0, help="Repeats every draw.", group="Computing")

@@ -14,6 +14,8 @@ from turtlenet.settings.later import Constraint
 class TaskSettings(Settings):
     """What a model is asked, where its file does not tell; see `turtlenet.models.usage`."""
 
+    GROUP = "Model"
+
     task: str = setting(
         "auto",
         "classification, multi-label, multi-label:label=2 or regression:tolerance=0.5; told from loss and metrics.",
@@ -36,9 +38,12 @@ class TaskSettings(Settings):
 class ColumnSettings(Settings):
     """What the columns of a table are."""
 
+    GROUP = "Data"
+
     label: str | None = setting(
         None,
-        "Column of the label in a table; by default the one called label, class, target or y.",
+        "Column of the label in a table, or several with commas between them for --task multi-label; by default the "
+        "one called label, class, target or y.",
         recipe=False,
         identity="never",
     )
@@ -67,12 +72,15 @@ class ColumnSettings(Settings):
 class InputSettings(ColumnSettings):
     """The radius, and what a model's inputs and outputs are."""
 
+    GROUP = "Model"
+
     eps: float | str | None = setting(
         None,
         f"Radius of the ball in {FORMS}.",
         more="None takes 0.3 for gray images and 8/255 for others, times the pixel range.",
         read=text.radius,
         identity="never",
+        group="Attack",
     )
     bounds: tuple[float, float] | None = setting(
         None,
@@ -94,6 +102,8 @@ class InputSettings(ColumnSettings):
 class FeatureSettings(InputSettings):
     """The same, for each feature or channel by itself where they differ, and what may move."""
 
+    GROUP = "Attack"
+
     eps: Any = setting(
         None,
         f"Radius of the ball in {FORMS}; one for each feature or channel with commas between them, or a file.",
@@ -112,6 +122,7 @@ class FeatureSettings(InputSettings):
         read=text.bounds,
         recipe=False,
         identity="never",
+        group="Model",
     )
     features: Any = setting(
         None,

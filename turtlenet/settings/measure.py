@@ -14,6 +14,8 @@ from turtlenet.settings.train import ThreatSettings
 class ToleranceSettings(PartSettings, InputSettings, ComputingSettings):
     """How much noise a model bears is measured; `eps` is the change of each pixel to absorb, above 0."""
 
+    GROUP = "Measures"
+
     kinds: Sequence[str] = setting(
         (),
         "uniform, gaussian, salt-and-pepper or sign; may be given several times; all if none is.",
@@ -29,9 +31,15 @@ class ToleranceSettings(PartSettings, InputSettings, ComputingSettings):
 class UniversalSettings(ThreatSettings, ComputingSettings):
     """One perturbation is fitted."""
 
+    GROUP = "Schedule"
+
     epochs: int = setting(10, "Passes over the training images.")
     step_size: float = setting(0.1, "A step, as a fraction of the radius.", read=text.number)
     limit: int | None = setting(
-        5000, "Most images of each part; 0 for all.", more="In Python, None for all.", read=text.most
+        5000,
+        "Most images of each part; 0 for all.",
+        more="In Python, None for all.",
+        read=text.most,
+        group="Data",
     )
     batch_size: int = setting(128, "Images in a step.")

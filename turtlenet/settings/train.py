@@ -10,6 +10,7 @@ from turtlenet.settings import text
 from turtlenet.settings.base import Settings, setting
 from turtlenet.settings.inputs import FeatureSettings, InputSettings, TaskSettings
 from turtlenet.settings.later import Attack, Augmentation, Callback, Conversion, Defence, ModelType, Objective, Wrapper
+from turtlenet.tracking import Logs, Tracker
 
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 ON_COLLAPSE = ("tell", "stop", "recover")
@@ -21,12 +22,16 @@ PRESETS = ("quick", "balanced", "strong")
 class ThreatSettings(InputSettings):
     """The ball, and what a model's inputs and outputs are."""
 
+    GROUP = "Attack"
+
     norm: str = setting("linf", "linf, l2 or l1.", identity="never")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LengthSettings(Settings):
     """How long and how fast to train."""
+
+    GROUP = "Schedule"
 
     epochs: int | None = count(
         None,
@@ -58,6 +63,8 @@ class LengthSettings(Settings):
 class ScheduleSettings(LengthSettings):
     """The same, and with what."""
 
+    GROUP = "Schedule"
+
     optimizer: str = one_of(
         "adam",
         OPTIMIZERS,
@@ -74,11 +81,14 @@ class ScheduleSettings(LengthSettings):
 class RunSettings(Settings):
     """What a run that can be continued holds out, keeps and tells."""
 
+    GROUP = "Output"
+
     validation: int | None = setting(
         None,
         "Training images held out to choose the best epoch.",
         more="None takes a tenth, at most 1,000; 0 none.",
         identity="never",
+        group="Data",
     )
     checkpoint: PathType | None = setting(
         None, "Where the run's state lies.", flag=None, recipe=False, identity="never"
@@ -97,11 +107,14 @@ class RunSettings(Settings):
 class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettings, TaskSettings):
     """How `turtlenet train` hardens a model."""
 
+    GROUP = "Objective"
+
     recipe: str | None = setting(
         None,
         "Settings by name or path, such as qusecnets-tq; options given beside it count.",
         recipe=False,
         identity="never",
+        group="Recipe",
     )
     preset: str | None = one_of(
         None,
@@ -110,6 +123,7 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         more="The recipe of that name, where neither `recipe` nor an option says otherwise.",
         recipe=False,
         identity="never",
+        group="Recipe",
     )
     attack: str | Attack | Sequence[str | Attack] = setting(
         "pgd",
@@ -118,9 +132,15 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         "generator is trained in turns with the model, from the one given on, or from one that is trained first.",
         many=True,
         identity="never",
+        group="Attack",
     )
     attack_weights: Sequence[float] = setting(
-        (), "How often each is drawn: 2,1; alike by default.", read=text.numbers, recipe=False, identity="never"
+        (),
+        "How often each is drawn: 2,1; alike by default.",
+        read=text.numbers,
+        recipe=False,
+        identity="never",
+        group="Attack",
     )
     attack_drawn: str = one_of(
         "batch",
@@ -129,8 +149,11 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         more="The latter costs as much as all.",
         recipe=False,
         identity="never",
+        group="Attack",
     )
-    generator_moves: int = count(1, help="Of advgan, before each step; 0: none.", recipe=False, identity="always")
+    generator_moves: int = count(
+        1, help="Of advgan, before each step; 0: none.", recipe=False, identity="always", group="Attack"
+    )
     objective: str | Objective = setting(
         "madry",
         "madry, trades:beta=6, mart, hat, fast, n-fgsm, free, natural, ...",
@@ -174,6 +197,7 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         more="See `turtlenet.models.compute_in`. The model that is given back computes as the one that came.",
         recipe=False,
         identity="never",
+        group="Computing",
     )
     accumulate: int = count(
         1,
@@ -182,9 +206,14 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         more="Less memory, the same step.",
         recipe=False,
         identity="never",
+        group="Computing",
     )
     warmup: float = share(
-        0.25, help="Share of the run in which eps grows.", note="a share of the run", identity="never"
+        0.25,
+        help="Share of the run in which eps grows.",
+        note="a share of the run",
+        identity="never",
+        group="Attack",
     )
     validation_attack: str | Attack | None = setting(
         None, "The attack of validation; 20 steps of pgd by default.", identity="never"
@@ -197,6 +226,7 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         "`mean` and `std`.",
         toml=str,
         read=text.plain,
+        group="Data",
     )
     class_weight: Any = setting(
         None,
@@ -206,6 +236,7 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         read=text.class_weight,
         toml=str,
         identity="never",
+        group="Data",
     )
     augment: Sequence[str | Augmentation] = setting(
         (),
@@ -214,6 +245,7 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         "images.",
         many=True,
         identity="never",
+        group="Data",
     )
     extra: str | Any = setting(
         None,
@@ -222,6 +254,7 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         "data.",
         toml=str,
         identity="never",
+        group="Data",
     )
     extra_share: float | None = number(
         None,
@@ -230,6 +263,7 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         help="Share of each batch that is extra data; 0.7 by default.",
         more='As Gowal et al. (2021), "Improving robustness using generated data".',
         identity="never",
+        group="Data",
     )
     time: str | None = setting(
         None,
@@ -237,6 +271,17 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         more="A few steps are timed; then as many epochs are chosen as fit, at most 200 or `epochs`, and fewer steps "
         "of the attack where else fewer than 10 epochs would. A run that continues keeps what was chosen.",
         identity="never",
+        group="Recipe",
+    )
+    log: Sequence[str | Tracker | Logs] = setting(
+        (),
+        "mlflow or tensorboard: logs parameters, curves, report and model; may be given several times.",
+        more="With settings, as mlflow:uri=http://host:5000,experiment=digits or tensorboard:folder=runs; see "
+        "docs/teams.md.",
+        many=True,
+        recipe=False,
+        identity="never",
+        group="Output",
     )
     out: PathType | None = setting(
         None,

@@ -6,6 +6,7 @@ logit. So attacks, objectives and reports, which are written for classes, work o
 """
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -85,9 +86,25 @@ class Task(abc.ABC):
     def chance(self, answers: np.ndarray) -> tuple[float, str] | None:
         """The share of examples for which one constant answer holds, and which; None where it is a class as usual."""
 
-    def class_names(self, units: int) -> tuple[str, ...]:
-        """What the classes that count are called; empty where they are labels, which are numbered."""
+    def class_names(self, units: int, names: Sequence[str] = ()) -> tuple[str, ...]:
+        """What the classes that count are called; empty where they are labels, which are numbered.
+
+        Args:
+            units: Width of the model's output.
+            names: Of the outputs, where they have any.
+        """
         return ()
+
+    def part_names(self, units: int, names: Sequence[str] = ()) -> tuple[str, ...]:
+        """The parts of an answer, one for each class but the first, such as each label; see `class_names`.
+
+        A part holds where its class does not win over class 0. Empty where classes are labels.
+        """
+        return ()
+
+    def true_labels(self, answers: np.ndarray) -> np.ndarray | None:
+        """Of answers (batch, width), 0 or 1 for each part; None where the parts are no labels."""
+        return None
 
     @abc.abstractmethod
     def describe(self, units: int) -> str:

@@ -1,5 +1,6 @@
 """Several labels may be true of an example at once, each a question of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -65,14 +66,19 @@ class MultiLabel(Task):
         return rows
 
     def chance(self, answers: np.ndarray) -> tuple[float, str] | None:
-        mine = answers if self.label is None else answers[:, self.label : self.label + 1]
-        _, sizes = np.unique(mine, axis=0, return_counts=True)
+        _, sizes = np.unique(self.true_labels(answers), axis=0, return_counts=True)
         what = "the commonest labels" if self.label is None else f"the commoner value of label {self.label}"
-        return float(sizes.max()) / len(mine), f"always answering {what}"
+        return float(sizes.max()) / len(answers), f"always answering {what}"
 
-    def class_names(self, units: int) -> tuple[str, ...]:
+    def class_names(self, units: int, names: Sequence[str] = ()) -> tuple[str, ...]:
+        return ("right", *(f"{each} flipped" for each in self.part_names(units, names)))
+
+    def part_names(self, units: int, names: Sequence[str] = ()) -> tuple[str, ...]:
         counted = range(units) if self.label is None else (self.label,)
-        return ("right", *(f"label {each} flipped" for each in counted))
+        return tuple(str(names[each]) if names else f"label {each}" for each in counted)
+
+    def true_labels(self, answers: np.ndarray) -> np.ndarray | None:
+        return answers if self.label is None else answers[:, self.label : self.label + 1]
 
     def describe(self, units: int) -> str:
         if self.label is not None:

@@ -119,6 +119,10 @@ class Question:
         """The class that is right for each example, int32 (batch,), of rows (batch, width)."""
         return self.task.classes(rows[:, self._held :])
 
+    def true_labels(self, rows: np.ndarray) -> np.ndarray | None:
+        """Which labels are true, of rows (batch, width); see `Task.true_labels`."""
+        return self.task.true_labels(rows[:, self._held :])
+
     def chance(self, rows: np.ndarray) -> tuple[float, str] | None:
         """What one constant answer would reach; see `Task.chance`."""
         return self.task.chance(rows[:, self._held :])

@@ -1,5 +1,6 @@
 """A number, or several, is told of each example, right up to a tolerance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -68,9 +69,12 @@ class Regression(Task):
         held = (np.abs(answers - middle) <= self.tolerance).all(axis=1).mean()
         return float(held), "always answering the median"
 
-    def class_names(self, units: int) -> tuple[str, ...]:
-        of = [f" ({each})" for each in range(units)] if units > 1 else [""]
+    def class_names(self, units: int, names: Sequence[str] = ()) -> tuple[str, ...]:
+        of = [f" ({each})" for each in names or range(units)] if units > 1 else [""]
         return ("right", *(f"too high{each}" for each in of), *(f"too low{each}" for each in of))
+
+    def part_names(self, units: int, names: Sequence[str] = ()) -> tuple[str, ...]:
+        return tuple(f"not {each}" for each in self.class_names(units, names)[1:])
 
     def describe(self, units: int) -> str:
         what = "values" if units == 1 else f"{units} values each"

@@ -1,5 +1,6 @@
 """Objectives, one Trainer under Keras `fit`, and the run that survives being killed."""
 
+from turtlenet.settings.recipes import Recipe
 from turtlenet.training.data.augmentation import Augmentation, augmentations
 from turtlenet.training.data.class_weights import class_weights
 from turtlenet.training.data.gaussian import GaussianAugmentation
@@ -22,7 +23,6 @@ from turtlenet.training.objective import (
     objectives,
 )
 from turtlenet.training.run import OPTIMIZERS, Run, Schedule, harden
-from turtlenet.training.run.recipes import Recipe
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, wrappers
 

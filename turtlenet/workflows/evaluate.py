@@ -10,7 +10,7 @@ from typing import Any
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, balls, models
-from turtlenet.attacks import Attack, suites
+from turtlenet.attacks import Attack
 from turtlenet.attacks.features.defaults import is_table
 from turtlenet.attacks.features.memory import features_of
 from turtlenet.attacks.features.said import Said
@@ -32,15 +32,19 @@ from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.forecast import forecast
 from turtlenet.evaluation.grey_box import evaluate_grey_box
+from turtlenet.evaluation.logged import log_report
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
 from turtlenet.memory import batch_text, largest_batch
-from turtlenet.models.as_classifier import ModelType, about_model, in_memory, victim_of
+from turtlenet.models.as_classifier import ModelType, about_model, in_memory, name_of, victim_of
 from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
+from turtlenet.settings import suites
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
+from turtlenet.tracking import opened
 from turtlenet.training.data.feature_data import check_for_features, facts, with_features
+from turtlenet.training.run.curves import training_told
 from turtlenet.training.surrogates.substitute import Substitution, substitution
 
 DEFAULT_SUITE = "quick"
@@ -71,7 +75,16 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         A `Report`, or a `Comparison` for a list of models.
     """
     plan = EvaluateSettings(**settings)
+    places = plan.log if backend.process()[0] == 0 else ()
     given = list(model) if isinstance(model, (list, tuple)) else [model]
+    with opened(places, f"evaluate {' '.join(map(name_of, given))}", plan.tell) as logs:
+        logs.parameters({name: value for name, value in plan.noted().items() if name not in ("log", "tell")})
+        report = _evaluated(given, data, plan)
+        log_report(logs, report)
+    return report
+
+
+def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSettings) -> Any:
     if not given:
         raise SettingError("Expected at least one model; got none.")
     access, asking = _known(plan.access, len(given))
@@ -162,7 +175,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
         in_training = saw(trained[number], task.part, task.data)
         report = _scored(report, task.part, in_training, _asked(plan, source, task.ball))
         told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius), **facts(task.threat, task.ball)}
-        reports.append(dataclasses.replace(report, threat=told))
+        reports.append(dataclasses.replace(report, threat=told, training=_training(given[number])))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
 
@@ -274,6 +287,11 @@ def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[st
     told |= {"normalize": normalize_text(plan.normalize)}
     told |= {} if is_plain(ball) else _said_in_words(plan)
     return {**told, "surrogate_dir": folder}
+
+
+def _training(model: ModelType) -> dict[str, Any]:
+    """What a model's file tells of its training; nothing of a model in memory."""
+    return training_told(models.read_provenance(model)) if isinstance(model, str | PathLike) else {}
 
 
 def _named(data: DataType | None) -> str | None:

@@ -26,10 +26,12 @@ from turtlenet.data.prepare import DataType, load_data, normalized_for
 from turtlenet.data.tables import is_tabular, reading_of
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.memory import batch_text, parts_for
-from turtlenet.models.as_classifier import ModelType, in_memory, source_for
+from turtlenet.models.as_classifier import ModelType, in_memory, name_of, source_for
 from turtlenet.models.usage import usage_of
+from turtlenet.settings import recipes
 from turtlenet.settings.base import takes
 from turtlenet.settings.train import TrainSettings
+from turtlenet.tracking import Logs, opened
 from turtlenet.training import (
     Augmentation,
     Objective,
@@ -44,9 +46,9 @@ from turtlenet.training.data import augmentation as augmentation_family
 from turtlenet.training.data.feature_data import check_for_features, with_features
 from turtlenet.training.data.stream import Stream
 from turtlenet.training.objective.attack_pool import check_without_ball, drawn_from
-from turtlenet.training.run import recipes
 from turtlenet.training.run.cost import Clock, Cost, cost_of
 from turtlenet.training.run.lesson import Lesson, lesson_of
+from turtlenet.training.run.logged import LogCurves
 from turtlenet.training.run.time_limit import fit_into, kept_choice, parsed_time
 from turtlenet.training.wrappers import make_wrappers
 
@@ -90,6 +92,15 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
         TurtlenetError: Anything that does not fit, in one line, before training starts.
     """
     plan = TrainSettings(**recipes.with_recipe(settings))
+    places = plan.log if backend.process()[0] == 0 else ()
+    with opened(places, f"train {name_of(model)}", plan.tell) as logs:
+        hardened, run = _hardened(model, data, plan, logs)
+        if logs and logs not in plan.log:
+            _log_model(logs, hardened, run)
+    return hardened, run
+
+
+def _hardened(model: ModelType, data: DataType | None, plan: TrainSettings, logs: Logs) -> tuple[keras.Model, Run]:
     schedule = plan.only(Schedule, batch_size=plan.batch_size or 128, epochs=plan.epochs or _EPOCHS)
     seconds = None if plan.time is None else parsed_time(plan.time)
     setup = _set_up(model, data, plan)
@@ -115,6 +126,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
         setup.sources = [source_for(source, victim, plan.precision) for source in plan.sources]
         schedule, objective, chosen = setup.in_time(seconds, objective, schedule, parts)
         expected = setup.cost(schedule, objective)
+        logs.parameters(setup.recipe(schedule, objective))
         told = [_Opening(tell, setup.opening(schedule, objective, expected, notes)), Clock(expected, tell)]
         run = harden(
             victim,
@@ -128,7 +140,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
             checkpoint=checkpoint,
             resume=plan.resume,
             identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
-            callbacks=[*told, *plan.callbacks],
+            callbacks=[*told, *([LogCurves(logs, expected.steps)] if logs else []), *plan.callbacks],
             accumulate=None if plan.batch_size is None else parts,
             begin_with=parts,
             rivals=setup.rivals,
@@ -148,7 +160,16 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     learned += [] if lesson.extra is None else [Data(lesson.facts["name"], train=lesson.extra.examples)]
     remember(setup.hardened, [*trained_on(model), *map(note, learned)])
     remember_features(setup.hardened, None if setup.threat is None else setup.threat.to_dict())
+    logs.numbers({f"best_{name}": value for name, value in run.validation.items()}, run.steps)
     return setup.hardened, dataclasses.replace(run, recipe=setup.recipe(schedule, objective))
+
+
+def _log_model(logs: Logs, hardened: keras.Model, run: Run) -> None:
+    """Logs a model that no file holds yet, with how it was trained."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "hardened.h5"
+        models.save(hardened, path, {"recipe": run.recipe})
+        logs.file(path, "model")
 
 
 @dataclasses.dataclass

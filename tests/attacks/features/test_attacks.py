@@ -134,6 +134,20 @@ def test_the_host_has_the_last_word(table) -> None:
         assert np.allclose(found.logits, model.predict(x), atol=1e-5)
 
 
+def test_what_rules_took_away_is_told(table) -> None:
+    model, x, y = table
+    attack = usual.build("pgd", steps=20, random_start=False)
+    free = attack_all(attack, model, x, y, ball=ball("linf"), batch_size=8)
+    assert free.reached.any() and not free.undone.any()
+    # The host gives back what a rule does not keep itself.
+    unruly = attack_all(attack, model, x, y, ball=ball("linf", rules=(*RULES, Rule(Unruly(), (0,)))), batch_size=8)
+    assert not unruly.reached.any() and np.array_equal(unruly.undone, free.reached)
+    # Whole numbers round to points beyond a ball of the sum of all moves, from which the way leads back.
+    few = FeatureBall(2.5, -5.0, 100.0, BALLS["l1"], Space((8,), LOW, HIGH, UNIT, RULES))
+    near = attack_all(attack, model, x, y, ball=few, batch_size=8)
+    assert near.undone.any() and near.reached.any() and not (near.undone & near.reached).any()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wild(Attack):
     """A third-party search that keeps no promise and knows of one radius alone."""

@@ -56,7 +56,7 @@ class Mixed(Combined):
 
     def attempted(self, batch: Batch) -> SearchResult:
         searches = [functools.partial(self._search_by, self.told(part), batch) for part in self.parts]
-        ends = np.cumsum(self._shares())[:-1].astype("float32")
+        ends = ops.convert_to_tensor(np.cumsum(self._shares())[:-1], "float32")
         draw = random.uniform(random.fold_in(batch.key, _DRAW), ())
         # With drawn=batch, the first example's draw decides for all.
         number = ops.sum(ops.cast(draw[:, None] >= ends[None, :], "int32"), axis=1)

@@ -53,13 +53,15 @@ class SuperDeepFool(MinimumNorm, Iterative, Attack):
         model = context.model
         own = ops.one_hot(context.goal.y, model.num_classes, dtype="float32")
         others = ops.top_k(logits - 1e30 * own, min(self.candidates, model.num_classes) - 1)[1]
-        # Whether the point was reached by a projection.
-        return context.x, ops.cast(others, "int32"), context.goal.y < 0
+        # The way from the input, the planes, and whether a projection led to where it ends.
+        return ops.zeros_like(context.x), ops.cast(others, "int32"), context.goal.y < 0
 
     def step(self, number: Tensor, rest: State, context: Context) -> Tried:
         x, goal, ball = context.x, context.goal, context.ball
-        point, others, projected = rest
+        total, others, projected = rest
         size = math.prod(x.shape[1:])
+        # What the bounds cut off stays in the sum, as in DeepFool: else steps towards a bound lead nowhere.
+        point = ball.inside(x + total)
 
         def look(point: Tensor) -> tuple[Tensor, Tensor]:
             logits = context.model(point)
@@ -80,9 +82,7 @@ class SuperDeepFool(MinimumNorm, Iterative, Attack):
         length = (1 + self.overshoot) * ops.sum(which * way, axis=1) + _LEAST
         along = ops.sum(flat(point - x) * normal, axis=1)
         normal = ops.reshape(normal, ops.shape(x))
-        ahead = ball.inside(point + column(length, x) * normal)
-        back = ball.inside(x + column(along, x) * normal)
-        following = choose(reached, back, ahead)
+        following = choose(reached, column(along, x) * normal, total + column(length, x) * normal)
         flatly = ops.sum(which * steepness, axis=1) <= _LEAST
         over = ops.logical_or(ops.logical_and(reached, projected), flatly)
         return Tried(point, reached, over, (following, others, reached), gradients=planes)

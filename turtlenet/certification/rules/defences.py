@@ -60,9 +60,9 @@ def _orthogonal(layer: Any) -> list[Step]:
             f"Expected images of at most {_MOST_VALUES:,} values to bound {layer.name!r}, an orthogonal transform; "
             f"got {size:,}."
         )
-    zero = ops.convert_to_numpy(layer.forward(ops.zeros((1, *layer.element), "float32")))
+    zero = ops.convert_to_numpy(layer.defend(ops.zeros((1, *layer.element), "float32")))
     units = np.eye(size, dtype="float32").reshape(-1, *layer.element)
-    matrix = np.abs(ops.convert_to_numpy(layer.forward(units)) - zero).reshape(size, size)
+    matrix = np.abs(ops.convert_to_numpy(layer.defend(units)) - zero).reshape(size, size)
     # What the matrix's own rounding may have taken away.
     matrix = matrix + 1e-6 * max(1.0, float(np.abs(zero).max()))
     middle = abs(layer.low + layer.high)

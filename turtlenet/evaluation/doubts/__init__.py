@@ -31,6 +31,7 @@ CHECKS: dict[str, Callable[[Evidence], Doubt | None]] = {
     "attacks without a gradient": attack_order.black_box,
     "convergence": attack_order.not_converged,
     "luck of a draw": gradient_masking.lucky,
+    "successes that rules took back": gradient_masking.given_back,
     "accuracy at the widest ball": attack_order.wide_ball,
     "accuracy rising with eps": attack_order.rising,
     "strength of the attacks": suite_coverage.weak_suite,

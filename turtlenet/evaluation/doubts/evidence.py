@@ -35,7 +35,8 @@ class Evidence:
         doubled: An attack with twice the steps and restarts, how many images it broke that all attacks left, and of
             how many.
         draws: How many draws of random layers an answer is the mean of.
-        masks: Whether a defence has another gradient than the one that the framework gives.
+        masking: The defences that have another gradient than the one that the framework gives, each with what an
+            attacker takes in its place; empty where there are none.
         naive: Whether attacks take that one where they do not say otherwise.
         norm: Of the threat.
         entrance: The defence at the model's input that says what it can give within the ball, as a spec; empty where
@@ -58,7 +59,7 @@ class Evidence:
     probed: int
     doubled: tuple[str, int, int]
     draws: int = 1
-    masks: bool = False
+    masking: tuple[str, ...] = ()
     naive: bool = False
     norm: str = "linf"
     entrance: str = ""

@@ -1,8 +1,16 @@
 """What the model itself shows: its gradients, its outputs, its draws."""
 
+import keras
+
 from turtlenet.evaluation.doubts.evidence import GUIDED, Evidence
 from turtlenet.evaluation.probe import SATURATED
+from turtlenet.models import defences_of
 from turtlenet.reports.base import Doubt
+
+
+def masking_of(model: keras.Model) -> tuple[str, ...]:
+    """The defences in a model that hide their gradient, each with what an attacker takes in its place."""
+    return tuple(dict.fromkeys(f"{each} ({each.adaptive})" for each in defences_of(model) if each.masks))
 
 
 def zero_gradients(evidence: Evidence) -> Doubt | None:
@@ -72,9 +80,25 @@ def lucky(evidence: Evidence) -> Doubt | None:
     )
 
 
+def given_back(evidence: Evidence) -> Doubt | None:
+    """Successes that keeping the rules of the features took away again."""
+    ledger = evidence.ledger
+    rows = ledger.robust & ledger.undone.any(axis=0)
+    if rows.sum() <= 0.01 * max(1, ledger.right.sum()):
+        return None
+    return Doubt(
+        code="undone-by-rules",
+        finding=f"On {evidence.inputs.count(int(rows.sum()))} that count as robust an attack had found an adversarial "
+        "example, which keeping the rules of the features took away again: what they made of it broke a rule, left "
+        "the ball, or is answered rightly. A better projection may keep some of them.",
+        advice="Put rules that share features into one whose `project` keeps them all (package.module:Name), and add "
+        "an attack without gradients, such as square.",
+    )
+
+
 def naive_gradient(evidence: Evidence) -> Doubt | None:
-    """A gradient that a defence hides, and what its surrogate gives."""
-    if not evidence.masks:
+    """A gradient that a defence hides, and what its surrogate gives; every such model gets one of these doubts."""
+    if not evidence.masking:
         return None
     way = [attack.gradient or ("naive" if evidence.naive else "adaptive") for attack in evidence.attacks]
     guided = evidence.kind(*GUIDED)
@@ -87,13 +111,23 @@ def naive_gradient(evidence: Evidence) -> Doubt | None:
             advice="Run with --gradient adaptive; these numbers only serve to compare with papers that did the same.",
         )
     if not naive or not adaptive or evidence.mode == "cascade":
-        return None
+        return _replaced(evidence)
     claimed, left = (float(evidence.ledger.correct[group].all(axis=0).mean()) for group in (naive, adaptive))
     if claimed <= left + 0.01:
-        return None
+        return _replaced(evidence)
     return Doubt(
         code="masked-by-defence",
         finding=f"With the gradient that the framework gives, all attacks leave {claimed:.3f}; through the defence's "
         f"surrogate they leave {left:.3f}. The first is the number of a paper, the second that of an attacker.",
         advice="Quote the second; train with attacks on the defended model, as `turtlenet train --defence` does.",
+    )
+
+
+def _replaced(evidence: Evidence) -> Doubt:
+    return Doubt(
+        code="surrogate-gradient",
+        finding="The gradient of a defence is hidden, and attacks took another in its place: "
+        f"{'; '.join(evidence.masking)}. One that fits better may find more.",
+        advice="Add attacks without a gradient, square and hopskipjump, and one from a model without the defence: "
+        '--attack "transfer:source=bare.h5".',
     )

@@ -11,7 +11,7 @@ from turtlenet.attacks import Attack, Square
 from turtlenet.attacks.runner import Span
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.attack_rounds import BLIND
-from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.evaluation.per_image_results import BY_IMAGE, PerImageResults
 from turtlenet.evaluation.planner.choice import Known
 from turtlenet.training.run.cost import input_gradients
 
@@ -159,10 +159,10 @@ def merged(units: Sequence[Unit], ledger: PerImageResults, count: int) -> PerIma
         ledger: What they did, a row of each.
         count: Attacks of the suite.
     """
-    whole = PerImageResults.empty(ledger.labels, count)
-    by_attack = {name for name, value in vars(whole).items() if np.ndim(value) == 2 and name != "cost"}
-    for name in set(vars(whole)) - by_attack - {"cost", "distance"}:
+    whole = PerImageResults.empty(ledger.labels, count, ledger.clean_parts.shape[1])
+    for name in BY_IMAGE:
         setattr(whole, name, getattr(ledger, name))
+    by_attack = set(vars(whole)) - {*BY_IMAGE, "cost", "distance", "done"}
     images, standing = np.arange(len(ledger.labels)), ledger.right
     for number in range(count):
         mine = np.array([at for at, unit in enumerate(units) if unit.number == number])

@@ -284,6 +284,7 @@ class Progress(keras.callbacks.Callback):
         lines: Whether to print a line for each epoch where no bar is shown.
         hidden: Whether to show nothing: another process does.
         shown: The bar's numbers: a metric's name and its word on the bar.
+        gradients: Gradients of single examples that a step takes; 0 where they are not counted.
     """
 
     def __init__(
@@ -294,8 +295,10 @@ class Progress(keras.callbacks.Callback):
         lines: bool = False,
         hidden: bool = False,
         shown: Mapping[str, str] = ROBUSTNESS,
+        gradients: float = 0.0,
     ):
         super().__init__()
+        self.gradients = gradients
         self.steps = steps
         self.done = done
         """Steps that are done."""
@@ -309,7 +312,7 @@ class Progress(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         if self._bar is None:
             hidden = self.hidden or not sys.stderr.isatty()
-            self._bar = Bar(self.steps, done=self.done, unit="step", hidden=hidden)
+            self._bar = Bar(self.steps, done=self.done, unit="step", hidden=hidden, gradients=self.gradients)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.done += 1

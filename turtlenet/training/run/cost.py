@@ -48,11 +48,15 @@ class Cost:
         return self.steps * self.epochs
 
     @property
+    def gradients(self) -> float:
+        """Gradients of single examples that a step takes, of both kinds."""
+        return self.batch_size * self.weight_gradients + self.attacked * self.input_gradients
+
+    @property
     def validation_steps(self) -> float:
         """How many steps of training cost as much as one validation, about."""
         # A weight gradient takes about as long as an input gradient, and the forward passes of a validation as one.
-        step = self.batch_size * self.weight_gradients + self.attacked * self.input_gradients
-        return self.validation * (self.validation_gradients + 1) / step
+        return self.validation * (self.validation_gradients + 1) / self.gradients
 
     def seconds(self, step: float, epochs: float | None = None) -> float:
         """Seconds of some epochs, or of all, where a step takes so many."""

@@ -21,6 +21,8 @@ from turtlenet.training.objective.base import Objective
 from turtlenet.training.run.batch_statistics import recalibrate
 from turtlenet.training.run.callbacks import RANKED, Best, BestRobust, CollapseWatch, Judged, Stages, halved
 from turtlenet.training.run.checkpoint import reseed
+from turtlenet.training.run.cost import cost_of
+from turtlenet.training.run.curves import Curves, thinned
 from turtlenet.training.run.resume import ResumableRun
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, make_wrappers
@@ -81,6 +83,7 @@ class Run:
             the objective gives bounds.
         findings: One line for each collapse that was noticed.
         recipe: Schedule, objective, attack and seed, as plain data, for the file that the model is saved in.
+        history: What was measured after each epoch; see `turtlenet.training.run.curves.Curves`.
     """
 
     steps: int
@@ -88,6 +91,12 @@ class Run:
     validation: dict[str, float] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
     recipe: dict[str, Any] = field(default_factory=dict)
+    history: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Steps, best epoch and curves as plain data, for the file that the model is saved in."""
+        return {"steps": self.steps, "best_epoch": self.best_epoch, "history": thinned(self.history)}
 
 
 def harden(
@@ -188,16 +197,19 @@ def harden(
 
     def watchers() -> list[keras.callbacks.Callback]:
         firsts = [first for wrapper in around for first in wrapper.stages(objective, plan)]
-        own = [*([judged] if trainer.judged() else []), best, watch, Stages(trainer, firsts, run.done)]
+        own = [*([judged] if trainer.judged() else []), best, watch, Curves(notes), Stages(trainer, firsts, run.done)]
         return [*own, *(each for wrapper in around for each in wrapper.callbacks(notes, plan))]
 
-    done = _fit_in_parts(run, stream, validation, watchers, callbacks, automatic=accumulate is None, verbose=verbose)
+    each = cost_of(objective, classifier.num_classes, (steps, total), stream.batch_size).gradients
+    how: dict[str, Any] = {"automatic": accumulate is None, "verbose": verbose, "gradients": each}
+    done = _fit_in_parts(run, stream, validation, watchers, callbacks, **how)
     if best.weights is None:
         judged.place()
     best.restore(classifier.model)
     ranks = notes.get("best", ())
     kept = dict(zip(RANKED[-len(ranks) :], ranks, strict=True)) if ranks else {}
-    return Run(done, notes.get("best_epoch"), kept, tuple(notes.get("findings", {}).values()))
+    findings = tuple(notes.get("findings", {}).values())
+    return Run(done, notes.get("best_epoch"), kept, findings, history=tuple(notes.get("history", ())))
 
 
 def _identity(
@@ -230,7 +242,7 @@ def _fit_in_parts(
     callbacks: Sequence[keras.callbacks.Callback],
     *,
     automatic: bool,
-    verbose: bool,
+    **how: Any,
 ) -> int:
     """Steps done by a fit; where memory runs out, `automatic` begins it anew with twice as many parts of a batch."""
     trainer = run.trainer
@@ -238,7 +250,7 @@ def _fit_in_parts(
     while True:
         parts = trainer.accumulate
         try:
-            return run.fit(stream, validation, watchers(), callbacks, parts=parts, verbose=verbose)
+            return run.fit(stream, validation, watchers(), callbacks, parts=parts, **how)
         except Exception as error:
             if not backend.out_of_memory(error):
                 raise

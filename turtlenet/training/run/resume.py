@@ -85,6 +85,7 @@ class ResumableRun:
         parts: int = 1,
         verbose: bool = False,
         shown: Mapping[str, str] = ROBUSTNESS,
+        gradients: float = 0.0,
     ) -> int:
         """Trains from the step where the run stands to its end, unless it was stopped for good.
 
@@ -95,13 +96,14 @@ class ResumableRun:
             callbacks: The user's; called after the others.
             parts: Parts that a batch is worked on in.
             verbose: Whether to print a line for each epoch where no terminal shows the bar.
-            shown: The bar's numbers; see `Progress`.
+            shown, gradients: The bar's numbers; see `Progress`.
 
         Returns:
             Steps that are done.
         """
         first = backend.process()[0] == 0
-        progress = Progress(self.steps * self.epochs, self.done, lines=verbose, hidden=not first, shown=shown)
+        how: dict[str, Any] = {"lines": verbose, "hidden": not first, "shown": shown, "gradients": gradients}
+        progress = Progress(self.steps * self.epochs, self.done, **how)
         everyone = [*watchers, progress, *callbacks]
         if self.checkpoint and first:
             state = (self.checkpoint, self.best, self.notes, self.seconds, self.done, self.watch)

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from turtlenet.attacks.base import Attack
 from turtlenet.errors import SpecError
 from turtlenet.radius import check_radius
+from turtlenet.settings.later import Attack
 from turtlenet.toml_files import Shelf
 
 

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from turtlenet import attacks, models
-from turtlenet.attacks import Attack, suites
+from turtlenet.attacks import Attack
 from turtlenet.attacks.threat import threat_for
 from turtlenet.errors import SpecError
+from turtlenet.settings import suites
 
 
 @pytest.fixture(scope="module")

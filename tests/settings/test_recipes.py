@@ -11,8 +11,8 @@ import turtlenet
 from turtlenet import models
 from turtlenet.defences import defences
 from turtlenet.errors import SettingError, SpecError
+from turtlenet.settings import recipes
 from turtlenet.training import objectives
-from turtlenet.training.run import recipes
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -26,16 +26,17 @@ def test_ready_recipes(name) -> None:
 
 
 def test_the_page_lists_every_recipe() -> None:
-    page = (Path(__file__).parents[3] / "defences" / "README.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "defences" / "README.md").read_text("utf-8")
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
-    ready = {path.stem for path in (Path(__file__).parents[3] / "defences").glob("*.toml")}
+    ready = {path.stem for path in (Path(__file__).parents[2] / "defences").glob("*.toml")}
     assert {name for row in rows for name in re.findall(r"`([\w-]+)`", row)} >= ready
 
 
 @pytest.mark.parametrize("name", [name for name in recipes.names() if not name.startswith("mnist-")])
 def test_the_defences_of_a_recipe_go_around_a_model(name, monkeypatch) -> None:
     monkeypatch.setenv("TURTLENET_KEY", "5a" * 8192)
-    parts = [keras.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten(), layers.Dropout(0.5), layers.Dense(3)]
+    convolution = layers.Conv2D(2, 3, activation="relu")
+    parts = [keras.Input((16, 16, 1)), convolution, layers.Flatten(), layers.Dropout(0.5), layers.Dense(3)]
     wrapped = models.wrap(keras.Sequential(parts), recipes.find(name).settings.get("defences", []))
     assert len(models.defences_of(wrapped)) >= len(recipes.find(name).settings.get("defences", []))
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from turtlenet import models
+from turtlenet.architectures import gan as networks
 from turtlenet.errors import ModelError, SpecError
-from turtlenet.gan import networks
 
 NETWORKS = ("residual", "unet")
 

@@ -64,8 +64,17 @@ def generator(
     return _begin(keras.Model(inputs, x, name="generator"), seed)
 
 
-def discriminator(shape: Sequence[int], *, bounds: tuple[float, float], seed: int = 0) -> keras.Model:
+def discriminator(
+    shape: Sequence[int], *, bounds: tuple[float, float], filters: int = 8, normal: bool = True, seed: int = 0
+) -> keras.Model:
     """Builds the discriminator c4s2-8, c4s2-16, c4s2-32 with fresh weights.
+
+    Args:
+        shape: Of one image; see `check_shape`.
+        bounds: Smallest and largest value of a pixel.
+        filters: Of the first layer; the second has twice, the third four times as many.
+        normal: Whether instances are normalized in the second and third.
+        seed: Repeats the first weights.
 
     Returns:
         A model from images float32 (batch, *shape) to logits (batch, 1): above 0 for an image that looks untouched.
@@ -77,10 +86,10 @@ def discriminator(shape: Sequence[int], *, bounds: tuple[float, float], seed: in
     image = keras.Input(tuple(shape), name="image")
     x = layers.Reshape(check_shape(shape))(image)
     x = layers.Rescaling(2 / (high - low), -(high + low) / (high - low))(x)
-    for place, filters in enumerate((8, 16, 32)):
-        x = layers.Conv2D(filters, 4, strides=2, padding="same")(x)
+    for place in range(3):
+        x = layers.Conv2D(filters * 2**place, 4, strides=2, padding="same")(x)
         # None at the first, as published: there it would hide how far an image as a whole was moved.
-        x = layers.LeakyReLU(negative_slope=_LEAK)(_normalized(x) if place else x)
+        x = layers.LeakyReLU(negative_slope=_LEAK)(_normalized(x) if place and normal else x)
     x = layers.Dense(1)(layers.Flatten()(x))
     return _begin(keras.Model(image, x, name="discriminator"), seed)
 
@@ -105,28 +114,28 @@ def _residual(x: Any, filters: int = 8, blocks: int = 4) -> Any:
     """Xiao et al. (2018): down twice, residual blocks, up twice."""
     sizes = []
     for factor, strides in ((1, 1), (2, 2), (4, 2)):
-        x = _block(x, filters * factor, strides)
+        x = block(x, filters * factor, strides)
         sizes.append(x.shape[1:3])
     whole, half, _ = sizes
     for _ in range(blocks):
-        inner = _block(x, filters * 4)
+        inner = block(x, filters * 4)
         inner = _normalized(_convolution(inner, filters * 4))
         x = layers.Add()([x, inner])
-    return _up(_up(x, filters * 2, half), filters, whole)
+    return enlarged(enlarged(x, filters * 2, half), filters, whole)
 
 
 def _unet(x: Any, filters: int = 32, scales: int = 3) -> Any:
     """Ronneberger et al. (2015), with as many scales as the image has halves."""
     before = []
-    x = _block(x, filters)
+    x = block(x, filters)
     for scale in range(scales):
         if min(x.shape[1:3]) < 4:
             break
         before.append(x)
-        x = _block(_block(x, filters * 2 ** (scale + 1), 2), filters * 2 ** (scale + 1))
+        x = block(block(x, filters * 2 ** (scale + 1), 2), filters * 2 ** (scale + 1))
     for beside in reversed(before):
-        x = _up(x, beside.shape[-1], beside.shape[1:3])
-        x = _block(layers.Concatenate()([x, beside]), beside.shape[-1])
+        x = enlarged(x, beside.shape[-1], beside.shape[1:3])
+        x = block(layers.Concatenate()([x, beside]), beside.shape[-1])
     return x
 
 
@@ -134,21 +143,22 @@ NETWORKS: dict[str, Callable[[Any], Any]] = {"residual": _residual, "unet": _une
 """What lies between an image and its perturbation, by name."""
 
 
-def _up(x: Any, filters: int, size: Sequence[int]) -> Any:
+def enlarged(x: Any, filters: int, size: Sequence[int], normal: bool = True) -> Any:
     """Twice the size, cut to that of the scale it meets: an odd one was rounded up on the way down."""
     x = layers.Conv2DTranspose(filters, 3, strides=2, padding="same")(x)
     over = [have - want for have, want in zip(x.shape[1:3], size, strict=True)]
     if any(over):
         x = layers.Cropping2D(((0, over[0]), (0, over[1])))(x)
-    return layers.ReLU()(_normalized(x))
+    return layers.ReLU()(_normalized(x) if normal else x)
 
 
-def _block(x: Any, filters: int, strides: int = 1) -> Any:
-    return layers.ReLU()(_normalized(_convolution(x, filters, strides)))
+def block(x: Any, filters: int, strides: int = 1, kernel: int = 3) -> Any:
+    """A convolution, normalized, with a ReLU."""
+    return layers.ReLU()(_normalized(_convolution(x, filters, strides, kernel)))
 
 
-def _convolution(x: Any, filters: int, strides: int = 1) -> Any:
-    return layers.Conv2D(filters, 3, strides=strides, padding="same")(x)
+def _convolution(x: Any, filters: int, strides: int = 1, kernel: int = 3) -> Any:
+    return layers.Conv2D(filters, kernel, strides=strides, padding="same")(x)
 
 
 def _normalized(x: Any) -> Any:

@@ -1,0 +1,104 @@
+"""A command with its options under headings, examples, and settings from a file."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from turtlenet.cli.config import take_config
+from turtlenet.cli.examples import Examples, write_examples
+from turtlenet.errors import did_you_mean
+from turtlenet.settings.base import GROUPS
+
+__all__ = ["MODEL", "Command", "Option", "Parts", "option", "starting"]
+
+MODEL = click.Path()
+"""The type of an argument that is a file or a name: shells complete it to files, and nothing is checked here."""
+
+
+class Option(click.Option):
+    """An option under a heading of the help.
+
+    Args:
+        group: The heading; see `turtlenet.settings.base.GROUPS`.
+    """
+
+    def __init__(self, *args: Any, group: str = "Options", **settings: Any):
+        super().__init__(*args, **settings)
+        self.group = group
+
+
+def option(*names: str, group: str = "Options", **settings: Any) -> Callable[[Any], Any]:
+    """Adds an option under a heading; see `click.option`."""
+    return click.option(*names, cls=Option, group=group, **settings)
+
+
+class Command(click.Command):
+    """A command whose help groups its options and ends with examples, and whose options a file may give.
+
+    Args:
+        examples: What an example does, and the line to type, for each.
+    """
+
+    def __init__(self, *args: Any, examples: Examples = (), **settings: Any):
+        super().__init__(*args, **settings)
+        self.examples = examples
+        self.params.append(
+            Option(
+                ["--config"],
+                type=click.Path(),
+                is_eager=True,
+                expose_value=False,
+                callback=take_config,
+                metavar="FILE",
+                help="Options in TOML, under [the command's name]; turtlenet.toml where there is one, none for none.",
+            )
+        )
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):
+                groups.setdefault(getattr(param, "group", "Options"), []).append(record)
+        width = max(min(len(name), 30) for records in groups.values() for name, _ in records)
+        for group in sorted(groups, key=_place):
+            (first, words), *others = groups[group]
+            with formatter.section(group):
+                # One width for the first column of all groups.
+                formatter.write_dl([(first.ljust(width), words), *others])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        write_examples(formatter, self.examples)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        file = ctx.meta.get("turtlenet.config")
+        taken = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP]
+        if file and taken:
+            click.echo(f"turtlenet: from {file}: {', '.join(_typed(self, name) for name in taken)}", err=True)
+        return super().invoke(ctx)
+
+
+class Parts(click.Group):
+    """Commands of one subject; another word gets one line."""
+
+    command_class = Command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in self.commands and not ctx.resilient_parsing:
+            raise click.UsageError(f"Unknown command '{self.name} {args[0]}'.{did_you_mean(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
+
+
+def starting(words: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Completes what is typed in a shell to one of some words."""
+    return lambda ctx, param, typed: [word for word in words if word and word.startswith(typed)]
+
+
+def _place(group: str) -> tuple[int, str]:
+    return (GROUPS.index(group) if group in GROUPS else len(GROUPS), group)
+
+
+def _typed(command: click.Command, name: str) -> str:
+    return next(param.opts[0].lstrip("-") for param in command.params if param.name == name)

@@ -1,0 +1,40 @@
+"""`turtlenet init`: a file of options for a model and its data."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.config import NAME
+from turtlenet.cli.options import check_file, data_option, framework, loading_options
+from turtlenet.errors import OutputError
+
+_EXAMPLES = (
+    ("look at a model and your data, and write turtlenet.toml", "turtlenet init model.h5 --data mine.npz"),
+    ("a file of another name", "turtlenet init model.h5 --out mine.toml"),
+)
+
+
+@click.command("init", cls=Command, examples=_EXAMPLES)
+@click.argument("model", type=MODEL)
+@data_option
+@loading_options
+@option("--out", group="Output", type=click.Path(path_type=Path), default=NAME, show_default=True, help="The file.")
+def command(model: str, data: str | None, out: Path) -> None:
+    """Writes a file of options for MODEL, after looking at it and at its data; asks nothing.
+
+    A few hundred examples are classified. The file is plain TOML with a comment for each choice, to be edited; a file
+    that is there already is left as it is.
+    """
+    check_file(out, ".toml")
+    if out.exists():
+        raise OutputError(f"Expected no file at {out} yet; there is one: pass another --out, or remove it.")
+    framework()
+    from turtlenet.files import write_whole
+    from turtlenet.workflows.init import init
+
+    text = init(model, data, tell=partial(click.echo, err=True))
+    write_whole(out, lambda file: file.write(text.encode()))
+    more = "" if str(out) == NAME else f" --config {out}"
+    click.echo(f"{text}\nsaved {out}; next: turtlenet train{more}, or turtlenet evaluate{more}")

@@ -1,0 +1,1 @@
+"""Filters of the input: each pixel is computed from its neighborhood."""

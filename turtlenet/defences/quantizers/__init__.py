@@ -1,0 +1,1 @@
+"""Quantizers: layers that leave few values, of the input or of activations."""

@@ -1,0 +1,1 @@
+"""Layers that draw random numbers at inference, and whose gradient an attacker averages over draws."""

@@ -1,0 +1,159 @@
+"""Trains the front of a model, as a Keras project calls it; the command line calls the same."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from turtlenet import attacks, models
+from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
+from turtlenet.backend.processes import check_alone
+from turtlenet.balls import Ball
+from turtlenet.checked import checked
+from turtlenet.classifier import Classifier
+from turtlenet.data.misfits import misfits
+from turtlenet.data.parts import trained_on
+from turtlenet.data.prepare import DataType, hold_out, load_data
+from turtlenet.data.tables import is_tabular, reading_of
+from turtlenet.defences import Front, defences
+from turtlenet.defences.fronts.files import FACTS
+from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
+from turtlenet.files import PathType
+from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.registry import Spec, parse_spec
+from turtlenet.settings.base import describes
+from turtlenet.settings.fronts import FrontSettings
+from turtlenet.training.fronts.objectives import OBJECTIVES, FrontObjective
+from turtlenet.training.fronts.run import FrontRun, train_network
+from turtlenet.training.run import Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedFront:
+    """A front in memory.
+
+    Attributes:
+        layer: The defence; `turtlenet.wrap(model, front.layer)` puts it in front of a model.
+        model: The layer alone as a model, from images to images: what its file holds.
+        facts: What its file says of it.
+        run: What its training did.
+    """
+
+    layer: Front
+    model: keras.Model
+    facts: dict[str, Any]
+    run: FrontRun
+
+
+@checked()
+@describes(FrontSettings)
+def train_front(name: str, model: ModelType, data: DataType | None = None, **settings: Any) -> TrainedFront:
+    """Trains a network that cleans the images of a model: APE-GAN, Defense-GAN, MagNet's, a contractive autoencoder.
+
+    Args:
+        name: The defence that it is for, such as `magnet`; also with settings of that layer.
+        model: A classifier of images, or the path of one; it stays as it is.
+        data: What to train on: `(x, y)`, or the training part of a name or a path; None for the embedded sample where
+            it fits.
+        **settings: See `turtlenet.settings.FrontSettings`.
+
+    Raises:
+        TurtlenetError: Anything that does not fit, in one line, before training starts.
+    """
+    check_alone("to train a front")
+    plan, spec = FrontSettings(**settings), parse_spec(name)
+    check_front(spec)
+    schedule = plan.only(Schedule, optimizer="adam", clip_norm=0.0)
+    victim = as_classifier(model, bounds=plan.bounds, head=plan.head)
+    ball = ball_for(victim, plan.norm, plan.eps)
+    layer, objective = _begun(spec, plan, victim, ball)
+    if is_tabular(data):
+        raise DataError(f"Expected images to train the front {spec.name} on; got a table.")
+    loaded = load_data(data, victim, how=reading_of(plan, trained_on(model)))
+    if loaded.train is None or not len(loaded.train):
+        raise DataError(f"Expected training data in {loaded.name}; got test data only.")
+    loaded.train.check()
+    examples, held_out = hold_out(loaded.train, plan.validation, plan.seed)
+    plan.tell(f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation")
+    if spec.name == "ape-gan":
+        why = why_eps(victim, plan.norm, plan.eps)
+        plan.tell(f"images to clean: {objective.attack}, {describe_ball(ball, victim.input_shape, why)}")
+    for line in misfits(victim, examples, ball):
+        plan.tell(line)
+    who = {
+        "front": spec.name,
+        "sizes": layer.sizes,
+        "numbers": objective.settings,
+        "attack": str(objective.attack),
+        "ball": [ball.norm, float(ball.eps)],
+        "model": [models.weights_sha256(victim.model), plan.head, list(victim.bounds)],
+        "data": loaded.train.sha256(),
+        "validation": len(held_out) if held_out else 0,
+    }
+    state: dict[str, Any] = {"checkpoint": Path(plan.checkpoint)} if plan.checkpoint else {}
+    told: dict[str, Any] = {"callbacks": plan.callbacks, "tell": plan.tell, "verbose": plan.verbose}
+    run = train_network(
+        objective, examples, schedule, validation=held_out, resume=plan.resume, identity=who, **state, **told
+    )
+    source = keras.Input(victim.input_shape, name="image")
+    whole = keras.Model(source, layer(source), name=spec.name.replace("-", "_"))
+    layer.network.set_weights(objective.network.get_weights())
+    facts = {
+        "kind": spec.name,
+        "shape": list(victim.input_shape),
+        "bounds": list(victim.bounds),
+        "sizes": dict(layer.sizes),
+        **objective.settings,
+        **({"attack": str(objective.attack), "norm": ball.norm, "eps": float(ball.eps)} if objective.crafts else {}),
+        "model": about_model(model, victim)["sha256"],
+        "data": loaded.name,
+        "schedule": dataclasses.asdict(schedule),
+        "best_epoch": run.best_epoch,
+        "epochs": [dataclasses.asdict(epoch) for epoch in run.epochs],
+    }
+    return TrainedFront(layer, whole, facts, run)
+
+
+def check_front(spec: Spec) -> None:
+    """Refuses a defence that is not trained so.
+
+    Raises:
+        SpecError: Such a one.
+        SettingError: One that is trained already.
+    """
+    if spec.name not in OBJECTIVES:
+        raise SpecError(f"Unknown trained front {spec.name!r}.{did_you_mean(spec.name, OBJECTIVES)}")
+    if "front" in spec.settings:
+        raise SettingError(f"Expected no file of a front where one is trained; got front={spec.settings['front']}.")
+
+
+def _begun(spec: Spec, plan: FrontSettings, victim: Classifier, ball: Ball) -> tuple[Front, FrontObjective]:
+    """The layer, and its network with fresh weights and what that is to learn."""
+    kind: Any = defences.factory(spec.name)
+    sizes = {size: getattr(plan, size) for size in kind.names_of_sizes}
+    low, high = victim.bounds
+    layer = defences.build(spec, low=low, high=high, shape=victim.input_shape, sizes=sizes)
+    network = kind.network_of(victim.input_shape, victim.bounds, sizes, plan.seed)
+    objective = OBJECTIVES[spec.name]
+    attack = attacks.build(plan.attack)
+    if objective.crafts:
+        attack.check(victim, ball)
+    numbers = {number: float(getattr(plan, number)) for number in objective.uses}
+    return layer, objective(network, victim, ball, attack=attack, settings=numbers, seed=plan.seed)
+
+
+@checked()
+def save_front(front: TrainedFront, path: PathType) -> None:
+    """Saves a front as `.h5` with what it was trained for, at once or not at all.
+
+    Raises:
+        OutputError: The path cannot be written, or has another suffix.
+    """
+    models.save(front.model, path, {FACTS: front.facts})
+
+
+def facts_of(path: PathType) -> dict[str, Any]:
+    """What a front's file says of it."""
+    return dict((models.read_provenance(path) or {}).get(FACTS, {}))

@@ -1,0 +1,77 @@
+"""What was measured after each epoch of a run: kept in its state, and in the file of the model that it made."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from turtlenet.attacks import attacks
+
+MOST = 500
+"""Epochs that a model's file keeps at most."""
+EPOCH = "epoch"
+
+
+class Curves(keras.callbacks.Callback):
+    """Notes the numbers of every epoch.
+
+    Args:
+        notes: Carries them through a killed run, as `history`: for each epoch its number, from 1, and the numbers.
+    """
+
+    def __init__(self, notes: dict[str, Any]):
+        super().__init__()
+        self.notes = notes
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        numbers = {name: float(value) for name, value in (logs or {}).items()}
+        kept = {name: round(value, 6) for name, value in numbers.items() if math.isfinite(value)}
+        self.notes.setdefault("history", []).append({EPOCH: epoch + 1, **kept})
+
+
+def thinned(history: Sequence[dict[str, Any]], most: int = MOST) -> list[dict[str, Any]]:
+    """At most so many epochs, evenly apart, the first and the last among them.
+
+    >>> [each["epoch"] for each in thinned([{"epoch": number} for number in range(1, 12)], 3)]
+    [1, 6, 11]
+    """
+    if len(history) <= most:
+        return list(history)
+    last = len(history) - 1
+    return [history[round(number * last / (most - 1))] for number in range(most)]
+
+
+def training_told(provenance: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a file's provenance tells of the run that made the model, for reports; empty where it tells nothing.
+
+    It is read and not trusted: what does not look like it is left out, and a name that no attack has is no attack.
+
+    Returns:
+        `objective` and `attack` by their names, `steps`, `best_epoch`, and `history`, a list with the numbers of each
+        epoch; those of them that are known.
+    """
+    told = provenance or {}
+    found: dict[str, Any] = {}
+    recipe = told.get("recipe")
+    objective = recipe.get("objective") if isinstance(recipe, dict) else None
+    if isinstance(objective, dict) and isinstance(objective.get("name"), str):
+        found["objective"] = objective["name"]
+        attack = objective.get("attack")
+        name = attack.get("name") if isinstance(attack, dict) else None
+        found |= {"attack": name} if name in attacks.names() else {}
+    run = told.get("training")
+    if not isinstance(run, dict):
+        return found
+    found |= {name: run[name] for name in ("steps", "best_epoch") if type(run.get(name)) is int}
+    listed = run.get("history")
+    history = [_numbers(each) for each in listed[:MOST] if isinstance(each, dict)] if isinstance(listed, list) else []
+    return found | ({"history": history} if history and all(EPOCH in each for each in history) else {})
+
+
+def _numbers(epoch: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        str(name): value
+        for name, value in epoch.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }

@@ -1,0 +1,59 @@
+"""Trains the fronts of a model, and measures what they are worth."""
+
+from typing import Any
+
+from turtlenet.attacks.threat import ball_for
+from turtlenet.checked import checked
+from turtlenet.data.parts import choose, trained_on
+from turtlenet.data.prepare import DataType, load_data
+from turtlenet.data.tables import reading_of
+from turtlenet.defences import Front
+from turtlenet.errors import SpecError
+from turtlenet.models import classifier, wrap
+from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.models.wrap import defences_of
+from turtlenet.settings.base import describes
+from turtlenet.settings.fronts import ShowFrontSettings
+from turtlenet.training.fronts.measure import measure_front
+from turtlenet.training.fronts.report import FrontReport
+from turtlenet.training.fronts.train import TrainedFront, facts_of, save_front, train_front
+
+__all__ = ["TrainedFront", "save_front", "show_front", "train_front"]
+
+
+@checked()
+@describes(ShowFrontSettings)
+def show_front(defence: str, model: ModelType, data: DataType | None = None, **settings: Any) -> FrontReport:
+    """Measures a trained front on unseen images of a model.
+
+    Args:
+        defence: Its spec: `magnet:front=FRONT.h5`.
+        model: A classifier, or the path of one.
+        data: What to attack: the test part; see `turtlenet.evaluate`.
+        **settings: See `turtlenet.settings.ShowFrontSettings`.
+
+    Raises:
+        TurtlenetError: Anything that does not fit, in one line.
+    """
+    plan = ShowFrontSettings(**settings)
+    bare = as_classifier(model, bounds=plan.bounds, head=plan.head)
+    whole = wrap(bare.whole, [defence], bare.bounds)
+    layer = defences_of(whole)[0]
+    if not isinstance(layer, Front) or not layer.front:
+        raise SpecError(f"Expected a trained front, such as magnet:front=FRONT.h5; got {defence!r}.")
+    behind = classifier(whole, bounds=bare.bounds, head=plan.head)
+    ball = ball_for(bare, plan.norm, plan.eps)
+    loaded = load_data(data, bare, how=reading_of(plan, trained_on(model)))
+    examples = choose(loaded, plan.split, held_out=True).take(plan.limit)
+    return measure_front(
+        layer,
+        bare,
+        behind,
+        examples,
+        ball,
+        about=about_model(model, bare),
+        facts=facts_of(layer.front),
+        attack=plan.attack,
+        seed=plan.seed,
+        batch_size=plan.batch_size,
+    )

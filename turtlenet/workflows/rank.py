@@ -1,0 +1,52 @@
+"""Ranks models by the reports below a folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from turtlenet.errors import DataError
+from turtlenet.evaluation.leaderboard import Leaderboard, ranked
+from turtlenet.evaluation.load import load
+from turtlenet.evaluation.report import Report
+from turtlenet.files import PathType
+
+_NAME = "report.json"
+
+
+def rank(folder: PathType) -> Leaderboard:
+    """Reads every `report.json` below a folder and ranks the models, each setting by itself.
+
+    No model is loaded and nothing is attacked: the numbers are those of the reports. What is no report of robustness
+    is left out, and said so.
+
+    Args:
+        folder: Where the reports lie, at any depth.
+
+    Raises:
+        DataError: No such folder, or no report of robustness below it.
+    """
+    top = Path(folder)
+    if not top.is_dir():
+        raise DataError(f"Expected a folder of reports; got {folder}, which is no folder.")
+    found: list[tuple[str, Report]] = []
+    skipped: list[dict[str, Any]] = []
+    for path in sorted(top.rglob(_NAME)):
+        where = path.parent.relative_to(top).as_posix()
+        try:
+            found += [(where, each) for each in load(path).reports if each.attacks]
+        except DataError as error:
+            skipped.append({"report": where, "reason": _other(path) or str(error)})
+    if not found:
+        more = f": {len(skipped)} found that cannot be read so" if skipped else ""
+        raise DataError(f"Expected {_NAME} of an evaluation below {folder}; got none{more}.")
+    return ranked(str(folder), found, skipped)
+
+
+def _other(path: Path) -> str:
+    """What a report is that is none of robustness; empty where it is none at all."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    kinds = {"detector": "the report of a detector", "generator": "the report of a generator"}
+    return next((words for name, words in kinds.items() if isinstance(told, dict) and name in told), "")
