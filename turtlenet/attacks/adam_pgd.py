@@ -1,12 +1,12 @@
 """Projected gradient ascent with Adam's steps and a schedule."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
 from turtlenet import losses
-from turtlenet.attacks.base import MOST, Attack, Norms, attacks
+from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Best, choose
 from turtlenet.attacks.iterative import Iterative
@@ -18,14 +18,14 @@ from turtlenet.typing import State, Tensor
 @attacks.register("adam-pgd")
 @dataclass(frozen=True, kw_only=True)
 class AdamPGD(Iterative, Attack):
-    """PGD with Adam's steps on the margin (Gowal et al., 2019 and 2021: the MultiTargeted attack).
+    """PGD with Adam's steps on the margin, in `linf` (Gowal et al., 2019 and 2021: the MultiTargeted attack).
 
     From a random point of the ball; after half of the steps the step is a tenth as long, after three quarters a
     hundredth. `adam-pgd:target=each` goes for each wrong class in turn.
 
     Args:
         steps: Number of gradient steps.
-        step_size: Adam's first learning rate, as a fraction of the ball's largest change of a value.
+        step_size: Adam's first learning rate, as a fraction of the ball's radius.
         restarts: How often to begin anew.
         loss: Name of the loss to climb.
     """
@@ -36,7 +36,8 @@ class AdamPGD(Iterative, Attack):
     loss: str = one_of("margin", losses.LOSSES)
     early_stop: bool = True
 
-    norms: ClassVar[Any] = Norms(climbing=True)
+    # Adam's steps are those of signs: under a constant gradient they end in the best corner of a box, not of a sphere.
+    norms: ClassVar[tuple[str, ...]] = ("linf",)
 
     @property
     def family(self) -> str:
@@ -65,7 +66,7 @@ class AdamPGD(Iterative, Attack):
         best = self._better(best, point, loss, reached)
         share = ops.cast(step, "float32") / self.steps
         rate = self.step_size * ops.where(share < 0.5, 1.0, ops.where(share < 0.75, 0.1, 0.01))
-        following = ball.project(point + rate * ball.eps / ball.span(1) * move, x)
+        following = ball.project(point + rate * ball.eps * move, x)
         return (*best, following, mean, square, spent + 1)
 
     def finish(self, state: State, context: Context) -> SearchResult:

@@ -17,7 +17,7 @@ from turtlenet.balls.base import column, flat
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor
 
-_LEAST = 1e-12
+_LEAST = 1e-6
 
 
 @attacks.register("super-deepfool")
@@ -31,7 +31,7 @@ class SuperDeepFool(MinimumNorm, Iterative, Attack):
 
     Args:
         steps: Most steps, DeepFool's and projections together.
-        overshoot: How far beyond a plane to go, as a fraction of the way.
+        overshoot: How far beyond a plane to go, as a fraction of the whole way.
         candidates: How many of the model's likeliest classes count, the label among them.
         halvings: Queries by which the way from the input is halved in the end, to come back to the boundary.
     """
@@ -61,7 +61,7 @@ class SuperDeepFool(MinimumNorm, Iterative, Attack):
         total, others, projected = rest
         size = math.prod(x.shape[1:])
         # What the bounds cut off stays in the sum, as in DeepFool: else steps towards a bound lead nowhere.
-        point = ball.inside(x + total)
+        point = ball.inside(x + (1 + self.overshoot) * total)
 
         def look(point: Tensor) -> tuple[Tensor, Tensor]:
             logits = context.model(point)
@@ -72,18 +72,24 @@ class SuperDeepFool(MinimumNorm, Iterative, Attack):
 
         gap, reached, slope = backend.input_gradients(look, point)
         planes = gap.shape[1]
-        slopes = ops.reshape(slope, (-1, planes, size))
-        steepness = ops.maximum(ops.sqrt(ops.sum(ops.square(slopes), axis=2)), _LEAST)
-        way = ops.abs(gap) / steepness
+        slope = ops.reshape(slope, (-1, *x.shape[1:]))
+        # Values at a bound that they would leave take no part in a step.
+        direction = ball.steepest(slope, ops.repeat(point, planes, axis=0))
+        rate = ops.sum(ops.reshape(slope * direction, (-1, planes, size)), axis=2)
+        way = ops.abs(gap) / ops.maximum(rate, 1e-30)
         # Before the boundary the nearest plane; beyond it that of the class which leads now.
         chosen = ops.where(reached, ops.argmax(gap, axis=1), ops.argmin(way, axis=1))
         which = ops.one_hot(chosen, planes, dtype="float32")
-        normal = ops.sum((which / steepness)[:, :, None] * slopes, axis=1)
-        length = (1 + self.overshoot) * ops.sum(which * way, axis=1) + _LEAST
-        along = ops.sum(flat(point - x) * normal, axis=1)
-        normal = ops.reshape(normal, ops.shape(x))
-        following = choose(reached, column(along, x) * normal, total + column(length, x) * normal)
-        flatly = ops.sum(which * steepness, axis=1) <= _LEAST
+        ahead, normal = (
+            ops.sum(which[:, :, None] * ops.reshape(each, (-1, planes, size)), axis=1) for each in (direction, slope)
+        )
+        flatly = ops.sum(which * rate, axis=1) <= 0
+        length = ops.where(flatly, 0.0, ops.maximum(ops.sum(which * way, axis=1), _LEAST))
+        normal = normal / ops.maximum(ops.sqrt(ops.sum(ops.square(normal), axis=1, keepdims=True)), 1e-12)
+        along = ops.sum(flat(point - x) * normal, axis=1, keepdims=True)
+        back = along / (1 + self.overshoot) * normal
+        step = ops.where(reached[:, None], back, flat(total) + length[:, None] * ahead)
+        following = ops.reshape(step, ops.shape(x))
         over = ops.logical_or(ops.logical_and(reached, projected), flatly)
         return Tried(point, reached, over, (following, others, reached), gradients=planes)
 
