@@ -26,6 +26,14 @@ SPECS = {
     "trainable-quantization:levels=2": LIMIT,
     "binarized": None,
     "k-bit:bits=2": None,
+    "bit-depth:bits=1": None,
+    "median-filter:size=2": None,
+    "jpeg": None,
+    "thermometer": None,
+    "resize-pad": None,
+    "sap": None,
+    "quantized-activations": None,
+    "bounded-relu": None,
 }
 
 

@@ -16,11 +16,12 @@ import turtlenet as tn
 from benchmarks.papers import advgan, guan, qusecnets
 from benchmarks.papers.workshop import BATCH, Workshop, parser, start
 from turtlenet import attacks, models
-from turtlenet.attacks import Attack, suites
+from turtlenet.attacks import Attack
 from turtlenet.attacks.ensembles.transfer import Transfer
 from turtlenet.classifier import Classifier
 from turtlenet.defences.keys import use_key
 from turtlenet.reports.versions import versions
+from turtlenet.settings import suites
 
 __all__ = ["Asked", "Plan", "main", "plans"]
 

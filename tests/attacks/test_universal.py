@@ -1,10 +1,13 @@
 """One perturbation for all images."""
 
+import keras
 import numpy as np
 import pytest
 
 from turtlenet import attacks, balls
 from turtlenet.attacks.runner import attack_all
+from turtlenet.classifier import Classifier
+from turtlenet.constraints import Integer
 from turtlenet.errors import DataError, OutputError, SettingError
 
 
@@ -85,3 +88,25 @@ def test_a_file_that_changes_is_read_again(small, images, tmp_path) -> None:
         moved = (found != x).any(axis=(1, 2, 3))
         assert moved.any() and np.allclose(found[moved], np.clip(x[moved] + shift, 0, 1), atol=1e-6)
     assert attack.files == (str(tmp_path / "one.npy"),)
+
+
+def test_each_feature_moves_by_its_own_radius(tmp_path) -> None:
+    draw = np.random.default_rng(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.set_weights([np.array([[-1, 1], [-0.01, 0.01], [-1, 1]], "float32"), np.zeros(2, "float32")])
+    x = (draw.normal(size=(40, 3)) * [1, 100, 1]).astype("float32")
+    x[:, 2] = 0
+    low, high, unit = np.array([-4.0, -400, -1]), np.array([4.0, 400, 1]), np.array([0.5, 50, 0.0])
+    whole = balls.Rule(Integer(), (1,))
+    x[:, 1] = np.rint(x[:, 1])
+    ball = balls.FeatureBall(1.0, -400.0, 400.0, balls.Linf, balls.Space((3,), low, high, unit, (whole,)))
+    victim = Classifier(model, bounds=(-400.0, 400.0))
+    y = np.ones(40, "int32")
+    delta = attacks.fit_universal(victim, x, y, ball=ball, epochs=6, batch_size=8, file=tmp_path / "d.npy")
+    # All labels are 1: the way to fool is down in both, each by its own radius; what is held stays.
+    np.testing.assert_allclose(delta, [-0.5, -50, 0], rtol=1e-5)
+    fitted = attacks.measure_universal(victim, x, y, delta, ball)
+    found = attack_all(attacks.build(f"universal:file={tmp_path / 'd.npy'}"), victim, x, y, ball=ball, batch_size=None)
+    assert fitted.accuracy < fitted.clean_accuracy and ball.holds(found.x, x).all()
+    assert (~found.reached).mean() == pytest.approx(fitted.accuracy)
+    assert (found.x[:, 1] == np.rint(found.x[:, 1])).all() and np.array_equal(found.x[:, 2], x[:, 2])

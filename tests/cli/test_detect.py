@@ -14,7 +14,7 @@ from tests.detection.conftest import drawn, unsure  # noqa: F401
 from turtlenet import models
 
 FIT = ("--attack", "fgsm", "--eps", "0.15", "--draws", "6", "--attack-draws", "3")
-NAMES = ("report.json", "report.md", "report.html", "histogram.png", "roc.png")
+NAMES = ("report.json", "report.md", "report.html", "histogram.png", "roc.png", "report.sha256")
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import pandas
 import pytest
 
 import turtlenet as tn
+from turtlenet.attacks.features.memory import remember_features
 from turtlenet.data.parts import remember
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, ModelError, SettingError
 from turtlenet.models import defences_of, load
 from turtlenet.settings.train import TrainSettings
 from turtlenet.workflows.train import _set_up
@@ -92,3 +93,57 @@ def test_what_a_model_was_trained_on_says_how_a_table_is_read(place, workflow, m
     monkeypatch.setattr(f"turtlenet.{place}.load_data", seen)
     with pytest.raises(DataError, match=r"\('age', 'income'\) \('bad', 'good'\)"):
         workflow(model, "credit.csv")
+
+
+def test_a_defence_finds_the_bounds_of_a_table_by_itself(cli, credit, tmp_path) -> None:
+    data = ("--data", credit / "credit.csv", "--label", "verdict")
+    shield = ("--defence", "constant-quantization:levels=4")
+    said = cli("wrap", credit / "model.h5", *shield, *data, "--out", tmp_path / "w.h5")
+    assert said.code == 0, said.err
+    (shield,) = defences_of(load(tmp_path / "w.h5"))
+    frame = pandas.read_csv(credit / "credit.csv")
+    # The ages are below all incomes; a twentieth of their range is the margin.
+    assert shield.low == pytest.approx(frame["age"].min() - 0.05 * np.ptp(frame["age"]), rel=0.05)
+    assert frame["income"].max() <= shield.high < frame["income"].max() * 1.1
+    # What the file of a model says comes first, and needs no data.
+    model = load(credit / "model.h5")
+    remember_features(model, KNOWN)
+    (shield,) = defences_of(tn.wrap(model, "constant-quantization:levels=4"))
+    assert (shield.low, shield.high) == (0, 1e5)
+
+
+KNOWN = {"norm": "linf", "names": ["age", "income"], "low": [0, 0], "high": [100, 1e5], "eps": [1, 500]}
+KNOWN |= {"constraints": [], "types": [], "groups": []}
+
+
+@pytest.mark.parametrize(
+    ("workflow", "more"),
+    [(tn.tolerance, {}), (tn.fit_detector, {}), (tn.train_generator, {}), (tn.certify, {"method": "ibp"})],
+)
+def test_what_wants_one_radius_takes_notice_of_those_in_a_file(workflow, more, credit, monkeypatch) -> None:
+    monkeypatch.setattr("turtlenet.workflows.detect.check_stochastic", lambda victim: None)
+    model = load(credit / "model.h5")
+    remember_features(model, KNOWN)
+    with pytest.raises(SettingError, match="Expected one radius and bounds for all features, and no rules, "):
+        workflow(model, credit / "credit.csv", label="verdict", **more)
+    # A user who gives both has said otherwise: what is missed now is something else.
+
+    def reached(*_, **__):
+        raise DataError("it went on")
+
+    for place in ("workflows.tolerance", "workflows.detect", "gan.train", "workflows.certify"):
+        monkeypatch.setattr(f"turtlenet.{place}.load_data", reached)
+    # No generator is made for two columns, which is said before.
+    with pytest.raises((DataError, ModelError)) as caught:
+        workflow(model, credit / "credit.csv", label="verdict", bounds=(0.0, 1e5), eps=1.0, **more)
+    assert "one radius" not in str(caught.value)
+
+
+def test_a_universal_perturbation_moves_each_column_by_its_own_radius(cli, credit, tmp_path, away) -> None:
+    data = ("--data", credit / "credit.csv", "--label", "verdict", "--epochs", "2")
+    said = cli("universal", credit / "model.h5", *data, "--eps", "0.5,2000", "--out", tmp_path / "u.npy")
+    assert said.code == 0 and "each feature's own eps" in said.out and " --eps 0.5,2000 " in said.out, said.err
+    moved = np.abs(np.load(tmp_path / "u.npy"))
+    assert (moved <= np.array([0.5, 2000]) * (1 + 1e-6)).all() and moved[1] > 200
+    said = cli("universal", credit / "model.h5", *data, "--eps", "0.5,2000,1", "--out", tmp_path / "v.npy")
+    assert said.code == 2 and said.err.count("\n") == 1 and not (tmp_path / "v.npy").exists()

@@ -19,8 +19,11 @@ from turtlenet.input_kind import KINDS, kind_of
 from turtlenet.training import Madry, Trainer
 
 NAMES = family.names()
+# One layer with another network each: what holds for `magnet` holds for them.
+FRONTS_ALIKE = {"ape-gan", "contractive-autoencoder"}
 # What is like another one in how it computes: training and attacks are left to that one where time is short.
 ALIKE = {
+    *FRONTS_ALIKE,
     "bit-depth",
     "bounded-relu",
     "mean-filter",
@@ -41,7 +44,9 @@ def key(monkeypatch):
     monkeypatch.setenv("TURTLENET_KEY", "5a" * 8192)
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.slow) if name in FRONTS_ALIKE else name for name in NAMES]
+)
 def made(request):
     """A defence of each kind, with its defaults."""
     return request.param

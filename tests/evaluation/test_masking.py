@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 import turtlenet as tn
+from tests.defences.fronts.tiny import spec_of
 from turtlenet import attacks, models
-from turtlenet.attacks import suites
 from turtlenet.defences import defences
 from turtlenet.evaluation.doubts import Evidence
 from turtlenet.evaluation.doubts.gradient_masking import masking_of, naive_gradient
 from turtlenet.evaluation.probe import Probe, unsteady
+from turtlenet.settings import suites
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(size=(6, 8, 8, 1)).astype("float32")
@@ -23,6 +24,7 @@ MASKING = {
     "bit-depth",
     "bounded-relu",
     "constant-quantization",
+    "defense-gan",
     "jpeg",
     "median-filter",
     "non-local-means",
@@ -33,7 +35,18 @@ MASKING = {
     "trainable-quantization:hard=true",
 }
 RANDOM = {"binarized:stochastic=true", "gaussian-noise", "input-dropout", "mc-dropout", "pixeldp", "resize-pad", "sap"}
-OTHERS = {"binarized", "k-bit", "mean-filter", "orthogonal", "permutation", "sign-flip", "trainable-quantization"}
+OTHERS = {
+    "ape-gan",
+    "contractive-autoencoder",
+    "magnet",
+    "binarized",
+    "k-bit",
+    "mean-filter",
+    "orthogonal",
+    "permutation",
+    "sign-flip",
+    "trainable-quantization",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +58,7 @@ def key(monkeypatch):
 def defended(spec: str) -> keras.Model:
     keras.utils.set_random_seed(1)
     layers = [keras.layers.Conv2D(2, 3, activation="relu"), keras.layers.Flatten(), keras.layers.Dense(3)]
-    return models.wrap(keras.Sequential([keras.Input((8, 8, 1)), *layers]), [spec])
+    return models.wrap(keras.Sequential([keras.Input((8, 8, 1)), *layers]), [spec if ":" in spec else spec_of(spec)])
 
 
 def test_none_is_left_out() -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from tests.evaluation.test_views import attack, html, markdown, natural, report
 from turtlenet import attacks
-from turtlenet.attacks import suites
 from turtlenet.cli import evaluate as evaluate_command
 from turtlenet.cli import train as train_command
 from turtlenet.evaluation import next_steps
 from turtlenet.reports.base import Doubt
+from turtlenet.settings import suites
 
 ASKED = {"data": "mnist-sample", "limit": 1000}
 CODES = sorted({*next_steps._CHOICES, *next_steps._MISFITS, "masked-by-defence"} - {"few"} | {"few-images"})
@@ -35,7 +35,7 @@ def parsed(words: list[str], command) -> dict:
 def test_every_doubt_has_a_command_that_can_be_typed(code, norm):
     threat = {**report().threat, "norm": norm, "eps": 2.0, "access": "white-box"}
     plain = (attack("noise", "random"), attack("fmn" if norm == "l0" else "fgsm", "one-step"))
-    one = doubted(code, threat=threat, asked=ASKED, attacks=plain)
+    one = doubted(code, threat=threat, asked=ASKED, attacks=plain, data={**report().data, "split": "all"})
     (found,) = next_steps.code_for([one], one.doubts[0])
     words = typed(found.text)
     if words[1] == "inspect":

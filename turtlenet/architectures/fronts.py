@@ -93,7 +93,8 @@ def contractive(shape: Sequence[int], *, bounds: tuple[float, float], width: int
     names = ("encoder", "encoder_1", "decoder", "decoder_1")
     for name, units in zip(names, (width, max(width // 2, 1), width, size), strict=True):
         x = layers.Dense(units, activation="sigmoid", name=name)(x)
-    return _closed(image, x, shape, bounds, seed)
+    # A slope of a quarter at most: with weights of the usual size all codes are alike at first, and stay so.
+    return _closed(image, x, shape, bounds, seed, gain=4.0)
 
 
 def latent_generator(
@@ -133,7 +134,9 @@ def _opened(shape: Sequence[int], bounds: tuple[float, float]) -> tuple[Any, Any
     return image, layers.Rescaling(1 / (high - low), -low / (high - low))(x)
 
 
-def _closed(source: Any, x: Any, shape: Sequence[int], bounds: tuple[float, float], seed: int) -> keras.Model:
+def _closed(
+    source: Any, x: Any, shape: Sequence[int], bounds: tuple[float, float], seed: int, gain: float = 1.0
+) -> keras.Model:
     """The model, back in pixels, with fresh weights (Glorot & Bengio, 2010) that belong to the seed."""
     low, high = bounds
     x = layers.Rescaling(high - low, low)(layers.Reshape(tuple(shape))(x))
@@ -142,7 +145,7 @@ def _closed(source: Any, x: Any, shape: Sequence[int], bounds: tuple[float, floa
     for variable in model.trainable_variables:
         sizes = tuple(variable.shape)
         if len(sizes) > 1:
-            reach = np.sqrt(6 / (np.prod(sizes[:-2]) * (sizes[-2] + sizes[-1])))
+            reach = gain * np.sqrt(6 / (np.prod(sizes[:-2]) * (sizes[-2] + sizes[-1])))
             variable.assign(draw.uniform(-reach, reach, sizes).astype("float32"))
     return model
 

@@ -12,8 +12,9 @@ from keras import ops
 from turtlenet import backend, losses
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.features.view import FeatureView
 from turtlenet.attacks.goal import Goal
-from turtlenet.balls import Ball, is_plain
+from turtlenet.balls import Ball, FeatureBall, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import write_whole
@@ -46,8 +47,6 @@ class Universal(Attack):
             SettingError: No file.
             DataError: No perturbation in it, or one of another shape.
         """
-        if not is_plain(ball):
-            raise SettingError(f"Expected one radius and bounds for all features for {self}; got one for each.")
         if not self.file:
             raise SettingError("Expected file=..., a perturbation from fit_universal; got none.")
         shape = _loaded(self.file).delta.shape
@@ -59,7 +58,10 @@ class Universal(Attack):
         return (_loaded(self.file),)
 
     def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
-        return SearchResult(x + ops.convert_to_tensor(_loaded(self.file).delta)[None])
+        delta = ops.convert_to_tensor(_loaded(self.file).delta)[None]
+        if isinstance(model, FeatureView):
+            delta = model.ball.encode(delta) - model.ball.encode(ops.zeros_like(delta))
+        return SearchResult(x + delta)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +115,7 @@ def measure_universal(model: Classifier, x: np.ndarray, y: np.ndarray, delta: np
         ball: The radius, norm and bounds that it was fitted in.
     """
     before, after = (
-        model.predict(np.clip(each, ball.low, ball.high).astype("float32")).argmax(axis=1) == y
-        for each in (x, x + delta)
+        model.predict(_applied(ball, x, shift)).argmax(axis=1) == y for shift in (np.zeros_like(delta), delta)
     )
     return Perturbation(delta, ball, len(x), float(before.mean()), float((before & after).mean()))
 
@@ -136,7 +137,8 @@ def fit_universal(
     """Looks for one perturbation that fools a model on as many images as it can (Shafahi et al., 2020, Algorithm 2).
 
     Stochastic gradient ascent on the mean of the clipped cross-entropy, in steps of the ball's norm; the perturbation
-    of the epoch that fools most is given back.
+    of the epoch that fools most is given back. Where features have bounds, radii or rules of their own, it moves each
+    in units of its radius, and rules are kept by each example that it is added to.
 
     Args:
         model: The classifier.
@@ -174,13 +176,14 @@ def fit_universal(
         wide = ops.repeat(delta[None], ops.shape(images)[0], axis=0)
         slope = backend.input_gradient(clipped_loss, wide)[2]
         uphill = ops.mean(slope, axis=0, keepdims=True)
-        middle = ops.zeros_like(uphill) + (ball.low + ball.high) / 2
+        middle = ops.zeros_like(uphill) + _middle(ball, x.shape[1:])
         following = delta[None] + step_size * ball.eps * ball.steepest(uphill, middle)
         return _within(ball, following)[0]
 
-    step = model.compiled(("universal", type(ball), float(ball.eps), ball.low, ball.high, step_size, clip), climb)
+    step = model.compiled(("universal", ball.place, float(ball.eps), step_size, clip), climb)
     draw = np.random.default_rng(seed)
-    start = _within(ball, ops.convert_to_tensor(draw.uniform(-1, 1, (1, *x.shape[1:])).astype("float32") * ball.eps))
+    begin = draw.uniform(-1, 1, (1, *x.shape[1:])) * float(ball.eps) * _units(ball, x.shape[1:])
+    start = _within(ball, ops.convert_to_tensor(begin.astype("float32")))
     delta = ops.convert_to_numpy(start[0])
     size = min(batch_size, len(x))
     best, most = delta, -1
@@ -190,8 +193,7 @@ def fit_universal(
             rows = order[first : first + size]
             delta = ops.convert_to_numpy(step(*map(ops.convert_to_tensor, (delta, x[rows], y[rows]))))
         for rows in np.array_split(np.arange(len(x)), -(-len(x) // size)):
-            images = np.clip(x[rows] + delta, ball.low, ball.high)
-            fooled += int((model.predict(images).argmax(axis=1) != y[rows]).sum())
+            fooled += int((model.predict(_applied(ball, x[rows], delta)).argmax(axis=1) != y[rows]).sum())
         if fooled > most:
             best, most = delta, fooled
         tick(epoch)
@@ -200,8 +202,34 @@ def fit_universal(
     return best
 
 
+def _applied(ball: Ball, x: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """Images with a perturbation, float32 (n, ...), within bounds and rules."""
+    if is_plain(ball):
+        return np.clip(x + delta, ball.low, ball.high).astype("float32")
+    moved = np.asarray(ball.land(ops.convert_to_tensor((x + delta).astype("float32")), ops.convert_to_tensor(x)))
+    # What a rule's own projection does not keep counts as the input.
+    return np.where(ball.holds(moved, x).reshape(-1, *[1] * (x.ndim - 1)), moved, x)
+
+
+def _middle(ball: Ball, shape: tuple[int, ...]) -> Any:
+    """The middle of the bounds, of each feature where they differ."""
+    if not isinstance(ball, FeatureBall):
+        return (ball.low + ball.high) / 2
+    return ((ball.space.low + ball.space.high) / 2).astype("float32").reshape(shape)
+
+
+def _units(ball: Ball, shape: tuple[int, ...]) -> Any:
+    """The length that counts as 1 in each feature, 0 in one that is held."""
+    if not isinstance(ball, FeatureBall):
+        return 1.0
+    return np.where(ball.space.held, 0.0, ball.space.width).astype("float32").reshape(shape)
+
+
 def _within(ball: Ball, delta: Tensor) -> Tensor:
     """The nearest perturbation of the radius, whatever the bounds."""
+    if isinstance(ball, FeatureBall):
+        # What is held has no unit: it stays 0.
+        return ball._shrink(delta * (_units(ball, tuple(delta.shape[1:])) > 0))
     # Bounds so wide that they never bind: they belong to the images, not to the perturbation.
     wide = type(ball)(ball.eps, -4.0 * ball.full, 4.0 * ball.full)
     return wide.project(delta, ops.zeros_like(delta))

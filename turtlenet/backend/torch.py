@@ -61,9 +61,14 @@ def weight_gradients(
     fn: Callable[[], tuple[Any, Any]], weights: Sequence[Any], at: Sequence[Any] | None = None, keep: bool = True
 ) -> tuple[Any, Any, list[Any]]:
     """Differentiates a scalar loss with respect to Keras variables; see the TensorFlow seam."""
-    values = [value.detach().requires_grad_() for value in (at or [weight.value for weight in weights])]
+    # The parameters themselves where they will do: a module of PyTorch within a model reads no others.
+    values = [
+        value if at is None and value.requires_grad else value.detach().requires_grad_()
+        for value in (at or [weight.value for weight in weights])
+    ]
     changes: dict[int, Any] = {}
-    overlay = _Overlay(list(zip(weights, values, strict=True)), changes)
+    others = [pair for pair in zip(weights, values, strict=True) if pair[0].value is not pair[1]]
+    overlay = _Overlay(others, changes)
     with torch.enable_grad(), _recording, overlay, OwnConvolutions():
         loss, rest = fn()
         slopes = torch.autograd.grad(loss, values, allow_unused=True)

@@ -60,7 +60,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _names(ctx: click.Context) -> list[str]:
     """The words of a command after the program's name."""
-    names = []
+    names: list[str] = []
     while ctx.parent is not None:
         names.insert(0, str(ctx.info_name))
         ctx = ctx.parent

@@ -7,6 +7,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import Text, framework, loading_options, settings_options
+from turtlenet.cli.output import give
 from turtlenet.settings import text
 from turtlenet.settings.inputs import ColumnSettings
 
@@ -33,7 +34,11 @@ _EXAMPLES = (
 @option(
     "--normalize", group="Data", help="imagenet, cifar10, torchvision, mean=...,std=... or data; behind the defences."
 )
-@option("--data", group="Data", help="Name or path of the data to normalize by: their training part.")
+@option(
+    "--data",
+    group="Data",
+    help="Data by name or path: their training part normalizes, and tells the bounds of a table.",
+)
 @settings_options(ColumnSettings)
 @option(
     "--out", group="Output", type=click.Path(path_type=Path), help="The wrapped model; MODEL-defended.h5 by default."
@@ -65,6 +70,7 @@ def command(
     shields = [str(each) for each in models.defences_of(wrapped)]
     told = {} if normalize is None else {"normalize": normalize}
     save_model(wrapped, target, provenance={"source": source, "defences": shields, **told})
+    give({"out": target, "defences": shields, **told})
     more = [*shields, *(["normalization"] if normalize is not None else [])]
     loads = "; it loads after `import turtlenet`" if shields else "; plain Keras loads it"
     click.echo(f"saved {target}: {' then '.join(more)}, then {Path(model).name}{loads}")

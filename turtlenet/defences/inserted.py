@@ -16,6 +16,8 @@ CONVOLUTIONS = tuple(
 
 
 _KERNELS = (*CONVOLUTIONS, keras.layers.Dense)
+# Their values pass or are shares: they are not what a hidden unit answers.
+_KEPT = (keras.activations.linear, keras.activations.softmax, keras.activations.log_softmax)
 _ACTIVATIONS = (
     keras.layers.Activation,
     keras.layers.ReLU,
@@ -79,7 +81,7 @@ def activations_of(model: keras.Model) -> list[Any]:
     """
     layers = layers_of(model)
     last = max((place for place, each in enumerate(layers) if isinstance(each, _KERNELS)), default=0)
-    return [each for each in layers[:last] if isinstance(each, _ACTIVATIONS) or _is_active(each)]
+    return [each for each in layers[:last] if isinstance(each, (*_KERNELS, *_ACTIVATIONS)) and _is_active(each)]
 
 
 def in_place_of(model: keras.Model, chosen: list[Any], make: Make, stem: str) -> keras.Model:
@@ -109,7 +111,8 @@ def in_place_of(model: keras.Model, chosen: list[Any], make: Make, stem: str) ->
 
 
 def _is_active(layer: Any) -> bool:
-    return isinstance(layer, _KERNELS) and layer.activation is not keras.activations.linear
+    # A layer that is an activation and names no function is one of `ReLU`, `LeakyReLU`, ...
+    return getattr(layer, "activation", None) not in _KEPT
 
 
 class _Copy:

@@ -147,6 +147,8 @@ class Detection(BaseReport):
     histogram: Histogram
     scores: dict[str, list[float]]
 
+    main_table = "rows"
+
     def document(self) -> Document:
         """See `turtlenet.detection.sections`."""
         from turtlenet.detection.sections import document

@@ -143,15 +143,21 @@ def exact(value: float) -> str:
 
 
 def as_said(value: Any) -> Any:
-    """What a user says of features as plain data: numbers and two bounds as text, arrays as lists.
+    """What a user says of features as plain data: numbers, two bounds and values by input as text, arrays as lists.
 
     >>> as_said((0, 0.5)), as_said(("3%", 1.0)), as_said(np.array([0.5, 2]))
     ('0,0.5', ['3%', 1.0], [0.5, 2.0])
+    >>> as_said({"image": 0.1, "vector": "5%"})
+    'image=0.1;vector=5%'
     """
     if isinstance(value, tuple) and len(value) == 2 and all(_is_number(each) for each in value):
         return ",".join(map(exact, value))
     if _is_number(value):
         return exact(value)
+    if isinstance(value, Mapping):
+        said = {str(name): as_said(each) for name, each in value.items()}
+        one = not any(isinstance(each, list) for each in said.values())
+        return ";".join(f"{name}={each}" for name, each in said.items()) if one else said
     found = _plain(value)
     return found if found is None or isinstance(found, list) else str(found)
 

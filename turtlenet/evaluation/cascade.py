@@ -13,11 +13,12 @@ from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.attacks.runner import Outcome, Span, attack_all
 from turtlenet.balls import Ball, FeatureBall, is_plain
-from turtlenet.batching import predict, usual
+from turtlenet.batching import predict, softmax, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.chance import fooled
 from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.evaluation.time_limit import TimeLimit
 from turtlenet.reports.statistics import distances, similarity
 
 MODES = ("cascade", "table")
@@ -75,6 +76,7 @@ class Cascade:
         *,
         after_block: Callable[[PerImageResults], Any] = lambda ledger: None,
         tick: Callable[[int], Any] = lambda count: None,
+        limit: TimeLimit | None = None,
     ) -> None:
         """Fills the ledger from where it stands.
 
@@ -84,24 +86,39 @@ class Cascade:
             ledger: Where results go.
             after_block: Is called after each block, with the ledger.
             tick: Is given the number of images that an attack has finished with.
+            limit: The time; blocks are batches then, and there is none after the last that fits.
+
+        Raises:
+            SettingError: Not one batch fits into the time.
         """
-        size = self.block_size(examples.shape)
+        size = (
+            self.block_size(examples.shape) if limit is None else (self.batch_size or usual()) * backend.process()[1]
+        )
         for start in range(ledger.done, len(examples), size):
+            if limit is not None and start and not backend.from_first(lambda: limit.has_room):
+                return
             rows = np.arange(start, min(start + size, len(examples)))
             block = Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
             self.ask(model, block, ledger)
             standing = ledger.right[rows]
+            if limit is not None:
+                limit.start_lap()
             for number in range(len(self.attacks)):
                 hit = self.attack_block(number, model, block, standing, ledger)
                 standing = standing & ~hit if self.mode == "cascade" else standing
                 tick(len(rows))
+                if limit is not None and not start and backend.from_first(lambda: limit.over):
+                    raise limit.refuse(examples.kind.count(len(rows)), number + 1, len(self.attacks))
             ledger.done = int(rows[-1]) + 1
             after_block(ledger)
+            if limit is not None:
+                limit.end_lap()
 
     def ask(self, model: Classifier, block: "Block", ledger: PerImageResults) -> None:
         """Notes what the model answers to a block before any attack."""
         logits = predict(model, block.x, self.batch_size, block.y)
         ledger.clean[block.rows] = logits.argmax(axis=1)
+        ledger.clean_confidence[block.rows] = softmax(logits).max(axis=1)
         ledger.clean_parts[block.rows] = _parts_that_hold(logits, ledger)
 
     def tried(
@@ -243,7 +260,10 @@ class Cascade:
         ledger.near[number, block.rows] = inside(self.ball, block.x, outcome.x) if ball != self.ball else ~far
         ledger.reached[number, block.rows] = outcome.reached & ~far
         classes = model.classes(block.y)
-        right = outcome.logits.argmax(axis=1) == classes
+        answers = outcome.logits.argmax(axis=1)
+        right = answers == classes
+        ledger.prediction[number, block.rows] = answers
+        ledger.confidence[number, block.rows] = softmax(outcome.logits).max(axis=1)
         ledger.correct[number, block.rows] = np.where(far, ledger.right[block.rows], right)
         held = _parts_that_hold(outcome.logits, ledger)
         ledger.parts[number, block.rows] = np.where(far[:, None], ledger.clean_parts[block.rows], held)

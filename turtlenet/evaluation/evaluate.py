@@ -39,10 +39,12 @@ from turtlenet.evaluation.pictures import largest_changes, pictures
 from turtlenet.evaluation.planner import Planned, Planner, find_skipped
 from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import CurvePoint, Report
-from turtlenet.evaluation.rows import attack_row, class_rows, part_rows
+from turtlenet.evaluation.rows import attack_row, class_rows, image_results, part_rows, six_figures
 from turtlenet.evaluation.tally import Tally
 from turtlenet.evaluation.threat_model import WHITE_BOX, ThreatModel
+from turtlenet.evaluation.time_limit import TimeLimit, stopped_early
 from turtlenet.models import file_sha256
+from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import share, share_interval
 from turtlenet.reports.versions import stamp
 
@@ -71,6 +73,7 @@ def evaluate_classifier(
     certify: str = "",
     order: str = "full",
     budget: int | None = None,
+    time_limit: float | None = None,
 ) -> Report:
     """Attacks a model and says what is left of its accuracy, with the reasons to doubt it.
 
@@ -94,6 +97,7 @@ def evaluate_classifier(
         certify: The method by which images are certified first, which attacks then leave alone; empty for none.
         order: `full`, or `adaptive`: see `turtlenet.evaluation.planner`.
         budget: In that order, gradients and queries for an image, on average; None for as many as it takes.
+        time_limit: Seconds; the first images are evaluated, as many as fit.
 
     Raises:
         DataError: Nothing to attack, or data that do not fit.
@@ -102,6 +106,7 @@ def evaluate_classifier(
     _check(model, examples, suite, ball, mode, labels, quantize_pixels)
     examples.check()
     began = time.perf_counter()
+    limit = None if time_limit is None else TimeLimit(time_limit)
     if certify:
         check_certify(mode, labels, access.name, ball)
     proven = certified(certify, model, examples, ball, batch_size) if certify else None
@@ -120,19 +125,26 @@ def evaluate_classifier(
     specs = tuple(specs) or tuple(str(attack) for attack in suite)
     planner = Planner.of(cascade, model, budget) if order == "adaptive" else None
     work = _Evaluation(model, examples, cascade, access, specs, about, data, progress, resume, proven, planner)
-    ledger, planned = work.run()
+    ledger, planned = work.run(limit)
+    wanted = len(examples)
+    doubts: tuple[Doubt, ...] = ()
+    if limit is not None and ledger.done < wanted:
+        doubts = (stopped_early(limit, ledger.done, wanted, examples.kind.examples),)
+        examples, ledger = examples.take(ledger.done), ledger.first(ledger.done)
+        work = dataclasses.replace(work, examples=examples, data={**examples.facts(), "wanted": wanted})
     tally = Tally(len(examples), ball)
-    points, curve_attack = accuracy_curve(cascade, model, examples, curve, tally)
+    late = limit is not None and backend.from_first(lambda: limit.over)
+    points, curve_attack = accuracy_curve(cascade, model, examples, 0 if late else curve, tally)
     evidence = work.evidence(ledger, points, tally)
     if planned:
         evidence = dataclasses.replace(evidence, whole=planned.learned)
-    visible = work.perceptibility(perceptibility, tally)
+    visible = work.perceptibility(0 if late else perceptibility, tally)
     report = work.report(ledger, tally, evidence)
     record = planned.record if planned else None
     return dataclasses.replace(
         report,
         plan=record,
-        doubts=find_skipped(record) + report.doubts,
+        doubts=(*doubts, *find_skipped(record), *report.doubts),
         seconds=round(time.perf_counter() - began, 3),
         curve=points,
         curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
@@ -192,8 +204,11 @@ class _Evaluation:
         text = json.dumps([self.about["sha256"], answers, self.data["sha256"], ball, settings, files, *how])
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def run(self) -> tuple[PerImageResults, Planned | None]:
-        """The results of all attacks, continued from a file where one fits, and what a plan made of them."""
+    def run(self, limit: TimeLimit | None = None) -> tuple[PerImageResults, Planned | None]:
+        """The results of all attacks, and what a plan made of them.
+
+        They are continued from a file where one fits, and those of fewer images where time is limited.
+        """
         identity, progress, planner = self.identity, self.progress, self.planner
         first = backend.process()[0] == 0
         known = None
@@ -217,7 +232,7 @@ class _Evaluation:
             if planner:
                 planned = planner.run(self.model, self.examples, ledger, **how)
                 return planned.ledger, planned
-            self.cascade.run(self.model, self.examples, ledger, **how)
+            self.cascade.run(self.model, self.examples, ledger, limit=limit, **how)
         return ledger, None
 
     def perceptibility(self, count: int, tally: Tally) -> Perceptibility | None:
@@ -343,16 +358,18 @@ class _Evaluation:
             + find_doubts(evidence),
             certificate=certificate,
             chance=summary(threatening),
-            per_class=() if self.examples.part_names else class_rows(ledger, robust),
+            per_class=() if self.examples.part_names else class_rows(ledger, robust, self.data.get("classes", ())),
             per_part=part_rows(threatening, self.examples.part_names, self.examples.true_labels),
             pictures=pictures(cascade, self.names, model, self.examples, ledger),
             largest_changes=largest_changes(self.examples, cascade.ball, ledger, cascade.seed),
             verdicts={
                 "label": ledger.labels.tolist(),
                 "clean_prediction": ledger.clean.tolist(),
+                "clean_confidence": six_figures(ledger.clean_confidence),
                 "robust": robust.astype(int).tolist(),
                 "part": tally.first(attacked).tolist(),
             },
+            results=tuple(image_results(ledger, number) for number in range(len(self.specs))),
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from turtlenet.attacks.runner import attack_all
-from turtlenet.balls import Ball
+from turtlenet.balls import Ball, FeatureBall
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -101,7 +101,8 @@ def moved_features(
     )
     far = in_radii(cascade.ball, x, outcome.x)
     needed = _needed(cascade, model, x, outcome.x, y)
-    called = examples.about.names or tuple(f"feature {place}" for place in range(size))
+    own = cascade.ball.space.names if isinstance(cascade.ball, FeatureBall) else ()
+    called = examples.about.names or own or tuple(f"feature {place}" for place in range(size))
     found = [_move(called[place], far[:, place], needed[place]) for place in range(size)]
     found.sort(key=lambda move: (-round(move.mean * move.share, 2), -move.needed))
     return Moves(attack=names[chosen], rows=len(rows), features=tuple(found))

@@ -1,6 +1,7 @@
 """A few images before and after, for people to look at."""
 
 import numpy as np
+from keras import ops
 
 from turtlenet.attacks.runner import attack_all
 from turtlenet.balls import Ball, is_plain
@@ -49,7 +50,7 @@ def largest_changes(
 
     No model is asked: the changes are as large as the ball has them, not such as fool anybody.
     """
-    if not (drawable(examples.shape) and is_plain(ball)):
+    if not (drawable(examples.shape) and is_plain(ball) and float(ball.eps) > 0):
         return ()
     right = np.flatnonzero(ledger.right)
     _, first = np.unique(ledger.labels[right], return_index=True)
@@ -62,7 +63,7 @@ def _largest(examples: Examples, ball: Ball, place: int, label: int, seed: int) 
     signs = np.random.default_rng([seed, place]).choice([-1.0, 1.0], x.shape)
     middle = (ball.low + ball.high) / 2
     even, random = (
-        np.array(ball.project(point.astype("float32"), x))
+        ops.convert_to_numpy(ball.project(ops.convert_to_tensor(point, "float32"), ops.convert_to_tensor(x)))
         for point in (np.where(x < middle, ball.high, ball.low), x + signs * ball.full)
     )
     shown = {"original": x, "even": even, "random": random}

@@ -7,10 +7,12 @@ from turtlenet.errors import DataError
 from turtlenet.evaluation.moves import Moves
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.planner.record import Record
-from turtlenet.evaluation.save import examples, folders
+from turtlenet.evaluation.save import folders
+from turtlenet.evaluation.text import names
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
 from turtlenet.reports.format import clean
+from turtlenet.reports.frames import Columns, stacked, to_bytes
 
 Interval = tuple[float, float]
 
@@ -82,13 +84,38 @@ class AttackRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassRow:
-    """One class's line: how many images, how many right before and after all attacks."""
+    """One class's line: how many images, how many right before and after all attacks; its name where it has one."""
 
     label: int
     count: int
     clean_accuracy: float
     robust_accuracy: float
     robust_accuracy_interval: Interval
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageResults:
+    """What one attack did to each image: lists in the order of the images.
+
+    Attributes:
+        attacked: 1 where it was run, else 0.
+        correct: 1 where the answer is right after it.
+        prediction: The answer at what it found; -1 where it was not run.
+        confidence: The probability of that answer; None where it was not run.
+        distance: Length of the successful change in the attack's norm (of one that minimizes it, the smallest found,
+            beyond the radius too); None where it found none.
+        gradients: Input gradients computed.
+        queries: Forward passes without a gradient.
+    """
+
+    attacked: list[int]
+    correct: list[int]
+    prediction: list[int]
+    confidence: list[float | None]
+    distance: list[float | None]
+    gradients: list[int]
+    queries: list[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +230,8 @@ class Report(BaseReport):
         model: `path`, `name`, `sha256` (of the file; of the weights for a model in memory), `parameters`, `head`.
         data: `name`, `count`, `sha256`, `description`, `kind` (`image`, `table`, `series` or `volume`) and, where they
             have names, `classes`; of `turtlenet.evaluate` also `split` (`train`, `test` or
-            `all`, empty for data that are one part), `part` (the same in words) and `seen_in_training`.
+            `all`, empty for data that are one part), `part` (the same in words) and `seen_in_training`; where the
+            time was not enough for all that were asked for also `wanted`, their number.
         threat: `norm`, `eps` (input units), `bounds`, `eps_share` and `eps_gray_levels` (what that is for a pixel: a
             share of the range, and gray levels of 255, None for inputs that are no images; see
             `turtlenet.balls.Ball.per_pixel`), `eps_from` (`given`, or why it is the usual one), `access`, `labels`,
@@ -234,9 +262,10 @@ class Report(BaseReport):
         beside_accuracy: Share of the images on which all attacks failed, those beside too.
         curve_attack: The attack behind `curve`.
         perceptibility: How visible a change must become before the model fails; None where nobody asked.
-        verdicts: For each image: its label, the clean prediction, `robust`, 1 where every attack and every part of
-            the threat failed, and `part`, the number (from 1) of the part that broke it where all attacks failed,
-            else 0.
+        verdicts: For each image: its label, the clean prediction and its confidence, `robust`, 1 where every attack
+            and every part of the threat failed, and `part`, the number (from 1) of the part that broke it where all
+            attacks failed, else 0.
+        results: What each attack did to each image, in the order of `attacks`; empty in reports of older versions.
     """
 
     model: dict[str, Any]
@@ -258,7 +287,8 @@ class Report(BaseReport):
     curve: tuple[CurvePoint, ...] = ()
     curve_attack: str = ""
     pictures: tuple[Picture, ...] = ()
-    verdicts: dict[str, list[int]] = field(default_factory=dict)
+    verdicts: dict[str, list[Any]] = field(default_factory=dict)
+    results: tuple[ImageResults, ...] = ()
     perceptibility: Perceptibility | None = None
     beside: str = ""
     beside_accuracy: float | None = None
@@ -271,6 +301,19 @@ class Report(BaseReport):
     chance: dict[str, Any] | None = None
     largest_changes: tuple[LargestChange, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
+
+    main_table = "results"
+
+    def tables(self) -> dict[str, Columns]:
+        """See `turtlenet.evaluation.tables`."""
+        from turtlenet.evaluation.tables import tables
+
+        return tables(self)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the time was not enough for all images that were asked for."""
+        return bool(self.data.get("wanted"))
 
     @property
     def reports(self) -> tuple["Report", ...]:
@@ -285,7 +328,7 @@ class Report(BaseReport):
 
     def files(self) -> dict[str, bytes]:
         """`report.json`, `report.md`, `report.html` and `examples.csv`."""
-        return {**super().files(), "examples.csv": examples(self.verdicts)}
+        return {**super().files(), "examples.csv": to_bytes(self.table("examples"), ".csv")}
 
 
 @dataclass(frozen=True)
@@ -293,6 +336,18 @@ class Comparison(BaseReport):
     """Several models under the same threat, side by side: before and after."""
 
     reports: tuple[Report, ...]
+
+    main_table = "results"
+
+    def tables(self) -> dict[str, Columns]:
+        """Those of all models, one below the other, with the model in the first column."""
+        named = [
+            ({"model": name}, report.tables()) for name, report in zip(names(self.reports), self.reports, strict=True)
+        ]
+        titles = dict.fromkeys(title for _, tables in named for title in tables)
+        return {
+            title: stacked([(first, tables[title]) for first, tables in named if title in tables]) for title in titles
+        }
 
     def document(self) -> Document:
         """See `turtlenet.evaluation.sections`."""

@@ -202,7 +202,13 @@ def document(reports: Sequence[Report]) -> Document:
     titles, several = text.names(reports), len(reports) > 1
     pairs = list(zip(titles, reports, strict=True))
     doubts = Findings(_doubts(pairs))
-    alarms = Findings([each for title, one in pairs for each in _alarms(one, title if several else "")])
+    alarms = Findings(
+        [
+            replace(each, commands=_commands(each, [(title, one)]))
+            for title, one in pairs
+            for each in _alarms(one, title if several else "")
+        ]
+    )
     visible = perceptibility.sections(reports)
     first = reports[0]
     return Document(
@@ -307,7 +313,7 @@ def _commands(finding: Finding, pairs: Sequence[tuple[str, Report]]) -> list[Cod
         for doubt in one.doubts
         if (doubt.code, doubt.advice) == (finding.code, finding.more)
     ]
-    return code_for([one for one, _ in shared], shared[0][1]) if shared and finding.kind == "doubt" else []
+    return code_for([one for one, _ in shared], shared[0][1]) if shared else []
 
 
 def _findings(report: Report, subject: str) -> list[Finding]:

@@ -10,7 +10,8 @@ import keras
 from turtlenet import models
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import FACTS
-from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
+from turtlenet.attacks.features.plain import one_for_all
+from turtlenet.attacks.threat import describe_ball, why_eps
 from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
 from turtlenet.checked import checked
@@ -72,9 +73,13 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     schedule = plan.only(Schedule, optimizer="adam", clip_norm=0.0)
     rules = {field.name: getattr(plan, field.name) for field in dataclasses.fields(GeneratorObjective)}
     game = variant(plan.name, **rules)
-    victim = as_classifier(model, bounds=plan.bounds, head=plan.head)
+
+    def made(bounds: tuple[float, float] | None) -> Classifier:
+        return as_classifier(model, bounds=bounds, head=plan.head)
+
+    victim, ball = one_for_all(model, made, plan.norm, bounds=plan.bounds, eps=plan.eps, what="for a generator")
     check_game(game, victim, plan.patience)
-    ball = _ball(plan, victim)
+    _check_ball(ball)
     players = build_players(game, ball, victim.input_shape, plan.seed)
     others = [source_for(one, victim) for one in plan.pool]
     student = None
@@ -115,18 +120,16 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     return TrainedGenerator(players.generator, facts, run)
 
 
-def _ball(plan: GanSettings, victim: Classifier) -> Ball:
-    """The threat.
+def _check_ball(ball: Ball) -> None:
+    """Refuses a threat that no generator is trained for.
 
     Raises:
         SettingError: A norm that no generator is trained in, or a radius of 0.
     """
-    ball = ball_for(victim, plan.norm, plan.eps)
     if ball.norm not in AdvGAN.norms:
         raise SettingError(f"Expected one of the norms {', '.join(AdvGAN.norms)} for a generator; got {ball.norm}.")
     if not ball.eps > 0:
         raise SettingError(f"Expected eps > 0 for a generator; got {ball.eps}.")
-    return ball
 
 
 def _identity(

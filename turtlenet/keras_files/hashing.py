@@ -1,5 +1,6 @@
 """A model's twin, and what tells one model from another."""
 
+import contextlib
 import hashlib
 import inspect
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.saving.serialization_lib import SafeModeScope
 
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.live import compile_like
@@ -29,7 +31,7 @@ def copy(model: keras.Model) -> keras.Model:
         ModelError: An optimizer that Keras cannot make again.
     """
     try:
-        with keras.saving.custom_object_scope(_own_objects(model)):
+        with keras.saving.custom_object_scope(_own_objects(model)), _own_modules(model):
             twin = _rebuilt(model)
         pairs = _counterparts(model, twin)
         for variable, counterpart in pairs:
@@ -44,6 +46,12 @@ def copy(model: keras.Model) -> keras.Model:
         raise NoTwinError(f"Expected a model that Keras can rebuild from its config; got: {reason}.") from None
     compile_like(twin, model, pairs)
     return twin
+
+
+def _own_modules(model: keras.Model) -> contextlib.AbstractContextManager[Any]:
+    """Lets modules of PyTorch be rebuilt: they are pickled, but by the model in hand and by no file."""
+    held = any(isinstance(layer, keras.layers.TorchModuleWrapper) for layer in model._flatten_layers())
+    return SafeModeScope(safe_mode=False) if held else contextlib.nullcontext()
 
 
 def _rebuilt(model: keras.Model) -> keras.Model:

@@ -94,6 +94,13 @@ class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettin
     surrogate_dir: PathType | None = setting(
         None, "Where those are kept; MODEL-surrogates.", more="In Python, None forgets them."
     )
+    time: str | None = setting(
+        None,
+        "Time for each model, such as 90s, 10m or 1h30m: as many of the first images as fit.",
+        more="Attacks are given two thirds of it, a batch at a time, and the checks the rest; the curve of accuracy "
+        "against eps is left out once it is over. A time into which not one batch fits is refused.",
+        group="Measures",
+    )
     progress: PathType | None = setting(None, "Folder that keeps what is known while an evaluation runs.", flag=None)
     resume: bool = setting(False, "Continue an evaluation that was stopped.", group="Output")
     log: Sequence[str | Tracker | Logs] = setting(

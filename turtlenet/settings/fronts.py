@@ -28,7 +28,7 @@ class FrontSettings(RunSettings, LengthSettings, ThreatSettings):
         help="Standard deviation of the noise to remove (magnet).",
         more="As a share of the pixel range.",
     )
-    contraction: float = number(0.1, low=0, help="Weight of the contractive penalty (contractive-autoencoder).")
+    contraction: float = number(0.01, low=0, help="Weight of the contractive penalty (contractive-autoencoder).")
     critic: int = count(32, low=1, high=4096, help="Filters of the critic's first layer (defense-gan).")
     gradient_penalty: float = number(10.0, low=0, help="Weight of the critic's gradient penalty (defense-gan).")
 

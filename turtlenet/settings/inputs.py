@@ -106,19 +106,21 @@ class FeatureSettings(InputSettings):
 
     eps: Any = setting(
         None,
-        f"Radius of the ball in {FORMS}; one for each feature or channel with commas between them, or a file.",
-        more="In Python also an array that broadcasts to an input. None takes 0.3 for gray images and 8/255 for "
-        "others, times the pixel range; for a table that of the features, else that of the model's training, else a "
-        "quarter of each feature's standard deviation on the training data.",
+        f"Radius of the ball in {FORMS}; one for each feature or channel with commas between them, one for "
+        "each of several inputs (image=0.1;vector=5%), or a file.",
+        more="In Python also an array that broadcasts to an input, or a dict by inputs. None takes 0.3 for gray "
+        "images and 8/255 for others, times the pixel range; for a table that of the features, else that of the "
+        "model's training, else a quarter of each feature's standard deviation on the training data.",
         read=text.radius,
         toml=float | str,
         identity="never",
     )
     bounds: Any = setting(
         None,
-        "Smallest and largest pixel, e.g. 0,255; one such pair for each feature, with ; between them, or a file.",
-        more="In Python also two arrays that broadcast to an input. None tells them from the model; for a table from "
-        "its training, else from the training data with a margin.",
+        "Smallest and largest pixel, e.g. 0,255; one such pair for each feature, with ; between them, or for each of "
+        "several inputs (image=0,1;vector=-5,5), or a file.",
+        more="In Python also two arrays that broadcast to an input, or a dict of such. None tells them from the "
+        "model; for a table from its training, else from the training data with a margin.",
         read=text.bounds,
         recipe=False,
         identity="never",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
 from turtlenet.settings.common import ComputingSettings, PartSettings
-from turtlenet.settings.inputs import InputSettings
+from turtlenet.settings.inputs import FeatureSettings, InputSettings
 from turtlenet.settings.train import ThreatSettings
 
 
@@ -28,7 +28,7 @@ class ToleranceSettings(PartSettings, InputSettings, ComputingSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UniversalSettings(ThreatSettings, ComputingSettings):
+class UniversalSettings(FeatureSettings, ThreatSettings, ComputingSettings):
     """One perturbation is fitted."""
 
     GROUP = "Schedule"

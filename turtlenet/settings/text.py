@@ -45,15 +45,17 @@ def number(text: str) -> float:
 def radius(text: str) -> float | str:
     """A radius: `0.3`, `8/255`, `8px` or `3%`; it stays a text where only the bounds tell what it is.
 
-    One for each feature, with commas between them, or a file of features stays a text too.
+    One for each feature, with commas between them, or for each input (`image=0.1;vector=5%`), or a file of features
+    stays a text too.
     """
     value = parse_value(text)
     if _is_number(value):
         return float(value)
     if text.lower().endswith(_FILES):
         return text
-    for part in text.split(","):
-        parsed(part)
+    for each in text.split(";") if "=" in text else [text]:
+        for part in each.rpartition("=")[2].split(","):
+            parsed(part)
     return text
 
 
@@ -121,8 +123,8 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def bounds(text: str) -> tuple[float, float] | str:
-    """Two numbers with a comma: `0,255`; such pairs with `;` between them or a file of features stay a text."""
-    if ";" in text or text.lower().endswith(_FILES):
+    """Two numbers with a comma: `0,255`; pairs with `;` between them or by input, and files of features, stay text."""
+    if ";" in text or "=" in text or text.lower().endswith(_FILES):
         return text
     values = [parse_value(part) for part in text.split(",")]
     if len(values) != 2 or not all(map(_is_number, values)):

@@ -77,7 +77,7 @@ class MultiLabel(Task):
         counted = range(units) if self.label is None else (self.label,)
         return tuple(str(names[each]) if names else f"label {each}" for each in counted)
 
-    def true_labels(self, answers: np.ndarray) -> np.ndarray | None:
+    def true_labels(self, answers: np.ndarray) -> np.ndarray:
         return answers if self.label is None else answers[:, self.label : self.label + 1]
 
     def describe(self, units: int) -> str:

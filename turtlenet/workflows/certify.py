@@ -7,12 +7,9 @@ import numpy as np
 
 from turtlenet import attacks
 from turtlenet.attacks import Attack
-from turtlenet.attacks.features.memory import features_of
-from turtlenet.attacks.features.resolve import resolve
-from turtlenet.attacks.features.said import Said
+from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.attacks.runner import attack_all
-from turtlenet.attacks.threat import ball_for
-from turtlenet.balls import Ball, is_plain
+from turtlenet.balls import Ball
 from turtlenet.certification import Certificate, Smoothing, certify_classifier
 from turtlenet.certification.methods import SECONDS, Attacker, check_ball
 from turtlenet.checked import checked
@@ -21,7 +18,6 @@ from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
 from turtlenet.data.tables import reading_of
-from turtlenet.errors import SettingError
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 from turtlenet.settings.base import takes
 from turtlenet.settings.certify import CertifySettings
@@ -81,14 +77,7 @@ def _threatened(model: ModelType, plan: CertifySettings) -> tuple[Classifier, Ba
     def made(bounds: tuple[float, float] | None) -> Classifier:
         return as_classifier(model, bounds=bounds, head=plan.head, precision=plan.precision)
 
-    given = Said.by_user(bounds=plan.bounds, eps=plan.eps)
-    victim, said = made(given.outer), given.else_of(features_of(model))
-    if not said:
-        return victim, ball_for(victim, plan.norm, plan.eps)
-    ball = resolve(said, victim.input_shape, plan.norm, victim.bounds).ball
-    if not is_plain(ball):
-        raise SettingError("Expected one radius and bounds for all features, and no rules, to certify; got others.")
-    return victim if isinstance(model, Classifier) else made((ball.low, ball.high)), ball
+    return one_for_all(model, made, plan.norm, bounds=plan.bounds, eps=plan.eps, what="to certify")
 
 
 def _smoothing(plan: CertifySettings) -> Smoothing:

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet import attacks as attack_family
-from turtlenet.attacks.threat import ball_for
+from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.attacks.told import told
 from turtlenet.checked import checked
+from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
@@ -19,6 +20,7 @@ from turtlenet.settings.base import describes, takes
 from turtlenet.settings.detect import FitSettings, ScoreSettings
 
 USUAL = ("fgsm", "pgd")
+_WHAT = "to detect adversarial inputs"
 
 
 @checked()
@@ -36,14 +38,12 @@ def fit_detector(model: ModelType, data: DataType | None = None, **settings: Any
         TurtlenetError: Anything that does not fit, in one line.
     """
     plan = FitSettings(**settings)
-    victim = as_classifier(
-        model,
-        bounds=plan.bounds,
-        head=plan.head,
-        precision=plan.precision,
-        gradient=plan.gradient,
-        draws=plan.attack_draws,
-    )
+
+    def made(bounds: tuple[float, float] | None) -> Classifier:
+        how: dict[str, Any] = {"head": plan.head, "precision": plan.precision, "gradient": plan.gradient}
+        return as_classifier(model, bounds=bounds, draws=plan.attack_draws, **how)
+
+    victim, ball = one_for_all(model, made, plan.norm, bounds=plan.bounds, eps=plan.eps, what=_WHAT)
     kind: Any = detectors.factory(plan.detector)
     if kind.by_uncertainty():
         check_stochastic(victim)
@@ -53,7 +53,7 @@ def fit_detector(model: ModelType, data: DataType | None = None, **settings: Any
     setting = Setting(
         classifier=victim,
         examples=whole.train.take(plan.limit),
-        ball=ball_for(victim, plan.norm, plan.eps),
+        ball=ball,
         draws=plan.draws,
         seed=plan.seed,
         batch_size=plan.batch_size,
@@ -85,14 +85,19 @@ def score_detector(
     plan = ScoreSettings(**settings)
     fitted = detector if isinstance(detector, FittedDetector) else FittedDetector.load(Path(detector))
     threat = fitted.threat
-    victim = as_classifier(
-        model,
-        bounds=plan.bounds,
-        head=plan.head,
-        precision=plan.precision,
-        gradient=threat["gradient"] if plan.gradient is None else plan.gradient,
-        draws=fitted.attack_draws if plan.attack_draws is None else plan.attack_draws,
-    )
+
+    def made(bounds: tuple[float, float] | None) -> Classifier:
+        return as_classifier(
+            model,
+            bounds=bounds,
+            head=plan.head,
+            precision=plan.precision,
+            gradient=threat["gradient"] if plan.gradient is None else plan.gradient,
+            draws=fitted.attack_draws if plan.attack_draws is None else plan.attack_draws,
+        )
+
+    eps = threat["eps"] if plan.eps is None else plan.eps
+    victim, ball = one_for_all(model, made, plan.norm or threat["norm"], bounds=plan.bounds, eps=eps, what=_WHAT)
     about = about_model(model, victim)
     fitted.check_model(about)
     whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
@@ -101,7 +106,7 @@ def score_detector(
     setting = Setting(
         classifier=victim,
         examples=choose(whole, plan.split, held_out=True).take(plan.limit),
-        ball=ball_for(victim, plan.norm or threat["norm"], threat["eps"] if plan.eps is None else plan.eps),
+        ball=ball,
         draws=fitted.draws,
         seed=fitted.seed + 1 if plan.seed is None else plan.seed,
         batch_size=plan.batch_size,

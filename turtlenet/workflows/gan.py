@@ -6,9 +6,10 @@ import numpy as np
 
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import loaded_generator
+from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.attacks.runner import attack_all
-from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
+from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
@@ -46,9 +47,13 @@ def show_generator(
     """
     plan = ShowSettings(**settings)
     facts = loaded_generator(str(path)).facts
-    victim = as_classifier(model, bounds=plan.bounds, head=plan.head)
+
+    def made(bounds: tuple[float, float] | None) -> Classifier:
+        return as_classifier(model, bounds=bounds, head=plan.head)
+
+    eps = facts["eps"] if plan.eps is None else plan.eps
+    victim, ball = one_for_all(model, made, facts["norm"], bounds=plan.bounds, eps=eps, what="for a generator")
     attack = AdvGAN(generator=str(path), samples=plan.samples)
-    ball = ball_for(victim, facts["norm"], facts["eps"] if plan.eps is None else plan.eps)
     attack.check(victim, ball)
     examples = choose(
         load_data(data, victim, how=reading_of(plan, trained_on(model))), plan.split, held_out=True

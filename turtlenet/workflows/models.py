@@ -7,17 +7,18 @@ import keras
 
 from turtlenet import models
 from turtlenet.attacks.features.memory import features_of, remember_features
-from turtlenet.attacks.features.said import FEATURES
+from turtlenet.attacks.features.said import FEATURES, Said
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.parts import TRAINED_ON, remember, trained_on
-from turtlenet.data.prepare import DataType, normalized_for
-from turtlenet.data.tables import reading_of
+from turtlenet.data.prepare import DataType, load_data, normalized_for
+from turtlenet.data.tables import Reading, is_tabular, reading_of
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import SettingError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, in_memory
 from turtlenet.settings.inputs import ColumnSettings
+from turtlenet.training.data.feature_data import with_features
 
 
 @checked()
@@ -74,14 +75,38 @@ def wrap(
         bounds: Smallest and largest value of a pixel; None tells them from the model.
         normalize: What inputs are normalized by, behind the defences: `imagenet`, `cifar10`, `torchvision`,
             `mean=...,std=...`, or `data` for mean and standard deviation of the training data.
-        data: The data for `normalize="data"`; their training part is taken.
+        data: The data for `normalize="data"`, whose training part is taken; of a table they tell the bounds too, where
+            neither `bounds` nor the model's file does.
         **columns: What the columns of a table are: `label`, `weight`, `drop` and `classes`.
     """
     if not defences and normalize is None:
         raise SettingError("Expected at least one defence, or what to normalize by; got none.")
     how = reading_of(ColumnSettings(**columns), trained_on(model))
-    plain, _ = normalized_for(in_memory(model), normalize, data, bounds=bounds, head="auto", how=how)
+    plain, data = normalized_for(in_memory(model), normalize, data, bounds=bounds, head="auto", how=how)
+    known = features_of(model)
+    if defences and bounds is None and (data is not None or known):
+        bounds = _bounds(plain, data, Said().else_of(known), how)
     wrapped = models.wrap(plain, defences, bounds)
     remember(wrapped, trained_on(model))
     remember_features(wrapped, features_of(model))
     return wrapped
+
+
+def _bounds(model: keras.Model, data: DataType | None, said: Said, how: Reading) -> tuple[float, float] | None:
+    """Smallest and largest value of the inputs, as the model's training or a table says; None where neither does."""
+    if data is None:
+        return said.outer
+
+    def made(bounds: tuple[float, float] | None) -> Classifier:
+        return models.classifier(model, bounds=bounds)
+
+    victim, _, _ = with_features(
+        said,
+        "linf",
+        made(said.outer),
+        made,
+        lambda each: load_data(data, each, weighted=True, how=how),
+        training=True,
+        table=is_tabular(data),
+    )
+    return victim.bounds

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from turtlenet.attacks.threat import ball_for
+from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.checked import checked
+from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
@@ -30,11 +31,15 @@ def tolerance(model: ModelType, data: DataType | None = None, **settings: Any) -
         TurtlenetError: Anything that does not fit, in one line.
     """
     plan = ToleranceSettings(**settings)
-    victim = as_classifier(model, bounds=plan.bounds, head=plan.head, precision=plan.precision)
+
+    def made(bounds: tuple[float, float] | None) -> Classifier:
+        return as_classifier(model, bounds=bounds, head=plan.head, precision=plan.precision)
+
+    what = "to measure the noise that a model bears"
+    victim, ball = one_for_all(model, made, "linf", bounds=plan.bounds, eps=plan.eps, what=what)
     examples = choose(
         load_data(data, victim, how=reading_of(plan, trained_on(model))), plan.split, [trained_on(model)]
     ).take(plan.limit)
-    ball = ball_for(victim, "linf", plan.eps)
     check_eps(float(ball.eps))
     examples.check()
     for line in misfits(victim, examples, ball):

@@ -4,17 +4,21 @@ from typing import Any
 
 from turtlenet import attacks
 from turtlenet.attacks import Perturbation
+from turtlenet.attacks.features.memory import features_of
+from turtlenet.attacks.features.said import Said
 from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
+from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import trained_on
 from turtlenet.data.prepare import DataType, hold_out, load_data
-from turtlenet.data.tables import reading_of
+from turtlenet.data.tables import is_tabular, reading_of
 from turtlenet.errors import DataError
 from turtlenet.models.as_classifier import ModelType, as_classifier
 from turtlenet.settings.base import takes
 from turtlenet.settings.measure import UniversalSettings
+from turtlenet.training.data.feature_data import with_features
 
 
 @checked()
@@ -31,15 +35,34 @@ def universal(model: ModelType, data: DataType | None = None, **settings: Any) -
         TurtlenetError: Anything that does not fit, in one line.
     """
     plan = UniversalSettings(**settings)
-    victim = as_classifier(model, bounds=plan.bounds, head=plan.head, precision=plan.precision)
-    ball = ball_for(victim, plan.norm, plan.eps)
-    loaded = load_data(data, victim, how=reading_of(plan, trained_on(model)))
+    given = Said.by_user(
+        bounds=plan.bounds, eps=plan.eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
+    )
+    how = reading_of(plan, trained_on(model))
+
+    def made(bounds: tuple[float, float] | None) -> Classifier:
+        return as_classifier(model, bounds=bounds, head=plan.head, precision=plan.precision)
+
+    own = isinstance(model, Classifier)
+    said = given.else_of(features_of(model))
+    victim = made(given.outer if own else said.outer)
+    victim, loaded, threat = with_features(
+        said,
+        plan.norm,
+        victim,
+        (lambda _: victim) if own else made,
+        lambda each: load_data(data, each, how=how),
+        training=True,
+        table=is_tabular(data),
+    )
+    ball = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
     fitted_on, tried_on = _parts(loaded, plan.limit, plan.seed)
-    for line in misfits(victim, fitted_on, ball):
+    notes = [line for part in (fitted_on, tried_on) for line in (threat.check(part) if threat else ())]
+    for line in [*dict.fromkeys(notes), *misfits(victim, fitted_on, ball)]:
         plan.tell(line)
     x, y = fitted_on.batch(slice(None))
-    how: dict[str, Any] = {"epochs": plan.epochs, "step_size": plan.step_size, "batch_size": plan.batch_size}
-    delta = attacks.fit_universal(victim, x, y, ball=ball, seed=plan.seed, **how)
+    fit: dict[str, Any] = {"epochs": plan.epochs, "step_size": plan.step_size, "batch_size": plan.batch_size}
+    delta = attacks.fit_universal(victim, x, y, ball=ball, seed=plan.seed, **fit)
     return attacks.measure_universal(victim, *tried_on.batch(slice(None)), delta, ball)
 
 

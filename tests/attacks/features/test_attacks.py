@@ -12,7 +12,7 @@ from keras import ops
 
 from tests.attacks import test_contract as usual
 from turtlenet.attacks import Attack
-from turtlenet.attacks.features.view import FeatureView, repeated
+from turtlenet.attacks.features.view import FeatureView, host_view, repeated
 from turtlenet.attacks.runner import attack_all
 from turtlenet.balls import BALLS, FeatureBall, Linf, Rule, Space
 from turtlenet.classifier import Classifier
@@ -160,6 +160,23 @@ def test_the_promise_holds_for_a_wild_search(table) -> None:
     model, x, y = table
     threat = ball("l2")
     check(np.asarray(Wild()(model, x, y, ball=threat)), x, threat)
+
+
+def test_the_host_is_shown_what_the_radius_lets_out(table) -> None:
+    model, x, _ = table
+    # Counts may move by half their unit: no whole number is in reach of those of a unit of 1.
+    unit = np.where(np.arange(8) == 5, 0.8, UNIT)
+    threat = ball("linf", unit=unit)
+    view = host_view(model, threat)
+    assert view.one_by_one and host_view(model, threat) is view and host_view(model, threat.with_eps(2.0)) is not view
+    view.of(x[:1])
+    far = np.asarray(threat.encode(x[:1])) + np.linspace(-3, 3, 7)[:, None].astype("float32")
+    shown = np.asarray(view.shown(far))
+    assert (shown[:, 5] == x[0, 5]).all() and (shown[:, 6] != x[0, 6]).any()
+    assert threat.holds(shown, np.repeat(x[:1], 7, axis=0)).all()
+    wide = host_view(model, threat.with_eps(2.0))
+    wide.of(x[:1])
+    assert (np.asarray(wide.shown(far))[:, 5] != x[0, 5]).any()
 
 
 def test_several_rows_of_an_input_are_shown_with_its_own_features(table) -> None:

@@ -15,7 +15,7 @@ from turtlenet.defences import Front, defences
 from turtlenet.defences.fronts.files import FACTS
 
 SIZES = {"width": 4, "latent": 6}
-MORE = {"defense-gan": ",steps=3,restarts=2"}
+MORE = {"defense-gan": ",steps=3,restarts=2,unrolled=1"}
 """Settings of a layer that is quick."""
 
 

@@ -46,7 +46,8 @@ def test_thresholds_have_a_slope_in_training() -> None:
 def test_every_hidden_activation_is_changed() -> None:
     model = keras.Sequential(
         [keras.Input((6, 6, 1)), layers.Conv2D(2, 3, activation="relu"), layers.Conv2D(2, 3), layers.LeakyReLU()]
-        + [layers.Flatten(), layers.Dense(4, activation="tanh"), layers.Dense(3, activation="softmax")]
+        + [layers.Activation("linear"), layers.Flatten()]
+        + [layers.Dense(4, activation="tanh"), layers.Dense(3, activation="softmax")]
     )
     changed = models.wrap(model, ["quantized-activations:bits=1,learned=false"])
     found = [each for each in changed.layers if isinstance(each, QuantizedActivation)]

@@ -28,8 +28,9 @@ class Said:
     """What is said of the features: by the user, or by the file of a model.
 
     Args:
-        bounds: The smallest and the largest value: numbers, or arrays that broadcast to an input; None for neither.
-        eps: The radius: a number, a text with a unit, or an array of such; None for none.
+        bounds: The smallest and the largest value: numbers, or arrays that broadcast to an input; a dict of such pairs
+            by the names of several inputs; None for neither.
+        eps: The radius: a number, a text with a unit, or an array of such, or a dict of those; None for none.
         movable: What may move: booleans that broadcast to an input, or names; None for all.
         constraints: Rules for what an attack makes of an input.
         features: Names, types, and whatever else a file of features says; what is said besides comes first.
@@ -61,14 +62,20 @@ class Said:
             bounds = _columns(bounds, "low", "high")
         if _is_file(eps):
             (eps,) = _columns(eps, "eps")
-        elif isinstance(eps, str) and "," in eps:
-            eps = [part.strip() for part in eps.split(",")]
+        elif isinstance(eps, str) and "=" in eps:
+            eps = {name: _radii(text) for name, text in _by_name(eps, "eps").items()}
+        elif isinstance(eps, str):
+            eps = _radii(eps)
         if _is_file(movable):
             (words,) = _columns(movable, "movable")
             known, movable = dataclasses.replace(known, movable=words), None
         if isinstance(bounds, str):
-            bounds = _bounds_text(bounds)
-        bounds = None if bounds is None else _pair(bounds)
+            named = "=" in bounds
+            bounds = _by_name(bounds, "bounds", _bounds_text) if named else _bounds_text(bounds)
+        if isinstance(bounds, Mapping):
+            bounds = {str(name): _pair(each) for name, each in bounds.items()}
+        else:
+            bounds = None if bounds is None else _pair(bounds)
         given = (constraints,) if isinstance(constraints, str | Constraint) else constraints
         return Said(bounds=bounds, eps=eps, movable=movable, constraints=tuple(map(build, given)), features=known)
 
@@ -76,6 +83,7 @@ class Said:
         return (
             self.movable is not None
             or bool(self.constraints or len(self.features))
+            or any(isinstance(each, Mapping) for each in (self.eps, self.bounds))
             or any(is_array(each) for each in (self.eps, *(self.bounds or ())))
         )
 
@@ -143,9 +151,11 @@ class Said:
     @property
     def outer(self) -> tuple[float, float] | None:
         """The smallest and the largest value of all features; None where nothing is said of them."""
-        low, high = self.bounds if self.bounds is not None else (None, None)
-        lows = [] if low is None else np.ravel(np.asarray(low, "float64")).tolist()
-        highs = [] if high is None else np.ravel(np.asarray(high, "float64")).tolist()
+        pairs = self.bounds.values() if isinstance(self.bounds, Mapping) else [self.bounds] if self.bounds else []
+        lows, highs = (
+            [value for pair in pairs for value in np.ravel(np.asarray(pair[end], "float64")).tolist()]
+            for end in (0, 1)
+        )
         lows = lows or [each for each in self.features.low if each is not None]
         highs = highs or [each for each in self.features.high if each is not None]
         return (min(lows), max(highs)) if lows and highs else None
@@ -167,6 +177,24 @@ def _pair(bounds: Any) -> tuple[Any, Any]:
     except (TypeError, ValueError):
         raise SettingError(f"Expected bounds as two numbers, or as two arrays of such; got {bounds!r:.60}.") from None
     return tuple(float(end) if end.ndim == 0 else end for end in ends)  # type: ignore[return-value]
+
+
+def _by_name(text: str, what: str, read: Callable[[str], Any] = str) -> dict[str, Any]:
+    """`image=...;vector=...`, one for each input.
+
+    Raises:
+        SettingError: Anything else.
+    """
+    parts = [part.partition("=") for part in text.split(";") if part.strip()]
+    found = {name.strip(): value.strip() for name, _, value in parts}
+    if len(found) < len(parts) or not all((*found, *found.values())):
+        raise SettingError(f"Expected {what} by the names of inputs, as image=...;vector=...; got {text!r}.")
+    return {name: read(value) for name, value in found.items()}
+
+
+def _radii(text: str) -> Any:
+    """One radius, or one for each feature with commas between them."""
+    return [part.strip() for part in text.split(",")] if "," in text else text
 
 
 def _columns(path: Any, *names: str) -> list[Any]:

@@ -82,13 +82,15 @@ class FeatureView(Classifier):
 class HostView(FeatureView):
     """The same for attacks that run on the host: whatever rows they ask about, they are of one input at a time.
 
+    They keep the one radius of `FeatureBall.inner`; what is shown stays within that of each feature where rules round.
+
     Args:
         seen: The classifier.
         ball: The ball in input units.
     """
 
     def __init__(self, seen: Classifier, ball: FeatureBall):
-        super().__init__(seen, ball)
+        super().__init__(seen, ball, within=True)
         if ball.space.bound:
             # A variable: compiled graphs see the input of the moment.
             self._input = keras.Variable(np.zeros((1, *ball.space.shape), "float32"), trainable=False)
@@ -121,7 +123,8 @@ class _Holder:
 def host_view(seen: Classifier, ball: FeatureBall) -> HostView:
     """The view of a classifier for attacks on the host; the same one for the same ball, so that it compiles once."""
     kept: Any = seen._others
-    place = ("view", seen.gradient, seen.draws, seen.seed, ball.place)
+    # The radius is a constant of its graphs: what is shown stays within it.
+    place = ("view", seen.gradient, seen.draws, seen.seed, float(ball.eps), ball.place)
     if place not in kept:
         kept[place] = HostView(seen, ball)
     view: HostView = kept[place]

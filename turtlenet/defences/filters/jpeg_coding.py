@@ -51,7 +51,7 @@ def coded(x: Any, quality: int, subsampling: bool, quantized: Change, stored: Ch
     luma, chroma = tables(quality)
     if x.shape[-1] != 3:
         return stored(_plane(stored(x), luma, quantized))
-    colors = ops.matmul(stored(x), ops.cast(_TO_YCC.T, x.dtype)) + np.array([0, 128, 128], "float32")
+    colors = ops.matmul(stored(x), ops.cast(_TO_YCC.T, x.dtype)) + ops.cast([0.0, 128.0, 128.0], x.dtype)
     colors = stored(colors)
     bright, tint = colors[..., :1], colors[..., 1:]
     bright = stored(_plane(bright, luma, quantized))

@@ -23,16 +23,17 @@ class DefenseGAN(Front):
     z* = argmin ||G(z) - x||^2 by gradient descent from several starts; the model sees G(z*) of the best. The loss is
     the mean square over the values of an image with pixels in [0, 1], so `rate` does not depend on its size.
 
-    The search gives the framework no gradient: the naive one is 0. An attacker goes straight through it, as if it gave
-    the image itself (BPDA), or, with `unrolled`, differentiates the last steps before z*, and G. The starts are drawn
-    once and are the same for every image; a model with fresh ones for each would be random besides.
+    The search gives the framework no gradient: the naive one is 0. An attacker differentiates a few further steps of
+    it from z* on, and G; or goes straight through all of it, as if it gave the image itself (BPDA, Athalye et al.,
+    2018). The starts are drawn once and are the same for every image; fresh ones each time would make the model random
+    besides.
 
     Args:
         front: Its file, as `turtlenet defence train defense-gan` wrote it.
         steps: Steps of gradient descent L.
         rate: Their rate.
         restarts: Starts R.
-        unrolled: Steps that an attacker differentiates through; 0 goes straight through all of it.
+        unrolled: Further steps that an attacker differentiates through; 0 goes straight through all of it.
         **settings: `low`, `high`, and Keras's own.
 
     Raises:
@@ -49,20 +50,18 @@ class DefenseGAN(Front):
         steps: int = 200,
         rate: float = 10.0,
         restarts: int = 10,
-        unrolled: int = 0,
+        unrolled: int = 5,
         **settings: Any,
     ):
         super().__init__(front=front, **settings)
         for name, value, least in (("steps", steps, 1), ("restarts", restarts, 1), ("unrolled", unrolled, 0)):
             if not least <= value <= _MOST:
                 raise SettingError(f"Expected {name} from {least} to {_MOST:,}; got {value}.")
-        if unrolled > steps:
-            raise SettingError(f"Expected unrolled up to the {steps} steps; got {unrolled}.")
         if not 0 < rate < math.inf:
             raise SettingError(f"Expected rate > 0; got {rate}.")
         self.steps, self.rate = int(steps), float(rate)
         self.restarts, self.unrolled = int(restarts), int(unrolled)
-        through = f"the last {unrolled} steps of the search, unrolled" if unrolled else "straight through (BPDA)"
+        through = f"{unrolled} further steps of its search, unrolled" if unrolled else "straight through (BPDA)"
         self.adaptive = through  # type: ignore[misc]
 
     @classmethod

@@ -65,9 +65,8 @@ class ThermometerEncoding(Differentiable, layers.Layer):
         unit = (inputs - self.low) / (self.high - self.low)
         gaps = unit[..., None] - ops.cast(np.arange(self.levels) / self.levels, unit.dtype)
         # Not the gap: a pixel at a threshold must not fall below it by rounding.
-        codes = ops.cast(
-            ops.floor(unit * self.levels)[..., None] >= np.arange(self.levels, dtype="float32"), unit.dtype
-        )
+        places = ops.cast(np.arange(self.levels), unit.dtype)
+        codes = ops.cast(ops.floor(unit * self.levels)[..., None] >= places, unit.dtype)
         if gradient_mode.current() == "adaptive":
             codes = self.straight_through(codes, ops.sigmoid(self.sharpness * gaps))
         return ops.reshape(codes, (-1, *self.compute_output_shape(inputs.shape)[1:]))

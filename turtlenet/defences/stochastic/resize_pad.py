@@ -76,10 +76,10 @@ class ResizePad(Filter):
         side, canvas = self.grid.sides[axis], self.canvas[axis]
         length = side + ops.floor(growth * (canvas - side))
         start = ops.floor(place * (canvas - length + 1.0))
-        at = np.arange(canvas, dtype="float32")[None] - start
+        at = ops.arange(canvas, dtype="float32")[None] - start
         source = ops.floor((at + 0.5) * side / length)
-        inside = (at >= 0) & (at < length)
-        taken = (source[:, :, None] == np.arange(side, dtype="float32")) & inside[:, :, None]
+        inside = ops.logical_and(at >= 0, at < length)
+        taken = ops.logical_and(source[:, :, None] == ops.arange(side, dtype="float32"), inside[:, :, None])
         return ops.matmul(ops.convert_to_tensor(self.back[axis]), ops.cast(taken, "float32"))
 
     def get_config(self) -> dict[str, Any]:

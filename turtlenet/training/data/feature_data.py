@@ -7,6 +7,7 @@ from typing import Any
 from turtlenet.attacks import Attack
 from turtlenet.attacks.advgan import AdvGAN
 from turtlenet.attacks.features.defaults import is_table
+from turtlenet.attacks.features.inputs import for_inputs
 from turtlenet.attacks.features.resolve import resolve
 from turtlenet.attacks.features.said import Said
 from turtlenet.attacks.features.threat import FeatureThreat
@@ -50,7 +51,9 @@ def with_features(
     """
     shape = victim.input_shape
     table = table or is_table(shape)
-    if not (said or table):
+    asked = bool(said) or table
+    said = for_inputs(said, victim.question, by_feature=table)
+    if not asked:
         return victim, load(victim), None
     said.check(shape)
     wide = table

@@ -114,7 +114,7 @@ def _doubts(layer: Front, rows: tuple[FrontRow, ...], count: int) -> Any:
             code="transfer-beats-gradient",
             finding=f"Examples of the model alone leave {transferred:.3f}; those crafted through the front leave "
             f"{through:.3f}: its gradient does not tell the way.",
-            advice="The attack through the front is too weak to believe: try unrolled=, restarts, or square.",
+            advice="The attack through the front is too weak to believe: take more steps and restarts, or square.",
         )
     if clean < bare - _LOST:
         yield Doubt(

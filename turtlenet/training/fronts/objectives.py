@@ -57,7 +57,7 @@ class FrontObjective:
     ):
         self.network, self.victim, self.ball, self.attack = network, victim, ball, attack
         self.settings = settings
-        self.rival = self._rival(seed)
+        self.rival: Any = self._rival(seed)
 
     def move(self, x: Any, y: Any, key: Any) -> Move:
         """The gradients of the network's weights.
