@@ -9,9 +9,10 @@ from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.planner.record import Record
 from turtlenet.evaluation.save import folders
 from turtlenet.evaluation.text import names
+from turtlenet.reports.badge import badge, color_of
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
-from turtlenet.reports.format import clean
+from turtlenet.reports.format import clean, percent
 from turtlenet.reports.frames import Columns, stacked, to_bytes
 
 Interval = tuple[float, float]
@@ -327,8 +328,19 @@ class Report(BaseReport):
         return document([self])
 
     def files(self) -> dict[str, bytes]:
-        """`report.json`, `report.md`, `report.html` and `examples.csv`."""
-        return {**super().files(), "examples.csv": to_bytes(self.table("examples"), ".csv")}
+        """`report.json`, `report.md`, `report.html`, `examples.csv` and `badge.svg`."""
+        return {
+            **super().files(),
+            "examples.csv": to_bytes(self.table("examples"), ".csv"),
+            "badge.svg": self._badge(),
+        }
+
+    def _badge(self) -> bytes:
+        threat = self.threat
+        # Where each feature has a radius of its own, eps is in units of those.
+        eps = "by feature" if isinstance(threat.get("features"), dict) else f"eps {threat['eps']:.3g}"
+        value = f"{percent(self.robust_accuracy)} at {threat['norm']} {eps}"
+        return badge("robust accuracy", value, color_of(self.robust_accuracy, doubted=bool(self.doubts)))
 
 
 @dataclass(frozen=True)
