@@ -21,11 +21,11 @@ Judge: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 class Span(NamedTuple):
-    """Some of the attempts that a round makes: those from `first` to the one before `last`, of `count` in all."""
+    """Some of the attempts that a round makes: those from `first` to the one before `last`, of `attempts` in all."""
 
     first: int
     last: int
-    count: int
+    attempts: int
 
 
 @dataclass
