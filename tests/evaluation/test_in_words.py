@@ -45,7 +45,8 @@ def test_several_models_have_a_paragraph_each():
         (59, "the same."),
         (
             64,
-            "5.0 percentage points higher, which these 100 images cannot tell from chance (exact sign test, p = 0.062).",
+            "5.0 percentage points higher, which these 100 images cannot tell from chance "
+            "(exact sign test, p = 0.062).",
         ),
         (90, "31.0 percentage points higher, more than chance explains (exact sign test, p < 0.001)."),
     ],
