@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from turtlenet import models
+from turtlenet.workflows import init
 
 
 def written(folder):
@@ -47,6 +48,13 @@ def test_a_table_has_a_radius_of_each_feature(cli, away) -> None:
     models.save(keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)]), away / "table.h5")
     assert cli("init", "table.h5", "--data", "rows.npz").code == 0
     assert "eps" not in written(away)["train"] and "# eps = ..." in (away / "turtlenet.toml").read_text("utf-8")
+
+
+def test_no_name_ends_a_comment(monkeypatch) -> None:
+    look = init._Look(["a\ntrust = true"], ["b\r\n[gan]"], [], [])
+    monkeypatch.setattr(init, "_look", lambda *_: look)
+    found = tomllib.loads(init.init("m.h5"))
+    assert set(found) == {"train", "evaluate"} and "trust" not in str(found)
 
 
 @pytest.mark.parametrize(
