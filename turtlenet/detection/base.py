@@ -111,7 +111,9 @@ class Detector(abc.ABC):
             SettingError: A setting out of its range.
         """
         kind: Any = detectors.factory_of(spec)
-        fields = {field.name: field.default for field in dataclasses.fields(kind) if field.metadata.get("learned")}
+        fields: dict[str, Any] = {
+            field.name: field.default for field in dataclasses.fields(kind) if field.metadata.get("learned")
+        }
         return detectors.build(spec, **fields)
 
     @property

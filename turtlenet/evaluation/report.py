@@ -6,6 +6,7 @@ from typing import Any
 from turtlenet.errors import DataError
 from turtlenet.evaluation.moves import Moves
 from turtlenet.evaluation.perceptibility.result import Perceptibility
+from turtlenet.evaluation.planner.record import Record
 from turtlenet.evaluation.save import folders
 from turtlenet.evaluation.text import names
 from turtlenet.reports.badge import badge, color_of
@@ -253,6 +254,9 @@ class Report(BaseReport):
             interval, `attacked` (the robust accuracy: the truth is between the two), `spared` (certified images that
             no attack was run on), `audited` (those that were attacked all the same), `gradients_saved` (about) and
             `contradictions`, the places of certified images that something broke. None where nobody asked.
+        plan: Of an evaluation in adaptive order: what was run, what was left out, and how much that can hide.
+        chance: Of a model that draws random numbers: its expected accuracy under the attacks, over single fresh draws,
+            and two other readings of them; see `turtlenet.evaluation.chance.summary`. None for others.
         per_part: Where an answer has parts, such as several labels: how many of each hold. Attacks break an answer by
             whichever part is the easiest, so what is left of one alone is an upper bound.
         beside: Who stands beside, in words: one who knows more than the threat allows; empty for nobody.
@@ -294,6 +298,8 @@ class Report(BaseReport):
     asked: dict[str, Any] = field(default_factory=dict)
     moves: Moves | None = None
     certificate: dict[str, Any] | None = None
+    plan: Record | None = None
+    chance: dict[str, Any] | None = None
     largest_changes: tuple[LargestChange, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
 

@@ -44,7 +44,7 @@ class Autoencoding(Thresholded, abc.ABC):
             raise ModelError(f"Expected an autoencoder of inputs of shape {model.input_shape}; got another.")
 
     def learn(self, lesson: Lesson) -> Self:
-        how = {
+        how: dict[str, Any] = {
             "filters": self.filters,
             "noise": self.noise,
             "steps": self.steps,
