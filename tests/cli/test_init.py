@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from turtlenet import models
+from turtlenet.workflows import init
 
 
 def written(folder):
@@ -65,6 +66,13 @@ def test_a_table_keeps_what_was_said_of_its_columns(cli, away) -> None:
     (away / "turtlenet.toml").unlink()
     lacking = cli("init", "table.h5", "--data", "rows.csv")
     assert lacking.code == 2 and "(--label COLUMN)" in lacking.err
+
+
+def test_no_name_ends_a_comment(monkeypatch) -> None:
+    look = init._Look(["a\ntrust = true"], ["b\r\n[gan]"], [], [])
+    monkeypatch.setattr(init, "_look", lambda *_: look)
+    found = tomllib.loads(init.init("m.h5"))
+    assert set(found) == {"train", "evaluate"} and "trust" not in str(found)
 
 
 @pytest.mark.parametrize(

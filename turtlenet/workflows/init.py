@@ -58,7 +58,7 @@ def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None
     stem = Path(model).stem
     train = [f"model = {_text(model)}", *shared, *_TRAIN, f"report = {_text(f'{stem}-hardened-report')}"]
     evaluate = [f"models = [{_text(model)}]", *shared, *_EVALUATE, f"report = {_text(f'{stem}-report')}"]
-    parts = [[f"# {line}" for line in told], ["[train]", *train], ["[evaluate]", *evaluate]]
+    parts = [[f"# {_comment(line)}" for line in told], ["[train]", *train], ["[evaluate]", *evaluate]]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
@@ -173,13 +173,18 @@ def _threat(victim: Classifier, threat: FeatureThreat | None, bounds: tuple[floa
     """The lines of norm, radius and bounds."""
     lines = ['norm = "linf"']
     if threat is not None:
-        lines.append(f"# eps = ...  # {threat.describe()}")
+        lines.append(f"# eps = ...  # {_comment(threat.describe())}")
     else:
         ball = ball_for(victim, "linf", None)
         lines.append(f"eps = {float(ball.eps)!r}  # {why_eps(victim, 'linf', None)}")
     if bounds is not None:
         lines.append(f"bounds = [{bounds[0]:g}, {bounds[1]:g}]  # where the data lie")
     return lines
+
+
+def _comment(text: str) -> str:
+    """One line: names out of the data may have line breaks, which would end a comment."""
+    return " ".join(text.split())
 
 
 def _text(value: Any) -> str:
