@@ -68,14 +68,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     Capitals and underscores make no difference: papers write PGD, and Python cannot write `mc-dropout`.
 
-    >>> did_you_mean("pdg", ["fgsm", "pgd"])
+    >>> did_you_mean("pdg", ["fgsm", "pdpgd", "pgd"])
     " Did you mean 'pgd'?"
     >>> did_you_mean("PGD", ["fgsm", "pgd"])
     " Did you mean 'pgd'?"
     """
     known = sorted(known)
     alike = {_folded(each): each for each in known}
-    near = [alike[each] for each in difflib.get_close_matches(_folded(str(name)), alike, n=1, cutoff=0.5)]
+    close = difflib.get_close_matches(_folded(str(name)), alike, n=3, cutoff=0.5)
+    # Letters that changed places are likelier than letters left out.
+    near = [alike[each] for each in sorted(close, key=lambda each: sorted(each) != sorted(_folded(str(name))))]
     return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(filter(None, known)) or 'none'}."
 
 

@@ -121,7 +121,7 @@ KNOWN |= {"constraints": [], "types": [], "groups": []}
     [(tn.tolerance, {}), (tn.fit_detector, {}), (tn.train_generator, {}), (tn.certify, {"method": "ibp"})],
 )
 def test_what_wants_one_radius_takes_notice_of_those_in_a_file(workflow, more, credit, monkeypatch) -> None:
-    monkeypatch.setattr("turtlenet.workflows.detect.check_stochastic", lambda victim: None)
+    monkeypatch.setattr("turtlenet.detection.base.check_stochastic", lambda victim: None)
     model = load(credit / "model.h5")
     remember_features(model, KNOWN)
     with pytest.raises(SettingError, match="Expected one radius and bounds for all features, and no rules, "):

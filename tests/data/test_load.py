@@ -79,7 +79,7 @@ def test_errors_name_the_file(home, refusal):
 def test_no_module_of_the_data_imports_a_framework():
     # What reads data knows nothing of models; these hold data against a model.
     beside_models = {"doubts.py", "fit.py", "misfits.py", "parts.py", "prepare.py"}
-    below = ("errors", "formats", "hdf5", "input_kind", "numpy_files", "radius", "registry", "tasks")
+    below = ("errors", "formats", "hdf5", "input_kind", "numpy_files", "optional", "radius", "registry", "tasks")
     for file in Path(turtlenet.data.__file__).parent.glob("*.py"):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}

@@ -86,7 +86,7 @@ def test_a_contradiction_is_said_in_red_at_the_top(wrong_rule):
     assert "CONTRADICTION" in markdown.render(document).partition("## ")[0]
     html = page.render(document)
     assert html.count('class="card alarm"') == 1
-    assert html.index("CONTRADICTION") < html.index("Accuracy under attack")
+    assert html.index("CONTRADICTION") < html.index("<h2")
 
 
 def test_what_certificates_do_not_speak_of_is_refused(both):

@@ -1,5 +1,6 @@
 """The headline is the worst that was found: what each part of an evaluation breaks within the threat counts."""
 
+import csv
 import dataclasses
 
 import numpy as np
@@ -71,8 +72,8 @@ def test_what_any_part_breaks_counts(mode, small, examples, tmp_path):
     assert "+ accuracy curve" in str(report) and also(report).startswith("Counted in “every attack” too: the accuracy")
     for page in (markdown.render(report.document()).replace("\\", ""), (tmp_path / "report.html").read_text()):
         assert also(report) in page and f"{report.robust_accuracy:.3f}" in page
-    rows = (tmp_path / "examples.csv").read_text().splitlines()
-    assert [row.split(",")[3] for row in rows[1:]] == [str(value) for value in robust]
+    rows = csv.DictReader((tmp_path / "examples.csv").read_text().splitlines())
+    assert [row["robust"] for row in rows] == [str(value) for value in robust]
 
 
 def test_the_doubt_of_convergence_says_that_it_counts(small, examples):

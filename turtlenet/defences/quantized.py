@@ -79,7 +79,7 @@ class Quantized(Differentiable):
 
 @dataclass(frozen=True, kw_only=True)
 class LayerConversion(Conversion):
-    """Puts a layer of its own in the place of each layer of `kinds`, also in nested models.
+    """Puts a layer of its own in the place of each layer of `layer_kinds`, also in nested models.
 
     All other layers stay, transposed convolutions among them, as do layers of these kinds within a wrapper such as
     `TimeDistributed`.
@@ -89,7 +89,7 @@ class LayerConversion(Conversion):
         last: Whether to change the last of these layers, too.
     """
 
-    kinds: ClassVar[tuple[type, ...]] = (
+    layer_kinds: ClassVar[tuple[type, ...]] = (
         layers.Dense,
         layers.Conv1D,
         layers.Conv2D,
@@ -104,11 +104,11 @@ class LayerConversion(Conversion):
 
     @abc.abstractmethod
     def changed(self, layer: Any, hidden: bool) -> Any:
-        """A layer for the place of one of `kinds`.
+        """A layer for the place of one of `layer_kinds`.
 
         Args:
             layer: The layer.
-            hidden: Whether another one of `kinds` comes after it.
+            hidden: Whether another one of `layer_kinds` comes after it.
         """
 
     def begun(self, layer: Any) -> None:  # noqa: B027
@@ -129,7 +129,7 @@ class LayerConversion(Conversion):
         fit = [
             place
             for place, each in enumerate(order)
-            if type(each) in self.kinds and getattr(each, "quantization_mode", None) is None
+            if type(each) in self.layer_kinds and getattr(each, "quantization_mode", None) is None
         ]
         chosen = {id(order[place]) for place in fit[not self.first : len(fit) - (not self.last)]}
         if not chosen:
