@@ -23,6 +23,7 @@ from turtlenet.attacks.fgsm import FGSM, RFGSM, LeastLikely
 from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.gradient_ascent import GradientAscent
 from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.milp import MILP
 from turtlenet.attacks.mim import MIM
 from turtlenet.attacks.minimum_norm import CW, CWL0, DDN, EAD, FMN, JSMA, LBFGS, CWLinf, DeepFool, MinimumNorm
 from turtlenet.attacks.noise import Noise
@@ -50,6 +51,7 @@ __all__ = [
     "FMN",
     "JSMA",
     "LBFGS",
+    "MILP",
     "MIM",
     "NES",
     "PGD",
