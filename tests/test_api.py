@@ -1,8 +1,11 @@
 """What a Keras project calls, as the design shows it."""
 
+import ast
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -153,6 +156,34 @@ def test_errors_are_value_errors_too(model, pictures):
         tn.attack(model, np.full_like(x, np.nan), y)
     with pytest.raises(tn.SpecError, match="Did you mean 'pgd'"):
         tn.attack(model, x, y, "pdg")
+
+
+def test_editors_are_told_where_every_name_comes_from():
+    tree = ast.parse(Path(tn.__file__).read_text("utf-8"))
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
+    told = {alias.name: node.module for node in blocks[0].body for alias in node.names}
+    assert told == tn._HOMES
+
+
+TYPED = """
+import turtlenet as tn
+reveal_type(tn.train)
+tn.train("model.h5", epochs="many")
+tn.train("model.h5", epoch=3)
+tn.evaluate("model.h5", eps=0.3, limit=None, attacks=["pgd"])
+tn.sweep("model.h5", eps=[0.1], attacks=["pgd"])
+"""
+
+
+@pytest.mark.slow
+def test_options_are_typed(tmp_path):
+    (tmp_path / "user.py").write_text(TYPED)
+    command = [sys.executable, "-m", "mypy", "--follow-imports=silent", "--ignore-missing-imports", "user.py"]
+    env = os.environ | {"MYPYPATH": str(Path(tn.__file__).parents[1])}
+    said = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True).stdout
+    assert "epochs: int | None" in said or "epochs: Union[int, None]" in said, said
+    lines = [line.split(":")[1] for line in said.splitlines() if ": error:" in line]
+    assert lines == ["4", "5"], said
 
 
 def test_every_public_name_is_there():

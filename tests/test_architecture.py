@@ -19,6 +19,7 @@ FLOORS = (
         "input_kind",
         "losses",
         "numpy_files",
+        "optional",
         "ranges",
         "registry",
         "toml_files",
@@ -42,8 +43,8 @@ FLOORS = (
     ("detection", "noise_tolerance", "training"),
     ("evaluation", "gan"),
     ("workflows",),
-    ("cli",),
-    ("__init__", "__main__"),
+    ("cli", "testing"),
+    ("__init__", "__main__", "pytest_plugin"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FRAMEWORKS = {"tensorflow", "jax", "torch"}

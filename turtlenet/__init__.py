@@ -14,10 +14,36 @@ import importlib
 import importlib.abc
 import importlib.util
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from turtlenet.errors import DataError, ModelError, OutputError, SettingError, SpecError, TurtlenetError
 from turtlenet.version import __version__
+
+if TYPE_CHECKING:
+    # What `__getattr__` gives, for editors and type checkers.
+    from turtlenet.attacks import Attack
+    from turtlenet.balls import Ball
+    from turtlenet.certification import Certificate
+    from turtlenet.classifier import Classifier
+    from turtlenet.detection import Detection, FittedDetector
+    from turtlenet.evaluation import Comparison, Report, Sweep
+    from turtlenet.gan.report import GeneratorReport
+    from turtlenet.models.as_classifier import as_classifier
+    from turtlenet.noise_tolerance import Tolerance
+    from turtlenet.training import Objective, Trainer
+    from turtlenet.training.fronts.report import FrontReport
+    from turtlenet.workflows.attack import attack
+    from turtlenet.workflows.certify import certify
+    from turtlenet.workflows.configure import configure
+    from turtlenet.workflows.detect import fit_detector, score_detector
+    from turtlenet.workflows.evaluate import evaluate, sweep
+    from turtlenet.workflows.fronts import save_front, show_front, train_front
+    from turtlenet.workflows.gan import save_generator, show_generator, train_generator
+    from turtlenet.workflows.models import load_model, save_model, wrap
+    from turtlenet.workflows.rank import rank
+    from turtlenet.workflows.tolerance import tolerance
+    from turtlenet.workflows.train import train
+    from turtlenet.workflows.universal import universal
 
 _HOMES = {
     "Attack": "turtlenet.attacks",
@@ -31,6 +57,7 @@ _HOMES = {
     "GeneratorReport": "turtlenet.gan.report",
     "Objective": "turtlenet.training",
     "Report": "turtlenet.evaluation",
+    "Sweep": "turtlenet.evaluation",
     "Tolerance": "turtlenet.noise_tolerance",
     "Trainer": "turtlenet.training",
     "as_classifier": "turtlenet.models.as_classifier",
@@ -47,6 +74,7 @@ _HOMES = {
     "score_detector": "turtlenet.workflows.detect",
     "show_front": "turtlenet.workflows.fronts",
     "show_generator": "turtlenet.workflows.gan",
+    "sweep": "turtlenet.workflows.evaluate",
     "tolerance": "turtlenet.workflows.tolerance",
     "train": "turtlenet.workflows.train",
     "train_front": "turtlenet.workflows.fronts",
@@ -72,6 +100,7 @@ __all__ = [
     "Report",
     "SettingError",
     "SpecError",
+    "Sweep",
     "Tolerance",
     "Trainer",
     "TurtlenetError",
@@ -90,6 +119,7 @@ __all__ = [
     "score_detector",
     "show_front",
     "show_generator",
+    "sweep",
     "tolerance",
     "train",
     "train_front",

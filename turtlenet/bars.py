@@ -1,12 +1,15 @@
 """A progress bar that is whole however narrow the terminal is."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["Bar", "aside"]
+__all__ = ["Bar", "aside", "hidden"]
 
+_HIDDEN = contextvars.ContextVar("hidden", default=False)
 _LEAST = 4
 """Columns that the bar itself keeps at least."""
 
@@ -43,7 +46,9 @@ class Bar(tqdm):
         self.pace = 0.0
         """Gradients a second, where they are measured."""
         settings = {"dynamic_ncols": True, **settings}
-        super().__init__(total=total, initial=done, unit=unit, disable=hidden, leave=leave, **settings)
+        super().__init__(
+            total=total, initial=done, unit=unit, disable=hidden or _HIDDEN.get(), leave=leave, **settings
+        )
 
     def show(self, numbers: Mapping[str, str]) -> None:
         """Shows other numbers, by their words, at the next change of the bar."""
@@ -82,6 +87,16 @@ def aside(tell: Callable[[str], None]) -> Callable[[str], None]:
             tell(line)
 
     return told
+
+
+@contextlib.contextmanager
+def hidden() -> Iterator[None]:
+    """Shows no bar within it."""
+    token = _HIDDEN.set(True)
+    try:
+        yield
+    finally:
+        _HIDDEN.reset(token)
 
 
 _LONG = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {remaining} left, SPEED{postfix}]"

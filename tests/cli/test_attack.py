@@ -1,5 +1,7 @@
 """`turtlenet attack`: the examples that it keeps."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -70,3 +72,21 @@ def test_an_interrupt_writes_nothing(shelf, cli, away, monkeypatch):
     assert (result.code, result.out) == (130, "")
     assert result.err == "turtlenet: interrupted; nothing was written.\n"
     assert listing(away) == {}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_examples_are_tables_too(suffix, shelf, cli, away):
+    pandas = pytest.importorskip("pandas")
+    args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "noise", "--eps", 0.1, "--limit", 8)
+    assert cli(*args, "--out", "kept.npz").code == 0
+    result = cli(*args, "--out", f"kept{suffix}", "--json")
+    assert (result.code, json.loads(result.out)["count"]) == (0, 8)
+    kept = np.load(away / "kept.npz")
+    read = {".csv": pandas.read_csv, ".parquet": pandas.read_parquet}[suffix](away / f"kept{suffix}")
+    np.testing.assert_array_equal(read.label, kept["y"])
+    np.testing.assert_array_equal(read.prediction, kept["prediction"])
+    np.testing.assert_array_equal(read.reached, kept["reached"])
+    moved = np.abs(kept["x_adversarial"] - kept["x"]).reshape(8, -1).max(axis=1)
+    np.testing.assert_allclose(read.linf, moved, rtol=1e-6)
+    whole = np.stack(read.x_adversarial) if suffix == ".parquet" else read[[f"x_adversarial.{n}" for n in range(64)]]
+    np.testing.assert_allclose(whole, kept["x_adversarial"].reshape(8, -1), rtol=1e-6)

@@ -17,7 +17,7 @@ def test_the_result_lies_in_a_folder_and_resumes(good, cli, away):
     result = cli(*good, "--eps", "0.01", "--limit", "24")
     assert (result.code, result.err) == (0, "")
     folder = "good-certificate"
-    names = {f"certificate.{ending}" for ending in ("json", "md", "html", "csv")}
+    names = {f"certificate.{ending}" for ending in ("json", "md", "html", "csv", "sha256")}
     assert set(listing(away)) == {folder} | {f"{folder}/{name}" for name in names}
     found = tn.Certificate.from_json((away / folder / "certificate.json").read_text())
     assert result.out == f"{found}\n\ncertificate: {folder}/certificate.html\n"

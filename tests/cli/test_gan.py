@@ -38,7 +38,7 @@ def test_train_writes_a_generator_that_attacks(box, cli, away) -> None:
     given = ("--data", box / "data.npz")
     made = cli("gan", "train", box / "quarters.h5", *given, *FEW, "--out", "g.h5", "--report", "r")
     assert (made.code, made.err) == (0, ""), made.err
-    report_files = ["r/curve.png", "r/report.html", "r/report.json", "r/report.md", "r/samples.png"]
+    report_files = ["r/curve.png", "r/report.html", "r/report.json", "r/report.md", "r/report.sha256", "r/samples.png"]
     assert sorted(listing(away)) == ["g.h5", "r", *report_files]
     facts = loaded_generator("g.h5").facts
     assert (facts["variant"], facts["eps"], facts["access"], facts["queries"]) == ("strong", 0.3, "semi-white-box", 0)

@@ -11,7 +11,7 @@ import turtlenet as tn
 from tests.cli.conftest import listing
 
 FEW = ("--strengths", "3")
-NAMES = ("tolerance.json", "tolerance.md", "tolerance.png")
+NAMES = ("tolerance.json", "tolerance.md", "tolerance.png", "tolerance.sha256")
 
 
 @pytest.fixture

@@ -123,7 +123,14 @@ def test_the_report_is_its_json(result) -> None:
 
 def test_the_views_have_the_numbers(result, tmp_path) -> None:
     files = result.save(tmp_path / "r")
-    assert [file.name for file in files] == ["report.json", "report.md", "report.html", "histogram.png", "roc.png"]
+    assert [file.name for file in files] == [
+        "report.json",
+        "report.md",
+        "report.html",
+        "histogram.png",
+        "roc.png",
+        "report.sha256",
+    ]
     auc = f"{result.rows[0].successes.auc:.3f}"
     for view in (str(result), *((tmp_path / "r" / name).read_text() for name in ("report.md", "report.html"))):
         assert auc in view and "undetected, told even-odds" in view and "5%-of-clean" in view

@@ -35,7 +35,7 @@ def parsed(words: list[str], command) -> dict:
 def test_every_doubt_has_a_command_that_can_be_typed(code, norm):
     threat = {**report().threat, "norm": norm, "eps": 2.0, "access": "white-box"}
     plain = (attack("noise", "random"), attack("fmn" if norm == "l0" else "fgsm", "one-step"))
-    one = doubted(code, threat=threat, asked=ASKED, attacks=plain)
+    one = doubted(code, threat=threat, asked=ASKED, attacks=plain, data={**report().data, "split": "all"})
     (found,) = next_steps.code_for([one], one.doubts[0])
     words = typed(found.text)
     if words[1] == "inspect":

@@ -259,7 +259,7 @@ def test_two_processes_share_the_images(count, small, images, monkeypatch):
 
 def test_the_json_reads_back(result, tmp_path):
     files = result.save(tmp_path / "out")
-    assert [file.name for file in files] == ["tolerance.json", "tolerance.md", "tolerance.png"]
+    assert [file.name for file in files] == ["tolerance.json", "tolerance.md", "tolerance.png", "tolerance.sha256"]
     assert {file.name for file in (tmp_path / "out").iterdir()} == {file.name for file in files}
     assert Tolerance.from_json(files[0].read_text()) == result
     assert Tolerance.from_dict(json.loads(json.dumps(result.to_dict()))) == result

@@ -160,7 +160,7 @@ class Batch(NamedTuple):
 
         Nothing where there are no such rules, and where the smallest move is looked for, which may lie out of reach.
         """
-        rules = self.home.ball.space.rules  # type: ignore[union-attr, attr-defined]
+        rules = self.home.ball.space.rules  # type: ignore[union-attr]
         if self.attack.minimal or not any(rule.constraint.moves for rule in rules):
             return ops.zeros_like(self.y, "bool")
         return self.final_goal().reached(self.model(x) if logits is None else logits)

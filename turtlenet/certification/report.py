@@ -72,6 +72,7 @@ class Certificate(BaseReport):
     smoothing: dict[str, Any] | None = None
 
     stem = "certificate"
+    main_table = "verdicts"
 
     def document(self) -> Document:
         """See `turtlenet.certification.sections`."""

@@ -9,13 +9,11 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import Option
 from turtlenet.cli.examples import write_examples
+from turtlenet.cli.exit_codes import ExitCode
+from turtlenet.cli.output import with_output
 from turtlenet.errors import TurtlenetError, did_you_mean
 from turtlenet.version import __version__
-
-BAD_INPUT = 2
-INTERRUPTED = 130
 
 # Commands live in modules of their own and are imported when they are run: `--help` waits for no framework.
 _COMMANDS = {
@@ -23,7 +21,7 @@ _COMMANDS = {
     "certify": "Prove which answers no attack in the ball can change.",
     "convert": "Write a model of any Keras as a file of Keras 3.",
     "defence": "Train a network that cleans images in front of a model, or show one.",
-    "detect": "Tell adversarial inputs by the model's uncertainty, and attack that too.",
+    "detect": "Tell adversarial inputs from clean ones, and attack that too.",
     "evaluate": "Attack models and write a robustness report.",
     "gan": "Train a generator of adversarial examples (AdvGAN), or show one.",
     "init": "Write a file of options for a model and its data, after looking at both.",
@@ -58,6 +56,9 @@ def _offer_backend(command: click.Command) -> None:
         for each in command.commands.values():
             _offer_backend(each)
     elif not any(each.name == "backend" for each in command.params):
+        # With it come the settings of all workflows, which the first page of help does without.
+        from turtlenet.cli.command import Option
+
         command.params.append(
             Option(
                 ["--backend"],
@@ -82,7 +83,7 @@ class _Lazy(click.Group):
             return None
         command: click.Command = importlib.import_module(f"turtlenet.cli.{name}").command
         _offer_backend(command)
-        return command
+        return with_output(command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in _COMMANDS and not ctx.resilient_parsing:
@@ -96,7 +97,7 @@ class _Lazy(click.Group):
             resumes = ctx.invoked_subcommand in _RESUMABLE
             more = "run the same command with --resume to continue" if resumes else "nothing was written"
             click.echo(f"turtlenet: interrupted; {more}.", err=True)
-            return INTERRUPTED
+            return ExitCode.INTERRUPTED
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -113,10 +114,10 @@ def turtlenet() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Runs the command line; exits with 0, with 1 if a gate did not hold, or with 2 on bad input."""
+    """Runs the command line, and exits as `turtlenet.cli.exit_codes` says."""
     # Where a user's own `module:name` lies; last, so that nothing there takes the place of an installed module.
     sys.path.append(str(Path.cwd()))
-    code: Any = 1
+    code: Any = ExitCode.FAULT
     try:
         code = turtlenet.main(args, prog_name="turtlenet", standalone_mode=False)
     except click.ClickException as error:
@@ -126,8 +127,6 @@ def main(args: list[str] | None = None) -> None:
     except MemoryError:
         code = _refuse("Expected enough memory for this batch; got none left: lower --batch-size.")
     except Exception:
-        if not _in_cluster():
-            raise
         traceback.print_exc()
     _leave(code if isinstance(code, int) else 0)
 
@@ -154,4 +153,4 @@ def _help(error: click.ClickException) -> int:
 
 def _refuse(message: str) -> int:
     click.echo(f"turtlenet: {' '.join(message.split())}", err=True)
-    return BAD_INPUT
+    return ExitCode.BAD_INPUT

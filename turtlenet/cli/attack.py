@@ -7,6 +7,8 @@ import click
 
 from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
+from turtlenet.cli.output import give
+from turtlenet.reports.frames import FORMATS, check_suffix, to_bytes
 from turtlenet.settings.attack import KeptAttackSettings
 
 _EXAMPLES = (
@@ -24,25 +26,33 @@ _EXAMPLES = (
 @click.command("attack", cls=Command, examples=_EXAMPLES)
 @click.argument("model", type=MODEL)
 @workflow_options(KeptAttackSettings)
-@option(
-    "--out", group="Output", type=click.Path(path_type=Path), required=True, help="An .npz: x, y, x_adversarial, ..."
-)
+@option("--out", group="Output", type=click.Path(path_type=Path), required=True, help="A .npz, .csv or .parquet.")
 def command(model: str, out: Path, **given: Any) -> None:
-    """Attacks test images of MODEL and keeps what was found."""
-    check_file(out, ".npz")
+    """Attacks test images of MODEL and keeps what was found: x, y, x_adversarial, prediction, reached."""
+    check_file(out, ".npz", *FORMATS)
+    if out.suffix in FORMATS:
+        check_suffix(out)
     framework()
     import numpy as np
 
     from turtlenet.files import write_whole
+    from turtlenet.reports.examples import check_width
     from turtlenet.workflows.attack import attack_data
 
-    kept = attack_data(model, tell=click.echo, **given)
-    outcome, prediction = kept.outcome, kept.prediction
-    arrays: dict[str, Any] = {"x": kept.x, "y": kept.y, "x_adversarial": outcome.x, "prediction": prediction}
-    arrays["reached"] = outcome.reached
-    arrays |= kept.further
+    kept = attack_data(model, tell=click.echo, check=lambda shape: check_width(shape, out.suffix), **given)
+    outcome = kept.outcome
     if speaks():
-        write_whole(out, lambda file: np.savez_compressed(file, **arrays))
+        table = None if out.suffix == ".npz" else to_bytes(kept.columns(out.suffix), out.suffix)
+        write_whole(out, lambda file: file.write(table) if table else np.savez_compressed(file, **kept.arrays()))
+    give(
+        {
+            "out": out,
+            "count": len(kept.y),
+            "part": kept.part.words,
+            "accuracy": kept.accuracy,
+            "reached": float(outcome.reached.mean()),
+        }
+    )
     words = f" ({kept.part.words})" if kept.part.words else ""
     click.echo(
         f"saved {out}: {kept.part.examples.kind.count(len(kept.y))}{words}, accuracy under attack "

@@ -7,6 +7,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import data_option, device_options, framework, loading_options, settings_options, speaks
+from turtlenet.cli.output import give
 from turtlenet.settings.certify import CertifySettings
 
 _EXAMPLES = (
@@ -39,4 +40,5 @@ def command(model: str, out: Path | None, **settings: Any) -> None:
     if speaks():
         result.save(folder)
         (folder / ".certify.npz").unlink(missing_ok=True)
+    give(result)
     click.echo(f"{result}\n\ncertificate: {folder / 'certificate.html'}")

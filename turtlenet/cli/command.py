@@ -75,7 +75,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         file = ctx.meta.get("turtlenet.config")
         taken = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP]
-        if file and taken:
+        if file and taken and not ctx.params.get("quiet"):
             click.echo(f"turtlenet: from {file}: {', '.join(_typed(self, name) for name in taken)}", err=True)
         return super().invoke(ctx)
 

@@ -6,6 +6,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Command
 from turtlenet.cli.options import framework, loading_options
+from turtlenet.cli.output import give
 
 _EXAMPLES = (("a file of Keras 1 or 2 as one of Keras 3", "turtlenet convert old.h5 new.keras"),)
 
@@ -27,5 +28,14 @@ def command(old: str, new: Path) -> None:
     models.save(model, new, provenance={"converted_from": found.sha256, "written_by": found.writer, **seen})
     for rule in found.rules:
         click.echo(f"  {rule.line()}")
+    give(
+        {
+            "out": new,
+            "parameters": model.count_params(),
+            "compiled": bool(model.compiled),
+            "writer": found.writer,
+            "rules": [rule.line() for rule in found.rules],
+        }
+    )
     state = "with" if model.compiled else "without"
     click.echo(f"saved {new}: {model.count_params():,} parameters, {state} compiled state; from {found.writer}")

@@ -7,6 +7,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Parts, option
 from turtlenet.cli.options import check_file, data_option, framework, loading_options, settings_options
+from turtlenet.cli.output import give
 from turtlenet.errors import OutputError
 from turtlenet.settings.fronts import FrontSettings, ShowFrontSettings
 
@@ -60,15 +61,21 @@ def _train(name: str, model: str, out: Path | None, report: Path | None, **given
     kept = "" if last.val_error is None else f", error {last.val_error:.4g} on held-out images"
     click.echo(f"saved {target} after {made.run.steps:,} steps{kept}")
     spec = f"{kind}:front={target}{',' if settings else ''}{settings}"
+    facts = {"out": target, "spec": spec, "steps": made.run.steps, "error": last.val_error}
+    give({**facts, "report": None})
     if report:
         shared = ("data", "bounds", "head", "seed", "eps", "norm", "label", "drop", "classes", "weight")
         found = fronts.show_front(spec, model, **{each: given[each] for each in shared if each in given})
         found.save(report)
+        give({**facts, "report": found.to_dict()})
         click.echo(f"\n{found}\n\nreport: {report / 'report.html'}")
     click.echo(f"\nturtlenet wrap {model} --defence {spec}")
 
 
-@command.command("show")
+@command.command(
+    "show",
+    examples=(("what a front is worth on unseen images", "turtlenet defence show magnet:front=magnet.h5 model.h5"),),
+)
 @click.argument("defence")
 @click.argument("model", type=MODEL)
 @data_option
@@ -87,6 +94,7 @@ def _show(defence: str, model: str, report: Path | None, **given: Any) -> None:
     if report:
         check_folder(report)
     found = fronts.show_front(defence, model, **given)
+    give(found)
     click.echo(str(found))
     if report:
         found.save(report)

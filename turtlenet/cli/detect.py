@@ -1,4 +1,4 @@
-"""`turtlenet detect`: a detector by uncertainty, fitted and scored."""
+"""`turtlenet detect`: a detector, fitted and scored."""
 
 from pathlib import Path
 from typing import Any
@@ -7,12 +7,13 @@ import click
 
 from turtlenet.cli.command import MODEL, Parts, option
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
+from turtlenet.cli.output import give
 from turtlenet.settings.detect import FitSettings, ScoreSettings
 
 
 @click.group("detect", cls=Parts)
 def command() -> None:
-    """Tells adversarial inputs from clean ones by how much a random model's answers differ (paper 001)."""
+    """Tells adversarial inputs from clean ones, and attacks what tells them."""
 
 
 @command.command(
@@ -31,6 +32,7 @@ def _fit(model: str, out: Path | None, **given: Any) -> None:
     fitted = fit_detector(model, tell=click.echo, **given)
     if speaks():
         fitted.save(target)
+    give(fitted)
     click.echo(f"{fitted}\n\nsaved {target}")
 
 
@@ -55,4 +57,5 @@ def _score(model: str, detector: Path, report: Path | None, **given: Any) -> Non
     result = score_detector(model, detector, **given)
     if speaks():
         result.save(folder)
+    give(result)
     click.echo(f"{result}\n\nreport: {folder / 'report.html'}")

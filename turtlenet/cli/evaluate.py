@@ -1,16 +1,17 @@
 """`turtlenet evaluate`: models in, a robustness report out."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from turtlenet.cli.command import MODEL, Command, option
-from turtlenet.cli.options import framework, speaks, workflow_options
+from turtlenet.cli.exit_codes import ExitCode
+from turtlenet.cli.options import check_file, framework, speaks, workflow_options
+from turtlenet.cli.output import give
 from turtlenet.settings.evaluate import EvaluateSettings
-
-GATE_FAILED = 1
-
 
 _EXAMPLES = (
     ("attack a model on the data that fit it, minutes on a CPU", "turtlenet evaluate model.h5"),
@@ -29,10 +30,27 @@ _EXAMPLES = (
     "--report", group="Output", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default."
 )
 @option("--fail-under", group="Output", type=float, help="Exit with 1 if a robust accuracy is below this.")
-def command(models: tuple[str, ...], report: Path | None, fail_under: float | None, **given: Any) -> int:
+@option("--junit", group="Output", type=click.Path(path_type=Path), help="A .xml for CI: tests of models and attacks.")
+@option("--sarif", group="Output", type=click.Path(path_type=Path), help="A .sarif (2.1.0): failed gates, and doubts.")
+@option(
+    "--results",
+    group="Output",
+    type=click.Path(path_type=Path),
+    help="A .csv or .parquet: a line for each image and attack.",
+)
+def command(
+    models: tuple[str, ...],
+    report: Path | None,
+    fail_under: float | None,
+    junit: Path | None,
+    sarif: Path | None,
+    results: Path | None,
+    **given: Any,
+) -> int:
     """Attacks MODELS as a strong adversary would, and writes report.json, report.md and report.html."""
     if fail_under is not None and not 0 <= fail_under <= 1:
         raise click.UsageError(f"Expected --fail-under from 0 to 1; got {fail_under}.")
+    _check(junit, sarif, results)
     framework()
     from turtlenet.files import check_folder
     from turtlenet.workflows.evaluate import evaluate
@@ -43,15 +61,52 @@ def command(models: tuple[str, ...], report: Path | None, fail_under: float | No
     result = evaluate(list(models), progress=folder, tell=click.echo, **{**usual, **given})
     if speaks():
         result.save(folder)
+        _write(result, fail_under, junit, sarif, results)
+        # What the time was not enough for is continued by --resume.
+        kept = {f".progress-{number}.npz" for number, each in enumerate(result.reports) if each.stopped}
         for file in folder.glob(".progress-*.npz"):
-            file.unlink()
+            if file.name not in kept:
+                file.unlink()
+    give(result)
     click.echo(f"{result}\n\nreport: {folder / 'report.html'}")
-    reports = getattr(result, "reports", (result,))
-    low = [each for each in reports if fail_under is not None and each.robust_accuracy < fail_under]
+    low = [each for each in result.reports if fail_under is not None and each.robust_accuracy < fail_under]
     for each in low:
         click.echo(
             f"turtlenet: expected a robust accuracy of at least {fail_under} of {each.model['name']}; "
             f"got {each.robust_accuracy:.3f}.",
             err=True,
         )
-    return GATE_FAILED if low else 0
+    return ExitCode.GATE_FAILED if low else ExitCode.OK
+
+
+def _check(junit: Path | None, sarif: Path | None, results: Path | None) -> None:
+    """Finds out, before any work, whether the files for machines can be written."""
+    from turtlenet.reports.frames import check_suffix
+
+    for path, suffix, flag in ((junit, ".xml", "--junit"), (sarif, ".sarif", "--sarif")):
+        if path is not None:
+            check_file(path, suffix, option=flag)
+    if results is not None:
+        check_suffix(results)
+        check_file(results, results.suffix, option="--results")
+
+
+def _write(result: Any, gate: float | None, junit: Path | None, sarif: Path | None, results: Path | None) -> None:
+    from turtlenet.evaluation import junit as junit_file
+    from turtlenet.evaluation import sarif as sarif_file
+    from turtlenet.files import write_whole
+    from turtlenet.reports.frames import to_bytes
+
+    reports: Sequence[Any] = result.reports
+    writes: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
+        (junit, lambda: junit_file.junit(reports, gate)),
+        (sarif, lambda: sarif_file.sarif(reports, gate)),
+        (results, lambda: to_bytes(result.table("results"), results.suffix if results else "")),
+    )
+    for path, content in writes:
+        if path is not None:
+            write_whole(path, partial(_put, content()))
+
+
+def _put(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)

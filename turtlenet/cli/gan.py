@@ -14,6 +14,7 @@ from turtlenet.cli.options import (
     settings_options,
     speaks,
 )
+from turtlenet.cli.output import give
 from turtlenet.errors import OutputError
 from turtlenet.settings.gan import GanSettings, ShowSettings
 
@@ -63,6 +64,7 @@ def _train(model: str, out: Path | None, report: Path | None, limit: int | None,
     click.echo(f"saved {target} after {made.run.steps:,} steps{kept}")
     same = {name: given[name] for name in ("data", "bounds", "head", "seed") if name in given}
     found, samples = gan.show_generator(target, model, limit=limit, **same)
+    give(found)
     click.echo(f"\n{found}")
     if report:
         found.save(report, samples)
@@ -100,12 +102,14 @@ def _show(generator: Path, model: str | None, report: Path | None, **given: Any)
     lines = {name: value for name, value in facts.items() if name not in ("epochs", "schedule", "victims")}
     lines |= {f"schedule: {name}": value for name, value in facts.get("schedule", {}).items()}
     width = max(map(len, lines))
+    give({"parameters": found.model.count_params(), **facts})
     click.echo(f"{generator}: {found.model.count_params():,} parameters")
     click.echo(
         "\n".join(f"  {name.ljust(width)}  {value}" for name, value in lines.items() if value not in (None, ""))
     )
     if model:
         result, samples = gan.show_generator(generator, model, **given)
+        give(result)
         click.echo(f"\n{result}")
         if report:
             result.save(report, samples)

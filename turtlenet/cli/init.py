@@ -8,6 +8,7 @@ import click
 from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.config import NAME
 from turtlenet.cli.options import check_file, data_option, framework, loading_options
+from turtlenet.cli.output import give
 from turtlenet.errors import OutputError
 
 _EXAMPLES = (
@@ -36,5 +37,6 @@ def command(model: str, data: str | None, out: Path) -> None:
 
     text = init(model, data, tell=partial(click.echo, err=True))
     write_whole(out, lambda file: file.write(text.encode()))
+    give({"out": out, "text": text})
     more = "" if str(out) == NAME else f" --config {out}"
     click.echo(f"{text}\nsaved {out}; next: turtlenet train{more}, or turtlenet evaluate{more}")

@@ -6,6 +6,7 @@ import click
 
 from turtlenet.cli.command import Command
 from turtlenet.cli.options import Text, framework
+from turtlenet.cli.output import give
 from turtlenet.settings import text
 
 _EXAMPLES = (
@@ -30,4 +31,5 @@ def command(path: Path, bits: int | None) -> None:
 
     length = keyed_draws.bits_of_permutation(4096) if bits is None else bits
     write_key(path, length)
+    give({"out": path, "bits": 8 * ((length + 7) // 8)})
     click.echo(f"saved {path}: a key of {8 * ((length + 7) // 8):,} bits; whoever has it has the defence")

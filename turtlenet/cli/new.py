@@ -6,6 +6,7 @@ import click
 
 from turtlenet.cli.command import Command, option
 from turtlenet.cli.options import framework
+from turtlenet.cli.output import give
 from turtlenet.errors import SettingError, at_least
 
 _EXAMPLES = (("an untrained LeNet for gray images, to be trained", "turtlenet new lenet --out lenet.h5"),)
@@ -34,4 +35,5 @@ def command(architecture: str, shape: str, classes: int, seed: int, out: Path | 
     keras.utils.set_random_seed(seed)
     model = models.build(architecture, tuple(map(int, sides)), classes)
     save_model(model, target, provenance={"source": {"name": architecture, "seed": seed}})
+    give({"out": target, "architecture": architecture, "parameters": model.count_params(), "seed": seed})
     click.echo(f"saved {target}: {architecture} with {model.count_params():,} fresh weights, seed {seed}")

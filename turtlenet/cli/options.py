@@ -148,7 +148,7 @@ def loading_options(command: F) -> F:
         with models.loading(models.Loading(objects, trust, architecture, written_by)):
             return command(**settings)
 
-    return with_loading  # type: ignore[return-value]
+    return with_loading
 
 
 def device_options(command: F) -> F:
@@ -178,7 +178,7 @@ def device_options(command: F) -> F:
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
             return command(**settings)
 
-    return with_devices  # type: ignore[return-value]
+    return with_devices
 
 
 def speaks() -> bool:
@@ -213,16 +213,16 @@ def limit_option(what: str) -> Any:
     )
 
 
-def check_file(out: Path, suffix: str) -> None:
-    """Finds out, before any work, whether a file can be written at `--out`.
+def check_file(out: Path, *suffixes: str, option: str = "--out") -> None:
+    """Finds out, before any work, whether a file can be written at `--out`, or where another option says.
 
     Raises:
         OutputError: Another suffix, a folder in its place, or no folder to write it in.
     """
-    if out.suffix != suffix:
-        raise OutputError(f"Expected --out with the suffix {suffix}; got {str(out)!r}.")
+    if out.suffix not in suffixes:
+        raise OutputError(f"Expected {option} with the suffix {' or '.join(suffixes)}; got {str(out)!r}.")
     if out.is_dir():
-        raise OutputError(f"Expected --out to be a file; {out} is a folder.")
+        raise OutputError(f"Expected {option} to be a file; {out} is a folder.")
     if not out.parent.is_dir():
         raise OutputError(f"Expected a folder to write {out.name} in; there is no folder {out.parent}.")
     check_folder(out.parent)

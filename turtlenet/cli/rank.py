@@ -4,12 +4,19 @@ from pathlib import Path
 
 import click
 
+from turtlenet.cli.command import Command, option
 from turtlenet.cli.options import framework
+from turtlenet.cli.output import give
+
+_EXAMPLES = (
+    ("a leaderboard of all reports below a folder", "turtlenet rank runs"),
+    ("the same, written elsewhere", "turtlenet rank runs --out board"),
+)
 
 
-@click.command("rank")
+@click.command("rank", cls=Command, examples=_EXAMPLES)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the leaderboard; FOLDER by default.")
+@option("--out", group="Output", type=click.Path(path_type=Path), help="Folder of the leaderboard; FOLDER by default.")
 def command(folder: Path, out: Path | None) -> None:
     """Ranks the models of all reports below FOLDER, each setting by itself.
 
@@ -25,4 +32,5 @@ def command(folder: Path, out: Path | None) -> None:
     result = rank(folder)
     check_folder(target)
     result.save(target)
+    give(result)
     click.echo(f"{result}\n\nleaderboard: {target / 'leaderboard.html'}")

@@ -8,6 +8,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
+from turtlenet.cli.output import give
 from turtlenet.settings.measure import UniversalSettings
 
 _BY_FEATURE = ("eps", "bounds", "features", "movable")
@@ -41,6 +42,15 @@ def command(model: str, out: Path, **settings: Any) -> None:
         f"saved {out}: {describe_ball(fitted.ball, fitted.delta.shape)}\n"
         f"{fitted.count:,} test {kind.examples}, accuracy {fitted.clean_accuracy:.3f} without it and "
         f"{fitted.accuracy:.3f} with it: {fitted.fooled:.3f} of the right answers fooled"
+    )
+    give(
+        {
+            "out": out,
+            "count": fitted.count,
+            "clean_accuracy": fitted.clean_accuracy,
+            "accuracy": fitted.accuracy,
+            "fooled": fitted.fooled,
+        }
     )
     said = {name: settings.get(name) for name in ("data", "head", "precision")}
     said |= {} if plain else {name: as_said(settings.get(name)) for name in _BY_FEATURE}

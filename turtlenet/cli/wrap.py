@@ -7,6 +7,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import Text, framework, loading_options, settings_options
+from turtlenet.cli.output import give
 from turtlenet.settings import text
 from turtlenet.settings.inputs import ColumnSettings
 
@@ -69,6 +70,7 @@ def command(
     shields = [str(each) for each in models.defences_of(wrapped)]
     told = {} if normalize is None else {"normalize": normalize}
     save_model(wrapped, target, provenance={"source": source, "defences": shields, **told})
+    give({"out": target, "defences": shields, **told})
     more = [*shields, *(["normalization"] if normalize is not None else [])]
     loads = "; it loads after `import turtlenet`" if shields else "; plain Keras loads it"
     click.echo(f"saved {target}: {' then '.join(more)}, then {Path(model).name}{loads}")

@@ -15,10 +15,10 @@ from turtlenet.data.about import About
 from turtlenet.data.files import check_inside
 from turtlenet.data.images import EncodedImages
 from turtlenet.data.labels import numbered_classes
-from turtlenet.data.optional import needed
 from turtlenet.data.pixels import one_line
 from turtlenet.data.tables import USUAL_LABELS, Reading, read_frame
 from turtlenet.errors import DataError
+from turtlenet.optional import needed
 
 EXTRA = "tables"
 _METADATA = b"huggingface"

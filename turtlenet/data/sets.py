@@ -7,10 +7,10 @@ from typing import Any
 from turtlenet.data import arrow
 from turtlenet.data.dataset import Data, parted
 from turtlenet.data.examples import Examples
-from turtlenet.data.optional import needed
 from turtlenet.data.table_files import EXTRA
 from turtlenet.data.tables import Reading, read_frame
 from turtlenet.errors import DataError
+from turtlenet.optional import needed
 from turtlenet.tasks import Question
 
 

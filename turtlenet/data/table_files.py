@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet.data.files import check_inside
-from turtlenet.data.optional import needed
 from turtlenet.data.pixels import one_line
 from turtlenet.data.tables import SUFFIXES
 from turtlenet.errors import DataError
 from turtlenet.formats import this_is
+from turtlenet.optional import needed
 
 EXTRA = "tables"
 PARQUET_SUFFIXES = {".parquet", ".pq"}

@@ -3,7 +3,8 @@
 from turtlenet.evaluation.cascade import MODES
 from turtlenet.evaluation.evaluate import LABELS, evaluate_classifier
 from turtlenet.evaluation.perceptibility.result import Perceptibility
-from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Picture, Report
+from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, ImageResults, Picture, Report
+from turtlenet.evaluation.sweep import Sweep, SweepPoint
 from turtlenet.noise_tolerance.measure import Tolerance, measure_tolerance
 from turtlenet.reports.base import Doubt
 
@@ -15,9 +16,12 @@ __all__ = [
     "Comparison",
     "CurvePoint",
     "Doubt",
+    "ImageResults",
     "Perceptibility",
     "Picture",
     "Report",
+    "Sweep",
+    "SweepPoint",
     "Tolerance",
     "evaluate_classifier",
     "measure_tolerance",

@@ -65,7 +65,7 @@ def _evaluated(reports: Sequence[Report], doubt: Doubt) -> list[Code]:
         if changes is None:
             found += _inspected(report, doubt)
         elif command(report, changes) is None:
-            found += [Code(IN_PYTHON, text, "python") for text in [call(report, changes)] if text]
+            found += [_code(IN_PYTHON, text, "python") for text in [call(report, changes)] if text]
         else:
             options = {**options_of(report), **changes}
             groups.setdefault(json.dumps(options, default=str), []).append((report, options))
@@ -76,13 +76,13 @@ def _command(group: Sequence[tuple[Report, Changes]], doubt: Doubt, *, alone: bo
     paths = [str(report.model["path"]) for report, _ in group]
     options = {**group[0][1], "report": f"{_stem(paths[0])}-{_stem(doubt.code)}-report"}
     names = ", ".join(clean(report.model.get("name")) for report, _ in group)
-    return Code(TITLE if alone else f"Run next, for {names}:", line("evaluate", paths, options), "sh")
+    return _code(TITLE if alone else f"Run next, for {names}:", line("evaluate", paths, options))
 
 
 def _inspected(report: Report, doubt: Doubt) -> list[Code]:
     """Where the data may not fit the model: what the model's file says of what it takes."""
     path = report.model.get("path")
-    return [Code(TITLE, line("inspect", [str(path)], {}), "sh")] if path and doubt.code in _MISFITS else []
+    return [_code(TITLE, line("inspect", [str(path)], {}))] if path and doubt.code in _MISFITS else []
 
 
 def _trained(reports: Sequence[Report], doubt: Doubt) -> list[Code]:
@@ -96,8 +96,13 @@ def _trained(reports: Sequence[Report], doubt: Doubt) -> list[Code]:
         options = {"attack": "pgd", **{name: kept[name] for name in names if name in kept}}
         stem = str(Path(path).with_name(f"{_stem(path)}-hardened"))
         options |= {"out": f"{stem}.h5", "report": f"{stem}-report"}
-        found.append(Code(TITLE, line("train", [path], options), "sh"))
+        found.append(_code(TITLE, line("train", [path], options)))
     return found
+
+
+def _code(title: str, text: str, language: str = "sh") -> Code:
+    """Folded, so that the doubts can be read one after the other."""
+    return Code(title, text, language, folded=True)
 
 
 def _stem(path: str) -> str:
@@ -153,6 +158,11 @@ def _suite(report: Report) -> Changes:
     return {"attack": None, "mode": None, "suite": _STANDARD[norm]}
 
 
+def _unseen(report: Report) -> Changes | None:
+    """Arrays are one part: there is no other to take."""
+    return {"split": "test"} if report.data.get("split") else None
+
+
 def _unbounded(report: Report) -> Changes:
     return {"eps": None}
 
@@ -184,10 +194,11 @@ _CHOICES: dict[str, Callable[[Report], Changes | None]] = {
     "random-outputs": _draws,
     "success-on-one-draw": _draws,
     "naive-gradient": lambda report: {"gradient": "adaptive"},
-    "surrogate-gradient": _with(_MARGIN, _QUERIES),
+    "surrogate-gradient": _with(_MARGIN, _QUERIES, "hopskipjump"),
+    "undone-by-rules": _with(_QUERIES),
     "levels-not-attacked": _levels,
     "predicted-labels": lambda report: {"labels": "true"},
-    "seen-in-training": lambda report: {"split": "test"},
+    "seen-in-training": _unseen,
     "no-query-attack": _with("square:queries=2000"),
     "vast-radius": _unbounded,
 }

@@ -13,6 +13,8 @@ from turtlenet.errors import DataError
 from turtlenet.files import make_folder, write_whole
 from turtlenet.numpy_files import check_arrays
 
+BY_IMAGE = ("labels", "clean", "clean_confidence", "clean_parts")
+"""What is known of an image before any attack."""
 _DISTANCES = ("linf", "l2", "l1", "l0", "psnr", "ssim")
 
 
@@ -23,17 +25,23 @@ class PerImageResults:
     Attributes:
         labels: True labels, int32 (n,).
         clean: Predictions before any attack, int32 (n,).
+        clean_confidence: Probability of each of them, float64 (n,); NaN where nothing was predicted yet.
         attacked: Whether an attack was run on an image, bool (attacks, n).
         reached: Whether it reached its goal there.
         correct: Whether the image is classified correctly after it; as `clean` says where it was not run.
+        prediction: The answer after it, int32; -1 where it was not run.
+        confidence: Probability of that answer, float64; NaN where it was not run.
         loss: Cross-entropy after it, float64; NaN where it was not run.
         distance: `linf`, `l2`, `l1`, `l0`, `psnr`, `ssim` of each example found, float64; NaN where there is none.
         minimum: Length of each successful perturbation in the attack's norm, float64; infinite where it failed, NaN
             where it was not run. Of an attack that minimizes it: the smallest found, beyond the radius too.
+        gradients: Input gradients computed for each image, int64.
         queries: Forward passes without a gradient for each image, int64.
         part: Number of the attack's round (see `Attack.rounds`) that reached its goal, int64; -1 where none did.
         near: Whether what it found lies within the threat, wherever it was looked for, bool.
         lucky: Whether a success of a random model did not happen again in other draws, bool.
+        fooled: Of a random model: fresh draws, one at a time, in which what was found is answered wrongly, int64.
+        draws: Such draws in all, int64; 0 of other models.
         undone: Whether it reached its goal, and keeping the rules of the features took that away again, bool.
         clean_parts: Which parts of the answer hold before any attack (see `Task.part_names`), bool (n, parts).
         parts: Which hold after each attack, bool (attacks, n, parts); as before where it was not run.
@@ -43,16 +51,22 @@ class PerImageResults:
 
     labels: np.ndarray
     clean: np.ndarray
+    clean_confidence: np.ndarray
     attacked: np.ndarray
     reached: np.ndarray
     correct: np.ndarray
+    prediction: np.ndarray
+    confidence: np.ndarray
     loss: np.ndarray
     distance: dict[str, np.ndarray]
     minimum: np.ndarray
+    gradients: np.ndarray
     queries: np.ndarray
     part: np.ndarray
     near: np.ndarray
     lucky: np.ndarray
+    fooled: np.ndarray
+    draws: np.ndarray
     undone: np.ndarray
     clean_parts: np.ndarray
     parts: np.ndarray
@@ -66,16 +80,22 @@ class PerImageResults:
         return PerImageResults(
             labels=labels,
             clean=np.full(len(labels), -1, "int32"),
+            clean_confidence=np.full(len(labels), np.nan),
             attacked=np.zeros(shape, bool),
             reached=np.zeros(shape, bool),
             correct=np.zeros(shape, bool),
+            prediction=np.full(shape, -1, "int32"),
+            confidence=np.full(shape, np.nan),
             loss=np.full(shape, np.nan),
             distance={name: np.full(shape, np.nan) for name in _DISTANCES},
             minimum=np.full(shape, np.nan),
+            gradients=np.zeros(shape, "int64"),
             queries=np.zeros(shape, "int64"),
             part=np.full(shape, -1, "int64"),
             near=np.zeros(shape, bool),
             lucky=np.zeros(shape, bool),
+            fooled=np.zeros(shape, "int64"),
+            draws=np.zeros(shape, "int64"),
             undone=np.zeros(shape, bool),
             clean_parts=np.zeros((len(labels), parts), bool),
             parts=np.zeros((*shape, parts), bool),
@@ -95,10 +115,19 @@ class PerImageResults:
     def only(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same without the attacks that do not count."""
         rows = np.flatnonzero(counted)
-        by_attack = ("attacked", "reached", "correct", "loss", "minimum", "queries", "part", "near", "lucky", "undone")
-        by_attack += ("parts", "cost")
+        by_attack = [name for name in vars(self) if name not in (*BY_IMAGE, "distance", "done")]
         distance = {name: values[rows] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[rows] for name in by_attack})
+
+    def first(self, count: int) -> "PerImageResults":
+        """The same of the first images alone."""
+        cut = {
+            name: value[:count] if name in BY_IMAGE else value[:, :count]
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray) and name != "cost"
+        }
+        distance = {name: values[:, :count] for name, values in self.distance.items()}
+        return dataclasses.replace(self, distance=distance, done=min(self.done, count), **cut)
 
     def but(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same, as if the attacks that do not count had broken only what lies within the threat all the same."""

@@ -50,7 +50,7 @@ def largest_changes(
 
     No model is asked: the changes are as large as the ball has them, not such as fool anybody.
     """
-    if not (drawable(examples.shape) and is_plain(ball)):
+    if not (drawable(examples.shape) and is_plain(ball) and float(ball.eps) > 0):
         return ()
     right = np.flatnonzero(ledger.right)
     _, first = np.unique(ledger.labels[right], return_index=True)

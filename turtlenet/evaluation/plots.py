@@ -46,7 +46,7 @@ def curve(reports: Sequence[Report]) -> Plot | None:
         if report.curve
     )
     return new_plot(
-        _curve_title(reports), alt, (_WIDTH, 3.1), lambda figure, theme: _draw_curve(figure, theme, reports)
+        _curve_title(reports), alt, (_WIDTH, 3.1), lambda figure, theme: _draw_curve(figure, theme, reports), "curve"
     )
 
 
@@ -62,7 +62,11 @@ def accuracies(reports: Sequence[Report]) -> Plot | None:
     )  # fmt: skip
     height = 0.7 + len(bars) * (0.14 + 0.2 * len(reports)) + 0.25 * _legend_rows(reports)
     return new_plot(
-        _bars_title(reports), alt, (_WIDTH, height), lambda figure, theme: _draw_bars(figure, theme, reports, bars)
+        _bars_title(reports),
+        alt,
+        (_WIDTH, height),
+        lambda figure, theme: _draw_bars(figure, theme, reports, bars),
+        "attacks",
     )
 
 
@@ -81,7 +85,9 @@ def per_class(report: Report) -> Plot | None:
         f"robust {percent(row.robust_accuracy)}"
         for row in rows
     )
-    return new_plot(title, alt, (_WIDTH, 2.9), lambda figure, theme: _draw_classes(figure, theme, report, rows))
+    return new_plot(
+        title, alt, (_WIDTH, 2.9), lambda figure, theme: _draw_classes(figure, theme, report, rows), "classes"
+    )
 
 
 def _legend_rows(reports: Sequence[Report]) -> int:

@@ -6,10 +6,14 @@ from typing import Any
 from turtlenet.errors import DataError
 from turtlenet.evaluation.moves import Moves
 from turtlenet.evaluation.perceptibility.result import Perceptibility
-from turtlenet.evaluation.save import examples, folders
+from turtlenet.evaluation.planner.record import Record
+from turtlenet.evaluation.save import folders
+from turtlenet.evaluation.text import names
+from turtlenet.reports.badge import badge, color_of
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
-from turtlenet.reports.format import clean
+from turtlenet.reports.format import clean, percent
+from turtlenet.reports.frames import Columns, stacked, to_bytes
 
 Interval = tuple[float, float]
 
@@ -81,13 +85,38 @@ class AttackRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassRow:
-    """One class's line: how many images, how many right before and after all attacks."""
+    """One class's line: how many images, how many right before and after all attacks; its name where it has one."""
 
     label: int
     count: int
     clean_accuracy: float
     robust_accuracy: float
     robust_accuracy_interval: Interval
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageResults:
+    """What one attack did to each image: lists in the order of the images.
+
+    Attributes:
+        attacked: 1 where it was run, else 0.
+        correct: 1 where the answer is right after it.
+        prediction: The answer at what it found; -1 where it was not run.
+        confidence: The probability of that answer; None where it was not run.
+        distance: Length of the successful change in the attack's norm (of one that minimizes it, the smallest found,
+            beyond the radius too); None where it found none.
+        gradients: Input gradients computed.
+        queries: Forward passes without a gradient.
+    """
+
+    attacked: list[int]
+    correct: list[int]
+    prediction: list[int]
+    confidence: list[float | None]
+    distance: list[float | None]
+    gradients: list[int]
+    queries: list[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +231,8 @@ class Report(BaseReport):
         model: `path`, `name`, `sha256` (of the file; of the weights for a model in memory), `parameters`, `head`.
         data: `name`, `count`, `sha256`, `description`, `kind` (`image`, `table`, `series` or `volume`) and, where they
             have names, `classes`; of `turtlenet.evaluate` also `split` (`train`, `test` or
-            `all`, empty for data that are one part), `part` (the same in words) and `seen_in_training`.
+            `all`, empty for data that are one part), `part` (the same in words) and `seen_in_training`; where the
+            time was not enough for all that were asked for also `wanted`, their number.
         threat: `norm`, `eps` (input units), `bounds`, `eps_share` and `eps_gray_levels` (what that is for a pixel: a
             share of the range, and gray levels of 255, None for inputs that are no images; see
             `turtlenet.balls.Ball.per_pixel`), `eps_from` (`given`, or why it is the usual one), `access`, `labels`,
@@ -224,15 +254,19 @@ class Report(BaseReport):
             interval, `attacked` (the robust accuracy: the truth is between the two), `spared` (certified images that
             no attack was run on), `audited` (those that were attacked all the same), `gradients_saved` (about) and
             `contradictions`, the places of certified images that something broke. None where nobody asked.
+        plan: Of an evaluation in adaptive order: what was run, what was left out, and how much that can hide.
+        chance: Of a model that draws random numbers: its expected accuracy under the attacks, over single fresh draws,
+            and two other readings of them; see `turtlenet.evaluation.chance.summary`. None for others.
         per_part: Where an answer has parts, such as several labels: how many of each hold. Attacks break an answer by
             whichever part is the easiest, so what is left of one alone is an upper bound.
         beside: Who stands beside, in words: one who knows more than the threat allows; empty for nobody.
         beside_accuracy: Share of the images on which all attacks failed, those beside too.
         curve_attack: The attack behind `curve`.
         perceptibility: How visible a change must become before the model fails; None where nobody asked.
-        verdicts: For each image: its label, the clean prediction, `robust`, 1 where every attack and every part of
-            the threat failed, and `part`, the number (from 1) of the part that broke it where all attacks failed,
-            else 0.
+        verdicts: For each image: its label, the clean prediction and its confidence, `robust`, 1 where every attack
+            and every part of the threat failed, and `part`, the number (from 1) of the part that broke it where all
+            attacks failed, else 0.
+        results: What each attack did to each image, in the order of `attacks`; empty in reports of older versions.
     """
 
     model: dict[str, Any]
@@ -254,7 +288,8 @@ class Report(BaseReport):
     curve: tuple[CurvePoint, ...] = ()
     curve_attack: str = ""
     pictures: tuple[Picture, ...] = ()
-    verdicts: dict[str, list[int]] = field(default_factory=dict)
+    verdicts: dict[str, list[Any]] = field(default_factory=dict)
+    results: tuple[ImageResults, ...] = ()
     perceptibility: Perceptibility | None = None
     beside: str = ""
     beside_accuracy: float | None = None
@@ -263,8 +298,23 @@ class Report(BaseReport):
     asked: dict[str, Any] = field(default_factory=dict)
     moves: Moves | None = None
     certificate: dict[str, Any] | None = None
+    plan: Record | None = None
+    chance: dict[str, Any] | None = None
     largest_changes: tuple[LargestChange, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
+
+    main_table = "results"
+
+    def tables(self) -> dict[str, Columns]:
+        """See `turtlenet.evaluation.tables`."""
+        from turtlenet.evaluation.tables import tables
+
+        return tables(self)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the time was not enough for all images that were asked for."""
+        return bool(self.data.get("wanted"))
 
     @property
     def reports(self) -> tuple["Report", ...]:
@@ -278,8 +328,19 @@ class Report(BaseReport):
         return document([self])
 
     def files(self) -> dict[str, bytes]:
-        """`report.json`, `report.md`, `report.html` and `examples.csv`."""
-        return {**super().files(), "examples.csv": examples(self.verdicts)}
+        """`report.json`, `report.md`, `report.html`, `examples.csv` and `badge.svg`."""
+        return {
+            **super().files(),
+            "examples.csv": to_bytes(self.table("examples"), ".csv"),
+            "badge.svg": self._badge(),
+        }
+
+    def _badge(self) -> bytes:
+        threat = self.threat
+        # Where each feature has a radius of its own, eps is in units of those.
+        eps = "by feature" if isinstance(threat.get("features"), dict) else f"eps {threat['eps']:.3g}"
+        value = f"{percent(self.robust_accuracy)} at {threat['norm']} {eps}"
+        return badge("robust accuracy", value, color_of(self.robust_accuracy, doubted=bool(self.doubts)))
 
 
 @dataclass(frozen=True)
@@ -287,6 +348,18 @@ class Comparison(BaseReport):
     """Several models under the same threat, side by side: before and after."""
 
     reports: tuple[Report, ...]
+
+    main_table = "results"
+
+    def tables(self) -> dict[str, Columns]:
+        """Those of all models, one below the other, with the model in the first column."""
+        named = [
+            ({"model": name}, report.tables()) for name, report in zip(names(self.reports), self.reports, strict=True)
+        ]
+        titles = dict.fromkeys(title for _, tables in named for title in tables)
+        return {
+            title: stacked([(first, tables[title]) for first, tables in named if title in tables]) for title in titles
+        }
 
     def document(self) -> Document:
         """See `turtlenet.evaluation.sections`."""

@@ -11,7 +11,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.evaluation.cascade import Cascade, slack
 from turtlenet.evaluation.norm_curve import minima
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.report import AnswerPartRow, AttackRow, ClassRow
+from turtlenet.evaluation.report import AnswerPartRow, AttackRow, ClassRow, ImageResults
 from turtlenet.evaluation.threat_model import ThreatModel
 from turtlenet.reports.statistics import finite_mean, share, share_interval
 
@@ -64,7 +64,25 @@ def _minima(ledger: PerImageResults, number: int, own: Ball, model: Classifier) 
     return minima(ledger, number, float(own.eps), slack(own, model.input_shape))
 
 
-def class_rows(ledger: PerImageResults, robust: np.ndarray) -> tuple[ClassRow, ...]:
+def image_results(ledger: PerImageResults, number: int) -> ImageResults:
+    """What one attack did to each image."""
+    return ImageResults(
+        attacked=ledger.attacked[number].astype(int).tolist(),
+        correct=ledger.correct[number].astype(int).tolist(),
+        prediction=ledger.prediction[number].tolist(),
+        confidence=six_figures(ledger.confidence[number]),
+        distance=six_figures(ledger.minimum[number]),
+        gradients=ledger.gradients[number].tolist(),
+        queries=ledger.queries[number].tolist(),
+    )
+
+
+def six_figures(values: np.ndarray) -> list[float | None]:
+    """Numbers to six figures; None for what is not finite."""
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values.tolist()]
+
+
+def class_rows(ledger: PerImageResults, robust: np.ndarray, names: Sequence[str] = ()) -> tuple[ClassRow, ...]:
     """Accuracy by class, before and after all attacks; `robust` (n,) says which images withstood."""
     rows = []
     for label in np.unique(ledger.labels):
@@ -76,6 +94,7 @@ def class_rows(ledger: PerImageResults, robust: np.ndarray) -> tuple[ClassRow, .
                 clean_accuracy=share(ledger.right[of_class]),
                 robust_accuracy=share(robust[of_class]),
                 robust_accuracy_interval=share_interval(robust[of_class]),
+                name=names[label] if label < len(names) else "",
             )
         )
     return tuple(rows)

@@ -1,26 +1,8 @@
-"""What is saved of a report beside its views: a line for each image, and folders for several models."""
+"""Folders for the reports of several models."""
 
-import csv
-import io
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
-
-_COLUMNS = ("label", "clean_prediction", "robust")
-
-
-def examples(verdicts: Mapping[str, Sequence[int]]) -> bytes:
-    """One line for each image as CSV: what it is, what the model said, and whether every attack failed.
-
-    Args:
-        verdicts: See `turtlenet.evaluation.Report`.
-    """
-    columns = [verdicts.get(name, []) for name in _COLUMNS]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["index", *_COLUMNS])
-    writer.writerows([index, *row] for index, row in enumerate(itertools.zip_longest(*columns, fillvalue="")))
-    return text.getvalue().encode()
+from collections.abc import Iterable, Sequence
 
 
 def folders(models: Sequence[str], taken: Iterable[str]) -> list[str]:

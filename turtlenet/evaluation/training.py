@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from turtlenet.reports.document import Column, Figures, Section, Table, Text, View
 from turtlenet.reports.figures import Plot, Theme, legend, look, new_axes, new_plot
 from turtlenet.reports.format import clean, count, fraction, number, percent
+from turtlenet.training.run.curves import EPOCH, history_of
 
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import Report
@@ -20,15 +21,14 @@ _SHARES = {
     "val_certified_accuracy": "certified, validation",
     "robust_accuracy": "robust, training",
 }
-_EACH = "epoch"
 
 
 class _Epoch:
     """One epoch's line."""
 
-    def __init__(self, numbers: dict[str, Any], best: int | None):
+    def __init__(self, numbers: dict[str, float], best: int | None):
         self.numbers = numbers
-        self.epoch = int(numbers[_EACH])
+        self.epoch = int(numbers[EPOCH])
         self.strong = False
         self.note = "kept" if self.epoch == best else ""
 
@@ -38,7 +38,7 @@ def section(report: Report, level: int = 2) -> Section:
     history = _history(report)
     words = _words(report) if history else ""
     columns = (
-        Column(_EACH, "epoch", count, note="note"),
+        Column(EPOCH, "epoch", count, note="note"),
         Column("loss", lambda row: row.numbers.get("loss"), number),
         *(Column(title, _share(name), fraction) for name, title in _SHARES.items() if _known(history, name)),
     )
@@ -53,12 +53,11 @@ def _share(name: str) -> Any:
     return lambda row: row.numbers.get(name)
 
 
-def _history(report: Report) -> list[dict[str, Any]]:
-    found = report.training.get("history")
-    return [each for each in found if isinstance(each, dict) and _EACH in each] if isinstance(found, list) else []
+def _history(report: Report) -> list[dict[str, float]]:
+    return history_of(report.training.get("history"))
 
 
-def _known(history: Sequence[dict[str, Any]], name: str) -> bool:
+def _known(history: Sequence[dict[str, float]], name: str) -> bool:
     return any(name in each for each in history)
 
 
@@ -78,14 +77,14 @@ def _accuracies(report: Report) -> Plot | None:
     if not names or len(history) < 2:
         return None
     best, judged = report.training.get("best_epoch"), "val_robust_accuracy"
-    at = next((each for each in history if each[_EACH] == best and judged in each), None)
+    at = next((each for each in history if each[EPOCH] == best and judged in each), None)
     title = f"Epoch {best} was best: robust {percent(at[judged])} on the validation images" if at else "Accuracy"
     last = ", ".join(f"{_SHARES[name]} {percent(history[-1][name])}" for name in names if name in history[-1])
 
     def draw(figure: Figure, theme: Theme) -> None:
         axes = new_axes(figure)
         for index, name in enumerate(names):
-            points = [(each[_EACH], 100 * each[name]) for each in history if name in each]
+            points = [(each[EPOCH], 100 * each[name]) for each in history if name in each]
             how = {**look(theme, index, len(names)), "markersize": 3.5 if len(points) < 40 else 0, "linewidth": 2}
             axes.plot(*zip(*points, strict=True), label="x", clip_on=False, **how)
         if best:
@@ -100,7 +99,7 @@ def _accuracies(report: Report) -> Plot | None:
 
 def _loss(report: Report) -> Plot | None:
     """The loss that training minimized."""
-    points = [(each[_EACH], each["loss"]) for each in _history(report) if "loss" in each]
+    points = [(each[EPOCH], each["loss"]) for each in _history(report) if "loss" in each]
     if len(points) < 2:
         return None
 

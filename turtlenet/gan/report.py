@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from turtlenet.files import write_files
 from turtlenet.gan.run import Epoch
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
@@ -93,4 +92,4 @@ class GeneratorReport(BaseReport):
         Raises:
             OutputError: The folder cannot be written.
         """
-        return write_files(folder, self.views(self.document(samples)))
+        return self.write(folder, self.views(self.document(samples)))

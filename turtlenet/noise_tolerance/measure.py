@@ -99,6 +99,7 @@ class Tolerance(BaseReport):
     proposal: Proposal
 
     stem = "tolerance"
+    main_table = "levels"
     has_page = False
 
     def document(self) -> Document:

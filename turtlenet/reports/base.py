@@ -1,16 +1,23 @@
 """What every report is: frozen data that becomes JSON, a document and files; and the reasons to doubt it."""
 
+import dataclasses
 import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.files import write_files
+from turtlenet.reports import frames
 from turtlenet.reports.codec import dump, read
 from turtlenet.reports.document import Document, Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +68,12 @@ class Record(ABC):
 
         return terminal.render(self.document())
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from turtlenet.reports import notebook
+
+        return notebook.render(self.document())
+
 
 class BaseReport(Record):
     """A record with files that are views of it.
@@ -68,10 +81,12 @@ class BaseReport(Record):
     Attributes:
         stem: What its files are called.
         has_page: Whether an HTML page is among them.
+        main_table: The table that `to_dataframe` gives if none is named; empty for the first.
     """
 
     stem: ClassVar[str] = "report"
     has_page: ClassVar[bool] = True
+    main_table: ClassVar[str] = ""
 
     def files(self) -> dict[str, bytes]:
         """The names of its files, the JSON first, and what is in them."""
@@ -99,8 +114,74 @@ class BaseReport(Record):
         Raises:
             OutputError: The folder cannot be written.
         """
-        files = self.files()
+        return self.write(folder, self.files())
+
+    def write(self, folder: str | Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+        """Writes these files and their hashes."""
         return write_files(folder, {**files, f"{self.stem}.sha256": sums(files)})
+
+    def tables(self) -> dict[str, frames.Columns]:
+        """Its tables as columns by name: each field that has rows, and each that has lists of one length."""
+        found = {}
+        for entry in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, entry.name)
+            if isinstance(value, tuple) and value and all(map(dataclasses.is_dataclass, value)):
+                found[entry.name] = frames.columns_of(value)
+            elif isinstance(value, dict) and value and all(isinstance(each, list) for each in value.values()):
+                lengths = {len(each) for each in value.values()}
+                if len(lengths) == 1:
+                    found[entry.name] = {"index": list(range(*lengths)), **value}
+        return found
+
+    def table(self, name: str = "") -> frames.Columns:
+        """One of `tables`.
+
+        Raises:
+            SettingError: There is none.
+            SpecError: There is none of this name.
+        """
+        found = self.tables()
+        if not found:
+            raise SettingError("Expected a report with tables; got one without.")
+        chosen = name or (self.main_table if self.main_table in found else next(iter(found)))
+        if chosen not in found:
+            raise SpecError(f"Unknown table {chosen!r} of this report.{did_you_mean(chosen, found)}")
+        return found[chosen]
+
+    def to_dataframe(self, table: str = "") -> "pd.DataFrame":
+        """One of its tables as a data frame of pandas.
+
+        Args:
+            table: A name of `tables`; the table that says most if not given.
+
+        Raises:
+            SpecError: There is none of this name.
+            DataError: pandas is not installed: `pip install 'turtlenet[tables]'`.
+        """
+        return frames.to_pandas(self.table(table))
+
+    def plot(self, name: str = "") -> "Figure":
+        """Draws one of its figures with matplotlib, which a notebook shows and `savefig` keeps.
+
+        Args:
+            name: Which; the first if not given.
+
+        Raises:
+            SettingError: It has none.
+            SpecError: It has none of this name.
+        """
+        found: dict[str, Any] = {}
+        for each in self.document().figures:
+            # Several models side by side have figures of the same name.
+            taken = sum(known.partition(":")[0] == each.name for known in found)
+            found[f"{each.name}:{taken + 1}" if taken else each.name] = each
+        if not found:
+            raise SettingError("Expected a report with something to draw; got one without.")
+        chosen = name or next(iter(found))
+        if chosen not in found:
+            raise SpecError(f"Unknown figure {chosen!r} of this report.{did_you_mean(chosen, found)}")
+        figure: Figure = found[chosen].figure()
+        return figure
 
 
 def sums(files: Mapping[str, bytes]) -> bytes:

@@ -18,7 +18,7 @@ def dump(data: dict[str, Any]) -> str:
     }
     """
     text = json.dumps(data, indent=1, allow_nan=False)
-    return re.sub(r"\[[-\d.e,\s]*\]", lambda match: re.sub(r"\s+", " ", match[0]), text)
+    return re.sub(r"\[(?:[-\d.e,\s]|null)*\]", lambda match: re.sub(r"\s+", " ", match[0]), text)
 
 
 def read(kind: Any, value: Any) -> Any:

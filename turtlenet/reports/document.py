@@ -371,6 +371,12 @@ class Document:
         figures = [each for block in blocks if isinstance(block, Figures) for each in block.pictures]
         return {each.file: each.png for each in figures if each.file}
 
+    @property
+    def figures(self) -> list["Plot | PictureFile"]:
+        """All that is drawn in any of its renderings."""
+        blocks = [block for section in self.sections for block in section.blocks]
+        return [each for block in blocks if isinstance(block, Figures) for each in block.pictures]
+
     def _usual_opening(self) -> Section:
         return Section(
             "",

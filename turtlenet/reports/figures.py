@@ -7,14 +7,17 @@ lines apart as well.
 import base64
 import contextlib
 import io
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from turtlenet.reports.format import clip
@@ -34,12 +37,18 @@ class Plot:
         alt: The figures behind it, for who cannot see it.
         light: SVG text for light paper.
         dark: SVG text for dark paper.
+        name: A word for it, by which `plot` of a report finds it.
+        size: Width and height in inches.
+        draw: What drew it; see `new_plot`.
     """
 
     title: str
     alt: str
     light: str
     dark: str
+    name: str = ""
+    size: tuple[float, float] = (5.0, 3.0)
+    draw: "_Draw | None" = field(default=None, compare=False, repr=False)
 
     file: ClassVar[str] = ""
     png: ClassVar[bytes] = b""
@@ -54,6 +63,21 @@ class Plot:
     def dark_uri(self) -> str:
         """The dark picture as a data URI."""
         return _uri("svg+xml", self.dark.encode())
+
+    def figure(self) -> Figure:
+        """The plot as a figure of `matplotlib.pyplot`, with its title."""
+        with _paper(_LIGHT):
+            figure = _shown(self.size)
+            if self.draw:
+                self.draw(figure, _LIGHT)
+            title = textwrap.fill(self.title, round(12 * self.size[0]))
+            if figure.legends:
+                # Both have their place above the plot.
+                figure.legends[0].set_title(title, prop=FontProperties(size="medium"))
+                figure.legends[0].set_alignment("left")
+            else:
+                figure.suptitle(title, fontsize="medium")
+        return figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +101,23 @@ class PictureFile:
     dark_uri: ClassVar[str] = ""
 
     @property
+    def name(self) -> str:
+        """A word for it, by which `plot` of a report finds it."""
+        return PurePath(self.file).stem
+
+    @property
     def light_uri(self) -> str:
         """The picture as a data URI."""
         return _uri("png", self.png)
+
+    def figure(self) -> Figure:
+        """The picture in a figure of `matplotlib.pyplot`."""
+        pixels = mpl.image.imread(io.BytesIO(self.png))
+        figure = _shown((pixels.shape[1] / 160, pixels.shape[0] / 160), layout="none")
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.imshow(pixels)
+        axes.set_axis_off()
+        return figure
 
 
 @dataclass(frozen=True)
@@ -104,9 +142,17 @@ _DARK = Theme("#e3e7ec", "#3a424c", ("#56B4E9", "#E69F00", "#009E73", "#CC79A7",
 _Draw = Callable[[Figure, Theme], None]
 
 
-def new_plot(title: str, alt: str, size: tuple[float, float], draw: _Draw) -> Plot:
+def new_plot(title: str, alt: str, size: tuple[float, float], draw: _Draw, name: str = "") -> Plot:
     """Draws a plot twice; `draw` is given an empty figure of this size in inches, and the theme."""
-    return Plot(title=title, alt=alt, light=_svg(size, _LIGHT, draw), dark=_svg(size, _DARK, draw))
+    light, dark = _svg(size, _LIGHT, draw), _svg(size, _DARK, draw)
+    return Plot(title=title, alt=alt, light=light, dark=dark, name=name, size=size, draw=draw)
+
+
+def _shown(size: tuple[float, float], layout: Any = None) -> Figure:
+    """A figure that `matplotlib.pyplot` and notebooks know of; imported late, as it chooses a window system."""
+    from matplotlib import pyplot
+
+    return pyplot.figure(figsize=size, layout=layout or ConstrainedLayoutEngine(h_pad=0.08))
 
 
 def png(

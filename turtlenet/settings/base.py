@@ -117,9 +117,10 @@ def describes(kind: Any) -> Callable[[F], F]:
     """
 
     def around(function: Any) -> Any:
-        fields = options(kind)
         signature, types_of = inspect.signature(function), hints(kind)
         own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+        # What the function says itself counts.
+        fields = [field for field in options(kind) if field.name not in signature.parameters]
         named = [
             inspect.Parameter(
                 field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=types_of[field.name]

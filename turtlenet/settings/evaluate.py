@@ -68,6 +68,19 @@ class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettin
         more="They cannot be broken; see docs/certification.md.",
         group="Measures",
     )
+    order: str = one_of(
+        "",
+        ("", "full", "adaptive"),
+        help="full (the default): every part of the suite, in its order; adaptive: what pays most first, and only on "
+        "images that it may still break.",
+        more="The report says what was left out, and how much that can hide; see docs/guide.md.",
+    )
+    budget: int | None = count(
+        None,
+        low=1,
+        help="Gradients and queries an input, on average: what breaks most for that, in adaptive order.",
+        read=text.count,
+    )
     access: str = setting(
         "white-box",
         "white-box; grey-box: all but a keyed model's key; black-box:substitute=lenet: answers only.",
@@ -80,6 +93,13 @@ class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettin
     )
     surrogate_dir: PathType | None = setting(
         None, "Where those are kept; MODEL-surrogates.", more="In Python, None forgets them."
+    )
+    time: str | None = setting(
+        None,
+        "Time for each model, such as 90s, 10m or 1h30m: as many of the first images as fit.",
+        more="Attacks are given two thirds of it, a batch at a time, and the checks the rest; the curve of accuracy "
+        "against eps is left out once it is over. A time into which not one batch fits is refused.",
+        group="Measures",
     )
     progress: PathType | None = setting(None, "Folder that keeps what is known while an evaluation runs.", flag=None)
     resume: bool = setting(False, "Continue an evaluation that was stopped.", group="Output")

@@ -1,5 +1,6 @@
 """What a Keras project calls; the command line calls the same."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ from turtlenet.errors import DataError
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, in_memory, victim_of
 from turtlenet.models.usage import usage_of
+from turtlenet.reports.examples import example_columns
+from turtlenet.reports.frames import Columns
 from turtlenet.settings.attack import AttackSettings, KeptAttackSettings
 from turtlenet.settings.base import describes
 from turtlenet.training.data.feature_data import check_for_features, with_features
@@ -85,18 +88,55 @@ class KeptAttack:
         """The share of the images that are answered rightly after the attack."""
         return float((self.prediction == self.classes).mean())
 
+    def arrays(self) -> dict[str, Any]:
+        """What a `.npz` holds."""
+        own: dict[str, Any] = {
+            "x": self.x,
+            "y": self.y,
+            "x_adversarial": self.outcome.x,
+            "prediction": self.prediction,
+        }
+        return {**own, "reached": self.outcome.reached, **self.further}
+
+    def columns(self, suffix: str) -> Columns:
+        """What a `.csv` or a `.parquet` holds; see `turtlenet.reports.examples`.
+
+        Raises:
+            OutputError: Too many values for a CSV.
+        """
+        about = self.part.examples.about
+        change = (self.outcome.x - self.x).reshape(len(self.x), -1).astype("float64")
+        facts = {
+            "label": self.classes,
+            "prediction": self.prediction,
+            "reached": self.outcome.reached,
+            "linf": np.abs(change).max(axis=1),
+            "l2": np.linalg.norm(change, axis=1),
+            "gradients": self.outcome.gradients,
+            "queries": self.outcome.queries,
+        }
+        named = {"features": about.names, "classes": about.classes}
+        return example_columns(self.x, self.outcome.x, facts, suffix=suffix, **named)
+
     @property
     def prediction(self) -> np.ndarray:
         """The classes of the adversarial examples, int32 (n,)."""
         return self.outcome.logits.argmax(axis=1).astype("int32")
 
 
-def attack_data(model: ModelType, data: DataType | None = None, **settings: Any) -> KeptAttack:
+def attack_data(
+    model: ModelType,
+    data: DataType | None = None,
+    *,
+    check: Callable[[tuple[int, ...]], None] = lambda shape: None,
+    **settings: Any,
+) -> KeptAttack:
     """Attacks a part of a data set.
 
     Args:
         model: A classifier, or the path of one.
         data: What to attack; see `turtlenet.evaluate`.
+        check: Is given the shape of an input before anything is attacked.
         **settings: See `turtlenet.settings.KeptAttackSettings`.
 
     Raises:
@@ -106,6 +146,7 @@ def attack_data(model: ModelType, data: DataType | None = None, **settings: Any)
     victim, whole, threat = _prepared(model, plan, data)
     part = choose(whole, plan.split, [trained_on(model)])
     examples = part.take(plan.limit)
+    check(examples.shape)
     if not part.asked and saw(trained_on(model), part, whole):
         plan.tell(f"{model} was trained on these images: --split test takes others")
     examples = _others(examples, plan)

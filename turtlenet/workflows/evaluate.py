@@ -25,7 +25,7 @@ from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DEFAULT_DATA, DataType, load_for, normalized_for
 from turtlenet.data.tables import Reading, is_tabular, reading_of
-from turtlenet.errors import SettingError, at_least
+from turtlenet.errors import DataError, SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
 from turtlenet.evaluation.again import as_said, loading, normalize_text
 from turtlenet.evaluation.black_box import evaluate_black_box
@@ -33,18 +33,20 @@ from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.forecast import forecast
 from turtlenet.evaluation.grey_box import evaluate_grey_box
 from turtlenet.evaluation.logged import log_report
+from turtlenet.evaluation.sweep import Sweep, radii_of, sweep_of
 from turtlenet.evaluation.threat_model import check_access
 from turtlenet.gan.cache import ready
 from turtlenet.memory import batch_text, largest_batch
 from turtlenet.models.as_classifier import ModelType, about_model, in_memory, name_of, victim_of
 from turtlenet.models.usage import usage_of
 from turtlenet.reports.base import Doubt
-from turtlenet.settings import suites
+from turtlenet.settings import suites, text
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
 from turtlenet.tracking import opened
 from turtlenet.training.data.feature_data import check_for_features, facts, with_features
 from turtlenet.training.run.curves import training_told
+from turtlenet.training.run.time_limit import parsed_time
 from turtlenet.training.surrogates.substitute import Substitution, substitution
 
 DEFAULT_SUITE = "quick"
@@ -56,7 +58,7 @@ _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 """Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _TOLD = (
     *("limit", "gradient", "draws", "head", "curve", "precision", "access", "surrogates", "surrogate_dir"),
-    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes"),
+    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes", "order", "budget"),
 )
 _NO_SUITE = suites.Suite(attacks=())
 
@@ -88,6 +90,7 @@ def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSett
     if not given:
         raise SettingError("Expected at least one model; got none.")
     access, asking = _known(plan.access, len(given))
+    seconds = _time_limit(plan, access)
     named = DEFAULT_SUITE if plan.suite is None else plan.suite
     chosen = _NO_SUITE if plan.suite is None and plan.attacks else suites.find(named)
     norm, radius = _first(plan.norm, chosen.norm, "linf"), _first(plan.eps, chosen.eps)
@@ -139,11 +142,14 @@ def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSett
     perceptibility = _looked_at(plan.perceptibility, victims, tasks[0].ball)
     for task in tasks:
         task.examples.check()
+        _check_names(task)
     notes = [line for task in tasks if task.threat is not None for line in task.threat.check(task.examples)]
     notes += [line for task in tasks for line in misfits(task.victim, task.examples, task.ball)]
     for line in dict.fromkeys(notes):
         plan.tell(line)
-    size, mode = _batch_size(plan, victims), _first(plan.mode, chosen.mode, "table")
+    order = _order(plan, access)
+    usual_mode = "cascade" if order == "adaptive" else "table"
+    size, mode = _batch_size(plan, victims), _first(plan.mode, chosen.mode, usual_mode)
     for task in tasks if backend.process()[1] == 1 else ():
         how_long = forecast(task.victim, task.examples, task.suite, task.ball, curve=plan.curve, mode=mode)
         if how_long:
@@ -165,6 +171,9 @@ def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSett
         for task in tasks:
             check_certify(settings_of_all["mode"], settings_of_all["labels"], access, task.ball)
         settings_of_all["certify"] = plan.certify
+    if order == "adaptive":
+        settings_of_all |= {"order": order, "budget": plan.budget}
+    settings_of_all |= {} if seconds is None else {"time_limit": seconds}
     reports = []
     for number, task in enumerate(tasks):
         progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
@@ -174,6 +183,40 @@ def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSett
         told = {**report.threat, "eps_from": why_eps(task.victim, norm, radius), **facts(task.threat, task.ball)}
         reports.append(dataclasses.replace(report, threat=told, training=_training(given[number])))
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
+
+
+@takes(EvaluateSettings)
+def sweep(model: ModelType, data: DataType | None = None, *, eps: Sequence[Any] = (), **settings: Any) -> Sweep:
+    """Evaluates one model at several radii; an image that falls at one has fallen at all larger ones.
+
+    A model in memory is compiled once for all radii, a file for each anew.
+
+    Args:
+        model: A classifier, or the path of one.
+        data: What to attack; see `evaluate`.
+        eps: The radii, each as `evaluate` takes one: `[0.1, 0.2]`, `["2/255", "4/255"]`.
+        **settings: See `turtlenet.settings.EvaluateSettings`; `curve` is 0 by default.
+
+    Raises:
+        SettingError: No radius, two that are the same, several models, or what `evaluate` refuses.
+    """
+    radii = radii_of(eps)
+    if isinstance(model, list | tuple):
+        raise SettingError(f"Expected one model to sweep over radii; got {len(model)}.")
+    if not radii:
+        raise SettingError("Expected at least one radius, such as eps=[0.1, 0.2]; got none.")
+    if settings.get("time") is not None:
+        raise SettingError("Expected no time for a sweep, which compares the same images; give a limit in its place.")
+    # All are read before the first is attacked.
+    read = [text.radius(each) if isinstance(each, str) else each for each in radii]
+    if len(set(map(str, read))) < len(read):
+        raise SettingError(f"Expected radii that differ; got {', '.join(map(str, radii))}.")
+    reports = []
+    for each in read:
+        reports.append(evaluate(model, data, **{"curve": 0, **settings, "eps": each}))
+        if isinstance(reports[0].threat.get("features"), dict):
+            raise SettingError("Expected one radius for all features to sweep over; got one for each.")
+    return sweep_of(reports)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,6 +253,18 @@ def _specs(
         specs = [twin for spec in specs for twin in _both_ways(spec)]
     specs = [*specs, *([_AT_LEVELS] if _at_levels(plan.suite, plan.attacks, norm, victims) else [])]
     return [*specs, *([_EACH_WAY] if _several_ways(plan.suite, plan.attacks, norm, victims) else [])]
+
+
+def _order(plan: EvaluateSettings, access: str) -> str:
+    """The order of the attacks' parts: the suite's, unless another or a budget is asked for."""
+    if plan.budget is not None and plan.order == "full":
+        raise SettingError(f"Expected order adaptive with a budget of {plan.budget:,}; got full: all is run.")
+    order = plan.order or ("full" if plan.budget is None else "adaptive")
+    if order == "adaptive" and access != "white-box":
+        raise SettingError(f"Expected access white-box with order adaptive; got {access}.")
+    if order == "adaptive" and plan.time is not None:
+        raise SettingError("Expected no time with order adaptive, which draws its images at random; give a budget.")
+    return order
 
 
 def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | None:
@@ -327,6 +382,26 @@ def _known(access: str, count: int) -> tuple[str, Substitution | None]:
     if name != "white-box" and count > 1:
         raise SettingError(f"Expected one model for access {name}; got {count}.")
     return name, asking
+
+
+def _check_names(task: _Task) -> None:
+    """Refuses names of classes that are more or fewer than the model's classes."""
+    names, classes = task.examples.about.classes, task.victim.num_classes
+    if names and task.victim.question is None and len(names) != classes:
+        raise DataError(
+            f"Expected names of {classes} classes, as many as the model has; got {len(names)}: "
+            f"{', '.join(names)[:80]}."
+        )
+
+
+def _time_limit(plan: EvaluateSettings, access: str) -> float | None:
+    """The seconds for each model; None for as many as it takes."""
+    if plan.time is None:
+        return None
+    if plan.certify or access != "white-box":
+        other = f"certify={plan.certify}" if plan.certify else f"access {access}"
+        raise SettingError(f"Expected no time beside {other}; got {plan.time}: give a limit of images in its place.")
+    return parsed_time(plan.time)
 
 
 def _looked_at(count: int | None, victims: Sequence[Classifier], ball: Ball) -> int:

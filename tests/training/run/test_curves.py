@@ -40,7 +40,17 @@ def test_what_a_file_tells():
 
 @pytest.mark.parametrize(
     "history",
-    [3, "x", [3], [{"loss": 1.0}], [{"epoch": "1"}], [{"epoch": True}], [{"epoch": float("nan")}], [{"epoch": [1]}]],
+    [
+        3,
+        "x",
+        [3],
+        [{"loss": 1.0}],
+        [{"epoch": "1"}],
+        [{"epoch": True}],
+        [{"epoch": float("nan")}],
+        [{"epoch": 10**400}],
+        [{"epoch": [1]}],
+    ],
 )
 def test_what_does_not_look_like_a_history_is_left_out(history):
     assert "history" not in training_told({"training": {"history": history}})

@@ -66,6 +66,11 @@ def unbroken():
     return run(whole), whole.model.get_weights()
 
 
+def judged(found) -> list[dict[str, float]]:
+    """What was validated after each epoch."""
+    return [{name: value for name, value in each.items() if "val_" in name} for each in found.history]
+
+
 # The first step, the first of an epoch, one within, and the last.
 @pytest.mark.parametrize(
     "step", [pytest.param(1, marks=pytest.mark.slow), 4, 8, pytest.param(12, marks=pytest.mark.slow)]
@@ -80,7 +85,8 @@ def test_a_killed_run_ends_with_the_same_weights(step, unbroken, tmp_path) -> No
     assert (read_notes(path)["step"] if path.exists() else 0) == step - 1
     again = victim()
     found = run(again, checkpoint=path, seconds=0.0, resume=True)
-    assert found == expected
+    assert found == expected and judged(found) == judged(expected)
+    assert [each["epoch"] for each in found.history] == [1, 2, 3, 4]
     for one, other in zip(weights, again.model.get_weights(), strict=True):
         assert np.array_equal(one, other)
 

@@ -46,9 +46,8 @@ def for_inputs(said: Said, question: Question | None, *, by_feature: bool = Fals
         changed["eps"] = _joined(moving, said.eps.get, "eps")
     if isinstance(said.bounds, Mapping):
         pairs = dict(said.bounds)
-        changed["bounds"] = tuple(
-            _joined(moving, lambda name, end=end: pairs[name][end], "bounds").astype("float64") for end in (0, 1)
-        )
+        ends = [{name: pair[end] for name, pair in pairs.items()} for end in (0, 1)]
+        changed["bounds"] = tuple(_joined(moving, end.get, "bounds").astype("float64") for end in ends)
     if said.features.names:
         changed["features"] = _features(said.features, moving)
     elif not len(said.features) and (said or by_feature) and sum(each.size for each in moving) <= _NAMED:

@@ -29,7 +29,10 @@ def drawn(reports: Sequence[Report]) -> list[Plot]:
     alt = "; ".join(
         f"{name}: " + ", ".join(f"eps {at.eps:g} {percent(at.share)}" for at in each.broken) for name, each in results
     )
-    plots = [new_plot(finding(reports), alt, (_WIDTH, 3.1), lambda figure, theme: _shares(figure, theme, reports))]
+    drawn = new_plot(
+        finding(reports), alt, (_WIDTH, 3.1), lambda figure, theme: _shares(figure, theme, reports), "smallest-eps"
+    )
+    plots = [drawn]
     known = _PANELS if kind(reports[0]).pictured else ()
     panels = [panel for panel in known if any(each.measure(panel[0]).count for _, each in results)]
     if panels:
@@ -40,7 +43,13 @@ def drawn(reports: Sequence[Report]) -> list[Plot]:
         )
         height = 0.9 + 1.6 * len(panels)
         plots.append(
-            new_plot(title, words, (_WIDTH, height), lambda figure, theme: _sight(figure, theme, reports, panels))
+            new_plot(
+                title,
+                words,
+                (_WIDTH, height),
+                lambda figure, theme: _sight(figure, theme, reports, panels),
+                "visibility",
+            )
         )
     return plots
 

@@ -134,7 +134,7 @@ def _begun(spec: Spec, plan: FrontSettings, victim: Classifier, ball: Ball) -> t
     kind: Any = defences.factory(spec.name)
     sizes = {size: getattr(plan, size) for size in kind.names_of_sizes}
     low, high = victim.bounds
-    layer = defences.build(spec, low=low, high=high, shape=victim.input_shape, sizes=sizes)
+    layer: Any = defences.build(spec, low=low, high=high, shape=victim.input_shape, sizes=sizes)
     network = kind.network_of(victim.input_shape, victim.bounds, sizes, plan.seed)
     objective = OBJECTIVES[spec.name]
     attack = attacks.build(plan.attack)

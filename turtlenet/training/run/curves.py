@@ -7,10 +7,23 @@ from typing import Any
 import keras
 
 from turtlenet.attacks import attacks
+from turtlenet.reports.format import clip
 
 MOST = 500
 """Epochs that a model's file keeps at most."""
 EPOCH = "epoch"
+NUMBERS = (
+    EPOCH,
+    "loss",
+    "accuracy",
+    "robust_accuracy",
+    "val_accuracy",
+    "val_robust_accuracy",
+    "val_crafted_accuracy",
+    "val_certified_accuracy",
+)
+"""What is told of an epoch."""
+_LARGEST = 1e9
 
 
 class Curves(keras.callbacks.Callback):
@@ -56,7 +69,7 @@ def training_told(provenance: Mapping[str, Any] | None) -> dict[str, Any]:
     recipe = told.get("recipe")
     objective = recipe.get("objective") if isinstance(recipe, dict) else None
     if isinstance(objective, dict) and isinstance(objective.get("name"), str):
-        found["objective"] = objective["name"]
+        found["objective"] = clip(objective["name"], 60)
         attack = objective.get("attack")
         name = attack.get("name") if isinstance(attack, dict) else None
         found |= {"attack": name} if name in attacks.names() else {}
@@ -64,14 +77,21 @@ def training_told(provenance: Mapping[str, Any] | None) -> dict[str, Any]:
     if not isinstance(run, dict):
         return found
     found |= {name: run[name] for name in ("steps", "best_epoch") if type(run.get(name)) is int}
-    listed = run.get("history")
-    history = [_numbers(each) for each in listed[:MOST] if isinstance(each, dict)] if isinstance(listed, list) else []
-    return found | ({"history": history} if history and all(EPOCH in each for each in history) else {})
+    history = history_of(run.get("history"))
+    return found | ({"history": history} if history else {})
+
+
+def history_of(found: Any) -> list[dict[str, float]]:
+    """The epochs of a history that a file tells, each with those of its values that are numbers; empty for none.
+
+    >>> history_of([{"epoch": 1, "loss": 2.0, "accuracy": "x"}]), history_of([{"loss": 2.0}])
+    ([{'epoch': 1, 'loss': 2.0}], [])
+    """
+    listed = found[:MOST] if isinstance(found, list) else []
+    history = [_numbers(each) for each in listed if isinstance(each, dict)]
+    return history if all(EPOCH in each for each in history) else []
 
 
 def _numbers(epoch: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        str(name): value
-        for name, value in epoch.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    }
+    told = {name: epoch[name] for name in NUMBERS if type(epoch.get(name)) in (int, float)}
+    return {name: value for name, value in told.items() if -_LARGEST <= value <= _LARGEST}

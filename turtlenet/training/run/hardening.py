@@ -83,7 +83,8 @@ class Run:
             the objective gives bounds.
         findings: One line for each collapse that was noticed.
         recipe: Schedule, objective, attack and seed, as plain data, for the file that the model is saved in.
-        history: What was measured after each epoch; see `turtlenet.training.run.curves.Curves`.
+        history: What was measured after each epoch; see `turtlenet.training.run.curves.Curves`. Of an epoch within
+            which a run was continued, the numbers of training are those of what was left of it.
     """
 
     steps: int
@@ -91,7 +92,7 @@ class Run:
     validation: dict[str, float] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
     recipe: dict[str, Any] = field(default_factory=dict)
-    history: tuple[dict[str, Any], ...] = ()
+    history: tuple[dict[str, Any], ...] = field(default=(), compare=False)
 
     @property
     def told(self) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""Packages that only some data need."""
+"""Packages that turtlenet is installed without."""
 
 import importlib
 from typing import Any
 
 from turtlenet.errors import DataError
+
+__all__ = ["needed"]
 
 
 def needed(module: str, extra: str, what: str) -> Any:

@@ -1,0 +1,1 @@
+"""The GitHub action, run as the runner of GitHub Actions runs it."""
