@@ -1,13 +1,17 @@
 """Any number of images in batches of a few sizes, that fit into memory, over all processes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from turtlenet import backend
-from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    from turtlenet.classifier import Classifier
 
 __all__ = ["bucket", "check_agreement", "dealt", "filled", "in_batches", "predict", "softmax", "usual"]
 

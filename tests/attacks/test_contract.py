@@ -27,8 +27,8 @@ from turtlenet.registry import Registry
 PACKAGE = Path(tn.__file__).parent
 COMBINED = {"averaged", "mixed", "restarts", "targets", "transfer", "worst-of"}
 RADII = {"linf": 0.1, "l2": 0.5, "l1": 2.0, "l0": 3.0}
-# What needs a file has tests of its own.
-NAMES = [name for name in family.names() if name != "universal"]
+# What needs a file, or a net that is linear in pieces, has tests of its own.
+NAMES = [name for name in family.names() if name not in ("milp", "universal")]
 # One process tests all of an attack: its graphs are made once.
 EACH = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES]
 # What differs from its like in its settings alone: its graphs are for `make test-slow`.

@@ -12,6 +12,7 @@ from turtlenet import balls
 from turtlenet.certification import VERDICTS, Certifier, network_of
 from turtlenet.certification.exact import Exact
 from turtlenet.classifier import Classifier
+from turtlenet.defences import BinarizedDense, ConstantQuantization, Sign
 from turtlenet.errors import ModelError, SettingError
 
 EPS = 0.2
@@ -51,6 +52,47 @@ def test_maxima_and_leaky_units_are_exact() -> None:
     )
     assert [VERDICTS[each] for each in found.verdict] == ["certified", "broken"]
     assert victim.predict(broken[1][None]).argmax() == 1
+
+
+def test_units_that_give_signs_are_exact() -> None:
+    """sign(a - b) decides: one ball lies on one side of 0, another does not; the margin is 2."""
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1), Sign(), layers.Dense(2)])
+    model.set_weights([np.array([[1.0], [-1.0]]), np.zeros(1), np.array([[1.0, -1.0]]), np.zeros(2)])
+    x = np.array([[0.5, 0.3], [0.5, 0.4]], "float32")
+    victim = Classifier(model)
+    found, broken = Certifier(victim, balls.get("linf", 0.08), method="exact", seconds=20)(
+        x, np.zeros(2, "int32"), np.arange(2)
+    )
+    assert [VERDICTS[each] for each in found.verdict] == ["certified", "broken"]
+    assert found.margin[0] == pytest.approx(2.0, rel=1e-3)
+    moved = broken[1]
+    assert moved[0] < moved[1] and np.abs(moved - x[1]).max() <= 0.08 + 1e-6
+
+
+def test_enumeration_of_a_binary_net_agrees() -> None:
+    """Behind two levels every point of a ball is known; two layers of signs, whose sums are whole and may be 0."""
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            ConstantQuantization(levels=2, hard=True),
+            BinarizedDense(6, sign=True),
+            BinarizedDense(5, sign=True),
+            BinarizedDense(3),
+        ]
+    )
+    draw = np.random.default_rng(2)
+    model.set_weights([draw.normal(0.1 * (each.ndim < 2), 0.5, each.shape) for each in model.get_weights()])
+    victim = Classifier(model)
+    x = draw.uniform(size=(8, 6)).astype("float32")
+    y = victim.predict(x).argmax(axis=1).astype("int32")
+    found, broken = Certifier(victim, balls.get("linf", EPS), method="exact", seconds=20)(x, y, np.arange(8))
+    ends = np.stack([np.maximum(x - EPS, 0) >= 0.5, np.minimum(x + EPS, 1) >= 0.5], axis=2).astype("float32")
+    for row in range(8):
+        corners = list(itertools.product(*(sorted(set(pair)) for pair in ends[row])))
+        answers = victim.predict(np.resize(np.array(corners, "float32"), (64, 6))).argmax(axis=1)
+        assert VERDICTS[found.verdict[row]] == ("certified" if (answers == y[row]).all() else "broken")
+    assert {"broken", "certified"} == {VERDICTS[each] for each in found.verdict} and len(broken) < 8
 
 
 def test_what_is_not_linear_in_pieces_is_named() -> None:

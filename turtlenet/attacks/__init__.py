@@ -25,6 +25,7 @@ from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.gradient_ascent import GradientAscent
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.malt import MALT
+from turtlenet.attacks.milp import MILP
 from turtlenet.attacks.mim import MIM
 from turtlenet.attacks.minimum_norm import (
     ALMA,
@@ -70,6 +71,7 @@ __all__ = [
     "JSMA",
     "LBFGS",
     "MALT",
+    "MILP",
     "MIM",
     "NES",
     "PDPGD",

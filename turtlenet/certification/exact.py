@@ -1,7 +1,9 @@
 """Exact answers for networks that are linear in pieces, by mixed-integer programming (Tjeng et al., 2019).
 
 Each unit whose sign is not settled by bounds gets a binary variable; scipy's HiGHS either proves that no point of the
-ball changes the class, or gives one that does, which the model itself then has to confirm.
+ball changes the class, or gives one that does, which the model itself then has to confirm. Units that give the sign
+alone, as those of binary networks do, make it the program of Khalil et al. (2019): a first one keeps every sum away
+from 0 and looks for a point, a second one lets the signs of sums near 0 be either and looks for a proof.
 """
 
 import math
@@ -30,10 +32,17 @@ _MOST_ENTRIES = 200_000_000
 
 @dataclass(frozen=True)
 class Answer:
-    """What is known of an image: `certified`, `broken` or `unknown`, and the input that broke it (*input_shape)."""
+    """What is known of an image.
+
+    Attributes:
+        verdict: `certified`, `broken` or `unknown`.
+        point: The input that broke it (*input_shape), if one did.
+        bound: What no margin of the classes that were asked about is below; -inf where the solver knows nothing.
+    """
 
     verdict: str
     point: np.ndarray | None = None
+    bound: float = -math.inf
 
 
 @dataclass
@@ -58,10 +67,11 @@ class Exact:
         self.network = network
         self.front = independent(network)
         """The places whose values are free of each other, and how many values of a box each can reach."""
+        self.signs = any(_jump(node.step) for place, node in self._behind_front())
+        """Whether some unit gives one of two values, so that a point near a jump may be on either side."""
         self.matrices: dict[int, list[Any]] = {}
-        for place, node in enumerate(network.nodes, 1):
-            if place not in self.front:
-                _check(node)
+        for _, node in self._behind_front():
+            _check(node)
 
     def __call__(
         self,
@@ -81,19 +91,24 @@ class Exact:
             confirmed: Is given a point of the first free place (values,), and gives an input of the ball that the
                 model misclassifies, if it is one.
         """
-        end, program = time.monotonic() + seconds, _Program(self, known)
-        logits = program.values
+        end = time.monotonic() + seconds
         size = 1.0 + max(float(np.abs(known[-1].low).max()), float(np.abs(known[-1].high).max()))
-        settled = True
+        proof = _Program(self, known)
+        programs = [_Program(self, known, strict=True), proof] if self.signs else [proof]
+        bounds = []
         for other in open_classes:
-            found = program.least(logits, y, other, MARGIN * size, end - time.monotonic())
-            if found is None:
-                continue
-            settled = False
-            point = confirmed(found) if len(found) else None
-            if point is not None:
-                return Answer("broken", point)
-        return Answer("certified" if settled else "unknown")
+            for program in programs:
+                found, bound = program.least(y, other, MARGIN * size, end - time.monotonic())
+                point = confirmed(found) if found is not None else None
+                if point is not None:
+                    return Answer("broken", point)
+            bounds.append(bound)
+        least = min(bounds, default=math.inf)
+        return Answer("certified" if least > 0 else "unknown", bound=least)
+
+    def _behind_front(self) -> list[tuple[int, Node]]:
+        nodes = enumerate(self.network.nodes, 1)
+        return [(place, node) for place, node in nodes if place not in self.front]
 
     def matrix(self, place: int) -> list[Any]:
         """The sparse matrices of an affine node, one for each input."""
@@ -126,10 +141,15 @@ class Exact:
 
 @dataclass
 class _Program:
-    """The program of one image: variables, their bounds, and rows `matrix @ variables <= limit`."""
+    """The program of one image: variables, their bounds, and rows `matrix @ variables <= limit`.
+
+    Where a unit jumps, `strict` keeps its sum away from there, so that float32 agrees on the side; else a sum near it
+    may be on either, so that what has no solution is a proof.
+    """
 
     exact: Exact
     known: list[Box]
+    strict: bool = False
     low: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)
     whole: list[int] = field(default_factory=list)
@@ -142,19 +162,19 @@ class _Program:
                 places[place] = self._behind(place, node, places)
         self.values = places[len(self.exact.network.nodes)]
 
-    def least(self, logits: _Expression, y: int, other: int, most: float, seconds: float) -> np.ndarray | None:
-        """The values of the free place where a margin is least, if it can be `most` or below.
+    def least(self, y: int, other: int, most: float, seconds: float) -> tuple[np.ndarray | None, float]:
+        """The values of the free place where the margin of a class is least, if it can be `most` or below.
 
         Returns:
-            None where it cannot, which is a proof; an empty array where time ran out.
+            Those values, or None; and what no margin is below: above `most`, and a proof, where it cannot be so small.
         """
         if seconds <= 0:
-            return np.empty(0)
-        count = len(self.low)
+            return None, -math.inf
+        logits, count = self.values, len(self.low)
         row = _row(logits, y, count) - _row(logits, other, count)
         constant = float(logits.constant[y] - logits.constant[other])
         if not count:
-            return None if constant > most else np.asarray(self.free.constant)
+            return None if constant > most else np.asarray(self.free.constant), constant
         indices = [
             (number, place, value) for number, (each, _) in enumerate(self.rows) for place, value in each.items()
         ]
@@ -172,10 +192,12 @@ class _Program:
         )
         # Infeasible: no point of the program has so small a margin.
         if found.status == 2:
-            return None
+            return None, most
+        # Else there is one, or there may be: what HiGHS has for a bound then proves no margin above 0.
+        bound = -math.inf if found.mip_dual_bound is None else min(float(found.mip_dual_bound) + constant, 0.0)
         if found.x is None:
-            return np.empty(0)
-        return self.free.matrix @ found.x[: self.free.matrix.shape[1]] + self.free.constant
+            return None, bound
+        return self.free.matrix @ found.x[: self.free.matrix.shape[1]] + self.free.constant, bound
 
     def _is_read(self, place: int) -> bool:
         nodes = enumerate(self.exact.network.nodes, 1)
@@ -217,6 +239,8 @@ class _Program:
         box = self.known[node.sources[0]]
         if isinstance(node.step, Maximum):
             return self._largest(node, inputs[0], box)
+        if _jump(node.step):
+            return self._one_of_two(node.step, inputs[0], box)  # type: ignore[arg-type]
         return self._rectified(node.step, inputs[0], box)  # type: ignore[arg-type]
 
     def _wide(self, each: _Expression) -> Any:
@@ -253,6 +277,24 @@ class _Program:
         kept = sparse.diags(scale) @ matrix
         wide = sparse.hstack([kept, sparse.csr_matrix((len(low), len(self.low) - kept.shape[1]))], format="csr")
         return _Expression((wide + units).tocsr(), scale * x.constant)
+
+    def _one_of_two(self, step: Elementwise, x: _Expression, box: Box) -> _Expression:
+        """y = below + (above - below) z with a binary z, which is 1 where x >= the jump, and 0 below it."""
+        (jump,) = step.jumps
+        low, high = (np.asarray(part, "float64").ravel() for part in box[:2])
+        matrix, begin, rise = self._wide(x), len(self.low), jump.above - jump.below
+        open_units = np.flatnonzero((low < jump.point) & (high >= jump.point))
+        constant = np.where(low >= jump.point, jump.above, jump.below).astype("float64")
+        for unit in open_units:
+            terms, shift = dict(zip(*_terms(matrix, unit), strict=True)), float(x.constant[unit])
+            least, most = float(low[unit]), float(high[unit])
+            slack = MARGIN * (1.0 + max(abs(least), abs(most))) * (-1.0 if self.strict else 1.0)
+            z = self._variable(0.0, 1.0, True)
+            self._at_most({**_scaled(terms, -1.0), z: max(0.0, jump.point - slack - least)}, shift - least)
+            self._at_most({**terms, z: -max(0.0, most - jump.point - slack)}, jump.point + slack - shift)
+        columns = begin + np.arange(len(open_units))
+        shape = (len(low), len(self.low))
+        return _Expression(sparse.csr_matrix((np.full(len(columns), rise), (open_units, columns)), shape), constant)
 
     def _largest(self, node: Node, x: _Expression, box: Box) -> _Expression:
         """y = max of a window: y >= each, and y <= one of them plus what its binary leaves."""
@@ -313,11 +355,16 @@ def _in_pieces(step: Any) -> bool:
     )
 
 
+def _jump(step: Any) -> bool:
+    """Whether a function gives one value below a point and another from there on, as the sign does."""
+    return isinstance(step, Elementwise) and len(step.jumps) == 1 and step.derivative is ops.zeros_like
+
+
 def _check(node: Node) -> None:
-    if not (isinstance(node.step, Affine | Movement | Maximum) or _in_pieces(node.step)):
+    if not (isinstance(node.step, Affine | Movement | Maximum) or _in_pieces(node.step) or _jump(node.step)):
         raise ModelError(
-            f"Expected layers that are linear in pieces for method=exact, such as ReLU; {node.layer!r} is not: "
-            "method=alpha bounds it."
+            f"Expected layers that are linear in pieces for method=exact, such as ReLU or signs; {node.layer!r} is "
+            "not: method=alpha bounds it."
         )
 
 

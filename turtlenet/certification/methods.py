@@ -186,6 +186,9 @@ class Certifier:
         found.verdict[row] = VERDICTS.index(answer.verdict)
         if answer.verdict != "unknown":
             found.method[row] = METHODS.index("exact")
+        if answer.verdict != "broken":
+            settled = [margins[other] for other in range(len(margins)) if other not in (label, *still)]
+            found.margin[row] = np.fmax(found.margin[row], min(answer.bound, *settled) if settled else answer.bound)
         return answer.point
 
     def _point(self, values: np.ndarray, x: np.ndarray) -> np.ndarray:

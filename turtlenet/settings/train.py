@@ -156,7 +156,7 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
     )
     objective: str | Objective = setting(
         "madry",
-        "madry, trades:beta=6, mart, hat, fast, n-fgsm, free, natural, ...",
+        "madry, trades:beta=6, mart, hat, fast, n-fgsm, free, ensemble, distillation, natural, ...",
         more="A spec, or an `Objective`, which then has its own attack and ball.",
         identity="never",
     )
@@ -170,7 +170,8 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
     )
     sources: Sequence[ModelType] = setting(
         (),
-        "Another model: to craft on (objective craft_on=...), or the helper of hat.",
+        "Another model: to craft on (craft_on=..., ensemble), the helper of hat, the teacher of distillation.",
+        more="Without one, `ensemble` and `distillation` train theirs first.",
         flag="--source",
         many=True,
         recipe=False,
@@ -178,7 +179,8 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
     )
     wrappers: Sequence[str | Wrapper] = setting(
         (),
-        "Around the objective: awp:gamma=0.005, ema, swa, eps-schedule, steps-schedule, early-stop.",
+        "Around the objective: awp:gamma=0.005, ema, swa, orthogonality, parseval, eps-schedule, steps-schedule, "
+        "early-stop.",
         more="Specs or `Wrapper`s; see `turtlenet.training.wrappers`.",
         flag="--wrapper",
         many=True,

@@ -201,7 +201,7 @@ class Trainer(ResumableTrainer):
             def loss() -> tuple[Any, Any]:
                 losses, logits = objective.total(learner, x, adversarial, classes, key=key, sources=self.sources)
                 total = ops.sum(losses if weight is None else losses * weight) / mass
-                others = 0.0 if probe else ops.sum([0.0, *self.network.losses]) / self.accumulate
+                others = 0.0 if probe else self._regularizers() / self.accumulate
                 return self.optimizer.scale_loss((total + others) / replicas), (losses, logits)
 
             return backend.weight_gradients(loss, weights, at, keep=not probe)[1:]
@@ -227,7 +227,7 @@ class Trainer(ResumableTrainer):
                 adversarial = ball.feasible(ball.inside(x + self.carried.value), x, within=True)
                 losses, logits = objective.total(learner, x, adversarial, y, key=own)
                 total = ops.sum(losses if weight is None else losses * weight) / mass
-                return self.optimizer.scale_loss(total + ops.sum([0.0, *self.network.losses])), (losses, logits)
+                return self.optimizer.scale_loss(total + self._regularizers()), (losses, logits)
 
             _, (losses, logits), gradients = backend.weight_gradients(loss, [*weights, self.carried])
             # TensorFlow forgets the shape of a gradient at a variable.
@@ -250,6 +250,11 @@ class Trainer(ResumableTrainer):
             if values is not None:
                 return values
         return None
+
+    def _regularizers(self) -> Any:
+        """What layers and wrappers add to the loss of a batch, whatever is in it."""
+        own = [wrapper.penalty(self.network) for wrapper in self.wrappers]
+        return ops.sum([0.0, *self.network.losses, *own])
 
     def _around(self, wrapper: Wrapper, compute: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(at: Any = None, probe: bool = False) -> Any:

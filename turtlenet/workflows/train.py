@@ -24,6 +24,7 @@ from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import note, remember, trained_on
 from turtlenet.data.prepare import DataType, load_data, normalized_for
 from turtlenet.data.tables import is_tabular, reading_of
+from turtlenet.errors import ModelError, SettingError
 from turtlenet.gan.co_training import keep_rivals, rivals_in, with_generators
 from turtlenet.memory import batch_text, parts_for
 from turtlenet.models.as_classifier import ModelType, in_memory, name_of, source_for
@@ -50,6 +51,7 @@ from turtlenet.training.run.cost import Clock, Cost, cost_of
 from turtlenet.training.run.lesson import Lesson, lesson_of
 from turtlenet.training.run.logged import LogCurves
 from turtlenet.training.run.time_limit import fit_into, kept_choice, parsed_time
+from turtlenet.training.surrogates.sources import source_states, trained_sources
 from turtlenet.training.wrappers import make_wrappers
 
 _EPOCHS = 20
@@ -123,7 +125,7 @@ def _hardened(model: ModelType, data: DataType | None, plan: TrainSettings, logs
             # An objective that was given whole has a generator of its own, which is left as it is.
             setup.rivals = rivals_in(attack, ball, plan.generator_moves, plan.seed)
         setup.validation_attack = attack_family.build(plan.validation_attack) if plan.validation_attack else None
-        setup.sources = [source_for(source, victim, plan.precision) for source in plan.sources]
+        setup.sources = setup.sources_for(objective, schedule, parts, checkpoint, tell)
         schedule, objective, chosen = setup.in_time(seconds, objective, schedule, parts)
         expected = setup.cost(schedule, objective)
         logs.parameters(setup.recipe(schedule, objective))
@@ -152,6 +154,8 @@ def _hardened(model: ModelType, data: DataType | None, plan: TrainSettings, logs
             verbose=plan.verbose,
         )
     setup.restore()
+    for state in source_states(checkpoint, objective) if first and not plan.sources else ():
+        state.unlink(missing_ok=True)
     if setup.rivals and checkpoint and first:
         # It has had the gradients of the model as it is now, whatever it was trained on before.
         for path in keep_rivals(objective.attack, models.weights_sha256(victim.model), played=run.steps):
@@ -228,6 +232,26 @@ class _Setup:
             how_much = batch_text(self.hardened, size // parts)
             notes.append(f"memory: a batch of {size} in {parts} parts, one after the other: {how_much}")
         return parts
+
+    def sources_for(
+        self,
+        objective: Objective,
+        schedule: Schedule,
+        parts: int,
+        checkpoint: Path | None,
+        tell: Callable[[str], None],
+    ) -> list[Classifier]:
+        """The fixed classifiers that were given, or those that the objective has trained where none was."""
+        plan = self.plan
+        if plan.sources or not objective.own_sources():
+            return [source_for(source, self.victim, plan.precision) for source in plan.sources]
+        if self.victim.question is not None:
+            raise ModelError(f"Expected no other model to learn from for {self.victim.question.describe()}; got one.")
+        if plan.time is not None:
+            raise SettingError(f"Expected a model in --source for time={plan.time}; got none, and one to train first.")
+        how: dict[str, Any] = {"head": self.head, "precision": plan.precision, "augment": self.augment}
+        how |= {"checkpoint": checkpoint, "resume": plan.resume, "accumulate": parts, "tell": tell}
+        return trained_sources(self.victim, objective, schedule, self.lesson, **how)
 
     def cost(self, schedule: Schedule, objective: Objective) -> Cost:
         """What a run costs."""

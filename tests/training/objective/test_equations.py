@@ -95,6 +95,11 @@ EQUATIONS = {
         + 2 * divergence()
         + 0.7 * entropy(answers(X + 2 * (MOVED - X)), answers(MOVED, HELPER).argmax(axis=1))
     ),
+    "distillation:temperature=5": lambda: (
+        -(softmax(answers(MOVED, HELPER) / 5, axis=1) * log_softmax(answers(MOVED) / 5, axis=1)).sum(axis=1)
+    ),
+    "distillation:temperature=5,labels=data": lambda: entropy(answers(MOVED) / 5),
+    "ensemble": lambda: entropy(answers(MOVED)),
     "fast": lambda: entropy(answers(MOVED)),
     "n-fgsm": lambda: entropy(answers(MOVED)),
     "ibp:kappa=0": lambda: entropy(worst(*ball())),
@@ -130,7 +135,16 @@ def test_crown_ibp_mixes_the_margins_of_both() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["trades:beta=4", "mart", "hat", "madry:gradalign=1,label_smoothing=0.1", "crown-ibp:beta=0.5", "cc-ibp"]
+    "spec",
+    [
+        "trades:beta=4",
+        "mart",
+        "hat",
+        "distillation:temperature=3",
+        "madry:gradalign=1,label_smoothing=0.1",
+        "crown-ibp:beta=0.5",
+        "cc-ibp",
+    ],
 )
 def test_the_weight_gradient_is_that_of_the_loss(spec) -> None:
     """Against central differences along the gradient and along a random direction, as the trainer computes it."""
@@ -236,6 +250,8 @@ def test_free_refuses_what_it_cannot_do() -> None:
         ("fast", 1),
         ("mart", 2),
         ("trades", 2 + 1 / 3),
+        ("distillation", 1 + 1 / 3),
+        ("ensemble", 1),
         ("madry:gradalign=0.2", 5),
         ("hat", 3 + 2 / 3),
     ],

@@ -61,7 +61,7 @@ def test_the_crafted_batch_lies_in_the_ball(name, victim) -> None:
     reach = 0.3 if name == "n-fgsm" else 0.1
     assert moved.shape == X.shape and np.abs(moved - X).max() <= reach + 1e-7 and 0 <= moved.min() <= moved.max() <= 1
     # The trainer moves what `free` trains on.
-    assert (np.abs(moved - X).max() > 0) == (name not in ("crown-ibp", "free", "ibp", "natural"))
+    assert (np.abs(moved - X).max() > 0) == (name not in ("crown-ibp", "distillation", "free", "ibp", "natural"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -75,7 +75,7 @@ def test_the_loss_is_one_number_for_each_example(name, victim) -> None:
 def test_settings_are_json_and_frozen(name) -> None:
     objective = build(name)
     data = json.loads(json.dumps(objective.to_dict()))
-    own = {"fast": "rfgsm", "n-fgsm": "rfgsm", "free": "fgsm"}.get(name, "pgd")
+    own = {"ensemble": "fgsm", "fast": "rfgsm", "n-fgsm": "rfgsm", "free": "fgsm"}.get(name, "pgd")
     assert data["name"] == name and data["attack"]["name"] == own and data["ball"]["eps"] == 0.1
     with pytest.raises(dataclasses.FrozenInstanceError):
         objective.clean_share = 0.3
@@ -135,6 +135,12 @@ def test_a_static_model_and_an_ensemble(victim, small) -> None:
         ("mart:beta=nan", "Expected beta >= 0; got nan."),
         ("hat:gamma=-1", "Expected gamma >= 0; got -1.0."),
         ("free:replays=1", "Expected replays >= 2; got 1."),
+        ("distillation:temperature=0", "Expected temperature > 0; got 0."),
+        ("distillation:temperature=-1", "Expected temperature > 0; got -1."),
+        ("distillation:labels=techer", "Did you mean 'teacher'?"),
+        ("distillation:label_smoothing=0.1", "Expected minimize=cross_entropy and label_smoothing=0 for the soft"),
+        ("ensemble:static_nets=0", "Expected static_nets >= 1; got 0."),
+        ("ensemble:craft_on=selv", "Did you mean 'self'?"),
         ("fast:step_size=0", "Expected step_size > 0; got 0.0."),
         ("n-fgsm:noise=-1", "Expected noise >= 0; got -1.0."),
     ],
@@ -143,6 +149,24 @@ def test_bad_settings(spec, words) -> None:
     with pytest.raises((SpecError, SettingError)) as caught:
         build(spec)
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("craft_on", "count"), [("ensemble", 3), ("static", 2)])
+def test_an_ensemble_takes_one_step_on_models_drawn_by_batch(craft_on, count, victim, small) -> None:
+    """Half of a batch stays; the other half is moved along the sign of a gradient of one of the models."""
+    ensemble = build("ensemble", craft_on=craft_on)
+    mirrored = keras.models.clone_model(small.model)
+    mirrored.set_weights([-weight for weight in small.model.get_weights()])
+    sources = [small, Classifier(mirrored)]
+    victims = sources if craft_on == "static" else [victim, *sources]
+    steps = [np.asarray(attacks.build("fgsm:keep=last").craft(each, X, Y, ball=BALL, key=KEY)) for each in victims]
+    seen = set()
+    for step in range(12):
+        moved = ensemble.perturb(victim, GIVEN, Y, key=random.fold_in(KEY, step), step=0, sources=sources)
+        moved = np.asarray(moved)
+        assert np.array_equal(moved[:5], X[:5])
+        seen.add(tuple(close(moved[5:], each[5:]) for each in steps))
+    assert len(seen) == count and all(sum(each) == 1 for each in seen)
 
 
 def test_a_static_model_must_be_given(victim) -> None:

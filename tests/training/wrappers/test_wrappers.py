@@ -12,11 +12,20 @@ from tests.training.objective.trades import Trades
 from turtlenet import attacks, backend, balls, data
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
-from turtlenet.training import Madry, Plan, Schedule, Trainer, harden, wrappers
+from turtlenet.training import Madry, Plan, Schedule, Trainer, harden, objectives, wrappers
 from turtlenet.training.data.stream import Stream
 from turtlenet.training.run.batch_statistics import recalibrate
 from turtlenet.training.run.callbacks import CollapseWatch, Stages, halved
-from turtlenet.training.wrappers import AWP, EMA, SWA, EpsSchedule, StepsSchedule, make_wrappers
+from turtlenet.training.wrappers import (
+    AWP,
+    EMA,
+    SWA,
+    EpsSchedule,
+    Orthogonality,
+    Parseval,
+    StepsSchedule,
+    make_wrappers,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.3, 0.7, size=(40, 6)).astype("float32")
@@ -29,6 +38,8 @@ ALL = [
     "eps-schedule:shape=cosine,last=1.5",
     "steps-schedule:end=0.6,count=2",
     "early-stop:patience=9",
+    "orthogonality:beta=0.01",
+    "parseval:beta=0.02",
 ]
 
 
@@ -90,6 +101,10 @@ def test_settings_are_frozen_and_come_back(name) -> None:
         ("eps-schedule:shape=linaer", "Did you mean 'linear'?"),
         ("eps-schedule:start=0.5,end=0.2", "Expected start <= end"),
         ("eps-schedule:last=0", "Expected last > 0"),
+        ("orthogonality:beta=-0.1", "Expected beta >= 0; got -0.1."),
+        ("orthogonality:beta=inf", "Expected beta >= 0; got inf."),
+        ("parseval:beta=-1", "Expected beta in [0, 1); got -1."),
+        ("parseval:beta=1", "Expected beta in [0, 1); got 1."),
         ("steps-schedule:first=0", "Expected first >= 1"),
         ("steps-schedule:count=1", "Expected count >= 2"),
     ],
@@ -172,6 +187,76 @@ def test_perturbed_weights(accumulate) -> None:
         slopes.append((moved.T @ error, error.sum(axis=0)))
     for old, new, slope in zip((kernel, bias), model.model.get_weights(), zip(*slopes, strict=True), strict=True):
         np.testing.assert_allclose(new, old - 0.5 * sum(slope), atol=1e-5)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("around", [[], ["awp:gamma=0.1"]])
+def test_the_penalty_of_kernels(accumulate, around) -> None:
+    """beta / 2 ||W'W - I||^2 has the gradient 2 beta W (W'W - I), at the moved weights where they are moved."""
+
+    def step(beta: float) -> list[np.ndarray]:
+        made = [*make_wrappers(around), *([Orthogonality(beta=beta)] if beta else [])]
+        trainer = Trainer(victim(), madry(), wrappers=made, plan=Plan(), accumulate=accumulate)
+        trainer.compile(keras.optimizers.SGD(0.5))
+        trainer.train_on_batch(X[:8], Y[:8])
+        return trainer.network.get_weights()
+
+    model = victim().model
+    kernel = model.get_weights()[0].astype("float64")
+    products = kernel.T @ kernel - np.eye(3)
+    assert float(Orthogonality(beta=0.2).penalty(model)) == pytest.approx(0.1 * (products**2).sum(), rel=1e-5)
+    (plain, bias), (pulled, same) = step(0), step(0.01)
+    np.testing.assert_allclose(bias, same, atol=1e-6)
+    slope = 2 * 0.01 * kernel @ products
+    # AWP moves kernels by a tenth of their length, and what the penalty is differentiated at with them.
+    np.testing.assert_allclose(plain - pulled, 0.5 * slope, atol=0.2 * np.abs(slope).max() if around else 1e-5)
+    assert np.abs(slope).max() > 0.05
+
+
+def test_the_retraction_of_kernels() -> None:
+    plan = Plan(steps=2)
+    (_, (bare, bias)) = trained([], 1, plan)[1]
+    (_, (kernel, same)) = trained([Parseval(beta=0.05)], 1, plan)[1]
+    np.testing.assert_allclose(kernel, 1.05 * bare - 0.05 * bare @ bare.T @ bare, atol=1e-5)
+    np.testing.assert_allclose(bias, same, atol=1e-6)
+
+
+def test_kernels_become_orthogonal() -> None:
+    """Of a convolution, too, with more units than inputs and with fewer; depthwise kernels stay as they are."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Conv2D(20, 2), keras.layers.DepthwiseConv2D(2), keras.layers.Conv2D(3, 1)]
+    network = keras.Sequential([keras.Input((4, 4, 2)), *layers])
+    kept = np.asarray(layers[1].kernel)
+    for _ in range(200):
+        Parseval(beta=0.2).update([], network, Plan())
+    for layer in layers[::2]:
+        matrix = np.asarray(layer.kernel).reshape(-1, layer.filters)
+        products = matrix.T @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.T
+        np.testing.assert_allclose(products, np.eye(len(products)), atol=1e-4)
+    assert np.array_equal(kept, np.asarray(layers[1].kernel))
+    assert float(Orthogonality().penalty(network)) < 1e-6
+
+
+def test_a_penalty_of_replayed_batches() -> None:
+    objective = objectives.build("free:replays=2", attack=attacks.build("fgsm"), ball=BALL)
+    weights = []
+    for made in ([], [Orthogonality(beta=0.1)]):
+        trainer = Trainer(victim(), objective, wrappers=made, plan=Plan(), batch_size=8)
+        trainer.compile(keras.optimizers.SGD(0.01))
+        trainer.train_on_batch(X[:8], Y[:8])
+        weights.append(float(Orthogonality().penalty(trainer.network)))
+    assert weights[1] < weights[0]
+
+
+def test_what_has_no_kernel_or_too_large_a_step() -> None:
+    bare = Classifier(keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, trainable=False)]))
+    for made in (Orthogonality(), Parseval()):
+        with pytest.raises(SettingError, match="Expected a dense layer or a convolution to train for"):
+            Trainer(bare, madry(), wrappers=[made])
+    large = victim()
+    large.model.layers[-1].kernel.assign(9 * np.eye(6, 3))
+    with pytest.raises(SettingError, match=r"Expected beta below 0.025 for parseval on kernels with singular values"):
+        Trainer(large, madry(), wrappers=[Parseval(beta=0.03)])
 
 
 def test_gradients_elsewhere_leave_the_variables_alone() -> None:

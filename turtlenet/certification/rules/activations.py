@@ -155,6 +155,7 @@ def signs() -> Elementwise:
         lambda x: ops.where(x >= 0, ops.ones_like(x), -ops.ones_like(x)),
         derivative=ops.zeros_like,
         jumps=(Jump(0.0, -1.0, 1.0),),
+        levels=2,
     )
 
 

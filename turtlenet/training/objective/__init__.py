@@ -4,6 +4,8 @@ from turtlenet.training.objective.base import Objective, objectives
 from turtlenet.training.objective.cc_ibp import CCIBP
 from turtlenet.training.objective.certified import Certified
 from turtlenet.training.objective.crown_ibp import CROWNIBP
+from turtlenet.training.objective.distillation import Distillation
+from turtlenet.training.objective.ensemble import Ensemble
 from turtlenet.training.objective.fast import Fast, NoisyFGSM
 from turtlenet.training.objective.free import Free
 from turtlenet.training.objective.hat import Hat
@@ -18,6 +20,8 @@ __all__ = [
     "CCIBP",
     "CROWNIBP",
     "Certified",
+    "Distillation",
+    "Ensemble",
     "Fast",
     "Free",
     "Hat",

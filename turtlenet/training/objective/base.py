@@ -19,7 +19,7 @@ from turtlenet.ranges import check_ranges, count, number, one_of, share
 from turtlenet.registry import Registry
 from turtlenet.training.objective.gradalign import misalignment
 
-_CRAFT_ON = ("ensemble", "self", "static")
+CRAFT_ON = ("ensemble", "self", "static")
 # The random points of gradient alignment come from a stream that no attack uses.
 _ALIGN = 0xA116
 
@@ -54,7 +54,7 @@ class Objective(abc.ABC):
     clean_share: float = share(0.0)
     warmup_steps: int = count(0)
     minimize: str = "cross_entropy"
-    craft_on: str = one_of("self", _CRAFT_ON)
+    craft_on: str = one_of("self", CRAFT_ON)
     label_smoothing: float = number(0.0, low=0, below=1)
     logit_pairing: float = number(0.0, low=0)
     gradalign: float = number(0.0, low=0)
@@ -168,6 +168,10 @@ class Objective(abc.ABC):
     def helpers(self) -> int:
         """How many of the sources serve the loss and not the crafting; they come first."""
         return 0
+
+    def own_sources(self) -> "Sequence[Objective]":
+        """What the sources are trained on, one objective each, where none is given; none if they must be given."""
+        return ()
 
     @property
     def passes(self) -> float:

@@ -89,6 +89,14 @@ class Wrapper:
         """
         return compute(at)
 
+    def penalty(self, network: keras.Model) -> Any:
+        """What is added to the loss of a batch, a float32 scalar that depends on the weights alone.
+
+        Args:
+            network: The network in training; its variables may have other values than those of the run (`awp`).
+        """
+        return 0.0
+
     def init(self, network: keras.Model) -> list[keras.Variable]:
         """Variables that the wrapper keeps beside a network; not trainable."""
         return []
