@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 # Keep the suite's and the demo's output free of what TensorFlow's C++ says while it starts.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-slow test-jax test-torch test-floor test-external test-certificates fuzz check format bench docs clean
+.PHONY: demo test test-slow test-jax test-torch test-floor test-external test-certificates test-mlflow fuzz check format bench \
+	docs clean
 
 # Set up once; again only when the requirements change.
 $(VENV)/.done: requirements.txt setup.cfg pyproject.toml
@@ -82,6 +83,15 @@ build/lirpa/.done:
 	$(PYTHON) -m venv build/lirpa
 	build/lirpa/bin/python -m pip install --quiet torch==2.13.0 "numpy<2" appdirs tqdm pyyaml packaging
 	build/lirpa/bin/python -m pip install --quiet --no-deps auto_LiRPA==0.3
+	touch $@
+
+# A run on a real server of MLflow, which has an environment of its own: the whole of MLflow wants an older pyarrow.
+test-mlflow: $(VENV)/.done build/mlflow/.done
+	MLFLOW_PYTHON=build/mlflow/bin/python $(BIN)/python -m pytest -m "slow or not slow" tests/tracking
+
+build/mlflow/.done: requirements.txt
+	$(PYTHON) -m venv build/mlflow
+	build/mlflow/bin/python -m pip install --quiet mlflow==$$(sed -n "s/^mlflow-skinny==\([0-9.]*\).*/\1/p" requirements.txt)
 	touch $@
 
 # Damaged files of every kind: each is opened, or refused in one line. Those that are neither are kept in build/fuzz.

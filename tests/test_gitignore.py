@@ -16,6 +16,7 @@ NAMES = {
     "detect": ["MODEL-detector.json", "MODEL-detection/"],
     "evaluate": ["MODEL-report/", "MODEL-surrogates/"],
     "gan": ["MODEL-generator.h5"],
+    "init": [],
     "inspect": [],
     "key": [],
     "list": [],
@@ -36,7 +37,14 @@ def test_every_default_is_named_here():
 
 
 @pytest.mark.parametrize(
-    "name", [*sum(NAMES.values(), []), "MODEL-hardened.h5.resume", "MODEL-hardened-rival.h5", ".progress-0.npz"]
+    "name",
+    [
+        *sum(NAMES.values(), []),
+        "MODEL-hardened.h5.resume",
+        "MODEL-hardened-rival.h5",
+        "MODEL-hardened-card.md",
+        ".progress-0.npz",
+    ],
 )
 def test_it_is_ignored(name):
     patterns = Path(ROOT / ".gitignore").read_text("utf-8").splitlines()

@@ -50,6 +50,14 @@ def test_the_ratio_does_not_see_the_scale_of_the_logits() -> None:
     assert np.allclose(loss.targeted(Y, TARGET, GIVEN), aimed, atol=1e-5)
 
 
+def test_the_probability_margin_is_that_of_softmax() -> None:
+    chances = np.exp(LOGITS - LOGITS.max(axis=1, keepdims=True))
+    chances /= chances.sum(axis=1, keepdims=True)
+    own = chances[np.arange(len(Y)), Y]
+    others = np.where(np.arange(chances.shape[1]) == np.asarray(Y)[:, None], 0, chances).max(axis=1)
+    assert np.allclose(losses.get("probability_margin").untargeted(Y, GIVEN), others - own, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", sorted(name for name, loss in losses.LOSSES.items() if not loss.relative))
 def test_a_saturated_model_still_has_a_slope(name) -> None:
     # Probabilities are exactly 1 in float32 here; the usual form of cross-entropy has a gradient of 0 at the label.

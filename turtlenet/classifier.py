@@ -233,7 +233,8 @@ class Classifier:
 
         Args:
             excess: A function of a classifier, inputs (batch, ...) and the logits of each draw, (batch, draws,
-                classes). It gives (batch,), how far the detector's log odds are above those of what it lets pass.
+                classes). It gives (batch, k), how far the log odds of k detectors are above those of what they let
+                pass.
         """
         other = copy.copy(self)
         other.excess, other._graphs = excess, {}

@@ -18,8 +18,8 @@ from turtlenet.attacks.runner import attack_all
 from turtlenet.batching import in_batches, predict
 from turtlenet.classifier import Classifier
 from turtlenet.detection import curves
-from turtlenet.detection.base import edge_of
-from turtlenet.detection.logistic import Logistic
+from turtlenet.detection.edges import edge_of
+from turtlenet.detection.methods.logistic import Logistic
 from turtlenet.uncertainty import uncertainty
 
 __all__ = ["KNOWING", "Bench"]
@@ -95,7 +95,7 @@ class Bench:
 
     def detector(self, spec: str, count: int) -> Logistic:
         """Fitted on training images and what the attack makes of them."""
-        return Logistic.fit(self.doubts("", 1, "train", count)[0], self.doubts(spec, 1, "train", count)[0])
+        return Logistic().fit(self.doubts("", 1, "train", count)[0], self.doubts(spec, 1, "train", count)[0])
 
     def _judged(self, spec: str, draws: int, count: int) -> dict[str, Any]:
         x, y = self.crafted(spec, draws, "test", count)[0], self.images("test", count)[1]

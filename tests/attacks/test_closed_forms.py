@@ -227,7 +227,12 @@ def test_fab_finds_the_known_minimum(norm, spec, linear, two) -> None:
 
 
 @pytest.mark.parametrize(("norm", "eps"), [("linf", 0.05), ("l2", 0.12)])
-@pytest.mark.parametrize("spec", ["apgd:loss=margin,target=each", "apgd-ce", "apgd-dlr", "autoattack:queries=50"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *("apgd:loss=margin,target=each", "apgd-ce", "apgd-dlr", "autoattack:queries=50", "malt:target=each"),
+    ],
+)
 def test_apgd_equals_the_best_corner(norm, eps, spec, linear, two) -> None:
     weights, y = two
     best = best_margin(weights, linear.model.layers[-1].get_weights()[1], y, eps, norm)
@@ -236,6 +241,15 @@ def test_apgd_equals_the_best_corner(norm, eps, spec, linear, two) -> None:
     assert np.array_equal(stopped, best > 0) and stopped.any() and not stopped.all()
     if "each" in spec:
         assert np.allclose(after[~stopped], best[~stopped], atol=1e-4)
+
+
+def test_adam_ends_in_the_best_corner(linear, two) -> None:
+    weights, y = two
+    best = best_margin(weights, linear.model.layers[-1].get_weights()[1], y, 0.05, "linf")
+    found = attacks.build("adam-pgd:target=each").run(linear, X, y, ball=balls.get("linf", 0.05))
+    after, stopped = np.asarray(attacks.Goal(y).loss("margin", found.logits)), np.asarray(found.reached)
+    assert np.array_equal(stopped, best > 0) and stopped.any() and not stopped.all()
+    assert np.allclose(after[~stopped], best[~stopped], atol=1e-4)
 
 
 def best_margin_in_bounds(x, weights, bias, y, eps) -> np.ndarray:

@@ -34,7 +34,7 @@ EACH = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAME
 # What differs from its like in its settings alone: its graphs are for `make test-slow`.
 ALIKE = {
     *("additive-gaussian", "additive-uniform", "apgd-ce", "apgd-dlr", "apgd-t", "autoattack", "bim", "fab-t"),
-    *("iterative-least-likely", "least-likely", "madry", "multi-targeted", "rfgsm"),
+    *("iterative-least-likely", "least-likely", "madry", "multi-targeted", "pma", "rfgsm"),
 }
 GRAPHS = [
     pytest.param(name, marks=[pytest.mark.xdist_group(name), *[pytest.mark.slow] * (name in ALIKE)]) for name in NAMES
@@ -85,7 +85,9 @@ LOSSES = [
 ENOUGH = {
     **dict.fromkeys(("cw", "ead"), {"steps": 40, "searches": 2, "c": 1.0}),
     **dict.fromkeys(("cw-l0", "cw-linf"), {"steps": 40, "largest_c": 1.0}),
-    **dict.fromkeys(("ddn", "deepfool", "fmn", "lbfgs"), {"steps": 20}),
+    **dict.fromkeys(("ddn", "deepfool", "fmn", "lbfgs", "super-deepfool"), {"steps": 20}),
+    **dict.fromkeys(("alma", "pdpgd", "sigma-zero"), {"steps": 40}),
+    "trust-region": {"steps": 20, "radius": 0.2},
     "jsma": {"gamma": 0.5},
     "spatial": {"angles": 3, "shifts": 3},
     "zoo": {"queries": 600, "coordinates": 16, "searches": 2, "step_size": 0.1},
@@ -419,6 +421,18 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("mixed:weights=(1;0)", "Expected 2 weights above 0"),
         ("mixed:drawn=exmaple", "Did you mean 'example'?"),
         ("lbfgs:memory=0", "Expected memory from 1 to 100; got 0."),
+        ("sigma-zero:sigma=0", "Expected sigma > 0; got 0.0."),
+        ("sigma-zero:threshold=2", "Expected threshold from 0 to 1; got 2.0."),
+        ("pdpgd:steps=1", "Expected steps from 2"),
+        ("pdpgd:memory=1", "Expected memory in [0, 1)"),
+        ("alma:growth=1", "Expected growth > 1; got 1.0."),
+        ("alma:check_steps=0", "Expected check_steps from 1"),
+        ("super-deepfool:candidates=1", "Expected candidates >= 2"),
+        ("trust-region:radius=0", "Expected radius > 0"),
+        ("trust-region:growth=0.5", "Expected growth >= 1; got 0.5."),
+        ("malt:candidates=0", "Expected candidates >= 1"),
+        ("adam-pgd:step_size=0", "Expected step_size > 0"),
+        ("adam-pgd:loss=marginn", "Did you mean 'margin'?"),
     ],
 )
 def test_bad_settings(spec, words) -> None:

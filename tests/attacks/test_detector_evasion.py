@@ -113,3 +113,24 @@ def test_bad_settings(spec, words) -> None:
     with pytest.raises((SettingError, SpecError)) as caught:
         attacks.build(spec)
     assert words in str(caught.value)
+
+
+def test_several_detectors_are_lowered_at_once(victim, labels) -> None:
+    """Each looks at one feature; an attack that knows of both moves both out of sight."""
+
+    def excess(_, x, logits):
+        return 20.0 * (ops.abs(x[:, :2] - 0.5) - 0.2)
+
+    both = victim.taking(draws=2).beside(excess)
+    spec = "undetected:steps=40,step_size=0.1,selective=true"
+    inside = np.clip(X[:, :2], 0.35, 0.65)
+    x = np.concatenate([inside + np.sign(inside - 0.5) * 0.2, X[:, 2:]], axis=1).astype("float32")
+    found = ops.convert_to_numpy(attacks.build(spec)(both, x, labels, ball=BALL))
+    before, after = (np.abs(each[:, :2] - 0.5).max(axis=1) < 0.2 + 1e-6 for each in (x, found))
+    wrong = victim.taking(draws=2).predict(found).argmax(axis=1) != labels
+    assert not before.any() and (after & wrong).mean() > 0.3
+
+
+def test_selective_is_off_unless_asked_for() -> None:
+    assert attacks.build("undetected").selective is False
+    assert attacks.build("undetected:selective=true").to_dict()["selective"] is True

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+import keras
 import pytest
 from click.testing import CliRunner
 
@@ -78,7 +79,16 @@ _FIRST = ("backend", "config")
 
 def test_every_option_of_every_command_can_be_given(away, monkeypatch) -> None:
     """A file that names them all is read: each has a value that is checked as if it were typed."""
-    told = {"eps": 0.3, "bounds": "0,1", "class-weight": "balanced", "batch-size": 7, "written-by": "theano"}
+    # `--backend` sets it.
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    told = {
+        "eps": 0.3,
+        "bounds": "0,1",
+        "class-weight": "balanced",
+        "batch-size": 7,
+        "written-by": "theano",
+        "backend": "jax",
+    }
     count, root = 0, click.Context(turtlenet, info_name="turtlenet")
     for words, found in leaves(turtlenet):
         lines = []
@@ -134,6 +144,36 @@ def test_bad_files_are_one_line(toml, words, away, monkeypatch) -> None:
     with pytest.raises(SpecError) as caught:
         given("suites", toml=toml, monkeypatch=monkeypatch, command="list")
     assert str(caught.value) == words
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'attack = "my.package:Attack"',
+        'attack = ["fgsm", "mine:Attack:steps=3"]',
+        'objective = "worst-of:attacks=(pgd:steps=3;mine:Attack)"',
+        'architecture = "mine:model"',
+        'data = "mine:data"',
+        'log = "mine:Tracker"',
+    ],
+)
+def test_a_file_that_nobody_named_names_no_code(line, away, monkeypatch) -> None:
+    with pytest.raises(SpecError, match=r"Expected (my.package|mine):\w+ on the command line, or in a file that"):
+        given("m.h5", toml=f"[train]\n{line}\n", monkeypatch=monkeypatch)
+    # One that is named may.
+    (away / "other.toml").write_text(f"[train]\n{line}\n", "utf-8")
+    given("m.h5", "--config", "other.toml", toml="", monkeypatch=monkeypatch)
+
+
+def test_names_that_are_no_code_are_taken(away, monkeypatch) -> None:
+    toml = """[train]
+attack = ["cleverhans:mim", "pgd:steps=7,step_size=0.3", "worst-of:attacks=(pgd:loss=margin;fgsm)"]
+log = ["mlflow:uri=http://host:5000,experiment=mine", "mlflow:uri=file:runs"]
+constraint = "integer:features=age;children"
+task = "multi-label:label=2"
+class-weight = {0 = 1, 3 = 2.5}
+"""
+    assert len(given("m.h5", toml=toml, monkeypatch=monkeypatch)[0]["attack"]) == 3
 
 
 def test_a_file_that_is_none_is_one_line(away, monkeypatch, cli) -> None:

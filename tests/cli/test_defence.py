@@ -1,7 +1,5 @@
 """`turtlenet defence`: a front's file and report, its use as a defence, and one line on bad input."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -43,21 +41,6 @@ def test_train_writes_a_front_that_stands_in_a_model(box, cli, away) -> None:
     (away / "f.h5").unlink()
     loaded = keras.saving.load_model(away / "w.h5", compile=False)
     assert np.isfinite(loaded.predict(drawn(4, 2)[0], verbose=0)).all()
-
-
-@pytest.mark.slow
-def test_an_evaluation_tells_that_the_projection_masks(box, cli, away) -> None:
-    given = ("--data", box / "data.npz")
-    name = "defense-gan:steps=10,restarts=2"
-    made = cli("defence", "train", name, box / "quarters.h5", *given, *FEW, "--latent", "8", "--critic", "4")
-    assert made.code == 0, made.err
-    spec = f"defense-gan:front={box}/quarters-defense-gan.h5,steps=10,restarts=2,rate=30"
-    assert cli("wrap", box / "quarters.h5", "--defence", spec, "--out", "w.h5").code == 0
-    done = cli("evaluate", "w.h5", *given, "--eps", "0.3", "--attack", "pgd:steps=20", "--curve", "0", "--report", "e")
-    assert done.code == 0, done.err
-    found = json.loads((away / "e" / "report.json").read_text())
-    assert {"adaptive", "naive"} <= {str(each["settings"].get("gradient")) for each in found["attacks"]} | {"adaptive"}
-    assert {each["code"] for each in found["doubts"]} & {"masked-by-defence", "zero-gradients", "naive-gradient"}
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,11 @@ def refused(cli: Any, away: Path, words: str, *args: Any) -> None:
     [
         ("--draws 1", "Expected draws >= 2, whose answers can differ; got 1."),
         ("--detector logistics", "Unknown detector 'logistics'. Did you mean 'logistic'?"),
+        ("--detector squeezing:bits=9", "Expected bits from 0 to 8; got 9."),
+        ("--detector squeezing:median=7", "Expected a window of at most 6 pixels for squeezing; got 7."),
+        ("--detector kernel-density:layer=nothing", "Unknown layer 'nothing' of unsure"),
+        ("--detector logistic:slope=2", "Unknown setting 'slope' of detector 'logistic'."),
+        ("--detector together:parts=(pca;pcb)", "Unknown detector 'pcb'. Did you mean 'pca'?"),
         ("--attack pgdd", "Unknown attack 'pgdd'. Did you mean 'pgd'?"),
         ("--out d.txt", "Expected --out with the suffix .json; got 'd.txt'."),
         ("--out no/d.json", "there is no folder no"),

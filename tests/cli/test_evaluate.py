@@ -49,9 +49,8 @@ def good(shelf: Path) -> tuple[Any, ...]:
 def test_a_report_lies_in_a_folder_of_the_models_name(good, cli, away):
     result = cli(*good, *TWO, "--eps", "8/255")
     assert (result.code, result.err) == (0, "")
-    assert set(listing(away)) == {"good-report"} | {
-        f"good-report/{name}" for name in ("report.json", "report.md", "report.html", "examples.csv", "report.sha256")
-    }
+    files = ("report.json", "report.md", "report.html", "examples.csv", "badge.svg", "report.sha256")
+    assert set(listing(away)) == {"good-report"} | {f"good-report/{name}" for name in files}
     report = read(away / "good-report")
     assert report["threat"]["eps"] == pytest.approx(8 / 255)
     assert (report["data"]["count"], report["mode"], report["threat"]["norm"]) == (60, "table", "linf")

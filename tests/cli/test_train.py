@@ -69,7 +69,7 @@ def unbroken(line: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) ->
     """What that run gives when nobody disturbs it, and the one process in which nothing else has run."""
     path = tmp_path_factory.mktemp("unbroken") / "hardened.h5"
     result = finish(start(*line, "--out", path, cwd=path.parent))
-    assert (result.code, listing(path.parent).keys()) == (0, {"hardened.h5"})
+    assert (result.code, listing(path.parent).keys()) == (0, {"hardened.h5", "hardened-card.md"})
     assert [each.split(":")[0] for each in result.err.splitlines()] == ["epoch 1", "epoch 2", "epoch 3"]
     assert "hardened.h5 after 27 steps: epoch" in result.out.splitlines()[-1]
     return path
@@ -186,7 +186,7 @@ def test_a_report_compares_before_and_after_on_images_that_training_never_saw(li
 def test_the_file_lies_beside_the_model_by_default(shelf, cli, away):
     (away / "my.h5").write_bytes((shelf / "good.h5").read_bytes())
     cli("train", "my.h5", "--data", shelf / "data.npz", "--attack", "fgsm", "--epochs", 1, "--validation", 0)
-    assert listing(away).keys() == {"my.h5", "my-hardened.h5"}
+    assert listing(away).keys() == {"my.h5", "my-hardened.h5", "my-hardened-card.md"}
     assert (away / "my.h5").read_bytes() == (shelf / "good.h5").read_bytes()
 
 

@@ -505,9 +505,9 @@ def test_plots_keep_text_as_text_and_repeat():
 def test_save_writes_all_views_and_loads(tmp_path):
     files = report().save(tmp_path / "new" / "folder")
     assert [file.name for file in files] == [
-        "report.json", "report.md", "report.html", "examples.csv", "report.sha256"
+        "report.json", "report.md", "report.html", "examples.csv", "badge.svg", "report.sha256"
     ]  # fmt: skip
-    for line in files[4].read_text().splitlines():
+    for line in files[5].read_text().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((files[0].parent / name).read_bytes()).hexdigest() == digest
     # The page says the hash of the JSON file beside it.

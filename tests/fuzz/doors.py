@@ -12,7 +12,8 @@ from turtlenet import attacks, data, models
 from turtlenet.attacks.advgan import FACTS, loaded_generator
 from turtlenet.attacks.told import told
 from turtlenet.defences import keys
-from turtlenet.detection import FittedDetector
+from turtlenet.detection import FittedDetector, PrincipalComponents
+from turtlenet.detection.arrays import packed
 from turtlenet.detection.fitted import Point, Scores
 from turtlenet.evaluation import load
 from turtlenet.evaluation.per_image_results import PerImageResults
@@ -110,12 +111,13 @@ def make(folder: Path) -> None:
     facts = {"shape": [4, 4, 1], "bounds": [0.0, 1.0], "norm": "linf", "eps": 0.1, "noise": 0, "target": ""}
     models.save(maker, folder / "generator.h5", {FACTS: facts})
     FittedDetector(
-        detector={"name": "logistic", "slope": 10.0, "intercept": -1.0},
+        detector=PrincipalComponents(last=2, components=packed(([0.0] * 4, [[1.0, 0.0]] * 4))).to_dict(),
         model={"name": "m", "path": "m.h5", "sha256": "00"},
         data={"name": "d", "count": 6, "sha256": "00", "description": "d"},
         threat={**ball, "gradient": "adaptive"},
         attacks=("fgsm", "pgd:steps=3"),
         population="all",
+        learned_on=3,
         draws=2,
         attack_draws=2,
         seed=0,

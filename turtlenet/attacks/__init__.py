@@ -1,8 +1,9 @@
 """One attack a file; `base.py` owns the promise. Importing this folder registers them all."""
 
+from turtlenet.attacks.adam_pgd import AdamPGD
 from turtlenet.attacks.adapters import Art, Cleverhans, External, Foolbox
 from turtlenet.attacks.advgan import AdvGAN
-from turtlenet.attacks.apgd import APGD, APGDCE, APGDDLR, APGDT
+from turtlenet.attacks.apgd import APGD, APGDCE, APGDDLR, APGDT, PMA
 from turtlenet.attacks.autoattack import AutoAttack
 from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.context import AttackResult, Context, SearchResult
@@ -23,8 +24,25 @@ from turtlenet.attacks.fgsm import FGSM, RFGSM, LeastLikely
 from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.gradient_ascent import GradientAscent
 from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.malt import MALT
 from turtlenet.attacks.mim import MIM
-from turtlenet.attacks.minimum_norm import CW, CWL0, DDN, EAD, FMN, JSMA, LBFGS, CWLinf, DeepFool, MinimumNorm
+from turtlenet.attacks.minimum_norm import (
+    ALMA,
+    CW,
+    CWL0,
+    DDN,
+    EAD,
+    FMN,
+    JSMA,
+    LBFGS,
+    PDPGD,
+    CWLinf,
+    DeepFool,
+    MinimumNorm,
+    SigmaZero,
+    SuperDeepFool,
+    TrustRegion,
+)
 from turtlenet.attacks.noise import Noise
 from turtlenet.attacks.pgd import BIM, PGD, IterativeLeastLikely, Madry, MultiTargeted
 from turtlenet.attacks.quantizer_pgd import QuantizerPGD
@@ -35,6 +53,7 @@ from turtlenet.attacks.universal import Perturbation, Universal, fit_universal, 
 from turtlenet.errors import SpecError
 
 __all__ = [
+    "ALMA",
     "APGD",
     "APGDCE",
     "APGDDLR",
@@ -50,10 +69,14 @@ __all__ = [
     "FMN",
     "JSMA",
     "LBFGS",
+    "MALT",
     "MIM",
     "NES",
+    "PDPGD",
     "PGD",
+    "PMA",
     "RFGSM",
+    "AdamPGD",
     "AdvGAN",
     "Art",
     "GradientAscent",
@@ -92,14 +115,17 @@ __all__ = [
     "Context",
     "Spatial",
     "MultiTargeted",
+    "SigmaZero",
     "SimBA",
     "SinglePixel",
     "Square",
+    "SuperDeepFool",
     "Iterative",
     "DetectorEvasion",
     "Universal",
     "Targets",
     "Transfer",
+    "TrustRegion",
     "Verdict",
     "WorstOf",
     "attacks",

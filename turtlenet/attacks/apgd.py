@@ -49,7 +49,7 @@ class APGD(Iterative, Attack):
     Args:
         steps: Number of gradient steps.
         restarts: How often to begin anew, from another random point of the ball's surface.
-        loss: Name of the loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
+        loss: Name of the loss to climb: `cross_entropy`, `margin`, `probability_margin`, `dlr` or `kl`.
         momentum: Share of the new step in each move; the rest repeats the move before. In L1 there is none.
         rho: Share of the steps between two looks that must raise the loss, lest the step be halved. Not in L1.
         shrinking: In L1, whether the search begins in balls of three and two times the radius.
@@ -195,6 +195,17 @@ class APGDDLR(APGD):
     """Auto-PGD on the difference of logits ratio (Croce & Hein, 2020, equation 6)."""
 
     loss: str = "dlr"
+
+
+@attacks.register("pma")
+@dataclass(frozen=True, kw_only=True)
+class PMA(APGD):
+    """The probability margin attack (Xie et al., 2024): here with Auto-PGD's steps.
+
+    It climbs the largest wrong probability less the label's, and not their logits.
+    """
+
+    loss: str = "probability_margin"
 
 
 @attacks.register("apgd-t")

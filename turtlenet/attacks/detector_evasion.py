@@ -28,7 +28,11 @@ class DetectorEvasion(Attack):
     Wagner (2017), "Adversarial examples are not easily detected". Answer, uncertainty and gradient are those of the
     classifier's draws (EOT), which are others at each step. On a model without random layers the hinge is always 0.
     Of a classifier beside a detector that looks at something else (`Classifier.beside`), the hinge is how far that
-    detector's log odds are above those at which it sees an attack.
+    detector's log odds are above those at which it sees an attack; of several detectors in one, the sum of theirs.
+
+    A selective attack climbs the margin alone while the answer is right and lowers the hinge alone while it is wrong,
+    which needs no weight between the two: Bryniarski et al. (2022), "Evading adversarial example detection defenses
+    with orthogonal projected gradient descent", section 3.
 
     Args:
         threshold: Uncertainty at which the detector begins to see an attack.
@@ -36,6 +40,7 @@ class DetectorEvasion(Attack):
         aim: How far beyond the threshold to go, as a share of it, or in log odds: the detector judges by other draws.
         weight: Of the hinge, against the margin.
         confidence: The margin counts up to here, in logits.
+        selective: Whether to see to one of the two at a time.
         steps: Number of gradient steps.
         step_size: Length of a step, as a fraction of the ball's radius.
         restarts: How often to begin anew at a random point; the best attempt counts.
@@ -46,6 +51,7 @@ class DetectorEvasion(Attack):
     aim: float = number(0.5, above=0, high=1, note="a share of the threshold")
     weight: float = number(0.2, above=0)
     confidence: float = number(20.0, above=0)
+    selective: bool = False
     steps: int = count(100, low=1, high=MOST)
     step_size: float = number(0.05, above=0)
     restarts: int = count(1, low=1, high=MOST)
@@ -82,10 +88,13 @@ class DetectorEvasion(Attack):
                 reading = uncertainty(ops.softmax(each, axis=-1))
                 hinge = self._hinge(reading)
             else:
-                reading = model.excess(model, point, each)
-                hinge = ops.relu(reading + self.aim)
-            height = ops.minimum(goal.loss("margin", logits), self.confidence) - self.weight * hinge
-            return height, (logits, reading)
+                over = model.excess(model, point, each)
+                reading = ops.max(over, axis=1)
+                hinge = ops.sum(ops.relu(over + self.aim), axis=1)
+            height = ops.minimum(goal.loss("margin", logits), self.confidence)
+            if self.selective:
+                return ops.where(goal.reached(logits), -hinge, height), (logits, reading)
+            return height - self.weight * hinge, (logits, reading)
 
         def climb(_: Tensor, state: tuple[Best, Tensor]) -> tuple[Best, Tensor]:
             best, point = state

@@ -34,7 +34,7 @@ class GradientAscent(Attack):
         start_size: Size of the start, as a fraction of the radius.
         restarts: How often to begin anew; the best attempt counts.
         momentum: Decay of the gradients' running sum (Dong et al., 2018); 0 keeps none.
-        loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
+        loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `probability_margin`, `dlr` or `kl`.
         keep: `best` keeps the best point on the way, `last` the last one, which saves a forward pass.
         early_stop: Leaves an example alone once its goal is reached: the verdict is the same, the cost is less.
     """

@@ -38,7 +38,7 @@ class QuantizerPGD(Iterative, Attack):
         restarts: How often to begin: twice at a random point, then at the best one with some elements drawn anew
             (iterated local search, Lourenço et al., 2003).
         redraw: The share of those elements.
-        loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
+        loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `probability_margin`, `dlr` or `kl`.
     """
 
     steps: int = count(25, low=1, high=MOST)

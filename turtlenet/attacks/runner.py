@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,14 @@ from turtlenet.classifier import Classifier
 
 Judge: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Maps candidates, logits and places of images to how good each candidate is, (n,)."""
+
+
+class Span(NamedTuple):
+    """Some of the attempts that a round makes: those from `first` to the one before `last`, of `attempts` in all."""
+
+    first: int
+    last: int
+    attempts: int
 
 
 @dataclass
@@ -73,6 +81,7 @@ def attack_all(
     index: np.ndarray | None = None,
     target: np.ndarray | None = None,
     batch_size: int | None = 128,
+    span: Span | None = None,
 ) -> Outcome:
     """Attacks n images in batches, each process of a cluster its share of them.
 
@@ -86,6 +95,7 @@ def attack_all(
         index: The images' places in their data set; 0, 1, ... if not given.
         target: Classes to answer (n,), in place of the attack's own choice.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a verdict.
+        span: Those of its attempts to make, of an attack that is one round; all, if not given.
 
     Raises:
         SettingError: Not enough memory for the batch size.
@@ -93,7 +103,8 @@ def attack_all(
     index = np.arange(len(x), dtype="int32") if index is None else np.asarray(index, "int32")
     rows = dealt(len(x))
     targets = None if target is None else target[rows]
-    share = functools.partial(_attack, attack, model, x[rows], y[rows], ball, seed, index[rows], targets, batch_size)
+    where = (x[rows], y[rows], ball, seed, index[rows], targets, batch_size, span)
+    share = functools.partial(_attack, attack, model, *where)
     return _together(backend.gather(share), len(x))
 
 
@@ -107,18 +118,19 @@ def _attack(
     index: np.ndarray,
     target: np.ndarray | None,
     batch_size: int | None,
+    span: Span | None,
 ) -> Outcome:
     outcome, tried = Outcome.nothing(x, model.num_classes), np.zeros(len(x), bool)
     strict = target is not None or attack.targeted
     for number, (part, attempts) in enumerate(attack.under(ball.norm).rounds(model.num_classes)):
         # A success in one draw of a random model may be none in another: there the search does not stop early.
         part = dataclasses.replace(part, **_PATIENT) if model.stochastic and _stops(part) else part
-        first = 0
+        first, last, attempts = span or Span(0, attempts, attempts)
         # Where the smallest perturbation is looked for, a success is no reason to stop, unless it is near enough.
         whole = part.minimal and not getattr(part, "early_stop", False)
         judge = _nearness(x, ball) if whole else _margin(model.classes(y))
-        while len(x) and first < attempts and (whole or not outcome.reached.all()):
-            rows, numbers = _pairs(np.flatnonzero(~outcome.reached | whole), first, attempts)
+        while len(x) and first < last and (whole or not outcome.reached.all()):
+            rows, numbers = _pairs(np.flatnonzero(~outcome.reached | whole), first, last)
             classes = None if target is None else target[rows]
             which = numbers if attempts > 1 else None
             work = Attempts(part, model, x[rows], y[rows], ball, seed, index[rows], classes, which)

@@ -16,7 +16,7 @@ from keras import ops, tree
 
 from turtlenet.backend.batches import pipeline
 from turtlenet.backend.torch_convolution import OwnConvolutions
-from turtlenet.backend.torch_devices import average, device
+from turtlenet.backend.torch_devices import added_up, device
 
 __all__ = [
     "Steps",
@@ -108,9 +108,9 @@ class _Overlay(keras.StatelessScope):
 
 
 def apply_gradients(optimizer: Any, gradients: Sequence[Any], weights: Sequence[Any]) -> None:
-    """Lets a Keras optimizer take a step, on the mean of all processes' gradients where several train together."""
+    """Lets a Keras optimizer take a step, on all processes' gradients where several train together."""
     with torch.no_grad():
-        optimizer.apply(average(gradients), weights)
+        optimizer.apply(added_up(gradients), weights)
 
 
 def pullback(fn: Callable[[Any], Any], x: Any) -> tuple[Any, Callable[[Any], Any]]:

@@ -1,7 +1,7 @@
 """Which devices and processes compute, on PyTorch: one device a process, and `torch.distributed` over processes.
 
 An evaluation is spread by images, as on JAX. A training step is the same program in every process on its own part of
-the batch, with the mean of their gradients (data parallelism); statistics of batches are each process's own until the
+the batch, with the sum of their gradients (data parallelism); statistics of batches are each process's own until the
 end, where their mean is kept.
 """
 
@@ -153,7 +153,7 @@ def _settled(result: Any, error: Exception | None) -> Any:
 
 @contextlib.contextmanager
 def together(variables: Callable[[], Sequence[Any]]) -> Iterator[None]:
-    """All processes are one machine inside this context: steps of an optimizer take the mean of their gradients.
+    """All processes are one machine inside this context: steps of an optimizer take the sum of their gradients.
 
     Args:
         variables: Gives the variables that steps change; where processes came to values of their own, such as moving
@@ -169,20 +169,20 @@ def together(variables: Callable[[], Sequence[Any]]) -> Iterator[None]:
         _as_one["machine"] = False
     for variable in variables():
         if variable.value.is_floating_point():
-            variable.assign(_mean(variable.value.detach()))
+            variable.assign(_sum(variable.value.detach()) / process()[1])
 
 
-def average(gradients: Sequence[Any]) -> Sequence[Any]:
-    """The mean of the gradients of all processes that train together; without others, the gradients as they are."""
+def added_up(gradients: Sequence[Any]) -> Sequence[Any]:
+    """The sums of the gradients of all processes that train together; a loss is divided by how many `replica` says."""
     if not _as_one["machine"]:
         return gradients
-    return [None if slope is None else _mean(slope) for slope in gradients]
+    return [None if slope is None else _sum(slope) for slope in gradients]
 
 
-def _mean(value: Any) -> Any:
+def _sum(value: Any) -> Any:
     total = value.detach().to("cpu", torch.float32, copy=True).contiguous()
     distributed.all_reduce(total)
-    return (total / process()[1]).to(value.device, value.dtype)
+    return total.to(value.device, value.dtype)
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import Option
 from turtlenet.cli.examples import write_examples
 from turtlenet.cli.exit_codes import ExitCode
 from turtlenet.cli.output import with_output
@@ -22,7 +21,7 @@ _COMMANDS = {
     "certify": "Prove which answers no attack in the ball can change.",
     "convert": "Write a model of any Keras as a file of Keras 3.",
     "defence": "Train a network that cleans images in front of a model, or show one.",
-    "detect": "Tell adversarial inputs by the model's uncertainty, and attack that too.",
+    "detect": "Tell adversarial inputs from clean ones, and attack that too.",
     "evaluate": "Attack models and write a robustness report.",
     "gan": "Train a generator of adversarial examples (AdvGAN), or show one.",
     "init": "Write a file of options for a model and its data, after looking at both.",
@@ -57,6 +56,9 @@ def _offer_backend(command: click.Command) -> None:
         for each in command.commands.values():
             _offer_backend(each)
     elif not any(each.name == "backend" for each in command.params):
+        # With it come the settings of all workflows, which the first page of help does without.
+        from turtlenet.cli.command import Option
+
         command.params.append(
             Option(
                 ["--backend"],

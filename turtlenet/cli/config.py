@@ -14,6 +14,7 @@ the dashes:
 What is typed on the command line goes before.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,10 @@ NAME = "turtlenet.toml"
 _NONE = "none"
 _TYPED_ONLY = ("custom", "trust")
 """Options that run code of others: a file that nobody named has no say in them, whose folder may be another's too."""
+_CODE = re.compile(r"(?<![\w./])(?P<module>[A-Za-z_][\w.]*):[A-Za-z_]\w*(?![\w-]*=)")
+"""`package.module:Name` wherever it stands in a text; `name:key=value` is none."""
+_NO_MODULES = ("art", "cleverhans", "file", "foolbox", "http", "https")
+"""What stands before a colon in names of other libraries' attacks, and in addresses."""
 
 
 def take_config(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -103,13 +108,14 @@ def _options(
         name = key.replace("_", "-")
         if name not in known:
             raise SpecError(f"Unknown key {key!r} under [{where}] in {path}.{did_you_mean(name, known)}")
-        if implicit and name in _TYPED_ONLY:
-            raise SpecError(
-                f"Expected {name} on the command line, or in a file that --config names, because it may run code; got "
-                f"it in {path}."
-            )
         param = known[name]
         said = _as_typed(value, param, f"for {key!r} under [{where}] in {path}")
+        code = name if name in _TYPED_ONLY else _code_in(said)
+        if implicit and code:
+            raise SpecError(
+                f"Expected {code} on the command line, or in a file that --config names, because it may run code; got "
+                f"it in {path}."
+            )
         try:
             param.type_cast_value(ctx, said)
         except click.UsageError as error:
@@ -118,6 +124,13 @@ def _options(
             raise SpecError(f"Expected each option once under [{where}] in {path}; {key!r} came twice.")
         values[str(param.name)] = said
     return values
+
+
+def _code_in(said: Any) -> str:
+    """The first import path in texts; empty where there is none."""
+    texts = said if isinstance(said, tuple) else (said,)
+    matches = (match for text in texts if isinstance(text, str) for match in _CODE.finditer(text))
+    return next((match[0] for match in matches if match["module"] not in _NO_MODULES), "")
 
 
 def _as_typed(value: Any, param: click.Parameter, where: str) -> Any:

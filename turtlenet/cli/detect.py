@@ -1,4 +1,4 @@
-"""`turtlenet detect`: a detector by uncertainty, fitted and scored."""
+"""`turtlenet detect`: a detector, fitted and scored."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from turtlenet.settings.detect import FitSettings, ScoreSettings
 
 @click.group("detect", cls=Parts)
 def command() -> None:
-    """Tells adversarial inputs from clean ones by how much a random model's answers differ (paper 001)."""
+    """Tells adversarial inputs from clean ones, and attacks what tells them."""
 
 
 @command.command(

@@ -79,14 +79,18 @@ def command(model: str, out: Path | None, report: Path | None, limit: int | None
         if speaks():
             checkpoint.unlink(missing_ok=True)
             logs.file(kept, "model")
-        click.echo(_summary(run, target))
-        result = _report(model, kept, report, limit, settings) if report else None
+        said, result = [_summary(run, target)], None
+        if report:
+            click.echo(said.pop())
+            result = _report(model, kept, report, limit, settings)
         found = {"out": target, "steps": run.steps, "best_epoch": run.best_epoch, "validation": run.validation}
         give({**found, "report": None if result is None else result.to_dict()})
         if card and speaks():
             path = write_card(kept, report, result, validation=run.validation)
             logs.file(path, "model")
-            click.echo(f"card: {path}")
+            said.append(f"card: {path}")
+        if said:
+            click.echo("; ".join(said))
 
 
 def _report(model: str, kept: Path, folder: Path, limit: int | None, settings: Mapping[str, Any]) -> Any:

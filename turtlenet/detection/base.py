@@ -2,42 +2,141 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from keras import ops
 from scipy.special import expit
 
+from turtlenet import backend
+from turtlenet.balls import Ball
+from turtlenet.batching import in_batches
 from turtlenet.classifier import Classifier
-from turtlenet.errors import DataError
+from turtlenet.detection.arrays import unpack
+from turtlenet.errors import ModelError, SettingError
+from turtlenet.ranges import check_ranges
 from turtlenet.registry import Registry
-from turtlenet.uncertainty import LARGEST, uncertainty
+from turtlenet.uncertainty import uncertainty
 
-_GRID = 4001
-_HALVINGS = 60
+
+def learned(default: Any, *, arrays: bool = False) -> Any:
+    """Declares a field that fitting fills in, and that no spec can name.
+
+    Args:
+        default: What it is before.
+        arrays: Whether it is a tuple of arrays as texts; see `turtlenet.detection.arrays`.
+    """
+    return dataclasses.field(default=default, metadata={"learned": True, "arrays": arrays})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What a detector learns from, before it is fitted on statistics of other inputs.
+
+    Attributes:
+        classifier: The model, as the detector asks it.
+        victim: The model, as attacks ask it.
+        clean: Clean inputs that count, float32 (n, ...).
+        labels: Their true labels, int32 (n,).
+        adversarial: Adversarial inputs that count, float32 (m, ...).
+        ball: The threat.
+        seed: Repeats every draw.
+        batch_size: Inputs in one compiled call; None for as many as fit.
+    """
+
+    classifier: Classifier
+    victim: Classifier
+    clean: np.ndarray
+    labels: np.ndarray
+    adversarial: np.ndarray
+    ball: Ball
+    seed: int = 0
+    batch_size: int | None = 64
+
+    def mapped(self, name: Hashable, fn: Callable[[Classifier, Any], Any], x: np.ndarray) -> np.ndarray:
+        """What a function of the model gives for any number of inputs, in batches.
+
+        Args:
+            name: Tells its graph from others.
+            fn: A function of the classifier and of inputs (batch, ...), written in `keras.ops`.
+            x: Inputs, float32 (n, ...).
+
+        Returns:
+            float32 (n, ...).
+        """
+        graph = self.classifier.compiled(name, lambda part: fn(self.classifier, part))
+
+        def work(rows: np.ndarray) -> np.ndarray:
+            values: np.ndarray = ops.convert_to_numpy(graph(backend.shard(ops.convert_to_tensor(x[rows], "float32"))))
+            return values
+
+        parts = in_batches(self.classifier, np.arange(len(x)), self.batch_size, work)
+        return np.concatenate([values[: len(rows)] for rows, values in parts])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detector(abc.ABC):
     """Tells adversarial inputs from clean ones by statistics of the model's answers to them.
 
-    A subclass is a frozen dataclass of numbers, or tuples of them, with a way to be fitted and a way to score. It goes
-    to JSON and back. Fitting weighs the clean and the adversarial side alike, however many there are of each: nobody
-    knows how often attacks will come, so probabilities are those for even odds.
+    A subclass is a frozen dataclass: settings, which a spec can name, and numbers that fitting fills in (`learned`).
+    It goes to JSON and back. Fitting weighs the clean and the adversarial side alike, however many there are of each:
+    nobody knows how often attacks will come, so probabilities are those for even odds.
 
     The statistic of an input is its uncertainty (paper 001, equation 12) unless a subclass defines `statistics`; such
-    a subclass defines `log_odds` in place of `score`, through which an attack that knows of the detector climbs.
+    a subclass defines `log_odds`, through which an attack that knows of the detector climbs. One that must first learn
+    something of inputs, such as a network, defines `learn`; the images that it learns from are none that it is fitted
+    on.
     """
 
     statistic: ClassVar[str] = "uncertainty"
     """What it looks at, in words."""
 
-    @classmethod
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check_type(field, getattr(self, field.name))
+        check_ranges(self)
+        for field in dataclasses.fields(self):
+            if field.metadata.get("arrays"):
+                for text in getattr(self, field.name):
+                    unpack(text)
+
+    @staticmethod
+    def build(spec: str) -> "Detector":
+        """Makes the detector of a spec, not yet fitted.
+
+        Raises:
+            SpecError: An unknown name or setting.
+            SettingError: A setting out of its range.
+        """
+        kind: Any = detectors.factory_of(spec)
+        fields: dict[str, Any] = {
+            field.name: field.default for field in dataclasses.fields(kind) if field.metadata.get("learned")
+        }
+        return detectors.build(spec, **fields)
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether no array of it is lacking that `learn` fills in."""
+        return all(getattr(self, field.name) for field in dataclasses.fields(self) if field.metadata.get("arrays"))
+
+    def check(self, model: Classifier) -> None:
+        """Refuses a model that it cannot look at, such as one of another input shape.
+
+        Raises:
+            ModelError: Such a model.
+        """
+        if self.needs_draws:
+            check_stochastic(model)
+
+    def learn(self, lesson: Lesson) -> Self:
+        """Learns what its statistics need; itself where they need nothing."""
+        return self
+
     @abc.abstractmethod
-    def fit(cls, clean: np.ndarray, adversarial: np.ndarray) -> "Detector":
-        """Fits a detector.
+    def fit(self, clean: np.ndarray, adversarial: np.ndarray) -> Self:
+        """Fits a detector of the same settings.
 
         Args:
             clean: Statistics of clean inputs, float64: uncertainties (n,), each within [0, 0.25]; or (n, k).
@@ -47,8 +146,7 @@ class Detector(abc.ABC):
             DataError: Statistics that it cannot be fitted on.
         """
 
-    @classmethod
-    def statistics(cls, model: Classifier, x: Any, logits: Any) -> Any:
+    def statistics(self, model: Classifier, x: Any, logits: Any) -> Any:
         """Computes what the detector looks at, within a compiled graph.
 
         Args:
@@ -64,8 +162,18 @@ class Detector(abc.ABC):
 
     @classmethod
     def by_uncertainty(cls) -> bool:
-        """Whether it looks at the uncertainty, which only a model with random layers has."""
-        return cls.statistics.__func__ is Detector.statistics.__func__  # type: ignore[attr-defined]
+        """Whether it looks at the uncertainty alone, which only a model with random layers has."""
+        return cls.statistics is Detector.statistics
+
+    @property
+    def needs_draws(self) -> bool:
+        """Whether the model must have random layers."""
+        return self.by_uncertainty()
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from inputs of its own."""
+        return type(self).learn is not Detector.learn
 
     def score(self, values: Any) -> np.ndarray:
         """Gives the probability that an input is adversarial, at even odds.
@@ -78,17 +186,25 @@ class Detector(abc.ABC):
         """
         return np.asarray(expit(np.asarray(ops.convert_to_numpy(self.log_odds(values)), "float64")))
 
+    @abc.abstractmethod
     def log_odds(self, values: Any) -> Any:
         """Gives log(p / (1 - p)) of the probability p of `score`, (batch,), written in `keras.ops`.
 
         Args:
             values: What `statistics` gives, (batch,) or (batch, k).
         """
-        raise NotImplementedError
+
+    def each_log_odds(self, values: Any) -> Any:
+        """The log odds of each of several detectors in one, (batch, k), of which `log_odds` is the largest.
+
+        An attack that knows of them lowers them all at once. One column where there is one.
+        """
+        return ops.expand_dims(self.log_odds(values), 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """The registered name and every number, for JSON."""
-        return {"name": detectors.name_of(type(self)), **dataclasses.asdict(self)}
+        """The registered name and every setting and number, for JSON."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {"name": detectors.name_of(type(self)), **fields}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "Detector":
@@ -101,6 +217,20 @@ class Detector(abc.ABC):
         return detectors.factory(settings.pop("name"))(**settings)
 
 
+def _check_type(field: "dataclasses.Field[Any]", value: Any) -> None:
+    """Refuses a value of another type than the field's default, as a damaged file has.
+
+    Raises:
+        SettingError: Such a value.
+    """
+    kind = type(field.default)
+    if kind not in (bool, int, float, str, tuple):
+        return
+    fits = isinstance(value, (int, float) if kind is float else kind)
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        raise SettingError(f"Expected {field.name} as {kind.__name__}; got {str(value)[:60]!r}.")
+
+
 def _frozen(value: Any) -> Any:
     """A value with tuples for the lists of JSON, as a frozen dataclass has them."""
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
@@ -109,50 +239,17 @@ def _frozen(value: Any) -> Any:
 detectors: Registry[Detector] = Registry("detector", "turtlenet.detectors", base=Detector)
 
 
-def spread_of(values: Any, what: str) -> tuple[np.ndarray, float, float]:
-    """Scores as float64 (n,), their mean and their variance (1/n).
+def check_stochastic(classifier: Classifier) -> None:
+    """Refuses a model whose answers never differ.
 
     Raises:
-        DataError: Fewer than two, or one that is no uncertainty.
+        ModelError: No layer draws random numbers at inference.
     """
-    scores = np.asarray(values, "float64").ravel()
-    if len(scores) < 2:
-        raise DataError(f"Expected at least 2 {what} scores to fit a detector on; got {len(scores)}.")
-    if not (np.isfinite(scores).all() and scores.min() >= 0):
-        raise DataError(f"Expected {what} scores of 0 or more to fit a detector on; got {scores.min()}.")
-    return scores, float(scores.mean()), float(scores.var())
-
-
-def edge_of(detector: Detector, cut: float) -> tuple[float, str]:
-    """The edge of what a detector takes for adversarial, and the side on which it sees nothing.
-
-    Args:
-        detector: Any detector.
-        cut: It sees an attack where the probability is above this.
-
-    Returns:
-        The uncertainty of the edge, above 0, and `below` or `above`: where a detector sees nothing on either side
-        of an interval, `below` it, as clean inputs lie there; 0.25 and `below` if it sees nothing anywhere.
-    """
-    # In equal ratios: clean uncertainties go down to 1e-9, and much is decided there.
-    grid = np.concatenate([[0.0], np.geomspace(1e-12, LARGEST, _GRID - 1)])
-    hits = detector.score(grid) > cut
-    if not hits.any():
-        return LARGEST, "below"
-    first, last = int(np.argmax(hits)), len(grid) - 1 - int(np.argmax(hits[::-1]))
-    if first > 0:
-        return max(_edge(detector, cut, grid[first - 1], grid[first]), 1e-12), "below"
-    if last < len(grid) - 1:
-        return _edge(detector, cut, grid[last + 1], grid[last]), "above"
-    return 1e-12, "below"
-
-
-def _edge(detector: Detector, cut: float, quiet: float, loud: float) -> float:
-    """Halves the interval between an uncertainty that is not seen and one that is."""
-    for _ in range(_HALVINGS):
-        middle = (quiet + loud) / 2
-        if detector.score(np.array([middle]))[0] > cut:
-            loud = middle
-        else:
-            quiet = middle
-    return float(quiet)
+    if not classifier.stochastic:
+        dropout = any("Dropout" in type(layer).__name__ for layer in classifier.model._flatten_layers())
+        how = (
+            "wrap it with mc-dropout first (turtlenet wrap MODEL --defence mc-dropout)"
+            if dropout
+            else ("give it Dropout layers, train it, and wrap it with mc-dropout")
+        )
+        raise ModelError(f"Expected a model that draws random numbers when it answers; this one draws none: {how}.")

@@ -13,7 +13,8 @@ from turtlenet.attacks import Attack
 from turtlenet.attacks.threat import ball_facts
 from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
-from turtlenet.detection.base import Detector, detectors, edge_of
+from turtlenet.detection.base import Detector, Lesson
+from turtlenet.detection.edges import edge_of
 from turtlenet.detection.scores import Scored, Setting
 from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean
 from turtlenet.files import write_whole
@@ -82,6 +83,8 @@ class FittedDetector(Record):
         attacks: Their specs.
         population: `successes`: clean images that are classified correctly against those of their adversarial
             examples that are not; or `all` images and all examples, as in paper 001.
+        learned_on: How many of the images, clean and right, the detector learned from; its points and scores are of
+            the others. 0 for a detector that learns nothing beforehand, which is fitted on all.
         draws: Stochastic inferences behind each uncertainty.
         attack_draws: Draws that the attacks took the mean of.
         points: Where it says that it sees an attack.
@@ -94,6 +97,7 @@ class FittedDetector(Record):
     threat: dict[str, Any]
     attacks: tuple[str, ...]
     population: str
+    learned_on: int
     draws: int
     attack_draws: int
     seed: int
@@ -122,13 +126,14 @@ class FittedDetector(Record):
             point: The name of one of the points.
 
         Returns:
-            A function of a classifier, inputs (batch, ...) and logits (batch, draws, classes); it gives (batch,).
+            A function of a classifier, inputs (batch, ...) and logits (batch, draws, classes); it gives (batch, k), a
+            column for each of several detectors in one.
         """
         detector = self.fitted
         if detector.by_uncertainty():
             return None
         cut = float(logit(min(max(next(each.cut for each in self.points if each.name == point), 1e-9), 1 - 1e-9)))
-        return lambda model, x, logits: detector.log_odds(detector.statistics(model, x, logits)) - cut
+        return lambda model, x, logits: detector.each_log_odds(detector.statistics(model, x, logits)) - cut
 
     def check_model(self, about: Mapping[str, Any]) -> None:
         """Refuses another model than the detector's own: uncertainties of two models are not alike.
@@ -157,13 +162,17 @@ class FittedDetector(Record):
             TypeError, ValueError, KeyError: No such text.
         """
         record = super().from_json(text)
-        numbers = [value for value in _flat(list(record.detector.values())) if not isinstance(value, str)]
+        numbers = [value for value in _flat(record.detector) if not isinstance(value, str)]
         if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in numbers):
             raise ValueError("numbers of the detector that are not finite")
         if not all(isinstance(record.model[key], str) for key in ("sha256", "name")):
             raise TypeError("no name or sha256 of the model")
         if not (record.points and record.attacks and float(record.threat["eps"]) >= 0 and record.threat["norm"]):
             raise ValueError("no points, attacks or threat")
+        if record.fitted.to_dict().keys() != record.detector.keys():
+            raise ValueError("another number of settings of the detector")
+        if not record.fitted.has_learned:
+            raise ValueError("a detector that has not learned what it needs")
         if record.fitted.by_uncertainty():
             record.score(np.zeros(1))
         str(record)
@@ -205,7 +214,7 @@ def fit_on(
     attacks: Sequence[Attack],
     *,
     about: Mapping[str, Any],
-    detector: str = "logistic",
+    detector: Detector,
     population: str = "successes",
 ) -> FittedDetector:
     """Fits a detector on clean images and on what attacks make of them.
@@ -214,15 +223,15 @@ def fit_on(
         setting: The model, the images, which should be none that the detector is scored on later, and the threat.
         attacks: Their examples are put together.
         about: The model's `name`, `path` and `sha256`.
-        detector: A registered name.
+        detector: Which one, not yet fitted.
         population: See `FittedDetector`.
 
     Raises:
-        SpecError: No such detector or population.
+        SpecError: No such population.
         DataError: Fewer than 5 scores on a side.
+        ModelError: A model that the detector cannot look at.
         TurtlenetError: An attack that cannot work on this model or in this norm.
     """
-    kind: Any = detectors.factory(detector)
     if population not in POPULATIONS:
         raise SpecError(f"Unknown population {population!r}.{did_you_mean(population, POPULATIONS)}")
     for attack in attacks:
@@ -230,13 +239,19 @@ def fit_on(
     setting.examples.check()
     data = setting.examples.facts()
     check_agreement(about["sha256"], data["sha256"])
-    setting = replace(setting, kind=kind)
-    clean, labels = setting.clean(), setting.examples.labels
+    setting = replace(setting, detector=detector)
+    x, labels = setting.examples.batch(slice(None))
+    moved = {str(attack): setting.crafted(attack) for attack in attacks}
+    first, rest = _halves(len(labels), setting.seed) if detector.learns else (np.arange(0), np.arange(len(labels)))
+    if detector.learns:
+        lesson = _lesson(setting, x[first], labels[first], [each[first] for each in moved.values()], population)
+        setting = replace(setting, detector=detector.learn(lesson))
+    labels, clean = labels[rest], setting.scored(x[rest])
     right = clean.answers == labels if population == "successes" else np.ones(len(labels), bool)
-    parts = {str(attack): _counting(setting.attacked(attack), labels, right, population) for attack in attacks}
+    parts = {name: _counting(setting.scored(each[rest]), labels, right, population) for name, each in moved.items()}
     sides = clean.values[right], np.concatenate([*parts.values()])
     _check_enough(*sides, len(labels), population)
-    fitted: Detector = kind.fit(*sides)
+    fitted = setting.detector.fit(*sides)
     # At most this share of the clean side is above it.
     few = float(np.quantile(fitted.score(sides[0]), 1 - _FALSE, method="higher"))
     return FittedDetector(
@@ -249,12 +264,13 @@ def fit_on(
         },
         attacks=tuple(parts),
         population=population,
+        learned_on=len(lesson.clean) if detector.learns else 0,
         draws=setting.draws,
         attack_draws=setting.classifier.draws,
         seed=setting.seed,
         points=tuple(_point(fitted, name, cut) for name, cut in (("even-odds", 0.5), ("5%-of-clean", few))),
         scores=tuple(
-            Scores.of(name, values if kind.by_uncertainty() else fitted.score(values))
+            Scores.of(name, values if fitted.by_uncertainty() else fitted.score(values))
             for name, values in (("clean", sides[0]), *parts.items())
         ),
         **stamp(),
@@ -262,8 +278,35 @@ def fit_on(
 
 
 def _flat(value: Any) -> list[Any]:
-    """The numbers of lists of lists."""
+    """The numbers and texts within lists and dictionaries."""
+    value = list(value.values()) if isinstance(value, Mapping) else value
     return [each for part in value for each in _flat(part)] if isinstance(value, list | tuple) else [value]
+
+
+def _halves(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images to learn from, and others to fit on, in their order."""
+    rows = np.random.default_rng(seed).permutation(count)
+    return np.sort(rows[: count // 2]), np.sort(rows[count // 2 :])
+
+
+def _lesson(
+    setting: Setting, x: np.ndarray, labels: np.ndarray, moved: Sequence[np.ndarray], population: str
+) -> Lesson:
+    """What of images and of their adversarial examples counts, to learn from."""
+    right = setting.answers(x) == labels if population == "successes" else np.ones(len(labels), bool)
+    kept = [each[right & (setting.answers(each) != labels)] if population == "successes" else each for each in moved]
+    adversarial = np.concatenate(kept)
+    _check_enough(x[right], adversarial, len(labels), population)
+    return Lesson(
+        classifier=setting.judge,
+        victim=setting.victim,
+        clean=x[right],
+        labels=labels[right],
+        adversarial=adversarial,
+        ball=setting.ball,
+        seed=setting.seed,
+        batch_size=setting.batch_size,
+    )
 
 
 def _counting(scored: Scored, labels: np.ndarray, right: np.ndarray, population: str) -> np.ndarray:
@@ -271,7 +314,9 @@ def _counting(scored: Scored, labels: np.ndarray, right: np.ndarray, population:
 
 
 def _point(detector: Detector, name: str, cut: float) -> Point:
-    edge, side = edge_of(detector, cut) if detector.by_uncertainty() else (cut, "below")
+    if not detector.by_uncertainty():
+        return Point(name=name, cut=cut, edge=cut, side="below")
+    edge, side = edge_of(detector, cut)
     return Point(name=name, cut=cut, edge=float(f"{edge:.4g}"), side=side)
 
 

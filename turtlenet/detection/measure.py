@@ -14,7 +14,7 @@ from turtlenet.batching import check_agreement
 from turtlenet.detection import curves
 from turtlenet.detection.doubts import find_doubts
 from turtlenet.detection.fitted import FittedDetector, Scores
-from turtlenet.detection.report import Alarm, AttackedRow, Detection, Histogram, Separation, Share
+from turtlenet.detection.report import Alarm, AttackedRow, Detection, Fate, Histogram, Separation, Share
 from turtlenet.detection.scores import Scored, Setting
 from turtlenet.reports.statistics import interval
 from turtlenet.reports.versions import stamp
@@ -46,7 +46,7 @@ def score_on(
         TurtlenetError: An attack that cannot work on this model or in this norm.
     """
     fitted.check_model(about)
-    setting = replace(setting, kind=type(fitted.fitted))
+    setting = replace(setting, detector=fitted.fitted)
     knowing = adaptive_attacks(fitted, adaptive)
     for attack in (*plain, *(attack for attack, _ in knowing)):
         attack.check(setting.classifier, setting.ball)
@@ -81,6 +81,7 @@ def score_on(
         rows=rows,
         slipped_plain=trial.slipped(clean) if clean else (),
         slipped_adaptive=trial.slipped([scored for _, _, scored in tried]) if knowing else (),
+        fates=trial.fates(clean, [scored for _, names, scored in tried if names]),
         doubts=(),
         histogram=trial.histogram([(row.spec, scored) for row, (_, _, scored) in zip(rows, tried, strict=True)]),
         scores=trial.listed([scored for _, _, scored in tried]),
@@ -92,7 +93,7 @@ def adaptive_attacks(fitted: FittedDetector, spec: str) -> list[tuple[Attack, tu
     """The attack of a spec, told each edge of a detector in turn, with the points that it was told of."""
     if spec and not fitted.fitted.by_uncertainty():
         # It is told through the classifier that it attacks.
-        return [(attacks.build(spec), (point.name,)) for point in fitted.points]
+        return [(attacks.build(spec, {"selective": True}), (point.name,)) for point in fitted.points]
     made: dict[Attack, tuple[str, ...]] = {}
     for point in fitted.points if spec else ():
         attack = attacks.build(spec, {"threshold": point.edge, "side": point.side})
@@ -104,7 +105,7 @@ def histogram(series: Sequence[tuple[str, np.ndarray]]) -> Histogram:
     """100 bins from 0 to 0.035 as in paper 001, or to the largest score where that range would hide them.
 
     Args:
-        series: Names and uncertainties (n,).
+        series: Names and readings (n,).
     """
     every = np.concatenate([values for _, values in series])
     largest = float(every.max()) if len(every) else TOP
@@ -169,11 +170,24 @@ class _Trial:
 
     def slipped(self, tried: Sequence[Scored]) -> tuple[Share, ...]:
         """Images that any of the attacks got misclassified and not seen, of those that were right, at each point."""
-        hits = [
-            np.any([self.fooled(scored) & ~(self.fitted.score(scored.values) > point.cut) for scored in tried], axis=0)
-            for point in self.fitted.points
-        ]
-        return tuple(_share(hit[self.right]) for hit in hits)
+        return tuple(_share(self.hidden(tried, point.cut)[self.right]) for point in self.fitted.points)
+
+    def hidden(self, tried: Sequence[Scored], cut: float) -> np.ndarray:
+        """Images that any of the attacks got misclassified and not seen, bool (n,)."""
+        hits = [self.fooled(scored) & ~(self.fitted.score(scored.values) > cut) for scored in tried]
+        return np.any([np.zeros(len(self.labels), bool), *hits], axis=0)
+
+    def fates(self, plain: Sequence[Scored], knowing: Sequence[Scored]) -> tuple[Fate, ...]:
+        """What becomes of the images that were right, at each point."""
+        nothing = np.zeros(len(self.labels), bool)
+        fooled = np.any([nothing, *(self.fooled(scored) for scored in (*plain, *knowing))], axis=0)
+        found = []
+        for point in self.fitted.points:
+            missed = self.hidden(plain, point.cut)
+            evaded = self.hidden(knowing, point.cut) & ~missed
+            parts = {"detected": fooled & ~missed & ~evaded, "evaded": evaded, "missed": missed, "resisted": ~fooled}
+            found.append(Fate(**{name: _share(part[self.right]) for name, part in parts.items()}))
+        return tuple(found)
 
     def alarms(self) -> tuple[Alarm, ...]:
         chances = self.fitted.score(self.clean.values)

@@ -20,8 +20,8 @@ def pictures(result: Detection) -> list[figures.PictureFile]:
     """Both, as files beside the report."""
     return [
         figures.PictureFile(
-            title="Uncertainty of clean images that are right, and of adversarial examples that succeed",
-            alt="Histogram of the uncertainties; the table below has the means and variances",
+            title="Scores of clean images that are right, and of adversarial examples that succeed",
+            alt="Histogram of the scores; the table below has the means and variances",
             file="histogram.png",
             png=_histogram(result),
         ),
@@ -35,7 +35,7 @@ def pictures(result: Detection) -> list[figures.PictureFile]:
 
 
 def _histogram(result: Detection) -> bytes:
-    """How uncertain the model is, clean and under each attack, as a PNG."""
+    """The scores, clean and under each attack, as a PNG."""
     names = ["clean", *(_short(row) for row in result.rows)][:_MOST]
     return figures.png((6.4, 4.0), names, lambda axes, looks: _draw_bins(axes, looks, result, len(names)))
 
@@ -79,7 +79,9 @@ def _draw_bins(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, m
     axes.set_yscale("symlog", linthresh=1, linscale=0.6)
     axes.set_yticks([0, 1, 3, 10, 30, 100], ["0", "1", "3", "10", "30", "100"])
     axes.set_yticks([], minor=True)
-    axes.set(xlabel="uncertainty (variance of the softmax outputs)", ylabel="share of the images, %")
+    uncertain = any(alarm.point.edge != alarm.point.cut for alarm in result.alarms)
+    name = "uncertainty (variance of the softmax outputs)" if uncertain else "probability that the detector gives"
+    axes.set(xlabel=name, ylabel="share of the images, %")
     axes.set(xlim=(0, histogram.top), ylim=(0, 100))
     axes.grid(axis="y", linewidth=0.8)
 

@@ -41,7 +41,7 @@ class Separation:
     """How well a detector tells one attack's examples from clean images.
 
     Attributes:
-        clean: The uncertainties of the clean side.
+        clean: The readings of the clean side.
         adversarial: Those of the adversarial side.
         auc: Area under the ROC curve; None if a side is empty.
         accuracy: Mean of the shares that are right on either side, at a probability of 0.5; with as many on each side,
@@ -94,8 +94,25 @@ class AttackedRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fate:
+    """What becomes of the images that were right, at one point of the detector; the four are all of them.
+
+    Attributes:
+        detected: Some attack got it misclassified, and the detector sees every such example.
+        evaded: Only an attack that knows of the detector got it misclassified and not seen.
+        missed: An attack that knows nothing of the detector got it misclassified and not seen.
+        resisted: No attack got it misclassified.
+    """
+
+    detected: Share
+    evaded: Share
+    missed: Share
+    resisted: Share
+
+
+@dataclass(frozen=True, kw_only=True)
 class Histogram:
-    """Counts of uncertainties in bins of equal width from 0 to `top`; the last bin has what lies above as well.
+    """Counts of readings in bins of equal width from 0 to `top`; the last bin has what lies above as well.
 
     Attributes:
         names: `clean`, then the attacks' specs.
@@ -122,9 +139,10 @@ class Detection(BaseReport):
         slipped_plain: Images that any plain attack got misclassified and not seen, of those that were right, at each
             point.
         slipped_adaptive: The same of all attacks, those that know of the detector among them; empty if none ran.
+        fates: What becomes of the images that were right, at each point.
         histogram: Of the images and examples of `AttackedRow.successes`.
-        scores: For each image: `label`; `clean` uncertainty and `clean_answer`; for attack number k, `k` and
-            `k_answer`.
+        scores: For each image: `label`; `clean` reading (uncertainty, or the detector's probability) and
+            `clean_answer`; for attack number k, `k` and `k_answer`.
     """
 
     model: dict[str, Any]
@@ -143,6 +161,7 @@ class Detection(BaseReport):
     rows: tuple[AttackedRow, ...]
     slipped_plain: tuple[Share, ...]
     slipped_adaptive: tuple[Share, ...]
+    fates: tuple[Fate, ...]
     doubts: tuple[Doubt, ...]
     histogram: Histogram
     scores: dict[str, list[float]]

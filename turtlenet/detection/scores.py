@@ -1,8 +1,8 @@
-"""The uncertainty of any number of images, and what becomes of them under attack."""
+"""What a detector looks at of any number of images, and what becomes of them under attack."""
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from turtlenet.batching import dealt, in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.detection.base import Detector
-from turtlenet.errors import DataError, ModelError, SettingError
+from turtlenet.errors import DataError, SettingError
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,14 @@ class Setting:
         classifier: The model as an attacker sees it, with the attacker's draws.
         examples: Images and true labels.
         ball: The threat.
+        detector: Says what is looked at; fitted or not.
         draws: Stochastic inferences behind each uncertainty, at least 2.
         seed: Repeats every draw; those behind an uncertainty are others than the attacker's.
         batch_size: Images in one compiled call; None for as many as fit. It changes the speed, not a result.
-        kind: The detector's class, which says what is looked at.
 
     Raises:
-        ModelError: A model that draws nothing, where the detector looks at its uncertainty.
+        ModelError: A model that the detector cannot look at, such as one that draws nothing where it looks at its
+            uncertainty.
         SettingError: A number out of its range.
         DataError: Labels that the model does not have.
     """
@@ -60,13 +61,13 @@ class Setting:
     classifier: Classifier
     examples: Examples
     ball: Ball
+    detector: Detector
     draws: int = 50
     seed: int = 0
     batch_size: int | None = 64
-    kind: type[Detector] = Detector  # type: ignore[type-abstract]
 
     def __post_init__(self) -> None:
-        uncertain = self.kind.by_uncertainty()
+        uncertain = self.detector.needs_draws
         if self.draws < (2 if uncertain else 1):
             raise SettingError(
                 f"Expected draws >= 2, whose answers can differ; got {self.draws}."
@@ -84,8 +85,7 @@ class Setting:
                 f"Expected labels of {self.classifier.num_classes} classes; got {self.examples.num_classes} in "
                 f"{self.examples.name}."
             )
-        if uncertain:
-            check_stochastic(self.classifier)
+        self.detector.check(self.classifier)
 
     @property
     def judge(self) -> Classifier:
@@ -99,7 +99,7 @@ class Setting:
 
     def clean(self) -> Scored:
         """The images as they are."""
-        return self._scored(self.examples.batch(slice(None))[0])
+        return self.scored(self.examples.batch(slice(None))[0])
 
     def attacked(self, attack: Attack, excess: Callable[[Classifier, Any, Any], Any] | None = None) -> Scored:
         """The images after an attack, judged on draws that it has not seen.
@@ -108,26 +108,40 @@ class Setting:
             attack: Any attack.
             excess: What the detector adds to the model for an attack that knows of it; see `FittedDetector.excess`.
         """
-        x, y = self.examples.batch(slice(None))
-        began = time.perf_counter()
-        victim = self.victim if excess is None else self.victim.beside(excess)
-        perturbed = attack_all(attack, victim, x, y, ball=self.ball, seed=self.seed, batch_size=self.batch_size).x
-        scored = self._scored(perturbed)
+        began, (x, _) = time.perf_counter(), self.examples.batch(slice(None))
+        perturbed = self.crafted(attack, excess)
+        scored = self.scored(perturbed)
         linf = float(np.abs(perturbed - x).max())
         return Scored(scored.values, scored.answers, round(time.perf_counter() - began, 3), linf)
 
-    def _scored(self, x: np.ndarray) -> Scored:
+    def crafted(self, attack: Attack, excess: Callable[[Classifier, Any, Any], Any] | None = None) -> np.ndarray:
+        """The images after an attack; see `attacked`."""
+        x, y = self.examples.batch(slice(None))
+        victim = self.victim if excess is None else self.victim.beside(excess)
+        made: np.ndarray
+        made = attack_all(attack, victim, x, y, ball=self.ball, seed=self.seed, batch_size=self.batch_size).x
+        return made
+
+    def answers(self, x: np.ndarray) -> np.ndarray:
+        """What the model answers, int (n,)."""
+        return self._judged("answers", x, None).answers
+
+    def scored(self, x: np.ndarray) -> Scored:
+        """What the model answers, and what the detector looks at."""
+        return self._judged(("statistics", self.detector), x, self.detector)
+
+    def _judged(self, name: Hashable, x: np.ndarray, detector: Detector | None) -> Scored:
         judge, count = self.judge, len(x)
 
         def graph(x: Any) -> Any:
             logits = judge.each(x)
             answers = ops.argmax(ops.mean(ops.softmax(logits, axis=-1), axis=1), axis=-1)
-            return self.kind.statistics(judge, x, logits), ops.cast(answers, "int32")
+            values = ops.max(logits, axis=(1, 2)) if detector is None else detector.statistics(judge, x, logits)
+            return values, ops.cast(answers, "int32")
 
         def work(rows: np.ndarray) -> list[np.ndarray]:
             pixels = backend.shard(ops.convert_to_tensor(x[rows], "float32"))
-            named = f"statistics of {self.kind.__qualname__}"
-            return [ops.convert_to_numpy(part) for part in judge.compiled(named, graph)(pixels)]
+            return [ops.convert_to_numpy(part) for part in judge.compiled(name, graph)(pixels)]
 
         def share() -> tuple[np.ndarray, np.ndarray]:
             values, answers = np.empty(0), np.empty(count, "int32")
@@ -147,19 +161,3 @@ class Setting:
         for number, (statistics, answer) in enumerate(parts):
             values[number :: len(parts)], answers[number :: len(parts)] = statistics.reshape(-1, *shape), answer
         return Scored(values, answers)
-
-
-def check_stochastic(classifier: Classifier) -> None:
-    """Refuses a model whose answers never differ.
-
-    Raises:
-        ModelError: No layer draws random numbers at inference.
-    """
-    if not classifier.stochastic:
-        dropout = any("Dropout" in type(layer).__name__ for layer in classifier.model._flatten_layers())
-        how = (
-            "wrap it with mc-dropout first (turtlenet wrap MODEL --defence mc-dropout)"
-            if dropout
-            else ("give it Dropout layers, train it, and wrap it with mc-dropout")
-        )
-        raise ModelError(f"Expected a model that draws random numbers when it answers; this one draws none: {how}.")

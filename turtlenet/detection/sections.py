@@ -36,6 +36,7 @@ _EQUATION = (
 _OWN_PROBABILITY = (
     "The score is the probability that the detector itself gives; mu and sigma are the mean and the variance of these."
 )
+_FATES = "What becomes of the images that were right"
 _AREA = "Area under the ROC curve: how often an adversarial example scores above a clean image."
 _EITHER = "Mean of the shares that are right on either side, at a probability of 0.5."
 
@@ -52,8 +53,8 @@ SEPARATION_COLUMNS = (
     Column("attack", "title", width=44),
     Column("clean", "clean", count, "Clean images on the one side."),
     Column("adversarial", "count", count, "Adversarial examples on the other; in the first row, the clean images."),
-    Column("mu", "mu", _scientific, "The mean of their uncertainties."),
-    Column("sigma", "sigma", _scientific, "The variance of their uncertainties."),
+    Column("mu", "mu", _scientific, "The mean of their scores."),
+    Column("sigma", "sigma", _scientific, "The variance of their scores."),
     Column("AUC [95 % interval]", ("auc", "auc_interval"), fraction, _AREA),
     Column("accuracy [95 % interval]", ("accuracy", "accuracy_interval"), fraction, _EITHER),
 )
@@ -70,7 +71,7 @@ def document(result: Detection) -> Document:
     ]
     slipped = "Misclassified and not seen, of the images that were right"
     return Document(
-        title="Detection by uncertainty",
+        title="Detection by uncertainty" if _uncertain(result) else "Detection of adversarial inputs",
         headline=_headline(result),
         facts=_facts(result),
         verdicts=[Verdict(numbers=numbers, words=_equation(result))],
@@ -79,6 +80,7 @@ def document(result: Detection) -> Document:
             Section("Reasons to doubt", [Findings(doubts, views=View.FILES)]),
             *(Section("", blocks) for blocks in _separations(result, View.TERMINAL)),
             Section(slipped, [Text(f"{slipped}:", views=View.TERMINAL), _slipped(result)]),
+            Section(_FATES, [Text(f"{_FATES}:", views=View.TERMINAL), _fates(result)]),
             Section("", [Bullets([_alarm(alarm) for alarm in result.alarms])]),
             Section("Clean against adversarial", [Figures(lambda: pictures(result))]),
             *(Section("", blocks) for blocks in _separations(result, View.FILES)),
@@ -105,7 +107,12 @@ def fitted_document(fitted: FittedDetector) -> Document:
 
 def _equation(result: Detection) -> str:
     """What the scores are: uncertainties, or the probabilities of a detector that looks at something else."""
-    return _OWN_PROBABILITY if all(each.point.edge == each.point.cut for each in result.alarms) else _EQUATION
+    return _EQUATION if _uncertain(result) else _OWN_PROBABILITY
+
+
+def _uncertain(result: Detection) -> bool:
+    """Whether the scores are uncertainties."""
+    return any(alarm.point.edge != alarm.point.cut for alarm in result.alarms)
 
 
 def _facts(result: Detection) -> list[str]:
@@ -138,7 +145,7 @@ def _first(words: str, shares: Sequence[Share], *, big: bool = False) -> list[Nu
 
 
 def _separations(result: Detection, views: View) -> list[list[Text | Table]]:
-    """Both populations: a title, and the uncertainties of every attack's examples."""
+    """Both populations: a title, and the scores of every attack's examples."""
     populations = (
         ("Clean images that are classified correctly, against adversarial examples that succeed:", "successes"),
         ("All clean images against all adversarial ones, whatever the answers, as in paper 001:", "all"),
@@ -174,6 +181,20 @@ def _slipped(result: Detection) -> Table:
     return Table(columns, [*result.rows, *totals])
 
 
+def _fates(result: Detection) -> Table:
+    columns = [
+        Column("point", "point", width=20),
+        Column("detected", "detected", _share, "Some attack got it misclassified, and was seen each time."),
+        Column(
+            "evaded", "evaded", _share, "Only an attack that knows of the detector got it misclassified, not seen."
+        ),
+        Column("missed", "missed", _share, "An attack that knows nothing of it got it misclassified and not seen."),
+        Column("resisted", "resisted", _share, "No attack got it misclassified."),
+    ]
+    pairs = zip(result.alarms, result.fates, strict=True)
+    return Table(columns, [SimpleNamespace(point=alarm.point.name, **vars(fate)) for alarm, fate in pairs])
+
+
 def _alarm(alarm: Any) -> str:
     """What a point of the detector is, and how often clean images set it off."""
     return (
@@ -189,9 +210,16 @@ def _point(point: Point) -> str:
     return f"{point.name}: seen at a probability above {point.cut:.3g}, an uncertainty {beyond} {point.edge:.3g}"
 
 
+def _setting(name: str, value: Any) -> str:
+    """A setting or number of the detector; of arrays only how many there are."""
+    if isinstance(value, list | tuple):
+        return f"{name} ({len(value)})"
+    return f"{name} {value:.6g}" if isinstance(value, float | int) else f"{name} {value or MISSING}"
+
+
 def _provenance(result: Detection) -> dict[str, Any]:
     detector, threat, fit = result.detector, result.threat, result.detector["data"]
-    points = ", ".join(f"{name} {value:.6g}" for name, value in detector["detector"].items() if name != "name")
+    points = ", ".join(_setting(name, value) for name, value in detector["detector"].items() if name != "name")
     return {
         "Model": f"{result.model.get('name')}, {result.model.get('path') or 'in memory'}",
         "Model sha256": result.model.get("sha256", MISSING),

@@ -118,6 +118,7 @@ def options_of(report: Report) -> dict[str, Any]:
     facts["drop"] = list(asked.get("drop") or ())
     facts["classes"] = ",".join(asked.get("classes") or ()) or None
     facts["certify"] = report.certificate["method"] if report.certificate else None
+    facts |= {name: asked.get(name) for name in ("order", "budget")}
     facts["quantize-pixels"] = threat.get("pixels") == "8-bit"
     return facts | {name: asked.get(name) for name in ("custom", "trust", "architecture", "written-by")}
 

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from turtlenet.evaluation.report import Report
+from turtlenet.evaluation.text import threat
 from turtlenet.input_kind import InputKind
 from turtlenet.reports.markdown import plain
 
@@ -60,10 +61,10 @@ class Card:
             return data
         report = self.report
         name = str(report.data.get("name") or "data")
-        threat = f"{report.threat['norm']} eps {report.threat['eps']:.4g}"
+        found = threat(report).partition(" (")[0]
         values = (
             ("Clean accuracy", report.clean_accuracy),
-            (f"Robust accuracy ({threat}, {len(report.attacks)} attacks)", report.robust_accuracy),
+            (f"Robust accuracy ({found}, {len(report.attacks)} attacks)", report.robust_accuracy),
         )
         result = {
             "task": {"type": task or "other", "name": self.outputs},
@@ -95,17 +96,13 @@ class Card:
         if report is None:
             yield f"Not measured on test data yet: `turtlenet evaluate {self.file}`."
             return
-        threat = report.threat
-        yield (
-            f"{plain(report.data.get('description') or report.data.get('name'))}. Threat: {threat['norm']}, eps "
-            f"{threat['eps']:.6g} in [{threat['bounds'][0]:g}, {threat['bounds'][1]:g}], {threat['access']}; seed "
-            f"{report.seed}. Accuracies with 95 % intervals."
-        )
+        data = plain(report.data.get("description") or report.data.get("name"))
+        yield f"{data}. Threat: {plain(threat(report))}; {report.threat['access']}; seed {report.seed}."
         rows = [("clean", report.clean_accuracy, report.clean_accuracy_interval)]
         rows += [(row.title, row.accuracy, row.accuracy_interval) for row in report.attacks]
         rows += [("**every attack**", report.robust_accuracy, report.robust_accuracy_interval)]
         yield _table(
-            ("attack", "accuracy", "interval"),
+            ("attack", "accuracy", "95 % interval"),
             [(name if name.startswith("**") else plain(name), f"{value:.3f}", f"[{low:.3f}, {high:.3f}]")
              for name, value, (low, high) in rows],
         )  # fmt: skip

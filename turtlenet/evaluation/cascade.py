@@ -11,11 +11,12 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
-from turtlenet.attacks.runner import Outcome, attack_all
+from turtlenet.attacks.runner import Outcome, Span, attack_all
 from turtlenet.balls import Ball, FeatureBall, is_plain
 from turtlenet.batching import predict, softmax, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
+from turtlenet.evaluation.chance import fooled
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.time_limit import TimeLimit
 from turtlenet.reports.statistics import distances, similarity
@@ -41,6 +42,7 @@ class Cascade:
         batch_size: Images in one compiled call; None for as many as fit.
         quantize_pixels: Whether a success counts only if it survives rounding to 8-bit pixels.
         spared: Images that no attack is run on, because they are certified, bool (n,); None for none.
+        spans: Those of its attempts that each attack makes; all, if empty.
     """
 
     attacks: Sequence[Attack]
@@ -51,6 +53,7 @@ class Cascade:
     batch_size: int | None = 256
     quantize_pixels: bool = False
     spared: np.ndarray | None = None
+    spans: Sequence[Span] = ()
 
     def block_size(self, shape: tuple[int, ...]) -> int:
         """Images held in memory at a time."""
@@ -95,16 +98,13 @@ class Cascade:
             if limit is not None and start and not backend.from_first(lambda: limit.has_room):
                 return
             rows = np.arange(start, min(start + size, len(examples)))
-            block = _Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
-            logits = predict(model, block.x, self.batch_size, block.y)
-            ledger.clean[rows] = logits.argmax(axis=1)
-            ledger.clean_confidence[rows] = softmax(logits).max(axis=1)
-            ledger.clean_parts[rows] = _parts_that_hold(logits, ledger)
+            block = Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
+            self.ask(model, block, ledger)
             standing = ledger.right[rows]
             if limit is not None:
                 limit.start_lap()
             for number in range(len(self.attacks)):
-                hit = self._attack(number, model, block, standing, ledger)
+                hit = self.attack_block(number, model, block, standing, ledger)
                 standing = standing & ~hit if self.mode == "cascade" else standing
                 tick(len(rows))
                 if limit is not None and not start and backend.from_first(lambda: limit.over):
@@ -113,6 +113,13 @@ class Cascade:
             after_block(ledger)
             if limit is not None:
                 limit.end_lap()
+
+    def ask(self, model: Classifier, block: "Block", ledger: PerImageResults) -> None:
+        """Notes what the model answers to a block before any attack."""
+        logits = predict(model, block.x, self.batch_size, block.y)
+        ledger.clean[block.rows] = logits.argmax(axis=1)
+        ledger.clean_confidence[block.rows] = softmax(logits).max(axis=1)
+        ledger.clean_parts[block.rows] = _parts_that_hold(logits, ledger)
 
     def tried(
         self,
@@ -125,6 +132,7 @@ class Cascade:
         seed: int,
         index: np.ndarray,
         looked: Ball | None = None,
+        span: Span | None = None,
     ) -> tuple[Outcome, np.ndarray]:
         """What an attack does to images, as it counts here.
 
@@ -137,14 +145,14 @@ class Cascade:
             seed: Repeats the draws.
             index: The images' places in the data set.
             looked: Where it looks; there, if not given.
+            span: Those of its attempts to make; all, if not given.
 
         Returns:
             The outcome after rounding, and in draws that the attack has not seen; and the images where a success did
             not happen again in those, bool (n,).
         """
-        crafted = attack_all(
-            attack, model, x, y, ball=looked or ball, seed=seed, index=index, batch_size=self.batch_size
-        )
+        where: dict[str, Any] = {"ball": looked or ball, "seed": seed, "index": index}
+        crafted = attack_all(attack, model, x, y, **where, batch_size=self.batch_size, span=span)
         if not (model.stochastic or self.quantize_pixels):
             return crafted, np.zeros(len(x), bool)
         targeted = attack.targeted
@@ -193,10 +201,21 @@ class Cascade:
         everywhere = attack.minimal and self.mode == "table" and not content
         return ball.with_eps(ball.widest(model.input_shape)) if everywhere else ball
 
-    def _attack(
-        self, number: int, model: Classifier, block: "_Block", standing: np.ndarray, ledger: PerImageResults
+    def attack_block(
+        self, number: int, model: Classifier, block: "Block", standing: np.ndarray, ledger: PerImageResults
     ) -> np.ndarray:
-        """Runs one attack on one block; gives the images of the block that it broke."""
+        """Runs one attack on one block.
+
+        Args:
+            number: Which attack.
+            model: The classifier under attack.
+            block: The images.
+            standing: Those of them that nothing has broken yet, bool (m,).
+            ledger: Where results go.
+
+        Returns:
+            Those that it broke, bool (m,).
+        """
         naive = self.labels == "predicted"
         attack = self.variant(number)
         ball = attack.own_ball(self.ball, model.input_shape)
@@ -210,14 +229,17 @@ class Cascade:
         ledger.parts[number, block.rows] = ledger.clean_parts[block.rows]
         began = time.perf_counter()
         labels = ledger.clean[attacked.rows] if naive else attacked.y
-        outcome, lucky = self.tried(
-            attack, model, attacked.x, labels, ball=ball, looked=looked, seed=self.seed, index=attacked.rows
-        )
+        where: dict[str, Any] = {"ball": ball, "looked": looked, "seed": self.seed, "index": attacked.rows}
+        span = self.spans[number] if self.spans else None
+        outcome, lucky = self.tried(attack, model, attacked.x, labels, **where, span=span)
         ledger.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
         ledger.gradients[number, attacked.rows] = outcome.gradients
         ledger.queries[number, attacked.rows] = outcome.queries
         ledger.lucky[number, attacked.rows] = lucky
         ledger.part[number, attacked.rows] = outcome.part
+        if model.stochastic and model.question is None:
+            drawn = fooled(model, outcome.x, attacked.y, self.batch_size)
+            ledger.fooled[number, attacked.rows], ledger.draws[number, attacked.rows] = drawn
         ledger.undone[number, attacked.rows] = outcome.undone
         self._note(number, model, attacked, outcome, ledger, ball)
         return standing & ~ledger.correct[number, block.rows]
@@ -226,7 +248,7 @@ class Cascade:
         self,
         number: int,
         model: Classifier,
-        block: "_Block",
+        block: "Block",
         outcome: Outcome,
         ledger: PerImageResults,
         ball: Ball,
@@ -261,15 +283,15 @@ class Cascade:
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """Images held in memory: their places in the data set, their pixels and their labels."""
 
     rows: np.ndarray
     x: np.ndarray
     y: np.ndarray
 
-    def only(self, mask: np.ndarray) -> "_Block":
-        return _Block(self.rows[mask], self.x[mask], self.y[mask])
+    def only(self, mask: np.ndarray) -> "Block":
+        return Block(self.rows[mask], self.x[mask], self.y[mask])
 
 
 def inside(ball: Ball, x: np.ndarray, perturbed: np.ndarray) -> np.ndarray:

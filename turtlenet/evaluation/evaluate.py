@@ -26,6 +26,7 @@ from turtlenet.data.fit import fit_of
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
 from turtlenet.evaluation.cascade import MODES, Cascade
 from turtlenet.evaluation.certified import Certified, certified, check_certify, facts, find_contradictions
+from turtlenet.evaluation.chance import summary
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
@@ -35,6 +36,7 @@ from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
 from turtlenet.evaluation.pictures import largest_changes, pictures
+from turtlenet.evaluation.planner import Planned, Planner, find_skipped
 from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import CurvePoint, Report
 from turtlenet.evaluation.rows import attack_row, class_rows, image_results, part_rows, six_figures
@@ -69,6 +71,8 @@ def evaluate_classifier(
     progress: Path | None = None,
     resume: bool = False,
     certify: str = "",
+    order: str = "full",
+    budget: int | None = None,
     time_limit: float | None = None,
 ) -> Report:
     """Attacks a model and says what is left of its accuracy, with the reasons to doubt it.
@@ -91,6 +95,8 @@ def evaluate_classifier(
         progress: File that keeps what is known after each block of images.
         resume: Whether to continue from that file.
         certify: The method by which images are certified first, which attacks then leave alone; empty for none.
+        order: `full`, or `adaptive`: see `turtlenet.evaluation.planner`.
+        budget: In that order, gradients and queries for an image, on average; None for as many as it takes.
         time_limit: Seconds; the first images are evaluated, as many as fit.
 
     Raises:
@@ -117,8 +123,9 @@ def evaluate_classifier(
     data = examples.facts()
     check_agreement(about["sha256"], data["sha256"])
     specs = tuple(specs) or tuple(str(attack) for attack in suite)
-    work = _Evaluation(model, examples, cascade, access, specs, about, data, progress, resume, proven)
-    ledger = work.run(limit)
+    planner = Planner.of(cascade, model, budget) if order == "adaptive" else None
+    work = _Evaluation(model, examples, cascade, access, specs, about, data, progress, resume, proven, planner)
+    ledger, planned = work.run(limit)
     wanted = len(examples)
     doubts: tuple[Doubt, ...] = ()
     if limit is not None and ledger.done < wanted:
@@ -129,11 +136,15 @@ def evaluate_classifier(
     late = limit is not None and backend.from_first(lambda: limit.over)
     points, curve_attack = accuracy_curve(cascade, model, examples, 0 if late else curve, tally)
     evidence = work.evidence(ledger, points, tally)
+    if planned:
+        evidence = dataclasses.replace(evidence, whole=planned.learned)
     visible = work.perceptibility(0 if late else perceptibility, tally)
     report = work.report(ledger, tally, evidence)
+    record = planned.record if planned else None
     return dataclasses.replace(
         report,
-        doubts=(*doubts, *report.doubts),
+        plan=record,
+        doubts=(*doubts, *find_skipped(record), *report.doubts),
         seconds=round(time.perf_counter() - began, 3),
         curve=points,
         curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
@@ -150,6 +161,7 @@ class _Evaluation:
         specs: How the user named the attacks.
         about: What is known of the model.
         proven: What was certified before the attacks; None where nothing was.
+        planner: What chooses their order; None for the suite's.
         data: What is known of the images; see `Examples.about`.
     """
 
@@ -163,6 +175,7 @@ class _Evaluation:
     progress: Path | None
     resume: bool
     proven: Certified | None = None
+    planner: Planner | None = None
 
     @property
     def names(self) -> list[str]:
@@ -185,38 +198,42 @@ class _Evaluation:
         files = [file_sha256(Path(file)) for attack in cascade.attacks for file in attack.files]
         how = [cascade.mode, cascade.labels, cascade.seed, cascade.quantize_pixels]
         how += [] if cascade.spared is None else [np.flatnonzero(cascade.spared).tolist()]
+        how += [["adaptive", self.planner.budget]] if self.planner else []
         answers = [model.gradient, model.draws, model.precision, model.bounds, model.head]
         how += [self.about["normalize"]] if self.about.get("normalize") else []
         text = json.dumps([self.about["sha256"], answers, self.data["sha256"], ball, settings, files, *how])
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def run(self, limit: TimeLimit | None = None) -> PerImageResults:
-        """The results of all attacks, continued from a file where one fits; of fewer images where time is limited."""
-        identity, progress, cascade = self.identity, self.progress, self.cascade
+    def run(self, limit: TimeLimit | None = None) -> tuple[PerImageResults, Planned | None]:
+        """The results of all attacks, and what a plan made of them.
+
+        They are continued from a file where one fits, and those of fewer images where time is limited.
+        """
+        identity, progress, planner = self.identity, self.progress, self.planner
         first = backend.process()[0] == 0
         known = None
         if self.resume and progress:
             known = backend.from_first(lambda: PerImageResults.read(progress, identity))
+        rows = len(planner.units if planner else self.cascade.attacks)
         classes = self.model.classes(self.examples.labels)
-        ledger = known or PerImageResults.empty(classes, len(cascade.attacks), len(self.examples.part_names))
-        total, done = (len(cascade.attacks) * count for count in (len(self.examples), ledger.done))
+        ledger = known or PerImageResults.empty(classes, rows, len(self.examples.part_names))
+        total, done = (len(self.cascade.attacks) * count for count in (len(self.examples), ledger.done))
         hidden = not (first and sys.stderr.isatty())
-        with Bar(total, done=done, unit=self.examples.kind.example, hidden=hidden) as bar:
+        with Bar(total, done=0 if planner else done, unit=self.examples.kind.example, hidden=hidden) as bar:
 
             def tick(count: int) -> None:
                 seconds, gradients, _ = ledger.cost.sum(axis=0)
                 bar.pace = gradients / seconds if seconds else 0.0
                 bar.update(count)
 
-            cascade.run(
-                self.model,
-                self.examples,
-                ledger,
-                after_block=(lambda now: now.write(progress, identity)) if progress and first else (lambda now: None),
-                tick=tick,
-                limit=limit,
-            )
-        return ledger
+            how: dict[str, Any] = {"tick": tick}
+            if progress and first:
+                how["after_block"] = lambda now: now.write(progress, identity)
+            if planner:
+                planned = planner.run(self.model, self.examples, ledger, **how)
+                return planned.ledger, planned
+            self.cascade.run(self.model, self.examples, ledger, limit=limit, **how)
+        return ledger, None
 
     def perceptibility(self, count: int, tally: Tally) -> Perceptibility | None:
         """How visible a change must become, by the attack of the curve."""
@@ -340,6 +357,7 @@ class _Evaluation:
             + access.find_doubts(threatening, mode, besides)
             + find_doubts(evidence),
             certificate=certificate,
+            chance=summary(threatening),
             per_class=() if self.examples.part_names else class_rows(ledger, robust, self.data.get("classes", ())),
             per_part=part_rows(threatening, self.examples.part_names, self.examples.true_labels),
             pictures=pictures(cascade, self.names, model, self.examples, ledger),

@@ -13,7 +13,7 @@ from turtlenet.errors import DataError
 from turtlenet.files import make_folder, write_whole
 from turtlenet.numpy_files import check_arrays
 
-_BY_IMAGE = ("labels", "clean", "clean_confidence", "clean_parts")
+BY_IMAGE = ("labels", "clean", "clean_confidence", "clean_parts")
 """What is known of an image before any attack."""
 _DISTANCES = ("linf", "l2", "l1", "l0", "psnr", "ssim")
 
@@ -40,6 +40,8 @@ class PerImageResults:
         part: Number of the attack's round (see `Attack.rounds`) that reached its goal, int64; -1 where none did.
         near: Whether what it found lies within the threat, wherever it was looked for, bool.
         lucky: Whether a success of a random model did not happen again in other draws, bool.
+        fooled: Of a random model: fresh draws, one at a time, in which what was found is answered wrongly, int64.
+        draws: Such draws in all, int64; 0 of other models.
         undone: Whether it reached its goal, and keeping the rules of the features took that away again, bool.
         clean_parts: Which parts of the answer hold before any attack (see `Task.part_names`), bool (n, parts).
         parts: Which hold after each attack, bool (attacks, n, parts); as before where it was not run.
@@ -63,6 +65,8 @@ class PerImageResults:
     part: np.ndarray
     near: np.ndarray
     lucky: np.ndarray
+    fooled: np.ndarray
+    draws: np.ndarray
     undone: np.ndarray
     clean_parts: np.ndarray
     parts: np.ndarray
@@ -90,6 +94,8 @@ class PerImageResults:
             part=np.full(shape, -1, "int64"),
             near=np.zeros(shape, bool),
             lucky=np.zeros(shape, bool),
+            fooled=np.zeros(shape, "int64"),
+            draws=np.zeros(shape, "int64"),
             undone=np.zeros(shape, bool),
             clean_parts=np.zeros((len(labels), parts), bool),
             parts=np.zeros((*shape, parts), bool),
@@ -109,14 +115,14 @@ class PerImageResults:
     def only(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same without the attacks that do not count."""
         rows = np.flatnonzero(counted)
-        by_attack = [name for name in vars(self) if name not in (*_BY_IMAGE, "distance", "done")]
+        by_attack = [name for name in vars(self) if name not in (*BY_IMAGE, "distance", "done")]
         distance = {name: values[rows] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[rows] for name in by_attack})
 
     def first(self, count: int) -> "PerImageResults":
         """The same of the first images alone."""
         cut = {
-            name: value[:count] if name in _BY_IMAGE else value[:, :count]
+            name: value[:count] if name in BY_IMAGE else value[:, :count]
             for name, value in vars(self).items()
             if isinstance(value, np.ndarray) and name != "cost"
         }

@@ -6,11 +6,13 @@ from typing import Any
 from turtlenet.errors import DataError
 from turtlenet.evaluation.moves import Moves
 from turtlenet.evaluation.perceptibility.result import Perceptibility
+from turtlenet.evaluation.planner.record import Record
 from turtlenet.evaluation.save import folders
 from turtlenet.evaluation.text import names
+from turtlenet.reports.badge import badge, color_of
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
-from turtlenet.reports.format import clean
+from turtlenet.reports.format import clean, percent
 from turtlenet.reports.frames import Columns, stacked, to_bytes
 
 Interval = tuple[float, float]
@@ -252,6 +254,9 @@ class Report(BaseReport):
             interval, `attacked` (the robust accuracy: the truth is between the two), `spared` (certified images that
             no attack was run on), `audited` (those that were attacked all the same), `gradients_saved` (about) and
             `contradictions`, the places of certified images that something broke. None where nobody asked.
+        plan: Of an evaluation in adaptive order: what was run, what was left out, and how much that can hide.
+        chance: Of a model that draws random numbers: its expected accuracy under the attacks, over single fresh draws,
+            and two other readings of them; see `turtlenet.evaluation.chance.summary`. None for others.
         per_part: Where an answer has parts, such as several labels: how many of each hold. Attacks break an answer by
             whichever part is the easiest, so what is left of one alone is an upper bound.
         beside: Who stands beside, in words: one who knows more than the threat allows; empty for nobody.
@@ -293,6 +298,8 @@ class Report(BaseReport):
     asked: dict[str, Any] = field(default_factory=dict)
     moves: Moves | None = None
     certificate: dict[str, Any] | None = None
+    plan: Record | None = None
+    chance: dict[str, Any] | None = None
     largest_changes: tuple[LargestChange, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
 
@@ -321,8 +328,19 @@ class Report(BaseReport):
         return document([self])
 
     def files(self) -> dict[str, bytes]:
-        """`report.json`, `report.md`, `report.html` and `examples.csv`."""
-        return {**super().files(), "examples.csv": to_bytes(self.table("examples"), ".csv")}
+        """`report.json`, `report.md`, `report.html`, `examples.csv` and `badge.svg`."""
+        return {
+            **super().files(),
+            "examples.csv": to_bytes(self.table("examples"), ".csv"),
+            "badge.svg": self._badge(),
+        }
+
+    def _badge(self) -> bytes:
+        threat = self.threat
+        # Where each feature has a radius of its own, eps is in units of those.
+        eps = "by feature" if isinstance(threat.get("features"), dict) else f"eps {threat['eps']:.3g}"
+        value = f"{percent(self.robust_accuracy)} at {threat['norm']} {eps}"
+        return badge("robust accuracy", value, color_of(self.robust_accuracy, doubted=bool(self.doubts)))
 
 
 @dataclass(frozen=True)

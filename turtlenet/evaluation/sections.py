@@ -146,6 +146,18 @@ def class_columns(report: Report) -> tuple[Column, ...]:
     )
 
 
+def unit_columns(kind: InputKind) -> tuple[Column, ...]:
+    """What is said of each part of the attacks that were run in adaptive order."""
+    return (
+        Column("part", "name"),
+        Column("tried", "tried", count, f"{kind.examples.capitalize()} that it was run on."),
+        Column("broke", "broke", count),
+        Column("spared", "skipped", count, f"{kind.examples.capitalize()} that withstood without it."),
+        Column("gradients", "gradients", count),
+        Column("queries", "queries", count),
+    )
+
+
 def part_columns(report: Report) -> tuple[Column, ...]:
     """What is said of each part of the answers."""
     labels = text.has_labels(report)
@@ -216,6 +228,8 @@ def document(reports: Sequence[Report]) -> Document:
             ),
             *([_side_by_side(titles, reports)] if several else []),
             *(section for each in reports for section in _certified(each)),
+            *(section for each in reports for section in _random(each)),
+            *(section.only(View.FILES) for each in reports for section in _planned(each)),
             *(section.only(View.FILES) for section in visible),
             *(section for title, one in pairs for section in _model(title if several else "", one)),
             Section("", [doubts]).only(View.TERMINAL),
@@ -328,6 +342,44 @@ def _certified(report: Report) -> list[Section]:
         f"gradients; {about['audited']:,} of them were attacked all the same, to test the certificates."
     )
     return [Section("Certified", [line, Text(words)])]
+
+
+def _random(report: Report) -> list[Section]:
+    """What a random model's accuracy is, read in three ways."""
+    about = report.chance
+    if not about:
+        return []
+    rows = [
+        SimpleNamespace(title=title, value=about[name], interval=about[f"{name}_interval"])
+        for title, name in (
+            ("expected, over the draws", "expected"),
+            ("right in most draws", "majority"),
+            ("right in every draw", "any_draw"),
+        )
+    ]
+    words = (
+        f"Each example was asked about in {number(about['draws'])} draws that no attack had seen, one at a time, "
+        "until the interval on its probability of fooling the model was narrower than "
+        f"{about['width']:g}. The first line is the accuracy that users of the model would see under these attacks."
+    )
+    columns = [Column("reading", "title"), Column("accuracy [95 % interval]", ("value", "interval"), fraction)]
+    return [Section("A random model's accuracy under attack", [Text(words), Table(columns, rows)])]
+
+
+def _planned(report: Report) -> list[Section]:
+    """The parts of the attacks in the order in which they were run."""
+    plan = report.plan
+    if plan is None:
+        return []
+    words = (
+        f"{number(plan.each)} gradients and queries for each of {plan.attacked:,} {text.kind(report).examples}. "
+        f"Everything was run on the first {plan.learned:,}, drawn at random, and took {number(plan.whole)} there; "
+        f"then on {plan.audited:,} more, of which the plan would have missed {plan.missed:,}. The others met what had "
+        "broken most for its cost first, and after that only what may still break them: a part goes no farther down, "
+        "from those that came nearest to breaking, than it was seen to be good for."
+    )
+    table = Table(unit_columns(text.kind(report)), plan.parts, folded=len(plan.parts) > 12)
+    return [Section("In the order in which the attacks pay", [Text(words), table])]
 
 
 def _to_the_eye(reports: Sequence[Report]) -> Section:

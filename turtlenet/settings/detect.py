@@ -41,7 +41,11 @@ class FitSettings(_DetectSettings):
         many=True,
         group="Attack",
     )
-    detector: str = setting("logistic", "logistic, mixture or another registered one.")
+    detector: str = setting(
+        "logistic",
+        "logistic, squeezing, ... (`list detectors`).",
+        more="A spec: `name`, or `name:key=value,...`; several at once as `together:parts=(squeezing;pca)`.",
+    )
     population: str = setting(
         "successes",
         "successes, or all images as in the paper.",
@@ -49,7 +53,7 @@ class FitSettings(_DetectSettings):
         "all of both.",
     )
     norm: str = setting("linf", "linf, l2, l1 or l0.", group="Attack")
-    draws: int = setting(50, "Stochastic inferences behind a score.")
+    draws: int = setting(50, "Stochastic inferences of a random model behind a score.")
     attack_draws: int = setting(10, "Draws in an attack's mean.", group="Attack")
     gradient: str = setting("adaptive", "Of defences: adaptive, or naive.", group="Attack")
     seed: int = count(0, help="Repeats every draw.", group="Computing")
@@ -70,7 +74,7 @@ class ScoreSettings(_DetectSettings):
     )
     adaptive: str = setting(
         "undetected",
-        "Is told the detector's edges; none for no such attack.",
+        "Knows of the detector; none for no such attack.",
         more="The attack's spec.",
         read=text.unless_none,
         group="Attack",

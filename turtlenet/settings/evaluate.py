@@ -68,6 +68,19 @@ class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettin
         more="They cannot be broken; see docs/certification.md.",
         group="Measures",
     )
+    order: str = one_of(
+        "",
+        ("", "full", "adaptive"),
+        help="full (the default): every part of the suite, in its order; adaptive: what pays most first, and only on "
+        "images that it may still break.",
+        more="The report says what was left out, and how much that can hide; see docs/guide.md.",
+    )
+    budget: int | None = count(
+        None,
+        low=1,
+        help="Gradients and queries an input, on average: what breaks most for that, in adaptive order.",
+        read=text.count,
+    )
     access: str = setting(
         "white-box",
         "white-box; grey-box: all but a keyed model's key; black-box:substitute=lenet: answers only.",

@@ -66,7 +66,7 @@ class MultiLabel(Task):
         return rows
 
     def chance(self, answers: np.ndarray) -> tuple[float, str] | None:
-        _, sizes = np.unique(self.true_labels(answers), axis=0, return_counts=True)
+        _, sizes = np.unique(self._counted(answers), axis=0, return_counts=True)
         what = "the commonest labels" if self.label is None else f"the commoner value of label {self.label}"
         return float(sizes.max()) / len(answers), f"always answering {what}"
 
@@ -77,7 +77,11 @@ class MultiLabel(Task):
         counted = range(units) if self.label is None else (self.label,)
         return tuple(str(names[each]) if names else f"label {each}" for each in counted)
 
-    def true_labels(self, answers: np.ndarray) -> np.ndarray:
+    def true_labels(self, answers: np.ndarray) -> np.ndarray | None:
+        return self._counted(answers)
+
+    def _counted(self, answers: np.ndarray) -> np.ndarray:
+        """The labels that count."""
         return answers if self.label is None else answers[:, self.label : self.label + 1]
 
     def describe(self, units: int) -> str:

@@ -1,4 +1,4 @@
-"""Detection by uncertainty, as a Keras project calls it; the command line calls the same."""
+"""Detection of adversarial inputs, as a Keras project calls it; the command line calls the same."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
 from turtlenet.data.tables import reading_of
-from turtlenet.detection import Detection, FittedDetector, Setting, check_stochastic, detectors, fit_on, score_on
+from turtlenet.detection import Detection, Detector, FittedDetector, Setting, fit_on, score_on
 from turtlenet.errors import DataError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
@@ -26,10 +26,11 @@ _WHAT = "to detect adversarial inputs"
 @checked()
 @takes(FitSettings)
 def fit_detector(model: ModelType, data: DataType | None = None, **settings: Any) -> FittedDetector:
-    """Fits a detector of adversarial inputs on the variance of a model's stochastic inferences (paper 001, eq. 12).
+    """Fits a detector of adversarial inputs; the usual one on the variance of stochastic answers (paper 001, eq. 12).
 
     Args:
-        model: A classifier with a layer that draws at inference (`mc-dropout`), or the path of one.
+        model: A classifier, or the path of one; for detectors by uncertainty with a layer that draws at inference
+            (`mc-dropout`).
         data: What to fit on: `(x, y)`, or the training part of a name or a path, never its test part; None for the
             embedded sample where it fits.
         **settings: See `turtlenet.settings.FitSettings`.
@@ -44,9 +45,8 @@ def fit_detector(model: ModelType, data: DataType | None = None, **settings: Any
         return as_classifier(model, bounds=bounds, draws=plan.attack_draws, **how)
 
     victim, ball = one_for_all(model, made, plan.norm, bounds=plan.bounds, eps=plan.eps, what=_WHAT)
-    kind: Any = detectors.factory(plan.detector)
-    if kind.by_uncertainty():
-        check_stochastic(victim)
+    detector = Detector.build(plan.detector)
+    detector.check(victim)
     whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
     if whole.train is None or not len(whole.train):
         raise DataError(f"Expected a part of {whole.name} to fit on that is not the test part; got test images only.")
@@ -57,13 +57,13 @@ def fit_detector(model: ModelType, data: DataType | None = None, **settings: Any
         draws=plan.draws,
         seed=plan.seed,
         batch_size=plan.batch_size,
-        kind=kind,
+        detector=detector,
     )
     for line in misfits(victim, setting.examples, setting.ball):
         plan.tell(line)
     specs = [attack_family.build(spec) for spec in plan.attacks or USUAL]
     about = about_model(model, victim)
-    return fit_on(setting, specs, about=about, detector=plan.detector, population=plan.population)
+    return fit_on(setting, specs, about=about, detector=detector, population=plan.population)
 
 
 @checked()
@@ -110,7 +110,7 @@ def score_detector(
         draws=fitted.draws,
         seed=fitted.seed + 1 if plan.seed is None else plan.seed,
         batch_size=plan.batch_size,
-        kind=type(fitted.fitted),
+        detector=fitted.fitted,
     )
     # A file's specs are registered names only: reading a file imports nothing.
     specs = [attack_family.build(spec) for spec in plan.attacks] or [told(spec) for spec in fitted.attacks]

@@ -58,7 +58,7 @@ _ADAPTIVE = (DEFAULT_SUITE, "adaptive")
 """Suites whose attacks are fitted to the model; others are a paper's, or the user's own."""
 _TOLD = (
     *("limit", "gradient", "draws", "head", "curve", "precision", "access", "surrogates", "surrogate_dir"),
-    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes"),
+    *("quantize_pixels", "normalize", "label", "weight", "drop", "classes", "order", "budget"),
 )
 _NO_SUITE = suites.Suite(attacks=())
 
@@ -147,7 +147,9 @@ def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSett
     notes += [line for task in tasks for line in misfits(task.victim, task.examples, task.ball)]
     for line in dict.fromkeys(notes):
         plan.tell(line)
-    size, mode = _batch_size(plan, victims), _first(plan.mode, chosen.mode, "table")
+    order = _order(plan, access)
+    usual_mode = "cascade" if order == "adaptive" else "table"
+    size, mode = _batch_size(plan, victims), _first(plan.mode, chosen.mode, usual_mode)
     for task in tasks if backend.process()[1] == 1 else ():
         how_long = forecast(task.victim, task.examples, task.suite, task.ball, curve=plan.curve, mode=mode)
         if how_long:
@@ -169,6 +171,8 @@ def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSett
         for task in tasks:
             check_certify(settings_of_all["mode"], settings_of_all["labels"], access, task.ball)
         settings_of_all["certify"] = plan.certify
+    if order == "adaptive":
+        settings_of_all |= {"order": order, "budget": plan.budget}
     settings_of_all |= {} if seconds is None else {"time_limit": seconds}
     reports = []
     for number, task in enumerate(tasks):
@@ -249,6 +253,18 @@ def _specs(
         specs = [twin for spec in specs for twin in _both_ways(spec)]
     specs = [*specs, *([_AT_LEVELS] if _at_levels(plan.suite, plan.attacks, norm, victims) else [])]
     return [*specs, *([_EACH_WAY] if _several_ways(plan.suite, plan.attacks, norm, victims) else [])]
+
+
+def _order(plan: EvaluateSettings, access: str) -> str:
+    """The order of the attacks' parts: the suite's, unless another or a budget is asked for."""
+    if plan.budget is not None and plan.order == "full":
+        raise SettingError(f"Expected order adaptive with a budget of {plan.budget:,}; got full: all is run.")
+    order = plan.order or ("full" if plan.budget is None else "adaptive")
+    if order == "adaptive" and access != "white-box":
+        raise SettingError(f"Expected access white-box with order adaptive; got {access}.")
+    if order == "adaptive" and plan.time is not None:
+        raise SettingError("Expected no time with order adaptive, which draws its images at random; give a budget.")
+    return order
 
 
 def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | None:

@@ -26,7 +26,7 @@ class ScoreBased:
     Args:
         queries: The most forward passes that the search may take for an example, in each attempt. Making sure of what
             it found takes up to two more.
-        loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `dlr` or `kl`.
+        loss: Name of the per-example loss to climb: `cross_entropy`, `margin`, `probability_margin`, `dlr` or `kl`.
     """
 
     queries: int = count(10_000, low=1, high=MOST)

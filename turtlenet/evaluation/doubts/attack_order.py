@@ -59,6 +59,8 @@ def black_box(evidence: Evidence) -> Doubt | None:
         fresh = evidence.broken(number) & ((evidence.ledger.part[number] >= end) | (end == 0))
         for other in guided if evidence.mode == "table" else ():
             fresh &= ~(evidence.broken(other) & (evidence.ledger.part[other] < ends[other]))
+        if evidence.whole is not None:
+            fresh &= evidence.whole
         if fresh.any():
             broken |= fresh
             parts = [attacks.name_of(type(each.attack)) for each in rounds[end:]]

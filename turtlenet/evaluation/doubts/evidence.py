@@ -44,6 +44,7 @@ class Evidence:
         by_feature: Whether features have bounds, radii or rules of their own, so that no attack searches among those.
         fit: Whether data, bounds and radius belong to the model; None where nobody looked.
         inputs: What an input is, and the words for it.
+        whole: Images on which all attacks were run in their order, bool (n,); None for all.
     """
 
     attacks: Sequence[Attack]
@@ -65,6 +66,7 @@ class Evidence:
     by_feature: bool = False
     fit: Fit | None = None
     inputs: InputKind = IMAGE
+    whole: np.ndarray | None = None
 
     def kind(self, *kinds: str) -> list[int]:
         """Numbers of the attacks of certain kinds."""

@@ -1,13 +1,14 @@
 """The detector of paper 001."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from turtlenet.detection.base import Detector, detectors, spread_of
+from turtlenet.detection.base import Detector, detectors, learned
+from turtlenet.detection.edges import spread_of
 
 
 @detectors.register("logistic")
@@ -25,13 +26,12 @@ class Logistic(Detector):
         intercept: Log odds at the center.
     """
 
-    center: float
-    scale: float
-    slope: float
-    intercept: float
+    center: float = learned(0.0)
+    scale: float = learned(1.0)
+    slope: float = learned(0.0)
+    intercept: float = learned(0.0)
 
-    @classmethod
-    def fit(cls, clean: np.ndarray, adversarial: np.ndarray) -> "Logistic":
+    def fit(self, clean: np.ndarray, adversarial: np.ndarray) -> "Logistic":
         (clean, low, near), (adversarial, high, far) = (
             spread_of(clean, "clean"),
             spread_of(adversarial, "adversarial"),
@@ -41,8 +41,12 @@ class Logistic(Detector):
         values = (np.concatenate([clean, adversarial]) - center) / scale
         labels = np.repeat([0, 1], [len(clean), len(adversarial)])
         found = LogisticRegression(class_weight="balanced").fit(values[:, None], labels)
-        return cls(center=center, scale=scale, slope=float(found.coef_[0, 0]), intercept=float(found.intercept_[0]))
+        return replace(
+            self, center=center, scale=scale, slope=float(found.coef_[0, 0]), intercept=float(found.intercept_[0])
+        )
 
     def score(self, values: Any) -> np.ndarray:
-        standard = (np.asarray(values, "float64") - self.center) / self.scale
-        return np.asarray(expit(self.intercept + self.slope * standard))
+        return np.asarray(expit(self.log_odds(np.asarray(values, "float64"))))
+
+    def log_odds(self, values: Any) -> Any:
+        return self.intercept + self.slope * ((values - self.center) / self.scale)

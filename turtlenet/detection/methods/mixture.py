@@ -1,13 +1,14 @@
 """The detector that paper 001 names as future work."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from turtlenet.detection.base import Detector, detectors, spread_of
+from turtlenet.detection.base import Detector, detectors, learned
+from turtlenet.detection.edges import spread_of
 
 _LEAST = 1e-9
 """Scores that are all alike still have some width: no density is infinite."""
@@ -29,21 +30,23 @@ class Mixture(Detector):
         deviation: Of the Gaussian, its standard deviation.
     """
 
-    rate: float
-    mean: float
-    deviation: float
+    rate: float = learned(1.0)
+    mean: float = learned(0.0)
+    deviation: float = learned(1.0)
 
-    @classmethod
-    def fit(cls, clean: np.ndarray, adversarial: np.ndarray) -> "Mixture":
+    def fit(self, clean: np.ndarray, adversarial: np.ndarray) -> "Mixture":
         _, scale, _ = spread_of(clean, "clean")
         _, mean, variance = spread_of(adversarial, "adversarial")
-        return cls(rate=1 / max(scale, _LEAST), mean=mean, deviation=max(math.sqrt(variance), _LEAST))
+        return replace(self, rate=1 / max(scale, _LEAST), mean=mean, deviation=max(math.sqrt(variance), _LEAST))
 
     def score(self, values: Any) -> np.ndarray:
-        at = np.asarray(values, "float64")
+        return np.asarray(expit(self.log_odds(np.asarray(values, "float64"))))
+
+    def log_odds(self, values: Any) -> Any:
+        at = values
         if self.mean * self.rate > 1:
             # The log of the densities' ratio is a parabola, which has its top here.
-            at = np.minimum(at, self.mean + self.rate * self.deviation**2)
-        gauss = -0.5 * np.square((at - self.mean) / self.deviation) - math.log(self.deviation * math.sqrt(2 * math.pi))
-        exponential = math.log(self.rate) - self.rate * at
-        return np.asarray(expit(gauss - exponential))
+            top = self.mean + self.rate * self.deviation**2
+            at = top - (abs(top - at) + (top - at)) / 2
+        gauss = -0.5 * ((at - self.mean) / self.deviation) ** 2 - math.log(self.deviation * math.sqrt(2 * math.pi))
+        return gauss - (math.log(self.rate) - self.rate * at)

@@ -1,0 +1,189 @@
+"""Evaluations in adaptive order, on a model of which each image is broken by another part of the suite."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import turtlenet as tn
+from turtlenet.attacks.base import Attack, attacks
+from turtlenet.attacks.context import SearchResult
+from turtlenet.errors import SettingError
+from turtlenet.evaluation.planner import run
+from turtlenet.evaluation.planner.record import CODE
+from turtlenet.evaluation.planner.units import units_of
+from turtlenet.ranges import count
+
+KINDS = 4
+COUNT = 120
+SUITE = [f"tests.evaluation.planner.test_planner:Push:feature={kind}" for kind in range(KINDS)]
+EPS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Push(Attack):
+    """Moves one feature up by the radius.
+
+    Args:
+        feature: Which.
+    """
+
+    feature: int = count(0)
+
+    @property
+    def family(self) -> str:
+        return "iterative"
+
+    def search(self, model, x, goal, *, ball, key):
+        step = ops.one_hot(ops.convert_to_tensor([self.feature]), x.shape[1], dtype="float32") * ball.eps
+        return SearchResult(x + step, gradients=100)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Fooled(keras.layers.Layer):
+    """Class 1 where the feature that an image's mark names is above 0.5; else class 0."""
+
+    def call(self, x):
+        moved = ops.max(x[:, :KINDS] * x[:, KINDS:], axis=1, keepdims=True)
+        return ops.concatenate([ops.zeros_like(moved) + 0.5, moved], axis=1)
+
+
+def images(kinds) -> np.ndarray:
+    """Images that only the part of their kind breaks; none for a kind that there is not."""
+    x = np.full((len(kinds), 2 * KINDS), 0.45, "float32")
+    x[:, KINDS:] = np.asarray(kinds)[:, None] == np.arange(KINDS)
+    return x
+
+
+@pytest.fixture(scope="module")
+def model():
+    return keras.Sequential([keras.Input((2 * KINDS,)), Fooled()])
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch) -> None:
+    """Small samples, so that the tests are small."""
+    monkeypatch.setattr(run, "_LEAST", 15)
+    monkeypatch.setattr(run, "_LEARNED_SHARE", 4)
+    monkeypatch.setattr(run, "_FEWEST", 5)
+
+
+def evaluate(model, kinds, **settings):
+    x = images(kinds)
+    asked = {"attacks": SUITE, "eps": EPS, "bounds": (0.0, 1.0), "curve": 0, "limit": None, "head": "logits"}
+    asked |= {"mode": "cascade", "batch_size": 32, "tell": lambda line: None}
+    return tn.evaluate(model, (x, np.zeros(len(x), "int32")), **asked, **settings)
+
+
+def share(report) -> float:
+    """What the attacks alone leave: the checks beside them count in the headline too."""
+    return report.attacks[-1].accuracy
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_each_image_is_broken_by_another_part(model, shuffled) -> None:
+    # In turn, or all of a kind together: who would learn from the first images alone would see one kind.
+    kinds = np.arange(COUNT) % (KINDS + 1) if shuffled else np.arange(COUNT) * (KINDS + 1) // COUNT
+    full, adaptive = evaluate(model, kinds), evaluate(model, kinds, order="adaptive")
+    assert share(full) == share(adaptive) == pytest.approx((kinds == KINDS).mean())
+    assert [row.accuracy for row in full.attacks] == [row.accuracy for row in adaptive.attacks]
+    assert full.verdicts["robust"] == adaptive.verdicts["robust"]
+    assert sum(part.broke for part in adaptive.plan.parts) == (kinds < KINDS).sum()
+
+
+def test_what_a_rare_part_would_have_broken_stays_below_the_bound(model, monkeypatch) -> None:
+    monkeypatch.setattr(run, "plan_of", lambda known, prices, ranks: PLAN(known, prices, ranks, 0.0))
+    kinds = np.where(np.arange(COUNT) % 3 == 0, 0, KINDS)
+    order = np.random.default_rng([run._ORDER, 0]).permutation(COUNT)
+    # Two images of a kind that neither learning nor the audit sees.
+    hidden = [row for row in order[60:] if kinds[row] == KINDS][:2]
+    kinds[hidden] = 3
+    adaptive = evaluate(model, kinds, order="adaptive")
+    assert share(adaptive) - (kinds == KINDS).mean() == pytest.approx(2 / COUNT, abs=1e-6)
+    assert adaptive.plan.bound >= 2 / COUNT - 1e-6 and adaptive.plan.left >= 2 and not adaptive.plan.missed
+    doubt = next(each for each in adaptive.doubts if each.code == CODE)
+    assert "at most" in doubt.finding and "--order full" in doubt.advice
+    assert {part.name: part.skipped for part in adaptive.plan.parts}[SUITE[3]] == adaptive.plan.left
+
+
+PLAN = run.plan_of
+
+
+def test_an_audit_that_finds_something_makes_another_plan(model, monkeypatch) -> None:
+    monkeypatch.setattr(run, "plan_of", lambda known, prices, ranks: PLAN(known, prices, ranks, 0.0))
+    kinds = np.where(np.arange(COUNT) % 3 == 0, 0, KINDS)
+    order = np.random.default_rng([run._ORDER, 0]).permutation(COUNT)
+    # Kind 2 is seen by nobody before the audit, and is common after it.
+    kinds[order[30::6]] = 2
+    adaptive = evaluate(model, kinds, order="adaptive")
+    assert adaptive.plan.audits > 1 and share(adaptive) == pytest.approx((kinds == KINDS).mean())
+
+
+def test_a_killed_run_goes_on_where_it_was(model, tmp_path, monkeypatch) -> None:
+    kinds = np.arange(COUNT) % (KINDS + 1)
+    whole = evaluate(model, kinds, order="adaptive")
+    chunk, calls = run.Run._chunk, []
+
+    def killed(self, rows, done, work):
+        calls.append(done)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        chunk(self, rows, done, work)
+
+    monkeypatch.setattr(run.Run, "_chunk", killed)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(model, kinds, order="adaptive", progress=tmp_path)
+    ran = []
+    monkeypatch.setattr(run.Run, "_chunk", chunk)
+    attack = run.Run._attack
+    monkeypatch.setattr(
+        run.Run, "_attack", lambda self, at, block, taken: ran.extend(block.rows) or attack(self, at, block, taken)
+    )
+    again = evaluate(model, kinds, order="adaptive", progress=tmp_path, resume=True)
+    assert again.verdicts == whole.verdicts and again.plan == whole.plan
+    assert 0 < len(set(ran)) <= COUNT - 45
+
+
+def test_a_budget_is_kept(model) -> None:
+    kinds = np.arange(COUNT) % (KINDS + 1)
+    full = evaluate(model, kinds, order="adaptive")
+    cheap = evaluate(model, kinds, budget=250)
+    assert cheap.plan.each <= 250 < full.plan.each and share(cheap) > share(full)
+    assert cheap.plan.bound >= share(cheap) - share(full)
+    rich = evaluate(model, kinds, budget=10_000)
+    assert rich.plan.left == 0 and share(rich) == share(full) and CODE not in {each.code for each in rich.doubts}
+
+
+def test_attempts_are_units_of_their_own() -> None:
+    units = units_of([attacks.build("autoattack")], "linf", 10)
+    whole = [unit for unit in units if unit.whole is None]
+    assert len(whole) == 1 + 9 + 9 + 1 and [unit.attack.queries for unit in units[-3:]] == [500, 1500, 5000]
+    assert {unit.whole for unit in units if unit.whole is not None} == {len(units) - 1}
+    assert units[3].title.endswith("(attempt 3 of 9)")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"order": "adaptve"}, "Unknown order 'adaptve'"),
+        ({"budget": 0}, "Expected budget >= 1; got 0"),
+        ({"budget": 3, "attacks": ["pgd"]}, "Expected a budget that pays for a part of the attacks"),
+        ({"budget": 500, "order": "full"}, "Expected order adaptive with a budget of 500; got full"),
+        ({"order": "adaptive", "mode": "table"}, "Expected mode cascade with order adaptive; got table"),
+        ({"order": "adaptive", "labels": "predicted"}, "Expected true labels with order adaptive"),
+        (
+            {"order": "adaptive", "access": "black-box:substitute=lenet"},
+            "Expected access white-box with order adaptive",
+        ),
+        ({"order": "adaptive", "attacks": ["pgd:eps=0.2"]}, "for attacks with a ball of their own"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(model, asked, words) -> None:
+    with pytest.raises((SettingError, tn.errors.SpecError)) as caught:
+        x = images(np.arange(8) % 5)
+        how = {"attacks": SUITE, "eps": EPS, "bounds": (0.0, 1.0), "curve": 0, "head": "logits"}
+        how["tell"] = lambda line: None
+        tn.evaluate(model, (x, np.zeros(8, "int32")), **{**how, **asked})
+    assert words in str(caught.value) and "\n" not in str(caught.value)

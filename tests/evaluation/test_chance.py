@@ -1,0 +1,73 @@
+"""Models that draw random numbers: the probability of being fooled, where it is known."""
+
+import keras
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+import turtlenet as tn
+from turtlenet.classifier import Classifier
+from turtlenet.defences import GaussianNoise
+from turtlenet.evaluation import chance
+from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.reports import markdown
+from turtlenet.reports.statistics import interval
+
+SIGMA = 0.1
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Answers class 1 where a value and its noise are above 0.5."""
+    net = keras.Sequential([keras.Input((1,)), GaussianNoise(sigma=SIGMA), keras.layers.Dense(2)])
+    net.layers[-1].set_weights([np.array([[0.0, 20.0]]), np.array([0.0, -10.0])])
+    return net
+
+
+def test_the_probability_is_the_known_one(model) -> None:
+    classifier = Classifier(model)
+    x = np.repeat(np.linspace(0.3, 0.7, 9), 40).astype("float32")[:, None]
+    # Draws belong to an input: the same one again would get the same.
+    x += np.random.default_rng(0).uniform(-1e-3, 1e-3, x.shape).astype("float32")
+    wrong, taken = chance.fooled(classifier, x, np.zeros(len(x), "int32"), 4096)
+    known = norm.cdf((x[:, 0] - 0.5) / SIGMA)
+    found = (wrong / taken).reshape(9, 40).mean(axis=1)
+    assert np.allclose(found, known.reshape(9, 40).mean(axis=1), atol=4 * 0.5 / np.sqrt(40 * 32))
+    widths = np.array([np.ptp(interval(int(hits), int(count))) for hits, count in zip(wrong, taken, strict=True)])
+    assert (widths < chance.WIDTH).all()
+    # Where the answer is nearly certain, fewer draws make an interval as narrow.
+    assert taken.min() == 32 and taken.max() == 32 * chance.passes(chance.WIDTH) == 96
+    again = chance.fooled(classifier, x[::-1].copy(), np.zeros(len(x), "int32"), 64)
+    assert np.array_equal(again[0], wrong[::-1])
+
+
+def test_three_readings_of_the_same_draws() -> None:
+    ledger = PerImageResults.empty(np.zeros(4, "int32"), 2)
+    ledger.clean[:] = [0, 0, 0, 1]
+    ledger.draws[:] = 10
+    # The worse of two attacks counts; the last image was wrong before.
+    ledger.fooled[:] = [[0, 3, 1, 0], [0, 1, 9, 0]]
+    found = chance.summary(ledger)
+    assert found["expected"] == pytest.approx((1 + 0.7 + 0.1) / 4)
+    assert (found["majority"], found["any_draw"], found["draws"]) == (0.5, 0.25, 10)
+    low, high = found["expected_interval"]
+    assert 0 <= low < found["expected"] < high <= 1
+    assert chance.summary(PerImageResults.empty(np.zeros(4, "int32"), 2)) is None
+
+
+def test_a_report_of_a_random_model_has_them(model) -> None:
+    x = np.linspace(0.05, 0.45, 40).astype("float32")[:, None]
+    data = x, np.zeros(len(x), "int32")
+    asked = {"attacks": ["fgsm"], "eps": 0.05, "curve": 0, "draws": 10, "head": "logits", "bounds": (0.0, 1.0)}
+    report = tn.evaluate(model, data, tell=lambda line: None, **asked)
+    known = 1 - norm.cdf((x[:, 0] + 0.05 - 0.5) / SIGMA).mean()
+    assert report.chance["expected"] == pytest.approx(known, abs=0.03)
+    assert report.chance["any_draw"] < report.chance["expected"] < report.chance["majority"]
+    assert type(report).from_json(report.to_json()).chance == report.chance
+    assert "expected, over the draws" in markdown.render(report.document())
+    assert (
+        tn.evaluate(
+            keras.Sequential([keras.Input((1,)), model.layers[-1]]), data, tell=lambda line: None, **asked
+        ).chance
+        is None
+    )

@@ -1,0 +1,115 @@
+"""Models that draw random numbers: how likely each example is to fool them, and what that makes of their accuracy."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from turtlenet.batching import in_batches
+from turtlenet.classifier import Classifier
+from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.reports.statistics import interval, share, share_interval
+
+WIDTH = 0.2
+"""How wide the 95 % interval on the probability of being fooled may be."""
+_BLOCK = 32
+"""Draws in one pass; each further pass takes others."""
+_FIRST = 3
+"""Seeds of fresh draws begin so far behind the model's own: those before are taken by the search."""
+
+
+def passes(width: float) -> int:
+    """How many blocks of draws make every interval narrower than a width.
+
+    >>> passes(0.2), passes(0.4)
+    (3, 1)
+    """
+    count = 1
+    while _width(count * _BLOCK // 2, count * _BLOCK) >= width:
+        count += 1
+    return count
+
+
+def fooled(
+    model: Classifier, x: np.ndarray, y: np.ndarray, batch_size: int | None, width: float = WIDTH
+) -> tuple[np.ndarray, np.ndarray]:
+    """How often examples are answered wrongly in single draws that nothing has seen before.
+
+    Args:
+        model: A classifier that draws random numbers.
+        x: Examples, float32 (n, ...).
+        y: True labels, int32 (n,).
+        batch_size: Most forward passes at a time; None for as many as fit.
+        width: Draws are taken until the 95 % interval on the probability is narrower; above 0.
+
+    Returns:
+        Draws in which the answer was wrong, and all draws, int64 (n,).
+    """
+    wrong, taken = np.zeros(len(x), "int64"), np.zeros(len(x), "int64")
+    left = np.arange(len(x))
+    for number in range(passes(width)):
+        if not len(left):
+            break
+        fresh = model.taking(draws=_BLOCK, seed=model.seed + _FIRST + number)
+        wrong[left] += _wrong(fresh, x[left], y[left], batch_size)
+        taken[left] += _BLOCK
+        widths = np.array(
+            [_width(int(hits), int(count)) for hits, count in zip(wrong[left], taken[left], strict=True)]
+        )
+        left = left[widths >= width]
+    return wrong, taken
+
+
+def summary(ledger: PerImageResults, width: float = WIDTH) -> dict[str, Any] | None:
+    """What a report says of a random model: expected accuracy under the attacks, and both other readings beside it.
+
+    The probability of an image is that of the example which fools most often, over all attacks.
+
+    Args:
+        ledger: What the attacks did.
+        width: What was asked of the intervals.
+
+    Returns:
+        `draws` (of an image, on average), `width`, `expected` (the mean probability of a right answer under the
+        attacks) and its 95 % interval over the images, `any_draw` (the share of images that no draw got wrong) and
+        `majority` (those of which most draws were right), with theirs; None where nothing was drawn.
+    """
+    if not ledger.draws.any():
+        return None
+    chance = np.max(ledger.fooled / np.maximum(ledger.draws, 1), axis=0)
+    held = np.where(ledger.right, 1 - chance, 0.0)
+    drawn = ledger.draws.any(axis=0)
+    each = ledger.draws.sum(axis=0)[drawn] / (ledger.draws > 0).sum(axis=0)[drawn]
+    spread = 1.96 * float(held.std(ddof=1)) / np.sqrt(len(held)) if len(held) > 1 else 1.0
+    mean = float(held.mean())
+    never, most = ledger.right & (chance == 0), ledger.right & (chance <= 0.5)
+    return {
+        "draws": round(float(each.mean()), 1),
+        "width": width,
+        "expected": round(mean, 6),
+        "expected_interval": [round(max(0.0, mean - spread), 6), round(min(1.0, mean + spread), 6)],
+        "any_draw": share(never),
+        "any_draw_interval": list(share_interval(never)),
+        "majority": share(most),
+        "majority_interval": list(share_interval(most)),
+    }
+
+
+def _wrong(model: Classifier, x: np.ndarray, y: np.ndarray, batch_size: int | None) -> np.ndarray:
+    """How many draws of each example are answered wrongly, on each process the same."""
+    counts = np.zeros(len(x), "int64")
+    graph = model.compiled("each", model.each)
+
+    def answers(rows: np.ndarray) -> np.ndarray:
+        found: np.ndarray = ops.convert_to_numpy(ops.argmax(graph(ops.convert_to_tensor(x[rows])), axis=-1))
+        return found
+
+    size = None if batch_size is None else max(1, batch_size // _BLOCK)
+    for rows, found in in_batches(model, np.arange(len(x)), size, answers):
+        counts[rows] = (found[: len(rows)] != y[rows][:, None]).sum(axis=1)
+    return counts
+
+
+def _width(hits: int, count: int) -> float:
+    low, high = interval(hits, count)
+    return high - low

@@ -1,0 +1,116 @@
+"""The account of a plan: what was run, what was left out, and what that could have changed."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.evaluation.planner.choice import Step, upper_bound
+from turtlenet.evaluation.planner.record import PartRecord, Record
+from turtlenet.evaluation.planner.units import Unit, known_of
+
+_ERROR = 0.05
+"""Probability that a bound does not hold."""
+
+
+class Audit(NamedTuple):
+    """A test of a plan on images on which everything else was run too: how many, and what the plan had missed."""
+
+    images: int
+    missed: int
+
+
+def record_of(
+    units: Sequence[Unit],
+    ledger: PerImageResults,
+    order: np.ndarray,
+    learned: int,
+    audits: Sequence[Audit],
+    steps: Sequence[Step],
+    budget: int | None,
+) -> Record:
+    """What was run and what was left out.
+
+    Args:
+        units: The parts.
+        ledger: What they did, a row of each.
+        order: Places of the images that were attacked, in the order in which they were taken, int (m,).
+        learned: How many of them were learned from.
+        audits: Tests of the plans, on the next of them.
+        steps: The plan that the others met.
+        budget: What was asked for.
+    """
+    rest = order[learned + sum(audit.images for audit in audits) :]
+    standing = ~broken(ledger, rest)
+    skipped = {at: standing & ~ledger.attacked[at, rest] for at, unit in enumerate(units) if unit.whole is None}
+    left = int(np.any(list(skipped.values()), axis=0).sum())
+
+    def part(at: int) -> PartRecord:
+        return PartRecord(
+            name=units[at].title,
+            tried=int(ledger.attacked[at].sum()),
+            broke=int((ledger.attacked[at] & ~ledger.correct[at]).sum()),
+            skipped=int(skipped[at].sum()) if at in skipped else 0,
+            gradients=int(ledger.gradients[at].sum()),
+            queries=int(ledger.queries[at].sum()),
+        )
+
+    images = len(ledger.labels)
+    return Record(
+        images=images,
+        attacked=len(order),
+        learned=learned,
+        audited=audits[-1].images if audits else 0,
+        audits=len(audits),
+        missed=audits[-1].missed if audits else 0,
+        left=left,
+        withstood=int((~broken(ledger, order)).sum()),
+        bound=round(changed_at_most(audits, len(rest), left) / max(1, images), 6),
+        each=round(float(spent(ledger, order).mean()), 1) if len(order) else 0.0,
+        whole=round(_whole_cost(units, ledger, order[:learned]), 1),
+        budget=budget,
+        parts=tuple(part(step.part) for step in steps),
+    )
+
+
+def broken(ledger: PerImageResults, rows: np.ndarray) -> np.ndarray:
+    """Images that any part broke, bool (m,)."""
+    found: np.ndarray = (ledger.attacked[:, rows] & ~ledger.correct[:, rows]).any(axis=0)
+    return found
+
+
+def spent(ledger: PerImageResults, rows: np.ndarray) -> np.ndarray:
+    """Gradients and queries that images took, int (m,)."""
+    total: np.ndarray = (ledger.gradients + ledger.queries)[:, rows].sum(axis=0)
+    return total
+
+
+def _whole_cost(units: Sequence[Unit], ledger: PerImageResults, rows: np.ndarray) -> float:
+    """What everything costs an image in the suite's order, on those on which everything was run in it."""
+    if not len(rows):
+        return 0.0
+    known, standing, total = known_of(units, ledger, rows), np.ones(len(rows), bool), 0.0
+    for at in (at for at, unit in enumerate(units) if unit.whole is None):
+        total += float(known.cost[at][standing].sum())
+        standing = standing & ~known.broke[at]
+    return total / len(rows)
+
+
+def changed_at_most(audits: Sequence[Audit], rest: int, left: int) -> int:
+    """How many images, at most, that were spared something would have fallen to it.
+
+    The last audit and the rest are a random split of the same images: what it did not find is rare among them. Each
+    plan is given half the error of the one before, so that all bounds hold together.
+
+    Args:
+        audits: Tests of the plans, the last one of that which was followed.
+        rest: Images on which it was followed untested.
+        left: Those of them that withstood while something was left out.
+    """
+    if not audits or audits[-1].missed:
+        return left
+    images = audits[-1].images
+    share = upper_bound(0, images, _ERROR / 2 ** len(audits))
+    return min(left, math.ceil(share * (rest + images)))

@@ -1,0 +1,217 @@
+"""A run of a suite part by part: everything on a few images, and on the others what may still break them."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from turtlenet.classifier import Classifier
+from turtlenet.data import Examples
+from turtlenet.evaluation.cascade import Block, Cascade
+from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.evaluation.planner.account import Audit, broken, record_of, spent
+from turtlenet.evaluation.planner.choice import EVERYTHING, NOTHING, Known, Step, followed, plan_of, within
+from turtlenet.evaluation.planner.record import Record
+from turtlenet.evaluation.planner.units import Unit, known_of, merged
+
+LEARNED, _LEARNED_SHARE = 100, 5
+"""Images on which everything is run, to learn from; of fewer than five times as many one in five."""
+_FEWEST = 10
+"""Of those, so many must withstand everything, or as many images again are learned from."""
+AUDITED, _AUDITED_SHARE = 50, 10
+"""Further images on which everything is run, to see whether the plan would have missed something there: as above."""
+_SHARE = 0.5
+"""Share of a budget that learning and auditing may take."""
+_LEAST = 20
+"""Images below which there is nothing to learn from, and a portion where there is a budget."""
+_ORDER = 0x0DE
+
+
+class Planned(NamedTuple):
+    """What comes of a plan.
+
+    Attributes:
+        ledger: What the attacks did, a row of each.
+        record: What was run and what was left out.
+        learned: Images on which everything was run in the suite's order, bool (n,).
+    """
+
+    ledger: PerImageResults
+    record: Record
+    learned: np.ndarray
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a planner; see `Planner` and `Planner.run`."""
+
+    cascade: Cascade
+    units: tuple[Unit, ...]
+    num_classes: int
+    budget: int | None
+    model: Classifier
+    examples: Examples
+    ledger: PerImageResults
+    after_block: Callable[[PerImageResults], Any]
+    tick: Callable[[int], Any]
+
+    @functools.cached_property
+    def prices(self) -> list[float]:
+        """What each unit costs at most, before anything was measured."""
+        return [unit.price(self.cascade.ball.norm, self.num_classes) for unit in self.units]
+
+    @functools.cached_property
+    def ranks(self) -> list[float]:
+        """How many attempts of the same round go before each unit; infinite for the first queries of one."""
+        return [unit.span.first if unit.whole is None else math.inf for unit in self.units]
+
+    @functools.cached_property
+    def whole(self) -> list[int]:
+        """The units that together are the suite."""
+        return [at for at, unit in enumerate(self.units) if unit.whole is None]
+
+    def all(self) -> Planned:
+        """Learns, audits, and follows the plan on all other images."""
+        for start in range(0, len(self.examples), self._size):
+            rows = np.arange(start, min(start + self._size, len(self.examples)))
+            self.cascade.ask(self.model, self._block(rows), self.ledger)
+        order = self._order()
+        self.tick((len(self.examples) - len(order)) * self._attacks)
+        learned = self._learn(order)
+        steps, audits = self._audits(order, learned, self._plan(order, learned))
+        audited = learned + sum(audit.images for audit in audits)
+        for start in range(audited, len(order), self._size):
+            rows = order[start : start + self._size]
+            self._chunk(rows, start + len(rows), lambda block: self._follow(steps, block))
+        result = merged(self.units, self.ledger, self._attacks)
+        result.done = len(self.examples)
+        record = record_of(self.units, self.ledger, order, learned, audits, steps, self.budget)
+        return Planned(result, record, np.isin(np.arange(len(self.examples)), order[:learned]))
+
+    @property
+    def _attacks(self) -> int:
+        return 1 + max(unit.number for unit in self.units)
+
+    @property
+    def _size(self) -> int:
+        return self.cascade.block_size(self.examples.shape)
+
+    def _order(self) -> np.ndarray:
+        """The images to attack, in the order in which they are taken: a random sample first, the rest as it comes."""
+        spared = self.cascade.spared
+        rows = np.flatnonzero(self.ledger.right if spared is None else self.ledger.right & ~spared)
+        return np.random.default_rng([_ORDER, self.cascade.seed]).permutation(rows)
+
+    def _learn(self, order: np.ndarray) -> int:
+        """Runs everything on the first images; gives how many."""
+        done = 0
+        while done < len(order) and self._affords(order, done, _LEAST):
+            # What everything costs is not known before it was run: a budget is spent in small portions.
+            enough = max(_LEAST, min(LEARNED, len(order) // _LEARNED_SHARE))
+            rows = order[done : done + (enough if self.budget is None else _LEAST)]
+            done += len(rows)
+            self._chunk(rows, done, self._everything)
+            if done >= enough and (~self._broken(order[:done])).sum() >= _FEWEST:
+                break
+        return done
+
+    def _audits(self, order: np.ndarray, seen: int, steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], list[Audit]]:
+        """Tests a plan on further images, and makes another where it would have missed something."""
+        audits: list[Audit] = []
+        size = max(_LEAST, min(AUDITED, len(order) // _AUDITED_SHARE))
+        while seen < len(order) and self._leaves_out(steps) and self._affords(order, seen, size):
+            rows = order[seen : seen + size]
+            seen += len(rows)
+            audits.append(Audit(len(rows), self._audit(steps, rows, seen)))
+            if not audits[-1].missed:
+                break
+            steps = self._plan(order, seen)
+        return steps, audits
+
+    def _affords(self, order: np.ndarray, done: int, more: int) -> bool:
+        """Whether a budget lets one run everything on some more images, by what it cost on those before."""
+        if self.budget is None:
+            return True
+        paid = float(spent(self.ledger, order[:done]).sum())
+        each = paid / done if done else sum(self.prices[at] for at in self.whole)
+        return paid + more * each <= _SHARE * self.budget * len(order)
+
+    def _plan(self, order: np.ndarray, seen: int) -> tuple[Step, ...]:
+        """What to run on the others, by what was seen on the first images."""
+        budget = self.budget
+        if not seen and budget is not None:
+            return self._blind(float(budget))
+        known = self._known(order[:seen])
+        if budget is None:
+            return plan_of(known, self.prices, self.ranks)
+        paid = spent(self.ledger, order[:seen]).sum()
+        left = max(0.0, budget * len(order) - paid) / max(1, len(order) - seen)
+        return within(known, self.prices, self.ranks, left)
+
+    def _blind(self, budget: float) -> tuple[Step, ...]:
+        """The first parts of the suite that fit, where nothing can be learned."""
+        steps = []
+        for at in self.whole:
+            fits = self.prices[at] <= budget
+            budget -= self.prices[at] if fits else 0.0
+            steps.append(Step(at, EVERYTHING if fits else NOTHING))
+        return tuple(steps)
+
+    def _leaves_out(self, steps: Sequence[Step]) -> bool:
+        return any(step.bar != EVERYTHING for step in steps if step.part in self.whole)
+
+    def _chunk(self, rows: np.ndarray, done: int, work: Callable[[Block], None]) -> None:
+        """Some images, unless an earlier run has done them."""
+        if self.ledger.done < done and len(rows):
+            work(self._block(rows))
+            self.ledger.done = done
+            self.after_block(self.ledger)
+        self.tick(len(rows) * self._attacks)
+
+    def _everything(self, block: Block) -> None:
+        """Every whole unit on what those before left; the first attempt of each round with a gradient on all."""
+        standing = np.ones(len(block.rows), bool)
+        for at in self.whole:
+            unit = self.units[at]
+            opening = unit.span.first == 0 and not unit.blind
+            hit = self._attack(at, block, np.ones_like(standing) if opening else standing)
+            standing = standing & ~hit
+
+    def _audit(self, steps: Sequence[Step], rows: np.ndarray, done: int) -> int:
+        """Follows the plan, then runs what it left out; gives how many images that broke."""
+
+        def both(block: Block) -> None:
+            self._follow(steps, block)
+            standing = ~self._broken(block.rows)
+            for at in self.whole:
+                standing = standing & ~self._attack(at, block, standing & ~self.ledger.attacked[at, block.rows])
+
+        self._chunk(rows, done, both)
+        stands, _ = followed(steps, self._known(rows))
+        return int((stands & self._broken(rows)).sum())
+
+    def _follow(self, steps: Sequence[Step], block: Block) -> None:
+        standing, nearest = np.ones(len(block.rows), bool), np.full(len(block.rows), -np.inf)
+        for step in steps:
+            taken = step.takes(standing, nearest)
+            hit = self._attack(step.part, block, taken)
+            near = self._known(block.rows).near[step.part]
+            standing, nearest = standing & ~hit, np.where(taken, np.maximum(nearest, near), nearest)
+
+    def _attack(self, at: int, block: Block, taken: np.ndarray) -> np.ndarray:
+        if not taken.any():
+            return np.zeros_like(taken)
+        self.cascade.attack_block(at, self.model, block, taken, self.ledger)
+        return taken & ~self.ledger.correct[at, block.rows]
+
+    def _block(self, rows: np.ndarray) -> Block:
+        return Block(rows, *self.examples.batch(rows))
+
+    def _known(self, rows: np.ndarray) -> Known:
+        return known_of(self.units, self.ledger, rows)
+
+    def _broken(self, rows: np.ndarray) -> np.ndarray:
+        return broken(self.ledger, rows)
