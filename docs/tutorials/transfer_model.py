@@ -33,8 +33,8 @@ source.fit(images[first] / 16, labels[first], epochs=10, verbose=0)
 # %% [markdown]
 # ## The new model
 #
-# The base wants pixels in [0, 1], and a `Rescaling` layer in front brings them there. turtlenet reads the range
-# of the inputs from it: eps and bounds are in the units of what goes in, 0 to 16.
+# The base wants pixels in [0, 1], and a `Rescaling` layer in front brings them there. Bounds and eps are in the units
+# of what goes in, 0 to 16, which `bounds` says below.
 
 # %%
 base.trainable = False
@@ -47,10 +47,6 @@ x_train, x_test, y_train, y_test = train_test_split(images[others], labels[other
 model.fit(x_train, y_train, epochs=10, verbose=0)
 print(f"clean accuracy {model.evaluate(x_test, y_test, verbose=0)[1]:.3f}")
 
-# %%
-bounds = tn.as_classifier(model).bounds
-print(f"pixels from {bounds[0]:g} to {bounds[1]:g}")
-
 # %% [markdown]
 # ## Harden it
 #
@@ -58,12 +54,13 @@ print(f"pixels from {bounds[0]:g} to {bounds[1]:g}")
 # whose features an attacker moves as he likes. So let the base learn, too.
 
 # %%
-evaluation = {"attacks": ["pgd"], "eps": 1.6, "curve": 0}
+threat = {"bounds": (0, 16), "eps": 1.6}
+evaluation = {"attacks": ["pgd"], "curve": 0, **threat}
 before = tn.evaluate(model, (x_test, y_test), **evaluation)
 
 base.trainable = True
 hardened = tn.train(
-    model, (x_train, y_train), attack="pgd:steps=5", eps=1.6, epochs=8, batch_size=64, validation=100, seed=0
+    model, (x_train, y_train), attack="pgd:steps=5", epochs=8, batch_size=64, validation=100, seed=0, **threat
 )
 after = tn.evaluate(hardened, (x_test, y_test), **evaluation)
 for name, report in (("before", before), ("after", after)):
