@@ -81,7 +81,8 @@ def folders(models: list[str], report: Path) -> list[Path]:
 def evaluate(model: str, folder: Path) -> tuple[int, dict[str, Any] | None]:
     """Runs `turtlenet evaluate`; gives its exit code, and the report where there is one."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = ["python", "-m", "turtlenet", "evaluate", f"./{model}", "--report", str(folder)]
+    # -P: no module of the checkout, which a pull request may have added, is imported in the place of an installed one.
+    command = ["python", "-P", "-m", "turtlenet", "evaluate", f"./{model}", "--report", str(folder)]
     command += ["--junit", str(folder / "junit.xml"), "--sarif", str(folder / "report.sarif")]
     for option, name in (("--data", "DATA"), ("--fail-under", "FAIL_UNDER")):
         command += [option, os.environ[name]] if os.environ.get(name) else []

@@ -66,6 +66,7 @@ def test_building(things) -> None:
     ("spec", "words"),
     [
         ("thin", "Unknown thing 'thin'. Did you mean 'thing'?"),
+        ("THING", "Unknown thing 'THING'. Did you mean 'thing'?"),
         ("thing:step=5", "Unknown setting 'step' of thing 'thing'. Did you mean 'steps'?"),
         ("thing:steps=many", "must be int; got 'many'"),
         ("thing:steps=1.5", "must be int; got 1.5"),

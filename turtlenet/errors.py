@@ -66,12 +66,21 @@ class OutputError(TurtlenetError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message: the name that was meant, for a near miss, else the names there are.
 
+    Capitals and underscores make no difference: papers write PGD, and Python cannot write `mc-dropout`.
+
     >>> did_you_mean("pdg", ["fgsm", "pgd"])
+    " Did you mean 'pgd'?"
+    >>> did_you_mean("PGD", ["fgsm", "pgd"])
     " Did you mean 'pgd'?"
     """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    alike = {_folded(each): each for each in known}
+    near = [alike[each] for each in difflib.get_close_matches(_folded(str(name)), alike, n=1, cutoff=0.5)]
     return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(filter(None, known)) or 'none'}."
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 def at_least(least: int, **values: int) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import importlib
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -23,6 +24,7 @@ __all__ = [
     "Spec",
     "check_callable",
     "enclosed",
+    "import_also_from",
     "import_name",
     "parse_spec",
     "parse_value",
@@ -35,6 +37,7 @@ __all__ = [
 # Deeper than anybody writes, and far from where Python's own stack ends.
 _DEEPEST = 30
 _registered: ContextVar[bool] = ContextVar("registered_names", default=False)
+_folders: list[str] = []
 
 
 T = TypeVar("T")
@@ -145,6 +148,15 @@ def enclosed(value: Any) -> str:
     return text
 
 
+def import_also_from(folder: str) -> None:
+    """Says where import paths are looked for, too: last, and only once one is named.
+
+    Until then nothing there takes the place of a package that is not installed.
+    """
+    if folder not in _folders:
+        _folders.append(folder)
+
+
 def import_name(path: str) -> Any:
     """Imports `package.module:Name`.
 
@@ -156,6 +168,7 @@ def import_name(path: str) -> Any:
             f"Expected registered names alone in a file; got {path[:80]!r}, which names code: nothing was imported."
         )
     module_name, _, attribute = path.partition(":")
+    sys.path += [folder for folder in _folders if folder not in sys.path]
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # No such module, or whatever the user's own does while it is imported.

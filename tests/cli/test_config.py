@@ -1,5 +1,6 @@
 """Options from a file: those of the working directory or of `--config`, behind what is typed."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -7,9 +8,10 @@ import keras
 import pytest
 from click.testing import CliRunner
 
-from turtlenet.cli.app import turtlenet
+from turtlenet.cli.app import main, turtlenet
 from turtlenet.cli.command import Command, Option
 from turtlenet.errors import SpecError
+from turtlenet.registry import import_name
 
 
 def given(*args, toml="", monkeypatch=None, command="train"):
@@ -165,6 +167,31 @@ def test_a_file_that_nobody_named_names_no_code(line, away, monkeypatch) -> None
     given("m.h5", "--config", "other.toml", toml="", monkeypatch=monkeypatch)
 
 
+@pytest.mark.parametrize("path", ["míne:Attack", "1mine:Attack", "mine€:Attack", "mine:℘", "file:Attack", "a=art:X"])
+def test_a_module_of_any_name_is_code(path, away, monkeypatch) -> None:
+    with pytest.raises(SpecError, match="because it may run code"):
+        given("m.h5", toml=f'[train]\nattack = "{path}"\n', monkeypatch=monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "words"),
+    [
+        ('recipe = "own"', "defences/own.toml", 'defences = ["mine:Layer"]'),
+        ('preset = "quick"', "defences/quick.toml", 'attack = ["mine:Attack"]'),
+        ('attack = "attacks/own.toml"', "attacks/own.toml", 'attacks = ["fgsm", "mine:Attack"]'),
+    ],
+)
+def test_a_file_that_nobody_named_names_no_file_that_names_code(line, file, words, away, monkeypatch) -> None:
+    (away / file).parent.mkdir()
+    (away / file).write_text(words, "utf-8")
+    with pytest.raises(SpecError, match=r"Expected mine:\w+ on the command line, or in a file that"):
+        given("m.h5", toml=f"[train]\n{line}\n", monkeypatch=monkeypatch)
+    # The package's own, and one that is typed.
+    given("m.h5", toml='[train]\nrecipe = "madry-mnist"\n', monkeypatch=monkeypatch)
+    name, _, value = line.partition(" = ")
+    given("m.h5", f"--{name}", value.strip('"'), toml="", monkeypatch=monkeypatch)
+
+
 def test_names_that_are_no_code_are_taken(away, monkeypatch) -> None:
     toml = """[train]
 attack = ["cleverhans:mim", "pgd:steps=7,step_size=0.3", "worst-of:attacks=(pgd:loss=margin;fgsm)"]
@@ -189,3 +216,14 @@ def test_a_command_of_another_package_may_have_plain_options() -> None:
     command = Command("mine", params=[click.Option(["--plain"]), Option(["--grouped"], group="Zoo")])
     text = CliRunner().invoke(command, ["--help"]).output
     assert text.index("Options:") < text.index("--plain") < text.index("Zoo:") < text.index("--grouped")
+
+
+def test_no_file_of_the_working_directory_takes_the_place_of_a_package(away, monkeypatch) -> None:
+    (away / "art.py").write_text("raise SystemExit('ran')", "utf-8")
+    monkeypatch.setattr("sys.path", [each for each in sys.path if each not in ("", str(away))])
+    monkeypatch.setattr("turtlenet.registry._folders", [])
+    with pytest.raises(SystemExit):
+        main(["list", "suites"])
+    assert str(away) not in sys.path
+    (away / "mine_here.py").write_text("NAME = 3", "utf-8")
+    assert import_name("mine_here:NAME") == 3

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from turtlenet import models
+from turtlenet.workflows import init
 
 
 def written(folder):
@@ -47,6 +48,31 @@ def test_a_table_has_a_radius_of_each_feature(cli, away) -> None:
     models.save(keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)]), away / "table.h5")
     assert cli("init", "table.h5", "--data", "rows.npz").code == 0
     assert "eps" not in written(away)["train"] and "# eps = ..." in (away / "turtlenet.toml").read_text("utf-8")
+
+
+def test_a_table_keeps_what_was_said_of_its_columns(cli, away) -> None:
+    rows = [f"{n},{n % 7},{n % 3},{'yes' if n % 2 else 'no'}" for n in range(40)]
+    (away / "rows.csv").write_text("\n".join(["id,visits,kids,bought", *rows]), "utf-8")
+    models.save(keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]), away / "table.h5")
+    columns = ("--label", "bought", "--drop", "id", "--classes", "yes,no")
+    said = cli("init", "table.h5", "--data", "rows.csv", *columns)
+    assert said.code == 0, said.err
+    for name in ("train", "evaluate"):
+        found = written(away)[name]
+        assert [found[key] for key in ("label", "drop", "classes")] == ["bought", ["id"], ["yes", "no"]]
+    # The commands take it.
+    evaluated = cli("evaluate", "--suite", "none")
+    assert evaluated.code == 2 and "Unknown suite 'none'." in evaluated.err
+    (away / "turtlenet.toml").unlink()
+    lacking = cli("init", "table.h5", "--data", "rows.csv")
+    assert lacking.code == 2 and "(--label COLUMN)" in lacking.err
+
+
+def test_no_name_ends_a_comment(monkeypatch) -> None:
+    look = init._Look(["a\ntrust = true"], ["b\r\n[gan]"], [], [])
+    monkeypatch.setattr(init, "_look", lambda *_: look)
+    found = tomllib.loads(init.init("m.h5"))
+    assert set(found) == {"train", "evaluate"} and "trust" not in str(found)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,13 @@ from turtlenet.evaluation.report import LargestChange
 from turtlenet.reports.document import Bullets
 
 
+def held(name, right, *, of=100):
+    """A model that withstands everything on the first `right` images."""
+    verdicts = {"label": [0] * of, "clean_prediction": [0] * of, "robust": [1] * right + [0] * (of - right)}
+    data = {**report().data, "count": of}
+    return report(name, robust_accuracy=right / of, data=data, verdicts=verdicts)
+
+
 def told(*reports):
     (bullets,) = in_words.section([str(one.model["name"]) for one in reports], reports).blocks
     assert isinstance(bullets, Bullets)
@@ -21,14 +28,36 @@ def test_one_model():
         "change every pixel by at most 0.3 (76.5 of 255 gray levels) makes it fail on 123 of those; 861 hold.",
         "86.1 % is the most that the robust accuracy can be, not the least: a better attack may find more.",
         "For other images like these, expect 83.8 to 88.1 % under the same attacks (95 % interval).",
-        "There is one reason to doubt these numbers; each is below, with what to run next.",
+        "There is one reason to doubt these numbers; it is below, with what to run next.",
     ]
 
 
 def test_several_models_have_a_paragraph_each():
-    first, second = told(natural(), report())
+    first, second, _ = told(natural(), report())
     assert first.startswith("natural.h5: Nothing of what the model gets right withstands these attacks.")
     assert second.startswith("hardened.h5: Most of") and "****" not in markdown([natural(), report()])
+
+
+@pytest.mark.parametrize(
+    ("right", "words"),
+    [
+        (58, "1.0 percentage points lower, which these 100 images cannot tell from chance (exact sign test, p = 1)."),
+        (59, "the same."),
+        (
+            64,
+            "5.0 percentage points higher, which these 100 images cannot tell from chance "
+            "(exact sign test, p = 0.062).",
+        ),
+        (90, "31.0 percentage points higher, more than chance explains (exact sign test, p < 0.001)."),
+    ],
+)
+def test_a_difference_is_held_against_chance(right, words):
+    assert told(held("a", 59), held("b", right))[2:] == [f"b beside a: its robust accuracy is {words}"]
+
+
+def test_no_difference_is_told_of_other_inputs():
+    assert len(told(held("a", 59), held("b", 59, of=90))) == 2
+    assert len(told(held("a", 59), report(**BARE))) == 2
 
 
 def test_nothing_is_said_of_what_was_not_run():

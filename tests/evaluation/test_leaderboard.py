@@ -50,6 +50,15 @@ def test_what_cannot_be_compared_is_apart(change):
     assert "not comparable" in str(found)
 
 
+def test_the_headline_ranks_nobody_who_was_not_compared():
+    other = {"threat": {**report().threat, "eps": 0.1}}
+    one, two, three = ("a", held("a", 5)), ("b", held("b", 90)), ("c", held("c", 60, **other))
+    assert ranked("f", [one]).document().headline == "a: 5.0 % under every attack"
+    assert ranked("f", [two, three]).document().headline == "No two of 2 models were tested alike: none is ranked"
+    found = ranked("f", [one, two, three]).document().headline
+    assert found == "b is the most robust of 2 in setting 1, 90.0 % under every attack"
+
+
 def test_attacks_that_a_defence_asks_for_keep_a_model_in_its_table():
     more = (attack("pgd:steps=40,gradient=naive", settings={"gradient": "naive"}), attack("quantizer-pgd"))
     found = ranked("f", [("a", held("a", 50)), ("b", held("b", 60, attacks=(*report().attacks, *more)))])

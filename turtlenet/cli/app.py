@@ -13,6 +13,7 @@ from turtlenet.cli.examples import write_examples
 from turtlenet.cli.exit_codes import ExitCode
 from turtlenet.cli.output import with_output
 from turtlenet.errors import TurtlenetError, did_you_mean
+from turtlenet.registry import import_also_from
 from turtlenet.version import __version__
 
 # Commands live in modules of their own and are imported when they are run: `--help` waits for no framework.
@@ -115,8 +116,8 @@ def turtlenet() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Runs the command line, and exits as `turtlenet.cli.exit_codes` says."""
-    # Where a user's own `module:name` lies; last, so that nothing there takes the place of an installed module.
-    sys.path.append(str(Path.cwd()))
+    # Where a user's own `module:name` lies.
+    import_also_from(str(Path.cwd()))
     code: Any = ExitCode.FAULT
     try:
         code = turtlenet.main(args, prog_name="turtlenet", standalone_mode=False)

@@ -14,7 +14,6 @@ the dashes:
 What is typed on the command line goes before.
 """
 
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 
 import click
 
+from turtlenet.cli.import_paths import code_in
 from turtlenet.errors import SpecError, did_you_mean
 
 __all__ = ["NAME", "take_config"]
@@ -30,10 +30,6 @@ NAME = "turtlenet.toml"
 _NONE = "none"
 _TYPED_ONLY = ("custom", "trust")
 """Options that run code of others: a file that nobody named has no say in them, whose folder may be another's too."""
-_CODE = re.compile(r"(?<![\w./])(?P<module>[A-Za-z_][\w.]*):[A-Za-z_]\w*(?![\w-]*=)")
-"""`package.module:Name` wherever it stands in a text; `name:key=value` is none."""
-_NO_MODULES = ("art", "cleverhans", "file", "foolbox", "http", "https")
-"""What stands before a colon in names of other libraries' attacks, and in addresses."""
 
 
 def take_config(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -110,7 +106,7 @@ def _options(
             raise SpecError(f"Unknown key {key!r} under [{where}] in {path}.{did_you_mean(name, known)}")
         param = known[name]
         said = _as_typed(value, param, f"for {key!r} under [{where}] in {path}")
-        code = name if name in _TYPED_ONLY else _code_in(said)
+        code = name if name in _TYPED_ONLY else code_in(name, said)
         if implicit and code:
             raise SpecError(
                 f"Expected {code} on the command line, or in a file that --config names, because it may run code; got "
@@ -124,13 +120,6 @@ def _options(
             raise SpecError(f"Expected each option once under [{where}] in {path}; {key!r} came twice.")
         values[str(param.name)] = said
     return values
-
-
-def _code_in(said: Any) -> str:
-    """The first import path in texts; empty where there is none."""
-    texts = said if isinstance(said, tuple) else (said,)
-    matches = (match for text in texts if isinstance(text, str) for match in _CODE.finditer(text))
-    return next((match[0] for match in matches if match["module"] not in _NO_MODULES), "")
 
 
 def _as_typed(value: Any, param: click.Parameter, where: str) -> Any:

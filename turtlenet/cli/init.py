@@ -2,17 +2,20 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.config import NAME
-from turtlenet.cli.options import check_file, data_option, framework, loading_options
+from turtlenet.cli.options import check_file, data_option, framework, loading_options, settings_options
 from turtlenet.cli.output import give
 from turtlenet.errors import OutputError
+from turtlenet.settings.inputs import ColumnSettings
 
 _EXAMPLES = (
     ("look at a model and your data, and write turtlenet.toml", "turtlenet init model.h5 --data mine.npz"),
+    ("a table", "turtlenet init model.h5 --data rows.csv --label outcome"),
     ("a file of another name", "turtlenet init model.h5 --out mine.toml"),
 )
 
@@ -20,9 +23,10 @@ _EXAMPLES = (
 @click.command("init", cls=Command, examples=_EXAMPLES)
 @click.argument("model", type=MODEL)
 @data_option
+@settings_options(ColumnSettings)
 @loading_options
 @option("--out", group="Output", type=click.Path(path_type=Path), default=NAME, show_default=True, help="The file.")
-def command(model: str, data: str | None, out: Path) -> None:
+def command(model: str, data: str | None, out: Path, **columns: Any) -> None:
     """Writes a file of options for MODEL, after looking at it and at its data; asks nothing.
 
     A few hundred examples are classified. The file is plain TOML with a comment for each choice, to be edited; a file
@@ -35,7 +39,7 @@ def command(model: str, data: str | None, out: Path) -> None:
     from turtlenet.files import write_whole
     from turtlenet.workflows.init import init
 
-    text = init(model, data, tell=partial(click.echo, err=True))
+    text = init(model, data, tell=partial(click.echo, err=True), **columns)
     write_whole(out, lambda file: file.write(text.encode()))
     give({"out": out, "text": text})
     more = "" if str(out) == NAME else f" --config {out}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from turtlenet.evaluation import text
 from turtlenet.evaluation.certified import CONTRADICTION
+from turtlenet.evaluation.paired import SURE, p_value
 from turtlenet.reports.document import Bullets, Emphasis, Section, View, Words
 from turtlenet.reports.format import clean, count, number, percent, within
 
@@ -22,6 +23,7 @@ def section(titles: Sequence[str], reports: Sequence[Report]) -> Section:
     if len(reports) == 1:
         return Section("In words", [Bullets(_lines(reports[0]), views=View.FILES)])
     lines = [_joined(title, _lines(one)) for title, one in zip(titles, reports, strict=True)]
+    lines += _differences(titles, reports)
     return Section("In words", [Bullets(lines, views=View.FILES)])
 
 
@@ -31,6 +33,31 @@ def _joined(title: str, lines: Sequence[Words]) -> Words:
     for words in lines:
         pieces += [*([words] if isinstance(words, str) else words), " "]
     return tuple(pieces[:-1])
+
+
+def _differences(titles: Sequence[str], reports: Sequence[Report]) -> list[Words]:
+    """Whether each further model differs from the first by more than chance, where both met the same inputs."""
+    first, lines = reports[0], list[Words]()
+    for title, one in zip(titles[1:], reports[1:], strict=True):
+        chance = p_value(first, one) if first.attacks and one.attacks else None
+        if chance is None:
+            continue
+        points = 100 * (one.robust_accuracy - first.robust_accuracy)
+        if points:
+            size = f"{abs(points):.1f}" if abs(points) >= 0.05 else f"{abs(points):.2g}"
+            gap = f"{size} percentage points {'higher' if points > 0 else 'lower'}"
+            told = f"{gap}, {_against_chance(chance, first)}"
+        else:
+            told = "the same."
+        lines.append(f"{title} beside {titles[0]}: its robust accuracy is {told}")
+    return lines
+
+
+def _against_chance(chance: float, report: Report) -> str:
+    test = f"(exact sign test, p {'< 0.001' if chance < 0.001 else f'= {chance:.2g}'})"
+    if chance < SURE:
+        return f"more than chance explains {test}."
+    return f"which these {text.inputs(report)} cannot tell from chance {test}."
 
 
 def _lines(report: Report) -> list[Words]:
@@ -107,5 +134,6 @@ def _doubts(report: Report) -> str:
         return "Certificates of this report were contradicted: believe none of its numbers."
     if not found:
         return "No check found a reason to doubt these numbers."
-    reasons = "There is one reason" if len(found) == 1 else f"There are {len(found)} reasons"
-    return f"{reasons} to doubt these numbers; each is below, with what to run next."
+    if len(found) == 1:
+        return "There is one reason to doubt these numbers; it is below, with what to run next."
+    return f"There are {len(found)} reasons to doubt these numbers; each is below, with what to run next."

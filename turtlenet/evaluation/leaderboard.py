@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from turtlenet.evaluation.paired import SURE, p_value
 from turtlenet.evaluation.report import Interval, Report
 from turtlenet.reports.base import BaseReport
 from turtlenet.reports.document import Document
-from turtlenet.reports.statistics import sign_test
 
 _ADDED = ("quantizer-pgd", "multi-targeted")
 """Attacks that an evaluation adds for some models: whoever has more of them has the harder test."""
-SURE = 0.05
-"""Two models are told apart where chance alone would differ as much less often than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,16 +146,6 @@ def _places(group: Sequence[tuple[str, Report]]) -> tuple[Place, ...]:
 
 def _alike(head: Report, other: Report, chance: float | None) -> bool:
     return head.robust_accuracy == other.robust_accuracy if chance is None else chance >= SURE
-
-
-def p_value(better: Report, other: Report) -> float | None:
-    """How often chance alone would tell two models as far apart, by the images on which just one of them held."""
-    one, two = better.verdicts.get("robust"), other.verdicts.get("robust")
-    if not one or not two or len(one) != len(two):
-        return None
-    return sign_test(
-        sum(a > b for a, b in zip(one, two, strict=True)), sum(a < b for a, b in zip(one, two, strict=True))
-    )
 
 
 def _place(place: int, where: str, report: Report, chance: float | None) -> Place:

@@ -55,7 +55,7 @@ def document(board: Leaderboard) -> Document:
     apart = "Numbers of different settings are not comparable: each setting has a table of its own." if several else ""
     return Document(
         title="Leaderboard",
-        headline=_headline(board.boards[0]),
+        headline=_headline(board),
         facts=facts,
         sections=[
             Section("", [Text(apart)]),
@@ -68,12 +68,18 @@ def document(board: Leaderboard) -> Document:
     )
 
 
-def _headline(board: Board) -> str:
-    first = board.places[0]
-    shared = [place for place in board.places if place.place == first.place]
+def _headline(board: Leaderboard) -> str:
+    """Who is at the head of the largest table; nobody is where no two models can be compared."""
+    largest, several = board.boards[0], len(board.boards) > 1
+    first, count_of_all = largest.places[0], sum(len(each.places) for each in board.boards)
+    if len(largest.places) == 1:
+        found = f"{clean(first.model)}: {percent(first.robust_accuracy)} under every attack"
+        return f"No two of {count_of_all} models were tested alike: none is ranked" if several else found
+    where = f" of {len(largest.places)} in setting 1" if several else ""
+    shared = [place for place in largest.places if place.place == first.place]
     if len(shared) > 1:
-        return f"{len(shared)} models are not told apart at the head, {_robust(shared)} robust"
-    return f"{clean(first.model)} is the most robust, {percent(first.robust_accuracy)} under every attack"
+        return f"{len(shared)} models{where} are not told apart at the head, {_robust(shared)} robust"
+    return f"{clean(first.model)} is the most robust{where}, {percent(first.robust_accuracy)} under every attack"
 
 
 def _robust(places: list[Place]) -> str:

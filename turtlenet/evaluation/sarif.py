@@ -65,7 +65,7 @@ def _results(name: str, report: Report, gate: float | None, root: Path) -> list[
         found.append(result(GATE, "error", f"{words} {verdict(report)}"))
     for doubt in report.doubts:
         level = "error" if doubt.code == CONTRADICTION else "warning"
-        found.append(result(doubt.code, level, f"{name}: {doubt.finding} {doubt.advice}"))
+        found.append(result(doubt.code, level, f"{name}: {doubt.finding} -> {doubt.advice}"))
     return found
 
 

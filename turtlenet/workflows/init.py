@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from turtlenet.data import Data, Examples
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import trained_on
 from turtlenet.data.prepare import load_data
-from turtlenet.data.tables import is_tabular, reading_of
+from turtlenet.data.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import DataError, TurtlenetError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import victim_of
 from turtlenet.settings.evaluate import EvaluateSettings
+from turtlenet.settings.inputs import ColumnSettings
 from turtlenet.training.data.feature_data import with_features
 
 _RANGES = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
@@ -32,7 +33,7 @@ _LOOKED_AT = 256
 
 
 @checked()
-def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None] = print) -> str:
+def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None] = print, **columns: Any) -> str:
     """Writes the options that fit a model and its data, for `turtlenet train` and `turtlenet evaluate`.
 
     A few hundred examples are classified, and nothing is attacked or trained.
@@ -41,6 +42,7 @@ def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None
         model: The path of a model.
         data: Name of a data set or path of one; None for the embedded sample where it fits.
         tell: Is given what does not seem to fit, a line each.
+        **columns: What the columns of a table are: `label`, `weight`, `drop` and `classes`.
 
     Returns:
         The text of a TOML file with a table for each command.
@@ -48,14 +50,15 @@ def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None
     Raises:
         TurtlenetError: A model that cannot be attacked, or data that do not fit it within any usual bounds.
     """
-    look = _look(str(model), data, tell)
+    settings = ColumnSettings(**columns)
+    look = _look(str(model), data, reading_of(settings, trained_on(model)), tell)
     told = [f"Options for `turtlenet train` and `turtlenet evaluate`; what is typed goes before them. {_PAGE}"]
     told += [*look.facts, *look.notes]
-    shared = [*look.data, *look.threat]
+    shared = [*look.data, *_columns(settings), *look.threat]
     stem = Path(model).stem
     train = [f"model = {_text(model)}", *shared, *_TRAIN, f"report = {_text(f'{stem}-hardened-report')}"]
     evaluate = [f"models = [{_text(model)}]", *shared, *_EVALUATE, f"report = {_text(f'{stem}-report')}"]
-    parts = [[f"# {line}" for line in told], ["[train]", *train], ["[evaluate]", *evaluate]]
+    parts = [[f"# {_comment(line)}" for line in told], ["[train]", *train], ["[evaluate]", *evaluate]]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
@@ -88,7 +91,7 @@ class _Look:
     threat: Sequence[str]
 
 
-def _look(model: str, data: str | None, tell: Callable[[str], None]) -> _Look:
+def _look(model: str, data: str | None, reading: Reading, tell: Callable[[str], None]) -> _Look:
     victim = victim_of(model, EvaluateSettings(), None)
     outputs = f"{victim.num_classes} classes" if victim.question is None else victim.question.describe()
     sides = "x".join(map(str, victim.input_shape))
@@ -96,7 +99,7 @@ def _look(model: str, data: str | None, tell: Callable[[str], None]) -> _Look:
     shields = [str(each) for each in models.defences_of(victim.model)]
     facts += [f"defences in it: {', '.join(shields)}"] if shields else []
     try:
-        victim, found, threat, bounds = _with_data(model, victim, data)
+        victim, found, threat, bounds = _with_data(model, victim, data, reading)
     except DataError as error:
         if data is not None:
             raise
@@ -116,11 +119,10 @@ def _look(model: str, data: str | None, tell: Callable[[str], None]) -> _Look:
 
 
 def _with_data(
-    model: str, victim: Classifier, data: str | None
+    model: str, victim: Classifier, data: str | None, reading: Reading
 ) -> tuple[Classifier, Data, FeatureThreat | None, tuple[float, float] | None]:
     """The classifier in the bounds of its data, the data, the threat, and the bounds where the model does not tell."""
     plan = EvaluateSettings()
-    reading = reading_of(plan, trained_on(model))
 
     def within(bounds: tuple[float, float] | None) -> tuple[Classifier, Data, FeatureThreat | None]:
         classifier, found, threat = with_features(
@@ -145,6 +147,15 @@ def _with_data(
         raise
 
 
+def _columns(settings: ColumnSettings) -> list[str]:
+    """The lines of what was said of a table's columns."""
+    return [
+        f"{field.name} = {_text(said) if isinstance(said, str) else json.dumps(list(said), ensure_ascii=False)}"
+        for field in fields(settings)
+        if (said := getattr(settings, field.name))
+    ]
+
+
 def _parts(data: Data) -> list[Examples]:
     """The parts of data that there are, each once."""
     return (
@@ -162,13 +173,18 @@ def _threat(victim: Classifier, threat: FeatureThreat | None, bounds: tuple[floa
     """The lines of norm, radius and bounds."""
     lines = ['norm = "linf"']
     if threat is not None:
-        lines.append(f"# eps = ...  # {threat.describe()}")
+        lines.append(f"# eps = ...  # {_comment(threat.describe())}")
     else:
         ball = ball_for(victim, "linf", None)
         lines.append(f"eps = {float(ball.eps)!r}  # {why_eps(victim, 'linf', None)}")
     if bounds is not None:
         lines.append(f"bounds = [{bounds[0]:g}, {bounds[1]:g}]  # where the data lie")
     return lines
+
+
+def _comment(text: str) -> str:
+    """One line: names out of the data may have line breaks, which would end a comment."""
+    return " ".join(text.split())
 
 
 def _text(value: Any) -> str:

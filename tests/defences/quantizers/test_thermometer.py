@@ -74,3 +74,8 @@ def test_bad_levels(levels) -> None:
         Thermometer(levels=levels)
     with pytest.raises(SettingError, match="^Expected sharpness > 0; got -1.0.$"):
         Thermometer(sharpness=-1.0)
+
+
+def test_a_layer_is_told_as_users_write_it():
+    assert str(ThermometerEncoding()) == "thermometer"
+    assert str(ThermometerEncoding(levels=10, high=255.0)) == "thermometer:levels=10,high=255.0"

@@ -71,6 +71,10 @@ class ThermometerEncoding(Differentiable, layers.Layer):
             codes = self.straight_through(codes, ops.sigmoid(self.sharpness * gaps))
         return ops.reshape(codes, (-1, *self.compute_output_shape(inputs.shape)[1:]))
 
+    def __str__(self) -> str:
+        """The spec of the defence that put it there, as users write it."""
+        return str(Thermometer(levels=self.levels, sharpness=self.sharpness, low=self.low, high=self.high))
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """As many channels for each as there are levels."""
         return (*input_shape[:-1], input_shape[-1] * self.levels)
