@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo test test-slow test-jax test-torch test-floor test-external test-certificates test-mlflow fuzz check format bench \
-	clean
+	docs clean
 
 # Set up once; again only when the requirements change.
 $(VENV)/.done: requirements.txt setup.cfg pyproject.toml
@@ -112,6 +112,15 @@ format: $(VENV)/.done
 bench: $(VENV)/.done
 	$(BIN)/python -m pip install --quiet --requirement benchmarks/requirements.txt
 	$(BIN)/python benchmarks/run.py
+
+# The site, in build/site, with warnings as errors; what builds it has an environment of its own.
+docs: build/docs/.done
+	NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --strict
+
+build/docs/.done: docs/requirements.txt
+	$(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --quiet --requirement docs/requirements.txt
+	touch $@
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

@@ -1,6 +1,7 @@
 """A wheel, installed far from any checkout, is all of turtlenet; the lists that packaging needs are those on disk."""
 
 import configparser
+import email
 import json
 import os
 import re
@@ -11,10 +12,12 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+import yaml
 
+import turtlenet
 from tests.conftest import ROOT
 
-SOURCES = ("turtlenet", "attacks", "defences", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("turtlenet", "attacks", "defences", "setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
 
 def setup() -> configparser.ConfigParser:
@@ -110,6 +113,26 @@ def test_the_wheel_is_used_and_not_the_checkout(installed, tmp_path):
 def test_the_command_is_installed(installed):
     name = "turtlenet.exe" if sysconfig.get_platform().startswith("win") else "turtlenet"
     assert (installed / "bin" / name).exists()
+
+
+def test_an_index_gets_the_readme_without_what_it_could_not_follow(installed):
+    metadata = next(installed.glob("turtlenet-*.dist-info")) / "METADATA"
+    read = email.message_from_string(metadata.read_text("utf-8"))
+    said, text = str(read.get_payload()), (ROOT / "README.md").read_text("utf-8")
+    assert read["Description-Content-Type"].startswith("text/markdown")
+    assert re.findall(r"\]\((?!https?://)[^)]*\)", said) == []
+    assert "![" not in said
+    # Nothing but links is left out: headings, code and tables are those of the README.
+    assert re.findall(r"^#+ .*$|^```.*$", said, re.MULTILINE) == re.findall(r"^#+ .*$|^```.*$", text, re.MULTILINE)
+    assert said.count("|") == text.count("|")
+
+
+def test_the_citation_is_of_this_package():
+    read = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= read.keys()
+    assert read["title"] == setup()["metadata"]["name"]
+    assert read["license"] == setup()["metadata"]["license"]
+    assert str(read["version"]) == turtlenet.__version__
 
 
 def test_every_folder_of_the_package_is_packaged():

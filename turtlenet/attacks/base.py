@@ -170,8 +170,8 @@ class Attack(abc.ABC):
         """Like a call, and tells the logits at the examples and what it cost.
 
         Args:
-            model, x, y, ball, seed, index, target: See `__call__`.
-            attempt: Numbers of the attempts, int32 (batch,), or one for all; None makes all attempts in turn.
+            attempt: Numbers of the attempts, int32 (batch,), or one for all; None makes all attempts in turn. The
+                other arguments are those of `__call__`.
         """
         work = Batch.all_attempts if attempt is None else self.attempted
         result: AttackResult = bound_graph(self, model, x, y, ball, "run", work, seed, index, target, attempt)()

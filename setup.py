@@ -1,0 +1,17 @@
+"""The text for a package index; all else is in setup.cfg."""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+
+def for_an_index(readme: str) -> str:
+    """The README where no checkout is: without pictures and links whose targets lie in the repository."""
+    picture = r"!\[[^\]]*\]\((?!https?://)[^)]*\)\n*"
+    link = r"\[([^\]]*)\]\((?!https?://|#)[^)]*\)"
+    return re.sub(link, r"\1", re.sub(picture, "", readme))
+
+
+if __name__ == "__main__":
+    setup(long_description=for_an_index((Path(__file__).parent / "README.md").read_text("utf-8")))
