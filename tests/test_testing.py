@@ -36,6 +36,7 @@ def test_a_share_out_of_range_is_refused(at_least, small, answered):
 
 
 INNER = """
+    import pytest
     import turtlenet
     from types import SimpleNamespace
 
@@ -47,7 +48,9 @@ INNER = """
     def evaluate(model, data, *, eps, **settings):
         return Found(reports=(SimpleNamespace(robust_accuracy=0.5, model={"name": model}),))
 
-    turtlenet.evaluate = evaluate
+    @pytest.fixture(autouse=True)
+    def stand_in(monkeypatch):
+        monkeypatch.setattr(turtlenet, "evaluate", evaluate)
 
     def test_holds(assert_robust):
         assert_robust("a", eps=0.1, at_least=0.5)

@@ -65,7 +65,7 @@ THREATS = [
     (f"{DATA} --attack pgd:", "Expected `name` or `name:key=value,...`; got 'pgd:'."),
     (f"{DATA} --attack pgd:steps", "Expected `key=value` in 'pgd:steps'; got 'steps'."),
     (f"{DATA} --attack pgd:steps=1,steps=2", "Expected each setting once"),
-    (f"{DATA} --attack pgd:stesp=1", "Unknown setting 'stesp' of attack 'pgd'. Did you mean 'step'?"),
+    (f"{DATA} --attack pgd:stesp=1", "Unknown setting 'stesp' of attack 'pgd'. Did you mean 'steps'?"),
     (f"{DATA} --attack pgd:steps=few", "Setting 'steps' of attack 'pgd' must be int; got 'few'."),
     (f"{DATA} --attack pgd:steps=0", "Expected steps from 1 to 1,000,000; got 0."),
     (f"{DATA} --attack pgd:loss=crossentropy", "Unknown loss 'crossentropy'. Did you mean 'cross_entropy'?"),

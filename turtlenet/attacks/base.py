@@ -18,7 +18,7 @@ from turtlenet.attacks.graph import bound_graph
 from turtlenet.attacks.host_check import confirmed
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
+from turtlenet.errors import SettingError, SpecError
 from turtlenet.ranges import check_ranges
 from turtlenet.registry import Registry, enclosed, registered_names
 from turtlenet.typing import Keys, Labels, Shape, Tensor
@@ -307,6 +307,8 @@ class Attack(abc.ABC):
         Raises:
             SpecError: An attack, or a part of one, that is not registered by its name.
         """
+        if not isinstance(data, Mapping):
+            raise SpecError(f"Expected an attack as a spec or as its name and settings; got {data!r}.")
         settings: dict[str, Any] = {key: math.inf if value == "inf" else value for key, value in data.items()}
         with registered_names():
             return attacks.factory(settings.pop("name"))(**settings)

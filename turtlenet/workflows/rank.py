@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from turtlenet.checked import checked
 from turtlenet.errors import DataError
 from turtlenet.evaluation.leaderboard import Leaderboard, ranked
 from turtlenet.evaluation.load import load
@@ -13,6 +14,7 @@ from turtlenet.files import PathType
 _NAME = "report.json"
 
 
+@checked()
 def rank(folder: PathType) -> Leaderboard:
     """Reads every `report.json` below a folder and ranks the models, each setting by itself.
 
