@@ -39,7 +39,7 @@ def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, A
     """Differentiates the sum of a per-example loss at its input; see the TensorFlow seam."""
     # Inside of another gradient this one is differentiated in its turn.
     nested = _recorded(x)
-    with torch.enable_grad():
+    with torch.enable_grad(), _recording:
         point = _point(x, nested)
         loss, rest = fn(point)
         slope = _slope(loss.sum(), point, nested)
@@ -49,7 +49,7 @@ def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, A
 def input_gradients(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
     """Differentiates each of a few outputs at its input; see the TensorFlow seam."""
     nested = _recorded(x)
-    with torch.enable_grad():
+    with torch.enable_grad(), _recording:
         point = _point(x, nested)
         outputs, rest = fn(point)
         totals = outputs.sum(dim=0)
@@ -78,7 +78,7 @@ def weight_gradients(
 
 
 class _Recording(threading.local):
-    """Whether gradients of weights are being recorded."""
+    """Whether gradients are being recorded for a gradient around."""
 
     depth = 0
 

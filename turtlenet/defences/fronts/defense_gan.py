@@ -92,7 +92,7 @@ class DefenseGAN(Front):
         """The best z of all starts, (batch, latent); no gradient goes through it."""
         wanted = ops.stop_gradient(self._flat(x))
         starts = np.random.default_rng(0).normal(size=(self.restarts, self.network.input_shape[-1])).astype("float32")
-        z = ops.reshape(ops.zeros_like(wanted[:, None, :1]) + starts, (-1, starts.shape[1]))
+        z = ops.reshape(ops.zeros_like(wanted[:, None, :1]) + ops.convert_to_tensor(starts), (-1, starts.shape[1]))
         # Weights that nothing is differentiated at: a loop has no gradient on JAX, where it carries them from step to
         # step.
         held = [(each, ops.stop_gradient(ops.convert_to_tensor(each))) for each in self.network.variables]
