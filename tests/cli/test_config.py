@@ -195,12 +195,22 @@ def test_a_file_that_nobody_named_names_no_file_that_names_code(line, file, word
 def test_names_that_are_no_code_are_taken(away, monkeypatch) -> None:
     toml = """[train]
 attack = ["cleverhans:mim", "pgd:steps=7,step_size=0.3", "worst-of:attacks=(pgd:loss=margin;fgsm)"]
-log = ["mlflow:uri=http://host:5000,experiment=mine", "mlflow:uri=file:runs"]
+log = ["mlflow:experiment=mine", "tensorboard"]
 constraint = "integer:features=age;children"
 task = "multi-label:label=2"
 class-weight = {0 = 1, 3 = 2.5}
 """
     assert len(given("m.h5", toml=toml, monkeypatch=monkeypatch)[0]["attack"]) == 3
+
+
+@pytest.mark.parametrize(
+    "log", ['"mlflow:uri=http://host:5000"', '["tensorboard", "mlflow:experiment=a, uri = file:/b"]']
+)
+def test_a_file_that_nobody_named_sends_nothing_elsewhere(log, away, monkeypatch) -> None:
+    with pytest.raises(SpecError, match="Expected the address of --log on the command line"):
+        given("m.h5", toml=f"[train]\nlog = {log}\n", monkeypatch=monkeypatch)
+    (away / "other.toml").write_text(f"[train]\nlog = {log}\n", "utf-8")
+    given("m.h5", "--config", "other.toml", toml="", monkeypatch=monkeypatch)
 
 
 def test_a_file_that_is_none_is_one_line(away, monkeypatch, cli) -> None:

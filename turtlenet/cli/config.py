@@ -32,6 +32,11 @@ _TYPED_ONLY = ("custom", "trust")
 """Options that run code of others: a file that nobody named has no say in them, whose folder may be another's too."""
 
 
+def _is_elsewhere(log: str) -> bool:
+    """Whether a log goes to an address of its own, such as a server's: `mlflow:uri=http://host`."""
+    return "uri=" in "".join(str(log).split())
+
+
 def take_config(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     """The callback of `--config`: the file's values become the defaults of the command's options.
 
@@ -111,6 +116,11 @@ def _options(
             raise SpecError(
                 f"Expected {code} on the command line, or in a file that --config names, because it may run code; got "
                 f"it in {path}."
+            )
+        if implicit and name == "log" and any(_is_elsewhere(each) for each in said):
+            raise SpecError(
+                f"Expected the address of --log on the command line, or in a file that --config names, because models "
+                f"and reports go there; got it in {path}."
             )
         try:
             param.type_cast_value(ctx, said)
