@@ -74,6 +74,8 @@ def test_they_are_put_in_the_order_of_the_columns() -> None:
         ("name,low\na,1\na,2\n", "Expected each feature once; got 'a' twice"),
         ("name,low,high\na,1,1\n", "Expected low < high for a; got 1 and 1"),
         ("name,low\na,nan\n", "Expected low of a as a finite number; got nan"),
+        ('name,low\na,"0,5"\n', "got '0,5'. Did you mean '0.5'?"),
+        ('name,eps\na,"0,5%"\n', "got '0,5%'. Did you mean '0.5%'?"),
         ("name,low\na,much\n", "Expected low of a as a finite number; got 'much'"),
         ("name,eps\na,-1\n", "Expected eps >= 0"),
         ("name,eps\na,nan\n", "Expected eps >= 0"),

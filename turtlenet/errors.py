@@ -12,6 +12,7 @@ exits with code 2; Python callers can also catch `ValueError`.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "SpecError",
     "TurtlenetError",
     "at_least",
+    "decimal_point",
     "did_you_mean",
     "printable",
 ]
@@ -31,6 +33,10 @@ def printable(text: str) -> str:
     """A text in one line, in which what steers a terminal is spelled out."""
     flat = (" " if each.isspace() else each for each in text)
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in flat)
+
+
+_COMMA = re.compile(r"([+-]?\d+),(\d+(?:e[+-]?\d+)?(?:px|%|[hms])?)", re.IGNORECASE)
+"""A number with a decimal comma, and perhaps a unit."""
 
 
 class TurtlenetError(ValueError):
@@ -79,6 +85,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     # Letters that changed places are likelier than letters left out.
     near = [alike[each] for each in sorted(close, key=lambda each: sorted(each) != sorted(_folded(str(name))))]
     return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(filter(None, known)) or 'none'}."
+
+
+def decimal_point(text: object) -> str:
+    """The end of a message: the number that was meant by one with a decimal comma; empty where there is none.
+
+    >>> decimal_point("0,03"), decimal_point("pgd")
+    (" Did you mean '0.03'? A decimal point is expected.", '')
+    """
+    found = _COMMA.fullmatch(str(text).strip())
+    return f" Did you mean {'.'.join(found.groups())!r}? A decimal point is expected." if found else ""
 
 
 def _folded(name: str) -> str:

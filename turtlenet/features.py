@@ -8,7 +8,6 @@ import csv
 import dataclasses
 import math
 import numbers
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,10 @@ from typing import Any
 
 from turtlenet import radius
 from turtlenet.constraints import near
-from turtlenet.errors import SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError, SpecError, decimal_point, did_you_mean
 from turtlenet.files import PathType
 from turtlenet.registry import parse_value
+from turtlenet.toml_files import read_toml
 
 __all__ = ["COLUMNS", "MOVES", "TYPES", "Features", "read"]
 
@@ -146,7 +146,8 @@ class Features:
         for values, column in ((self.low, "low"), (self.high, "high")):
             value = values[place] if values else None
             if value is not None and not (_is_number(value) and math.isfinite(value)):
-                raise SettingError(f"Expected {column} of {name} as a finite number; got {value!r}.")
+                meant = decimal_point(value)
+                raise SettingError(f"Expected {column} of {name} as a finite number; got {value!r}.{meant}")
         low, high = (values[place] if values else None for values in (self.low, self.high))
         if low is not None and high is not None and not low < high:
             raise SettingError(f"Expected low < high for {name}; got {low:g} and {high:g}.")
@@ -226,20 +227,21 @@ def _csv_rows(path: Path) -> list[dict[str, Any]]:
         raise SpecError(f"Expected CSV or TOML in {path}; got: {error}.") from None
     if "name" not in (table.fieldnames or ()):
         got = ", ".join(table.fieldnames or ()) or "nothing"
-        raise SpecError(f"Expected a header with name, and any of {', '.join(COLUMNS[1:])}, in {path}; got {got:.80}.")
+        raise SpecError(
+            f"Expected a header with name, and any of {', '.join(COLUMNS[1:])}, with commas between them in {path}; "
+            f"got {got:.80}."
+        )
     long = next((row for row in rows if None in row), None)
     if long is not None:
-        raise SpecError(f"Expected a cell for each column in {path}; got more for {long['name']!r}.")
+        raise SpecError(
+            f"Expected a cell for each column in {path}, and a decimal point in numbers; got more for "
+            f"{long['name']!r}."
+        )
     return [{column: (cell or "").strip() for column, cell in row.items()} for row in rows]
 
 
 def _toml_rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise SpecError(f"Expected a file of features at {path}; got: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"Expected TOML in {path}; got: {error}.") from None
+    data = read_toml(path, "a file of features at")
     rows = data.get("feature")
     if set(data) != {"feature"} or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise SpecError(

@@ -9,7 +9,7 @@ import numbers
 from collections.abc import Mapping
 from typing import Any
 
-from turtlenet.errors import SettingError, SpecError
+from turtlenet.errors import SettingError, SpecError, decimal_point
 from turtlenet.input_kind import IMAGE, InputKind, flat_image, kind_of
 from turtlenet.registry import parse_value
 
@@ -37,7 +37,7 @@ def parsed(eps: Any) -> tuple[float, str]:
     unit = next((unit for unit in _UNITS if text.endswith(unit)), "")
     value: Any = parse_value(text.removesuffix(unit)) if isinstance(eps, str) else eps
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise SettingError(f"Expected eps in {FORMS}; got {eps!r}.")
+        raise SettingError(f"Expected eps in {FORMS}; got {eps!r}.{decimal_point(eps)}")
     if not 0 <= float(value) < math.inf:
         raise SettingError(f"Expected eps >= 0, a finite radius in input units; got {eps}.")
     return float(value), unit

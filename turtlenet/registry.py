@@ -17,7 +17,7 @@ from importlib import metadata
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from turtlenet.errors import SpecError, did_you_mean
+from turtlenet.errors import SpecError, decimal_point, did_you_mean
 
 __all__ = [
     "Registry",
@@ -104,14 +104,16 @@ def parse_spec(text: str) -> Spec:
         raise SpecError(f"Expected `name` or `name:key=value,...`; got {text!r}.")
     settings: dict[str, Any] = {}
     words: dict[str, str] = {}
+    last = ""
     for part in split(rest, ",") if rest else ():
         key, equals, value = part.partition("=")
         key = key.strip().replace("-", "_")
         if not (equals and key.isidentifier() and value.strip()):
-            raise SpecError(f"Expected `key=value` in {text!r}; got {part.strip()!r}.")
+            meant = decimal_point(f"{last},{part.strip()}")
+            raise SpecError(f"Expected `key=value` in {text!r}; got {part.strip()!r}.{meant}")
         if key in settings:
             raise SpecError(f"Expected each setting once in {text!r}; {key!r} came twice.")
-        word = value.strip()
+        last = word = value.strip()
         enclosing = word.startswith("(") and word.endswith(")")
         words[key] = word[1:-1] if enclosing else word
         settings[key] = words[key] if enclosing else parse_value(word)

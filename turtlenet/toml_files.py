@@ -12,9 +12,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from turtlenet.errors import SpecError, did_you_mean
+from turtlenet.errors import SpecError, decimal_point, did_you_mean
 
-__all__ = ["Shelf"]
+__all__ = ["Shelf", "read_toml"]
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,7 @@ class Shelf:
             if name not in places:
                 raise SpecError(f"Unknown {self.kind} {name!r}.{did_you_mean(name, places)}")
             path = places[name]
-        try:
-            data = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise SpecError(f"Expected a {self.kind} at {path}; got: {error.strerror}.") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SpecError(f"Expected TOML in {path}; got: {error}.") from None
+        data = read_toml(path, f"a {self.kind} at")
         for key, value in data.items():
             if key not in kinds:
                 raise SpecError(f"Unknown key {key!r} in {self.kind} {path}.{did_you_mean(key, kinds)}")
@@ -75,6 +70,28 @@ class Shelf:
         """The folder of a checkout, or its copy in an installed package."""
         installed = Path(str(resources.files("turtlenet"))) / self.package
         return installed if installed.is_dir() else Path(__file__).parents[1] / self.folder
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """The contents of a TOML file.
+
+    Args:
+        path: The file.
+        what: What the message expects at its path: `a suite at`.
+
+    Raises:
+        SpecError: No such file, or one that is not TOML; of a decimal comma it says so.
+    """
+    text = ""
+    try:
+        text = path.read_text("utf-8")
+        return tomllib.loads(text)
+    except OSError as error:
+        raise SpecError(f"Expected {what} {path}; got: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        values = (line.partition("=")[2].partition("#")[0] for line in text.splitlines())
+        meant = next(filter(None, map(decimal_point, values)), "")
+        raise SpecError(f"Expected TOML in {path}; got: {error}.{meant}") from None
 
 
 _WORDS = {

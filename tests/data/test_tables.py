@@ -113,6 +113,11 @@ def test_a_folder_of_train_and_test_agrees_on_its_classes(tmp_path):
             Reading(label="verdict", names=("age", "size", "member")),
             "Expected a column 'size', which the model was",
         ),
+        (
+            {"income": ["0,5", "2"] * 6},
+            BY_VERDICT,
+            "Expected numbers with a decimal point in column 'income' of it; got text such as '0,5'.",
+        ),
         ({}, Reading(label="verdict", weight="verdict"), "Expected numbers in column 'verdict' of it; got text."),
     ],
 )

@@ -57,6 +57,7 @@ def test_a_users_own_folder_comes_first(tmp_path, monkeypatch) -> None:
     ("text", "words"),
     [
         ("attacks = [", "Expected TOML"),
+        ("eps = 0,03 # of 1", "Did you mean '0.03'?"),
         ("atacks = ['fgsm']", "Did you mean 'attacks'?"),
         ("eps = 0.3", "Expected `attacks ="),
         ("attacks = 'fgsm'", "Expected `attacks ="),

@@ -14,7 +14,6 @@ the dashes:
 What is typed on the command line goes before.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import click
 
 from turtlenet.cli.import_paths import code_in
 from turtlenet.errors import SpecError, did_you_mean
+from turtlenet.toml_files import read_toml
 
 __all__ = ["NAME", "take_config"]
 
@@ -56,12 +56,7 @@ def take_config(ctx: click.Context, param: click.Parameter, value: str | None) -
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise SpecError(f"Expected options in the file {path}; got: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"Expected TOML in {path}; got: {error}.") from None
+    return read_toml(path, "options in the file")
 
 
 def _names(ctx: click.Context) -> list[str]:

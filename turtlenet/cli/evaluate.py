@@ -9,7 +9,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.exit_codes import ExitCode
-from turtlenet.cli.options import check_file, framework, speaks, workflow_options
+from turtlenet.cli.options import Number, check_file, framework, speaks, workflow_options
 from turtlenet.cli.output import give
 from turtlenet.settings.evaluate import EvaluateSettings
 
@@ -29,7 +29,7 @@ _EXAMPLES = (
 @option(
     "--report", group="Output", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default."
 )
-@option("--fail-under", group="Output", type=float, help="Exit with 1 if a robust accuracy is below this.")
+@option("--fail-under", group="Output", type=Number(), help="Exit with 1 if a robust accuracy is below this.")
 @option("--junit", group="Output", type=click.Path(path_type=Path), help="A .xml for CI: tests of models and attacks.")
 @option("--sarif", group="Output", type=click.Path(path_type=Path), help="A .sarif (2.1.0): failed gates, and doubts.")
 @option(

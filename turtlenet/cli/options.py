@@ -15,13 +15,14 @@ import click
 from click.core import ParameterSource
 
 from turtlenet.cli.command import option, starting
-from turtlenet.errors import OutputError, SettingError
+from turtlenet.errors import OutputError, SettingError, decimal_point
 from turtlenet.files import check_folder
 from turtlenet.registry import import_name
 from turtlenet.settings import text
 from turtlenet.settings.base import flag_of, group_of, help_of, hints, options, plain_kinds
 
 __all__ = [
+    "Number",
     "Text",
     "check_file",
     "data_option",
@@ -52,10 +53,20 @@ class Text(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class Number(click.types.FloatParamType):
+    """A number, whose decimal comma is told from other mistakes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        meant = decimal_point(value)
+        if meant:
+            self.fail(f"Expected a number; got {value!r}.{meant}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 """Where values come from that a user gave: typed, or in a file of options."""
 _NAME_OR_FILE = click.Path()
-_TYPES: dict[Any, Any] = {int: int, float: float, str: str, os.PathLike: click.Path(path_type=Path)}
+_TYPES: dict[Any, Any] = {int: int, float: Number(), str: str, os.PathLike: click.Path(path_type=Path)}
 
 
 def settings_options(kind: Any, *, but: Collection[str] = ()) -> Callable[[F], F]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from turtlenet.data.about import About
 from turtlenet.data.labels import numbered_classes
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, decimal_point
 from turtlenet.input_kind import TABLE
 
 SUFFIXES = {".csv", ".tsv", ".parquet", ".pq"}
@@ -168,6 +168,8 @@ def features(
         DataError: See `read_frame`.
     """
     texts = {column: values for column, values in columns.items() if _is_text(values, column, name)}
+    for column, values in texts.items():
+        _check_decimals(values, column, name)
     groups = {column: _categories(column, values, names, name) for column, values in texts.items()}
     if names:
         groups = {column: each for column, each in groups.items() if each}
@@ -295,6 +297,17 @@ def _is_text(values: Any, column: str, name: str) -> bool:
         f"Expected numbers or text in column {column!r} of {name}; got {values.dtype}: make numbers of it, or leave "
         "it out with --drop."
     )
+
+
+def _check_decimals(values: Any, column: str, name: str) -> None:
+    """Refuses text that is numbers with a decimal comma, which would be as many categories."""
+    known = [str(each) for each in values.dropna()]
+    meant = decimal_point(next((each for each in known if "," in each), ""))
+    if meant and all(_is_number(each.replace(",", ".")) for each in known):
+        raise DataError(
+            f"Expected numbers with a decimal point in column {column!r} of {name}; got text such as "
+            f"{next(each for each in known if ',' in each)!r}."
+        )
 
 
 def _text(values: Any, column: str, name: str) -> np.ndarray:

@@ -46,7 +46,12 @@ class Statistics:
                 f"{len(self.std)}."
             )
         if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
-            raise SettingError("Expected finite means, and standard deviations above 0, to normalize by; got others.")
+            mean, std = (",".join(f"{each:g}" for each in values) for values in (self.mean, self.std))
+            more = " A decimal point is expected, as in 0.5." if len(self.std) == 2 else ""
+            raise SettingError(
+                "Expected finite means, and standard deviations above 0, to normalize by; got "
+                f"mean={mean},std={std}.{more}"
+            )
 
 
 def parsed(spec: Any) -> Statistics | None:
@@ -182,8 +187,9 @@ def _first(model: keras.Model) -> Any:
 def _fitted(values: tuple[float, ...], count: int, shape: tuple[int, ...]) -> list[float]:
     if len(values) not in (1, count):
         text = "x".join(map(str, shape))
+        more = " A decimal point is expected, as in mean=0.5." if len(values) == 2 * count else ""
         raise SettingError(
-            f"Expected {count} means and standard deviations to normalize inputs of {text}; got {len(values)}."
+            f"Expected {count} means and standard deviations to normalize inputs of {text}; got {len(values)}.{more}"
         )
     return list(values) * (count if len(values) == 1 else 1)
 

@@ -4,11 +4,12 @@ Each function reads one kind of value and has the word for it in the help as `wo
 `SettingError` of one line.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from turtlenet.errors import SettingError
-from turtlenet.radius import parsed
+from turtlenet.errors import SettingError, decimal_point
+from turtlenet.radius import FORMS, parsed
 from turtlenet.registry import parse_value
 
 _WORDS = {
@@ -38,7 +39,7 @@ def number(text: str) -> float:
     """
     value = parse_value(text)
     if not _is_number(value):
-        raise SettingError(f"Expected a number such as 0.3 or 8/255; got {text!r}.")
+        raise SettingError(f"Expected a number such as 0.3 or 8/255; got {text!r}.{decimal_point(text)}")
     return float(value)
 
 
@@ -54,8 +55,12 @@ def radius(text: str) -> float | str:
     if text.lower().endswith(_FILES):
         return text
     for each in text.split(";") if "=" in text else [text]:
-        for part in each.rpartition("=")[2].split(","):
+        radii = each.rpartition("=")[2]
+        for part in radii.split(","):
             parsed(part)
+        if re.search(r",0\d", radii) and (meant := decimal_point(radii)):
+            # Nobody writes a radius 03: of two features it would be one of 0 and one of 3.
+            raise SettingError(f"Expected eps in {FORMS}; got {radii!r}.{meant}")
     return text
 
 
@@ -128,7 +133,8 @@ def bounds(text: str) -> tuple[float, float] | str:
         return text
     values = [parse_value(part) for part in text.split(",")]
     if len(values) != 2 or not all(map(_is_number, values)):
-        raise SettingError(f"Expected the smallest and the largest pixel, such as 0,1 or 0,255; got {text!r}.")
+        more = " A decimal point is expected, as in 0.5,1." if len(values) > 2 else ""
+        raise SettingError(f"Expected the smallest and the largest pixel, such as 0,1 or 0,255; got {text!r}.{more}")
     return float(values[0]), float(values[1])
 
 

@@ -25,19 +25,21 @@ def spread_out(values: Any, shape: Shape, what: str, *, holes: bool = False) -> 
         raise misfit(what, found.shape, shape) from None
 
 
-def positions(count: int, own: tuple[int, ...], shape: Shape) -> np.ndarray:
-    """Which of some values each feature of an input has."""
+def positions(count: int, own: tuple[int, ...], shape: Shape, hint: str = "") -> np.ndarray:
+    """Which of some values each feature of an input has; `hint` ends the message where they do not fit."""
     places = np.arange(count).reshape(own if np.prod(own) == count else (count,))
     try:
         return np.broadcast_to(places, shape)
     except ValueError:
-        raise misfit("eps", places.shape, shape) from None
+        raise misfit("eps", places.shape, shape, hint) from None
 
 
-def misfit(what: str, got: tuple[int, ...], shape: Shape) -> SettingError:
+def misfit(what: str, got: tuple[int, ...], shape: Shape, hint: str = "") -> SettingError:
     """The error for values whose shape does not broadcast to that of an input."""
     size = "x".join(map(str, shape))
-    return SettingError(f"Expected {what} as one number, or as numbers that broadcast to {size}; got shape {got}.")
+    return SettingError(
+        f"Expected {what} as one number, or as numbers that broadcast to {size}; got shape {got}.{hint}"
+    )
 
 
 def is_array(value: Any) -> bool:

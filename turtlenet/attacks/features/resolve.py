@@ -13,7 +13,7 @@ from turtlenet.attacks.features.said import BY_MOVE, Said
 from turtlenet.attacks.features.threat import WHY_OWN, FeatureThreat, held
 from turtlenet.balls import Ball, Rule
 from turtlenet.constraints import Constraint, Fixed, Integer, OneHot, place_of
-from turtlenet.errors import SettingError
+from turtlenet.errors import SettingError, decimal_point
 from turtlenet.features import Features
 from turtlenet.typing import Shape
 
@@ -109,7 +109,8 @@ def _eps(
     if given is None:
         return usual, why
     values = list(np.ravel(np.asarray(given, object)))
-    places = np.broadcast_to(positions(len(values), np.shape(given), shape), shape).ravel()
+    meant = decimal_point(",".join(values)) if all(isinstance(each, str) for each in values) else ""
+    places = np.broadcast_to(positions(len(values), np.shape(given), shape, meant), shape).ravel()
     found = np.array(
         [
             usual[place]

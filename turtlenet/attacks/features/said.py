@@ -221,7 +221,12 @@ def _bounds_text(text: str) -> tuple[Any, Any]:
         pairs = np.array([[float(each) for each in pair.split(",")] for pair in text.split(";")])
         low, high = pairs.T
     except ValueError:
+        more = (
+            " A decimal point is expected, as in 0.5,1."
+            if any(part.count(",") > 1 for part in text.split(";"))
+            else ""
+        )
         raise SettingError(
-            f"Expected bounds as low,high, as low,high;low,high;... or as a file of features; got {text!r}."
+            f"Expected bounds as low,high, as low,high;low,high;... or as a file of features; got {text!r}.{more}"
         ) from None
     return (low[0], high[0]) if len(low) == 1 else (low, high)

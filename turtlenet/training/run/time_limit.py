@@ -13,7 +13,7 @@ import keras
 from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
+from turtlenet.errors import SettingError, decimal_point
 from turtlenet.training.data.stream import Stream
 from turtlenet.training.objective.base import Objective
 from turtlenet.training.run.checkpoint import read_notes
@@ -78,7 +78,7 @@ def parsed_time(text: str) -> float:
     parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", text)
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if "".join(map("".join, parts)) != text.replace(" ", "") or not seconds > 0:
-        raise SettingError(f"Expected time as 2h, 90m, 45s or 1h30m; got {text!r}.")
+        raise SettingError(f"Expected time as 2h, 90m, 45s or 1h30m; got {text!r}.{decimal_point(text)}")
     return seconds
 
 
