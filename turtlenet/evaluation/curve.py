@@ -13,7 +13,8 @@ from turtlenet.evaluation.report import CurvePoint
 from turtlenet.evaluation.tally import Tally
 from turtlenet.reports.statistics import share, share_interval
 
-_MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+"""Radii of the curve as multiples of the threat's; one as wide as the range comes after them."""
 
 
 def accuracy_curve(
@@ -29,7 +30,7 @@ def accuracy_curve(
     x, y = examples.batch(slice(0, count))
     right = predict(model, x, cascade.batch_size, y).argmax(axis=1) == model.classes(y)
     widest = cascade.ball.widest(x.shape[1:])
-    radii = (*(multiple * float(cascade.ball.eps) for multiple in _MULTIPLES), widest)
+    radii = (*(multiple * float(cascade.ball.eps) for multiple in MULTIPLES), widest)
     attack: PGD | FMN = sweeping(cascade, model) if cascade.ball.norm in PGD.norms else FMN()
 
     def left_at(eps: float) -> np.ndarray:

@@ -304,7 +304,7 @@ class _Evaluation:
     def _probe(self, cascade: Cascade, rows: np.ndarray, tally: Tally) -> Probe:
         """A look at the gradient at some images, of which the tally counts what it breaks."""
         x, y = self.examples.batch(rows)
-        probed = probe(self.model, x, y, cascade.ball) if len(x) else Probe()
+        probed = probe(self.model, x, y, cascade.ball, cascade.batch_size) if len(x) else Probe()
         broken = np.zeros(len(self.examples), bool)
         if probed.perturbed is not None:
             fell = np.array(probed.fell)

@@ -39,7 +39,7 @@ class Probe:
     perturbed: np.ndarray | None = None
 
 
-def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
+def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball, batch_size: int | None = None) -> Probe:
     """Looks at gradients and logits at images that are classified correctly.
 
     Args:
@@ -47,6 +47,7 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
         x: Images, float32 (n, ...), at least one.
         y: True labels, int32 (n,).
         ball: The threat.
+        batch_size: Images in one compiled call; None for as many as fit.
     """
 
     def look(point: Any, label: Any) -> Any:
@@ -69,9 +70,8 @@ def probe(model: Classifier, x: np.ndarray, y: np.ndarray, ball: Ball) -> Probe:
     def ask(rows: np.ndarray) -> list[np.ndarray]:
         return [ops.convert_to_numpy(value) for value in graph(*map(ops.convert_to_tensor, (x[rows], y[rows])))]
 
-    parts = [
-        [value[: len(rows)] for value in found] for rows, found in in_batches(model, np.arange(len(x)), None, ask)
-    ]
+    batches = in_batches(model, np.arange(len(x)), batch_size, ask)
+    parts = [[value[: len(rows)] for value in found] for rows, found in batches]
     logits, steepest, rise, answers, perturbed = (np.concatenate(values) for values in zip(*parts, strict=True))
     fell = np.flatnonzero(answers != model.classes(y))
     ordered = np.sort(logits, axis=1)

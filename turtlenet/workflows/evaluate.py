@@ -29,6 +29,7 @@ from turtlenet.errors import DataError, SettingError, at_least
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
 from turtlenet.evaluation.again import as_said, loading, normalize_text
 from turtlenet.evaluation.black_box import evaluate_black_box
+from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.forecast import forecast
 from turtlenet.evaluation.grey_box import evaluate_grey_box
@@ -150,8 +151,10 @@ def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSett
     order = _order(plan, access)
     usual_mode = "cascade" if order == "adaptive" else "table"
     size, mode = _batch_size(plan, victims), _first(plan.mode, chosen.mode, usual_mode)
-    for task in tasks if backend.process()[1] == 1 else ():
-        how_long = forecast(task.victim, task.examples, task.suite, task.ball, curve=plan.curve, mode=mode)
+    # Who trains surrogates takes longer, and who has a limit knows.
+    for task in tasks if backend.process()[1] == 1 and access == "white-box" and seconds is None else ():
+        cascade = Cascade(attacks=task.suite, ball=task.ball, mode=mode, seed=plan.seed, batch_size=size)
+        how_long = forecast(task.victim, task.examples, cascade, curve=plan.curve)
         if how_long:
             plan.tell(how_long)
     settings_of_all: dict[str, Any] = {

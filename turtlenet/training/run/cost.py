@@ -158,14 +158,16 @@ def input_gradients(attack: Attack, norm: str, num_classes: int) -> float:
         if attack.drawn == "example":
             return sum(costs)
         return float(sum(share * cost for share, cost in zip(attack._shares(), costs, strict=True)))
-    total = 0.0
-    for part, attempts in attack.under(norm).rounds(num_classes):
-        if part.family in _WITHOUT:
-            continue
-        steps = getattr(part, "steps", 0)
-        start = getattr(part, "odi_steps", 0) if getattr(part, "start", "") == "odi" else 0
-        total += attempts * (steps + start)
-    return total
+    rounds = attack.under(norm).rounds(num_classes)
+    return float(sum(attempts * attempt_gradients(part) for part, attempts in rounds))
+
+
+def attempt_gradients(part: Attack) -> int:
+    """Input gradients of one attempt of one of an attack's rounds, at most."""
+    if part.family in _WITHOUT:
+        return 0
+    start = getattr(part, "odi_steps", 0) if getattr(part, "start", "") == "odi" else 0
+    return int(getattr(part, "steps", 0)) + start
 
 
 def duration(seconds: float) -> str:
