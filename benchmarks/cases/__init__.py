@@ -6,6 +6,7 @@ from types import ModuleType
 from benchmarks.cases import (
     certification,
     defences,
+    features,
     loading,
     loop,
     memory,
@@ -22,6 +23,7 @@ __all__ = ["CASES", "measure"]
 
 CASES: dict[str, ModuleType] = {
     "loop": loop,
+    "features": features,
     "peers": peers,
     "robust-accuracy": robust_accuracy,
     "training": training,

@@ -24,6 +24,8 @@ SIZES = [
     ("tramer-b", MNIST, 710_218),
     ("madry-mnist", MNIST, 3_274_634),
     ("wong-mnist", MNIST, 166_406),
+    ("mlp", (40,), 41 * 128 + 129 * 128 + 129 * 10),
+    ("mlp:units=3,depth=1", (5, 2), 11 * 3 + 4 * 10),
     ("resnet18", CIFAR, 11_173_962),
     # Kernels and biases, then a scale and a shift for each of the 1,024 normalized channels.
     ("cnn7", MNIST, 13_257_290 + 2 * 1024),
@@ -65,6 +67,13 @@ def test_the_smallest_image(name, side):
 def test_refuses_what_is_no_image(shape):
     with pytest.raises(SettingError, match="Expected an input shape"):
         build("lenet", shape)
+
+
+def test_an_mlp_takes_any_shape_but_one_left_open():
+    with pytest.raises(SettingError, match="Expected an input shape of positive whole numbers for 'mlp'; got"):
+        build("mlp", (None, 3))
+    with pytest.raises(SettingError, match="Expected depth >= 1; got 0"):
+        build("mlp:depth=0", (3,))
 
 
 @pytest.mark.parametrize("classes", [1, 0, -3, 2.5, True])

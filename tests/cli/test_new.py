@@ -23,7 +23,7 @@ def test_a_seed_repeats_the_weights(cli, tmp_path) -> None:
         (["wong-mnits"], "Did you mean 'wong-mnist'?"),
         (
             ["wong-mnist", "--shape", "28,28"],
-            "Expected --shape as height,width,channels such as 28,28,1; got '28,28'.",
+            "Expected an input shape (height, width, channels) for 'wong-mnist'; got (28, 28).",
         ),
         (["wong-mnist", "--classes", "1"], "classes"),
         (["wong-mnist", "--seed", "-1"], "Expected seed >= 0; got -1."),

@@ -7,9 +7,13 @@ import pytest
 import turtlenet as tn
 from tests.gan.conftest import drawn, network
 from turtlenet import models
+from turtlenet.attacks.features.resolve import resolve
+from turtlenet.attacks.features.said import Said
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, ModelError, SettingError, SpecError
 from turtlenet.evaluation import Report
+from turtlenet.features import Features
+from turtlenet.models.normalize import standardized
 from turtlenet.training.surrogates.oracle import Oracle
 from turtlenet.training.surrogates.substitute import Substitution, fresh_network, substitution, train_substitute
 
@@ -118,6 +122,82 @@ def test_a_black_box_evaluation_has_both_numbers_and_the_queries(report) -> None
 def test_who_can_only_ask_trains_no_generator_on_the_model() -> None:
     with pytest.raises(SettingError, match="Expected advgan:generator=FILE.h5 for access black-box; got none"):
         tn.evaluate(network(), drawn(80, 7), attacks=["advgan"], access="black-box:holdout=24", curve=0)
+
+
+TABLE = Features(
+    names=("size", "count", "a", "b", "c", "port"),
+    low=(0, 0, 0, 0, 0, 0),
+    high=(1000, 20, 1, 1, 1, 9),
+    eps=(100, 2, 1, 1, 1, 1),
+    type=("real", "integer", "one-hot", "one-hot", "one-hot", "real"),
+    groups=("", "", "kind", "kind", "kind", ""),
+    movable=("up", "yes", "yes", "yes", "yes", "no"),
+)
+
+
+def rows(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A table with integers and categories, and the answers of `scorer`."""
+    draw = np.random.default_rng(seed)
+    kinds = np.eye(3)[draw.integers(0, 3, count)]
+    numbers = draw.uniform(0, 900, count), draw.integers(0, 20, count)
+    x = np.column_stack([*numbers, kinds, draw.integers(0, 9, count)]).astype("float32")
+    return x, scorer()(x).numpy().argmax(axis=1)
+
+
+def scorer() -> keras.Model:
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
+    weights = np.array([0.002, 0.1, -1, 0, 1, 0.01])
+    model.set_weights([np.column_stack([-weights, weights]), np.array([2.0, -2.0])])
+    return model
+
+
+def test_twins_of_rows_keep_bounds_masks_and_rules() -> None:
+    x, _ = rows(24, 1)
+    threat = resolve(Said.by_user(features=TABLE), (6,), "linf", (0.0, 1000.0))
+    victim, asked = Classifier(scorer(), bounds=(0.0, 1000.0)), []
+    oracle = Oracle(victim)
+    ask, oracle.ask = oracle.ask, lambda given: asked.append(given) or ask(given)
+    network = standardized(fresh_network("auto", victim), x)
+    how = Substitution(rounds=2, epochs=1, holdout=24)
+    train_substitute(oracle, network, x, how, ball=threat.ball, tell=lambda line: None)
+    twins = asked[1]
+    assert threat.ball.space.holds(twins, x).all()
+    move = twins - x
+    assert (move[:, 5] == 0).all() and (move[:, 0] >= 0).all() and move[:, 0].max() == pytest.approx(100)
+    # A tenth of 0 to 20, but for the edges; and some rows change their category.
+    assert set(np.abs(move[:, 1])) <= {0, 1, 2} and (np.abs(move[:, 1]) == 2).any()
+    assert (twins[:, 2:5] != x[:, 2:5]).any()
+
+
+def test_a_black_box_of_a_table_is_counted_by_the_rules_of_its_features() -> None:
+    found = tn.evaluate(
+        scorer(),
+        rows(60, 2),
+        features=TABLE,
+        attacks=["pgd:steps=2,step_size=1"],
+        access="black-box:holdout=30,rounds=1,epochs=6,learning_rate=0.02,batch_size=10",
+        curve=0,
+        tell=lambda line: None,
+    )
+    assert [row.attacker for row in found.attacks] == ["substitute", "with the model"]
+    assert found.data["count"] == 30 and found.threat["queries"] == 30
+    assert found.threat["surrogates"][0]["name"] == "substitute (mlp)" and found.threat["agreement"] > 0.5
+    assert "augmentation of 30 rows, 1 rounds" in found.threat["surrogate_training"]
+    assert found.threat["features"]["names"][-1] == "port" and found.robust_accuracy < found.clean_accuracy
+    # What may not move is not among what moved.
+    moved = {each.feature: each.mean for each in found.moves.features}
+    assert moved["port"] == 0 and moved["size"] > 0
+
+
+def test_a_fresh_network_normalizes_by_the_attackers_own_rows() -> None:
+    x, _ = rows(40, 3)
+    like = Classifier(scorer(), bounds=(0.0, 1000.0))
+    network = standardized(fresh_network("auto", like), x)
+    assert isinstance(network.layers[1], keras.layers.Normalization)
+    assert np.allclose(np.asarray(network.layers[1](x)).mean(axis=0), 0, atol=1e-4)
+    own = keras.Sequential([keras.Input((6,)), keras.layers.Normalization(), keras.layers.Dense(2)])
+    assert standardized(own, x) is own
+    assert np.allclose(own.layers[0].mean, x.mean(axis=0), rtol=1e-4)
 
 
 def test_what_a_black_box_cannot_be_is_one_line() -> None:

@@ -8,6 +8,7 @@ tramer-a, tramer-b              models A and B of AdvGAN, from Tramèr et al., 2
 madry-mnist     Madry et al., 2018
 wong-mnist      Wong, Rice and Kolter, 2020
 cnn7            CNN7 with batch normalization, of certified training (Shi et al., 2021)
+mlp             two hidden layers of 128, for tables and whatever else is no image
 resnet18        ResNet-18 with the 3x3 stem for small images (He et al., 2016)
 """
 
@@ -20,10 +21,10 @@ from keras import layers
 
 from turtlenet.architectures.cnn7 import cnn7_layers, initializer
 from turtlenet.architectures.resnet import resnet18_layers
-from turtlenet.errors import SettingError
+from turtlenet.errors import SettingError, at_least
 from turtlenet.registry import Registry
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 Steps = list[Callable[[Any], Any]]
 Stack = Callable[[], Steps]
 
@@ -35,11 +36,11 @@ def build(name: str, input_shape: Sequence[int] = (28, 28, 1), num_classes: int 
 
     Args:
         name: One of `architectures.names()`, with settings where it has some: `cnn7:width=24`.
-        input_shape: Height, width and channels of an image.
+        input_shape: Height, width and channels of an image; `mlp` takes inputs of any shape.
         num_classes: Width of the softmax at the end, at least 2.
 
     Returns:
-        An uncompiled model that maps float32 (batch, height, width, channels) to probabilities (batch, num_classes).
+        An uncompiled model that maps float32 (batch, *input_shape) to probabilities (batch, num_classes).
 
     Raises:
         SpecError: An unknown name.
@@ -81,7 +82,7 @@ def _assembled(
     return keras.Model(inputs, outputs, name=name.replace("-", "_"))
 
 
-def _checked_shape(name: str, shape: Sequence[int], smallest: int) -> Shape:
+def _checked_shape(name: str, shape: Sequence[int], smallest: int) -> tuple[int, int, int]:
     """Three positive whole numbers, with an image of at least `smallest` pixels a side."""
     whole = len(shape) == 3 and all(isinstance(size, int) and size > 0 for size in shape)
     if not whole:
@@ -226,6 +227,17 @@ def _cnn7(input_shape: Shape, num_classes: int, width: int = 64, init: str = "ib
     """CNN7 with batch normalization, for certificates: `cnn7:width=24` (Shi et al., 2021)."""
     steps = cnn7_layers(width, init)
     return _assembled("cnn7", steps, _checked_shape("cnn7", input_shape, 1), num_classes, partial(initializer, init))
+
+
+@architectures.register("mlp")
+def _mlp(input_shape: Shape, num_classes: int, units: int = 128, depth: int = 2) -> keras.Model:
+    """Hidden layers of as many units each, with ReLU, for inputs of any shape: `mlp:units=64,depth=3`."""
+    shape = tuple(input_shape)
+    if not shape or not all(isinstance(side, int) and side > 0 for side in shape):
+        raise SettingError(f"Expected an input shape of positive whole numbers for 'mlp'; got {shape}.")
+    at_least(1, units=units, depth=depth)
+    hidden = [layers.Dense(units, activation="relu") for _ in range(depth)]
+    return _assembled("mlp", [layers.Flatten(), *hidden], shape, num_classes)
 
 
 architecture("resnet18")(resnet18_layers)

@@ -14,7 +14,7 @@ _EXAMPLES = (("an untrained LeNet for gray images, to be trained", "turtlenet ne
 
 @click.command("new", cls=Command, examples=_EXAMPLES)
 @click.argument("architecture")
-@click.option("--shape", default="28,28,1", show_default=True, help="Height, width and channels of an image.")
+@click.option("--shape", default="28,28,1", show_default=True, help="Height, width and channels; 40 for a row.")
 @click.option("--classes", type=int, default=10, show_default=True, help="Classes to tell apart.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Repeats the weights.")
 @option("--out", group="Output", type=click.Path(path_type=Path), help="The model; ARCHITECTURE.h5 by default.")
@@ -29,8 +29,8 @@ def command(architecture: str, shape: str, classes: int, seed: int, out: Path | 
 
     target = out or Path(f"{architecture.partition(':')[0]}.h5")
     sides = shape.split(",")
-    if len(sides) != 3 or not all(side.strip().isdigit() and int(side) for side in sides):
-        raise SettingError(f"Expected --shape as height,width,channels such as 28,28,1; got {shape!r}.")
+    if not all(side.strip().isdigit() and int(side) for side in sides):
+        raise SettingError(f"Expected --shape as height,width,channels such as 28,28,1, or 40 for mlp; got {shape!r}.")
     models.check_writable(target)
     keras.utils.set_random_seed(seed)
     model = models.build(architecture, tuple(map(int, sides)), classes)

@@ -11,17 +11,18 @@ import numpy as np
 from turtlenet import models
 from turtlenet.attacks import Attack, Transfer
 from turtlenet.backend.processes import check_alone
-from turtlenet.balls import Ball, is_plain
+from turtlenet.balls import Ball
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.errors import DataError, SettingError
+from turtlenet.errors import DataError
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.threat_model import Attacker, ThreatModel
+from turtlenet.models.normalize import standardized
 from turtlenet.reports.base import Doubt
 from turtlenet.training.surrogates.oracle import Oracle
-from turtlenet.training.surrogates.substitute import Substitution, fresh_network, train_substitute
+from turtlenet.training.surrogates.substitute import Substitution, architecture_for, fresh_network, train_substitute
 
 _DISAGREES = 0.8
 
@@ -68,7 +69,7 @@ def evaluate_black_box(
 
     Args:
         victim: The model; the attacker asks it, and the attacks beside have it.
-        whole: Images that the model was not trained on: the first `how.holdout` are the attacker's, and are not
+        whole: Inputs that the model was not trained on: the first `how.holdout` are the attacker's, and are not
             attacked.
         limit: Most images to attack; None for all the others.
         suite: Attacks, each made on the substitute, and beside on the model.
@@ -82,27 +83,29 @@ def evaluate_black_box(
         **settings: The others of `turtlenet.evaluation.evaluate_classifier`.
 
     Raises:
-        SettingError: Features that have bounds, radii or rules of their own: a substitute learns between the same two.
-        DataError: Fewer images than the attacker's and one to attack.
+        DataError: Fewer inputs than the attacker's and one to attack.
         TurtlenetError: Anything else that does not fit, in one line, before anything is trained.
     """
     check_alone("for access black-box")
-    if not is_plain(ball):
-        raise SettingError("Expected one radius and bounds for all features for access black-box; got one for each.")
     if len(whole) <= how.holdout:
         raise DataError(
-            f"Expected more than the attacker's {how.holdout} images in {whole.name}; got {len(whole)}: "
+            f"Expected more than the attacker's {whole.kind.count(how.holdout)} in {whole.name}; got {len(whole)}: "
             "black-box:holdout=..."
         )
     for attack in suite:
         attack.check(victim, attack.own_ball(ball, victim.input_shape))
-    own = whole.subset(np.arange(how.holdout)).batch(slice(None))[0]
+    attackers = whole.subset(np.arange(how.holdout))
+    attackers.check()
+    own = attackers.batch(slice(None))[0]
     examples = whole.subset(np.arange(how.holdout, len(whole))).take(limit)
     examples.check()
     oracle = Oracle(victim, how.answers, batch_size)
     network = fresh_network(how.substitute, victim, seed)
+    if not whole.kind.pictured:
+        # Features in units far apart are not learned from; images are between the same two bounds.
+        network = standardized(network, own)
     with tempfile.TemporaryDirectory() as nowhere:
-        student = train_substitute(oracle, network, own, how, seed=seed, tell=tell)
+        student = train_substitute(oracle, network, own, how, ball=ball, seed=seed, tell=tell)
         path = (folder or Path(nowhere)) / "substitute.h5"
         path.parent.mkdir(parents=True, exist_ok=True)
         models.save(network, path, {"substitute": {**dataclasses.asdict(how), "queries": oracle.queries}})
@@ -112,7 +115,7 @@ def evaluate_black_box(
             name="black-box",
             attackers=(alone,) * len(suite) + (beside,) * len(suite),
             facts={"attacks": list(specs), **facts},
-            doubts=tuple(_doubts(agreed)),
+            doubts=tuple(_doubts(agreed, examples.kind.examples)),
         )
         return evaluate_classifier(
             victim,
@@ -135,15 +138,15 @@ def _facts(
     answers, models_own = (predict(each, x, oracle.batch_size).argmax(axis=1) for each in (student, oracle.classifier))
     agreed, right = float((answers == models_own).mean()), float((answers == y).mean())
     substitute = {
-        "name": f"substitute ({how.substitute})",
+        "name": f"substitute ({architecture_for(how.substitute, student)})",
         "path": str(path),
         "sha256": models.file_sha256(path),
         "clean_accuracy": round(right, 6),
     }
     return agreed, {
         "surrogates": [substitute],
-        "surrogate_training": f"Jacobian-based augmentation of {how.holdout} images, {how.rounds} rounds, "
-        f"{oracle.queries:,} queries for {how.answers}, agrees with the model on {agreed:.3f}",
+        "surrogate_training": f"Jacobian-based augmentation of {examples.kind.count(how.holdout)}, {how.rounds} "
+        f"rounds, {oracle.queries:,} queries for {how.answers}, agrees with the model on {agreed:.3f}",
         "surrogate_folder": folder,
         "queries": oracle.queries,
         "agreement": round(agreed, 6),
@@ -157,13 +160,13 @@ def _on(attack: Attack, path: Path) -> Attack:
     return Transfer(attack=inner, source=str(path), bounds="same", **about)  # type: ignore[arg-type]
 
 
-def _doubts(agreed: float) -> list[Doubt]:
+def _doubts(agreed: float, inputs: str) -> list[Doubt]:
     if agreed >= _DISAGREES:
         return []
     return [
         Doubt(
             code="substitute-disagrees",
-            finding=f"The substitute answers as the model does on {agreed:.3f} of the images only.",
-            advice="What fools it says little: more rounds, more of the attacker's own images, or another network.",
+            finding=f"The substitute answers as the model does on {agreed:.3f} of the {inputs} only.",
+            advice=f"What fools it says little: more rounds, more of the attacker's own {inputs}, or another network.",
         )
     ]

@@ -74,7 +74,8 @@ def evaluate_grey_box(
         attack.check(victim, attack.own_ball(ball, victim.input_shape))
     check_suite(suite)
     in_hand = isinstance(model, keras.Model | Classifier)
-    training = training_of(None if in_hand else models.read_provenance(model))  # type: ignore[arg-type]
+    provenance = None if in_hand else models.read_provenance(model)  # type: ignore[arg-type]
+    training = training_of(provenance, victim.input_shape)
     with tempfile.TemporaryDirectory() as nowhere:
         workshop = Workshop(
             model=in_memory(model),

@@ -133,6 +133,21 @@ def normalized(model: keras.Model, by: Statistics) -> keras.Model:
     return made
 
 
+def standardized(model: keras.Model, x: np.ndarray) -> keras.Model:
+    """A fresh model that normalizes by the statistics of inputs: by its own layer where it begins with one.
+
+    Args:
+        model: A built model of one input that nobody has trained.
+        x: Inputs, float32 (n, ...).
+    """
+    first = _first(model)
+    if isinstance(first, keras.layers.Normalization) and first.input_mean is None:
+        first.adapt(x)
+    if isinstance(first, _LAYERS):
+        return model
+    return normalized(model, statistics_of([x], x.shape[1:]))
+
+
 def check_plain(model: keras.Model) -> None:
     """Refuses a model whose first layer normalizes or scales its inputs already.
 

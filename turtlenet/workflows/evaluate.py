@@ -144,7 +144,10 @@ def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSett
     for task in tasks:
         task.examples.check()
         _check_names(task)
-    notes = [line for task in tasks if task.threat is not None for line in task.threat.check(task.examples)]
+    # Who can only ask has the first of them, which are asked about within the same bounds and rules.
+    seen = [task.part.examples if asking else task.examples for task in tasks]
+    checks = [task.threat.check(each) for task, each in zip(tasks, seen, strict=True) if task.threat is not None]
+    notes = [line for lines in checks for line in lines]
     notes += [line for task in tasks for line in misfits(task.victim, task.examples, task.ball)]
     for line in dict.fromkeys(notes):
         plan.tell(line)

@@ -40,8 +40,9 @@ def resolve(said: Said, shape: Shape, norm: str, fallback: tuple[float, float], 
         raise SettingError(f"Expected {size} features, as many as the model takes; got {len(features)}.")
     kinds = features.type if len(features) == size else ()
     spread = spread_of(train) if train is not None and (is_table(shape) or len(features)) else None
-    # Data that fit the model's own bounds leave no doubt about these.
-    fits = spread is not None and fallback[0] <= spread.low.min() and spread.high.max() <= fallback[1]
+    # Data that fit the model's own bounds leave no doubt about these, unless they are the widest that a user gives.
+    own = not (features.low or features.high)
+    fits = own and spread is not None and fallback[0] <= spread.low.min() and spread.high.max() <= fallback[1]
     low, high, why_bounds = _bounds(said, shape, fallback, None if fits else spread, kinds)
     eps, why_eps = _eps(said, shape, kind, (low, high), spread, kinds)
     rules = _rules(said, shape)

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 
 from turtlenet import attacks, balls
+from turtlenet.attacks.features.resolve import resolve
+from turtlenet.attacks.features.said import FEATURES, Said
 from turtlenet.attacks.threat import ball_for
 from turtlenet.attacks.told import told
 from turtlenet.data import Examples
@@ -20,6 +22,7 @@ from turtlenet.training.data.augmentation import build
 from turtlenet.training.objective.base import Objective, objectives
 from turtlenet.training.run.hardening import Schedule, harden
 from turtlenet.training.wrappers import make_wrappers
+from turtlenet.typing import Shape
 
 _NATURAL: dict[str, Any] = {"objective": "natural", "epochs": 10, "validation": 0}
 
@@ -114,11 +117,15 @@ class Training:
         return f"{name}, {schedule['optimizer']}, {schedule['epochs']} epochs of batches of {schedule['batch_size']}"
 
 
-def training_of(provenance: Mapping[str, Any] | None) -> Training:
+def training_of(provenance: Mapping[str, Any] | None, shape: Shape = ()) -> Training:
     """The training that a file's provenance tells; an ordinary one where it tells none.
 
     Nothing is imported or read for it: names are those of registered attacks and objectives, and an attack that would
     read a file is not followed.
+
+    Args:
+        provenance: Of the file; None for nothing.
+        shape: Of an input, for features that had bounds, radii and rules of their own.
     """
     recipe = (provenance or {}).get("recipe")
     if not isinstance(recipe, Mapping):
@@ -127,7 +134,7 @@ def training_of(provenance: Mapping[str, Any] | None) -> Training:
         known = {field.name for field in dataclasses.fields(Schedule)} - {"seed"}
         schedule = {name: value for name, value in recipe.items() if name in known}
         Schedule(**schedule)
-        objective, missing = _objective(recipe["objective"])
+        objective, missing = _objective(recipe["objective"], (provenance or {}).get(FEATURES), shape)
         precision = recipe.get("precision")
         settings = {**schedule, "objective": objective, "validation": recipe.get("validation")}
         settings |= {"precision": precision} if precision in PRECISIONS else {}
@@ -142,11 +149,11 @@ def training_of(provenance: Mapping[str, Any] | None) -> Training:
             more = f"it was trained on extra data too ({extra['name']}), which are not in its file"
             missing = f"{missing}; {more}" if missing else more
         return Training(settings, missing)
-    except (TurtlenetError, TypeError, KeyError, ValueError, AttributeError) as error:
+    except (TurtlenetError, TypeError, LookupError, ValueError, AttributeError) as error:
         return Training(_NATURAL, f"its file says what nobody can follow here ({error})")
 
 
-def _objective(said: Mapping[str, Any]) -> tuple[Objective, str]:
+def _objective(said: Mapping[str, Any], features: Any, shape: Shape) -> tuple[Objective, str]:
     settings = dict(said)
     factory = objectives.factory(settings.pop("name"))
     attack, ball = told(settings.pop("attack")), settings.pop("ball")
@@ -155,8 +162,12 @@ def _objective(said: Mapping[str, Any]) -> tuple[Objective, str]:
         missing = f"it was crafted on other models too ({settings['craft_on']}), which are not in its file"
         settings["craft_on"] = "self"
     if "features" in ball:
-        raise ValueError("each of its features had a radius of its own")
-    made = factory(attack=attack, ball=balls.get(ball["norm"], ball["eps"], ball["bounds"]), **settings)
+        if not (isinstance(features, Mapping) and shape):
+            raise ValueError("each of its features had a radius of its own, which are not in its file")
+        threat = resolve(Said().else_of(features), shape, ball["norm"], tuple(ball["bounds"]))
+        made = factory(attack=attack, ball=threat.ball, **settings)
+    else:
+        made = factory(attack=attack, ball=balls.get(ball["norm"], ball["eps"], ball["bounds"]), **settings)
     if made.helpers:
         raise ValueError("its helper is not in its file")
     return made, missing

@@ -30,7 +30,8 @@ def twin(model: keras.Model, seed: int, key: bytes | None) -> keras.Model:
     """A model's architecture with fresh weights.
 
     Args:
-        model: What to build again; nothing of its weights or its key is used.
+        model: What to build again; nothing of its weights or its key is used, but for the statistics of the training
+            data in `keras.layers.Normalization`, which whoever has the data knows.
         seed: Repeats the weights.
         key: That of its keyed layers; None leaves them out.
 
@@ -53,8 +54,16 @@ def twin(model: keras.Model, seed: int, key: bytes | None) -> keras.Model:
     except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:160].rstrip(".")
         raise ModelError(f"Expected a model that an attacker can build anew layer by layer; got: {reason}.") from None
+    for mine, theirs in zip(_normalizing(found), _normalizing(model), strict=True):
+        mine.set_weights(theirs.get_weights())
     compile_like(found, model)
     return found
+
+
+def _normalizing(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a model that normalize by statistics, within nested models too."""
+    layers = model._flatten_layers(include_self=False)
+    return [layer for layer in layers if isinstance(layer, keras.layers.Normalization)]
 
 
 def architecture(model: keras.Model) -> str:

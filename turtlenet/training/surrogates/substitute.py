@@ -1,5 +1,6 @@
 """A model of the attacker's own that answers as another does, trained on answers alone."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +11,15 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, models
+from turtlenet.balls import Ball, FeatureBall, Linf
 from turtlenet.classifier import Classifier
+from turtlenet.constraints import Integer, OneHot
 from turtlenet.errors import ModelError, SettingError, SpecError, TurtlenetError, did_you_mean
 from turtlenet.registry import parse_spec
 from turtlenet.training.surrogates.oracle import ANSWERS, Oracle
+
+_SIDE = 27
+"""The smallest image that `cleverhans` takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,17 +27,19 @@ class Substitution:
     """How a substitute is trained (Papernot et al., 2017, "Practical black-box attacks", Algorithm 1).
 
     Args:
-        substitute: Its architecture: a registered name, or the path of a model, whose weights are not used.
+        substitute: Its architecture: a registered name, or the path of a model, whose weights are not used; `auto` is
+            `cleverhans` for images that it takes, and `mlp` for all else.
         holdout: Images that the attacker has.
         rounds: How often to train; before each but the first, every image gets a twin, a step away from it.
-        step: Length of that step as a share of the pixel range: lambda in the paper.
+        step: Length of that step as a share of the pixel range: lambda in the paper. Where features have bounds of
+            their own, a share of each one's range, and at least 1 for integers and categories.
         answers: What the model answers: `labels` or `scores`.
         epochs: Passes over the images in each round.
         batch_size: Images in a batch.
         learning_rate: Of Adam.
     """
 
-    substitute: str = "cleverhans"
+    substitute: str = "auto"
     holdout: int = 150
     rounds: int = 6
     step: float = 0.1
@@ -74,11 +82,19 @@ def substitution(settings: str) -> Substitution:
         raise SettingError(f"Expected numbers and words for access black-box; got {settings!r}: {error}.") from None
 
 
+def architecture_for(name: str, like: Classifier) -> str:
+    """What `auto` stands for with the inputs of a classifier; any other name itself."""
+    if name != "auto":
+        return name
+    shape = like.input_shape
+    return "cleverhans" if len(shape) == 3 and min(shape[:2]) >= _SIDE else "mlp"
+
+
 def fresh_network(name: str, like: Classifier, seed: int = 0) -> keras.Model:
     """A network for the same images and classes, whose weights nobody has trained.
 
     Args:
-        name: A registered architecture, or the path of a model to take the layers of.
+        name: A registered architecture, the path of a model to take the layers of, or `auto`.
         like: Tells the images and the classes.
         seed: Repeats the weights.
 
@@ -86,6 +102,7 @@ def fresh_network(name: str, like: Classifier, seed: int = 0) -> keras.Model:
         ModelError: A network for other images or classes, or neither a name nor a model's file.
     """
     keras.utils.set_random_seed(seed)
+    name = architecture_for(name, like)
     if name in models.architectures.names():
         return models.build(name, like.input_shape, like.num_classes)
     try:
@@ -109,6 +126,7 @@ def train_substitute(
     x: np.ndarray,
     how: Substitution,
     *,
+    ball: Ball | None = None,
     seed: int = 0,
     tell: Callable[[str], None] = print,
 ) -> Classifier:
@@ -119,6 +137,7 @@ def train_substitute(
         network: See `fresh_network`.
         x: The attacker's images, float32 (n, ...), within the model's bounds; no labels are needed.
         how: The settings.
+        ball: The threat; where features have bounds, radii or rules of their own, the twins keep bounds and rules.
         seed: Repeats the order of the images.
         tell: Is given a line for each round.
 
@@ -133,9 +152,10 @@ def train_substitute(
             return ops.sum(student(point) * ops.one_hot(labels, student.num_classes, dtype="float32"), axis=1), ()
 
         slope = backend.input_gradient(look, images)[2]
-        return ops.clip(images + how.step * (high - low) * ops.sign(slope), low, high)
+        return stepped(images, slope)
 
-    step = student.compiled(("augment", how.step), towards)
+    stepped = _step(how.step, (low, high), ball)
+    step = student.compiled(("augment", how.step, None if ball is None else ball.place), towards)
     answers = oracle.ask(x)
     for number in range(how.rounds):
         if number:
@@ -159,6 +179,24 @@ def train_substitute(
         agreed = float((student.predict(x[:256]).argmax(axis=1) == answers[:256].argmax(axis=1)).mean())
         tell(f"substitute, round {number + 1} of {how.rounds}: {oracle.queries:,} queries, agrees on {agreed:.3f}")
     return student
+
+
+def _step(share: float, bounds: tuple[float, float], ball: Ball | None) -> Callable[[Any, Any], Any]:
+    """What takes images and slopes to the twins a step of that share of the range away."""
+    low, high = bounds
+    if not isinstance(ball, FeatureBall):
+        return lambda images, slope: ops.clip(images + share * (high - low) * ops.sign(slope), low, high)
+    space = ball.space
+    unit = share * (space.high - space.low)
+    for rule in space.rules:
+        if isinstance(rule.constraint, Integer | OneHot):
+            # Less would be rounded to nothing.
+            places = list(rule.places)
+            unit[places] = np.maximum(unit[places], 1.0)
+    near = FeatureBall(
+        1.0, ball.low, ball.high, Linf, dataclasses.replace(space, unit=np.where(space.held, 0.0, unit))
+    )
+    return lambda images, slope: near.land(images + near.steepest(slope, images), images)
 
 
 def fit_answers(
