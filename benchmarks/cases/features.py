@@ -37,8 +37,8 @@ def _row(name: str, model: Any, options: Options, batch: int) -> Row:
     attack = PGD(steps=STEPS, step=STEP)
     balls = {
         "one": _ball(model, EPS),
-        "equal": _ball(model, np.full(x.shape[1:], EPS)),
-        "by pixel": _ball(model, np.linspace(0.2, EPS, x[0].size).reshape(x.shape[1:])),
+        "equal": _ball(model, np.full(model.input_shape, EPS)),
+        "by pixel": _ball(model, np.linspace(0.2, EPS, x[0].size).reshape(model.input_shape)),
     }
     keys = random.fold_in(random.keys(0, np.arange(batch, dtype="int32")), 0)
     start = ops.convert_to_numpy(balls["one"].sample(ops.convert_to_tensor(x), keys))

@@ -96,6 +96,11 @@ def test_a_folder_of_train_and_test_agrees_on_its_classes(tmp_path):
             "Expected a column 'Verdict' in it; got age, income, member, verdict: did you ",
         ),
         ({}, Reading(label="verdict", drop=("id",)), "Expected a column 'id' in it; got age"),
+        (
+            {"income": [*map(str, range(11)), "?"]},
+            BY_VERDICT,
+            "Expected numbers in column 'income' of it; got '?' at row 11 (the first row is 0).",
+        ),
         ({"city": ["Ulm", "Bonn"] * 6}, BY_VERDICT, "with text in 'city' (Bonn, Ulm), which are 5 with a column of 0"),
         (
             {"more": [1] * ROWS},

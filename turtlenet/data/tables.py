@@ -381,6 +381,13 @@ def _check_width(
         return
     if groups:
         first = next(iter(groups))
+        words = [each for each in groups[first] if not _is_number(each)]
+        if len(words) == 1 < len(groups[first]) - 1:
+            # A mark for what is missing, most likely: one word among numbers.
+            row = int(np.flatnonzero(np.asarray(columns[first].astype(str) == words[0]))[0])
+            raise DataError(
+                f"Expected numbers in column {first!r} of {name}; got {words[0]!r} at row {row} (the first row is 0)."
+            )
         raise DataError(
             f"Expected {width} features as numbers in {name}; got {len(columns)} columns with text in {first!r} "
             f"({_listed(groups[first])}), which are {total} with a column of 0 and 1 for each value of a text: give "

@@ -117,12 +117,15 @@ def test_a_file_imports_nothing() -> None:
     ("said", "words"),
     [
         ({"bounds": ([0, 0, 2], [1, 1, 1])}, "Expected bounds low < high for feature 2; got 2 and 1."),
-        ({"bounds": ([0, 0], 1)}, "Expected low as one number, or as numbers that broadcast to 3; got shape (2,)."),
+        (
+            {"bounds": ([0, 0], 1)},
+            "Expected the low bounds as one number, or as numbers that broadcast to 3; got shape",
+        ),
         ({"bounds": ("a", "b")}, "Expected bounds as two numbers, or as two arrays of such; got ('a', 'b')."),
         ({"bounds": 5}, "Expected bounds as two numbers"),
         ({"features": 5}, "Expected features as a path, or as Features; got int."),
         ({"bounds": "0,1;0"}, "Expected bounds as low,high, as low,high;low,high;..."),
-        ({"bounds": (float("nan"), 1)}, "Expected finite bounds; got nan in low."),
+        ({"bounds": (float("nan"), 1)}, "Expected finite bounds; got nan in the low bounds."),
         ({"eps": [0.1, 0.2]}, "Expected eps as one number, or as numbers that broadcast to 3; got shape (2,)."),
         ({"eps": [0.1, -1, 0.2]}, "Expected eps >= 0"),
         ({"eps": [0.1, np.nan, 0.2]}, "Expected eps >= 0"),

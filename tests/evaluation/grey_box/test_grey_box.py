@@ -3,6 +3,7 @@
 import json
 import os
 
+import keras
 import numpy as np
 import pytest
 
@@ -10,12 +11,18 @@ import turtlenet as tn
 from tests.attacks.test_ensembles import dense
 from turtlenet import attacks, balls, data, models
 from turtlenet.attacks import noise
+from turtlenet.attacks.features.resolve import resolve
+from turtlenet.attacks.features.said import Said
 from turtlenet.defences import keys, use_key
 from turtlenet.errors import DataError, ModelError, OutputError, SettingError, SpecError
 from turtlenet.evaluation import lineup as attackers
 from turtlenet.evaluation.load import load
 from turtlenet.evaluation.report import Report
+from turtlenet.features import Features
+from turtlenet.training.objective.madry import Madry
+from turtlenet.training.run.provenance import training_of
 from turtlenet.training.surrogates import keyed as surrogates
+from turtlenet.training.surrogates.reinitialized import twin
 
 PGD = "pgd:steps=3,step=0.1"
 SUITE = ["noise:draws=2", PGD]
@@ -215,11 +222,32 @@ def test_a_model_that_does_not_say_how_it_was_trained(keyed, kept, monkeypatch):
     ],
 )
 def test_provenance_is_read_and_not_trusted(change, missing, trained):
-    from turtlenet.training.run.provenance import training_of
-
     found = training_of({"recipe": {**models.read_provenance(trained.model)["recipe"], **change}})
     assert missing in found.missing and bool(missing) == bool(found.missing)
     assert found.settings["epochs"] == (10 if missing else 6)
+
+
+def test_a_training_by_feature_is_imitated_within_its_bounds_and_rules():
+    features = Features(
+        names=("a", "b", "c"), low=(0, 0, 0), high=(1, 50, 9), eps=(0.1, 5, 1), movable=("up", "yes", "no")
+    )
+    threat = resolve(Said.by_user(features=features), (3,), "linf", (0.0, 50.0))
+    objective = Madry(attack=attacks.build("pgd:steps=2"), ball=threat.ball)
+    said = {"recipe": {"objective": objective.to_dict(), "epochs": 2}, "features": threat.to_dict()}
+    found = training_of(said, (3,))
+    assert not found.missing and found.settings["objective"].ball == threat.ball
+    for broken in ({**said, "features": None}, {**said, "features": {"low": [0]}}):
+        assert training_of(broken, (3,)).missing
+    assert training_of(said).missing and training_of(said, (4,)).missing
+
+
+def test_the_attackers_models_keep_what_the_data_say_of_a_normalization():
+    layers = [keras.Input((3,)), keras.layers.Normalization(), keras.layers.Dense(2)]
+    model = keras.Sequential(layers)
+    model.layers[0].adapt(np.array([[0, 10, 500], [1, 30, 900]], "float32"))
+    anew = twin(model, 1, None)
+    assert np.allclose(anew.layers[0].mean, [[0.5, 20, 700]])
+    assert not np.allclose(anew.layers[1].kernel, model.layers[1].kernel)
 
 
 def test_what_cannot_be_done_is_one_line(keyed, tmp_path):

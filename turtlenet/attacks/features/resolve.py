@@ -61,7 +61,7 @@ def _bounds(
 ) -> tuple[np.ndarray, np.ndarray, str]:
     why = WHY_FILE if said.from_file else "given"
     low, high = said.bounds if said.bounds is not None else (None, None)
-    ends = [spread_out(low, shape, "low"), spread_out(high, shape, "high")]
+    ends = [spread_out(low, shape, "the low bounds"), spread_out(high, shape, "the high bounds")]
     told = [
         spread_out(each or None, shape, name, holes=True)
         for each, name in ((said.features.low, "low"), (said.features.high, "high"))

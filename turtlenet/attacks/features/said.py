@@ -144,7 +144,7 @@ class Said:
             SettingError: Bounds that do not broadcast to it, or are not low < high.
         """
         low, high = self.bounds if self.bounds is not None else (None, None)
-        ends = [spread_out(low, shape, "low"), spread_out(high, shape, "high")]
+        ends = [spread_out(low, shape, "the low bounds"), spread_out(high, shape, "the high bounds")]
         if ends[0] is not None and ends[1] is not None:
             check_order(ends[0], ends[1], self.features)
 

@@ -56,6 +56,8 @@ def twin(model: keras.Model, seed: int, key: bytes | None) -> keras.Model:
         raise ModelError(f"Expected a model that an attacker can build anew layer by layer; got: {reason}.") from None
     for mine, theirs in zip(_normalizing(found), _normalizing(model), strict=True):
         mine.set_weights(theirs.get_weights())
+        # What it computes with is made of its weights, once.
+        mine.finalize_state()
     compile_like(found, model)
     return found
 
