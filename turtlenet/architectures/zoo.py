@@ -228,4 +228,7 @@ def _cnn7(input_shape: Shape, num_classes: int, width: int = 64, init: str = "ib
     return _assembled("cnn7", steps, _checked_shape("cnn7", input_shape, 1), num_classes, partial(initializer, init))
 
 
-architecture("resnet18")(resnet18_layers)
+@architecture("resnet18")
+def _resnet18() -> Steps:
+    """ResNet-18 with the 3x3 stem for small images (He et al., 2016)."""
+    return resnet18_layers()
