@@ -19,6 +19,7 @@ _WORDS = {
     "most": "integer",
     "names": "name,name",
     "plain": "text",
+    "radii": "radius,radius",
     "radius": "radius",
     "unless_none": "text",
 }
@@ -57,6 +58,15 @@ def radius(text: str) -> float | str:
         for part in each.rpartition("=")[2].split(","):
             parsed(part)
     return text
+
+
+def radii(text: str) -> list[float | str]:
+    """Radii with commas between them, each as `radius` reads it.
+
+    >>> radii("0.1,8px")
+    [0.1, '8px']
+    """
+    return [radius(part) for part in text.split(",")]
 
 
 def count(text: str) -> int:

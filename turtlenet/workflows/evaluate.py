@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from collections.abc import Sequence
 from itertools import compress
 from os import PathLike
@@ -185,6 +186,7 @@ def _evaluated(given: list[ModelType], data: DataType | None, plan: EvaluateSett
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
 
+@checked()
 @takes(EvaluateSettings)
 def sweep(model: ModelType, data: DataType | None = None, *, eps: Sequence[Any] = (), **settings: Any) -> Sweep:
     """Evaluates one model at several radii; an image that falls at one has fallen at all larger ones.
@@ -211,9 +213,11 @@ def sweep(model: ModelType, data: DataType | None = None, *, eps: Sequence[Any] 
     read = [text.radius(each) if isinstance(each, str) else each for each in radii]
     if len(set(map(str, read))) < len(read):
         raise SettingError(f"Expected radii that differ; got {', '.join(map(str, radii))}.")
-    reports = []
+    reports, progress = [], settings.get("progress")
     for each in read:
-        reports.append(evaluate(model, data, **{"curve": 0, **settings, "eps": each}))
+        # Each radius keeps its own, under its name, so that another list of radii finds it again.
+        kept = {} if progress is None else {"progress": Path(progress) / re.sub(r"[^\w.%-]+", "-", f"eps-{each}")}
+        reports.append(evaluate(model, data, **{"curve": 0, **settings, **kept, "eps": each}))
         if isinstance(reports[0].threat.get("features"), dict):
             raise SettingError("Expected one radius for all features to sweep over; got one for each.")
     return sweep_of(reports)
