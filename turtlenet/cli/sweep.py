@@ -31,7 +31,7 @@ _EXAMPLES = (
 @click.argument("model", type=MODEL)
 @option("--eps", group="Attack", type=Text(text.radii), required=True, help="Radii: 0.1,0.2, 2/255,4/255 or 2px,4px.")
 @data_option
-@settings_options(EvaluateSettings, but=("precision", "eps", "time"))
+@settings_options(EvaluateSettings, but=("precision", "curve", "eps", "time"))
 @device_options
 @loading_options
 @option(

@@ -40,6 +40,7 @@ from turtlenet.gan.cache import ready
 from turtlenet.memory import batch_text, largest_batch
 from turtlenet.models.as_classifier import ModelType, about_model, in_memory, name_of, victim_of
 from turtlenet.models.usage import usage_of
+from turtlenet.radius import parsed
 from turtlenet.reports.base import Doubt
 from turtlenet.settings import suites, text
 from turtlenet.settings.base import takes
@@ -211,6 +212,9 @@ def sweep(model: ModelType, data: DataType | None = None, *, eps: Sequence[Any] 
         raise SettingError("Expected no time for a sweep, which compares the same images; give a limit in its place.")
     # All are read before the first is attacked.
     read = [text.radius(each) if isinstance(each, str) else each for each in radii]
+    for each in read:
+        if not isinstance(each, str):
+            parsed(each)
     if len(set(map(str, read))) < len(read):
         raise SettingError(f"Expected radii that differ; got {', '.join(map(str, radii))}.")
     reports, progress = [], settings.get("progress")
