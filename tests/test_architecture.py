@@ -12,6 +12,7 @@ FLOORS = (
     (
         "arguments",
         "backend",
+        "catalog",
         "files",
         "gradient_mode",
         "hdf5",

@@ -253,3 +253,37 @@ def test_a_call_inside_a_graph_of_jax_is_one_line(model) -> None:
 
     with pytest.raises(tn.SettingError, match="Expected turtlenet.attack outside of tf.function and jax.jit"):
         jax.jit(lambda x: tn.attack(model, x, Y, eps=0.1))(X)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda m: tn.wrap(m, defences=["jpeg"]), "Expected defences of turtlenet.wrap without a name"),
+        (lambda m: tn.wrap(m, defence="jpeg"), "Expected defences of turtlenet.wrap without a name"),
+        (
+            lambda m: tn.wrap(m, "jpeg", bound=(0, 1)),
+            "Unknown setting 'bound' of turtlenet.wrap. Did you mean 'bounds'?",
+        ),
+        (lambda m: tn.load_model("a.h5", trusted=True), "turtlenet.load_model. Did you mean 'trust'?"),
+        (lambda m: tn.evaluate(m, (X, Y), attack="pgd"), "turtlenet.evaluate. Did you mean 'attacks'?"),
+        (lambda m: tn.attack(m, X, Y, attack="pgd"), "turtlenet.attack. Did you mean 'spec'?"),
+        (lambda m: tn.attack(m, X, Y, epsilon=0.1), "turtlenet.attack. Did you mean 'eps'?"),
+        (lambda m: tn.train(m, (X, Y), lr=0.1), "turtlenet.train. Did you mean 'learning_rate'?"),
+        (lambda m: tn.sweep(m, (X, Y), epsilons=[0.1]), "turtlenet.sweep. Did you mean 'eps'?"),
+        (lambda m: tn.evaluate(m, x=X, y=Y), "turtlenet.evaluate. Did you mean 'data'?"),
+        (lambda m: tn.train(m, X, Y), "turtlenet.train(model, data) and all else by its name; got 3 values"),
+        (lambda m: tn.certify(), "Expected model for turtlenet.certify; got none."),
+        (lambda m: tn.evaluate(m, model=m), "Expected model of turtlenet.evaluate once; got it by its place"),
+    ],
+)
+def test_arguments_under_wrong_names_are_one_line(call, words, model) -> None:
+    with pytest.raises(tn.SettingError) as caught:
+        call(model)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_wrong_name_of_the_package_has_the_nearest() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'evalute'") as caught:
+        getattr(tn, "evalute")  # noqa: B009
+    # What the interpreter looks for the nearest name in.
+    assert caught.value.obj is tn and caught.value.name == "evalute" and "evaluate" in dir(caught.value.obj)

@@ -162,7 +162,8 @@ else:
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'turtlenet' has no attribute {name!r}")
+        # With name and object Python adds the nearest of `dir(turtlenet)`.
+        raise AttributeError(f"module 'turtlenet' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

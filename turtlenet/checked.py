@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from turtlenet import backend
@@ -10,6 +10,20 @@ from turtlenet.arguments import _READ_ELSEWHERE, P, R, _hints, fitted
 from turtlenet.errors import SettingError, did_you_mean
 
 __all__ = ["checked"]
+
+_ALIASES: dict[str, tuple[str, ...]] = {
+    "attack": ("attacks", "spec"),
+    "custom": ("custom_objects",),
+    "dataset": ("data",),
+    "defence": ("defences",),
+    "defense": ("defences",),
+    "epsilon": ("eps",),
+    "epsilons": ("eps",),
+    "lr": ("learning_rate",),
+    "x": ("data",),
+    "y": ("data",),
+}
+"""Names that sister functions, the command line and other libraries have for a setting."""
 
 
 def checked(*, within_graphs: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -19,22 +33,16 @@ def checked(*, within_graphs: bool = False) -> Callable[[Callable[P, R]], Callab
         within_graphs: Whether the function may be called while a framework traces the caller's function.
 
     Raises:
-        TurtlenetError: An argument of another type, or an unknown one; a call within `tf.function` or `jax.jit`.
+        TurtlenetError: An argument of another type, an unknown one, or one that is lacking; a call within
+            `tf.function` or `jax.jit`.
     """
 
     def around(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
-        open_ended = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
 
         @functools.wraps(function)
         def call(*args: P.args, **settings: P.kwargs) -> R:
-            if not open_ended and (unknown := [name for name in settings if name not in signature.parameters]):
-                known = signature.parameters
-                raise SettingError(
-                    f"Unknown setting {unknown[0]!r} of turtlenet.{function.__name__}."
-                    f"{did_you_mean(unknown[0], known)}"
-                )
-            bound = signature.bind(*args, **settings)
+            bound = _bound(signature, f"turtlenet.{function.__name__}", args, settings)
             if not within_graphs and backend.in_graph(bound.arguments.values()):
                 raise SettingError(
                     f"Expected turtlenet.{function.__name__} outside of tf.function and jax.jit, as it compiles by "
@@ -55,3 +63,45 @@ def checked(*, within_graphs: bool = False) -> Callable[[Callable[P, R]], Callab
         return call
 
     return around
+
+
+def _bound(signature: inspect.Signature, function: str, args: Any, settings: Mapping[str, Any]) -> Any:
+    """The arguments by their names, or one line on what is wrong with them."""
+    parameters = signature.parameters
+    open_ended = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    for name in settings if not open_ended else ():
+        meant = (
+            name if name in parameters else next((each for each in _ALIASES.get(name, ()) if each in parameters), "")
+        )
+        if meant and parameters[meant].kind is inspect.Parameter.VAR_POSITIONAL:
+            raise SettingError(
+                f"Expected {meant} of {function} without a name, one after the other; got them as {name!r}."
+            )
+        if name not in parameters:
+            near = f" Did you mean {meant!r}?" if meant else did_you_mean(name, parameters)
+            raise SettingError(f"Unknown setting {name!r} of {function}.{near}")
+    try:
+        return signature.bind(*args, **settings)
+    except TypeError:
+        raise SettingError(_misfit(signature, function, args, settings)) from None
+
+
+def _misfit(signature: inspect.Signature, function: str, args: Any, settings: Mapping[str, Any]) -> str:
+    """What is wrong with arguments whose names are known: too many, one given twice, or one that is lacking."""
+    places = [each for each in signature.parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD]
+    names = [each.name for each in places]
+    if len(args) > len(places):
+        together = "; images and labels go together, as (x, y)" if "data" in names else ""
+        given = f"{len(args)} values without one"
+        return f"Expected {function}({', '.join(names)}) and all else by its name; got {given}{together}."
+    twice = [name for name in names[: len(args)] if name in settings]
+    if twice:
+        return f"Expected {twice[0]} of {function} once; got it by its place and by its name."
+    lacking = [
+        each.name
+        for each in signature.parameters.values()
+        if each.default is each.empty
+        and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+        and each.name not in {*names[: len(args)], *settings}
+    ]
+    return f"Expected {lacking[0]} for {function}; got none."

@@ -213,6 +213,31 @@ def test_a_file_that_nobody_named_sends_nothing_elsewhere(log, away, monkeypatch
     given("m.h5", "--config", "other.toml", toml="", monkeypatch=monkeypatch)
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("evaluate", 'report = "../elsewhere"'),
+        ("evaluate", 'report = "linked/report"'),
+        ("evaluate", 'results = "/tmp/rows.csv"'),
+        ("train", 'out = "a/../../hard.h5"'),
+        ("train", 'log = "tensorboard:folder=../runs"'),
+        ("key", 'path = "../mine.key"'),
+    ],
+)
+def test_a_file_that_nobody_named_writes_nothing_elsewhere(words, line, tmp_path, monkeypatch) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "linked").symlink_to(tmp_path)
+    monkeypatch.chdir(here)
+    text = f"[{words}]\n{line}\n"
+    # The whole file is read, whatever the command.
+    with pytest.raises(SpecError, match="outside of the working directory on the command line"):
+        given("m.h5", toml=text, monkeypatch=monkeypatch)
+    (here / "other.toml").write_text(text, "utf-8")
+    given("m.h5", "--config", "other.toml", toml="", monkeypatch=monkeypatch)
+    assert given("m.h5", toml='[train]\nreport = "below/report"\n', monkeypatch=monkeypatch)[0]["report"]
+
+
 def test_a_file_that_is_none_is_one_line(away, monkeypatch, cli) -> None:
     missing = cli("list", "suites", "--config", "missing.toml")
     assert (missing.code, missing.out) == (2, "")

@@ -14,6 +14,8 @@ from tests.cli.conftest import environment
 from tests.cli.test_config import leaves
 from turtlenet.cli.app import turtlenet
 from turtlenet.cli.command import Command
+from turtlenet.cli.completion import FAMILY_OF
+from turtlenet.cli.families import FAMILIES
 from turtlenet.settings.base import GROUPS
 
 COMMANDS = dict(leaves(turtlenet))
@@ -71,6 +73,11 @@ def _parse(args: list[str]) -> None:
         (["train", "model.h5"], "--pre", {"--preset", "--precision"}),
         (["train", "model.h5", "--preset"], "", {"quick", "balanced", "strong"}),
         (["list"], "su", {"suites"}),
+        (["train", "model.h5", "--attack"], "pg", {"pgd"}),
+        (["train", "model.h5", "--attack"], "clever", {"cleverhans:"}),
+        (["train", "model.h5", "--defence"], "bit", {"bit-depth"}),
+        (["evaluate", "model.h5", "--suite"], "gano", {"gano-2019"}),
+        (["new"], "le", {"lenet"}),
         (["trian"], "", None),
     ],
 )
@@ -82,23 +89,57 @@ def test_the_shell_completes(typed, word, wanted) -> None:
 
 def test_the_shell_completes_a_model_to_files() -> None:
     complete = BashComplete(turtlenet, {}, "turtlenet", "_TURTLENET_COMPLETE")
-    for typed in (["train"], ["inspect"], ["evaluate", "a.h5"], ["train", "a.h5", "--data"]):
+    for typed in (["train"], ["inspect"], ["evaluate", "a.h5"], ["train", "a.h5", "--extra"]):
         assert [item.type for item in complete.get_completions(typed, "mo")] == ["file"]
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_completes(tmp_path) -> None:
-    """The lines of the guide, in a real shell."""
-    program = tmp_path / "turtlenet"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m turtlenet "$@"\n')
-    program.chmod(0o755)
-    lines = """
+def test_the_options_whose_names_the_shell_completes_exist() -> None:
+    options = {param.opts[0].lstrip("-") for command in COMMANDS.values() for param in command.params}
+    assert set(FAMILY_OF) <= options and set(FAMILY_OF.values()) <= set(FAMILIES)
+
+
+def test_the_shell_completes_a_name_and_a_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.npz").touch()
+    complete = BashComplete(turtlenet, {}, "turtlenet", "_TURTLENET_COMPLETE")
+    found = complete.get_completions(["train", "model.h5", "--data"], "m")
+    assert [(item.value, item.type) for item in found] == [
+        ("mnist", "plain"),
+        ("mnist-sample", "plain"),
+        ("mine.npz", "plain"),
+    ]
+    assert found[0].help == "Handwritten digits"
+
+
+SHELLS = {
+    "bash": """
     eval "$(_TURTLENET_COMPLETE=bash_source turtlenet)"
     COMP_WORDS=(turtlenet train --pres); COMP_CWORD=2
     _turtlenet_completion turtlenet
     echo "${COMPREPLY[@]}"
-    """
-    found = environment()
+    """,
+    # Its completion asks for a terminal: what it would be given is printed in its place.
+    "zsh": """
+    compdef() { }; compadd() { print -l -- $completions }
+    _describe() { print -l -- ${completions_with_descriptions%%:*} }
+    eval "$(_TURTLENET_COMPLETE=zsh_source turtlenet)"
+    words=(turtlenet train --pres); CURRENT=3
+    _turtlenet_completion
+    """,
+    "fish": """
+    _TURTLENET_COMPLETE=fish_source turtlenet | source
+    complete -C "turtlenet train --pres" | string split --fields 1 \\t
+    """,
+}
+"""The lines of the guide, and what a shell does when its user presses the tab key."""
+
+
+@pytest.mark.parametrize("shell", [each for each in SHELLS if shutil.which(each)])
+def test_shells_complete(shell, tmp_path) -> None:
+    program = tmp_path / "turtlenet"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m turtlenet "$@"\n')
+    program.chmod(0o755)
+    found = environment() | {"HOME": str(tmp_path)}
     found["PATH"] = f"{tmp_path}:{found['PATH']}"
-    run = subprocess.run(["bash", "-c", lines], env=found, capture_output=True, text=True, check=True)
+    run = subprocess.run([shell, "-c", SHELLS[shell]], env=found, capture_output=True, text=True, check=True)
     assert run.stdout == "--preset\n"

@@ -19,7 +19,7 @@ from turtlenet.evaluation import evaluate_classifier
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.convergence import twice
 from turtlenet.evaluation.doubts import Evidence
-from turtlenet.evaluation.doubts.suite_coverage import levels
+from turtlenet.evaluation.doubts.suite_coverage import few, levels
 from turtlenet.evaluation.probe import Probe
 
 RNG = np.random.default_rng(0)
@@ -141,6 +141,17 @@ def test_one_step_that_beats_many() -> None:
 def test_weak_suites_and_naive_labels() -> None:
     found = codes(victim(), "fgsm", "bim:steps=5", labels="predicted")
     assert {"weak-attacks", "predicted-labels", "few-rows"} <= set(found)
+
+
+def test_a_broken_model_asks_for_no_stronger_attack() -> None:
+    found = codes(victim(), "fgsm", eps=0.5)
+    assert not {"weak-attacks", "upper-bound", "not-converged"} & set(found)
+    # An interval from 0 is narrow with few examples already.
+    for count, doubted in ((60, True), (100, False)):
+        ledger = SimpleNamespace(robust=np.zeros(count, bool), labels=np.zeros(count, int))
+        assert (few(dataclasses.replace(NOTHING, ledger=ledger)) is not None) is doubted
+    ledger = SimpleNamespace(robust=np.ones(100, bool), labels=np.zeros(100, int))
+    assert few(dataclasses.replace(NOTHING, ledger=ledger)) is not None
 
 
 @pytest.mark.parametrize("norm", ["l2", pytest.param("l1", marks=pytest.mark.slow)])

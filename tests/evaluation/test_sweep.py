@@ -10,6 +10,7 @@ import turtlenet as tn
 from tests.evaluation.test_views import report
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.sweep import Sweep, sweep_of
+from turtlenet.reports.base import Doubt
 
 
 def at(eps: float, robust: list[int], **values):
@@ -41,6 +42,12 @@ def test_it_is_a_report_like_all_others(tmp_path, monkeypatch):
     frame = sweep.to_dataframe()
     assert list(frame.eps) == [0.1, 0.2] and list(frame.robust_accuracy) == [1.0, 0.5]
     assert list(sweep.to_dataframe("examples").eps) == [0.1, 0.1, 0.2, 0.2]
+
+
+def test_doubts_of_all_radii_are_one():
+    few = Doubt(code="few-images", finding="Only 2 images.", advice="Take 1,000.")
+    reports = [dataclasses.replace(at(eps, [1, 1]), doubts=(few,)) for eps in (0.1, 0.2)]
+    assert str(sweep_of(reports)).count("every radius: Only 2 images.") == 1
 
 
 def test_a_model_is_swept(small):

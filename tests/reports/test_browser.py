@@ -18,7 +18,9 @@ from tests.conftest import ROOT
 from tests.evaluation.test_views import HOSTILE, attack, natural, picture, report
 from turtlenet.evaluation.leaderboard import ranked
 from turtlenet.evaluation.report import LargestChange
+from turtlenet.evaluation.sweep import sweep_of
 from turtlenet.reports import page
+from turtlenet.reports.base import Doubt
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -89,12 +91,28 @@ def board():
     return ranked("runs", [*found, ("other", natural())], [{"report": "broken", "reason": "no JSON"}])
 
 
+def swept():
+    """A sweep, with doubts of one radius and of all."""
+    few = Doubt(code="few-images", finding="Only 12 images.", advice="Take 1,000.")
+    weak = Doubt(code="weak-attacks", finding="No iterative attack.", advice="Add pgd.")
+    reports = [
+        report(
+            threat={**report().threat, "eps": eps},
+            doubts=(few, weak) if eps == 0.1 else (few,),
+            asked={"data": "mnist-sample", "limit": 1000},
+        )
+        for eps in (0.1, 0.2, 0.3)
+    ]
+    return sweep_of(reports)
+
+
 PAGES = {
     "one": full,
     "two": lambda: (natural(), full()),
     "four": lambda: tuple(report(f"a-model-with-quite-a-long-name-{number}.h5") for number in range(4)),
     "hostile": hostile,
     "leaderboard": board,
+    "sweep": swept,
 }
 
 

@@ -240,4 +240,7 @@ def _mlp(input_shape: Shape, num_classes: int, units: int = 128, depth: int = 2)
     return _assembled("mlp", [layers.Flatten(), *hidden], shape, num_classes)
 
 
-architecture("resnet18")(resnet18_layers)
+@architecture("resnet18")
+def _resnet18() -> Steps:
+    """ResNet-18 with the 3x3 stem for small images (He et al., 2016)."""
+    return resnet18_layers()

@@ -31,12 +31,13 @@ _COMMANDS = {
     "list": "List attacks, defences, detectors, objectives, models, data sets, suites or recipes.",
     "new": "Write an architecture with fresh weights, to train it from its start.",
     "rank": "Rank models by their reports, where these can be compared.",
+    "sweep": "Attack a model at several radii, and draw the curve.",
     "tolerance": "Measure tolerable noise, and choose the levels of a quantizer.",
     "train": "Harden a model by adversarial training.",
     "universal": "Fit one perturbation that fools a model on most images.",
     "wrap": "Put defences in front of a model, without training.",
 }
-_RESUMABLE = ("certify", "defence", "evaluate", "gan", "train")
+_RESUMABLE = ("certify", "defence", "evaluate", "gan", "sweep", "train")
 _EXAMPLES = (
     ("harden a model in minutes, and see what it is worth", "turtlenet train model.h5 --preset quick --report report"),
     ("attack a model on your own data", "turtlenet evaluate model.h5 --data mine.npz --eps 8/255"),

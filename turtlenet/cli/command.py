@@ -6,12 +6,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from turtlenet.cli.completion import FAMILY_OF, of_family
 from turtlenet.cli.config import take_config
 from turtlenet.cli.examples import Examples, write_examples
 from turtlenet.errors import did_you_mean
 from turtlenet.settings.base import GROUPS
 
-__all__ = ["MODEL", "Command", "Option", "Parts", "option", "starting"]
+__all__ = ["MODEL", "Command", "Option", "Parts", "option"]
 
 MODEL = click.Path()
 """The type of an argument that is a file or a name: shells complete it to files, and nothing is checked here."""
@@ -24,8 +25,8 @@ class Option(click.Option):
         group: The heading; see `turtlenet.settings.base.GROUPS`.
     """
 
-    def __init__(self, *args: Any, group: str = "Options", **settings: Any):
-        super().__init__(*args, **settings)
+    def __init__(self, names: Sequence[str], *, group: str = "Options", **settings: Any):
+        super().__init__(names, **{**_completed(names), **settings})
         self.group = group
 
 
@@ -91,9 +92,10 @@ class Parts(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def starting(words: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    """Completes what is typed in a shell to one of some words."""
-    return lambda ctx, param, typed: [word for word in words if word and word.startswith(typed)]
+def _completed(names: Sequence[str]) -> dict[str, Any]:
+    """How the shell completes an option whose values are names of a family."""
+    family = next((FAMILY_OF[name.lstrip("-")] for name in names if name.lstrip("-") in FAMILY_OF), None)
+    return {"shell_complete": of_family(family)} if family else {}
 
 
 def _place(group: str) -> tuple[int, str]:

@@ -14,6 +14,7 @@ the dashes:
 What is typed on the command line goes before.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,23 @@ NAME = "turtlenet.toml"
 _NONE = "none"
 _TYPED_ONLY = ("custom", "trust")
 """Options that run code of others: a file that nobody named has no say in them, whose folder may be another's too."""
+
+
+_WRITTEN = ("checkpoint", "junit", "out", "report", "results", "sarif", "surrogate-dir")
+"""Options that say where something is written; arguments that do are in `_WRITTEN_ARGUMENTS`."""
+_WRITTEN_ARGUMENTS = {"convert": "new", "key": "path", "rank": "folder"}
+_FOLDER = re.compile(r"folder=([^,]*)")
+
+
+def _outside(name: str, said: Any, command: str) -> str:
+    """The first path outside of the working directory, links followed, at which an option has something written."""
+    texts = [each for each in (said if isinstance(said, tuple) else (said,)) if isinstance(each, str)]
+    if name == "log":
+        texts = [path.strip() for each in texts for path in _FOLDER.findall(each)]
+    elif name not in (*_WRITTEN, _WRITTEN_ARGUMENTS.get(command)):
+        return ""
+    here = Path.cwd().resolve()
+    return next((each for each in texts if not Path(each).resolve().is_relative_to(here)), "")
 
 
 def _is_elsewhere(log: str) -> bool:
@@ -116,6 +134,11 @@ def _options(
             raise SpecError(
                 f"Expected the address of --log on the command line, or in a file that --config names, because models "
                 f"and reports go there; got it in {path}."
+            )
+        if implicit and (outside := _outside(name, said, where)):
+            raise SpecError(
+                f"Expected a path of {key!r} outside of the working directory on the command line, or in a file that "
+                f"--config names; got {outside} in {path}."
             )
         try:
             param.type_cast_value(ctx, said)

@@ -1,9 +1,8 @@
 """`turtlenet evaluate`: models in, a robustness report out."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -11,6 +10,7 @@ from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.exit_codes import ExitCode
 from turtlenet.cli.options import Number, check_file, framework, speaks, workflow_options
 from turtlenet.cli.output import give
+from turtlenet.cli.results import check_results, results_option, write_bytes, write_results
 from turtlenet.settings.evaluate import EvaluateSettings
 
 _EXAMPLES = (
@@ -32,12 +32,7 @@ _EXAMPLES = (
 @option("--fail-under", group="Output", type=Number(), help="Exit with 1 if a robust accuracy is below this.")
 @option("--junit", group="Output", type=click.Path(path_type=Path), help="A .xml for CI: tests of models and attacks.")
 @option("--sarif", group="Output", type=click.Path(path_type=Path), help="A .sarif (2.1.0): failed gates, and doubts.")
-@option(
-    "--results",
-    group="Output",
-    type=click.Path(path_type=Path),
-    help="A .csv or .parquet: a line for each image and attack.",
-)
+@results_option
 def command(
     models: tuple[str, ...],
     report: Path | None,
@@ -81,32 +76,19 @@ def command(
 
 def _check(junit: Path | None, sarif: Path | None, results: Path | None) -> None:
     """Finds out, before any work, whether the files for machines can be written."""
-    from turtlenet.reports.frames import check_suffix
-
     for path, suffix, flag in ((junit, ".xml", "--junit"), (sarif, ".sarif", "--sarif")):
         if path is not None:
             check_file(path, suffix, option=flag)
-    if results is not None:
-        check_suffix(results)
-        check_file(results, results.suffix, option="--results")
+    check_results(results)
 
 
 def _write(result: Any, gate: float | None, junit: Path | None, sarif: Path | None, results: Path | None) -> None:
     from turtlenet.evaluation import junit as junit_file
     from turtlenet.evaluation import sarif as sarif_file
-    from turtlenet.files import write_whole
-    from turtlenet.reports.frames import to_bytes
 
     reports: Sequence[Any] = result.reports
-    writes: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
-        (junit, lambda: junit_file.junit(reports, gate)),
-        (sarif, lambda: sarif_file.sarif(reports, gate)),
-        (results, lambda: to_bytes(result.table("results"), results.suffix if results else "")),
-    )
-    for path, content in writes:
-        if path is not None:
-            write_whole(path, partial(_put, content()))
-
-
-def _put(content: bytes, file: IO[bytes]) -> None:
-    file.write(content)
+    if junit is not None:
+        write_bytes(junit, junit_file.junit(reports, gate))
+    if sarif is not None:
+        write_bytes(sarif, sarif_file.sarif(reports, gate))
+    write_results(results, result)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from turtlenet.cli.command import Command, option
+from turtlenet.cli.completion import of_family
 from turtlenet.cli.options import framework
 from turtlenet.cli.output import give
 from turtlenet.errors import SettingError, at_least
@@ -13,7 +14,7 @@ _EXAMPLES = (("an untrained LeNet for gray images, to be trained", "turtlenet ne
 
 
 @click.command("new", cls=Command, examples=_EXAMPLES)
-@click.argument("architecture")
+@click.argument("architecture", shell_complete=of_family("models"))
 @click.option("--shape", default="28,28,1", show_default=True, help="Height, width and channels; 40 for a row.")
 @click.option("--classes", type=int, default=10, show_default=True, help="Classes to tell apart.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Repeats the weights.")

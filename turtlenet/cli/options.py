@@ -14,7 +14,8 @@ from typing import Any, TypeVar, cast
 import click
 from click.core import ParameterSource
 
-from turtlenet.cli.command import option, starting
+from turtlenet.cli.command import option
+from turtlenet.cli.completion import starting
 from turtlenet.errors import OutputError, SettingError, decimal_point
 from turtlenet.files import check_folder
 from turtlenet.registry import import_name

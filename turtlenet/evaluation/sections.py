@@ -201,7 +201,7 @@ def document(reports: Sequence[Report]) -> Document:
     """
     titles, several = text.names(reports), len(reports) > 1
     pairs = list(zip(titles, reports, strict=True))
-    doubts = Findings(_doubts(pairs))
+    doubts = Findings(doubts_of(pairs))
     alarms = Findings(
         [
             replace(each, commands=_commands(each, [(title, one)]))
@@ -299,11 +299,16 @@ def _alarms(report: Report, subject: str) -> list[Finding]:
     ]
 
 
-def _doubts(pairs: Sequence[tuple[str, Report]]) -> list[Finding]:
-    """The doubts of all models, the same as one, each with what to run next."""
+def doubts_of(pairs: Sequence[tuple[str, Report]], every: str = "every model") -> list[Finding]:
+    """The doubts of all models, the same as one, each with what to run next.
+
+    Args:
+        pairs: What each report is called, and the report.
+        every: What all of them together are called.
+    """
     several = len(pairs) > 1
     found = [each for title, one in pairs for each in _findings(one, title if several else "")]
-    return [replace(each, commands=_commands(each, pairs)) for each in merged(found, len(pairs))]
+    return [replace(each, commands=_commands(each, pairs)) for each in merged(found, len(pairs), every)]
 
 
 def _commands(finding: Finding, pairs: Sequence[tuple[str, Report]]) -> list[Code]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from turtlenet.evaluation import text
+from turtlenet.evaluation.sections import doubts_of
 from turtlenet.reports.base import findings
 from turtlenet.reports.document import Column, Document, Figures, Findings, Section, Table, View
 from turtlenet.reports.figures import Plot, Theme, new_axes, new_plot
@@ -20,9 +21,8 @@ def document(sweep: Sweep) -> Document:
     """The document of a sweep."""
     first, last = sweep.points[0], sweep.points[-1]
     report = sweep.reports[0]
-    found = findings(sweep.doubts)
-    for point, each in zip(sweep.points, sweep.reports, strict=True):
-        found += findings(each.doubts, f"eps {point.eps:g}")
+    pairs = [(f"eps {point.eps:g}", each) for point, each in zip(sweep.points, sweep.reports, strict=True)]
+    found = findings(sweep.doubts) + doubts_of(pairs, "every radius")
     norm = str(report.threat.get("norm", "")).capitalize()
     columns = (
         Column("eps", "eps", "{:g}".format, "The radius in input units."),

@@ -215,12 +215,13 @@ class Finding:
         return self.each or [(self.subject, self.words)]
 
 
-def merged(found: Sequence[Finding], count: int) -> list[Finding]:
+def merged(found: Sequence[Finding], count: int, every: str = "every model") -> list[Finding]:
     """Findings of several subjects, those with the same code and the same advice as one.
 
     Args:
         found: The findings, of which each has its subject.
         count: How many subjects there are.
+        every: What all of them together are called.
 
     >>> doubts = [Finding(words="5 rows.", more="Take 1,000.", code="few", subject=name) for name in "ab"]
     >>> [(each.subject, each.words) for each in merged(doubts, 2)]
@@ -229,15 +230,15 @@ def merged(found: Sequence[Finding], count: int) -> list[Finding]:
     groups: dict[tuple[str, str, str], list[Finding]] = {}
     for each in found:
         groups.setdefault((each.kind, each.code, each.more), []).append(each)
-    return [group[0] if len(group) == 1 else _joined(group, count) for group in groups.values()]
+    return [group[0] if len(group) == 1 else _joined(group, count, every) for group in groups.values()]
 
 
-def _joined(group: Sequence[Finding], count: int) -> Finding:
+def _joined(group: Sequence[Finding], count: int, every: str) -> Finding:
     commands = [each for one in group for each in one.commands]
     if len({one.words for one in group}) > 1:
         pairs = tuple((one.subject, one.words) for one in group)
         return replace(group[0], subject="", words="", each=pairs, commands=commands)
-    subject = "every model" if len(group) == count else ", ".join(one.subject for one in group)
+    subject = every if len(group) == count else ", ".join(one.subject for one in group)
     return replace(group[0], subject=subject, commands=commands)
 
 

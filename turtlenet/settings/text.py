@@ -20,6 +20,7 @@ _WORDS = {
     "most": "integer",
     "names": "name,name",
     "plain": "text",
+    "radii": "radius,radius",
     "radius": "radius",
     "unless_none": "text",
 }
@@ -62,6 +63,15 @@ def radius(text: str) -> float | str:
             # Nobody writes a radius 03: of two features it would be one of 0 and one of 3.
             raise SettingError(f"Expected eps in {FORMS}; got {radii!r}.{meant}")
     return text
+
+
+def radii(text: str) -> list[float | str]:
+    """Radii with commas between them, each as `radius` reads it.
+
+    >>> radii("0.1,8px")
+    [0.1, '8px']
+    """
+    return [radius(part) for part in text.split(",")]
 
 
 def count(text: str) -> int:

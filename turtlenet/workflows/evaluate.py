@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -30,6 +31,7 @@ from turtlenet.gan.cache import ready
 from turtlenet.memory import batch_text, largest_batch
 from turtlenet.models.as_classifier import ModelType, name_of
 from turtlenet.models.usage import usage_of
+from turtlenet.radius import parsed
 from turtlenet.reports.base import Doubt
 from turtlenet.settings import text
 from turtlenet.settings.base import takes
@@ -140,6 +142,7 @@ def _reported(number: int, job: Job, data: DataType | None, request: Request, ho
     return dataclasses.replace(report, threat=threat, training=_training(job.model))
 
 
+@checked()
 @takes(EvaluateSettings)
 def sweep(model: ModelType, data: DataType | None = None, *, eps: Sequence[Any] = (), **settings: Any) -> Sweep:
     """Evaluates one model at several radii; an image that falls at one has fallen at all larger ones.
@@ -164,11 +167,16 @@ def sweep(model: ModelType, data: DataType | None = None, *, eps: Sequence[Any] 
         raise SettingError("Expected no time for a sweep, which compares the same images; give a limit in its place.")
     # All are read before the first is attacked.
     read = [text.radius(each) if isinstance(each, str) else each for each in radii]
+    for each in read:
+        if not isinstance(each, str):
+            parsed(each)
     if len(set(map(str, read))) < len(read):
         raise SettingError(f"Expected radii that differ; got {', '.join(map(str, radii))}.")
-    reports = []
+    reports, progress = [], settings.get("progress")
     for each in read:
-        reports.append(evaluate(model, data, **{"curve": 0, **settings, "eps": each}))
+        # Each radius keeps its own, under its name, so that another list of radii finds it again.
+        kept = {} if progress is None else {"progress": Path(progress) / re.sub(r"[^\w.%-]+", "-", f"eps-{each}")}
+        reports.append(evaluate(model, data, **{"curve": 0, **settings, **kept, "eps": each}))
         if isinstance(reports[0].threat.get("features"), dict):
             raise SettingError("Expected one radius for all features to sweep over; got one for each.")
     return sweep_of(reports)

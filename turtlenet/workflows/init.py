@@ -23,6 +23,7 @@ from turtlenet.data.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import DataError, TurtlenetError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import victim_of
+from turtlenet.settings.base import describes
 from turtlenet.settings.evaluate import EvaluateSettings
 from turtlenet.settings.inputs import ColumnSettings
 from turtlenet.training.data.feature_data import with_features
@@ -33,7 +34,8 @@ _LOOKED_AT = 256
 
 
 @checked()
-def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None] = print, **columns: Any) -> str:
+@describes(ColumnSettings)
+def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None] = print, **settings: Any) -> str:
     """Writes the options that fit a model and its data, for `turtlenet train` and `turtlenet evaluate`.
 
     A few hundred examples are classified, and nothing is attacked or trained.
@@ -42,7 +44,7 @@ def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None
         model: The path of a model.
         data: Name of a data set or path of one; None for the embedded sample where it fits.
         tell: Is given what does not seem to fit, a line each.
-        **columns: What the columns of a table are: `label`, `weight`, `drop` and `classes`.
+        **settings: See `turtlenet.settings.ColumnSettings`.
 
     Returns:
         The text of a TOML file with a table for each command.
@@ -50,11 +52,11 @@ def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None
     Raises:
         TurtlenetError: A model that cannot be attacked, or data that do not fit it within any usual bounds.
     """
-    settings = ColumnSettings(**columns)
-    look = _look(str(model), data, reading_of(settings, trained_on(model)), tell)
+    columns = ColumnSettings(**settings)
+    look = _look(str(model), data, reading_of(columns, trained_on(model)), tell)
     told = [f"Options for `turtlenet train` and `turtlenet evaluate`; what is typed goes before them. {_PAGE}"]
     told += [*look.facts, *look.notes]
-    shared = [*look.data, *_columns(settings), *look.threat]
+    shared = [*look.data, *_columns(columns), *look.threat]
     stem = Path(model).stem
     train = [f"model = {_text(model)}", *shared, *_TRAIN, f"report = {_text(f'{stem}-hardened-report')}"]
     evaluate = [f"models = [{_text(model)}]", *shared, *_EVALUATE, f"report = {_text(f'{stem}-report')}"]

@@ -17,22 +17,34 @@ from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import SettingError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, in_memory
+from turtlenet.settings.base import describes
 from turtlenet.settings.inputs import ColumnSettings
 from turtlenet.training.data.feature_data import with_features
 
 
 @checked()
-def load_model(path: PathType, **settings: Any) -> keras.Model:
+def load_model(
+    path: PathType,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    trust: bool | None = None,
+    architecture: str | None = None,
+    compile: bool = True,
+) -> keras.Model:
     """Loads a model that any Keras wrote (`.h5`, `.hdf5`, `.keras`, a SavedModel's folder), running no code of it.
 
     Args:
         path: The file or folder.
-        **settings: `custom_objects`, `trust`, `architecture` and `compile` of `turtlenet.models.load`.
+        custom_objects: Classes and functions by the name in the file; a `Lambda` goes by its layer's name too.
+        trust: Whether Python code in the file may run; None for what `turtlenet.models.loading` says, else
+            False.
+        architecture: The model of a file that holds weights only: a name, JSON or YAML, or `module:function`.
+        compile: Whether to bring optimizer, loss and metrics back.
 
     Raises:
         ModelError: No model file, a damaged one, or one with layers that nobody knows here.
     """
-    model = models.load(path, **settings)
+    model = models.load(path, compile=compile, custom_objects=custom_objects, trust=trust, architecture=architecture)
     remember(model, trained_on(path))
     remember_features(model, features_of(path))
     return model
@@ -59,13 +71,14 @@ def save_model(
 
 
 @checked()
+@describes(ColumnSettings)
 def wrap(
     model: ModelType,
     *defences: str | Defence | Conversion,
     bounds: tuple[float, float] | None = None,
     normalize: Any = None,
     data: DataType | None = None,
-    **columns: Any,
+    **settings: Any,
 ) -> keras.Model:
     """Puts defences in front of a model, or what normalizes its inputs, without training; see `turtlenet.models.wrap`.
 
@@ -77,11 +90,11 @@ def wrap(
             `mean=...,std=...`, or `data` for mean and standard deviation of the training data.
         data: The data for `normalize="data"`, whose training part is taken; of a table they tell the bounds too, where
             neither `bounds` nor the model's file does.
-        **columns: What the columns of a table are: `label`, `weight`, `drop` and `classes`.
+        **settings: See `turtlenet.settings.ColumnSettings`.
     """
     if not defences and normalize is None:
         raise SettingError("Expected at least one defence, or what to normalize by; got none.")
-    how = reading_of(ColumnSettings(**columns), trained_on(model))
+    how = reading_of(ColumnSettings(**settings), trained_on(model))
     plain, data = normalized_for(in_memory(model), normalize, data, bounds=bounds, head="auto", how=how)
     known = features_of(model)
     if defences and bounds is None and (data is not None or known):

@@ -80,7 +80,7 @@ def black_box(evidence: Evidence) -> Doubt | None:
 def not_converged(evidence: Evidence) -> Doubt | None:
     """Twice the effort that still finds more."""
     attack, broken, tried = evidence.doubled
-    if not broken:
+    if not broken or evidence.fallen:
         return None
     return Doubt(
         code="not-converged",

@@ -15,6 +15,8 @@ from turtlenet.input_kind import IMAGE, InputKind
 
 GUIDED = ("one-step", "iterative", "ensemble", "other")
 """Families that have the gradient of the model under attack."""
+NEXT_TO_NOTHING = 0.05
+"""The robust accuracy below which a model is broken, whatever else is run."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class Evidence:
     fit: Fit | None = None
     inputs: InputKind = IMAGE
     whole: np.ndarray | None = None
+
+    @property
+    def fallen(self) -> bool:
+        """Whether next to nothing withstood: stronger attacks would change no verdict."""
+        return bool(self.ledger.robust.mean() < NEXT_TO_NOTHING)
 
     def kind(self, *kinds: str) -> list[int]:
         """Numbers of the attacks of certain kinds."""

@@ -2,8 +2,9 @@
 
 from turtlenet.attacks import QuantizerPGD
 from turtlenet.attacks.goal import is_sweep
-from turtlenet.evaluation.doubts.evidence import Evidence
+from turtlenet.evaluation.doubts.evidence import NEXT_TO_NOTHING, Evidence
 from turtlenet.reports.base import Doubt
+from turtlenet.reports.statistics import share_interval
 
 
 def weak_suite(evidence: Evidence) -> Doubt | None:
@@ -17,6 +18,8 @@ def weak_suite(evidence: Evidence) -> Doubt | None:
             "accuracy counts only what happened to be found within it.",
             advice="Give the norm and the eps of the attacks as --norm and --eps, or add attacks without their own.",
         )
+    if evidence.fallen:
+        return None
     return Doubt(
         code="weak-attacks",
         finding="No iterative gradient attack of at least 20 steps was among the attacks: "
@@ -28,7 +31,7 @@ def weak_suite(evidence: Evidence) -> Doubt | None:
 def single_loss(evidence: Evidence) -> Doubt | None:
     """Attacks of one loss, or from one start."""
     many = evidence.climbing()
-    if not many or evidence.ledger.robust.mean() < 0.05:
+    if not many or evidence.fallen:
         return None
     restarted = any(search.restarts > 1 for search in many)
     losses = {search.attack.judged_by for search in many}
@@ -50,7 +53,7 @@ def single_loss(evidence: Evidence) -> Doubt | None:
 
 def levels(evidence: Evidence) -> Doubt | None:
     """A quantizer that was attacked through its surrogate alone."""
-    if not evidence.entrance or evidence.norm not in QuantizerPGD.norms or evidence.ledger.robust.mean() < 0.05:
+    if not evidence.entrance or evidence.norm not in QuantizerPGD.norms or evidence.fallen:
         return None
     if not evidence.by_feature and any(isinstance(search.attack, QuantizerPGD) for search in evidence.climbing()):
         return None
@@ -77,9 +80,9 @@ def naive_labels(evidence: Evidence) -> Doubt | None:
 
 
 def few(evidence: Evidence) -> Doubt | None:
-    """Few examples."""
+    """Few examples, unless they are enough to know that next to nothing withstands."""
     count = len(evidence.ledger.labels)
-    if count >= 500:
+    if count >= 500 or share_interval(evidence.ledger.robust)[1] < NEXT_TO_NOTHING:
         return None
     return Doubt(
         code=f"few-{evidence.inputs.examples}",
