@@ -200,7 +200,7 @@ def clock(monkeypatch, step: int) -> None:
 def test_a_time_takes_as_many_images_as_fit_drawn_at_random(model, monkeypatch) -> None:
     kinds = np.arange(COUNT) * (KINDS + 1) // COUNT
     clock(monkeypatch, 1)
-    report = evaluate(model, kinds, order="adaptive", time="40s", batch_size=16)
+    report = evaluate(model, kinds, order="adaptive", time="18s")
     count = report.data["count"]
     assert 30 < count < COUNT and report.data["wanted"] == COUNT and report.plan.images == count
     # The first images in order would all be of one kind.
@@ -212,5 +212,5 @@ def test_a_time_takes_as_many_images_as_fit_drawn_at_random(model, monkeypatch) 
 
 def test_a_time_below_one_batch_is_refused(model, monkeypatch) -> None:
     clock(monkeypatch, 9)
-    with pytest.raises(SettingError, match="Expected a time that one batch, 15 images, fits into; got 10 s"):
+    with pytest.raises(SettingError, match="Expected a time that one batch, 15 rows, fits into; got 10 s"):
         evaluate(model, np.arange(COUNT) % KINDS, order="adaptive", time="10s")
