@@ -34,9 +34,9 @@ class Square(Iterative, Attack):
     Changes a random square of the perturbation and keeps what raises the loss: a black-box attack that needs scores.
     Each example has squares of its own. It stops at an example's success, as it was defined.
 
-    A model that draws random numbers is asked for the mean over several draws (Qin et al., 2021, section 4.4), and about the best point
-    so far again beside each proposal, in the same fresh draws: what was kept for a lucky draw does not stay. It stops
-    where the best point is wrong in each of those draws.
+    A model that draws random numbers is asked for the mean over several draws, as Qin et al. (2021) have adaptive
+    attackers do, and about the best point so far again beside each proposal, in the same fresh draws: what was kept
+    for a lucky draw does not stay. It stops where the best point is wrong in each of those draws.
 
     Args:
         queries: How often to ask the model, in one attempt; of a model that draws random numbers two for a proposal.

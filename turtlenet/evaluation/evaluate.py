@@ -338,7 +338,7 @@ class _Evaluation:
         robust = access.robust(threatening, mode, besides=besides)
         beside = access.robust(threatening, mode, everyone=True, besides=besides)
         certificate = facts(self.proven, ledger, robust) if self.proven else None
-        # Where somebody stands beside, attacks of others than the threat allows were run too: no draws tell them apart.
+        # Where somebody stands beside, the draws do not tell whose attack it was that fooled.
         chance = None if access.beside else summary(threatening, robust, model.draws)
         expected = None if chance is None else held(threatening, threatening.robust & ~robust)
         withstood = robust if expected is None else expected

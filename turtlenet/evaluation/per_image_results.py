@@ -40,8 +40,8 @@ class PerImageResults:
         part: Number of the attack's round (see `Attack.rounds`) that reached its goal, int64; -1 where none did.
         near: Whether what it found lies within the threat, wherever it was looked for, bool.
         lucky: Whether a success of a random model did not happen again in other draws, bool.
-        fooled: Of a random model: fresh draws, one at a time, in which what was found within the threat is answered wrongly,
-            int64.
+        fooled: Of a random model: fresh draws, one at a time, in which what was found within the threat is answered
+            wrongly, int64.
         draws: Such draws in all, int64; 0 of other models.
         undone: Whether it reached its goal, and keeping the rules of the features took that away again, bool.
         clean_parts: Which parts of the answer hold before any attack (see `Task.part_names`), bool (n, parts).

@@ -70,8 +70,8 @@ def attack_columns(kind: InputKind) -> tuple[Column, ...]:
             f"Share of all {inputs} still classified correctly; in a cascade, after this attack and all before it. "
             f"The brackets hold 95 % of what a new draw of as many {inputs} would be expected to show. “every attack” "
             f"counts {_a(kind)} only if all attacks failed on it, and all else that was run within the threat (the "
-            "lines that begin with +: what is left after them too). Of a model that draws random numbers: the expected "
-            "accuracy in one fresh draw.",
+            "lines that begin with +: what is left after them too). Of a model that draws random numbers it is the "
+            "expected accuracy in one fresh draw.",
         ),
         Column(
             "success",

@@ -22,9 +22,10 @@ class GeoDA(DecisionBased, Iterative, Attack):
     """Takes the boundary for a plane: estimates its normal, and goes from the input along that (Rahmati et al., 2020,
     Algorithm 1), in `l2` or `linf`.
 
-    Directions are drawn from cosine waves of low frequency. Iteration t asks for `shrink`^(-2t/3) as many answers as
-    the first (Theorem 2), so that all of the budget is spent. The step goes from the input along the normal (in `linf`
-    its sign, equation 8) until the goal is reached, by bisection; a farther point than before is not taken.
+    Directions are drawn from cosine waves of low frequency. Iteration t asks for `shrink`^(-2t/3) times as many
+    answers as the first, which the paper shows to be the best use of a budget; all of it is spent. The step goes from
+    the input along the normal (in `linf` its sign) until the goal is reached, by bisection; a farther point than
+    before is not taken.
 
     Args:
         starts: How many noise images to begin at are tried, at most; they are part of the budget.

@@ -27,10 +27,10 @@ _LEAST, _MOST = 1e-4, 4.0
 class SignOPT(DecisionBased, Iterative, Attack):
     """Sign-OPT (Cheng et al., 2020, Algorithm 1), in `l2`.
 
-    Looks for the direction from the input in which the boundary is nearest. One answer, at the distance of the boundary
-    in a direction nearby, tells whether it is nearer there (equation 4); the mean of the directions by these signs is
-    where to turn. The turn is doubled as long as the boundary comes nearer, or quartered until it does; each nearer
-    distance is found by bisection.
+    Looks for the direction from the input in which the boundary is nearest. One answer, at the distance of the
+    boundary in a direction nearby, tells whether it is nearer there: the sign of a directional derivative. The mean of
+    the directions by these signs is where to turn. The turn is doubled as long as the boundary comes nearer, or
+    quartered until it does; each nearer distance is found by bisection.
 
     Args:
         starts: How many noise images to begin at are tried, at most; they are part of the budget.

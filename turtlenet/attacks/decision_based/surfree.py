@@ -12,7 +12,7 @@ from turtlenet.attacks.context import Context
 from turtlenet.attacks.decision_based.base import DecisionBased, bisect_some, boundary_start, waves
 from turtlenet.attacks.goal import choose
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.balls.base import column, euclidean, flat
+from turtlenet.balls.base import euclidean, flat
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor
 
@@ -22,11 +22,11 @@ from turtlenet.typing import State, Tensor
 class SurFree(DecisionBased, Iterative, Attack):
     """SurFree (Maho et al., 2021, Algorithm 1), in `l2`: no estimate of a gradient.
 
-    In the plane of the way to the boundary point and a random direction across it, the points at which a plane
-    boundary could be lie on a circle through both ends of that way (equation 6). A few angles of it are asked about, on
-    either side; from the widest that reaches the goal, bisection goes for a wider one, which is nearer to the input.
-    Where none does, the next direction is tried, with narrower angles. Directions are of cosine waves of low frequency;
-    they are not made orthogonal to those before, to which in many dimensions they nearly are.
+    In the plane of the way to the boundary point and a random direction across it, the nearest points of boundaries
+    that are planes lie on a circle through both ends of that way. A few angles of it are asked about, on either side;
+    from the widest that reaches the goal, bisection goes for a wider one, which is nearer to the input. Where none
+    does, the next direction is tried, with narrower angles. Directions are of cosine waves of low frequency; they are
+    not made orthogonal to those before, to which in many dimensions they nearly are.
 
     Args:
         starts: How many noise images to begin at are tried, at most; they are part of the budget.

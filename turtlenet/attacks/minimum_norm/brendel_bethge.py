@@ -27,7 +27,7 @@ _OFF = 0.1
 @attacks.register("brendel-bethge")
 @dataclass(frozen=True, kw_only=True)
 class BrendelBethge(MinimumNorm, Iterative, Attack):
-    """Follows the boundary from noise towards the input (Brendel et al., 2019, equation 1).
+    """Follows the boundary from noise towards the input (Brendel et al., 2019).
 
     Each step looks, on the plane that the boundary is near a point, within the bounds and a Euclidean radius around
     the point, for what is nearest to the input in the ball's norm. The problem is separable but for two numbers, a
