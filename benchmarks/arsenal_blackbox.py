@@ -100,6 +100,8 @@ def _foolbox(name: str, **settings: Any) -> Callable[[Asked, np.ndarray, np.ndar
 
 def _art(name: str, **settings: Any) -> Callable[[Asked, np.ndarray, np.ndarray], np.ndarray]:
     def run(model: Asked, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        # ART 1.20.1 asks NumPy for what NumPy 2 has no more.
+        np.mat = np.asmatrix  # type: ignore[attr-defined]
         estimators = importlib.import_module("art.estimators.classification")
         victim = estimators.TensorFlowV2Classifier(
             model.answer, nb_classes=10, input_shape=x.shape[1:], clip_values=(0.0, 1.0), loss_object=None

@@ -20,8 +20,8 @@ _NEARER, _ONTO = 12, 22
 """Halvings for how far a step comes nearer, and for how far along the normal it is on the plane."""
 _HALVED = 10.0
 """How often the trusted radius is halved over all steps."""
-_OFF = 0.1
-"""How far from the plane a step may end, as a share of the trusted radius."""
+_BEYOND, _SHORT = 0.02, 1e-3
+"""How far beyond the plane a step aims, and how short of that it may end, as shares of the trusted radius."""
 
 
 @attacks.register("brendel-bethge")
@@ -72,7 +72,9 @@ class BrendelBethge(MinimumNorm, Iterative, Attack):
         steep = ops.maximum(ops.sqrt(ops.sum(ops.square(normal), axis=1, keepdims=True)), 1e-12)
         radius = first[:, None] * ops.exp(-_HALVED * math.log(2.0) * ops.cast(number, "float32") / self.steps)
         low, high = ball.box
-        plane = _Plane(flat(point), flat(x), normal / steep, -gap[:, None] / steep, low, high, ball.norm)
+        plane = _Plane(
+            flat(point), flat(x), normal / steep, _BEYOND * radius - gap[:, None] / steep, low, high, ball.norm
+        )
         following = plane.nearest(radius)
         # A gradient of 0 leads nowhere.
         following = ops.reshape(ops.where(length > 0, following, flat(point)), ops.shape(x))
@@ -111,7 +113,8 @@ class _Plane(NamedTuple):
             low, high, best = state
             middle = ops.where(number == 0, ops.ones_like(low), 0.5 * (low + high))
             found = self._onto(middle)
-            fits = ops.logical_and(self._length(found - self.point) <= radius, self._off(found) <= _OFF * radius)
+            ahead = self._along(found) >= self.wanted - _SHORT * radius
+            fits = ops.logical_and(self._length(found - self.point) <= radius, ahead)
             return ops.where(fits, middle, low), ops.where(fits, high, middle), ops.where(fits, found, best)
 
         best = backend.loop(_NEARER, narrow, (nothing, nothing + 1.0, shortest))[1][2]
@@ -151,9 +154,6 @@ class _Plane(NamedTuple):
 
     def _along(self, found: Tensor) -> Tensor:
         return ops.sum((found - self.point) * self.normal, axis=1, keepdims=True)
-
-    def _off(self, found: Tensor) -> Tensor:
-        return ops.abs(self._along(found) - self.wanted)
 
     @staticmethod
     def _length(step: Tensor) -> Tensor:
