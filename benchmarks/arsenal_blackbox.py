@@ -108,10 +108,10 @@ def _art(name: str, **settings: Any) -> Callable[[Asked, np.ndarray, np.ndarray]
         )
         predict = victim.predict
 
-        def counted(images: np.ndarray, *rest: Any, **more: Any) -> np.ndarray:
+        def counted(x: np.ndarray, *rest: Any, **more: Any) -> np.ndarray:
             # ART compiles its question: it is counted before.
-            model.rows += len(images)
-            return predict(images, *rest, **more)
+            model.rows += len(x)
+            return predict(x, *rest, **more)
 
         victim.predict = counted
         attack = getattr(importlib.import_module("art.attacks.evasion"), name)(victim, verbose=False, **settings)

@@ -363,7 +363,7 @@ def _random(report: Report) -> list[Section]:
     return [Section("A random model's accuracy under attack", [Text(words), Table(columns, rows)])]
 
 
-def _readings(about: dict[str, Any] | None) -> list[tuple[str, float, Sequence[float]]]:
+def _readings(about: dict[str, Any] | None) -> list[tuple[str, float, tuple[float, float]]]:
     """The readings of a random model's accuracy, the one to quote first: title, value and interval."""
     if not about:
         return []
@@ -374,7 +374,7 @@ def _readings(about: dict[str, Any] | None) -> list[tuple[str, float, Sequence[f
         # Reports of older versions lack it.
         "answer": f"right in one answer, the mean of {about.get('answer_draws')} draws",
     }
-    return [(title, about[name], about[f"{name}_interval"]) for name, title in titles.items() if name in about]
+    return [(title, about[name], tuple(about[f"{name}_interval"])) for name, title in titles.items() if name in about]
 
 
 def _planned(report: Report) -> list[Section]:

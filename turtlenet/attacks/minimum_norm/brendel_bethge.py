@@ -80,7 +80,7 @@ class BrendelBethge(MinimumNorm, Iterative, Attack):
         following = ops.reshape(ops.where(length > 0, following, flat(point)), ops.shape(x))
         over = length[:, 0] <= 0
         spent_now = ops.where(number == 0, spent, ops.zeros_like(spent))
-        return Tried(point, reached, over, (following, normal, first, spent), queries=spent_now)  # type: ignore[arg-type]
+        return Tried(point, reached, over, (following, normal, first, spent), queries=spent_now)
 
 
 class _Plane(NamedTuple):

@@ -79,8 +79,7 @@ def record_of(
 
 def broken(ledger: PerImageResults, rows: np.ndarray) -> np.ndarray:
     """Images that any part broke, for good (see `PerImageResults.settled`), bool (m,)."""
-    found: np.ndarray = ledger.settled(rows).any(axis=0)
-    return found
+    return np.asarray(ledger.settled(rows).any(axis=0))
 
 
 def spent(ledger: PerImageResults, rows: np.ndarray) -> np.ndarray:
