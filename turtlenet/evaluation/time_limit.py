@@ -46,18 +46,20 @@ class TimeLimit:
         """Whether another batch fits into the time of the attacks, or into a part of that."""
         return self.passed + self.lap <= part * _OF_ATTACKS * self.seconds
 
-    def refuse(self, images: str, tried: int, attacks: int) -> SettingError:
+    def refuse(self, images: str, tried: int, attacks: int, *, fixed: bool = False) -> SettingError:
         """What is said of a time into which not one batch fits.
 
         Args:
             images: A batch, in words.
             tried: Attacks that ran.
             attacks: Attacks that there are.
+            fixed: Whether so many images are taken whatever a batch is.
         """
         done = "its attacks" if tried == attacks else f"{tried} of its {attacks} attacks"
         return SettingError(
             f"Expected a time that one batch, {images}, fits into; got {self.seconds:g} s, where {done} took "
-            f"{self.passed:.1f} s, with what is compiled first: a longer --time or a smaller --batch-size."
+            f"{self.passed:.1f} s, with what is compiled first: a longer --time"
+            + ("." if fixed else " or a smaller --batch-size.")
         )
 
 

@@ -209,7 +209,7 @@ class Run:
             if limit is not None:
                 limit.end_lap()
                 if first and backend.from_first(lambda: limit.over):
-                    raise limit.refuse(self.examples.kind.count(len(rows)), self._attacks, self._attacks)
+                    raise limit.refuse(self.examples.kind.count(len(rows)), self._attacks, self._attacks, fixed=True)
             self.ledger.done = done
             self.after_block(self.ledger)
         self.tick(len(rows) * self._attacks)
