@@ -106,6 +106,15 @@ CASES: tuple[Case, ...] = (
     Case("fmn-l2", "fmn", "l2", {"foolbox": ("L2FMNAttack", {"steps": 100})}),
     Case("fmn-l1", "fmn", "l1", {"foolbox": ("L1FMNAttack", {"steps": 100})}),
     Case("fmn-l0", "fmn", "l0", {"foolbox": ("L0FMNAttack", {"steps": 100})}),
+    *(
+        Case(
+            f"brendel-bethge-{norm}",
+            "brendel-bethge",
+            norm,
+            {"foolbox": (f"{name}BrendelBethgeAttack", {"steps": 200})},
+        )
+        for norm, name in (("l2", "L2"), ("linf", "Linfinity"), ("l1", "L1"), ("l0", "L0"))
+    ),
     Case("cw-linf", "cw-linf:steps=100", "linf", {"art": ("CarliniLInfMethod", {"max_iter": 100})}, most=10),
     Case("cw-l0", "cw-l0:steps=100", "l0", {"art": ("CarliniL0Method", {"max_iter": 100})}, most=10),
 )

@@ -100,16 +100,18 @@ def _foolbox(name: str, **settings: Any) -> Callable[[Asked, np.ndarray, np.ndar
 
 def _art(name: str, **settings: Any) -> Callable[[Asked, np.ndarray, np.ndarray], np.ndarray]:
     def run(model: Asked, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        # ART 1.20.1 asks NumPy for what NumPy 2 has no more.
+        np.mat = np.asmatrix  # type: ignore[attr-defined]
         estimators = importlib.import_module("art.estimators.classification")
         victim = estimators.TensorFlowV2Classifier(
             model.answer, nb_classes=10, input_shape=x.shape[1:], clip_values=(0.0, 1.0), loss_object=None
         )
         predict = victim.predict
 
-        def counted(images: np.ndarray, *rest: Any, **more: Any) -> np.ndarray:
+        def counted(x: np.ndarray, *rest: Any, **more: Any) -> np.ndarray:
             # ART compiles its question: it is counted before.
-            model.rows += len(images)
-            return predict(images, *rest, **more)
+            model.rows += len(x)
+            return predict(x, *rest, **more)
 
         victim.predict = counted
         attack = getattr(importlib.import_module("art.attacks.evasion"), name)(victim, verbose=False, **settings)
@@ -127,6 +129,7 @@ def _spsa(model: Asked, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 _SIMBA = {"max_iter": 784, "epsilon": 0.2}
 _ZOO = {"max_iter": 150, "use_resize": False, "use_importance": False, "initial_const": 10.0}
+_SIGNS = {"max_iter": 1000, "query_limit": 1500, "num_trial": 20, "eval_perform": False}
 _PIXEL = {"th": 5, "es": 0, "max_iter": 20}
 
 PAIRS = (
@@ -136,6 +139,9 @@ PAIRS = (
     Pair("hopskipjump", "l2", "art", _art("HopSkipJump", max_iter=8), most=500),
     Pair("hopskipjump", "linf", "foolbox", _foolbox("HopSkipJumpAttack", steps=8, constraint="linf")),
     Pair("hopskipjump", "linf", "art", _art("HopSkipJump", norm=np.inf, max_iter=8), most=500),
+    Pair("geoda", "l2", "art", _art("GeoDA", norm=2, max_iter=1000), most=50),
+    Pair("geoda", "linf", "art", _art("GeoDA", norm=np.inf, max_iter=1000), most=50),
+    Pair("sign-opt", "l2", "art", _art("SignOPTAttack", targeted=False, **_SIGNS), most=50),
     Pair("pointwise", "l0", "foolbox", _foolbox("PointwiseAttack", l2_binary_search=False)),
     Pair("salt-and-pepper", "l2", "foolbox", _foolbox("SaltAndPepperNoiseAttack", steps=500)),
     Pair("contrast", "l2", "foolbox", _foolbox("LinearSearchContrastReductionAttack", distance=None, steps=200)),

@@ -224,6 +224,16 @@ class Classifier:
             self._others[gradient, draws, seed] = other
         return self._others[gradient, draws, seed]
 
+    def drawing(self, seed: Any) -> "Classifier":
+        """The same classifier within one graph, with draws of its own.
+
+        Args:
+            seed: The two words, uint32 (2,), of a seed that is known when the graph runs.
+        """
+        other = copy.copy(self)
+        other.seed, other._graphs, other._others = seed, {}, {}
+        return other
+
     def through(self, change: Callable[["Classifier"], "Classifier"]) -> "Classifier":
         """What a function makes of this classifier; a view of one stays the same view, of what it makes of that."""
         return change(self)

@@ -47,12 +47,29 @@ def test_three_readings_of_the_same_draws() -> None:
     ledger.draws[:] = 10
     # The worse of two attacks counts; the last image was wrong before.
     ledger.fooled[:] = [[0, 3, 1, 0], [0, 1, 9, 0]]
-    found = chance.summary(ledger)
+    ledger.correct[:] = ledger.right
+    found = chance.summary(ledger, ledger.right, 5)
     assert found["expected"] == pytest.approx((1 + 0.7 + 0.1) / 4)
     assert (found["majority"], found["any_draw"], found["draws"]) == (0.5, 0.25, 10)
+    assert (found["answer"], found["answer_draws"]) == (0.75, 5)
     low, high = found["expected_interval"]
     assert 0 <= low < found["expected"] < high <= 1
-    assert chance.summary(PerImageResults.empty(np.zeros(4, "int32"), 2)) is None
+    # What else broke the first image was wrong in most draws.
+    broken = chance.summary(ledger, np.array([False, True, True, False]), 5)
+    assert broken["expected"] == pytest.approx((0.5 + 0.7 + 0.1) / 4)
+    assert (broken["majority"], broken["any_draw"], broken["answer"]) == (0.25, 0.0, 0.5)
+    empty = PerImageResults.empty(np.zeros(4, "int32"), 2)
+    assert chance.summary(empty, empty.right, 5) is None
+
+
+def test_a_cascade_goes_on_until_every_draw_is_wrong() -> None:
+    ledger = PerImageResults.empty(np.zeros(3, "int32"), 1)
+    ledger.attacked[:], ledger.draws[:] = True, 10
+    ledger.fooled[:] = [[10, 6, 0]]
+    ledger.correct[:] = [[False, False, True]]
+    assert ledger.settled(np.arange(3)).tolist() == [[True, False, False]]
+    ledger.draws[:] = ledger.fooled[:] = 0
+    assert ledger.settled(np.arange(3)).tolist() == [[True, True, False]]
 
 
 def test_a_report_of_a_random_model_has_them(model) -> None:
@@ -63,6 +80,14 @@ def test_a_report_of_a_random_model_has_them(model) -> None:
     known = 1 - norm.cdf((x[:, 0] + 0.05 - 0.5) / SIGMA).mean()
     assert report.chance["expected"] == pytest.approx(known, abs=0.03)
     assert report.chance["any_draw"] < report.chance["expected"] < report.chance["majority"]
+    # The headline, the rows and the classes are about one fresh draw; the mean of ten is a reading beside it.
+    assert report.robust_accuracy == report.chance["expected"] == report.attacks[0].accuracy
+    assert report.per_class[0].robust_accuracy == report.robust_accuracy
+    assert report.chance["answer"] == pytest.approx(np.mean(report.verdicts["robust"]), abs=1e-6)
+    assert list(report.robust_accuracy_interval) == report.chance["expected_interval"]
+    assert "on average over fresh draws" in report.document().headline
+    words = [number.words for number in report.document().verdicts[0].numbers]
+    assert words[2:4] == ["right in most draws", "right in every draw"]
     assert type(report).from_json(report.to_json()).chance == report.chance
     assert "expected, over the draws" in markdown.render(report.document())
     assert (
@@ -71,3 +96,24 @@ def test_a_report_of_a_random_model_has_them(model) -> None:
         ).chance
         is None
     )
+
+
+def test_one_success_is_not_enough_in_a_cascade(model) -> None:
+    # Four deviations beyond the boundary no draw is right. Stopping at a first success, just beyond it, would leave
+    # every other draw right.
+    data = np.linspace(0.4, 0.48, 12).astype("float32")[:, None], np.zeros(12, "int32")
+    asked = {"eps": 0.5, "curve": 0, "head": "logits", "bounds": (0.0, 1.0), "draws": 10}
+    report = tn.evaluate(model, data, attacks=["pgd:steps=20"], mode="cascade", tell=lambda line: None, **asked)
+    assert report.chance["answer"] == 0
+    assert report.robust_accuracy < 0.01
+
+
+def test_square_asks_in_fresh_draws_and_about_the_best_again(model) -> None:
+    classifier = Classifier(model, draws=4)
+    x, y = np.full((8, 1), 0.35, "float32"), np.zeros(8, "int32")
+    # Half a deviation short of the boundary at the edge: a success is luck, and must not end the search.
+    attack = tn.attacks.build("square:queries=40")
+    found = attack.run(classifier, x, y, ball=tn.balls.get("linf", 0.1))
+    assert np.allclose(np.asarray(found.x), 0.45, atol=1e-6)
+    # The start, two for each proposal, and two to make sure.
+    assert set(np.asarray(found.queries).tolist()) == {43}

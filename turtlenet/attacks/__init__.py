@@ -13,9 +13,12 @@ from turtlenet.attacks.decision_based import (
     Blur,
     Boundary,
     Contrast,
+    GeoDA,
     HopSkipJump,
     Pointwise,
     SaltAndPepper,
+    SignOPT,
+    SurFree,
 )
 from turtlenet.attacks.detector_evasion import DetectorEvasion
 from turtlenet.attacks.ensembles import Averaged, Mixed, Restarts, Targets, Transfer, WorstOf
@@ -37,6 +40,7 @@ from turtlenet.attacks.minimum_norm import (
     JSMA,
     LBFGS,
     PDPGD,
+    BrendelBethge,
     CWLinf,
     DeepFool,
     MinimumNorm,
@@ -96,6 +100,7 @@ __all__ = [
     "AttackResult",
     "External",
     "Foolbox",
+    "BrendelBethge",
     "CWLinf",
     "DeepFool",
     "SearchResult",
@@ -113,6 +118,9 @@ __all__ = [
     "Pointwise",
     "QuantizerPGD",
     "SaltAndPepper",
+    "GeoDA",
+    "SignOPT",
+    "SurFree",
     "Restarts",
     "Context",
     "Spatial",

@@ -11,9 +11,10 @@ from turtlenet import backend, losses, random
 from turtlenet.attacks import patches
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context, SearchResult
-from turtlenet.attacks.goal import Best, choose
+from turtlenet.attacks.goal import Best, Verdict, choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.projections import onto_l1
+from turtlenet.attacks.query_attack import fold
 from turtlenet.balls import Ball
 from turtlenet.ranges import count, number, one_of
 from turtlenet.typing import Keys, Shape, State, Tensor
@@ -33,8 +34,12 @@ class Square(Iterative, Attack):
     Changes a random square of the perturbation and keeps what raises the loss: a black-box attack that needs scores.
     Each example has squares of its own. It stops at an example's success, as it was defined.
 
+    A model that draws random numbers is asked for the mean over several draws, as Qin et al. (2021) have adaptive
+    attackers do, and about the best point so far again beside each proposal, in the same fresh draws: what was kept
+    for a lucky draw does not stay. It stops where the best point is wrong in each of those draws.
+
     Args:
-        queries: How often to ask the model, in one attempt.
+        queries: How often to ask the model, in one attempt; of a model that draws random numbers two for a proposal.
         p_init: Share of the pixels in the first squares.
         rescale: Whether the squares shrink over the queries there are; else as they would over 10,000.
         restarts: How often to begin anew.
@@ -57,7 +62,7 @@ class Square(Iterative, Attack):
 
     @property
     def length(self) -> int:
-        # The start is a query too.
+        # The start is a query too. A random model is asked twice in an iteration, and done after half of them.
         return self.queries - 1
 
     def attempts(self, num_classes: int) -> int:
@@ -75,7 +80,9 @@ class Square(Iterative, Attack):
         point = _within(ops.reshape(start_image, ops.shape(x)), x, ball)
         logits = model(point)
         best = Best.none(x, model.num_classes).or_better(point, logits, goal.judge(self.loss, logits))
-        return *best, ops.ones_like(goal.y)
+        # No success of a random model is one before it was seen again in other draws.
+        reached = ops.zeros_like(best.reached) if model.stochastic else best.reached
+        return *best._replace(reached=reached), ops.ones_like(goal.y)
 
     def between(self, first: Tensor, last: Tensor, state: State, context: Context) -> Tensor:
         begun = first // _BLOCK
@@ -101,7 +108,7 @@ class Square(Iterative, Attack):
         return SearchResult(best.x, best.logits, queries=state[4])
 
     def done(self, state: State) -> Tensor:
-        return state[2]
+        return ops.logical_or(state[2], state[4] >= self.queries)
 
     def _all_done(self, state: State) -> Tensor:
         return ops.all(self.done(state))
@@ -118,11 +125,36 @@ class Square(Iterative, Attack):
         move = _squares if ball.norm == "linf" else _bumps
         point = move(patches.as_image(best.x), patches.as_image(x), draws, sizes, stage, ball)
         point = _within(ops.reshape(point, ops.shape(x)), x, ball)
-        logits = context.model(point)
-        better = best.or_better(point, logits, context.goal.judge(self.loss, logits))
+        over = self.done(state)
+        if context.model.stochastic:
+            better, asks = self._in_fresh_draws(step, best, point, context), 2
+        else:
+            logits = context.model(point)
+            better, asks = best.or_better(point, logits, context.goal.judge(self.loss, logits)), 1
         # An example whose goal is reached stays as it is and asks no more.
-        kept = [choose(best.reached, old, new) for old, new in zip(best, better, strict=True)]
-        return *kept, asked + ops.cast(ops.logical_not(best.reached), "int32")
+        kept = [choose(over, old, new) for old, new in zip(best, better, strict=True)]
+        return *kept, asked + asks * ops.cast(ops.logical_not(over), "int32")
+
+    def _in_fresh_draws(self, step: Tensor, best: Best, point: Tensor, context: Context) -> Best:
+        """The better of two points of a random model, by draws that neither was asked in before.
+
+        `reached` tells whether the best point so far was wrong in each of them, which ends the search.
+        """
+        goal, count = context.goal, context.model.draws
+        key = random.keys(context.model.seed, ops.reshape(ops.cast(step, "int32"), (1,)))[0]
+        model = context.model.through(lambda seen: seen.drawing(key))
+
+        def ask(point: Tensor) -> tuple[Tensor, Verdict, Tensor]:
+            each = model.each(point)
+            logits = model.mean(each)
+            single = fold(goal, count).reached(ops.reshape(each, (-1, each.shape[-1])))
+            return logits, goal.judge(self.loss, logits), ops.all(ops.reshape(single, (-1, count)), axis=1)
+
+        before, verdict, sure = ask(best.x)
+        after, other, _ = ask(point)
+        won = ops.logical_and(other.better_than(verdict), ops.logical_not(sure))
+        loss = ops.where(won, other.loss, verdict.loss)
+        return Best(choose(won, point, best.x), choose(won, after, before), sure, loss)
 
     def _turns(self) -> np.ndarray:
         """The first steps of the squares' second size, third size, ..."""

@@ -43,6 +43,8 @@ class Cascade:
         quantize_pixels: Whether a success counts only if it survives rounding to 8-bit pixels.
         spared: Images that no attack is run on, because they are certified, bool (n,); None for none.
         spans: Those of its attempts that each attack makes; all, if empty.
+        random: Whether the model draws random numbers. A first success then says little of the next draw: attacks go
+            on beyond it, and the next ones take up what not every fresh draw got wrong.
     """
 
     attacks: Sequence[Attack]
@@ -54,6 +56,7 @@ class Cascade:
     quantize_pixels: bool = False
     spared: np.ndarray | None = None
     spans: Sequence[Span] = ()
+    random: bool = False
 
     def block_size(self, shape: tuple[int, ...]) -> int:
         """Images held in memory at a time."""
@@ -64,7 +67,7 @@ class Cascade:
     def variant(self, number: int) -> Attack:
         """An attack as it is run here: in a cascade only the verdict counts, so it stops at an image's success."""
         attack = self.attacks[number]
-        if self.mode == "cascade" and hasattr(attack, "early_stop"):
+        if self.mode == "cascade" and not self.random and hasattr(attack, "early_stop"):
             return dataclasses.replace(attack, early_stop=True)  # type: ignore[call-arg]
         return attack
 
@@ -95,17 +98,19 @@ class Cascade:
             self.block_size(examples.shape) if limit is None else (self.batch_size or usual()) * backend.process()[1]
         )
         for start in range(ledger.done, len(examples), size):
-            if limit is not None and start and not backend.from_first(lambda: limit.has_room):
+            if limit is not None and start and not backend.from_first(limit.has_room):
                 return
             rows = np.arange(start, min(start + size, len(examples)))
             block = Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
             self.ask(model, block, ledger)
-            standing = ledger.right[rows]
+            whole = standing = ledger.right[rows]
             if limit is not None:
                 limit.start_lap()
             for number in range(len(self.attacks)):
                 hit = self.attack_block(number, model, block, standing, ledger)
-                standing = standing & ~hit if self.mode == "cascade" else standing
+                if self.mode == "cascade":
+                    standing, whole = standing & ~hit, whole & ledger.correct[number, rows]
+                    ledger.correct[number, rows] = whole
                 tick(len(rows))
                 if limit is not None and not start and backend.from_first(lambda: limit.over):
                     raise limit.refuse(examples.kind.count(len(rows)), number + 1, len(self.attacks))
@@ -214,7 +219,7 @@ class Cascade:
             ledger: Where results go.
 
         Returns:
-            Those that it broke, bool (m,).
+            Those that it broke, for good (see `PerImageResults.settled`), bool (m,).
         """
         naive = self.labels == "predicted"
         attack = self.variant(number)
@@ -242,7 +247,10 @@ class Cascade:
             ledger.fooled[number, attacked.rows], ledger.draws[number, attacked.rows] = drawn
         ledger.undone[number, attacked.rows] = outcome.undone
         self._note(number, model, attacked, outcome, ledger, ball)
-        return standing & ~ledger.correct[number, block.rows]
+        # What lies beyond the threat fools nobody within it.
+        ledger.fooled[number, attacked.rows] *= ledger.near[number, attacked.rows]
+        settled: np.ndarray = standing & ledger.settled(block.rows)[number]
+        return settled
 
     def _note(
         self,

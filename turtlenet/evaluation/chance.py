@@ -8,7 +8,7 @@ from keras import ops
 from turtlenet.batching import in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.reports.statistics import interval, share, share_interval
+from turtlenet.reports.statistics import interval, mean_interval, share, share_interval
 
 WIDTH = 0.2
 """How wide the 95 % interval on the probability of being fooled may be."""
@@ -60,38 +60,60 @@ def fooled(
     return wrong, taken
 
 
-def summary(ledger: PerImageResults, width: float = WIDTH) -> dict[str, Any] | None:
-    """What a report says of a random model: expected accuracy under the attacks, and both other readings beside it.
+def held(ledger: PerImageResults, besides: np.ndarray | None = None) -> np.ndarray | None:
+    """The probability that each image is answered rightly in a fresh draw, under the attacks.
 
-    The probability of an image is that of the example which fools most often, over all attacks.
+    It is that of the example which fools most often, over all attacks.
 
     Args:
         ledger: What the attacks did.
+        besides: Images that something else broke, bool (n,), of which no draws were counted: the mean of several
+            was wrong, so half of them are taken for wrong at least.
+
+    Returns:
+        float64 (n,), 0 for images that were wrong before; None where nothing was drawn.
+    """
+    if not ledger.draws.any():
+        return None
+    chance = ledger.chance.max(axis=0)
+    if besides is not None:
+        chance = np.where(besides, np.maximum(chance, 0.5), chance)
+    return np.where(ledger.right, 1 - chance, 0.0)
+
+
+def summary(ledger: PerImageResults, robust: np.ndarray, draws: int, width: float = WIDTH) -> dict[str, Any] | None:
+    """What a report says of a random model: expected accuracy under the attacks, and the other readings beside it.
+
+    Args:
+        ledger: What the attacks did.
+        robust: Images that withstood everything, as the answer of all of the model's own draws together has it, bool
+            (n,). What else broke an image is wrong in most draws; see `held`.
+        draws: How many draws such an answer is the mean of.
         width: What was asked of the intervals.
 
     Returns:
         `draws` (of an image, on average), `width`, `expected` (the mean probability of a right answer under the
-        attacks) and its 95 % interval over the images, `any_draw` (the share of images that no draw got wrong) and
-        `majority` (those of which most draws were right), with theirs; None where nothing was drawn.
+        attacks), `any_draw` (the share of images that no draw got wrong), `majority` (those of which most draws were
+        right) and `answer` (those of which the mean of `answer_draws` draws was right, in one try), each with its 95 %
+        interval over the images as `..._interval`; None where nothing was drawn.
     """
-    if not ledger.draws.any():
+    probability = held(ledger, ledger.robust & ~robust)
+    if probability is None:
         return None
-    chance = np.max(ledger.fooled / np.maximum(ledger.draws, 1), axis=0)
-    held = np.where(ledger.right, 1 - chance, 0.0)
     drawn = ledger.draws.any(axis=0)
     each = ledger.draws.sum(axis=0)[drawn] / (ledger.draws > 0).sum(axis=0)[drawn]
-    spread = 1.96 * float(held.std(ddof=1)) / np.sqrt(len(held)) if len(held) > 1 else 1.0
-    mean = float(held.mean())
-    never, most = ledger.right & (chance == 0), ledger.right & (chance <= 0.5)
+    most = (probability >= 0.5) & ledger.right & (robust | ~ledger.robust)
+    readings = {"any_draw": probability == 1, "majority": most, "answer": robust}
+    shares = {name: share(values) for name, values in readings.items()}
+    intervals = {f"{name}_interval": list(share_interval(values)) for name, values in readings.items()}
     return {
         "draws": round(float(each.mean()), 1),
+        "answer_draws": draws,
         "width": width,
-        "expected": round(mean, 6),
-        "expected_interval": [round(max(0.0, mean - spread), 6), round(min(1.0, mean + spread), 6)],
-        "any_draw": share(never),
-        "any_draw_interval": list(share_interval(never)),
-        "majority": share(most),
-        "majority_interval": list(share_interval(most)),
+        "expected": share(probability),
+        "expected_interval": list(mean_interval(probability)),
+        **shares,
+        **intervals,
     }
 
 

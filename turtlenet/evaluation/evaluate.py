@@ -26,7 +26,7 @@ from turtlenet.data.fit import fit_of
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
 from turtlenet.evaluation.cascade import MODES, Cascade
 from turtlenet.evaluation.certified import Certified, certified, check_certify, facts, find_contradictions
-from turtlenet.evaluation.chance import summary
+from turtlenet.evaluation.chance import held, summary
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
@@ -45,7 +45,7 @@ from turtlenet.evaluation.threat_model import WHITE_BOX, ThreatModel
 from turtlenet.evaluation.time_limit import TimeLimit, stopped_early
 from turtlenet.models import file_sha256
 from turtlenet.reports.base import Doubt
-from turtlenet.reports.statistics import share, share_interval
+from turtlenet.reports.statistics import mean_interval, share, share_interval
 from turtlenet.reports.versions import stamp
 
 LABELS = ("predicted", "true")
@@ -97,7 +97,7 @@ def evaluate_classifier(
         certify: The method by which images are certified first, which attacks then leave alone; empty for none.
         order: `full`, or `adaptive`: see `turtlenet.evaluation.planner`.
         budget: In that order, gradients and queries for an image, on average; None for as many as it takes.
-        time_limit: Seconds; the first images are evaluated, as many as fit.
+        time_limit: Seconds; the first images are evaluated, as many as fit; in adaptive order some drawn at random.
 
     Raises:
         DataError: Nothing to attack, or data that do not fit.
@@ -119,6 +119,7 @@ def evaluate_classifier(
         batch_size=batch_size,
         quantize_pixels=quantize_pixels,
         spared=proven.spared if proven else None,
+        random=model.stochastic,
     )
     data = examples.facts()
     check_agreement(about["sha256"], data["sha256"])
@@ -129,8 +130,10 @@ def evaluate_classifier(
     wanted = len(examples)
     doubts: tuple[Doubt, ...] = ()
     if limit is not None and ledger.done < wanted:
-        doubts = (stopped_early(limit, ledger.done, wanted, examples.kind.examples),)
-        examples, ledger = examples.take(ledger.done), ledger.first(ledger.done)
+        doubts = (stopped_early(limit, ledger.done, wanted, examples.kind.examples, drawn=planned is not None),)
+        rows = np.arange(ledger.done) if planned is None or planned.rows is None else planned.rows
+        # What a plan made is of those images alone.
+        examples, ledger = examples.subset(rows), ledger if planned else ledger.of(rows)
         work = dataclasses.replace(work, examples=examples, data={**examples.facts(), "wanted": wanted})
     tally = Tally(len(examples), ball)
     late = limit is not None and backend.from_first(lambda: limit.over)
@@ -227,10 +230,11 @@ class _Evaluation:
                 bar.update(count)
 
             how: dict[str, Any] = {"tick": tick}
-            if progress and first:
+            # What a plan learned in a time is not written down: with more time it would have learned more.
+            if progress and first and not (planner and limit):
                 how["after_block"] = lambda now: now.write(progress, identity)
             if planner:
-                planned = planner.run(self.model, self.examples, ledger, **how)
+                planned = planner.run(self.model, self.examples, ledger, limit=limit, **how)
                 return planned.ledger, planned
             self.cascade.run(self.model, self.examples, ledger, limit=limit, **how)
         return ledger, None
@@ -334,6 +338,10 @@ class _Evaluation:
         robust = access.robust(threatening, mode, besides=besides)
         beside = access.robust(threatening, mode, everyone=True, besides=besides)
         certificate = facts(self.proven, ledger, robust) if self.proven else None
+        # Where somebody stands beside, the draws do not tell whose attack it was that fooled.
+        chance = None if access.beside else summary(threatening, robust, model.draws)
+        expected = None if chance is None else held(threatening, threatening.robust & ~robust)
+        withstood = robust if expected is None else expected
         return Report(
             model={**self.about, "head": model.head},
             data=self.data,
@@ -344,8 +352,8 @@ class _Evaluation:
             seconds=0.0,
             clean_accuracy=share(ledger.right),
             clean_accuracy_interval=share_interval(ledger.right),
-            robust_accuracy=share(robust),
-            robust_accuracy_interval=share_interval(robust),
+            robust_accuracy=share(withstood),
+            robust_accuracy_interval=mean_interval(withstood),
             beside=access.beside,
             beside_accuracy=share(beside) if access.beside else None,
             beside_accuracy_interval=share_interval(beside) if access.beside else None,
@@ -357,8 +365,8 @@ class _Evaluation:
             + access.find_doubts(threatening, mode, besides)
             + find_doubts(evidence),
             certificate=certificate,
-            chance=summary(threatening),
-            per_class=() if self.examples.part_names else class_rows(ledger, robust, self.data.get("classes", ())),
+            chance=chance,
+            per_class=() if self.examples.part_names else class_rows(ledger, withstood, self.data.get("classes", ())),
             per_part=part_rows(threatening, self.examples.part_names, self.examples.true_labels),
             pictures=pictures(cascade, self.names, model, self.examples, ledger),
             largest_changes=largest_changes(self.examples, cascade.ball, ledger, cascade.seed),

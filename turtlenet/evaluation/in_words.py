@@ -79,7 +79,7 @@ def _finding(report: Report) -> Words:
     return (
         Emphasis(told),
         f" Of {kind.count(total)} it gets {count(right)} right. {_attacker(report)} makes it fail{where} on "
-        f"{count(right - left)} of those; {count(left)} hold.",
+        f"{count(right - left)} of those{text.on_average(report)}; {count(left)} hold.",
     )
 
 

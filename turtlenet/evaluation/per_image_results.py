@@ -40,7 +40,8 @@ class PerImageResults:
         part: Number of the attack's round (see `Attack.rounds`) that reached its goal, int64; -1 where none did.
         near: Whether what it found lies within the threat, wherever it was looked for, bool.
         lucky: Whether a success of a random model did not happen again in other draws, bool.
-        fooled: Of a random model: fresh draws, one at a time, in which what was found is answered wrongly, int64.
+        fooled: Of a random model: fresh draws, one at a time, in which what was found within the threat is answered
+            wrongly, int64.
         draws: Such draws in all, int64; 0 of other models.
         undone: Whether it reached its goal, and keeping the rules of the features took that away again, bool.
         clean_parts: Which parts of the answer hold before any attack (see `Task.part_names`), bool (n, parts).
@@ -112,6 +113,22 @@ class PerImageResults:
         """Images on which every attack failed, bool (n,)."""
         return self.right & self.correct.all(axis=0)
 
+    @property
+    def chance(self) -> np.ndarray:
+        """Share of the fresh draws in which what was found is answered wrongly, float64 (attacks, n); 0 of none."""
+        return np.asarray(self.fooled / np.maximum(self.draws, 1))
+
+    def settled(self, rows: np.ndarray) -> np.ndarray:
+        """Images that an attack broke so that no other can make it worse, bool (attacks, m).
+
+        Those of a random model were answered wrongly in every fresh draw too.
+
+        Args:
+            rows: Places of the images, int (m,).
+        """
+        broken: np.ndarray = self.attacked[:, rows] & ~self.correct[:, rows]
+        return broken & (self.fooled[:, rows] == self.draws[:, rows])
+
     def only(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same without the attacks that do not count."""
         rows = np.flatnonzero(counted)
@@ -119,15 +136,15 @@ class PerImageResults:
         distance = {name: values[rows] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[rows] for name in by_attack})
 
-    def first(self, count: int) -> "PerImageResults":
-        """The same of the first images alone."""
+    def of(self, rows: np.ndarray) -> "PerImageResults":
+        """The same of some images alone; `rows` are their places, int (m,)."""
         cut = {
-            name: value[:count] if name in BY_IMAGE else value[:, :count]
+            name: value[rows] if name in BY_IMAGE else value[:, rows]
             for name, value in vars(self).items()
             if isinstance(value, np.ndarray) and name != "cost"
         }
-        distance = {name: values[:, :count] for name, values in self.distance.items()}
-        return dataclasses.replace(self, distance=distance, done=min(self.done, count), **cut)
+        distance = {name: values[:, rows] for name, values in self.distance.items()}
+        return dataclasses.replace(self, distance=distance, done=min(self.done, len(rows)), **cut)
 
     def but(self, counted: Sequence[bool]) -> "PerImageResults":
         """The same, as if the attacks that do not count had broken only what lies within the threat all the same."""

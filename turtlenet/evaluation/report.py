@@ -241,7 +241,8 @@ class Report(BaseReport):
             `path`, `sha256`, `clean_accuracy`) and how they were trained.
         mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before.
         robust_accuracy: Share of the images that every attack failed on, of those that the threat allows, and every
-            part of the evaluation beside them (`parts`).
+            part of the evaluation beside them (`parts`). Of a model that draws random numbers the expected share in
+            one fresh draw (`chance`), and so in `attacks` and `per_class`; `verdicts` are about the mean of its draws.
         parts: What the evaluation ran beside its attacks, in the order in which it counts.
         asked: What `turtlenet.evaluate` was asked for, beside what the others tell: `data` as the user named it (None
             for arrays), `split`, `limit`, ...; see `turtlenet.evaluation.again`.

@@ -9,11 +9,12 @@ from turtlenet.attacks import attacks
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation.cascade import Cascade, slack
+from turtlenet.evaluation.chance import held
 from turtlenet.evaluation.norm_curve import minima
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.report import AnswerPartRow, AttackRow, ClassRow, ImageResults
 from turtlenet.evaluation.threat_model import ThreatModel
-from turtlenet.reports.statistics import finite_mean, share, share_interval
+from turtlenet.reports.statistics import finite_mean, mean_interval, share, share_interval
 
 
 def attack_row(
@@ -34,6 +35,9 @@ def attack_row(
     differs = own != cascade.ball
     queries_used = ledger.queries[number][ledger.reached[number]]
     attacked, correct = ledger.attacked[number], ledger.correct[number]
+    so_far = [at <= number if cascade.mode == "cascade" else at == number for at in range(len(ledger.cost))]
+    expected = None if differs else held(ledger.only(so_far))
+    withstood = correct if expected is None else expected
     seconds, gradients, queries = ledger.cost[number]
     lengths: dict[str, Any] = {f"{name}_mean": finite_mean(far[number]) for name, far in ledger.distance.items()}
     lengths |= {f"{name}_max": _largest(ledger.distance[name][number]) for name in ("linf", "l2")}
@@ -44,8 +48,8 @@ def attack_row(
         counted=access.of(number).counted,
         kind=attack.family,
         settings=attack.to_dict(),
-        accuracy=share(correct),
-        accuracy_interval=share_interval(correct),
+        accuracy=share(withstood),
+        accuracy_interval=mean_interval(withstood),
         success_rate=share(ledger.reached[number][attacked]),
         loss=finite_mean(ledger.loss[number]),
         seconds=round(float(seconds), 3),
@@ -83,7 +87,13 @@ def six_figures(values: np.ndarray) -> list[float | None]:
 
 
 def class_rows(ledger: PerImageResults, robust: np.ndarray, names: Sequence[str] = ()) -> tuple[ClassRow, ...]:
-    """Accuracy by class, before and after all attacks; `robust` (n,) says which images withstood."""
+    """Accuracy by class, before and after all attacks.
+
+    Args:
+        ledger: What was found.
+        robust: Which images withstood, bool (n,); of a random model how often each is answered rightly, float64 (n,).
+        names: Of the classes.
+    """
     rows = []
     for label in np.unique(ledger.labels):
         of_class = ledger.labels == label
@@ -93,7 +103,7 @@ def class_rows(ledger: PerImageResults, robust: np.ndarray, names: Sequence[str]
                 count=int(of_class.sum()),
                 clean_accuracy=share(ledger.right[of_class]),
                 robust_accuracy=share(robust[of_class]),
-                robust_accuracy_interval=share_interval(robust[of_class]),
+                robust_accuracy_interval=mean_interval(robust[of_class]),
                 name=names[label] if label < len(names) else "",
             )
         )

@@ -70,7 +70,8 @@ def attack_columns(kind: InputKind) -> tuple[Column, ...]:
             f"Share of all {inputs} still classified correctly; in a cascade, after this attack and all before it. "
             f"The brackets hold 95 % of what a new draw of as many {inputs} would be expected to show. “every attack” "
             f"counts {_a(kind)} only if all attacks failed on it, and all else that was run within the threat (the "
-            "lines that begin with +: what is left after them too).",
+            "lines that begin with +: what is left after them too). Of a model that draws random numbers it is the "
+            "expected accuracy in one fresh draw.",
         ),
         Column(
             "success",
@@ -246,6 +247,7 @@ def _headline(reports: Sequence[Report]) -> str:
         return "Robust accuracy " + " → ".join(share.replace(" ", "\N{NO-BREAK SPACE}") for share in shares)
     report = reports[0]
     left = f"{percent(report.robust_accuracy)} of {text.inputs(report)} withstand every attack tried"
+    left += text.on_average(report)
     if report.beside_accuracy is None:
         return left
     beside = f"{percent(report.beside_accuracy)} one {clean(report.beside)}"
@@ -257,8 +259,9 @@ def _verdict(title: str, report: Report) -> Verdict:
     if report.attacks:
         where = " within the threat" if text.own_balls(report) else ""
         where += f" in the {clean(report.threat.get('access'))}" if report.beside else ""
-        words = f"robust, under every attack tried{where}"
+        words = f"robust, under every attack tried{where}{text.on_average(report)}"
         numbers.append(Number(words, report.robust_accuracy, report.robust_accuracy_interval, big=True))
+        numbers += [Number(title, value, span) for title, value, span in _readings(report.chance)[1:]]
     if report.beside_accuracy is not None:
         words = f"beside it, one {clean(report.beside)}"
         numbers.append(Number(words, report.beside_accuracy, report.beside_accuracy_interval))
@@ -354,21 +357,29 @@ def _random(report: Report) -> list[Section]:
     about = report.chance
     if not about:
         return []
-    rows = [
-        SimpleNamespace(title=title, value=about[name], interval=about[f"{name}_interval"])
-        for title, name in (
-            ("expected, over the draws", "expected"),
-            ("right in most draws", "majority"),
-            ("right in every draw", "any_draw"),
-        )
-    ]
+    rows = [SimpleNamespace(title=title, value=value, interval=span) for title, value, span in _readings(about)]
     words = (
         f"Each example was asked about in {number(about['draws'])} draws that no attack had seen, one at a time, "
         "until the interval on its probability of fooling the model was narrower than "
-        f"{about['width']:g}. The first line is the accuracy that users of the model would see under these attacks."
+        f"{about['width']:g}. The first line is the robust accuracy of this report: what users of the model would see "
+        "under these attacks."
     )
     columns = [Column("reading", "title"), Column("accuracy [95 % interval]", ("value", "interval"), fraction)]
     return [Section("A random model's accuracy under attack", [Text(words), Table(columns, rows)])]
+
+
+def _readings(about: dict[str, Any] | None) -> list[tuple[str, float, tuple[float, float]]]:
+    """The readings of a random model's accuracy, the one to quote first: title, value and interval."""
+    if not about:
+        return []
+    titles = {
+        "expected": "expected, over the draws",
+        "majority": "right in most draws",
+        "any_draw": "right in every draw",
+        # Reports of older versions lack it.
+        "answer": f"right in one answer, the mean of {about.get('answer_draws')} draws",
+    }
+    return [(title, about[name], tuple(about[f"{name}_interval"])) for name, title in titles.items() if name in about]
 
 
 def _planned(report: Report) -> list[Section]:

@@ -204,6 +204,11 @@ def attack_rows(reports: Sequence[Report]) -> list[tuple[str, tuple[AttackRow | 
     return [(key[0], tuple(own.get(key) for own in rows)) for key in keys]
 
 
+def on_average(report: Report) -> str:
+    """Over what the accuracy of a random model is a mean; empty for others."""
+    return ", on average over fresh draws of the model" if report.chance else ""
+
+
 def verdict(report: Report) -> str:
     """The finding in one sentence, with its interval."""
     before = f"before any attack {percent(report.clean_accuracy)}"
@@ -221,7 +226,8 @@ def verdict(report: Report) -> str:
     where = " within the threat" if own_balls(report) else ""
     return (
         f"Under every attack tried{where}, {percent(report.robust_accuracy)} (95 % interval "
-        f"{within(report.robust_accuracy_interval)}) of {inputs(report)} are still classified correctly; {before}."
+        f"{within(report.robust_accuracy_interval)}) of {inputs(report)} are still classified correctly"
+        f"{on_average(report)}; {before}."
     )
 
 

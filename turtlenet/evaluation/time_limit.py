@@ -42,31 +42,35 @@ class TimeLimit:
         """Ends it: the next one will take about as long."""
         self.lap += now()
 
-    @property
-    def has_room(self) -> bool:
-        """Whether another batch fits into the time of the attacks."""
-        return self.passed + self.lap <= _OF_ATTACKS * self.seconds
+    def has_room(self, part: float = 1.0) -> bool:
+        """Whether another batch fits into the time of the attacks, or into a part of that."""
+        return self.passed + self.lap <= part * _OF_ATTACKS * self.seconds
 
-    def refuse(self, images: str, tried: int, attacks: int) -> SettingError:
+    def refuse(self, images: str, tried: int, attacks: int, *, fixed: bool = False) -> SettingError:
         """What is said of a time into which not one batch fits.
 
         Args:
             images: A batch, in words.
             tried: Attacks that ran.
             attacks: Attacks that there are.
+            fixed: Whether so many images are taken whatever a batch is.
         """
         done = "its attacks" if tried == attacks else f"{tried} of its {attacks} attacks"
         return SettingError(
             f"Expected a time that one batch, {images}, fits into; got {self.seconds:g} s, where {done} took "
-            f"{self.passed:.1f} s, with what is compiled first: a longer --time or a smaller --batch-size."
+            f"{self.passed:.1f} s, with what is compiled first: a longer --time"
+            + ("." if fixed else " or a smaller --batch-size.")
         )
 
 
-def stopped_early(limit: TimeLimit, done: int, wanted: int, inputs: str) -> Doubt:
-    """What is to be said of a report of fewer images than were asked for."""
+def stopped_early(limit: TimeLimit, done: int, wanted: int, inputs: str, *, drawn: bool = False) -> Doubt:
+    """What is to be said of a report of fewer images than were asked for: the first ones, or some drawn at random."""
+    which = f"{done:,}, drawn at random," if drawn else f"the first {done:,}"
     return Doubt(
         code=CODE,
-        finding=f"The time of {duration(limit.seconds)} was enough for the first {done:,} of {wanted:,} {inputs}.",
-        advice="The interval says what fewer of them mean. The same command with --resume continues; a longer --time "
-        "takes more.",
+        finding=f"The time of {duration(limit.seconds)} was enough for {which} of {wanted:,} {inputs}.",
+        advice="The interval says what fewer of them mean. "
+        + ("" if drawn else "The same command with --resume continues; ")
+        + ("A" if drawn else "a")
+        + " longer --time takes more.",
     )

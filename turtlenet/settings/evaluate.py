@@ -98,7 +98,8 @@ class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettin
         None,
         "Time for each model, such as 90s, 10m or 1h30m: as many of the first images as fit.",
         more="Attacks are given two thirds of it, a batch at a time, and the checks the rest; the curve of accuracy "
-        "against eps is left out once it is over. A time into which not one batch fits is refused.",
+        "against eps is left out once it is over. In adaptive order the images are drawn at random, and half of "
+        "the time goes into learning at most. A time into which not one batch fits is refused.",
         group="Measures",
     )
     progress: PathType | None = setting(None, "Folder that keeps what is known while an evaluation runs.", flag=None)

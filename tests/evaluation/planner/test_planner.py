@@ -1,5 +1,6 @@
 """Evaluations in adaptive order, on a model of which each image is broken by another part of the suite."""
 
+import itertools
 from dataclasses import dataclass
 
 import keras
@@ -11,6 +12,7 @@ import turtlenet as tn
 from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.context import SearchResult
 from turtlenet.errors import SettingError
+from turtlenet.evaluation import time_limit
 from turtlenet.evaluation.planner import run
 from turtlenet.evaluation.planner.record import CODE
 from turtlenet.evaluation.planner.units import units_of
@@ -187,3 +189,28 @@ def test_what_cannot_be_planned_is_refused(model, asked, words) -> None:
         how["tell"] = lambda line: None
         tn.evaluate(model, (x, np.zeros(8, "int32")), **{**how, **asked})
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def clock(monkeypatch, step: int) -> None:
+    """Time that goes on by so much whenever it is asked for."""
+    ticks = itertools.count(0, step)
+    monkeypatch.setattr(time_limit, "now", lambda: float(next(ticks)))
+
+
+def test_a_time_takes_as_many_images_as_fit_drawn_at_random(model, monkeypatch) -> None:
+    kinds = np.arange(COUNT) * (KINDS + 1) // COUNT
+    clock(monkeypatch, 1)
+    report = evaluate(model, kinds, order="adaptive", time="18s")
+    count = report.data["count"]
+    assert 30 < count < COUNT and report.data["wanted"] == COUNT and report.plan.images == count
+    # The first images in order would all be of one kind.
+    rows = np.sort(np.random.default_rng([run._ORDER, 0]).permutation(COUNT)[:count])
+    assert report.verdicts["robust"] == (kinds[rows] == KINDS).astype(int).tolist()
+    assert share(report) == pytest.approx((kinds[rows] == KINDS).mean(), abs=1e-6)
+    assert report.doubts[0].code == time_limit.CODE and f"{count}, drawn at random, of 120" in report.doubts[0].finding
+
+
+def test_a_time_below_one_batch_is_refused(model, monkeypatch) -> None:
+    clock(monkeypatch, 9)
+    with pytest.raises(SettingError, match="Expected a time that one batch, 15 rows, fits into; got 10 s"):
+        evaluate(model, np.arange(COUNT) % KINDS, order="adaptive", time="10s")

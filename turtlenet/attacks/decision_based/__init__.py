@@ -5,8 +5,11 @@ from turtlenet.attacks.decision_based.base import DecisionBased
 from turtlenet.attacks.decision_based.blur_contrast import Blur, Contrast
 from turtlenet.attacks.decision_based.boundary import Boundary
 from turtlenet.attacks.decision_based.corruption import Corruption
+from turtlenet.attacks.decision_based.geoda import GeoDA
 from turtlenet.attacks.decision_based.hop_skip_jump import HopSkipJump
 from turtlenet.attacks.decision_based.pointwise import Pointwise
+from turtlenet.attacks.decision_based.sign_opt import SignOPT
+from turtlenet.attacks.decision_based.surfree import SurFree
 
 __all__ = [
     "AdditiveGaussian",
@@ -16,7 +19,10 @@ __all__ = [
     "Contrast",
     "Corruption",
     "DecisionBased",
+    "GeoDA",
     "HopSkipJump",
     "Pointwise",
     "SaltAndPepper",
+    "SignOPT",
+    "SurFree",
 ]

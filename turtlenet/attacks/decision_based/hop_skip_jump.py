@@ -9,17 +9,16 @@ from keras import ops
 from turtlenet import backend, random
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context
-from turtlenet.attacks.decision_based.base import DecisionBased, bisect, noise_start
+from turtlenet.attacks.decision_based.base import GROUP, DecisionBased, bisect, estimated_normal, noise_start
 from turtlenet.attacks.goal import choose
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.attacks.query_attack import directions, fold
+from turtlenet.attacks.query_attack import directions
 from turtlenet.balls import Ball
 from turtlenet.balls.base import column
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count, number
-from turtlenet.typing import Keys, State, Tensor
+from turtlenet.typing import State, Tensor
 
-_GROUP = 10
 _HALVINGS = 15
 
 
@@ -41,8 +40,8 @@ class HopSkipJump(DecisionBased, Iterative, Attack):
 
     queries: int = 25_000
     starts: int = count(100, low=1, high=MOST)
-    evaluations: int = count(100, low=_GROUP, high=MOST)
-    most: int = count(10_000, low=_GROUP, high=MOST)
+    evaluations: int = count(100, low=GROUP, high=MOST)
+    most: int = count(10_000, low=GROUP, high=MOST)
     gamma: float = number(1.0, above=0)
 
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf")
@@ -57,7 +56,7 @@ class HopSkipJump(DecisionBased, Iterative, Attack):
         # No iteration but the last costs less than its estimate.
         left, steps = self.queries, 0
         while left > 0:
-            left -= _GROUP * (int(min(self.evaluations * math.sqrt(steps + 1), self.most)) // _GROUP)
+            left -= GROUP * (int(min(self.evaluations * math.sqrt(steps + 1), self.most)) // GROUP)
             steps += 1
         return steps + 1
 
@@ -77,8 +76,9 @@ class HopSkipJump(DecisionBased, Iterative, Attack):
         far = ball.distance(point, x)
         width = ops.where(step == 0, 0.1 * ball.full, far * self._theta(x, ball) * self._scale(x, ball))
         count = self._affordable(step, x, ball, spent)
-        normal = self._normal(step, count, point, width, context, random.fold_in(context.key, step))
-        way = ball.steepest(normal, point)
+        key, size = random.fold_in(context.key, step), math.prod(x.shape[1:])
+        draw = lambda number: directions(key, step, number * GROUP, GROUP, size)  # noqa: E731
+        way = ball.steepest(estimated_normal(draw, count, point, width, context), point)
         jumped, halvings = self._jump(point, way, far / ops.sqrt(ops.cast(step, "float32") + 1.0), context)
         back = self._return(jumped, context)
         # Where the bounds cut the jump, the boundary behind it may be farther than the last point.
@@ -91,17 +91,17 @@ class HopSkipJump(DecisionBased, Iterative, Attack):
 
     def _over(self, step: Tensor, started: Tensor, point: Tensor, x: Tensor, ball: Ball, spent: Tensor) -> Tensor:
         near = ops.logical_and(ball.distance(point, x) <= ball.eps, self.early_stop)
-        few = self._affordable(step, x, ball, spent) < ops.maximum(self._evaluations(step) // 4, _GROUP)
+        few = self._affordable(step, x, ball, spent) < ops.maximum(self._evaluations(step) // 4, GROUP)
         return ops.logical_not(started) | near | few
 
     def _affordable(self, step: Tensor, x: Tensor, ball: Ball, spent: Tensor) -> Tensor:
         """Answers for an estimate (batch,) that leave enough to jump and to come back."""
         left = self.queries - spent - _HALVINGS - self._halvings(x, ball)
-        return ops.minimum(self._evaluations(step), _GROUP * (left // _GROUP))
+        return ops.minimum(self._evaluations(step), GROUP * (left // GROUP))
 
     def _evaluations(self, step: Tensor) -> Tensor:
         count = self.evaluations * ops.sqrt(ops.cast(step, "float32") + 1.0)
-        return _GROUP * (ops.cast(ops.minimum(count, float(self.most)), "int32") // _GROUP)
+        return GROUP * (ops.cast(ops.minimum(count, float(self.most)), "int32") // GROUP)
 
     @staticmethod
     def _scale(x: Tensor, ball: Ball) -> float:
@@ -115,31 +115,6 @@ class HopSkipJump(DecisionBased, Iterative, Attack):
     def _halvings(self, x: Tensor, ball: Ball) -> int:
         """Bisections on the way back: to theta, and to a thousandth of the distance at least."""
         return max(10, math.ceil(-math.log2(self._theta(x, ball))))
-
-    def _normal(
-        self, step: Tensor, count: Tensor, point: Tensor, width: Tensor, context: Context, key: Keys
-    ) -> Tensor:
-        """The estimated normal of the boundary (eq. 16): answers less their mean, times where they were asked for."""
-        size = math.prod(point.shape[1:])
-        around = ops.reshape(point, (-1, 1, size))
-        whole = fold(context.goal, _GROUP)
-
-        def ask(number: Tensor, state: State) -> Tensor:
-            draw, length = directions(key, step, number * _GROUP, _GROUP, size)
-            candidates = context.ball.inside(around + draw * (width[:, None] / length[None, :])[:, :, None])
-            reached = whole.reached(context.model(ops.reshape(candidates, (-1, *point.shape[1:]))))
-            asked = ops.ones_like(draw[:, :, 0]) * ops.cast(number * _GROUP < count, "float32")[:, None]
-            answers = asked * (2.0 * ops.cast(ops.reshape(reached, (-1, _GROUP)), "float32") - 1.0)
-            both = ops.matmul(ops.stack([answers, asked], axis=1), candidates - around)
-            return state[0] + both, state[1] + ops.sum(answers, axis=1)
-
-        nothing = ops.concatenate([ops.zeros_like(around)] * 2, axis=1)
-        groups = ops.max(count) // _GROUP
-        both, total = backend.loop(groups, ask, (nothing, nothing[:, 0, 0]))[1]
-        mean = (total / ops.maximum(ops.cast(count, "float32"), 1.0))[:, None]
-        # Where all answers agree, the mean direction is all that there is.
-        way = ops.where(ops.abs(mean) == 1.0, both[:, 0], both[:, 0] - mean * both[:, 1])
-        return ops.reshape(way, ops.shape(point))
 
     @staticmethod
     def _jump(point: Tensor, way: Tensor, length: Tensor, context: Context) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from turtlenet.attacks.minimum_norm.alma import ALMA
 from turtlenet.attacks.minimum_norm.base import MinimumNorm
+from turtlenet.attacks.minimum_norm.brendel_bethge import BrendelBethge
 from turtlenet.attacks.minimum_norm.cw import CW
 from turtlenet.attacks.minimum_norm.cw_l0 import CWL0
 from turtlenet.attacks.minimum_norm.cw_linf import CWLinf
@@ -26,6 +27,7 @@ __all__ = [
     "JSMA",
     "LBFGS",
     "PDPGD",
+    "BrendelBethge",
     "CWLinf",
     "DeepFool",
     "MinimumNorm",

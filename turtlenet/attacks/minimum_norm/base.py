@@ -1,6 +1,7 @@
 """Searches for the smallest perturbation: what they have in common."""
 
 import abc
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -127,6 +128,53 @@ class MinimumNorm(abc.ABC):
 
     def done(self, state: State) -> Tensor:
         return state[4]
+
+
+class Planes(NamedTuple):
+    """The boundaries to other classes as planes, at a point of each example.
+
+    Attributes:
+        gap: How far each other logit leads, float32 (batch, planes).
+        reached: Whether the goal is reached there, bool (batch,).
+        slope: Where that climbs, float32 (batch, planes, values).
+        direction: The steepest way within the bounds, likewise.
+        rate: How fast it climbs along that, float32 (batch, planes).
+    """
+
+    gap: Tensor
+    reached: Tensor
+    slope: Tensor
+    direction: Tensor
+    rate: Tensor
+
+    @staticmethod
+    def at(point: Tensor, others: Tensor, context: Context) -> "Planes":
+        """The planes at points (batch, ...), to classes (batch, planes); towards a target there is one.
+
+        That lies between the target and the best of the other classes.
+        """
+        goal, size = context.goal, math.prod(point.shape[1:])
+
+        def look(point: Tensor) -> tuple[Tensor, Tensor]:
+            logits = context.model(point)
+            if goal.target is not None:
+                return goal.loss("margin", logits)[:, None], goal.reached(logits)
+            own = ops.take_along_axis(logits, goal.y[:, None], axis=1)
+            return ops.take_along_axis(logits, others, axis=1) - own, goal.reached(logits)
+
+        gap, reached, slope = backend.input_gradients(look, point)
+        planes = gap.shape[1]
+        slope = ops.reshape(slope, (-1, *point.shape[1:]))
+        direction = context.ball.steepest(slope, ops.repeat(point, planes, axis=0))
+        slope, direction = (ops.reshape(each, (-1, planes, size)) for each in (slope, direction))
+        return Planes(gap, reached, slope, direction, ops.sum(slope * direction, axis=2))
+
+
+def likeliest_others(context: Context, logits: Tensor, most: int) -> Tensor:
+    """The likeliest wrong classes by logits (batch, classes): int32 (batch, min(most, classes) - 1)."""
+    model = context.model
+    own = ops.one_hot(context.goal.y, model.num_classes, dtype="float32")
+    return ops.cast(ops.top_k(logits - 1e30 * own, min(most, model.num_classes) - 1)[1], "int32")
 
 
 def hinge(model: Classifier, goal: Goal, confidence: float, point: Tensor) -> tuple[Tensor, Tensor, Tensor]:

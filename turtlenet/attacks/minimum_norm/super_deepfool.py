@@ -1,18 +1,16 @@
 """DeepFool that comes back along the boundary's normal."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from keras import ops
 
-from turtlenet import backend
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.decision_based.base import bisect
 from turtlenet.attacks.goal import choose
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
+from turtlenet.attacks.minimum_norm.base import MinimumNorm, Planes, Tried, likeliest_others
 from turtlenet.balls.base import column, flat
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor
@@ -50,39 +48,20 @@ class SuperDeepFool(MinimumNorm, Iterative, Attack):
         return self.steps + 1
 
     def prepare(self, context: Context, logits: Tensor) -> State:
-        model = context.model
-        own = ops.one_hot(context.goal.y, model.num_classes, dtype="float32")
-        others = ops.top_k(logits - 1e30 * own, min(self.candidates, model.num_classes) - 1)[1]
         # The way from the input, the planes, and whether a projection led to where it ends.
-        return ops.zeros_like(context.x), ops.cast(others, "int32"), context.goal.y < 0
+        return ops.zeros_like(context.x), likeliest_others(context, logits, self.candidates), context.goal.y < 0
 
     def step(self, number: Tensor, rest: State, context: Context) -> Tried:
-        x, goal, ball = context.x, context.goal, context.ball
+        x = context.x
         total, others, projected = rest
-        size = math.prod(x.shape[1:])
         # What the bounds cut off stays in the sum, as in DeepFool: else steps towards a bound lead nowhere.
-        point = ball.inside(x + (1 + self.overshoot) * total)
-
-        def look(point: Tensor) -> tuple[Tensor, Tensor]:
-            logits = context.model(point)
-            if goal.target is not None:
-                return goal.loss("margin", logits)[:, None], goal.reached(logits)
-            own = ops.take_along_axis(logits, goal.y[:, None], axis=1)
-            return ops.take_along_axis(logits, others, axis=1) - own, goal.reached(logits)
-
-        gap, reached, slope = backend.input_gradients(look, point)
-        planes = gap.shape[1]
-        slope = ops.reshape(slope, (-1, *x.shape[1:]))
-        # Values at a bound that they would leave take no part in a step.
-        direction = ball.steepest(slope, ops.repeat(point, planes, axis=0))
-        rate = ops.sum(ops.reshape(slope * direction, (-1, planes, size)), axis=2)
+        point = context.ball.inside(x + (1 + self.overshoot) * total)
+        gap, reached, slope, direction, rate = Planes.at(point, others, context)
         way = ops.abs(gap) / ops.maximum(rate, 1e-30)
         # Before the boundary the nearest plane; beyond it that of the class which leads now.
         chosen = ops.where(reached, ops.argmax(gap, axis=1), ops.argmin(way, axis=1))
-        which = ops.one_hot(chosen, planes, dtype="float32")
-        ahead, normal = (
-            ops.sum(which[:, :, None] * ops.reshape(each, (-1, planes, size)), axis=1) for each in (direction, slope)
-        )
+        which = ops.one_hot(chosen, gap.shape[1], dtype="float32")
+        ahead, normal = (ops.sum(which[:, :, None] * each, axis=1) for each in (direction, slope))
         flatly = ops.sum(which * rate, axis=1) <= 0
         length = ops.where(flatly, 0.0, ops.maximum(ops.sum(which * way, axis=1), _LEAST))
         normal = normal / ops.maximum(ops.sqrt(ops.sum(ops.square(normal), axis=1, keepdims=True)), 1e-12)
@@ -91,7 +70,7 @@ class SuperDeepFool(MinimumNorm, Iterative, Attack):
         step = ops.where(reached[:, None], back, flat(total) + length[:, None] * ahead)
         following = ops.reshape(step, ops.shape(x))
         over = ops.logical_or(ops.logical_and(reached, projected), flatly)
-        return Tried(point, reached, over, (following, others, reached), gradients=planes)
+        return Tried(point, reached, over, (following, others, reached), gradients=gap.shape[1])
 
     def finish(self, state: State, context: Context) -> SearchResult:
         found, x = super().finish(state, context), context.x

@@ -30,6 +30,8 @@ def record_of(
     audits: Sequence[Audit],
     steps: Sequence[Step],
     budget: int | None,
+    *,
+    images: int,
 ) -> Record:
     """What was run and what was left out.
 
@@ -41,6 +43,7 @@ def record_of(
         audits: Tests of the plans, on the next of them.
         steps: The plan that the others met.
         budget: What was asked for.
+        images: All images that the report is about.
     """
     rest = order[learned + sum(audit.images for audit in audits) :]
     standing = ~broken(ledger, rest)
@@ -57,7 +60,6 @@ def record_of(
             queries=int(ledger.queries[at].sum()),
         )
 
-    images = len(ledger.labels)
     return Record(
         images=images,
         attacked=len(order),
@@ -76,9 +78,8 @@ def record_of(
 
 
 def broken(ledger: PerImageResults, rows: np.ndarray) -> np.ndarray:
-    """Images that any part broke, bool (m,)."""
-    found: np.ndarray = (ledger.attacked[:, rows] & ~ledger.correct[:, rows]).any(axis=0)
-    return found
+    """Images that any part broke, for good (see `PerImageResults.settled`), bool (m,)."""
+    return np.asarray(ledger.settled(rows).any(axis=0))
 
 
 def spent(ledger: PerImageResults, rows: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.planner.run import Planned, Run
 from turtlenet.evaluation.planner.units import Unit, affordable, units_of
+from turtlenet.evaluation.time_limit import TimeLimit
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Planner:
         *,
         after_block: Callable[[PerImageResults], Any] = lambda ledger: None,
         tick: Callable[[int], Any] = lambda count: None,
+        limit: TimeLimit | None = None,
     ) -> Planned:
         """Attacks all images.
 
@@ -64,6 +66,10 @@ class Planner:
             ledger: Where results go, a row of each unit; what is done there already is not done again.
             after_block: Is called after each block, with that ledger.
             tick: Is given the number of images that are finished with, times the attacks of the suite.
+            limit: The time, half of which goes into learning at most; images that it is not enough for are left out.
+
+        Raises:
+            SettingError: The first images that everything is run on do not fit into the time.
         """
         return Run(
             cascade=self.cascade,
@@ -75,6 +81,7 @@ class Planner:
             ledger=ledger,
             after_block=after_block,
             tick=tick,
+            limit=limit,
         ).all()
 
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from turtlenet import backend
+from turtlenet.batching import usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Block, Cascade
@@ -16,6 +18,7 @@ from turtlenet.evaluation.planner.account import Audit, broken, record_of, spent
 from turtlenet.evaluation.planner.choice import EVERYTHING, NOTHING, Known, Step, followed, plan_of, within
 from turtlenet.evaluation.planner.record import Record
 from turtlenet.evaluation.planner.units import Unit, known_of, merged
+from turtlenet.evaluation.time_limit import TimeLimit
 
 LEARNED, _LEARNED_SHARE = 100, 5
 """Images on which everything is run, to learn from; of fewer than five times as many one in five."""
@@ -24,9 +27,9 @@ _FEWEST = 10
 AUDITED, _AUDITED_SHARE = 50, 10
 """Further images on which everything is run, to see whether the plan would have missed something there: as above."""
 _SHARE = 0.5
-"""Share of a budget that learning and auditing may take."""
+"""Share of a budget, or of a time, that learning and auditing may take."""
 _LEAST = 20
-"""Images below which there is nothing to learn from, and a portion where there is a budget."""
+"""Images below which there is nothing to learn from, and a portion where there is a budget or a time."""
 _ORDER = 0x0DE
 
 
@@ -37,11 +40,13 @@ class Planned(NamedTuple):
         ledger: What the attacks did, a row of each.
         record: What was run and what was left out.
         learned: Images on which everything was run in the suite's order, bool (n,).
+        rows: Places of the images that the time was enough for, int (n,); None for all. The others are left out above.
     """
 
     ledger: PerImageResults
     record: Record
     learned: np.ndarray
+    rows: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Run:
     ledger: PerImageResults
     after_block: Callable[[PerImageResults], Any]
     tick: Callable[[int], Any]
+    limit: TimeLimit | None = None
 
     @functools.cached_property
     def prices(self) -> list[float]:
@@ -83,13 +89,18 @@ class Run:
         learned = self._learn(order)
         steps, audits = self._audits(order, learned, self._plan(order, learned))
         audited = learned + sum(audit.images for audit in audits)
-        for start in range(audited, len(order), self._size):
-            rows = order[start : start + self._size]
-            self._chunk(rows, start + len(rows), lambda block: self._follow(steps, block))
-        result = merged(self.units, self.ledger, self._attacks)
-        result.done = len(self.examples)
-        record = record_of(self.units, self.ledger, order, learned, audits, steps, self.budget)
-        return Planned(result, record, np.isin(np.arange(len(self.examples)), order[:learned]))
+        done, size = audited, self._size if self.limit is None else self._batch
+        while done < len(order) and (self.ledger.done > done or self._in_time()):
+            rows = order[done : done + size]
+            done += len(rows)
+            self._chunk(rows, done, lambda block: self._follow(steps, block))
+        result, order = merged(self.units, self.ledger, self._attacks), order[:done]
+        rows = self._reached(order)
+        record = record_of(self.units, self.ledger, order, learned, audits, steps, self.budget, images=len(rows))
+        result.done = len(rows)
+        if len(rows) == len(self.examples):
+            return Planned(result, record, np.isin(rows, order[:learned]))
+        return Planned(result.of(rows), record, np.isin(rows, order[:learned]), rows)
 
     @property
     def _attacks(self) -> int:
@@ -99,19 +110,42 @@ class Run:
     def _size(self) -> int:
         return self.cascade.block_size(self.examples.shape)
 
+    @property
+    def _batch(self) -> int:
+        return (self.cascade.batch_size or usual()) * backend.process()[1]
+
+    @functools.cached_property
+    def _shuffled(self) -> np.ndarray:
+        """All images in random order, int (n,)."""
+        return np.random.default_rng([_ORDER, self.cascade.seed]).permutation(len(self.examples))
+
     def _order(self) -> np.ndarray:
         """The images to attack, in the order in which they are taken: a random sample first, the rest as it comes."""
-        spared = self.cascade.spared
-        rows = np.flatnonzero(self.ledger.right if spared is None else self.ledger.right & ~spared)
-        return np.random.default_rng([_ORDER, self.cascade.seed]).permutation(rows)
+        spared, shuffled = self.cascade.spared, self._shuffled
+        wanted = self.ledger.right if spared is None else self.ledger.right & ~spared
+        return shuffled[wanted[shuffled]]
+
+    def _reached(self, order: np.ndarray) -> np.ndarray:
+        """Places of the images that a report is about, where so many were attacked: those, and what lies between."""
+        last = len(self._order())
+        if len(order) == last:
+            return np.arange(len(self.examples))
+        until = int(np.flatnonzero(self._shuffled == order[-1])[0]) + 1
+        rows: np.ndarray = np.sort(self._shuffled[:until])
+        return rows
+
+    def _in_time(self, part: float = 1.0) -> bool:
+        """Whether another chunk fits into the time, or into a part of it."""
+        limit = self.limit
+        return limit is None or bool(backend.from_first(lambda: limit.has_room(part)))
 
     def _learn(self, order: np.ndarray) -> int:
         """Runs everything on the first images; gives how many."""
         done = 0
         while done < len(order) and self._affords(order, done, _LEAST):
-            # What everything costs is not known before it was run: a budget is spent in small portions.
+            # What everything costs is not known before it was run: a budget, or a time, is spent in small portions.
             enough = max(_LEAST, min(LEARNED, len(order) // _LEARNED_SHARE))
-            rows = order[done : done + (enough if self.budget is None else _LEAST)]
+            rows = order[done : done + (enough if self.budget is None and self.limit is None else _LEAST)]
             done += len(rows)
             self._chunk(rows, done, self._everything)
             if done >= enough and (~self._broken(order[:done])).sum() >= _FEWEST:
@@ -132,7 +166,9 @@ class Run:
         return steps, audits
 
     def _affords(self, order: np.ndarray, done: int, more: int) -> bool:
-        """Whether a budget lets one run everything on some more images, by what it cost on those before."""
+        """Whether a budget, or a time, lets one run everything on some more images, by what those before took."""
+        if done and self.ledger.done <= done and not self._in_time(_SHARE):
+            return False
         if self.budget is None:
             return True
         paid = float(spent(self.ledger, order[:done]).sum())
@@ -166,7 +202,14 @@ class Run:
     def _chunk(self, rows: np.ndarray, done: int, work: Callable[[Block], None]) -> None:
         """Some images, unless an earlier run has done them."""
         if self.ledger.done < done and len(rows):
+            limit, first = self.limit, done == len(rows)
+            if limit is not None:
+                limit.start_lap()
             work(self._block(rows))
+            if limit is not None:
+                limit.end_lap()
+                if first and backend.from_first(lambda: limit.over):
+                    raise limit.refuse(self.examples.kind.count(len(rows)), self._attacks, self._attacks, fixed=True)
             self.ledger.done = done
             self.after_block(self.ledger)
         self.tick(len(rows) * self._attacks)
@@ -205,7 +248,8 @@ class Run:
         if not taken.any():
             return np.zeros_like(taken)
         self.cascade.attack_block(at, self.model, block, taken, self.ledger)
-        return taken & ~self.ledger.correct[at, block.rows]
+        settled: np.ndarray = taken & self.ledger.settled(block.rows)[at]
+        return settled
 
     def _block(self, rows: np.ndarray) -> Block:
         return Block(rows, *self.examples.batch(rows))

@@ -132,7 +132,7 @@ def known_of(units: Sequence[Unit], ledger: PerImageResults, rows: np.ndarray) -
         rows: Places of the images, int (m,).
     """
     tried = ledger.attacked[:, rows]
-    broke = tried & ~ledger.correct[:, rows]
+    broke = ledger.settled(rows)
     cost = (ledger.gradients + ledger.queries)[:, rows].astype("float64")
     near = np.where(tried, np.nan_to_num(ledger.loss[:, rows], nan=-np.inf), -np.inf)
     for at, unit in enumerate(units):
@@ -181,6 +181,10 @@ def merged(units: Sequence[Unit], ledger: PerImageResults, count: int) -> PerIma
         whole.cost[number] = ledger.cost[mine].sum(axis=0)
         for name in ("gradients", "queries"):
             getattr(whole, name)[number] = getattr(ledger, name)[mine].sum(axis=0)
+        # The chance of fooling a random model is that of the unit that fools most often.
+        worst = mine[np.where(ledger.draws[mine] > 0, ledger.chance[mine], -1.0).argmax(axis=0)]
+        for name in ("fooled", "draws"):
+            getattr(whole, name)[number] = getattr(ledger, name)[worst, images]
         rounds = np.array([unit.round for unit in units])
         whole.part[number] = np.where(ledger.part[credit, images] >= 0, rounds[credit], -1)
         standing = standing & ~broke.any(axis=0)
