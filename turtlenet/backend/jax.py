@@ -16,6 +16,7 @@ from jax.extend import core
 from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 
 from turtlenet.backend.batches import pipeline
+from turtlenet.backend.jax_convolution import own_convolutions
 
 __all__ = [
     "Steps",
@@ -178,7 +179,7 @@ class _Stepped:
         if key not in self._programs:
             given = jax.tree.unflatten(tree, leaves)
             jaxpr, shape = jax.make_jaxpr(self.fn, return_shape=True)(*given)
-            self._programs[key] = _program(jaxpr), jax.tree.structure(shape)
+            self._programs[key] = _program(own_convolutions(jaxpr)), jax.tree.structure(shape)
         program, structure = self._programs[key]
         return jax.tree.unflatten(structure, program(*leaves))
 
