@@ -2,7 +2,8 @@
 
 Variables are arguments of every compiled function (`keras.StatelessScope`), never constants in it: a model that trains
 on is never attacked with stale weights. On an accelerator a whole attack is one `jit`. On a CPU a loop around
-convolutions is slow in XLA, so the outermost loops of a function are stepped from Python, each step compiled.
+convolutions is slow in XLA, so the outermost loops of a function are stepped from Python, each step compiled, with
+convolutions of our own in place of XLA's slow ones (`turtlenet.backend.jax_convolution`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
