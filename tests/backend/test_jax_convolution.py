@@ -12,7 +12,7 @@ RNG = np.random.default_rng(0)
 NAMES = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 
 
-def traced(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...], padding: str, channels: int) -> Any:
+def traced(size: tuple, kernel: tuple, stride: tuple, padding: str, channels: int) -> Any:
     """A convolution with its gradients at the input and the kernel, traced, and arguments for it."""
     import jax
     from jax import numpy as jnp
