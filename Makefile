@@ -36,7 +36,7 @@ ALIKE := additive or likely or bim or madry or rfgsm or fab-t or apgd-ce or apgd
 # Both name their backend, so that one in the environment decides nothing.
 test: $(VENV)/.done
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" $(CONTRACT) \
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" $(CONTRACT) tests/backend/test_jax_convolution.py \
 		-k "(not budget_holds or linf or cw or ddn or boundary or zoo) and not ($(ALIKE))"
 	$(MAKE) --no-print-directory test-torch CHOICE='-n 2 $(CONTRACT) tests/backend/test_torch.py -k "(not budget_holds or linf) and not ($(ALIKE))"'
 

@@ -2,7 +2,8 @@
 
 Variables are arguments of every compiled function (`keras.StatelessScope`), never constants in it: a model that trains
 on is never attacked with stale weights. On an accelerator a whole attack is one `jit`. On a CPU a loop around
-convolutions is slow in XLA, so the outermost loops of a function are stepped from Python, each step compiled.
+convolutions is slow in XLA, so the outermost loops of a function are stepped from Python, each step compiled, with
+convolutions of our own in place of XLA's slow ones (`turtlenet.backend.jax_convolution`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,7 @@ from jax.extend import core
 from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 
 from turtlenet.backend.batches import pipeline
+from turtlenet.backend.jax_convolution import own_convolutions
 
 __all__ = [
     "Steps",
@@ -178,7 +180,7 @@ class _Stepped:
         if key not in self._programs:
             given = jax.tree.unflatten(tree, leaves)
             jaxpr, shape = jax.make_jaxpr(self.fn, return_shape=True)(*given)
-            self._programs[key] = _program(jaxpr), jax.tree.structure(shape)
+            self._programs[key] = _program(own_convolutions(jaxpr)), jax.tree.structure(shape)
         program, structure = self._programs[key]
         return jax.tree.unflatten(structure, program(*leaves))
 

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from turtlenet.backend.convolution import own_convolutions
+from turtlenet.backend.tensorflow_convolution import own_convolutions
 from turtlenet.backend.tensorflow_devices import has_gpu, is_spread, replica, run_on_all, uses_xla
 from turtlenet.errors import ModelError
 

@@ -2,8 +2,8 @@
 
 Everything runs eagerly: a compiled function is the function itself without a recording of gradients around it, and a
 loop is one of Python's. Where a gradient is asked for, it is recorded from that input or those weights on and nowhere
-else, so no weight gradient is ever computed for an attack. `torch.compile` stays off: on a CPU an attack on a small
-network takes longer to compile than to run.
+else, so no weight gradient is ever computed for an attack. `torch.compile` stays off: on a CPU one graph of a
+small network costs as much processor time as thousands of steps of an attack (docs/benchmarks.md).
 """
 
 import threading

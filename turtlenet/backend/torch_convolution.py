@@ -2,7 +2,8 @@
 
 oneDNN, which PyTorch calls, computes the kernel's gradient of a 1x1 convolution with a stride out of bounds for some
 sizes, such as 8 channels at 60x60 with the channels last: the bug that the seam for TensorFlow avoids too (see
-`turtlenet.backend.convolution`). Here such a convolution becomes one without a stride, of the pixels that it takes.
+`turtlenet.backend.tensorflow_convolution`). Here such a convolution becomes one without a stride, of the pixels that
+it takes.
 """
 
 from collections.abc import Callable
