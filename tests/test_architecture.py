@@ -42,7 +42,7 @@ FLOORS = (
     ("attacks", "data"),
     ("detection", "noise_tolerance", "training"),
     ("evaluation", "gan"),
-    ("workflows",),
+    ("reproduction", "workflows"),
     ("cli", "testing"),
     ("__init__", "__main__", "pytest_plugin"),
 )

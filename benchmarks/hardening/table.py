@@ -17,13 +17,13 @@ from typing import Any
 import keras
 
 import turtlenet as tn
-from benchmarks.papers.rows import Row, share
-from benchmarks.papers.workshop import start
 from turtlenet import models
 from turtlenet.data.prepare import load_data
 from turtlenet.errors import SpecError, did_you_mean
 from turtlenet.files import write_whole
 from turtlenet.reports.versions import versions
+from turtlenet.reproduction.row import Row, share
+from turtlenet.reproduction.workshop import start
 from turtlenet.workflows.train import harden_model
 
 RESULTS = Path(__file__).with_name("results")

@@ -1,4 +1,4 @@
-"""What could stand behind 97.51 % under FGSM at 0.3, papers 000 and 002: `python -m benchmarks.papers.readings`.
+"""What could stand behind 97.51 % under FGSM at 0.3, papers 000 and 002: `python -m turtlenet.reproduction.kinds.readings`.
 
 The papers give this number for constant quantization, and neither the levels, nor the labels, nor what was
 differentiated. Each reading is tried on all test images, with FGSM written out as cleverhans has it:
@@ -14,12 +14,12 @@ import numpy as np
 from keras import ops
 
 import turtlenet as tn
-from benchmarks.papers import qusecnets
-from benchmarks.papers.rows import share
-from benchmarks.papers.workshop import BATCH, Measures, Workshop, parser, start
 from turtlenet import backend, losses, models
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
+from turtlenet.reproduction import qusecnets
+from turtlenet.reproduction.row import share
+from turtlenet.reproduction.workshop import BATCH, Measures, Workshop, parser, start
 
 __all__ = ["EPS", "fgsm", "groups", "main"]
 

@@ -1,4 +1,4 @@
-"""AdvGAN of paper 003: `python -m benchmarks.papers.advgan`.
+"""AdvGAN of paper 003: `python -m turtlenet.reproduction.kinds.generators`.
 
 Generators of both variants against the three MNIST models of the AdvGAN paper, the net of paper 003 and hardened
 models, within Linf 0.3, and against a small CIFAR-10 net within 8/255, on all 10,000 test images; beside them FGSM and
@@ -13,13 +13,13 @@ from typing import Any
 import keras
 
 import turtlenet as tn
-from benchmarks.papers.workshop import BATCH, Measures, Workshop, parser, start
 from turtlenet import balls, models
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import loaded_generator
 from turtlenet.classifier import Classifier
 from turtlenet.gan import train
 from turtlenet.gan.measure import forward_milliseconds, measure_generator
+from turtlenet.reproduction.workshop import BATCH, Measures, Workshop, parser, start
 
 __all__ = ["CIFAR", "EPOCHS", "EPS", "HARDENED", "ROWS", "main", "make", "workshop"]
 
@@ -142,7 +142,7 @@ def measures(shop: Workshop, row: str) -> Measures:
         )
     found["pgd"] = lambda victim: shop.attacked(victim, _PGD.format(eps / 30), eps, count=1000)
     if row in HARDENED:
-        # On the larger net it is a matter of hours; `benchmarks.papers.suites` has it on fewer images.
+        # On the larger net it is a matter of hours; `turtlenet.reproduction.kinds.suites` has it on fewer images.
         if row != "turtlenet-hardened":
             found["standard"] = lambda victim: shop.attacked(victim, "autoattack", eps, count=1000)
         # The black box of the MNIST challenge: generators that never saw this model.

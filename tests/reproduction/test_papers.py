@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.papers import guan, qusecnets, readings, suite_table, suites, tables, taran, uncertainty
-from benchmarks.papers.rows import Row, share
-from benchmarks.papers.workshop import RESULTS, Workshop, parser
 from turtlenet import models
 from turtlenet.errors import SettingError, SpecError
+from turtlenet.reproduction import guan, qusecnets, taran
+from turtlenet.reproduction.kinds import draws as uncertainty
+from turtlenet.reproduction.kinds import readings, suites
+from turtlenet.reproduction.row import Row, share
+from turtlenet.reproduction.tables import page as tables
+from turtlenet.reproduction.tables import suites as suite_table
+from turtlenet.reproduction.workshop import RESULTS, Workshop, parser
 
 TINY = ["--data", "mnist-sample", "--train", "256", "--test", "16", "--epochs", "1"]
 

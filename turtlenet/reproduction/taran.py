@@ -1,4 +1,4 @@
-"""A secret permutation of the pixels, paper 004: `python -m benchmarks.papers.taran`.
+"""A secret permutation of the pixels, paper 004: `python -m turtlenet.reproduction.taran`.
 
 The cleverhans CNN on MNIST and Fashion-MNIST, as it is (classical) and behind a keyed permutation (permuted), trained
 on the first 55,000 images. As in the paper, FGSM and the L2 attack of Carlini & Wagner are made on the classical net
@@ -16,13 +16,13 @@ from typing import Any
 import keras
 
 import turtlenet as tn
-from benchmarks.papers import qusecnets
-from benchmarks.papers.workshop import Measures, Workshop, parser, start
 from turtlenet import models
 from turtlenet.attacks.ensembles.sources import Surrogate
 from turtlenet.classifier import Classifier
 from turtlenet.defences.keyed_draws import bits_of_permutation
 from turtlenet.defences.keys import use_key, write_key
+from turtlenet.reproduction import qusecnets
+from turtlenet.reproduction.workshop import Measures, Workshop, parser, start
 from turtlenet.training.surrogates.reinitialized import attackers_key, twin
 
 __all__ = ["CW", "FGSM_EPS", "IMAGES", "OWN_EPS", "SIGNS", "SQUARE", "main"]

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from benchmarks.papers.rows import share
-from benchmarks.papers.workshop import Workshop
 from turtlenet import attacks, balls
 from turtlenet.attacks.runner import attack_all
 from turtlenet.batching import in_batches, predict
@@ -20,6 +18,8 @@ from turtlenet.classifier import Classifier
 from turtlenet.detection import curves
 from turtlenet.detection.edges import edge_of
 from turtlenet.detection.methods.logistic import Logistic
+from turtlenet.reproduction.row import share
+from turtlenet.reproduction.workshop import Workshop
 from turtlenet.uncertainty import uncertainty
 
 __all__ = ["KNOWING", "Bench"]

@@ -1,8 +1,8 @@
-"""The papers' attack tables by their suite files: `python -m benchmarks.papers.suites`.
+"""The papers' attack tables by their suite files: `python -m turtlenet.reproduction.kinds.suites`.
 
 The suites `gano-2019`, `qusecnets-2018`, `qusecnets-2019`, `guan-2019` and `taran-2018` as they lie in `attacks/`, on
 the nets that the other scripts of this folder train, each on the first test images; beside them an attack that knows
-of the defence. Generators of `benchmarks.papers.advgan` join paper 003's table.
+of the defence. Generators of `turtlenet.reproduction.kinds.generators` join paper 003's table.
 """
 
 import dataclasses
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import turtlenet as tn
-from benchmarks.papers import advgan, guan, qusecnets
-from benchmarks.papers.workshop import BATCH, Workshop, parser, start
 from turtlenet import attacks, models
 from turtlenet.attacks import Attack
 from turtlenet.attacks.ensembles.transfer import Transfer
 from turtlenet.classifier import Classifier
 from turtlenet.defences.keys import use_key
 from turtlenet.reports.versions import versions
+from turtlenet.reproduction import guan, qusecnets
+from turtlenet.reproduction.kinds import generators as advgan
+from turtlenet.reproduction.workshop import BATCH, Workshop, parser, start
 from turtlenet.settings import suites
 
 __all__ = ["Asked", "Plan", "main", "plans"]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from benchmarks.papers.published import FIGURE_6, SUITES
+from turtlenet.reproduction.published import FIGURE_6, SUITES
 
 __all__ = ["TITLES", "gano", "longer"]
 

@@ -1,4 +1,4 @@
-"""Quantized networks with dropout at inference, paper 001: `python -m benchmarks.papers.guan`.
+"""Quantized networks with dropout at inference, paper 001: `python -m turtlenet.reproduction.guan`.
 
 LeNet on all of MNIST, seven ways to compute its weights, dropout in training and at inference, 15 epochs of Adam.
 Attacked are the first 500 test images, the first 200 by JSMA; an answer is that of one draw (S) or of the mean of 50
@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
-from benchmarks.papers.uncertainty import Bench
-from benchmarks.papers.workshop import BATCH, Measures, Workshop, parser, start
 from turtlenet import models
 from turtlenet.reports.versions import versions
+from turtlenet.reproduction.kinds.draws import Bench
+from turtlenet.reproduction.workshop import BATCH, Measures, Workshop, parser, start
 
 __all__ = ["ROWS", "Topology", "lenet", "main"]
 

@@ -1,4 +1,4 @@
-"""Makes docs/papers.md of the rows and of page.md: `python -m benchmarks.papers.tables`."""
+"""Makes docs/papers.md of the rows and of page.md: `python -m turtlenet.reproduction.tables.page`."""
 
 import argparse
 import json
@@ -8,21 +8,25 @@ from typing import Any
 
 import jinja2
 
-from benchmarks.papers import advgan, gan_table, guan, qusecnets, readings, suite_table, taran
-from benchmarks.papers.published import GUAN, GUAN_UNCERTAINTY, QUSECNETS, TARAN, TARAN_CW
-from benchmarks.papers.workshop import RESULTS
 from turtlenet.files import write_whole
+from turtlenet.reproduction import guan, qusecnets, taran
+from turtlenet.reproduction.kinds import generators as advgan
+from turtlenet.reproduction.kinds import readings
+from turtlenet.reproduction.published import GUAN, GUAN_UNCERTAINTY, QUSECNETS, TARAN, TARAN_CW
+from turtlenet.reproduction.tables import advgan as gan_table
+from turtlenet.reproduction.tables import suites as suite_table
+from turtlenet.reproduction.workshop import RESULTS
 
 __all__ = ["PAGE", "main", "render"]
 
-PAGE = Path(__file__).parents[2] / "docs" / "papers.md"
+PAGE = Path(__file__).parents[3] / "docs" / "papers.md"
 _ABSENT = "·"
 Rows = Mapping[str, Mapping[str, Any]]
 
 
 def render(results: Path = RESULTS) -> str:
     """The page, from a folder of rows; what was not measured is a dot."""
-    here = jinja2.FileSystemLoader(Path(__file__).parent)
+    here = jinja2.FileSystemLoader(Path(__file__).parents[3] / "benchmarks" / "papers")
     rules = jinja2.Environment(loader=here, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
     found = _Found(results)
     return rules.get_template("page.md").render(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from benchmarks.papers import advgan
+from turtlenet.reproduction.kinds import generators as advgan
 
 __all__ = ["generators", "share", "transfers"]
 

@@ -1,4 +1,4 @@
-"""Quantization of the input, papers 000 and 002: `python -m benchmarks.papers.qusecnets`.
+"""Quantization of the input, papers 000 and 002: `python -m turtlenet.reproduction.qusecnets`.
 
 The cleverhans CNN on all of MNIST, bare and behind constant (CQ, z = 50) and trainable (TQ, z = 5) quantization of 2
 to 6 levels, trained as in paper 000, Table 2, alone and with adversarial training. FGSM at eight radii on all test
@@ -11,9 +11,9 @@ from typing import Any
 
 import keras
 
-from benchmarks.papers.workshop import Measures, Workshop, parser, start
 from turtlenet import models
 from turtlenet.classifier import Classifier
+from turtlenet.reproduction.workshop import Measures, Workshop, parser, start
 
 __all__ = ["FGSM", "PGD", "ROWS", "main", "network"]
 

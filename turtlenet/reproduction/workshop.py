@@ -13,7 +13,6 @@ import keras
 import numpy as np
 
 import turtlenet as tn
-from benchmarks.papers.rows import Row, share
 from turtlenet import attacks, balls, models
 from turtlenet.attacks.runner import attack_all
 from turtlenet.batching import predict
@@ -23,11 +22,12 @@ from turtlenet.data.prepare import load_data
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
 from turtlenet.files import write_whole
 from turtlenet.reports.versions import versions
+from turtlenet.reproduction.row import Row, share
 from turtlenet.workflows.train import harden_model
 
 __all__ = ["RESULTS", "Workshop", "parser", "start"]
 
-RESULTS = Path(__file__).with_name("results")
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "papers" / "results"
 Measures = Mapping[str, Callable[[Any], Mapping[str, Any]]]
 BATCH = 250
 

@@ -1,0 +1,1 @@
+"""What a paper asks of a model, one kind a file."""
