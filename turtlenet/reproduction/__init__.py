@@ -1,1 +1,4 @@
-"""The papers' tables beside ours: one script a paper, one JSON file a row, and a page made of them."""
+"""The papers' tables from one command: rows as TOML, measured one by one, and the page that they make.
+
+Nothing is imported here, so that papers and rows can be listed without a framework.
+"""
