@@ -13,7 +13,7 @@ RESULTS = ROOT / "benchmarks/papers/results"
 def test_papers_and_rows_are_listed(cli):
     said = cli("reproduce", "--list", "guan")
     assert said.code == 0 and said.out.startswith("guan: Quantized networks with dropout at inference (paper 001)\n")
-    assert "  2-bit           11 figures  2-bit\n" in said.out
+    assert f"  {'2-bit':14}   11 figures  2-bit\n" in said.out
     found = json.loads(cli("reproduce", "--list", "--json").out)
     assert found["taran"]["rows"]["mnist/permuted"] == "mnist, permuted" and len(found) == 7
 
