@@ -98,6 +98,7 @@ def test_shares_have_intervals():
         ("guan", "2-bit"),
         ("readings", "readings-trainable"),
         ("taran", "mnist/permuted"),
+        ("advgan", "a"),
         ("suites", "qusecnets-natural-cq-2"),
         ("rivals", "jpeg"),
     ],

@@ -111,7 +111,7 @@ class Workshop:
     def facts(self, row: RowPlan) -> dict[str, Any]:
         """What decides a row's figures, as plain data."""
         training = row.training(self.epochs)
-        facts = {row.noted: training} if row.noted and training else dict(training)
+        facts: dict[str, Any] = {row.noted: training} if row.noted and training else dict(training)
         facts |= row.facts
         if self.epochs and "epochs" in row.facts:
             facts["epochs"] = self.epochs

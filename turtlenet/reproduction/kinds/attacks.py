@@ -66,6 +66,7 @@ def attack(
 @kind("surrogate", _cost)
 def surrogate(job: Job, *, attack: str, eps: float, surrogate: str, count: int | None = None) -> dict[str, Any]:
     """Accuracy under an attack through one surrogate of a layer that has several."""
+    layer: Any
     (layer,) = models.defences_of(job.victim.model)
     before = layer.twin
     try:
