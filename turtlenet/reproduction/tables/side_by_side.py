@@ -19,7 +19,17 @@ def side_by_side(found: Found, paper: Paper) -> str:
         seed = found.rows.get(row.place, {}).get("seed", "")
         same = " / ".join(f"{count:,}" for count in dict.fromkeys(count for count in counts if count))
         lines.append([row.title or row.name, percent(_published(row)), *figures, same, str(seed)])
-    return grid(head, lines)
+    return f"{grid(head, lines)}\n\n{_named(rows)}"
+
+
+def _named(rows: list[RowPlan]) -> str:
+    """Which figures of the rows' files stand in the columns: attack and radius are told there."""
+    columns = []
+    for what in ("naive", "adaptive"):
+        names = dict.fromkeys(f"`{row.shown[what]}`" for row in rows if row.shown.get(what))
+        if names:
+            columns.append(f"*{what}* is {' or '.join(names)}")
+    return f"In the rows' files {'; '.join(columns)}." if columns else ""
 
 
 def _cell(found: Found, row: RowPlan, name: str) -> dict[str, Any]:
