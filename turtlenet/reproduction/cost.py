@@ -106,7 +106,8 @@ def _seconds(shop: Workshop, row: RowPlan) -> tuple[float, float]:
     key = json.dumps(["seconds", row.model, net, row.data])
     if key not in shop.speeds:
         shape = SHAPES[row.data]
-        made = models.load(row.model) if row.model else build_net(row.net, shape)
+        # Bare: a layer with a key would ask for it.
+        made = models.load(row.model) if row.model else build_net(net, shape)
         bare = models.classifier(made)
         x, y = np.zeros((BATCH, *shape), "float32"), np.zeros(BATCH, "int32")
         ball, one = balls.get("linf", 0.1, bare.bounds), attacks.build("fgsm:keep=last")

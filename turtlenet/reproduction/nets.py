@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from turtlenet import models
+from turtlenet.errors import SpecError
 
 __all__ = ["build_net", "lenet_with_dropout"]
 
@@ -18,11 +19,16 @@ def build_net(told: Mapping[str, Any], shape: tuple[int, ...]) -> keras.Model:
         told: `name` of an architecture; `learning_rate`, where it is compiled with Adam; `dropout` and `spread` of
             `lenet_with_dropout`; `wrapped`, the defences that it is put behind before it is trained.
         shape: Of an image.
+
+    Raises:
+        SpecError: It has no name, or one of no architecture.
     """
     if "dropout" in told:
         net = lenet_with_dropout(told["dropout"], told.get("spread", False))
-    else:
+    elif "name" in told:
         net = models.build(told["name"], input_shape=shape)
+    else:
+        raise SpecError(f"Expected the name of an architecture in the net of a row; got {dict(told)}.")
     if "learning_rate" in told:
         net.compile(keras.optimizers.Adam(told["learning_rate"]), "sparse_categorical_crossentropy")
     return models.wrap(net, told.get("wrapped", ()))

@@ -109,7 +109,7 @@ def _victim(job: Job, place: str, behind: str, sharpness: float | None, train: M
         told = {**row.training(job.shop.epochs), **{key: value for key, value in train.items() if key != "name"}}
         net = job.shop.trained(f"{row.place}-{train['name']}", row, lambda: job.shop.fresh(row), told)
         return models.classifier(net, gradient="naive")
-    net = job.shop.victim(row).model
+    net = job.shop.victim(row).whole
     if behind:
         bare = net.layers[-1] if isinstance(net.layers[-1], keras.Model) else net
         net = models.wrap(bare, [behind])
