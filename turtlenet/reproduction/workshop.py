@@ -26,7 +26,7 @@ from turtlenet.reproduction.paper import Paper, RowPlan, find
 from turtlenet.reproduction.row import share
 from turtlenet.settings.reproduce import ReproduceSettings
 
-__all__ = ["BATCH", "SHAPES", "Tools", "Workshop"]
+__all__ = ["BATCH", "SHAPES", "Tools", "Workshop", "silent"]
 
 BATCH = 250
 SHAPES = {"digits": (28, 28, 1), "fashion": (28, 28, 1), "color": (32, 32, 3)}
@@ -170,7 +170,7 @@ class Workshop:
         make_folder(path.parent)
         keras.utils.set_random_seed(self.plan.seed)
         checkpoint = path.with_name(f"{path.name}.resume")
-        usual = {"validation": 0, "seed": self.plan.seed, "warmup": 0.0, "tell": _silent}
+        usual = {"validation": 0, "seed": self.plan.seed, "warmup": 0.0, "tell": silent}
         made, _ = self.tools.train(
             build(),
             self.part(row.data, "train", row.images),
@@ -253,5 +253,5 @@ class Workshop:
         return {"train": found.train, "test": found.test}
 
 
-def _silent(line: str) -> None:
-    """Says nothing: the cost was said before."""
+def silent(line: str) -> None:
+    """Says nothing: the cost was said before, and the page has the doubts."""

@@ -8,7 +8,7 @@ from turtlenet.batching import predict
 from turtlenet.reports.versions import versions
 from turtlenet.reproduction.kinds.base import Job, kind
 from turtlenet.reproduction.row import share
-from turtlenet.reproduction.workshop import BATCH
+from turtlenet.reproduction.workshop import BATCH, silent
 
 
 @kind("clean")
@@ -97,7 +97,7 @@ def worst(job: Job, *, attacks: Sequence[str], eps: float, count: int | None = N
         batch_size=BATCH,
         curve=0,
         limit=None,
-        tell=_silent,
+        tell=silent,
     )
     rows = [{"attack": each.spec, "left": each.accuracy, "gradients": each.gradients} for each in report.attacks]
     return {
@@ -108,7 +108,3 @@ def worst(job: Job, *, attacks: Sequence[str], eps: float, count: int | None = N
         "attacks": rows,
         "doubts": [doubt.code for doubt in report.doubts],
     }
-
-
-def _silent(line: str) -> None:
-    """Says nothing: the page has the doubts."""

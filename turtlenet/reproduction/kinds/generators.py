@@ -14,7 +14,7 @@ from turtlenet.files import make_folder
 from turtlenet.gan import train
 from turtlenet.gan.measure import forward_milliseconds, measure_generator
 from turtlenet.reproduction.kinds.base import Job, kind
-from turtlenet.reproduction.workshop import BATCH
+from turtlenet.reproduction.workshop import BATCH, silent
 
 FORWARD_IMAGES = 2000
 _TRAINING = 3.0
@@ -40,7 +40,7 @@ def generator(job: Job, variant: str) -> Path:
         seed=job.shop.plan.seed,
         checkpoint=checkpoint,
         resume=True,
-        tell=_silent,
+        tell=silent,
     )
     train.save_generator(made, path)
     checkpoint.unlink(missing_ok=True)
@@ -96,7 +96,3 @@ def forward(job: Job, *, variant: str) -> dict[str, Any]:
     ball = balls.get("linf", job.row.about["eps"], job.victim.bounds)
     made = AdvGAN(generator=str(generator(job, variant)))
     return {"milliseconds": forward_milliseconds(made, job.victim, x, ball, BATCH), "n": len(x)}
-
-
-def _silent(line: str) -> None:
-    """Says nothing: the cost was said before."""

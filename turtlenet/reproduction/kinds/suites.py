@@ -11,7 +11,7 @@ from turtlenet.reports.versions import versions
 from turtlenet.reproduction.kinds.base import Job, kind
 from turtlenet.reproduction.kinds.generators import generator
 from turtlenet.reproduction.quick import lighter
-from turtlenet.reproduction.workshop import BATCH
+from turtlenet.reproduction.workshop import BATCH, silent
 from turtlenet.settings import suites
 
 
@@ -53,14 +53,9 @@ def suite(
         name, place = made_on
         shop.victim(shop.row(place))
         more += [_moved(attack_family.build(spec), f"{shop.models / place}.h5") for spec in suites.find(name).attacks]
-    told = suites.find(suite) if suite else None
     threat: dict[str, Any] = {"suite": suite or None, "attacks": (*attacks, *more), "eps": eps}
     if shop.plan.quick:
-        # The suite's attacks by themselves, of fewer steps, and its threat.
-        every = [*(told.attacks if told else ()), *attacks]
-        threat |= {"suite": None, "attacks": (*(lighter(spec) for spec in every), *more)}
-        if told:
-            threat |= {"norm": told.norm, "eps": told.eps if eps is None else eps, "labels": told.labels}
+        threat = _lighter(suite, attacks, more, eps)
     report = shop.tools.evaluate(
         job.victim.model,
         shop.part(job.row.data, "test"),
@@ -72,9 +67,19 @@ def suite(
         batch_size=BATCH,
         curve=0,
         access=access,
-        tell=_silent,
+        tell=silent,
     )
     return {"suite": suite, "draws": draws, **_plain(report), "versions": versions()}
+
+
+def _lighter(suite: str, attacks: Sequence[str], more: Sequence[str | Attack], eps: float | None) -> dict[str, Any]:
+    """The suite's attacks by themselves, of fewer steps, and its threat."""
+    told = suites.find(suite) if suite else None
+    every = [*(told.attacks if told else ()), *attacks]
+    threat: dict[str, Any] = {"attacks": (*(lighter(spec) for spec in every), *more), "eps": eps}
+    if told:
+        threat |= {"norm": told.norm, "eps": told.eps if eps is None else eps, "labels": told.labels}
+    return threat
 
 
 def _plain(report: Any) -> dict[str, Any]:
@@ -106,7 +111,3 @@ def _moved(attack: Attack, source: str) -> Attack:
     """The attack made on another model, in the same ball."""
     there = dataclasses.replace(attack, norm="", eps=0.0)
     return Transfer(source=source, attack=str(there), norm=attack.norm, eps=attack.eps)
-
-
-def _silent(line: str) -> None:
-    """Says nothing: the page has the doubts."""
