@@ -43,7 +43,7 @@ FLOORS = (
     ("attacks", "data"),
     ("detection", "noise_tolerance", "training"),
     ("evaluation", "gan"),
-    ("workflows",),
+    ("reproduction", "workflows"),
     ("cli", "testing"),
     ("__init__", "__main__", "pytest_plugin"),
 )

@@ -7,7 +7,9 @@ not measured again. `python -m benchmarks.hardening.page` makes the table and th
 """
 
 import argparse
+import functools
 import json
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +19,12 @@ from typing import Any
 import keras
 
 import turtlenet as tn
-from benchmarks.papers.rows import Row, share
-from benchmarks.papers.workshop import start
 from turtlenet import models
 from turtlenet.data.prepare import load_data
-from turtlenet.errors import SpecError, did_you_mean
+from turtlenet.errors import SpecError, TurtlenetError, did_you_mean
 from turtlenet.files import write_whole
 from turtlenet.reports.versions import versions
+from turtlenet.reproduction.row import Row, share
 from turtlenet.workflows.train import harden_model
 
 RESULTS = Path(__file__).with_name("results")
@@ -119,9 +120,13 @@ class Bench:
     def row(self, row: str) -> None:
         """Trains the model of a row and measures it, unless that is done."""
         name = f"{row}-{self.asked.seed}"
-        Row(self.asked.results / self.asked.net / f"{name}.json", self.facts(row)).fill(
-            {"training": lambda made: made[1], "clean": self.clean, "standard": self.standard}, lambda: self.model(row)
-        )
+        made = functools.cache(lambda: self.model(row))
+        measures = {
+            "training": lambda: made()[1],
+            "clean": lambda: self.clean(made()),
+            "standard": lambda: self.standard(made()),
+        }
+        Row(self.asked.results / self.asked.net / f"{name}.json", self.facts(row)).fill(measures, print)
 
     def model(self, row: str) -> tuple[keras.Model, dict[str, Any]]:
         """The trained model of a row and what its training cost; from its file where there is one."""
@@ -199,4 +204,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    start(main)
+    try:
+        main()
+    except TurtlenetError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -31,6 +31,7 @@ _COMMANDS = {
     "list": "List attacks, defences, detectors, objectives, models, data sets, suites or recipes.",
     "new": "Write an architecture with fresh weights, to train it from its start.",
     "rank": "Rank models by their reports, where these can be compared.",
+    "reproduce": "Make the tables of the papers, row by row, beside the papers' own numbers.",
     "sweep": "Attack a model at several radii, and draw the curve.",
     "tolerance": "Measure tolerable noise, and choose the levels of a quantizer.",
     "train": "Harden a model by adversarial training.",
@@ -98,6 +99,8 @@ class _Lazy(click.Group):
         except KeyboardInterrupt:  # Caught here, because click prints an empty line for it.
             resumes = ctx.invoked_subcommand in _RESUMABLE
             more = "run the same command with --resume to continue" if resumes else "nothing was written"
+            if ctx.invoked_subcommand == "reproduce":
+                more = "run the same command to continue"
             click.echo(f"turtlenet: interrupted; {more}.", err=True)
             return ExitCode.INTERRUPTED
 

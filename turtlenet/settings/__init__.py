@@ -14,6 +14,7 @@ from turtlenet.settings.evaluate import EvaluateSettings
 from turtlenet.settings.fronts import FrontSettings, ShowFrontSettings
 from turtlenet.settings.gan import GanSettings, ShowSettings
 from turtlenet.settings.measure import ToleranceSettings, UniversalSettings
+from turtlenet.settings.reproduce import ReproduceSettings
 from turtlenet.settings.train import ScheduleSettings, TrainSettings
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "FrontSettings",
     "GanSettings",
     "KeptAttackSettings",
+    "ReproduceSettings",
     "ScheduleSettings",
     "ScoreSettings",
     "Settings",

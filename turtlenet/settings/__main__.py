@@ -7,6 +7,7 @@ from turtlenet.settings import (
     FrontSettings,
     GanSettings,
     KeptAttackSettings,
+    ReproduceSettings,
     ScoreSettings,
     ShowFrontSettings,
     ShowSettings,
@@ -32,6 +33,7 @@ WORKFLOWS = {
     "`turtlenet defence show`, `turtlenet.show_front`": ShowFrontSettings,
     "`turtlenet detect fit`, `turtlenet.fit_detector`": FitSettings,
     "`turtlenet detect score`, `turtlenet.score_detector`": ScoreSettings,
+    "`turtlenet reproduce`": ReproduceSettings,
     "`turtlenet tolerance`, `turtlenet.tolerance`": ToleranceSettings,
     "`turtlenet universal`, `turtlenet.universal`": UniversalSettings,
 }
