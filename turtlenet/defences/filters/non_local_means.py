@@ -41,7 +41,8 @@ class NonLocalMeans(Filter):
 
     def check_grid(self) -> None:
         """Refuses a window that is wider than the inputs."""
-        check_window(max(self.window, self.patch), self.grid)
+        check_window(self.window, self.grid, "window")
+        check_window(self.patch, self.grid, "patch")
 
     def filtered(self, x: Any) -> Any:
         return self._mean(x, held=False)
