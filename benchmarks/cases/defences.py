@@ -36,8 +36,8 @@ SPECS = {
     "quantized-activations": None,
     "bounded-relu": None,
 }
-# Trained fronts by the sizes of their networks; fresh weights cost what trained ones do. Defense-GAN's published search
-# is 200 steps from 10 starts.
+# Trained fronts by the sizes of their networks; fresh weights cost what trained ones do. The published search of
+# Defense-GAN has 200 steps from 10 starts.
 FRONTS = {
     "ape-gan": {"width": 64},
     "magnet": {"width": 3},
