@@ -11,10 +11,10 @@ from turtlenet import attacks, balls, models
 from turtlenet.attacks.ensembles.sources import Surrogate
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
+from turtlenet.evaluation.jobs import _at_levels
 from turtlenet.models import classifier
 from turtlenet.settings import suites
 from turtlenet.training import Madry, Trainer
-from turtlenet.workflows.evaluate import _at_levels
 
 X = np.random.default_rng(3).uniform(size=(10, 9)).astype("float32")
 BALL = balls.get("linf", 0.2)

@@ -149,7 +149,7 @@ def test_levels_are_searched_where_one_radius_is_all(tables) -> None:
         raise SettingError(",".join(how["specs"]))
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("turtlenet.workflows.evaluate._Task.run", stop)
+        patched.setattr("turtlenet.evaluation.jobs.Job.run", stop)
         for name, more in (("plain", {}), ("ruled", {"movable": "1"})):
             with pytest.raises(SettingError) as ended:
                 tn.evaluate(shield, (arrays["x_test"], arrays["y_test"]), **wide, **more)

@@ -65,7 +65,7 @@ def test_a_model_is_swept(small):
     ],
 )
 def test_bad_radii_are_refused_before_any_work(eps, words, small, monkeypatch):
-    monkeypatch.setattr("turtlenet.workflows.evaluate.evaluate_classifier", lambda *args, **how: 1 / 0)
+    monkeypatch.setattr("turtlenet.evaluation.jobs.evaluate_classifier", lambda *args, **how: 1 / 0)
     x = np.zeros((4, 8, 8, 1), "float32")
     with pytest.raises(SettingError) as caught:
         tn.sweep(small, (x, [0, 1, 2, 3]), eps=eps, attacks=["fgsm"], tell=lambda line: None)

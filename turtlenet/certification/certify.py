@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
-import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +16,12 @@ from turtlenet import backend
 from turtlenet.balls import Ball
 from turtlenet.bars import Bar
 from turtlenet.certification.methods import BROKEN, CERTIFIED, METHODS, SECONDS, VERDICTS, WRONG, Certifier, Findings
+from turtlenet.certification.progress import ARRAYS, Progress
 from turtlenet.certification.report import Certificate, MethodRow
 from turtlenet.certification.smoothed import SmoothedCertifier
 from turtlenet.certification.smoothing import Smoothing
 from turtlenet.classifier import Classifier
-from turtlenet.errors import DataError, OutputError, SpecError, did_you_mean
-from turtlenet.files import write_whole
-from turtlenet.numpy_files import check_arrays
+from turtlenet.errors import DataError, SpecError, did_you_mean
 from turtlenet.reports.statistics import share, share_interval
 from turtlenet.reports.versions import versions
 
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
     from turtlenet.data import Examples
 
 _BLOCK = 256
-_ARRAYS = ("clean", "verdict", "method", "margin")
 
 
 def certify_classifier(
@@ -75,10 +71,7 @@ def certify_classifier(
         SettingError: A norm or a radius without certificates.
         SpecError: No such method.
     """
-    methods = METHODS if smoothing is None else (SmoothedCertifier.method,)
-    method = method if smoothing is None else methods[0]
-    if method not in methods:
-        raise SpecError(f"Unknown method {method!r}.{did_you_mean(method, methods)}")
+    method = _checked(method if smoothing is None else SmoothedCertifier.method, smoothing)
     if examples.num_classes > model.num_classes:
         raise DataError(
             f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."
@@ -90,25 +83,16 @@ def certify_classifier(
         certifier = Certifier(model, ball, method=method, seconds=seconds, batch_size=batch_size)
     else:
         certifier = SmoothedCertifier(model, ball, smoothing, seed=seed, batch_size=batch_size)
-    place = [ball.norm, float(np.max(ball.eps)), ball.low, ball.high]
-    settings = [] if smoothing is None else [dataclasses.asdict(smoothing)]
-    identity = _identity(about["sha256"], model.head, digest, place, method, seconds, attack, seed, *settings)
-    found = (_read(progress, identity, len(examples)) if progress and resume else None) or Findings.empty(
-        len(examples)
-    )
-
-    def note() -> None:
-        if progress:
-            _write(progress, identity, found)
-
-    _run(certifier, examples, found, attacker, note)
-    right = found.verdict != WRONG
-    certified = found.verdict == CERTIFIED
-    standing = right & (found.verdict != BROKEN)
+    threat = {"norm": ball.norm, "eps": float(np.max(ball.eps)), "bounds": [ball.low, ball.high]}
+    smoothed = [] if smoothing is None else [dataclasses.asdict(smoothing)]
+    place = [threat["norm"], threat["eps"], ball.low, ball.high]
+    file = Progress(progress, about["sha256"], model.head, digest, place, method, seconds, attack, seed, *smoothed)
+    found = (file.read(len(examples)) if resume else None) or Findings.empty(len(examples))
+    _run(certifier, examples, found, attacker, file)
     return Certificate(
         model={**about, "head": model.head},
         data={"name": examples.name, "count": len(examples), "sha256": digest, "description": examples.describe()},
-        threat={"norm": ball.norm, "eps": float(np.max(ball.eps)), "bounds": [ball.low, ball.high]},
+        threat=threat,
         method=method,
         exact_seconds=seconds if method == "exact" else None,
         attack=attack,
@@ -116,22 +100,40 @@ def certify_classifier(
         versions=versions(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - began, 3),
-        clean_accuracy=share(right),
-        clean_accuracy_interval=share_interval(right),
-        certified_accuracy=share(certified),
-        certified_accuracy_interval=share_interval(certified),
-        attacked_accuracy=share(standing),
-        attacked_accuracy_interval=share_interval(standing),
         smoothing=certifier.facts(len(examples)) if isinstance(certifier, SmoothedCertifier) else None,
-        methods=_rows(found, methods[: methods.index(method) + 1], attack),
-        verdicts={
-            "label": examples.labels.tolist(),
-            "clean_prediction": found.clean.tolist(),
-            "verdict": [VERDICTS[each] for each in found.verdict],
-            "method": [methods[each] if each >= 0 else "" for each in found.method],
-            "margin" if smoothing is None else "radius": [_rounded(each) for each in found.margin],
-        },
+        **_settled(found, examples.labels, _asked(method, smoothing), attack),
     )
+
+
+def _checked(method: str, smoothing: Smoothing | None) -> str:
+    known = METHODS if smoothing is None else (SmoothedCertifier.method,)
+    if method not in known:
+        raise SpecError(f"Unknown method {method!r}.{did_you_mean(method, known)}")
+    return method
+
+
+def _asked(method: str, smoothing: Smoothing | None) -> Sequence[str]:
+    """The methods of a run in the order in which they are asked, `method` being the last."""
+    return METHODS[: METHODS.index(method) + 1] if smoothing is None else (method,)
+
+
+def _settled(found: Findings, labels: np.ndarray, methods: Sequence[str], attack: str) -> dict[str, Any]:
+    """The shares and verdicts of a `Certificate`."""
+    right, certified = found.verdict != WRONG, found.verdict == CERTIFIED
+    standing = right & (found.verdict != BROKEN)
+    shares: dict[str, Any] = {}
+    for name, rows in (("clean", right), ("certified", certified), ("attacked", standing)):
+        shares[f"{name}_accuracy"] = share(rows)
+        shares[f"{name}_accuracy_interval"] = share_interval(rows)
+    margin = "radius" if methods[0] == SmoothedCertifier.method else "margin"
+    verdicts = {
+        "label": labels.tolist(),
+        "clean_prediction": found.clean.tolist(),
+        "verdict": [VERDICTS[each] for each in found.verdict],
+        "method": [methods[each] if each >= 0 else "" for each in found.method],
+        margin: [_rounded(each) for each in found.margin],
+    }
+    return {**shares, "methods": _rows(found, methods, attack), "verdicts": verdicts}
 
 
 def _run(
@@ -139,7 +141,7 @@ def _run(
     examples: Examples,
     found: Findings,
     attacker: Attacker | None,
-    note: Callable[[], None],
+    file: Progress,
 ) -> None:
     """Fills what is known, block by block, from where it stands."""
     # The solver, and thousands of draws, take their time for each image: what was found is kept often.
@@ -150,11 +152,11 @@ def _run(
             rows = np.arange(found.done, min(found.done + size, len(examples)))
             x, y = examples.batch(slice(int(rows[0]), int(rows[-1]) + 1))
             part, _ = certifier(x, y, rows, attacker)
-            for name in _ARRAYS:
+            for name in ARRAYS:
                 getattr(found, name)[rows] = getattr(part, name)
             found.done = int(rows[-1]) + 1
             bar.update(len(rows))
-            note()
+            file.write(found)
 
 
 def _rows(found: Findings, methods: Sequence[str], attack: str) -> tuple[MethodRow, ...]:
@@ -174,40 +176,3 @@ def _rows(found: Findings, methods: Sequence[str], attack: str) -> tuple[MethodR
 
 def _rounded(value: float) -> float | None:
     return round(float(value), 6) if np.isfinite(value) else None
-
-
-def _identity(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _write(path: Path, identity: str, found: Findings) -> None:
-    arrays = {name: getattr(found, name) for name in _ARRAYS}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Expected to make the folder {path.parent}; got: {error.strerror}.") from None
-    write_whole(path, lambda file: np.savez(file, identity=np.array(identity), done=np.array(found.done), **arrays))
-
-
-def _read(path: Path, identity: str, count: int) -> Findings | None:
-    """What an earlier run of the very same certification wrote, if anything.
-
-    Raises:
-        DataError: A file that is damaged.
-    """
-    if not path.exists():
-        return None
-    check_arrays(path)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            whose, done = str(data["identity"]), int(data["done"])
-            arrays = {name: data[name] for name in _ARRAYS}
-    except Exception as error:  # Damaged bytes fail in as many ways as there are libraries below.
-        reason = " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__
-        raise DataError(
-            f"Expected what a certification wrote on its way in {path}; it is damaged: {reason}: leave out --resume "
-            "to start anew."
-        ) from None
-    like = Findings.empty(count)
-    fits = all(arrays[name].shape == (count,) and arrays[name].dtype == getattr(like, name).dtype for name in _ARRAYS)
-    return Findings(**arrays, done=done) if whose == identity and fits and 0 <= done <= count else None

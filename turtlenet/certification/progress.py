@@ -1,0 +1,74 @@
+"""The file that keeps what a certification knows on its way, so that a run that was stopped continues."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from turtlenet.certification.methods import Findings
+from turtlenet.errors import DataError, OutputError
+from turtlenet.files import write_whole
+from turtlenet.numpy_files import check_arrays
+
+ARRAYS = ("clean", "verdict", "method", "margin")
+"""The arrays of `Findings` that are kept, each of shape (images,)."""
+
+
+class Progress:
+    """Findings of one certification in an `.npz` file.
+
+    Args:
+        path: The file; None to keep nothing.
+        *identity: What tells this certification from others: the hash of the model, the threat, the method ... A file
+            of another one is passed over.
+    """
+
+    def __init__(self, path: Path | None, *identity: Any):
+        self.path = path
+        self.identity = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+    def write(self, found: Findings) -> None:
+        """Keeps what is known so far.
+
+        Raises:
+            OutputError: The folder of the file cannot be made, or it cannot be written.
+        """
+        if self.path is None:
+            return
+        arrays = {name: getattr(found, name) for name in ARRAYS}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"Expected to make the folder {self.path.parent}; got: {error.strerror}.") from None
+        whose, done = np.array(self.identity), np.array(found.done)
+        write_whole(self.path, lambda file: np.savez(file, identity=whose, done=done, **arrays))
+
+    def read(self, count: int) -> Findings | None:
+        """What an earlier run of the very same certification wrote, if anything.
+
+        Args:
+            count: How many images there are.
+
+        Raises:
+            DataError: A file that is damaged.
+        """
+        if self.path is None or not self.path.exists():
+            return None
+        check_arrays(self.path)
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+                whose, done = str(data["identity"]), int(data["done"])
+                arrays = {name: data[name] for name in ARRAYS}
+        except Exception as error:  # Damaged bytes fail in as many ways as there are libraries below.
+            reason = " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__
+            raise DataError(
+                f"Expected what a certification wrote on its way in {self.path}; it is damaged: {reason}: leave out "
+                "--resume to start anew."
+            ) from None
+        like = Findings.empty(count)
+        fits = all(
+            arrays[name].shape == (count,) and arrays[name].dtype == getattr(like, name).dtype for name in ARRAYS
+        )
+        return Findings(**arrays, done=done) if whose == self.identity and fits and 0 <= done <= count else None
