@@ -1,6 +1,6 @@
 """An autoencoder of inputs, as MagNet trains one (Meng and Chen, 2017, section 4.2 and Table 1)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,8 +75,11 @@ def shapes(of: tuple[int, ...], filters: int) -> list[tuple[int, ...]]:
 
 def _images(arrays: Sequence[Any], x: Any) -> Any:
     """The reformer's network, with one halving whatever the channels."""
-    pairs = zip(arrays[::2], arrays[1::2], strict=True)
-    return reformed(x, [lambda z, pair=pair: ops.sigmoid(convolved(z, *pair)) for pair in pairs])
+    return reformed(x, [_sigmoids(*pair) for pair in zip(arrays[::2], arrays[1::2], strict=True)])
+
+
+def _sigmoids(kernel: Any, bias: Any) -> Callable[[Any], Any]:
+    return lambda x: ops.sigmoid(convolved(x, kernel, bias))
 
 
 def _flat(arrays: Sequence[Any], x: Any) -> Any:
