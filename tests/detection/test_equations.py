@@ -14,11 +14,11 @@ from tests.detection.conftest import prototypes
 from tests.detection.test_methods import net
 from turtlenet import backend, models
 from turtlenet.classifier import Classifier
+from turtlenet.defences import BitDepth, MedianFilter, NonLocalMeans
 from turtlenet.detection import Detector, KernelDensity, MagNetDivergence, MagNetError, PrincipalComponents, Squeezing
 from turtlenet.detection.arrays import pack, packed, unpack
 from turtlenet.detection.autoencoder import autoencoded, shapes
 from turtlenet.detection.base import Lesson
-from turtlenet.detection.filters import bit_depth, median, non_local_means
 from turtlenet.detection.methods.squeezing import _distance
 from turtlenet.detection.networks import drawn
 from turtlenet.errors import DataError
@@ -35,38 +35,25 @@ def number(values) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(values))
 
 
-@pytest.mark.parametrize("window", [2, 3, 5])
-def test_the_median_is_scipys(window) -> None:
-    expected = median_filter(X, size=(1, window, window, 1), mode="reflect")
-    np.testing.assert_array_equal(number(median(ops.convert_to_tensor(X), window)), expected)
-
-
-def test_bit_depth_in_any_bounds() -> None:
-    found = number(bit_depth(ops.convert_to_tensor(4 * X - 2), 2, (-2.0, 2.0)))
-    np.testing.assert_allclose(found, np.round(X * 3) / 3 * 4 - 2, atol=1e-6)
+def test_the_squeezers_are_the_layers_with_the_gradient_of_one_who_knows_them() -> None:
+    """In other bounds; straight through the bits, and at the pixel that is the median."""
+    x = ops.convert_to_tensor(4 * X - 2)
+    made = Squeezing(bits=2, median=3, search=3, strength=40)
+    found = [number(each) for each in made.squeezed(x, (-2.0, 2.0))]
+    bounds = {"low": -2.0, "high": 2.0}
+    filters = MedianFilter(size=3, **bounds), NonLocalMeans(window=3, patch=3, strength=40, **bounds)
+    for squeezed, layer in zip(found, (BitDepth(bits=2, **bounds), *filters), strict=True):
+        np.testing.assert_allclose(squeezed, number(layer(x)), atol=1e-6)
+        assert np.abs(squeezed - number(x)).max() > 0.1
 
     def look(z):
-        return ops.sum(bit_depth(z, 1, (0.0, 1.0)), axis=(1, 2, 3)), ()
+        bits, middle, _ = made.squeezed(z, (-2.0, 2.0))
+        return ops.sum(bits + 10 * middle, axis=(1, 2, 3)), ()
 
-    slope = backend.input_gradient(look, ops.convert_to_tensor(X))[2]
-    np.testing.assert_array_equal(number(slope), np.ones_like(X))
-
-
-def test_non_local_means_by_loops() -> None:
-    x, strength = X[:1, :, :, :1], 0.4
-    wide = np.pad(x[0, :, :, 0], 1, mode="symmetric")
-    expected = np.zeros((6, 7))
-    shifts = [(down, right, wide[down : down + 6, right : right + 7]) for down in range(3) for right in range(3)]
-    total = np.zeros((6, 7))
-    for _, _, other in shifts:
-        apart = (other - x[0, :, :, 0]) ** 2
-        alike = np.array(
-            [[apart[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2].mean() for j in range(7)] for i in range(6)]
-        )
-        weight = np.exp(-alike / strength**2)
-        expected, total = expected + weight * other, total + weight
-    found = number(non_local_means(ops.convert_to_tensor(x), 3, 3, strength))
-    np.testing.assert_allclose(found[0, :, :, 0], expected / total, rtol=1e-5)
+    slope = number(backend.input_gradient(look, x)[2])
+    # One for the bits, and ten for each window whose median the pixel is.
+    np.testing.assert_array_equal(slope % 10, np.ones_like(X))
+    assert slope.min() == 1 and slope.max() > 11
 
 
 def test_squeezing_is_the_distance_of_softmax_outputs(judge) -> None:

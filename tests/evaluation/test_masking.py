@@ -76,6 +76,9 @@ def said() -> dict[str, tuple[str, ...]]:
 def test_what_hides_its_gradient(said) -> None:
     assert {spec for spec, hidden in said.items() if hidden} == MASKING
     assert said["jpeg"] == ("jpeg (straight through)",)
+    # Those that are put inside a model, too, go by the names that users write.
+    for spec in ("bounded-relu", "quantized-activations", "sap", "thermometer"):
+        assert said[spec][0].startswith(f"{spec} (")
 
 
 @pytest.mark.parametrize("way", ["table", "cascade", "adaptive alone", "naive alone"])

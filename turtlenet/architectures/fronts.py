@@ -3,12 +3,12 @@
 Each is built of a shape, the bounds of pixels, and the `width` of its first layer. Within, pixels are in [0, 1].
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from turtlenet.architectures.gan import block, check_shape, enlarged
 
@@ -60,15 +60,32 @@ def reformer(shape: Sequence[int], *, bounds: tuple[float, float], width: int = 
     sides = check_shape(shape)
     image, x = _opened(shape, bounds)
     gray = sides[2] == 1
-    width = width or (3 if gray else 32)
-    x = _sigmoids(x, width)
-    if gray:
-        x = layers.AveragePooling2D(2, padding="same")(x)
-        x = layers.UpSampling2D(2)(_sigmoids(_sigmoids(x, width), width))
-        over = [have - want for have, want in zip(x.shape[1:3], sides[:2], strict=True)]
-        x = layers.Cropping2D(((0, over[0]), (0, over[1])))(x) if any(over) else x
-    x = _sigmoids(_sigmoids(x, width), sides[2])
-    return _closed(image, x, shape, bounds, seed)
+    widths = reformer_widths(sides[2], width or (3 if gray else 32), halved=gray)
+    return _closed(image, reformed(x, [_sigmoids(each) for each in widths]), shape, bounds, seed)
+
+
+def reformer_widths(channels: int, width: int, halved: bool) -> list[int]:
+    """The filters of each convolution of `reformed`."""
+    return [width] * (4 if halved else 2) + [channels]
+
+
+def reformed(x: Any, convolutions: Sequence[Callable[[Any], Any]]) -> Any:
+    """What MagNet's autoencoder makes of images: layers, or functions of `keras.ops`, one after the other.
+
+    Args:
+        x: Pixels in [0, 1], (batch, height, width, channels).
+        convolutions: Three that keep the size; or five, of which the second and third work on half of it: 2x2 pixels
+            are averaged before them, and repeated after.
+    """
+    height, width = x.shape[1:3]
+    first, *inner, before, last = convolutions
+    x = first(x)
+    if inner:
+        x = ops.average_pool(x, 2, strides=2, padding="same", data_format="channels_last")
+        for each in inner:
+            x = each(x)
+        x = ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2)[:, :height, :width]
+    return last(before(x))
 
 
 def contractive(shape: Sequence[int], *, bounds: tuple[float, float], width: int = 256, seed: int = 0) -> keras.Model:
@@ -150,5 +167,5 @@ def _closed(
     return model
 
 
-def _sigmoids(x: Any, filters: int) -> Any:
-    return layers.Conv2D(filters, 3, padding="same", activation="sigmoid")(x)
+def _sigmoids(filters: int) -> Any:
+    return layers.Conv2D(filters, 3, padding="same", activation="sigmoid")

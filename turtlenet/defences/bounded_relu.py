@@ -49,6 +49,10 @@ class BoundedReLU(Differentiable, layers.Layer):
         falling = self.bound * (1.0 + above / (1.0 + above))
         return self.straight_through(result, ops.where(inputs > self.bound, falling, ops.relu(inputs)))
 
+    def __str__(self) -> str:
+        """The spec of the defence that put it there, as users write it."""
+        return str(BoundReLU(bound=self.bound))
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""
         return input_shape

@@ -1,11 +1,12 @@
 """An autoencoder of inputs, as MagNet trains one (Meng and Chen, 2017, section 4.2 and Table 1)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
+from turtlenet.architectures.fronts import reformed, reformer_widths
 from turtlenet.detection.networks import convolved, drawn, trained
 
 _CODE = 64
@@ -64,7 +65,7 @@ def fitted_autoencoder(
 def shapes(of: tuple[int, ...], filters: int) -> list[tuple[int, ...]]:
     """The shapes of the arrays for inputs of a shape."""
     if len(of) == 3:
-        widths = [of[-1], filters, filters, filters, filters, of[-1]]
+        widths = [of[-1], *reformer_widths(of[-1], filters, halved=True)]
         pairs = zip(widths, widths[1:], strict=False)
         return [shape for before, after in pairs for shape in ((3, 3, before, after), (after,))]
     size = int(np.prod(of))
@@ -73,16 +74,12 @@ def shapes(of: tuple[int, ...], filters: int) -> list[tuple[int, ...]]:
 
 
 def _images(arrays: Sequence[Any], x: Any) -> Any:
-    """Convolutions with one halving of the sides between them; all of them end in a sigmoid."""
-    pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
-    height, width = x.shape[1:3]
-    for place, (kernel, bias) in enumerate(pairs):
-        x = ops.sigmoid(convolved(x, kernel, bias))
-        if place == 0:
-            x = ops.average_pool(x, 2, strides=2, padding="same", data_format="channels_last")
-        if place == 2:
-            x = ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2)[:, :height, :width]
-    return x
+    """The reformer's network, with one halving whatever the channels."""
+    return reformed(x, [_sigmoids(*pair) for pair in zip(arrays[::2], arrays[1::2], strict=True)])
+
+
+def _sigmoids(kernel: Any, bias: Any) -> Callable[[Any], Any]:
+    return lambda x: ops.sigmoid(convolved(x, kernel, bias))
 
 
 def _flat(arrays: Sequence[Any], x: Any) -> Any:

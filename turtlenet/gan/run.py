@@ -1,24 +1,18 @@
 """One run of a generator's training, which survives being killed."""
 
 import dataclasses
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import keras
-
-from turtlenet import backend
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.gan.objective import GeneratorObjective, Players
 from turtlenet.gan.trainer import GanTrainer
-from turtlenet.training.data.stream import Stream
 from turtlenet.training.run import Schedule
 from turtlenet.training.run.callbacks import Best
-from turtlenet.training.run.resume import ResumableRun
+from turtlenet.training.run.network import History, NetworkRun, RunOptions
 
 _SHOWN = {
     "adversarial": "adversarial",
@@ -48,22 +42,15 @@ class Epoch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GanRun:
+class GanRun(NetworkRun):
     """What a run did.
 
     Attributes:
-        steps: Steps of the optimizer.
-        seconds: In this process; a run that was continued took more.
-        epochs: One for each epoch.
-        best_epoch: The one whose generator was kept, counted from 1; None without validation.
-        val_success: Its success on the validation images.
+        val_success: That of the best epoch on the validation images.
         stopped_early: Whether the run ended because success no longer rose.
     """
 
-    steps: int
-    seconds: float
     epochs: tuple[Epoch, ...]
-    best_epoch: int | None
     val_success: float | None
     stopped_early: bool
 
@@ -87,15 +74,8 @@ def train_players(
     examples: Examples,
     schedule: Schedule,
     *,
-    validation: Examples | None = None,
     patience: int = 0,
-    checkpoint: Path | None = None,
-    resume: bool = False,
-    seconds: float = 60.0,
-    identity: dict[str, Any] | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    tell: Callable[[str], None] = print,
-    verbose: bool = False,
+    **how: Any,
 ) -> GanRun:
     """Trains a generator and its discriminator in place, and leaves the generator with its best weights.
 
@@ -104,15 +84,8 @@ def train_players(
         victims: What to attack.
         examples: What to train on.
         schedule: How long and how fast; always Adam.
-        validation: Held-out images; after each epoch the success on them is measured, on the first classifier.
         patience: Epochs without a better success after which to stop; 0 never stops early.
-        checkpoint: Where the run's state lies; None saves none.
-        resume: Whether to continue from there.
-        seconds: Least time between two saves of that state within an epoch.
-        identity: What tells this run from another besides (hashes of data and models).
-        callbacks: Further Keras callbacks.
-        tell: Is given what is to be known of the state, a line.
-        verbose: Whether to print a line for each epoch where no terminal shows the bar.
+        **how: See `RunOptions`; on validation images the success is measured, on the first classifier.
 
     Raises:
         ModelError: A target that no classifier can answer.
@@ -120,31 +93,14 @@ def train_players(
         OutputError: The state cannot be read or written.
     """
     check_game(players.game, victims[0], patience)
-    began = time.perf_counter()
-    stream = Stream(examples, schedule.batch_size, schedule.seed)
-    each, total = schedule.steps(len(examples))
+    options = RunOptions(**how)
     ball = {"norm": players.ball.norm, "eps": float(players.ball.eps)}
-    who = {**(identity or {}), **dataclasses.asdict(schedule), **ball, "game": dataclasses.asdict(players.game)}
-    notes: dict[str, Any] = {"identity": {**who, "patience": patience}}
+    notes = options.notes(schedule, **ball, game=dataclasses.asdict(players.game), patience=patience)
     trainer = GanTrainer(players, victims, seed=schedule.seed)
-    trainer.compile(optimizer=schedule.make(total, None), jit_compile=backend.uses_xla())
-    trainer.optimizer.build(players.weights)
-    best = _BestGenerator(notes)
-    run = ResumableRun(trainer, best, notes, each, schedule.epochs, checkpoint, seconds)
-    if resume:
-        run.take_up(tell)
-    watchers = [best, _History(notes, patience)]
-    run.fit(stream, validation, watchers, callbacks, verbose=verbose, shown=_SHOWN)
-    best.restore(players.generator)
-    epochs = tuple(Epoch(**epoch) for epoch in notes.get("history", ()))
-    return GanRun(
-        steps=len(epochs) * each,
-        seconds=round(time.perf_counter() - began, 3),
-        epochs=epochs,
-        best_epoch=notes.get("best_epoch"),
-        val_success=notes["best"][0] if "best" in notes else None,
-        stopped_early=bool(notes.get("stopped")),
-    )
+    best, history = _BestGenerator(notes), History(notes, Epoch, digits=6, patience=patience)
+    did = options.fit(trainer, players.weights, best, history, examples, schedule, shown=_SHOWN)
+    success = notes["best"][0] if "best" in notes else None
+    return GanRun(**did, val_success=success, stopped_early=bool(notes.get("stopped")))
 
 
 class _BestGenerator(Best):
@@ -153,26 +109,3 @@ class _BestGenerator(Best):
     def rank(self, logs: dict[str, Any]) -> list[float] | None:
         success = logs.get("val_success")
         return None if success is None else [round(float(success), 6)]
-
-
-class _History(keras.callbacks.Callback):
-    """Writes each epoch down, and stops the run when success no longer rises.
-
-    Args:
-        notes: Carries both through a killed run.
-        patience: Epochs to wait for a better one; 0 waits for ever.
-    """
-
-    def __init__(self, notes: dict[str, Any], patience: int):
-        super().__init__()
-        self.notes = notes
-        self.patience = patience
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        known = {field.name for field in dataclasses.fields(Epoch)}
-        means = {name: round(float(value), 6) for name, value in (logs or {}).items() if name in known}
-        self.notes["history"] = [*self.notes.get("history", []), means]
-        waited = epoch + 1 - self.notes.get("best_epoch", epoch + 1)
-        if self.patience and waited >= self.patience:
-            self.notes["stopped"] = True
-            self.model.stop_training = True

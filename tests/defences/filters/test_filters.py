@@ -70,7 +70,8 @@ def test_a_median_is_attacked_through_the_mean() -> None:
     [
         (MedianFilter, {"size": 9}, (8, 8, 1), "Expected size <= 8 for inputs of 8 x 8; got 9."),
         (MeanFilter, {"size": 6}, (5, 7, 3), "Expected size <= 5 for inputs of 5 x 7; got 6."),
-        (NonLocalMeans, {"window": 13}, (12, 12, 1), "Expected size <= 12 for inputs of 12 x 12; got 13."),
+        (NonLocalMeans, {"window": 13}, (12, 12, 1), "Expected window <= 12 for inputs of 12 x 12; got 13."),
+        (NonLocalMeans, {"patch": 7}, (6, 12, 1), "Expected patch <= 6 for inputs of 6 x 12; got 7."),
         (MedianFilter, {}, (30,), "Expected images or series or volumes for median-filter; got rows of shape (30,)."),
         (
             MeanFilter,

@@ -107,15 +107,15 @@ class Windowed(Filter):
         return {**super().get_config(), "size": self.size}
 
 
-def check_window(size: int, grid: Grid) -> None:
-    """Refuses a window that is wider than the inputs.
+def check_window(size: int, grid: Grid, name: str = "size") -> None:
+    """Refuses a window that is wider than the inputs; `name` is the setting's, for the message.
 
     Raises:
         SettingError: It is.
     """
     if size > min(grid.sides):
         sides = " x ".join(map(str, grid.sides))
-        raise SettingError(f"Expected size <= {min(grid.sides)} for inputs of {sides}; got {size}.")
+        raise SettingError(f"Expected {name} <= {min(grid.sides)} for inputs of {sides}; got {size}.")
 
 
 def neighborhoods(x: Any, size: int) -> Any:

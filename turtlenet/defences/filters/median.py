@@ -27,8 +27,13 @@ class MedianFilter(Windowed):
     adaptive = "that of the window's mean"
 
     def filtered(self, x: Any) -> Any:
-        windows = ops.sort(neighborhoods(x, self.size), axis=-2)
-        return windows[..., windows.shape[-2] // 2, :]
+        return median(x, self.size)
 
     def smooth(self, x: Any) -> Any:
         return box_mean(x, self.size)
+
+
+def median(x: Any, size: int) -> Any:
+    """The median of a window around each place of (batch, *sides, channels); its gradient is that of the one value."""
+    windows = ops.sort(neighborhoods(x, size), axis=-2)
+    return windows[..., windows.shape[-2] // 2, :]

@@ -41,22 +41,37 @@ class NonLocalMeans(Filter):
 
     def check_grid(self) -> None:
         """Refuses a window that is wider than the inputs."""
-        check_window(max(self.window, self.patch), self.grid)
+        check_window(self.window, self.grid, "window")
+        check_window(self.patch, self.grid, "patch")
 
     def filtered(self, x: Any) -> Any:
-        return self._mean(x, lambda weights: weights)
+        return self._mean(x, held=False)
 
     def smooth(self, x: Any) -> Any:
-        return self._mean(x, ops.stop_gradient)
+        return self._mean(x, held=True)
 
-    def _mean(self, x: Any, held: Any) -> Any:
-        wide = self.unit(ops.cast(x, "float32"))
-        neighbors = neighborhoods(wide, self.window)
-        gaps = ops.mean((wide[..., None, :] - neighbors) ** 2, axis=-1)
-        weights = held(ops.exp(-box_mean(gaps, self.patch) / (self.strength / 255.0) ** 2))
-        mean = ops.sum(weights[..., None] * neighbors, axis=-2) / ops.sum(weights, axis=-1, keepdims=True)
+    def _mean(self, x: Any, held: bool) -> Any:
+        unit = self.unit(ops.cast(x, "float32"))
+        mean = non_local_means(unit, self.window, self.patch, self.strength / 255.0, held=held)
         return ops.cast(self.pixels(mean), x.dtype)
 
     def get_config(self) -> dict[str, Any]:
         own = {"window": self.window, "patch": self.patch, "strength": self.strength}
         return {**super().get_config(), **own}
+
+
+def non_local_means(x: Any, window: int, patch: int, strength: float, held: bool = False) -> Any:
+    """The mean over a window, in which what lies in a similar patch counts more (Buades et al., 2005).
+
+    Args:
+        x: Float32 (batch, *sides, channels).
+        window: Side of the window that is searched, odd.
+        patch: Side of a patch, odd.
+        strength: h, in the units of `x`.
+        held: Whether a gradient leaves the weights as they are.
+    """
+    neighbors = neighborhoods(x, window)
+    gaps = ops.mean((x[..., None, :] - neighbors) ** 2, axis=-1)
+    weights = ops.exp(-box_mean(gaps, patch) / strength**2)
+    weights = ops.stop_gradient(weights) if held else weights
+    return ops.sum(weights[..., None] * neighbors, axis=-2) / ops.sum(weights, axis=-1, keepdims=True)

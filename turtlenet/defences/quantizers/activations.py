@@ -73,6 +73,10 @@ class QuantizedActivation(Differentiable, layers.Layer):
     def _summed(self, passed: Any) -> Any:
         return 2.0 / self.steps * ops.sum(passed, axis=-1) - 1.0
 
+    def __str__(self) -> str:
+        """The spec of the defence that put it there, as users write it."""
+        return str(QuantizeActivations(bits=self.bits, learned=self.learned))
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""
         return input_shape

@@ -38,7 +38,7 @@ class BitDepth(Defence):
         return 2**self.bits - 1
 
     def defend(self, x: Any) -> Any:
-        return self.pixels(ops.round(self.unit(x) * self.steps) / self.steps)
+        return self.pixels(rounded(self.unit(x), self.bits))
 
     def surrogate(self, x: Any) -> Any:
         return x
@@ -52,3 +52,9 @@ class BitDepth(Defence):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "bits": self.bits}
+
+
+def rounded(unit: Any, bits: int) -> Any:
+    """Values from 0 to 1 as the nearest of 2^bits that are evenly spaced; the gradient is 0."""
+    steps = 2**bits - 1
+    return ops.round(unit * steps) / steps

@@ -68,6 +68,10 @@ class PrunedActivations(Differentiable, layers.Layer):
         part = ops.minimum(size / ops.where(total > 0, total, 1.0), 1.0 - 1e-6)
         return -ops.expm1(self.share * count * ops.log1p(-part))
 
+    def __str__(self) -> str:
+        """The spec of the defence that put it there, as users write it."""
+        return str(ActivationPruning(share=self.share))
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""
         return input_shape

@@ -7,8 +7,11 @@ from typing import Any, ClassVar
 from keras import ops
 
 from turtlenet.classifier import Classifier
+from turtlenet.defences import Differentiable
+from turtlenet.defences.filters.median import median
+from turtlenet.defences.filters.non_local_means import non_local_means
+from turtlenet.defences.quantizers.bit_depth import rounded
 from turtlenet.detection.base import detectors
-from turtlenet.detection.filters import bit_depth, median, non_local_means
 from turtlenet.detection.images import check_images
 from turtlenet.detection.methods.threshold import Thresholded
 from turtlenet.errors import SettingError
@@ -62,12 +65,14 @@ class Squeezing(Thresholded):
 
     def squeezed(self, x: Any, bounds: tuple[float, float]) -> Iterator[Any]:
         """The input as each squeezer gives it back, (batch, height, width, channels)."""
+        low, high = bounds
         if self.bits:
-            yield bit_depth(x, self.bits, bounds)
+            fewer = low + (high - low) * rounded((x - low) / (high - low), self.bits)
+            yield Differentiable.straight_through(fewer, x)
         if self.median:
             yield median(x, self.median)
         if self.search:
-            yield non_local_means(x, self.search, self.patch, self.strength / 255 * (bounds[1] - bounds[0]))
+            yield non_local_means(x, self.search, self.patch, self.strength / 255 * (high - low))
 
 
 def _distance(model: Classifier, logits: Any, others: Any) -> Any:
