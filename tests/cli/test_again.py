@@ -15,8 +15,8 @@ from PIL import Image
 import turtlenet as tn
 from tests.conftest import ROOT
 from turtlenet import models
-from turtlenet.evaluation.again import call, command
 from turtlenet.evaluation.load import load
+from turtlenet.evaluation.views.again import call, command
 from turtlenet.reports import markdown
 
 QUICK = ("--attack", "noise:draws=1", "--eps", "0", "--curve", "0")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tests.evaluation.test_views import HOSTILE, Page, html, markdown, natural, png, report
-from turtlenet.evaluation.again import command
 from turtlenet.evaluation.perceptibility import figures
 from turtlenet.evaluation.perceptibility.result import MEASURES, Fixed, Measure, Perceptibility, Sight, broken_at
 from turtlenet.evaluation.report import Comparison, Report
+from turtlenet.evaluation.views.again import command
 from turtlenet.reports.format import WIDTH
 
 GRID = (0.15, 0.3, 0.6)

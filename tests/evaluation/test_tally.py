@@ -10,8 +10,8 @@ from turtlenet import attacks, balls, data
 from turtlenet.evaluation import Report, evaluate_classifier
 from turtlenet.evaluation.cascade import Cascade, inside
 from turtlenet.evaluation.tally import Tally
-from turtlenet.evaluation.text import also
 from turtlenet.evaluation.threat_model import Attacker, ThreatModel
+from turtlenet.evaluation.views.text import also
 from turtlenet.reports import markdown
 
 X = np.random.default_rng(5).uniform(0.2, 0.8, size=(60, 8, 8, 1)).astype("float32")

@@ -119,7 +119,7 @@ PAGES = {
 @pytest.fixture(scope="module")
 def pages(undrawn: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the pages, and beside each the same with a script that measures it."""
-    from turtlenet.evaluation.sections import document
+    from turtlenet.evaluation.views.sections import document
 
     folder = tmp_path_factory.mktemp("pages")
     for name, make in PAGES.items():

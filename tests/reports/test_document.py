@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.evaluation.test_views import HOSTILE, Page, attack, report
-from turtlenet.evaluation import sections
+from turtlenet.evaluation.views import sections
 from turtlenet.reports import document as doc
 from turtlenet.reports import markdown, page, terminal
 from turtlenet.reports.figures import PictureFile

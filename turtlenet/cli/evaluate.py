@@ -83,8 +83,8 @@ def _check(junit: Path | None, sarif: Path | None, results: Path | None) -> None
 
 
 def _write(result: Any, gate: float | None, junit: Path | None, sarif: Path | None, results: Path | None) -> None:
-    from turtlenet.evaluation import junit as junit_file
-    from turtlenet.evaluation import sarif as sarif_file
+    from turtlenet.evaluation.views import junit as junit_file
+    from turtlenet.evaluation.views import sarif as sarif_file
 
     reports: Sequence[Any] = result.reports
     if junit is not None:

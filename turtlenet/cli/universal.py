@@ -29,7 +29,7 @@ def command(model: str, out: Path, **settings: Any) -> None:
     from turtlenet.attacks import Universal
     from turtlenet.attacks.threat import describe_ball
     from turtlenet.balls import is_plain
-    from turtlenet.evaluation.again import as_said, exact
+    from turtlenet.evaluation.views.again import as_said, exact
     from turtlenet.files import write_whole
     from turtlenet.input_kind import kind_of
     from turtlenet.workflows.universal import universal

@@ -78,8 +78,8 @@ class Leaderboard(BaseReport):
     stem: ClassVar[str] = "leaderboard"
 
     def document(self) -> Document:
-        """See `turtlenet.evaluation.leaderboard_sections`."""
-        from turtlenet.evaluation.leaderboard_sections import document
+        """See `turtlenet.evaluation.views.leaderboard_sections`."""
+        from turtlenet.evaluation.views.leaderboard_sections import document
 
         return document(self)
 

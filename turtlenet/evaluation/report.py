@@ -8,7 +8,7 @@ from turtlenet.evaluation.moves import Moves
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.planner.record import Record
 from turtlenet.evaluation.save import folders
-from turtlenet.evaluation.text import names
+from turtlenet.evaluation.views.text import names
 from turtlenet.reports.badge import badge, color_of
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
@@ -245,7 +245,7 @@ class Report(BaseReport):
             one fresh draw (`chance`), and so in `attacks` and `per_class`; `verdicts` are about the mean of its draws.
         parts: What the evaluation ran beside its attacks, in the order in which it counts.
         asked: What `turtlenet.evaluate` was asked for, beside what the others tell: `data` as the user named it (None
-            for arrays), `split`, `limit`, ...; see `turtlenet.evaluation.again`.
+            for arrays), `split`, `limit`, ...; see `turtlenet.evaluation.views.again`.
         largest_changes: Two images at the edge of the ball, to see what its radius means; none for other inputs, and
             where features have radii of their own.
         training: What the model's file tells of the run that made it: `objective`, `attack`, `steps`, `best_epoch` and
@@ -307,8 +307,8 @@ class Report(BaseReport):
     main_table = "results"
 
     def tables(self) -> dict[str, Columns]:
-        """See `turtlenet.evaluation.tables`."""
-        from turtlenet.evaluation.tables import tables
+        """See `turtlenet.evaluation.views.tables`."""
+        from turtlenet.evaluation.views.tables import tables
 
         return tables(self)
 
@@ -323,8 +323,8 @@ class Report(BaseReport):
         return (self,)
 
     def document(self) -> Document:
-        """See `turtlenet.evaluation.sections`."""
-        from turtlenet.evaluation.sections import document
+        """See `turtlenet.evaluation.views.sections`."""
+        from turtlenet.evaluation.views.sections import document
 
         return document([self])
 
@@ -363,8 +363,8 @@ class Comparison(BaseReport):
         }
 
     def document(self) -> Document:
-        """See `turtlenet.evaluation.sections`."""
-        from turtlenet.evaluation.sections import document
+        """See `turtlenet.evaluation.views.sections`."""
+        from turtlenet.evaluation.views.sections import document
 
         return document(self.reports)
 

@@ -55,8 +55,8 @@ class Sweep(BaseReport):
     main_table = "points"
 
     def document(self) -> Document:
-        """See `turtlenet.evaluation.sweep_sections`."""
-        from turtlenet.evaluation.sweep_sections import document
+        """See `turtlenet.evaluation.views.sweep_sections`."""
+        from turtlenet.evaluation.views.sweep_sections import document
 
         return document(self)
 

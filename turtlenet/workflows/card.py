@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet import models
-from turtlenet.evaluation.card import MARK, Card
+from turtlenet.evaluation.views.card import MARK, Card
 from turtlenet.files import write_whole
 from turtlenet.input_kind import kind_of
 from turtlenet.keras_files.save import read_provenance

@@ -20,13 +20,13 @@ from turtlenet.data.parts import Part, saw
 from turtlenet.data.prepare import DEFAULT_DATA, DataType
 from turtlenet.errors import SettingError, at_least
 from turtlenet.evaluation import Comparison, Report
-from turtlenet.evaluation.again import as_said, loading, normalize_text
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.forecast import forecast
 from turtlenet.evaluation.jobs import Job, Request, check_names, first_given, jobs_of
 from turtlenet.evaluation.logged import log_report
 from turtlenet.evaluation.sweep import Sweep, radii_of, sweep_of
+from turtlenet.evaluation.views.again import as_said, loading, normalize_text
 from turtlenet.gan.cache import ready
 from turtlenet.memory import batch_text, largest_batch
 from turtlenet.models.as_classifier import ModelType, name_of

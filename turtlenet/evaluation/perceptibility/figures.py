@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.text import finding, median, seen
-from turtlenet.evaluation.text import kind, names
+from turtlenet.evaluation.views.text import kind, names
 from turtlenet.reports.figures import Plot, Theme, legend, look, new_axes, new_plot
 from turtlenet.reports.format import percent
 

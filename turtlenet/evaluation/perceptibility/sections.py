@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from turtlenet.evaluation import text as words
 from turtlenet.evaluation.perceptibility import text
 from turtlenet.evaluation.perceptibility.figures import drawn
 from turtlenet.evaluation.perceptibility.result import MEASURES, Sight
+from turtlenet.evaluation.views import text as words
 from turtlenet.input_kind import InputKind
 from turtlenet.reports.document import (
     Card,

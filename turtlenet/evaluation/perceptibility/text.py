@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from turtlenet.evaluation.perceptibility.result import Perceptibility
-from turtlenet.evaluation.text import kind, names
+from turtlenet.evaluation.views.text import kind, names
 from turtlenet.reports.format import MISSING, clip, number
 
 if TYPE_CHECKING:

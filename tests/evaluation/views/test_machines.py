@@ -9,8 +9,8 @@ from lxml import etree
 from tests.evaluation.test_views import HOSTILE, attack, report
 from tests.schemas import check_junit, check_sarif
 from turtlenet.evaluation.certified import CONTRADICTION
-from turtlenet.evaluation.junit import junit
-from turtlenet.evaluation.sarif import sarif
+from turtlenet.evaluation.views.junit import junit
+from turtlenet.evaluation.views.sarif import sarif
 from turtlenet.reports.base import Doubt
 
 DOUBTS = (

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from turtlenet.evaluation import text
-from turtlenet.evaluation.sections import doubts_of
+from turtlenet.evaluation.views import text
+from turtlenet.evaluation.views.sections import doubts_of
 from turtlenet.reports.base import findings
 from turtlenet.reports.document import Column, Document, Figures, Findings, Section, Table, View
 from turtlenet.reports.figures import Plot, Theme, new_axes, new_plot

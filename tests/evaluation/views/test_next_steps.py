@@ -9,7 +9,7 @@ from tests.evaluation.test_views import attack, html, markdown, natural, report
 from turtlenet import attacks
 from turtlenet.cli import evaluate as evaluate_command
 from turtlenet.cli import train as train_command
-from turtlenet.evaluation import next_steps
+from turtlenet.evaluation.views import next_steps
 from turtlenet.reports.base import Doubt
 from turtlenet.settings import suites
 

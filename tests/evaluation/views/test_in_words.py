@@ -3,8 +3,8 @@
 import pytest
 
 from tests.evaluation.test_views import BARE, CASES, cases, html, markdown, natural, report
-from turtlenet.evaluation import in_words
 from turtlenet.evaluation.report import LargestChange
+from turtlenet.evaluation.views import in_words
 from turtlenet.reports.document import Bullets
 
 

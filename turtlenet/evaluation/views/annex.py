@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from turtlenet.evaluation import text
+from turtlenet.evaluation.views import text
 from turtlenet.reports.document import Column, Emphasis, Section, Table, Text, View
 from turtlenet.reports.format import MISSING, clean, fraction, percent, within
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from turtlenet.evaluation.text import names, verdict
+from turtlenet.evaluation.views.text import names, verdict
 from turtlenet.reports.format import clean, percent
 
 if TYPE_CHECKING:

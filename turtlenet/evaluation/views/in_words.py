@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from turtlenet.evaluation import text
 from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.evaluation.paired import SURE, p_value
+from turtlenet.evaluation.views import text
 from turtlenet.reports.document import Bullets, Emphasis, Section, View, Words
 from turtlenet.reports.format import clean, count, number, percent, within
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from turtlenet.evaluation.certified import CONTRADICTION
-from turtlenet.evaluation.text import names, verdict
+from turtlenet.evaluation.views.text import names, verdict
 from turtlenet.reports.format import clean
 from turtlenet.version import __version__
 

@@ -3,7 +3,7 @@
 import hashlib
 
 from tests.evaluation.test_views import BARE, attack, html, markdown, report
-from turtlenet.evaluation import annex
+from turtlenet.evaluation.views import annex
 
 
 def told(one):

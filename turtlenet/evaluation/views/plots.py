@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from turtlenet.evaluation.text import (
+from turtlenet.evaluation.views.text import (
     CLEAN,
     ROBUST,
     attack_rows,

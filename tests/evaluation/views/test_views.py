@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from turtlenet.errors import DataError, OutputError
-from turtlenet.evaluation import again, plots
-from turtlenet.evaluation import text as words
 from turtlenet.evaluation.load import load
 from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Picture, Report
-from turtlenet.evaluation.sections import document
+from turtlenet.evaluation.views import again, plots
+from turtlenet.evaluation.views import text as words
+from turtlenet.evaluation.views.sections import document
 from turtlenet.reports import format, page, terminal
 from turtlenet.reports import markdown as markdown_file
 from turtlenet.reports.base import Doubt

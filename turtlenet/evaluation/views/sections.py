@@ -9,11 +9,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.certification.sections import bar
-from turtlenet.evaluation import annex, in_words, moves, plots, text, training
-from turtlenet.evaluation.again import call, command
+from turtlenet.evaluation import moves
 from turtlenet.evaluation.certified import CONTRADICTION
-from turtlenet.evaluation.next_steps import code_for
 from turtlenet.evaluation.perceptibility import sections as perceptibility
+from turtlenet.evaluation.views import annex, in_words, plots, text, training
+from turtlenet.evaluation.views.again import call, command
+from turtlenet.evaluation.views.next_steps import code_for
 from turtlenet.input_kind import InputKind
 from turtlenet.reports.base import findings
 from turtlenet.reports.document import (

@@ -13,7 +13,7 @@ from turtlenet import attacks, balls, data
 from turtlenet.data.about import About
 from turtlenet.errors import DataError, OutputError, SettingError, SpecError
 from turtlenet.evaluation import Comparison, Report, evaluate_classifier
-from turtlenet.evaluation.tables import BROKEN, HELD, SKIPPED, WRONG
+from turtlenet.evaluation.views.tables import BROKEN, HELD, SKIPPED, WRONG
 from turtlenet.reports import frames
 
 ABOUT = {"name": "small", "path": None, "sha256": "1", "parameters": 7}

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.attacks import attacks
-from turtlenet.evaluation.again import call, command, line, options_of
 from turtlenet.evaluation.certified import CONTRADICTION
+from turtlenet.evaluation.views.again import call, command, line, options_of
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.document import Code
 from turtlenet.reports.format import clean
