@@ -10,6 +10,7 @@ import turtlenet as tn
 from tests.evaluation.test_views import report
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.sweep import Sweep, sweep_of
+from turtlenet.reports import markdown
 from turtlenet.reports.base import Doubt
 
 
@@ -48,6 +49,11 @@ def test_doubts_of_all_radii_are_one():
     few = Doubt(code="few-images", finding="Only 2 images.", advice="Take 1,000.")
     reports = [dataclasses.replace(at(eps, [1, 1]), doubts=(few,)) for eps in (0.1, 0.2)]
     assert str(sweep_of(reports)).count("every radius: Only 2 images.") == 1
+    told = [report.threat["eps"] for report in reports]
+    asked = [dataclasses.replace(report, asked={"data": "mnist-sample", "limit": 100}) for report in reports]
+    text = markdown.render(sweep_of(asked).document())
+    for eps in told:
+        assert text.count(f" at eps {eps:g}:") == 1 and text.count(f"-few-images-report-eps-{eps:g}\n") == 1
 
 
 def test_a_model_is_swept(small):

@@ -69,13 +69,19 @@ def _evaluated(reports: Sequence[Report], doubt: Doubt) -> list[Code]:
         else:
             options = {**options_of(report), **changes}
             groups.setdefault(json.dumps(options, default=str), []).append((report, options))
-    return [*(_command(group, doubt, alone=len(groups) == 1) for group in groups.values()), *found]
+    # One model several times: at several radii, each with a report of its own.
+    swept = len({report.model.get("path") for report in reports}) < len(groups)
+    how = {"alone": len(groups) == 1, "swept": swept}
+    return [*(_command(group, doubt, **how) for group in groups.values()), *found]
 
 
-def _command(group: Sequence[tuple[Report, Changes]], doubt: Doubt, *, alone: bool) -> Code:
+def _command(group: Sequence[tuple[Report, Changes]], doubt: Doubt, *, alone: bool, swept: bool) -> Code:
     paths = [str(report.model["path"]) for report, _ in group]
     options = {**group[0][1], "report": f"{_stem(paths[0])}-{_stem(doubt.code)}-report"}
     names = ", ".join(clean(report.model.get("name")) for report, _ in group)
+    if swept:
+        eps = group[0][0].threat["eps"]
+        names, options["report"] = f"{names} at eps {eps:g}", f"{options['report']}-eps-{eps:g}"
     return _code(TITLE if alone else f"Run next, for {names}:", line("evaluate", paths, options))
 
 
