@@ -66,7 +66,7 @@ def test_a_file_of_options_lists_the_radii(shelf, cli, away):
         ("--eps 0.1,", "Expected eps in input units (0.3, 8/255)"),
         ("--eps 0.1,0.10", "Expected radii that differ; got 0.1, 0.1."),
         ("--eps 0.1,-0.2", "-0.2"),
-        ("--eps 0.1 --results a.txt", "--results"),
+        ("--eps 0.1 --results a.txt", "Expected a .csv or a .parquet for a table; got 'a.txt'."),
         ("--eps 0.1 --attack pdg", "Unknown attack 'pdg'. Did you mean 'pgd'?"),
         ("--eps 0.1 --time 1h", "No such option '--time'"),
     ],

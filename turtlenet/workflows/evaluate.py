@@ -144,7 +144,9 @@ def _reported(number: int, job: Job, data: DataType | None, request: Request, ho
 
 @checked()
 @takes(EvaluateSettings)
-def sweep(model: ModelType, data: DataType | None = None, *, eps: Sequence[Any] = (), **settings: Any) -> Sweep:
+def sweep(
+    model: ModelType | Sequence[ModelType], data: DataType | None = None, *, eps: Sequence[Any] = (), **settings: Any
+) -> Sweep:
     """Evaluates one model at several radii; an image that falls at one has fallen at all larger ones.
 
     A model in memory is compiled once for all radii, a file for each anew.
