@@ -30,6 +30,12 @@ group takes and gives tensors and can be called inside a compiled function as we
     in_graph(values)               whether a function of the caller's is being traced
 """
 
+import os
+
+# On some processors TensorFlow leaves oneDNN out, and then has no convolution with channels first. It reads this once,
+# when it is imported.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
 import keras
 
 from turtlenet.errors import SettingError
