@@ -21,6 +21,7 @@ NAMES = {
     "key": [],
     "list": [],
     "new": [],
+    "sweep": ["MODEL-sweep/"],
     "tolerance": ["MODEL-tolerance/"],
     "train": ["MODEL-hardened.h5"],
     "universal": [],

@@ -98,7 +98,6 @@ def test_what_attack_keeps_lies_within_what_the_file_says(cli, tables, hardened,
         ),
         ("--constraint intger", "Unknown constraint 'intger'. Did you mean 'integer'?"),
         ("--quantize-pixels", "Expected one radius and bounds for all features for pixels of 8 bits"),
-        ("--access black-box:holdout=5", "Expected one radius and bounds for all features for access black-box;"),
         ("--perceptibility 5", "Expected one radius and bounds for all features to search"),
     ],
 )
@@ -148,8 +147,8 @@ def test_levels_are_searched_where_one_radius_is_all(tables) -> None:
     shield = tn.wrap(tables / "cancer.h5", "constant-quantization:levels=4", bounds=wide["bounds"])
     taken = {}
 
-    def stop(task, *_, **how):
-        raise SettingError(",".join(how["specs"]))
+    def stop(job, *_, **how):
+        raise SettingError(",".join(job.specs))
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("turtlenet.evaluation.jobs.Job.run", stop)

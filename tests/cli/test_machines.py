@@ -118,7 +118,7 @@ def test_the_table_of_exit_codes_is_that_of_the_docs():
 
 
 def test_a_fault_of_our_own_is_no_failed_gate(cli, monkeypatch, capfd):
-    monkeypatch.setattr("turtlenet.cli.list._entries", lambda family: 1 / 0)
+    monkeypatch.setattr("turtlenet.cli.list.described", lambda *asked: 1 / 0)
     result = cli("list", "attacks")
     assert result.code == ExitCode.FAULT
     assert "Traceback" in result.err and "ZeroDivisionError" in result.err

@@ -81,7 +81,8 @@ def test_a_report_of_a_random_model_has_them(model) -> None:
     assert report.chance["expected"] == pytest.approx(known, abs=0.03)
     assert report.chance["any_draw"] < report.chance["expected"] < report.chance["majority"]
     # The headline, the rows and the classes are about one fresh draw; the mean of ten is a reading beside it.
-    assert report.robust_accuracy == report.chance["expected"] == report.attacks[0].accuracy
+    # What is run beside the attacks, to doubt them, may break more.
+    assert report.robust_accuracy == report.chance["expected"] <= report.attacks[0].accuracy
     assert report.per_class[0].robust_accuracy == report.robust_accuracy
     assert report.chance["answer"] == pytest.approx(np.mean(report.verdicts["robust"]), abs=1e-6)
     assert list(report.robust_accuracy_interval) == report.chance["expected_interval"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.evaluation.test_views import BARE, attack, natural, report
+from tests.evaluation.views.test_views import BARE, attack, natural, report
 from turtlenet.errors import DataError
 from turtlenet.evaluation.leaderboard import Leaderboard, ranked
 from turtlenet.evaluation.report import Comparison

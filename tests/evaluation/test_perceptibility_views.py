@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.evaluation.test_views import HOSTILE, Page, html, markdown, natural, png, report
+from tests.evaluation.views.test_views import HOSTILE, Page, html, markdown, natural, png, report
 from turtlenet.evaluation.perceptibility import figures
 from turtlenet.evaluation.perceptibility.result import MEASURES, Fixed, Measure, Perceptibility, Sight, broken_at
 from turtlenet.evaluation.report import Comparison, Report

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import turtlenet as tn
-from tests.evaluation.test_views import report
+from tests.evaluation.views.test_views import report
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.sweep import Sweep, sweep_of
 from turtlenet.reports import markdown

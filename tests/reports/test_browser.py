@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT
-from tests.evaluation.test_views import HOSTILE, attack, natural, picture, report
+from tests.evaluation.views.test_views import HOSTILE, attack, natural, picture, report
 from turtlenet.evaluation.leaderboard import ranked
 from turtlenet.evaluation.report import LargestChange
 from turtlenet.evaluation.sweep import sweep_of

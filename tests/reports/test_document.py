@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from tests.evaluation.test_views import HOSTILE, Page, attack, report
+from tests.evaluation.views.test_views import HOSTILE, Page, attack, report
 from turtlenet.evaluation.views import sections
 from turtlenet.reports import document as doc
 from turtlenet.reports import markdown, page, terminal

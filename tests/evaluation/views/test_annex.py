@@ -2,7 +2,7 @@
 
 import hashlib
 
-from tests.evaluation.test_views import BARE, attack, html, markdown, report
+from tests.evaluation.views.test_views import BARE, attack, html, markdown, report
 from turtlenet.evaluation.views import annex
 
 

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 from lxml import etree
 
-from tests.evaluation.test_views import HOSTILE, attack, report
+from tests.evaluation.views.test_views import HOSTILE, attack, report
 from tests.schemas import check_junit, check_sarif
 from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.evaluation.views.junit import junit

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.evaluation.test_views import attack, html, markdown, natural, report
+from tests.evaluation.views.test_views import attack, html, markdown, natural, report
 from turtlenet import attacks
 from turtlenet.cli import evaluate as evaluate_command
 from turtlenet.cli import train as train_command

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.evaluation.test_views import html, markdown, report
+from tests.evaluation.views.test_views import html, markdown, report
 from turtlenet.training.run.curves import MOST, Curves, thinned, training_told
 
 HISTORY = [
