@@ -76,7 +76,7 @@ def test_a_kernel_as_large_as_what_is_dilated_does_not_cover_it():
     kernel = RNG.normal(size=(3, 3, 5, 7)).astype("float32")
     plain = jax.make_jaxpr(
         lambda x, kernel: jax.lax.conv_general_dilated(
-            x, kernel, (3, 3), "VALID", lhs_dilation=(2, 2), dimension_numbers=NAMES[2]
+            x, kernel, (3, 3), ((0, 0), (0, 0)), lhs_dilation=(2, 2), dimension_numbers=NAMES[2]
         )
     )(x, kernel)
     assert plain.out_avals[0].shape == (2, 1, 1, 7) and own_convolutions(plain) is plain
