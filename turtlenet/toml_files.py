@@ -14,7 +14,7 @@ from typing import Any
 
 from turtlenet.errors import SpecError, decimal_point, did_you_mean
 
-__all__ = ["Shelf", "read_toml"]
+__all__ = ["Shelf", "expected", "read_toml"]
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,8 @@ class Shelf:
         for key, value in data.items():
             if key not in kinds:
                 raise SpecError(f"Unknown key {key!r} in {self.kind} {path}.{did_you_mean(key, kinds)}")
-            wanted = _kinds(kinds[key])
-            if wanted and not any(_fits(value, kind) for kind in wanted):
-                raise SpecError(f"Expected {_WORDS[wanted[0]]} for {key!r} in {self.kind} {path}; got {value!r}.")
+            if wanted := expected(value, kinds[key]):
+                raise SpecError(f"Expected {wanted} for {key!r} in {self.kind} {path}; got {value!r}.")
         return path, data
 
     def _places(self) -> dict[str, Path]:
@@ -94,7 +93,18 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         raise SpecError(f"Expected TOML in {path}; got: {error}.{meant}") from None
 
 
+def expected(value: Any, hint: Any) -> str:
+    """What an annotation asks for in place of a value from TOML, in words; empty where the value fits.
+
+    >>> expected(3, str), expected("a", str)
+    ('a string', '')
+    """
+    kinds = _kinds(hint)
+    return "" if not kinds or any(_fits(value, kind) for kind in kinds) else _WORDS[kinds[0]]
+
+
 _WORDS = {
+    dict: "a table",
     "texts": "a list of strings",
     "numbers": "a list of numbers",
     str: "a string",
@@ -108,6 +118,8 @@ def _kinds(hint: Any) -> list[Any]:
     """What TOML can say of an annotation: plain types, and lists of texts or of numbers."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return [kind for each in typing.get_args(hint) for kind in _kinds(each)]
+    if typing.get_origin(hint) is Mapping:
+        return [dict]
     if typing.get_origin(hint) in (Sequence, list, tuple):
         inner = {kind for each in typing.get_args(hint) if each is not ... for kind in _kinds(each)}
         return ["texts"] if str in inner else ["numbers"] if inner & {int, float} else []

@@ -113,6 +113,12 @@ def test_the_smallest_perturbation_of_a_linear_model(spec, norm, slack, linear) 
     assert np.median(far / own) < 1 + slack and np.mean(own == planes.min(axis=1)) >= 0.5
 
 
+def test_a_budget_is_parted_among_many_iterations() -> None:
+    attack = attacks.build("geoda:iterations=1000,shrink=0.3,queries=100000")
+    last = attack._answers(ops.convert_to_tensor(999), ops.convert_to_tensor([0]))
+    assert np.asarray(last) == [99980]
+
+
 def test_directions_are_gaussian_and_an_example_keeps_its_own() -> None:
     keys = random.keys(5, ops.arange(40))
     drawn, lengths = directions(keys, 3, 10, 20, 50)

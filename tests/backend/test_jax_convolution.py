@@ -66,6 +66,22 @@ def slow(closed: Any) -> bool:
     return dilated or "padding=((4, 4), (3, 3))" in text
 
 
+def test_a_kernel_as_large_as_what_is_dilated_does_not_cover_it():
+    """Of 5x5 pixels, 3x3 with zeros between them, a kernel of 3x3 with a stride of 3 sees a part."""
+    import jax
+
+    from turtlenet.backend.jax_convolution import own_convolutions
+
+    x = RNG.normal(size=(2, 3, 3, 5)).astype("float32")
+    kernel = RNG.normal(size=(3, 3, 5, 7)).astype("float32")
+    plain = jax.make_jaxpr(
+        lambda x, kernel: jax.lax.conv_general_dilated(
+            x, kernel, (3, 3), ((0, 0), (0, 0)), lhs_dilation=(2, 2), dimension_numbers=NAMES[2]
+        )
+    )(x, kernel)
+    assert plain.out_avals[0].shape == (2, 1, 1, 7) and own_convolutions(plain) is plain
+
+
 @pytest.mark.parametrize(("kernel", "channels"), [((3, 3), 8), ((5, 5), 4)])
 def test_where_zeros_are_cheaper_nothing_changes(kernel, channels):
     from turtlenet.backend.jax_convolution import own_convolutions

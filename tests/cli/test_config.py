@@ -192,6 +192,16 @@ def test_a_file_that_nobody_named_names_no_file_that_names_code(line, file, word
     given("m.h5", f"--{name}", value.strip('"'), toml="", monkeypatch=monkeypatch)
 
 
+def test_a_file_that_nobody_named_names_no_paper_that_names_code(away, monkeypatch) -> None:
+    cells = '[[cells]]\nname = "x"\nkind = "attack"\neps = 0.1\nattack = "mine:Attack"\n'
+    (away / "own.toml").write_text(f'title = "A"\n[rows.a]\n{cells}', "utf-8")
+    with pytest.raises(SpecError, match="Expected mine:Attack on the command line, or in a file that"):
+        given("m.h5", toml='[reproduce]\npapers = ["own.toml"]\n', monkeypatch=monkeypatch)
+    # The package's own name none.
+    toml = '[reproduce]\npapers = ["qusecnets", "readings", "guan", "taran", "advgan", "suites", "rivals"]\n'
+    given("m.h5", toml=toml, monkeypatch=monkeypatch)
+
+
 def test_names_that_are_no_code_are_taken(away, monkeypatch) -> None:
     toml = """[train]
 attack = ["cleverhans:mim", "pgd:steps=7,step_size=0.3", "worst-of:attacks=(pgd:loss=margin;fgsm)"]
@@ -222,6 +232,7 @@ def test_a_file_that_nobody_named_sends_nothing_elsewhere(log, away, monkeypatch
         ("train", 'out = "a/../../hard.h5"'),
         ("train", 'log = "tensorboard:folder=../runs"'),
         ("key", 'path = "../mine.key"'),
+        ("reproduce", 'page = "../page.md"'),
     ],
 )
 def test_a_file_that_nobody_named_writes_nothing_elsewhere(words, line, tmp_path, monkeypatch) -> None:

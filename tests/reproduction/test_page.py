@@ -69,5 +69,8 @@ def test_a_template_runs_in_a_sandbox(tmp_path):
     template.write_text('{{ table("guan") }}')
     with pytest.raises(SpecError, match="Unknown table 'guan'"):
         render([], {}, template)
+    template.write_text('{{ value("qusecnets/natural-cq-2", "clean") / 2 }}')
+    with pytest.raises(SpecError, match="Expected a template of a page at .*unsupported operand"):
+        render([], {}, template)
     with pytest.raises(SpecError, match="No such file"):
         render([], {}, tmp_path / "absent.md")

@@ -103,6 +103,21 @@ def test_rows_are_found_by_pattern():
             "Unknown data 'colour' of row a in bad.toml. Did you mean 'color'",
         ),
         ('title = "A"\n[rows.a]\n[[cells]]\nname = "x"\n', "Expected a name and a kind of each of the"),
+        ('title = "A"\n[rows.a]\nsets = "all"\n', "Expected a list of strings for 'sets' of row a in paper bad.toml"),
+        ('title = "A"\n[rows.a]\ntrain = 3\n', "Expected a table for 'train' of row a in paper bad.toml; got 3."),
+        ('title = "A"\ncells = 3\n[rows.a]\n', "Expected tables .*cells.* in paper bad.toml; got 3."),
+        (
+            'title = "A"\n[rows.a]\n[[cells]]\nname = "x"\nkind = "attack"\nover = { eps = 0.1 }\n',
+            "Expected a list for 'eps' of `over` in paper bad.toml; got 0.1.",
+        ),
+        (
+            'title = "A"\n[rows.a]\n[[cells]]\nname = "x"\nkind = "attack"\nover = { eps = [0.1, 0.3] }\n',
+            "Expected each figure of row a once in paper bad.toml; 'x' came twice.",
+        ),
+        (
+            'title = "A"\n[rows.a]\n[[cells]]\nname = "x-{epz}"\nkind = "attack"\nover = { eps = [0.1] }\n',
+            r"Expected in braces what `over` names \(eps\) in 'x-{epz}' of paper bad.toml; got: 'epz'.",
+        ),
     ],
 )
 def test_a_file_that_is_no_paper_is_one_line(text, words, tmp_path, monkeypatch):

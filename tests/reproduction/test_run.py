@@ -89,6 +89,8 @@ def test_a_damaged_row_is_refused(text, tmp_path):
 
 def test_shares_have_intervals():
     assert share(np.array([True, True, False, False])) == {"accuracy": 0.5, "interval": [0.150039, 0.849961], "n": 4}
+    # Nothing is known of what nothing was measured of.
+    assert share(np.array([], bool)) == {"accuracy": 0.0, "interval": [0.0, 1.0], "n": 0}
 
 
 @pytest.mark.slow

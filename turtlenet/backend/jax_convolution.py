@@ -74,7 +74,9 @@ def _rule(equation: Any) -> Callable[..., Any] | None:
         [each.shape[axis] for axis in spec[2:]]
         for each, spec in ((x, numbers.lhs_spec), (kernel, numbers.rhs_spec), (y, numbers.out_spec))
     )
-    if before == size and max(after) == 1 and not any(map(any, params["padding"])):
+    # With zeros between its pixels the input is larger than the kernel, whatever a stride leaves of the output.
+    covers = before == size and max(stride) == 1 and not any(map(any, params["padding"]))
+    if covers and max(after) == 1:
         return _whole
     if max(params["window_strides"]) > 1:
         return None

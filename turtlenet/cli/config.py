@@ -33,7 +33,7 @@ _TYPED_ONLY = ("custom", "trust")
 """Options that run code of others: a file that nobody named has no say in them, whose folder may be another's too."""
 
 
-_WRITTEN = ("checkpoint", "junit", "out", "report", "results", "sarif", "surrogate-dir")
+_WRITTEN = ("checkpoint", "junit", "out", "page", "report", "results", "sarif", "surrogate-dir")
 """Options that say where something is written; arguments that do are in `_WRITTEN_ARGUMENTS`."""
 _WRITTEN_ARGUMENTS = {"convert": "new", "key": "path", "rank": "folder"}
 _FOLDER = re.compile(r"folder=([^,]*)")

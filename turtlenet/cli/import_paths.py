@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from turtlenet.errors import SpecError
+from turtlenet.reproduction import paper
 from turtlenet.settings import recipes, suites
 
 __all__ = ["code_in"]
@@ -18,7 +19,7 @@ _OF_ATTACKS = ("attack", "objective")
 
 
 def code_in(option: str, said: Any) -> str:
-    """The first import path in the value of an option, or in the suite or recipe that it names; else empty.
+    """The first import path in the value of an option, or in the suite, recipe or paper that it names; else empty.
 
     Args:
         option: Name of the option, without its dashes.
@@ -41,7 +42,10 @@ def _paths(option: str, text: str) -> Iterator[str]:
 
 
 def _within(option: str, text: str) -> Iterator[str]:
-    """Import paths in the file that a text names, if it is that of a suite or a recipe."""
+    """Import paths in the file that a text names, if it is that of a suite, a recipe or a paper."""
+    if option == "papers":
+        yield from _within_paper(text)
+        return
     find: Any = None
     if option in ("recipe", "preset"):
         find = recipes.find
@@ -56,6 +60,22 @@ def _within(option: str, text: str) -> Iterator[str]:
         yield from _paths("attack", each)
         if each.endswith(".toml") and option != "attack":
             yield from _within("attack", each)
+
+
+def _within_paper(name: str) -> Iterator[str]:
+    """Import paths in a paper, and in the suites and recipes that it names."""
+    try:
+        rows = paper.find(name).rows
+    except SpecError:  # The command refuses it.
+        return
+    for row in rows:
+        yield from _within("recipe", row.recipe)
+        for cell in row.cells:
+            yield from _within("suite", str(cell.settings.get("suite", "")))
+        for each in _texts([row.train, row.net, *(cell.settings for cell in row.cells)]):
+            yield from _paths("attack", each)
+            if each.endswith(".toml"):
+                yield from _within("attack", each)
 
 
 def _texts(value: Any) -> Iterator[str]:

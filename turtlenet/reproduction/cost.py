@@ -19,6 +19,9 @@ from turtlenet.training.run.cost import cost_of, duration
 
 __all__ = ["RowCost", "cost_of_row", "told"]
 
+_USUAL = {"objective": "madry", "attack": "pgd", "batch_size": 128, "epochs": 20}
+"""Settings of `turtlenet.train` where a row says nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RowCost:
@@ -83,13 +86,15 @@ def _owner(shop: Workshop, row: RowPlan) -> RowPlan:
 def _training(shop: Workshop, row: RowPlan) -> tuple[int, float]:
     """Steps and gradients of the training of a row's model; none where its file is there."""
     owner = _owner(shop, row)
-    if owner.model or not owner.train or (shop.models / f"{owner.place}.h5").exists():
-        return 0, 0.0
     said = owner.training(shop.epochs)
-    size = said.get("batch_size", 128)
+    if owner.model or not said or (shop.models / f"{owner.place}.h5").exists():
+        return 0, 0.0
+    said = {**_USUAL, **said}
+    size = said["batch_size"]
     each = math.ceil(len(shop.part(owner.data, "train", owner.images)) / size)
-    ball = balls.get("linf", said.get("eps", 0.3), (0.0, 1.0))
-    objective = objectives.build(said["objective"], {}, attack=attacks.build(said.get("attack", "fgsm")), ball=ball)
+    # No radius changes what it costs.
+    ball = balls.get("linf", 0.3, (0.0, 1.0))
+    objective = objectives.build(said["objective"], {}, attack=attacks.build(said["attack"]), ball=ball)
     cost = cost_of(objective, 10, (each, each * said["epochs"]), size)
     return cost.total, cost.total * cost.gradients
 

@@ -7,11 +7,14 @@ from typing import Any
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
-from turtlenet.errors import SpecError
+from turtlenet.errors import SpecError, TurtlenetError
 from turtlenet.reproduction.paper import Paper
 from turtlenet.reproduction.tables import ABSENT, Found, side_by_side, table
 
 __all__ = ["render"]
+
+_OF_EXPRESSIONS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a wrong expression of a template raises."""
 
 _HEAD = f"""# The papers' tables
 
@@ -43,7 +46,9 @@ def render(papers: Sequence[Paper], rows: Mapping[str, Mapping[str, Any]], templ
     words = {name: getattr(found, name) for name in ("text", "value", "error", "length", "success")}
     try:
         return rules.from_string(template.read_text("utf-8")).render(**words, table=lambda name: table(found, name))
-    except (OSError, UnicodeDecodeError, jinja2.TemplateError) as error:
+    except TurtlenetError:
+        raise
+    except (OSError, jinja2.TemplateError, *_OF_EXPRESSIONS) as error:
         said = getattr(error, "strerror", None) or error
         raise SpecError(f"Expected a template of a page at {template}; got: {said}.") from None
 

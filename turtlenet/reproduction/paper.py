@@ -26,11 +26,11 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from turtlenet.errors import SpecError, did_you_mean
 from turtlenet.settings import recipes
-from turtlenet.toml_files import Shelf
+from turtlenet.toml_files import Shelf, expected
 
 __all__ = ["Cell", "Paper", "RowPlan", "find", "matching", "names"]
 
@@ -154,9 +154,11 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("title", "text", "folder", "data", "noted"), str),
     **dict.fromkeys(("order", "images", "draws"), int),
     "tables": Sequence[str],
-    **dict.fromkeys(("train", "net", "nets", "quick", "rows", "cells", "shown"), Any),
+    **dict.fromkeys(("train", "net", "nets", "quick", "rows", "shown"), Mapping[str, Any]),
+    "cells": Any,
 }
 _ROW = {each.name for each in fields(RowPlan)} - {"paper", "name", "cells"}
+_CELL = {"sets": Sequence[str], "over": Mapping[str, Any], "kind": str, "name": str}
 
 
 def names() -> list[str]:
@@ -171,7 +173,7 @@ def find(name: str) -> Paper:
         SpecError: No such paper, or a file that is none.
     """
     path, data = _SHELF.read(name, _KINDS)
-    entries, told = data.pop("cells", []), data.pop("rows", {})
+    entries, told = _entries(path, data.pop("cells", [])), data.pop("rows", {})
     common = {key: data.pop(key) for key in _COMMON if key in data}
     folder = data.get("folder", path.stem)
     rows = tuple(_row(path, folder, key, row, common, entries) for key, row in told.items())
@@ -192,9 +194,12 @@ def _row(
 ) -> RowPlan:
     if not isinstance(told, dict):
         raise SpecError(f"Expected a table [rows.{name}] in paper {path}; got {told!r}.")
-    for key in told:
+    hints = get_type_hints(RowPlan)
+    for key, value in told.items():
         if key not in _ROW:
             raise SpecError(f"Unknown key {key!r} of row {name} in paper {path}.{did_you_mean(key, _ROW)}")
+        if wanted := expected(value, hints[key]):
+            raise SpecError(f"Expected {wanted} for {key!r} of row {name} in paper {path}; got {value!r}.")
     said = {**common, **told}
     for key in ("train", "net", "shown"):
         said[key] = {**common.get(key, {}), **told.get(key, {})}
@@ -209,7 +214,24 @@ def _row(
         if not entry.get("sets") or set(entry["sets"]) & set(sets)
         for cell in _expanded(path, entry)
     )
+    known = [cell.name for cell in cells]
+    if twice := [each for each in known if known.count(each) > 1]:
+        raise SpecError(f"Expected each figure of row {name} once in paper {path}; {twice[0]!r} came twice.")
     return RowPlan(**said, paper=folder, name=name, sets=sets, cells=cells)
+
+
+def _entries(path: Path, entries: Any) -> list[dict[str, Any]]:
+    """The [[cells]] of a paper, as far as every kind has them alike."""
+    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+        raise SpecError(f"Expected tables [[cells]] in paper {path}; got {entries!r}.")
+    for entry in entries:
+        for key, hint in _CELL.items():
+            if key in entry and (wanted := expected(entry[key], hint)):
+                raise SpecError(f"Expected {wanted} for {key!r} of [[cells]] in paper {path}; got {entry[key]!r}.")
+        for key, values in entry.get("over", {}).items():
+            if not isinstance(values, list):
+                raise SpecError(f"Expected a list for {key!r} of `over` in paper {path}; got {values!r}.")
+    return entries
 
 
 def _expanded(path: Path, entry: Mapping[str, Any]) -> Iterator[Cell]:
@@ -223,8 +245,15 @@ def _expanded(path: Path, entry: Mapping[str, Any]) -> Iterator[Cell]:
     for values in itertools.product(*over.values()):
         these = dict(zip(over, values, strict=True))
         own = {name: value for name, value in these.items() if name not in told}
-        settings = {**own, **{key: _filled(value, these) for key, value in fixed.items()}}
-        yield Cell(name=entry["name"].format(**these), kind=kind, settings=settings)
+        try:
+            settings = {**own, **{key: _filled(value, these) for key, value in fixed.items()}}
+            name = entry["name"].format(**these)
+        except (AttributeError, LookupError, ValueError) as error:
+            raise SpecError(
+                f"Expected in braces what `over` names ({', '.join(over) or 'nothing'}) in {entry['name']!r} of paper "
+                f"{path}; got: {error}."
+            ) from None
+        yield Cell(name=name, kind=kind, settings=settings)
 
 
 def _texts(value: Any) -> list[str]:

@@ -97,9 +97,9 @@ def read_rows(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def share(hits: np.ndarray) -> dict[str, Any]:
-    """The share of booleans (n,) that are true, with its 95 % Wilson interval."""
+    """The share of booleans (n,) that are true, with its 95 % Wilson interval; of none 0, from 0 to 1."""
     count, right = len(hits), int(np.sum(hits))
-    return {"accuracy": round(right / count, 6), "interval": list(interval(right, count)), "n": count}
+    return {"accuracy": round(right / max(count, 1), 6), "interval": list(interval(right, count)), "n": count}
 
 
 def _read(path: Path) -> dict[str, Any]:

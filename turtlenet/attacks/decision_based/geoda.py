@@ -1,5 +1,6 @@
 """GeoDA."""
 
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -76,10 +77,10 @@ class GeoDA(DecisionBased, Iterative, Attack):
 
     def _answers(self, step: Tensor, spent: Tensor) -> Tensor:
         """Answers for the estimate of an iteration, int32 (batch,): its share of what is left, in groups."""
-        growth = self.shrink ** (-2.0 / 3.0)
-        shares = [growth**at for at in range(self.iterations)]
+        # From the last back, which has 1: many iterations would grow beyond all numbers.
+        shares = [self.shrink ** (2.0 / 3.0 * back) for back in range(self.iterations)]
         # Of what is left now, the share of this iteration among all that are still to come.
-        parts = [shares[at] / sum(shares[at:]) for at in range(self.iterations)]
+        parts = [share / total for share, total in zip(shares, itertools.accumulate(shares), strict=True)][::-1]
         part = ops.take(ops.convert_to_tensor(parts, "float32"), step)
         left = self.queries - spent - (self.iterations - step) * (1 + self.halvings)
         wanted = ops.cast(part * ops.cast(left, "float32") / GROUP, "int32")
