@@ -7,8 +7,6 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from turtlenet.cli.families import described
-
 __all__ = ["FAMILY_OF", "of_family", "starting"]
 
 FAMILY_OF = {
@@ -41,6 +39,9 @@ def of_family(family: str) -> Completer:
     """Completes what is typed to a name of a family, and to files whose names begin so."""
 
     def complete(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
+        # Read where a shell asks, so that --help waits for no settings.
+        from turtlenet.cli.families import described
+
         names = _items(described(family), typed)
         # Bash takes files from the shell only where it is given no names.
         return [*names, *_files(typed)] if names else [CompletionItem(typed, type="file")]
