@@ -21,7 +21,6 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.import_paths import code_in
 from turtlenet.errors import SpecError, did_you_mean
 from turtlenet.toml_files import read_toml
 
@@ -118,6 +117,9 @@ def _options(
         if each.startswith("--") or isinstance(param, click.Argument)
     }
     values: dict[str, Any] = {}
+    # All settings are read for it, which --help need not wait for.
+    from turtlenet.cli.import_paths import code_in
+
     for key, value in table.items():
         name = key.replace("_", "-")
         if name not in known:
