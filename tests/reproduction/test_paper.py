@@ -147,3 +147,11 @@ def test_dropout_stands_where_paper_001_needs_it():
     # Two bits round what is below 0.25 to 0.
     assert float(abs(kernel.numpy() if hasattr(kernel, "numpy") else kernel).max()) > 0.25
     assert abs(float(net.optimizer.learning_rate) - 0.005) < 1e-9
+
+
+@pytest.mark.parametrize("name", ["../away", ".hidden", "/a", "a//b"])
+def test_no_name_leaves_the_folder_of_results(name, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(f'title = "mine"\n[rows."{name}"]\n')
+    with pytest.raises(SpecError, match="such as mnist/plain"):
+        papers.find(str(path))

@@ -194,6 +194,10 @@ def _row(
 ) -> RowPlan:
     if not isinstance(told, dict):
         raise SpecError(f"Expected a table [rows.{name}] in paper {path}; got {told!r}.")
+    for each in (folder, name):
+        # They are paths below the folder of results and models.
+        if "\\" in each or ":" in each or any(part.startswith(".") or not part for part in each.split("/")):
+            raise SpecError(f"Expected names of folders and rows such as mnist/plain in paper {path}; got {each!r}.")
     hints = get_type_hints(RowPlan)
     for key, value in told.items():
         if key not in _ROW:
