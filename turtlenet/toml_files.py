@@ -35,6 +35,10 @@ class Shelf:
         """The files that can be given by name."""
         return sorted(self._places())
 
+    def packaged(self) -> list[Path]:
+        """The files of the package alone, whatever lies in the working directory."""
+        return sorted(self._packaged().glob("*.toml"))
+
     def read(self, name: str, kinds: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
         """Reads a file by its path, which ends in `.toml`, or its name.
 

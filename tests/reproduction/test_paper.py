@@ -155,3 +155,13 @@ def test_no_name_leaves_the_folder_of_results(name, tmp_path):
     path.write_text(f'title = "mine"\n[rows."{name}"]\n')
     with pytest.raises(SpecError, match="such as mnist/plain"):
         papers.find(str(path))
+
+
+def test_without_a_name_no_paper_of_the_working_directory_is_run(tmp_path, monkeypatch):
+    known = papers.paths()
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "guan.toml").write_text("no paper")
+    monkeypatch.chdir(tmp_path)
+    assert papers.paths() == known and all(papers.find(path).rows for path in known)
+    with pytest.raises(SpecError, match="Expected TOML"):
+        papers.find("guan")

@@ -98,9 +98,9 @@ def _tools() -> Any:
 
 
 def _list(papers: tuple[str, ...]) -> None:
-    from turtlenet.reproduction.paper import find, names
+    from turtlenet.reproduction.paper import find, paths
 
-    found = [find(name) for name in papers or names()]
+    found = [find(name) for name in papers or paths()]
     give({paper.name: {"title": paper.title, "rows": {row.name: row.title for row in paper.rows}} for paper in found})
     for paper in found:
         width = max(len(row.name) for row in paper.rows)

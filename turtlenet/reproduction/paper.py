@@ -32,7 +32,7 @@ from turtlenet.errors import SpecError, did_you_mean
 from turtlenet.settings import recipes
 from turtlenet.toml_files import Shelf, expected
 
-__all__ = ["Cell", "Paper", "RowPlan", "find", "matching", "names"]
+__all__ = ["Cell", "Paper", "RowPlan", "find", "matching", "names", "paths"]
 
 _SHELF = Shelf("paper", "papers", "reproduction/papers")
 DATA = ("digits", "fashion", "color")
@@ -162,8 +162,17 @@ _CELL = {"sets": Sequence[str], "over": Mapping[str, Any], "kind": str, "name": 
 
 
 def names() -> list[str]:
-    """The papers that can be given by name, in their order."""
-    return [paper.name for paper in sorted(map(find, _SHELF.names()), key=lambda paper: (paper.order, paper.name))]
+    """The names of the papers of the package, in their order."""
+    return [Path(path).stem for path in paths()]
+
+
+def paths() -> list[str]:
+    """The paths of the papers of the package, in their order.
+
+    Those of the working directory are not among them: they may be anybody's, and are run where a user names them.
+    """
+    found = [(find(str(path)), str(path)) for path in _SHELF.packaged()]
+    return [path for paper, path in sorted(found, key=lambda each: (each[0].order, each[0].name))]
 
 
 def find(name: str) -> Paper:

@@ -32,7 +32,7 @@ def reproduce(
     A run that was stopped continues: what is there is not measured again, nor trained.
 
     Args:
-        wanted: Names of papers, or paths of their files; all papers without any.
+        wanted: Names of papers, or paths of their files; those of the package without any.
         folder: Keeps `results/` and `models/`.
         plan: Which rows, on what.
         tools: How models are trained and evaluated.
@@ -75,7 +75,7 @@ def check_page(wanted: Sequence[str], template: Path | None) -> None:
     Raises:
         SpecError: No such paper, or a template that cannot be read.
     """
-    render([papers.find(name) for name in wanted or papers.names()], {}, template)
+    render([papers.find(name) for name in wanted or papers.paths()], {}, template)
 
 
 def write_page(wanted: Sequence[str], folder: Path, page: Path, template: Path | None = None) -> None:
@@ -90,13 +90,13 @@ def write_page(wanted: Sequence[str], folder: Path, page: Path, template: Path |
     Raises:
         TurtlenetError: No such paper, a file in `results/` that is no row, or a template that cannot be read.
     """
-    text = render([papers.find(name) for name in wanted or papers.names()], read_rows(folder / "results"), template)
+    text = render([papers.find(name) for name in wanted or papers.paths()], read_rows(folder / "results"), template)
     write_whole(page, lambda file: file.write(text.encode()))
 
 
 def _chosen(shop: Workshop, wanted: Sequence[str]) -> list[RowPlan]:
     """The rows that were asked for and can be measured."""
-    read = [shop.read(name) for name in wanted or papers.names()]
+    read = [shop.read(name) for name in wanted or papers.paths()]
     rows = _picked(read, shop.plan.rows)
     for row in rows:
         for cell in row.cells:
