@@ -67,8 +67,8 @@ def held(ledger: PerImageResults, besides: np.ndarray | None = None) -> np.ndarr
 
     Args:
         ledger: What the attacks did.
-        besides: Images that something else broke, bool (n,), of which no draws were counted: the mean of several
-            was wrong, so half of them are taken for wrong at least.
+        besides: Images that something else broke, bool (n,), of which no draws were counted: the mean of several was
+            wrong, and how many of them were is not known; half of all draws are taken for wrong at least.
 
     Returns:
         float64 (n,), 0 for images that were wrong before; None where nothing was drawn.
@@ -87,7 +87,7 @@ def summary(ledger: PerImageResults, robust: np.ndarray, draws: int, width: floa
     Args:
         ledger: What the attacks did.
         robust: Images that withstood everything, as the answer of all of the model's own draws together has it, bool
-            (n,). What else broke an image is wrong in most draws; see `held`.
+            (n,). What something else broke is taken for wrong in half of the draws at least; see `held`.
         draws: How many draws such an answer is the mean of.
         width: What was asked of the intervals.
 
