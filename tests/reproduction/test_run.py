@@ -50,6 +50,13 @@ def test_a_stopped_run_continues(bench):
     ):
         with pytest.raises(SettingError, match="Expected figures of the same settings in .*one.json; got "):
             bench(**asked, rows=["one"])
+    # So is what the paper's file says of a figure, or of the net, in the meantime.
+    file = bench.folder / "papers" / "tiny.toml"
+    written = file.read_text("utf-8")
+    for then, now in (('attack = "fgsm:keep=last"', 'attack = "pgd:steps=2"'), ('"wong-mnist"', '"lenet"')):
+        file.write_text(written.replace(then, now, 1), "utf-8")
+        with pytest.raises(SettingError, match="Expected figure '.*' of the same settings in .*; got (attack|net) "):
+            bench(rows=["one"])
 
 
 def test_the_cost_is_said_first_and_nothing_else_done(bench):

@@ -58,10 +58,30 @@ class Row:
                 "give another --out, or remove the file."
             )
 
+    def check_asked(self, asked: Mapping[str, Mapping[str, Any]]) -> None:
+        """Looks that what is kept was measured as it is asked for now.
+
+        Args:
+            asked: What decides each figure beside the facts, by name. Figures that do not tell it are not looked at.
+
+        Raises:
+            SettingError: A figure of other settings.
+        """
+        for name, now in asked.items():
+            then, plain = self.cells.get(name, {}).get("asked"), json.loads(json.dumps(now))
+            if then is not None and then != plain:
+                other = next(key for key in {**then, **now} if then.get(key) != plain.get(key))
+                raise SettingError(
+                    f"Expected figure {name!r} of the same settings in {self.path}; got {other} "
+                    f"{_brief(then.get(other))} (now {_brief(plain.get(other))}): give "
+                    "another --out, or remove the file."
+                )
+
     def fill(
         self,
         measures: Mapping[str, Callable[[], Mapping[str, Any]]],
         tell: Callable[[str], None],
+        asked: Mapping[str, Mapping[str, Any]] | None = None,
         each: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         """Measures what is not there, and writes the file after each.
@@ -69,12 +89,14 @@ class Row:
         Args:
             measures: Measures by name.
             tell: Is given a line for each.
+            asked: What decides each; see `check_asked`.
             each: Is given the seconds of each.
         """
         for name in self.missing(measures):
             began = time.perf_counter()
             found = dict(measures[name]())
-            self.cells[name] = {**found, "seconds": round(time.perf_counter() - began, 1)}
+            told = {"asked": dict(asked[name])} if asked else {}
+            self.cells[name] = {**found, **told, "seconds": round(time.perf_counter() - began, 1)}
             self.write()
             tell(f"  {name}: {_short(self.cells[name])}")
             each(time.perf_counter() - began)

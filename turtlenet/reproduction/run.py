@@ -51,6 +51,7 @@ def reproduce(
     kept = {row.place: Row(folder / "results" / f"{row.place}.json", shop.facts(row)) for row in rows}
     costs = []
     for row in rows:
+        kept[row.place].check_asked(_asked(row))
         missing = kept[row.place].missing({cell.name: None for cell in row.cells})
         if missing:
             kept[row.place].check_version()
@@ -146,6 +147,11 @@ def _open(shop: Workshop, rows: Sequence[RowPlan], costs: Sequence[RowCost]) -> 
         tell(line)
 
 
+def _asked(row: RowPlan) -> dict[str, dict[str, Any]]:
+    """What a paper's file says of each figure of a row, and of its net."""
+    return {cell.name: {"kind": cell.kind, "net": dict(row.net), **cell.settings} for cell in row.cells}
+
+
 def _run(shop: Workshop, costs: Sequence[RowCost], kept: Mapping[str, Row]) -> None:
     """Measures row by row; the time that is left is told after each."""
     began, expected, tell = time.perf_counter(), 0.0, shop.plan.tell
@@ -155,7 +161,7 @@ def _run(shop: Workshop, costs: Sequence[RowCost], kept: Mapping[str, Row]) -> N
         tell(f"{row.place} ({number + 1} of {len(waiting)})")
         measures = {cell.name: partial(check_cell(row, cell).measure, job, **cell.settings) for cell in row.cells}
         with use_key(key_of(shop, row)) if row.key else contextlib.nullcontext():
-            kept[row.place].fill(measures, tell)
+            kept[row.place].fill(measures, tell, _asked(row))
         shop.forget()
         expected += cost.seconds
         rest = sum(each.seconds for each in waiting[number + 1 :])

@@ -158,7 +158,10 @@ class Workshop:
             settings: Those of `turtlenet.train`.
         """
         path = self.models / f"{place}.h5"
-        said, facts = path.with_suffix(".json"), json.loads(json.dumps({**settings, **self.origin(row)}))
+        said, facts = (
+            path.with_suffix(".json"),
+            json.loads(json.dumps({**settings, "net": dict(row.net), **self.origin(row)})),
+        )
         facts.pop("limit", None)
         if path.exists():
             if not said.exists() or json.loads(said.read_text("utf-8")) != facts:
