@@ -18,7 +18,7 @@ import numpy as np
 
 from turtlenet.errors import DataError, ModelError, OutputError, SettingError, SpecError, TurtlenetError
 
-__all__ = ["check_fields", "fitted"]
+__all__ = ["READ_ELSEWHERE", "check_fields", "fitted", "hints_of"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +37,7 @@ _KINDS: dict[str, type[TurtlenetError]] = {
     "data": DataError,
 }
 # Their own readers say what they take: arrays of any framework, streams, and a radius in several units.
-_READ_ELSEWHERE = frozenset(("data", "extra", "x", "y", "target"))
+READ_ELSEWHERE = frozenset(("data", "extra", "x", "y", "target"))
 _WORDS: dict[Any, str] = {
     bool: "True or False",
     int: "a whole number",
@@ -59,7 +59,7 @@ def check_fields(settings: Any) -> None:
         TurtlenetError: A field of another type.
     """
     kind: Any = type(settings)
-    hints = _hints(kind)
+    hints = hints_of(kind)
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         fit = fitted(value, hints.get(field.name, Any), field.name)
@@ -86,7 +86,8 @@ def fitted(value: Any, hint: Any, name: str) -> Any:
 
 
 @functools.cache
-def _hints(of: Any) -> dict[str, Any]:
+def hints_of(of: Any) -> dict[str, Any]:
+    """The annotations of a function or a class; none where one of them cannot be read."""
     try:
         return typing.get_type_hints(of)
     except Exception:  # Somebody's annotations may name what is not there: then nothing is known of them.

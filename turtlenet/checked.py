@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from turtlenet import backend
-from turtlenet.arguments import _READ_ELSEWHERE, P, R, _hints, fitted
+from turtlenet.arguments import READ_ELSEWHERE, P, R, fitted, hints_of
 from turtlenet.errors import SettingError, did_you_mean
 
 __all__ = ["checked"]
@@ -48,11 +48,11 @@ def checked(*, within_graphs: bool = False) -> Callable[[Callable[P, R]], Callab
                     f"Expected turtlenet.{function.__name__} outside of tf.function and jax.jit, as it compiles by "
                     "itself; got a call inside one."
                 )
-            hints = _hints(function)
+            hints = hints_of(function)
             for name, value in bound.arguments.items():
                 hint = hints.get(name, Any)
                 kind = signature.parameters[name].kind
-                if name in _READ_ELSEWHERE or kind is inspect.Parameter.VAR_KEYWORD:
+                if name in READ_ELSEWHERE or kind is inspect.Parameter.VAR_KEYWORD:
                     continue
                 if kind is inspect.Parameter.VAR_POSITIONAL:
                     bound.arguments[name] = tuple(fitted(each, hint, name) for each in value)

@@ -22,10 +22,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from turtlenet.reports.format import clip
 
-_STYLES = ("-", "--", "-.", ":")
+STYLES = ("-", "--", "-.", ":")
 
 
-_MARKERS = "osD^vP"
+MARKERS = "osD^vP"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ def png(
     with _paper(_LIGHT):
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.08))
         axes = new_axes(figure)
-        looks = zip(_LIGHT.colors, _STYLES * 2, _MARKERS, strict=False)
+        looks = zip(_LIGHT.colors, STYLES * 2, MARKERS, strict=False)
         draw(axes, [{"color": color, "linestyle": style, "marker": marker} for color, style, marker in looks])
         legend(figure, axes, entries)
         figure.savefig(page, format="png", dpi=160, metadata={"Software": None})
@@ -210,7 +210,7 @@ def _uri(kind: str, content: bytes) -> str:
 
 def look(theme: Theme, index: int, total: int) -> dict[str, Any]:
     """Color, line style and marker of one model of several."""
-    style, marker = _STYLES[index % len(_STYLES)], _MARKERS[index % len(_MARKERS)]
+    style, marker = STYLES[index % len(STYLES)], MARKERS[index % len(MARKERS)]
     return {"color": theme.color(index, total), "linestyle": style, "marker": marker}
 
 

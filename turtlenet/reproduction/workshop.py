@@ -164,7 +164,7 @@ class Workshop:
         )
         facts.pop("limit", None)
         if path.exists():
-            if not said.exists() or json.loads(said.read_text("utf-8")) != facts:
+            if not said.exists() or _read(said) != facts:
                 raise SettingError(
                     f"Expected {path} to be of these settings; got other ones in {said}: give another --out, or "
                     "remove both."
@@ -258,3 +258,11 @@ class Workshop:
 
 def silent(line: str) -> None:
     """Says nothing: the cost was said before, and the page has the doubts."""
+
+
+def _read(path: Path) -> Any:
+    """What a JSON file says; None where it is damaged, which is nothing that was trained here."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -24,7 +24,7 @@ from turtlenet.evaluation.views.text import (
     robust_title,
     sums,
 )
-from turtlenet.reports.figures import _MARKERS, _STYLES, Plot, Theme, legend, new_axes, new_plot
+from turtlenet.reports.figures import MARKERS, STYLES, Plot, Theme, legend, new_axes, new_plot
 from turtlenet.reports.format import clean, clip, percent
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _line(axes: Axes, color: str, index: int, report: Report) -> None:
     eps = [at.eps for at in points]
     low = [100 * at.accuracy_interval[0] for at in points]
     high = [100 * at.accuracy_interval[1] for at in points]
-    style, marker = _STYLES[index % len(_STYLES)], _MARKERS[index % len(_MARKERS)]
+    style, marker = STYLES[index % len(STYLES)], MARKERS[index % len(MARKERS)]
     axes.fill_between(eps, low, high, color=color, alpha=0.2, linewidth=0)
     heights = [100 * at.accuracy for at in points]
     axes.plot(eps, heights, style, color=color, marker=marker, markersize=4.5, linewidth=2, label="x", clip_on=False)
