@@ -11,7 +11,7 @@ from turtlenet.data.parts import remember
 from turtlenet.errors import DataError, ModelError, SettingError
 from turtlenet.models import defences_of, load
 from turtlenet.settings.train import TrainSettings
-from turtlenet.workflows.train import _set_up
+from turtlenet.workflows.training_setup import set_up
 
 ROWS = 60
 
@@ -66,7 +66,7 @@ def test_what_does_not_fit_is_one_line(options, words, cli, credit, tmp_path) ->
 @pytest.mark.parametrize("bounds", [None, (-100.0, 1e5)])
 def test_a_defence_in_front_of_a_table_has_the_bounds_of_the_data(bounds, credit) -> None:
     plan = TrainSettings(label="verdict", defences=["constant-quantization:levels=4"], bounds=bounds)
-    setup = _set_up(credit / "model.h5", credit / "credit.csv", plan)
+    setup = set_up(credit / "model.h5", credit / "credit.csv", plan)
     (shield,) = defences_of(setup.hardened)
     assert (shield.low, shield.high) == setup.victim.bounds
     assert shield.high == 1e5 if bounds else 30000 < shield.high < 1e5
