@@ -190,7 +190,7 @@ def test_an_option_is_named_in_no_other_file() -> None:
         "training/run/hardening.py",
         "training/trainer.py",
         "workflows/train.py",
-        "workflows/training_setup.py",
+        "training/run/setup.py",
     }
 
 

@@ -11,7 +11,7 @@ from turtlenet.data.parts import remember
 from turtlenet.errors import DataError, ModelError, SettingError
 from turtlenet.models import defences_of, load
 from turtlenet.settings.train import TrainSettings
-from turtlenet.workflows.training_setup import set_up
+from turtlenet.training.run.setup import set_up
 
 ROWS = 60
 

@@ -8,14 +8,10 @@ from typing import Any
 
 import keras
 
-from turtlenet import attacks as attack_family
 from turtlenet import backend, models
-from turtlenet.attacks import Attack
 from turtlenet.attacks.features.memory import remember_features
-from turtlenet.balls import Ball
 from turtlenet.bars import aside
 from turtlenet.checked import checked
-from turtlenet.classifier import Classifier
 from turtlenet.data import Data
 from turtlenet.data.parts import note, remember, trained_on
 from turtlenet.data.prepare import DataType
@@ -36,9 +32,9 @@ from turtlenet.training.data.feature_data import check_for_features
 from turtlenet.training.objective.attack_pool import check_without_ball, drawn_from
 from turtlenet.training.run.cost import Clock
 from turtlenet.training.run.logged import LogCurves
+from turtlenet.training.run.setup import TrainingSetup, set_up, warmup_steps
 from turtlenet.training.run.time_limit import parsed_time
 from turtlenet.training.surrogates.sources import source_states
-from turtlenet.workflows.training_setup import set_up, warmup_steps
 
 _EPOCHS = 20
 
@@ -78,7 +74,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
         TurtlenetError: Anything that does not fit, in one line, before training starts.
     """
     plan = TrainSettings(**recipes.with_recipe(settings))
-    places = plan.log if backend.process()[0] == 0 else ()
+    places = plan.log if _first() else ()
     with opened(places, f"train {name_of(model)}", plan.tell) as logs:
         hardened, run = _hardened(model, data, plan, logs)
         if logs and logs not in plan.log:
@@ -90,66 +86,97 @@ def _hardened(model: ModelType, data: DataType | None, plan: TrainSettings, logs
     schedule = plan.only(Schedule, batch_size=plan.batch_size or 128, epochs=plan.epochs or _EPOCHS)
     seconds = None if plan.time is None else parsed_time(plan.time)
     setup = set_up(model, data, plan)
-    victim, lesson = setup.victim, setup.lesson
-    first = backend.process()[0] == 0
-    tell = aside(plan.tell) if first else _silent
-    ball = setup.ball
-    attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
-    check_for_features([attack], ball)
-    attack.check_task(victim)
+    tell = aside(plan.tell) if _first() else _silent
     notes = setup.notes()
     parts = setup.parts(schedule, notes)
-    checkpoint = Path(plan.checkpoint) if plan.checkpoint else None
     with tempfile.TemporaryDirectory() as nowhere:
-        files: dict[str, Any] = {"checkpoint": checkpoint, "resume": plan.resume, "nowhere": Path(nowhere)}
-        how: dict[str, Any] = {"head": setup.head, "seed": plan.seed, "tell": tell}
-        attack = with_generators(attack, setup.hardened, victim, setup.data, ball, **how, **files)
-        objective = _objective(plan, attack, ball, lesson.steps(schedule)[1], victim)
-        if not isinstance(plan.objective, Objective):
-            # An objective that was given whole has a generator of its own, which is left as it is.
-            setup.rivals = rivals_in(attack, ball, plan.generator_moves, plan.seed)
-        setup.validation_attack = attack_family.build(plan.validation_attack) if plan.validation_attack else None
-        setup.sources = setup.sources_for(objective, schedule, parts, checkpoint, tell)
+        objective = _objective(setup, schedule, Path(nowhere), tell)
+        setup.sources = setup.sources_for(objective, schedule, parts, tell)
         schedule, objective, chosen = setup.in_time(seconds, objective, schedule, parts)
         expected = setup.cost(schedule, objective)
-        logs.parameters(setup.recipe(schedule, objective))
+        recipe = setup.recipe(schedule, objective)
+        logs.parameters(recipe)
         told = [_Opening(tell, setup.opening(schedule, objective, expected, notes)), Clock(expected, tell)]
-        run = harden(
-            victim,
-            lesson.examples,
-            objective,
-            schedule,
-            validation=lesson.held_out,
-            validation_attack=setup.validation_attack,
-            sources=setup.sources,
-            own_optimizer=getattr(setup.hardened, "optimizer", None),
-            checkpoint=checkpoint,
-            resume=plan.resume,
-            identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
-            callbacks=[*told, *([LogCurves(logs, expected.steps)] if logs else []), *plan.callbacks],
-            accumulate=None if plan.batch_size is None else parts,
-            begin_with=parts,
-            rivals=setup.rivals,
-            wrappers=setup.wrappers,
-            on_collapse=plan.on_collapse,
-            augment=setup.augment,
-            extra=lesson.extra,
-            tell=tell,
-            verbose=plan.verbose,
-        )
+        watching = [*told, *([LogCurves(logs, expected.steps)] if logs else []), *plan.callbacks]
+        run = _run(setup, objective, schedule, parts=parts, chosen=chosen, callbacks=watching, tell=tell)
     setup.restore()
-    for state in source_states(checkpoint, objective) if first and not plan.sources else ():
-        state.unlink(missing_ok=True)
-    if setup.rivals and checkpoint and first:
-        # It has had the gradients of the model as it is now, whatever it was trained on before.
-        for path in keep_rivals(objective.attack, models.weights_sha256(victim.model), played=run.steps):
-            tell(f"saved {path}: the generator that learned in turns with the model")
+    _keep_states(setup, objective, run, tell)
     learned = [setup.data]
-    learned += [] if lesson.extra is None else [Data(lesson.facts["name"], train=lesson.extra.examples)]
+    learned += [] if setup.lesson.extra is None else [Data(setup.lesson.facts["name"], setup.lesson.extra.examples)]
     remember(setup.hardened, [*trained_on(model), *map(note, learned)])
     remember_features(setup.hardened, None if setup.threat is None else setup.threat.to_dict())
     logs.numbers({f"best_{name}": value for name, value in run.validation.items()}, run.steps)
-    return setup.hardened, dataclasses.replace(run, recipe=setup.recipe(schedule, objective))
+    return setup.hardened, dataclasses.replace(run, recipe=recipe)
+
+
+def _objective(setup: TrainingSetup, schedule: Schedule, nowhere: Path, tell: Callable[[str], None]) -> Objective:
+    """What the plan asks to minimize, with its attack; generators that learn in turns go to `setup.rivals`."""
+    plan, victim, ball = setup.plan, setup.victim, setup.ball
+    attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
+    check_for_features([attack], ball)
+    attack.check_task(victim)
+    files: dict[str, Any] = {"checkpoint": setup.checkpoint, "resume": plan.resume, "nowhere": nowhere}
+    how: dict[str, Any] = {"head": setup.head, "seed": plan.seed, "tell": tell}
+    attack = with_generators(attack, setup.hardened, victim, setup.data, ball, **how, **files)
+    if isinstance(plan.objective, Objective):
+        # An objective that was given whole has a generator of its own, which is left as it is.
+        return plan.objective
+    check_without_ball(attack)
+    usual: dict[str, Any] = {"warmup_steps": warmup_steps(plan, setup.lesson.steps(schedule)[1])}
+    if victim.question is not None:
+        usual["minimize"] = victim.question.task.minimize[0]
+    objective = objectives.build(plan.objective, usual, attack=attack, ball=ball)
+    setup.rivals = rivals_in(attack, ball, plan.generator_moves, plan.seed)
+    return objective
+
+
+def _run(
+    setup: TrainingSetup,
+    objective: Objective,
+    schedule: Schedule,
+    *,
+    parts: int,
+    chosen: dict[str, Any],
+    callbacks: Sequence[keras.callbacks.Callback],
+    tell: Callable[[str], None],
+) -> Run:
+    """Trains `setup.hardened` in place; `chosen` tells the run from others, as the settings of the plan do."""
+    plan, lesson = setup.plan, setup.lesson
+    return harden(
+        setup.victim,
+        lesson.examples,
+        objective,
+        schedule,
+        validation=lesson.held_out,
+        validation_attack=setup.validation_attack,
+        sources=setup.sources,
+        own_optimizer=getattr(setup.hardened, "optimizer", None),
+        checkpoint=setup.checkpoint,
+        resume=plan.resume,
+        identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
+        callbacks=callbacks,
+        accumulate=None if plan.batch_size is None else parts,
+        begin_with=parts,
+        rivals=setup.rivals,
+        wrappers=setup.wrappers,
+        on_collapse=plan.on_collapse,
+        augment=setup.augment,
+        extra=lesson.extra,
+        tell=tell,
+        verbose=plan.verbose,
+    )
+
+
+def _keep_states(setup: TrainingSetup, objective: Objective, run: Run, tell: Callable[[str], None]) -> None:
+    """Removes what training the sources left beside the checkpoint, and keeps generators that learned in turns."""
+    if not _first():
+        return
+    for state in () if setup.plan.sources else source_states(setup.checkpoint, objective):
+        state.unlink(missing_ok=True)
+    if setup.rivals and setup.checkpoint:
+        # It has had the gradients of the model as it is now, whatever it was trained on before.
+        for path in keep_rivals(objective.attack, models.weights_sha256(setup.victim.model), played=run.steps):
+            tell(f"saved {path}: the generator that learned in turns with the model")
 
 
 def _log_model(logs: Logs, hardened: keras.Model, run: Run) -> None:
@@ -164,6 +191,11 @@ def _noted(plan: TrainSettings) -> dict[str, Any]:
     """The settings that tell a run from another, but for those of its schedule."""
     schedule = {field.name for field in dataclasses.fields(Schedule)}
     return {name: value for name, value in plan.noted().items() if name not in schedule}
+
+
+def _first() -> bool:
+    """Whether this is the one process that speaks and keeps files."""
+    return backend.process()[0] == 0
 
 
 def _silent(line: str) -> None:
@@ -181,13 +213,3 @@ class _Opening(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         while self.lines:
             self.tell(self.lines.pop(0))
-
-
-def _objective(plan: TrainSettings, attack: Attack, ball: Ball, steps: int, victim: Classifier) -> Objective:
-    if isinstance(plan.objective, Objective):
-        return plan.objective
-    check_without_ball(attack)
-    usual: dict[str, Any] = {"warmup_steps": warmup_steps(plan, steps)}
-    if victim.question is not None:
-        usual["minimize"] = victim.question.task.minimize[0]
-    return objectives.build(plan.objective, usual, attack=attack, ball=ball)

@@ -58,6 +58,8 @@ class TrainingSetup:
         shields: The defences, as specs.
         validation_attack: The attack of validation; None for the usual one.
         threat: What an attack may do to each feature; None where all may do the same.
+        rivals: Networks that learn to attack the model meanwhile.
+        sources: Fixed classifiers to craft on.
     """
 
     plan: TrainSettings
@@ -72,10 +74,15 @@ class TrainingSetup:
     lesson: Lesson
     computed: str
     shields: Sequence[str]
-    rivals: Sequence[Turns] = ()
     validation_attack: Attack | None = None
-    sources: Sequence[Classifier] = ()
     threat: FeatureThreat | None = None
+    rivals: Sequence[Turns] = ()
+    sources: Sequence[Classifier] = ()
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Where the run's state lies; None where none is kept."""
+        return Path(self.plan.checkpoint) if self.plan.checkpoint else None
 
     @property
     def ball(self) -> Ball:
@@ -107,7 +114,6 @@ class TrainingSetup:
         objective: Objective,
         schedule: Schedule,
         parts: int,
-        checkpoint: Path | None,
         tell: Callable[[str], None],
     ) -> list[Classifier]:
         """The fixed classifiers that were given, or those that the objective has trained where none was."""
@@ -119,7 +125,7 @@ class TrainingSetup:
         if plan.time is not None:
             raise SettingError(f"Expected a model in --source for time={plan.time}; got none, and one to train first.")
         how: dict[str, Any] = {"head": self.head, "precision": plan.precision, "augment": self.augment}
-        how |= {"checkpoint": checkpoint, "resume": plan.resume, "accumulate": parts, "tell": tell}
+        how |= {"checkpoint": self.checkpoint, "resume": plan.resume, "accumulate": parts, "tell": tell}
         return trained_sources(self.victim, objective, schedule, self.lesson, **how)
 
     def cost(self, schedule: Schedule, objective: Objective) -> Cost:
@@ -139,7 +145,7 @@ class TrainingSetup:
         if seconds is None:
             return schedule, objective, {}
         plan, lesson = self.plan, self.lesson
-        kept = kept_choice(Path(plan.checkpoint)) if plan.resume and plan.checkpoint else None
+        kept = kept_choice(self.checkpoint) if plan.resume and self.checkpoint else None
         choice = kept or fit_into(
             seconds,
             self.victim,
@@ -180,7 +186,7 @@ class TrainingSetup:
             lines.append(f"defences: {', '.join(self.shields)}")
         if lesson.extra is not None:
             lines.append(f"extra: {lesson.extra.examples.describe()}; {lesson.extra.share:g} of each batch")
-        if plan.resume and not (plan.checkpoint and Path(plan.checkpoint).exists()):
+        if plan.resume and not (self.checkpoint and self.checkpoint.exists()):
             lines.insert(0, f"nothing to continue at {plan.checkpoint}: starting anew")
         lines += notes
         lines += [f"around the objective: {', '.join(map(str, self.wrappers))}"] if self.wrappers else []
@@ -221,26 +227,22 @@ def set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> Trai
         bounds, head = bounds or model.bounds, model.told if head == "auto" else head
     how = reading_of(plan, trained_on(model))
     usage = usage_of(plan, model)
-    where: dict[str, Any] = {"bounds": bounds, "head": head, "how": how, "usage": usage}
-    before, data = normalized_for(in_memory(model), plan.normalize, data, **where)
+    seen: dict[str, Any] = {"head": head, "usage": usage}
+    before, data = normalized_for(in_memory(model), plan.normalize, data, bounds=bounds, how=how, **seen)
     own = _own(before, plan.tell)
-    hardened = models.wrap(own, plan.defences, bounds)
-    if plan.out is not None:
-        models.check_writable(plan.out, hardened)
-    restore = models.compute_in(hardened, plan.precision)
-    victim = models.classifier(hardened, bounds=bounds, head=head, usage=usage)
+    hardened, restore, victim = _shielded(own, plan, bounds, seen)
     wrappers = make_wrappers(plan.wrappers)
     augment = augmentation_family.build(plan.augment, victim.input_shape)
     for change in augment:
         change.check(victim.input_shape, victim.bounds)
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
-    known = models.classifier(before, bounds=victim.bounds, head=head, usage=usage) if plan.defences else None
+    known = models.classifier(before, bounds=victim.bounds, **seen) if plan.defences else None
     within = victim.bounds
     victim, loaded, threat = with_features(
         said,
         plan.norm,
         victim,
-        lambda bounds: models.classifier(hardened, bounds=bounds, head=head, usage=usage),
+        lambda bounds: models.classifier(hardened, bounds=bounds, **seen),
         lambda victim: load_data(data, victim, judge=known or victim, weighted=True, how=how),
         training=True,
         table=is_tabular(data),
@@ -248,10 +250,8 @@ def set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> Trai
     if plan.defences and victim.bounds != within:
         # The data say where inputs lie: what was put in front of the model took other bounds for them.
         restore()
-        hardened = models.wrap(own, plan.defences, victim.bounds)
-        restore = models.compute_in(hardened, plan.precision)
-        victim = models.classifier(hardened, bounds=victim.bounds, head=head, usage=usage)
-        known = models.classifier(before, bounds=victim.bounds, head=head, usage=usage)
+        hardened, restore, victim = _shielded(own, plan, victim.bounds, seen)
+        known = models.classifier(before, bounds=victim.bounds, **seen)
     return TrainingSetup(
         plan=plan,
         hardened=hardened,
@@ -266,7 +266,19 @@ def set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> Trai
         computed=victim.precision,
         shields=[str(each) for each in models.defences_of(hardened)],
         threat=threat,
+        validation_attack=attack_family.build(plan.validation_attack) if plan.validation_attack else None,
     )
+
+
+def _shielded(
+    own: keras.Model, plan: TrainSettings, bounds: Any, seen: dict[str, Any]
+) -> tuple[keras.Model, Callable[[], None], Classifier]:
+    """A model behind the plan's defences, what undoes its precision, and the same as attackers see it."""
+    hardened = models.wrap(own, plan.defences, bounds)
+    if plan.out is not None:
+        models.check_writable(plan.out, hardened)
+    restore = models.compute_in(hardened, plan.precision)
+    return hardened, restore, models.classifier(hardened, bounds=bounds, **seen)
 
 
 def _own(model: keras.Model, tell: Callable[[str], None]) -> keras.Model:
