@@ -94,6 +94,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     np.random.seed(0)
 
 
+_lasting: list[Classifier] = []
+"""The models that all files share."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Gives back the memory of graphs that no later test asks for: a few thousand of them take ten gigabytes."""
+    if nextitem is None or _group(item) != _group(nextitem):
+        for model in _lasting:
+            model._graphs.clear()
+            model._others.clear()
+
+
+def _group(item: pytest.Item) -> object:
+    """What a worker does in one go, see `pytest_collection_modifyitems`; a file where there are no workers."""
+    mark = item.get_closest_marker("xdist_group")
+    return item.path if mark is None or "PYTEST_XDIST_WORKER" not in os.environ else mark.args
+
+
 @pytest.fixture(autouse=True, scope="module")
 def undrawn() -> Iterator[None]:
     """Leaves the pictures of reports blank, whose drawing takes longer than many a test.
@@ -105,13 +124,19 @@ def undrawn() -> Iterator[None]:
         yield
 
 
+def lasting(model: Classifier) -> Classifier:
+    """A model of a whole session, whose graphs are forgotten from file to file."""
+    _lasting.append(model)
+    return model
+
+
 @pytest.fixture(scope="session")
 def linear() -> Classifier:
     """Logits W x + b on 6x1 inputs with three classes: every attack's answer can be worked out by hand."""
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
     weights = np.array([[2, -1, 0], [1, 1, -2], [0, 3, 1], [-1, 0, 2], [0.5, -2, 1], [1, 0, -1]], "float32")
     model.layers[-1].set_weights([weights, np.array([0.1, 0.0, -0.1], "float32")])
-    return Classifier(model)
+    return lasting(Classifier(model))
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +154,7 @@ def small() -> Classifier:
     for layer in (model.layers[0], model.layers[-1]):
         shape = layer.kernel.shape
         layer.kernel.assign(draw.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
-    return Classifier(model)
+    return lasting(Classifier(model))
 
 
 @pytest.fixture(scope="session")
@@ -154,4 +179,4 @@ def demo_path() -> Path:
 @pytest.fixture(scope="session")
 def demo(demo_path: Path) -> Classifier:
     """The demo's model as attackers see it."""
-    return classifier(load(demo_path))
+    return lasting(classifier(load(demo_path)))
