@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
@@ -376,10 +377,11 @@ def _set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> _Se
         training=True,
         table=is_tabular(data),
     )
-    if plan.defences and victim.bounds != within:
+    by_feature = threat is not None and any(map(np.ndim, threat.bounds))
+    if plan.defences and (victim.bounds != within or by_feature):
         # The data say where inputs lie: what was put in front of the model took other bounds for them.
         restore()
-        hardened = models.wrap(own, plan.defences, victim.bounds)
+        hardened = models.wrap(own, plan.defences, threat.bounds if threat and by_feature else victim.bounds)
         restore = models.compute_in(hardened, plan.precision)
         victim = models.classifier(hardened, bounds=victim.bounds, head=head, usage=usage)
         known = models.classifier(before, bounds=victim.bounds, head=head, usage=usage)
