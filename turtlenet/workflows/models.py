@@ -116,7 +116,7 @@ def _bounds(model: keras.Model, data: DataType | None, said: Said, how: Reading)
         SettingError: A table of which nobody says where its features lie.
     """
     if said.bounds is not None and not isinstance(said.bounds, Mapping):
-        return said.bounds  # type: ignore[no-any-return]
+        return said.bounds
     if data is None:
         shape = tuple(model.input_shape[1:])
         if said.outer is None and None not in shape and is_table(shape) and told_bounds(model) is None:
