@@ -71,9 +71,9 @@ def test_a_batch_that_does_not_fit_is_halved(small, many, error) -> None:
 
 def test_a_batch_size_that_was_asked_for_is_not_changed(small, many, error) -> None:
     tight = Tight(small, 20, error)
-    with pytest.raises(SettingError, match="Expected memory for a batch of 64 images; got none left: lower --batch"):
+    with pytest.raises(SettingError, match="Expected memory for a batch of 64; got none left: lower --batch"):
         predict(tight, many[0], 64)
-    with pytest.raises(SettingError, match="a batch of 1 images; got none left: there is none smaller"):
+    with pytest.raises(SettingError, match="a batch of 1; got none left: there is none smaller"):
         predict(Tight(small, 0, error), many[0], None)
 
 

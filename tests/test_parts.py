@@ -121,9 +121,9 @@ def test_what_cannot_be_split_is_one_line(files):
     test_only = assemble({"x_test": X, "y_test": Y}, name="it", **FIT)
     for given, split, error, words in (
         (arrays, "test", SettingError, "Expected data with a training and a test part for split=test; got one part"),
-        (train_only, "test", DataError, "Expected images for split=test in it; got training images only."),
-        (test_only, "train", DataError, "Expected images for split=train in it; got test images only."),
-        (data.Data("it"), None, DataError, "Expected images to attack in it; got none."),
+        (train_only, "test", DataError, "Expected test data for split=test in it; got training data only."),
+        (test_only, "train", DataError, "Expected train data for split=train in it; got test data only."),
+        (data.Data("it"), None, DataError, "Expected data to attack in it; got none."),
         (train_only, "trian", SpecError, "Did you mean 'train'?"),
     ):
         with pytest.raises(error) as caught:

@@ -71,7 +71,7 @@ def in_batches(
                 raise
             if batch_size or size == 1:
                 more = "lower --batch-size, or let it be auto" if batch_size else "there is none smaller"
-                raise SettingError(f"Expected memory for a batch of {size} images; got none left: {more}.") from None
+                raise SettingError(f"Expected memory for a batch of {size}; got none left: {more}.") from None
             model.fitting = bucket(len(part), size) // 2 or 1
             continue
         yield part, result

@@ -15,7 +15,7 @@ from turtlenet.registry import parse_value
 
 __all__ = ["FORMS", "channels", "check_radius", "is_image", "parsed", "resolved", "size_words", "usual"]
 
-FORMS = "input units (0.3, 8/255), gray levels of 255 (8px) or a share of the pixel range (3%)"
+FORMS = "input units (0.3, 8/255), gray levels of 255 (8px) or a share of the range (3%)"
 
 _UNITS = {"px": 1 / 255, "%": 1 / 100}
 _NORMS = {"inf": "linf", "2": "l2", "1": "l1", "0": "l0"}

@@ -279,3 +279,10 @@ def test_a_source_that_fails_while_read_is_refused(refusal):
 
     examples = from_arrays(Broken(), [0, 1, 2], name="it")
     assert refusal(DataError, examples.check) == "Expected rows that can be read in it; got: disk fell out."
+
+
+def test_booleans_that_are_no_pixels_are_taken_as_they_are() -> None:
+    x = np.array([[True, False, True]])
+    for bounds in (UNIT, (-2, 3), (-1e30, 1e30)):
+        assert read(x, bounds=bounds).tolist() == [[1, 0, 1]]
+    assert (read(np.ones((1, 8, 8), bool), bounds=(0, 255)) == 255).all()

@@ -31,6 +31,19 @@ def test_a_line_tells_the_most_in_gradients_answers_and_time(small, images, told
     assert f"{gradients:,} gradients and {12 * 50:,} answers, " in line
 
 
+def test_a_limit_is_told_for_how_many_it_is_enough(small, images, told):
+    line = forecasts.forecast(small, from_arrays(*images), cascade(), curve=4, limit=1e-3)
+    assert line.startswith("time: 0 seconds are enough for about 1 of 12 images on this machine if nothing gives way")
+    assert forecasts.forecast(small, from_arrays(*images), cascade(), curve=4, limit=1e6) == ""
+
+
+def test_who_lacks_the_model_crafts_on_several(small, images, told):
+    line = forecasts.forecast(small, from_arrays(*images), cascade(), curve=4, crafted_on=3)
+    gradients = 3 * 12 * (1 + 20) + 4 * 20 * 8 + 12 * 20 * 4
+    assert f"for 12 images on 3 models, once the attacker's own are trained: {gradients:,} gradients" in line
+    assert f" and {3 * 12 * 50:,} answers, " in line
+
+
 def test_a_short_evaluation_is_not_worth_a_line(small, images):
     assert forecasts.forecast(small, from_arrays(*images), cascade(), curve=4) == ""
 

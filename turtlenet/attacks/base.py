@@ -25,6 +25,8 @@ from turtlenet.typing import Keys, Labels, Shape, Tensor
 
 MOST = 1_000_000
 """The most steps, draws or restarts; more is a typing error, and would overflow a loop's counter."""
+WITHOUT_GRADIENTS = ("decision", "query", "random")
+"""Families of attacks that take no gradient."""
 
 
 class Norms:
@@ -288,6 +290,14 @@ class Attack(abc.ABC):
         Making them in turn, each on what survived those before, finds exactly what a call finds, and costs less.
         """
         yield self, self.attempts(num_classes)
+
+    def attempt_gradients(self, num_classes: int) -> int:
+        """Input gradients that an attempt takes of an example, at most, as far as the settings tell.
+
+        Args:
+            num_classes: Of the model.
+        """
+        return 0 if self.family in WITHOUT_GRADIENTS else int(getattr(self, "steps", 0))
 
     def __str__(self) -> str:
         """The spec that builds this attack: its name, and the settings that are not the defaults."""

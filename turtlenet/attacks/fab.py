@@ -69,6 +69,9 @@ class FAB(Iterative, Attack):
     def attempts(self, num_classes: int) -> int:
         return self.restarts * super().attempts(num_classes)
 
+    def attempt_gradients(self, num_classes: int) -> int:
+        return self.steps * (1 if self.targeted else num_classes - 1)
+
     def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
         once = dataclasses.replace(self, restarts=1)
         yield once, once.attempts(num_classes)

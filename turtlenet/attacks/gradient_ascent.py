@@ -67,6 +67,9 @@ class GradientAscent(Attack):
     def attempts(self, num_classes: int) -> int:
         return self.restarts * super().attempts(num_classes)
 
+    def attempt_gradients(self, num_classes: int) -> int:
+        return super().attempt_gradients(num_classes) + (self.odi_steps if self.start == "odi" else 0)
+
     def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         length = self.step if self.step > 0 else self.step_size * ball.eps
 

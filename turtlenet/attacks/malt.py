@@ -46,6 +46,9 @@ class MALT(Iterative, Attack):
     def judged_by(self) -> str:
         return "margin"
 
+    def attempt_gradients(self, num_classes: int) -> int:
+        return self.steps + min(self.candidates, num_classes - 1)
+
     @property
     def length(self) -> int:
         return self.steps

@@ -56,6 +56,9 @@ class QuantizerPGD(Iterative, Attack):
     def family(self) -> str:
         return "iterative"
 
+    def attempt_gradients(self, num_classes: int) -> int:
+        return self.length
+
     @property
     def length(self) -> int:
         return self.steps * self.restarts

@@ -117,6 +117,4 @@ def _summary(run: Any, target: Path) -> str:
         return f"saved {target} after {run.steps:,} steps, without validation"
     words = {"accuracy": "clean", "robust_accuracy": "robust", "certified_accuracy": "certified"}
     found = ", ".join(f"{word} {run.validation[name]:.3f}" for name, word in words.items() if name in run.validation)
-    return (
-        f"saved {target} after {run.steps:,} steps: epoch {run.best_epoch} was best on the validation images, {found}"
-    )
+    return f"saved {target} after {run.steps:,} steps: epoch {run.best_epoch} was best on the validation data, {found}"

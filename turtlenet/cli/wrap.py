@@ -29,7 +29,7 @@ _EXAMPLES = (
     "--bounds",
     group="Model",
     type=Text(text.bounds),
-    help="Smallest and largest pixel, e.g. 0,255; told from the model.",
+    help="Smallest and largest value, e.g. 0,255; one for each feature, with ; between; told from the model.",
 )
 @option(
     "--normalize", group="Data", help="imagenet, cifar10, torchvision, mean=...,std=... or data; behind the defences."
@@ -47,7 +47,7 @@ _EXAMPLES = (
 def command(
     model: str,
     defences: tuple[str, ...],
-    bounds: tuple[float, float] | None,
+    bounds: Any,
     normalize: str | None,
     data: str | None,
     out: Path | None,

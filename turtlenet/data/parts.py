@@ -106,9 +106,9 @@ def _filled(examples: Examples | None, data: Data, split: str) -> Examples:
     if examples is not None and len(examples):
         return examples
     if split == "all" or not (data.train or data.test):
-        raise DataError(f"Expected images to attack in {data.name}; got none.")
+        raise DataError(f"Expected data to attack in {data.name}; got none.")
     other = "training" if split == "test" else "test"
-    raise DataError(f"Expected images for split={split} in {data.name}; got {other} images only.")
+    raise DataError(f"Expected {split} data for split={split} in {data.name}; got {other} data only.")
 
 
 def note(data: Data) -> dict[str, Any]:

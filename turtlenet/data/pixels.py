@@ -11,6 +11,7 @@ import numpy as np
 from turtlenet.data.integers import Whole, decided, peak_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.input_kind import InputKind, kind_of
+from turtlenet.radius import is_image
 
 BLOCK_BYTES = 32 * 2**20
 # HDF5 selects scattered rows in time quadratic in their number: 10,000 at once take 2 s, in groups of 512 some 80 ms.
@@ -24,8 +25,8 @@ class Pixels:
 
     Floats are taken as they are and must lie within the bounds; so are integers that all lie within them, such as
     features of 0 and 1. Other integers are scaled if they look like the pixels of an image, see
-    `turtlenet.data.integers`: `low + (high - low) * v / peak` in float32. Booleans have a peak of 1. All values of an
-    array decide together, so a slice is scaled as the whole is.
+    `turtlenet.data.integers`: `low + (high - low) * v / peak` in float32. Booleans of images have a peak of 1,
+    others are features of 0 and 1. All values of an array decide together, so a slice is scaled as the whole is.
 
     Args:
         x: Images `(N, *own)`: an array, a memory map, an HDF5 data set, or anything with `shape`, `dtype`, `__len__`
@@ -79,8 +80,11 @@ class Pixels:
         Raises:
             DataError: Integers beyond the bounds that do not look like pixels.
         """
-        if self.dtype.kind in "fb":
-            return None if self.dtype.kind == "f" else 1
+        if self.dtype.kind == "f":
+            return None
+        if self.dtype.kind == "b":
+            as_they_are = not is_image(self._layout) and self.bounds[0] <= 0 and self.bounds[1] >= 1
+            return None if as_they_are else 1
         # A decoded picture holds gray levels, and would take long to look at.
         if getattr(self._x, "pictures", False):
             return 255

@@ -91,8 +91,9 @@ def load_data(
         several = victim.question.inputs if victim.question and victim.question.several else ()
         x, y, *weights = data_family.parts_of(data, victim.input_shape, several)
         if weights and weights[0] is not None and not weighted:
+            one = kind_of(victim.input_shape).example
             raise DataError(
-                "Expected (x, y), where each image counts once; got sample weights: they are for train, and for "
+                f"Expected (x, y), where each {one} counts once; got sample weights: they are for train, and for "
                 "turtlenet.Trainer."
             )
         about = About(classes=tuple(how.classes))

@@ -14,6 +14,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.input_kind import InputKind
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import share, share_interval
 
@@ -95,8 +96,13 @@ def facts(found: Certified, ledger: PerImageResults, robust: np.ndarray) -> dict
     }
 
 
-def find_contradictions(about: dict[str, Any] | None) -> tuple[Doubt, ...]:
-    """The gravest of doubts: something broke what was certified."""
+def find_contradictions(about: dict[str, Any] | None, kind: InputKind) -> tuple[Doubt, ...]:
+    """The gravest of doubts: something broke what was certified.
+
+    Args:
+        about: See `facts`.
+        kind: What an input is.
+    """
     rows: Sequence[int] = about["contradictions"] if about else ()
     if not rows:
         return ()
@@ -104,8 +110,8 @@ def find_contradictions(about: dict[str, Any] | None) -> tuple[Doubt, ...]:
     return (
         Doubt(
             code=CONTRADICTION,
-            finding=f"CONTRADICTION: {len(rows):,} certified images were broken (image {named}). No certificate of "
-            "this report can be believed.",
+            finding=f"CONTRADICTION: {len(rows):,} certified {kind.examples} were broken ({kind.example} {named}). No "
+            "certificate of this report can be believed.",
             advice="A rule that bounds one of the model's layers is wrong, or the attack left the ball. Evaluate "
             "without --certify, and report the model.",
         ),

@@ -361,7 +361,7 @@ class _Evaluation:
                 attack_row(cascade, model, number, spec, access, ledger) for number, spec in enumerate(self.specs)
             ),
             parts=tally.rows(attacked, counted=not access.beside),
-            doubts=find_contradictions(certificate)
+            doubts=find_contradictions(certificate, self.examples.kind)
             + access.find_doubts(threatening, mode, besides)
             + find_doubts(evidence),
             certificate=certificate,

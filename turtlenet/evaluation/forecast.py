@@ -20,8 +20,9 @@ from turtlenet.evaluation.attack_rounds import BLIND
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.convergence import twice_of
 from turtlenet.evaluation.curve import MULTIPLES, sweeping
+from turtlenet.evaluation.time_limit import OF_ATTACKS
 from turtlenet.memory import activation_bytes
-from turtlenet.training.run.cost import attempt_gradients, duration, input_gradients
+from turtlenet.training.run.cost import duration, input_gradients
 
 WORTH = 20.0
 """Seconds from which on a forecast is worth a line."""
@@ -62,7 +63,15 @@ class Trial:
     at: float = math.inf
 
 
-def forecast(model: Classifier, examples: Examples, cascade: Cascade, *, curve: int) -> str:
+def forecast(
+    model: Classifier,
+    examples: Examples,
+    cascade: Cascade,
+    *,
+    curve: int,
+    limit: float | None = None,
+    crafted_on: int = 1,
+) -> str:
     """One line on the time that an evaluation will take, and on the most that it can; empty for a short one.
 
     Args:
@@ -70,8 +79,11 @@ def forecast(model: Classifier, examples: Examples, cascade: Cascade, *, curve: 
         examples: What is attacked.
         cascade: How: the attacks, the threat and the batch size.
         curve: Images for the curve of accuracy against eps.
+        limit: Seconds that it may take; None for as many as it takes.
+        crafted_on: Models that the attacks are run on: those of an attacker who lacks the key or the model, which are
+            taken to be as large, and the model itself.
     """
-    work = _Work(model, len(examples), cascade, curve)
+    work = _Work(model, len(examples), cascade, curve, crafted_on)
     nothing_falls = Trial(0.0)
     if work.gradients(nothing_falls) * activation_bytes(model.model) < _SMALL:
         return ""
@@ -80,17 +92,31 @@ def forecast(model: Classifier, examples: Examples, cascade: Cascade, *, curve: 
     if not math.isfinite(most) or most < WORTH:
         return ""
     climbs = cascade.ball.norm in PGD.norms and float(cascade.ball.eps) > 0
-    trial = _tried(model, examples, cascade) if climbs and most >= WORTH_A_TRIAL else None
+    # Who has a limit shall not spend it on a forecast.
+    trial = _tried(model, examples, cascade) if climbs and most >= WORTH_A_TRIAL and limit is None else None
+    if limit is not None:
+        return "" if most <= limit else _within(limit, most, examples)
     told = trial or nothing_falls
     queries = work.queries(told)
     words = f"{round(work.gradients(told)):,} gradients" + (f" and {round(queries):,} answers" if queries else "")
-    words = f"for {examples.kind.count(len(examples))}: {words}, {1000 * told.gradient:.3g} ms a gradient"
+    on = "" if crafted_on == 1 else f" on {crafted_on} models, once the attacker's own are trained"
+    words = f"for {examples.kind.count(len(examples))}{on}: {words}, {1000 * told.gradient:.3g} ms a gradient"
     if trial is None:
         return f"time: at most {duration(most)} on this machine {words} (--limit takes fewer)"
     most = work.seconds(Trial(trial.gradient, trial.graph, trial.right))
     return (
         f"time: about {duration(work.seconds(trial))} on this machine {words}; at most {duration(most)}, if nothing "
         "gives way (--limit takes fewer)"
+    )
+
+
+def _within(limit: float, most: float, examples: Examples) -> str:
+    """The line for a time that may be too short for everything."""
+    enough = max(1, int(len(examples) * OF_ATTACKS * limit / most))
+    number = f"{enough:,} of {examples.kind.count(len(examples))}"
+    return (
+        f"time: {duration(limit)} are enough for about {number} on this machine if nothing gives way, "
+        f"and for more where attacks succeed early; all take {duration(most)} at most"
     )
 
 
@@ -102,6 +128,7 @@ class _Work:
     count: int
     cascade: Cascade
     curve: int
+    crafted_on: int = 1
 
     def seconds(self, trial: Trial) -> float:
         """Seconds of all of it, and of compiling it."""
@@ -120,6 +147,7 @@ class _Work:
             # Only an attack of many steps breaks about what the trial did.
             if cascade.mode == "cascade" and attack.family in ("iterative", "ensemble"):
                 standing = trial.left
+        total *= self.crafted_on
         if not total or not float(cascade.ball.eps):
             return total
         again, most = twice_of(cascade, classes)
@@ -136,7 +164,7 @@ class _Work:
             for part, attempts in self._rounds(attack):
                 if part.family in (*BLIND, "random"):
                     total += attempts * float(getattr(part, "queries", getattr(part, "draws", 1)) or 0)
-        return self.count * trial.right * share * total
+        return self.count * self.crafted_on * trial.right * share * total
 
     def _of_attack(self, attack: Attack, trial: Trial) -> float:
         """Input gradients of an attack for an image that is right: all but its first attempt for those left alone."""
@@ -148,9 +176,8 @@ class _Work:
             share = trial.left
         return total
 
-    @staticmethod
-    def _of_attempt(part: Attack, trial: Trial) -> float:
-        whole = float(attempt_gradients(part))
+    def _of_attempt(self, part: Attack, trial: Trial) -> float:
+        whole = float(part.attempt_gradients(self.model.num_classes))
         if not getattr(part, "early_stop", False):
             return whole
         if isinstance(part, Iterative):

@@ -7,7 +7,7 @@ from turtlenet.errors import SettingError
 from turtlenet.reports.base import Doubt
 from turtlenet.training.run.cost import duration
 
-_OF_ATTACKS = 2 / 3
+OF_ATTACKS = 2 / 3
 """The share of the time that attacks are given; the checks, the curve and the pictures follow."""
 CODE = "time-limit"
 
@@ -44,7 +44,7 @@ class TimeLimit:
 
     def has_room(self, part: float = 1.0) -> bool:
         """Whether another batch fits into the time of the attacks, or into a part of that."""
-        return self.passed + self.lap <= part * _OF_ATTACKS * self.seconds
+        return self.passed + self.lap <= part * OF_ATTACKS * self.seconds
 
     def refuse(self, images: str, tried: int, attacks: int, *, fixed: bool = False) -> SettingError:
         """What is said of a time into which not one batch fits.

@@ -1,6 +1,7 @@
 """From a loaded model to what an attacker sees of it."""
 
 import keras
+import numpy as np
 
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Defence
@@ -48,9 +49,26 @@ def classifier(
 
 
 def pixel_bounds(model: keras.Model) -> tuple[float, float]:
-    """The pixel range that a defence was made for or a leading `Rescaling` expects, or [0, 1]."""
+    """The range that a defence was made for or a leading `Rescaling` expects, or [0, 1]."""
+    return told_bounds(model) or (0.0, 1.0)
+
+
+def told_bounds(model: keras.Model) -> tuple[float, float] | None:
+    """The range that a defence was made for or a leading `Rescaling` expects; None where there is neither.
+
+    A defence behind a `Normalization` was made for what that layer gives.
+    """
+    before = None
     for layer in model._flatten_layers(include_self=False):
         if isinstance(layer, Defence):
-            return layer.bounds
+            return layer.bounds if before is None else _outer(before, layer.bounds)
+        before = layer if isinstance(layer, keras.layers.Normalization) and not layer.invert else None
     config = {"class_name": type(model).__name__, "config": model.get_config()} if hasattr(model, "layers") else {}
-    return input_range(config) or (0.0, 1.0)
+    return input_range(config)
+
+
+def _outer(scale: keras.layers.Normalization, bounds: tuple[float, float]) -> tuple[float, float]:
+    """The smallest and the largest of all inputs that a layer normalizes to values within bounds."""
+    mean, width = (np.asarray(keras.ops.convert_to_numpy(each), "float64") for each in (scale.mean, scale.variance))
+    low, high = (mean + end * np.sqrt(width) for end in bounds)
+    return float(low.min()), float(high.max())

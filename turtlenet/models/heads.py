@@ -126,13 +126,15 @@ def _check_input(model: keras.Model, source: Any) -> None:
     dtype = str(source.dtype)
     if not dtype.startswith(("float", "bfloat")):
         raise ModelError(
-            f"Expected a model of continuous inputs, such as pixels; {model.name!r} takes {dtype} inputs."
+            f"Expected a model of continuous inputs, such as pixels or lengths; {model.name!r} takes {dtype} inputs."
         )
     shape = tuple(source.shape[1:])
     if not shape or None in shape:
         raise ModelError(f"Expected a model of a fixed input shape; {model.name!r} takes {shape}: build it with one.")
     if name := read_as_indices(model, [source]):
-        raise ModelError(f"Expected a model of continuous inputs, such as pixels; {name!r} reads them as indices.")
+        raise ModelError(
+            f"Expected a model of continuous inputs, such as pixels or lengths; {name!r} reads them as indices."
+        )
 
 
 def read_as_indices(model: keras.Model, inputs: Sequence[Any]) -> str | None:

@@ -169,7 +169,9 @@ def _parted(
             )
     moving = tuple(each for each in inputs if each.name not in whole and (not wanted or each.name in wanted))
     if not moving:
-        raise ModelError(f"Expected a model of continuous inputs, such as pixels; {model.name!r} takes whole numbers.")
+        raise ModelError(
+            f"Expected a model of continuous inputs, such as pixels or lengths; {model.name!r} takes whole numbers."
+        )
     return moving, tuple(each for each in inputs if each not in moving)
 
 

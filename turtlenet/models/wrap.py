@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from turtlenet.defences import Conversion, Defence, Differentiable, defences
 from turtlenet.errors import ModelError, SpecError
@@ -16,14 +17,19 @@ from turtlenet.registry import takes
 
 
 def wrap(
-    model: keras.Model, layers: Sequence[str | Defence | Conversion], bounds: tuple[float, float] | None = None
+    model: keras.Model, layers: Sequence[str | Defence | Conversion], bounds: tuple[Any, Any] | None = None
 ) -> keras.Model:
     """Puts defences in front of a model, which keeps its variables and its compiled state.
 
+    Features of different units cannot be mixed, mirrored or rounded as they are. So where bounds differ, the defences
+    of specs see each feature in units of its own bounds, 0 to 1: a `keras.layers.Normalization` stands before them,
+    and its inverse behind them.
+
     Args:
-        model: A built model with one image-like input.
+        model: A built model with one input.
         layers: Defences or their specs, from the input on.
-        bounds: Smallest and largest value of a pixel, for the specs; None tells them from the model.
+        bounds: Smallest and largest value, for the specs: two numbers, or arrays that broadcast to an input; None
+            tells them from the model.
 
     Returns:
         A functional model of the same inputs and outputs, with the model given as its last layer, or one with other
@@ -37,14 +43,21 @@ def wrap(
         return model
     if len(getattr(model, "inputs", None) or [None]) != 1:
         raise ModelError(f"Expected a model with one input to put a defence in front of; {model.name!r} has more.")
-    low, high = bounds or pixel_bounds(model)
+    ends = bounds or pixel_bounds(model)
+    scale = _scale_of(ends, tuple(model.input_shape[1:]))
+    low, high = (0.0, 1.0) if scale else (float(np.min(ends[0])), float(np.max(ends[1])))
     taken = {each.name for each in [*_in_order(model), *layers] if isinstance(each, Defence)}
     made = [each if isinstance(each, Defence | Conversion) else _built(each, low, high, taken) for each in layers]
     inner = model
     with uncompiled(model):
         for each in made:
             inner = each.convert(inner) if isinstance(each, Conversion) else inner
-    front = [each for each in made if isinstance(each, Defence)]
+    front = [
+        # A layer that comes as one has bounds of its own, in input units.
+        (each, scale if isinstance(spec, str) else None)
+        for spec, each in zip(layers, made, strict=True)
+        if isinstance(each, Defence)
+    ]
     defended = _behind(front, inner) if front else inner
     compile_like(defended, model)
     return defended
@@ -82,12 +95,37 @@ def _free(kind: str, taken: set[str]) -> str:
     return name
 
 
-def _behind(front: Sequence[Defence], model: keras.Model) -> keras.Model:
+def _behind(front: Sequence[tuple[Defence, dict[str, Any] | None]], model: keras.Model) -> keras.Model:
+    """A model behind defences, each with the scale in whose units it sees its input."""
     source = keras.Input(tuple(model.input_shape[1:]), name="image")
     x = source
-    for layer in front:
-        x = layer(x)
+    for scale, group in itertools.groupby(front, key=lambda pair: pair[1]):
+        x = x if scale is None else keras.layers.Normalization(**scale)(x)
+        for layer, _ in group:
+            x = layer(x)
+        x = x if scale is None else keras.layers.Normalization(invert=True, **scale)(x)
     return keras.Model(source, model(x), name=f"{model.name}_defended")
+
+
+def _scale_of(bounds: tuple[Any, Any], shape: tuple[Any, ...]) -> dict[str, Any] | None:
+    """Settings of the `Normalization` that brings each feature from its bounds to [0, 1]; None for bounds of all.
+
+    Args:
+        bounds: Two numbers, or arrays that broadcast to an input.
+        shape: Of an input.
+    """
+    if not any(map(np.ndim, bounds)):
+        return None
+    low, high = (np.broadcast_to(np.asarray(end, "float64"), shape) for end in bounds)
+    if len(np.unique(low)) == len(np.unique(high)) == 1:
+        return None
+    # Of an image whose channels have bounds of their own these alone: the file stays small.
+    last = (0,) * (len(shape) - 1)
+    by_channel = all((end == end[last]).all() for end in (low, high))
+    if by_channel:
+        low, high = low[last], high[last]
+    axis = -1 if by_channel else tuple(range(1, len(shape) + 1))
+    return {"axis": axis, "mean": low.tolist(), "variance": np.square(high - low).tolist()}
 
 
 def defences_of(model: keras.Model) -> list[Differentiable]:

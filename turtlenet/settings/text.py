@@ -144,7 +144,7 @@ def bounds(text: str) -> tuple[float, float] | str:
     values = [parse_value(part) for part in text.split(",")]
     if len(values) != 2 or not all(map(_is_number, values)):
         more = " A decimal point is expected, as in 0.5,1." if len(values) > 2 else ""
-        raise SettingError(f"Expected the smallest and the largest pixel, such as 0,1 or 0,255; got {text!r}.{more}")
+        raise SettingError(f"Expected the smallest and the largest value, such as 0,1 or 0,255; got {text!r}.{more}")
     return float(values[0]), float(values[1])
 
 

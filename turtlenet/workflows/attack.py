@@ -148,7 +148,7 @@ def attack_data(
     examples = part.take(plan.limit)
     check(examples.shape)
     if not part.asked and saw(trained_on(model), part, whole):
-        plan.tell(f"{model} was trained on these images: --split test takes others")
+        plan.tell(f"{model} was trained on these {examples.kind.examples}: --split test takes others")
     examples = _others(examples, plan)
     ball = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
     check_for_features([attack_family.build(plan.attack)], ball)
@@ -243,7 +243,7 @@ def _targets(target: Any, labels: np.ndarray, num_classes: int) -> np.ndarray:
     same = np.flatnonzero(wanted == labels)
     if len(same):
         raise DataError(
-            f"Expected targets other than the labels; got {wanted[same[0]]} for both at image {same[0]} and "
+            f"Expected targets other than the labels; got {wanted[same[0]]} for both at place {same[0]} and "
             f"{len(same) - 1} more."
         )
     return wanted

@@ -81,16 +81,30 @@ def _evaluated(models_given: list[ModelType], data: DataType | None, plan: Evalu
     _check_examples(jobs, request)
     how: dict[str, Any] = {**_how(jobs, request), "perceptibility": perceptibility}
     how |= {} if seconds is None else {"time_limit": seconds}
-    # Who trains surrogates takes longer, and who has a limit knows.
-    if backend.process()[1] == 1 and request.access == "white-box" and seconds is None:
+    if backend.process()[1] == 1:
         alike = {name: how[name] for name in ("mode", "seed", "batch_size")}
         for job in jobs:
             cascade = Cascade(attacks=job.suite, ball=job.ball, **alike)
-            expected = forecast(job.victim, job.examples, cascade, curve=plan.curve)
+            expected = forecast(
+                job.victim,
+                job.examples,
+                cascade,
+                curve=plan.curve,
+                limit=seconds,
+                crafted_on=_crafted_on(request),
+            )
             if expected:
                 plan.tell(expected)
     reports = [_reported(number, job, data, request, how) for number, job in enumerate(jobs)]
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
+
+
+def _crafted_on(request: Request) -> int:
+    """Models that attacks are run on: beside the one under attack those of an attacker without it or its key."""
+    if request.access == "white-box":
+        return 1
+    # With its own keys and without one; who can only ask has one substitute.
+    return 2 if request.asking else 2 + request.plan.surrogates
 
 
 def _check_examples(jobs: Sequence[Job], request: Request) -> None:
@@ -166,7 +180,7 @@ def sweep(
     if not radii:
         raise SettingError("Expected at least one radius, such as eps=[0.1, 0.2]; got none.")
     if settings.get("time") is not None:
-        raise SettingError("Expected no time for a sweep, which compares the same images; give a limit in its place.")
+        raise SettingError("Expected no time for a sweep, which compares the same inputs; give a limit in its place.")
     # All are read before the first is attacked.
     read = [text.radius(each) if isinstance(each, str) else each for each in radii]
     for each in read:
@@ -270,7 +284,7 @@ def _time_limit(plan: EvaluateSettings, access: str) -> float | None:
         return None
     if plan.certify or access != "white-box":
         other = f"certify={plan.certify}" if plan.certify else f"access {access}"
-        raise SettingError(f"Expected no time beside {other}; got {plan.time}: give a limit of images in its place.")
+        raise SettingError(f"Expected no time beside {other}; got {plan.time}: give a limit in its place.")
     return parsed_time(plan.time)
 
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from turtlenet import models
+from turtlenet.attacks.features.defaults import is_table
 from turtlenet.attacks.features.memory import features_of, remember_features
 from turtlenet.attacks.features.said import FEATURES, Said
 from turtlenet.checked import checked
@@ -17,6 +19,7 @@ from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import SettingError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, in_memory
+from turtlenet.models.classifier import told_bounds
 from turtlenet.settings.base import describes
 from turtlenet.settings.inputs import ColumnSettings
 from turtlenet.training.data.feature_data import with_features
@@ -75,7 +78,7 @@ def save_model(
 def wrap(
     model: ModelType,
     *defences: str | Defence | Conversion,
-    bounds: tuple[float, float] | None = None,
+    bounds: tuple[Any, Any] | None = None,
     normalize: Any = None,
     data: DataType | None = None,
     **settings: Any,
@@ -85,7 +88,9 @@ def wrap(
     Args:
         model: A model, which shares its variables with what is given back, or the path of one.
         *defences: Layers or their specs, from the input on: `"constant-quantization:levels=4"`.
-        bounds: Smallest and largest value of a pixel; None tells them from the model.
+        bounds: Smallest and largest value of an input: two numbers, or arrays that broadcast to it; None tells them
+            from the model or, of a table, from the data. Where they differ, each feature is defended in units of its
+            own; see `turtlenet.models.wrap`.
         normalize: What inputs are normalized by, behind the defences: `imagenet`, `cifar10`, `torchvision`,
             `mean=...,std=...`, or `data` for mean and standard deviation of the training data.
         data: The data for `normalize="data"`, whose training part is taken; of a table they tell the bounds too, where
@@ -94,26 +99,37 @@ def wrap(
     """
     if not defences and normalize is None:
         raise SettingError("Expected at least one defence, or what to normalize by; got none.")
+    said = Said.by_user(bounds=bounds)
     how = reading_of(ColumnSettings(**settings), trained_on(model))
-    plain, data = normalized_for(in_memory(model), normalize, data, bounds=bounds, head="auto", how=how)
-    known = features_of(model)
-    if defences and bounds is None and (data is not None or known):
-        bounds = _bounds(plain, data, Said().else_of(known), how)
-    wrapped = models.wrap(plain, defences, bounds)
+    plain, data = normalized_for(in_memory(model), normalize, data, bounds=said.outer, head="auto", how=how)
+    ends = _bounds(plain, data, said.else_of(features_of(model)), how) if defences else None
+    wrapped = models.wrap(plain, defences, ends)
     remember(wrapped, trained_on(model))
     remember_features(wrapped, features_of(model))
     return wrapped
 
 
-def _bounds(model: keras.Model, data: DataType | None, said: Said, how: Reading) -> tuple[float, float] | None:
-    """Smallest and largest value of the inputs, as the model's training or a table says; None where neither does."""
+def _bounds(model: keras.Model, data: DataType | None, said: Said, how: Reading) -> tuple[Any, Any] | None:
+    """Smallest and largest value of the inputs, as the user, the model's training or a table says; None by neither.
+
+    Raises:
+        SettingError: A table of which nobody says where its features lie.
+    """
+    if said.bounds is not None and not isinstance(said.bounds, Mapping):
+        return said.bounds
     if data is None:
+        shape = tuple(model.input_shape[1:])
+        if said.outer is None and None not in shape and is_table(shape) and told_bounds(model) is None:
+            raise SettingError(
+                "Expected bounds or data to put a defence in front of a model of a table, whose features have units "
+                "of their own; got neither: pass --data TRAIN, or --bounds low,high if all have the same."
+            )
         return said.outer
 
     def made(bounds: tuple[float, float] | None) -> Classifier:
         return models.classifier(model, bounds=bounds)
 
-    victim, _, _ = with_features(
+    victim, _, threat = with_features(
         said,
         "linf",
         made(said.outer),
@@ -122,4 +138,5 @@ def _bounds(model: keras.Model, data: DataType | None, said: Said, how: Reading)
         training=True,
         table=is_tabular(data),
     )
-    return victim.bounds
+    ends = victim.bounds if threat is None else threat.bounds
+    return ends if any(map(np.ndim, ends)) else victim.bounds

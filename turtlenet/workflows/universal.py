@@ -75,10 +75,12 @@ def _parts(data: Data, limit: int | None, seed: int) -> tuple[Examples, Examples
     train, test = data.train, data.test
     if train is not None and train is test:
         if len(train) < 2:
-            raise DataError(f"Expected at least 2 images to fit on one part and try on the other; got {len(train)}.")
+            raise DataError(
+                f"Expected at least 2 {train.kind.examples} to fit on one part and try on the other; got {len(train)}."
+            )
         train, test = hold_out(train, max(1, len(train) // 6), seed)
     if train is None or test is None or not (len(train) and len(test)):
-        raise DataError(f"Expected training and test images in {data.name}; got one of the two at most.")
+        raise DataError(f"Expected training and test data in {data.name}; got one of the two at most.")
     parts = train.take(limit), test.take(limit)
     for part in parts:
         part.check()

@@ -11,7 +11,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 from turtlenet.training import Madry, Natural, Schedule, harden
 from turtlenet.training.data.stream import Stream
-from turtlenet.training.run.cost import TIMED, Clock, Cost, cost_of, duration, input_gradients
+from turtlenet.training.run.cost import Clock, Cost, cost_of, duration, input_gradients
 from turtlenet.training.run.time_limit import Choice, choose, pace_of, parsed_time, with_steps
 
 BALL = balls.get("linf", 0.1)
@@ -27,12 +27,16 @@ PGD = attacks.build("pgd:steps=10,step_size=0.25,keep=last")
         ("apgd:steps=5", 5),
         ("square:queries=20", 0),
         ("noise", 0),
+        # Three other classes have a gradient each.
+        ("fab:steps=4", 12),
+        ("deepfool:steps=4", 12),
+        ("cw:steps=4,searches=3", 12),
     ],
 )
 def test_it_counts_what_an_attack_computes(spec, count, small, images) -> None:
     attack = attacks.build(spec)
     assert input_gradients(attack, "linf", 4) == count
-    if "restarts" not in spec and "apgd" not in spec:
+    if not any(each in spec for each in ("restarts", "apgd", "cw", "deepfool")):
         gradients = np.asarray(attack.run(small, images[0], images[1], ball=BALL).gradients)
         assert gradients.max() == count
 
@@ -150,15 +154,28 @@ def test_timing_changes_nothing_and_the_clock_tells_once() -> None:
     assert clock.step > 0
 
 
-def test_the_clock_counts_what_is_left(monkeypatch) -> None:
-    now = iter([10.0, 10.0 + 2.0 * TIMED])
-    monkeypatch.setattr("turtlenet.training.run.cost.time.perf_counter", lambda: next(now))
+@pytest.mark.parametrize(
+    ("validation", "words"),
+    [
+        # 48 steps of the second epoch and 50 of the third, of two seconds each.
+        (0, "time: about 3 minutes on this machine, 2 s a step"),
+        # Two validations of 500 steps' worth each, whose graph takes 28 s longer to build than a step to run.
+        (4000, "time: about 37 minutes on this machine, 2 s a step"),
+    ],
+)
+def test_the_clock_counts_steps_and_what_is_left(validation, words, monkeypatch) -> None:
+    """The first step builds a graph, and an hour passes between two epochs."""
+    now = [0.0]
+    monkeypatch.setattr("turtlenet.training.run.cost.time.perf_counter", lambda: now[0])
     told: list[str] = []
-    clock = Clock(cost_of(Natural(attack=PGD, ball=BALL), 4, (50, 150), 8), told.append)
-    clock.set_params({"steps": 20})
-    clock.on_epoch_begin(1)
-    for batch in range(10):
-        clock.on_train_batch_end(batch, {"loss": 1.0})
-    # 16 steps of the second epoch and 50 of the third, of two seconds each.
-    assert told == ["time: about 2 minutes on this machine, 2 s a step"]
+    clock = Clock(cost_of(Natural(attack=PGD, ball=BALL), 4, (50, 150), 8, validation), told.append)
+    clock.set_params({"steps": 50})
+    for epoch, batches, validated in ((0, (48, 49), False), (1, range(20), False)):
+        clock.on_epoch_begin(epoch)
+        for batch in batches:
+            clock.on_train_batch_begin(0 if batch == 48 else batch)
+            now[0] += 30.0 if (epoch, batch) == (0, 48) else 2.0
+            clock.on_train_batch_end(batch, {"loss": 1.0})
+        now[0] += 3600.0 * (not validated)
+    assert told == [words]
     assert clock.step == 2.0

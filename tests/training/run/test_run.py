@@ -240,10 +240,10 @@ def test_a_batch_that_does_not_fit_is_worked_on_in_parts(monkeypatch, tmp_path) 
 
 def test_memory_that_is_short_is_one_line(monkeypatch) -> None:
     monkeypatch.setitem(harden.__globals__, "Trainer", Short)
-    with pytest.raises(SettingError, match="Expected memory for a training batch of 16 images in 1 parts; got none"):
+    with pytest.raises(SettingError, match="Expected memory for a training batch of 16 in 1 parts; got none"):
         run(victim())
     monkeypatch.setattr(Short, "most", 0)
-    with pytest.raises(SettingError, match="Expected memory for a part of 1 images in training; got none left"):
+    with pytest.raises(SettingError, match="Expected memory for a part of 1 in training; got none left"):
         run(victim(), accumulate=None)
 
 

@@ -120,10 +120,10 @@ def test_bad_settings(spec, words) -> None:
     [
         (["ema", "swa"], {}, "Expected one average of the weights; got ema and swa."),
         (["awp", "awp"], {}, "Expected each wrapper once; got awp twice."),
-        (["early-stop"], {"validation": None}, "Expected validation images for early-stop"),
+        (["early-stop"], {"validation": None}, "Expected validation data for early-stop"),
         (["steps-schedule:first=2"], {}, "Expected an attack of more than 2 steps"),
         ([], {"on_collapse": "recovr"}, "Did you mean 'recover'?"),
-        ([], {"on_collapse": "stop", "validation": None}, "Expected validation images for on_collapse=stop"),
+        ([], {"on_collapse": "stop", "validation": None}, "Expected validation data for on_collapse=stop"),
         ([], {"on_collapse": "recover", "objective": madry("noise")}, "Expected an attack with a step_size"),
     ],
 )

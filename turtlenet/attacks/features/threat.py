@@ -54,6 +54,13 @@ class FeatureThreat:
             return plain
         return FeatureBall(eps, *outer, type(plain), space)
 
+    @property
+    def bounds(self) -> tuple[Any, Any]:
+        """Smallest and largest value: two numbers where they are those of all features, else arrays like an input."""
+        if len(np.unique(self.low)) == len(np.unique(self.high)) == 1:
+            return float(self.low.flat[0]), float(self.high.flat[0])
+        return self.low.reshape(self.shape), self.high.reshape(self.shape)
+
     def check(self, examples: Any) -> list[str]:
         """Refuses data that break bounds or rules; gives what is worth telling of them, a line each.
 

@@ -38,6 +38,9 @@ class DeepFool(MinimumNorm, Iterative, Attack):
 
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf")
 
+    def attempt_gradients(self, num_classes: int) -> int:
+        return self.steps * (1 if self.targeted else min(self.candidates, num_classes) - 1)
+
     @property
     def length(self) -> int:
         # One more, to judge the point after the last step.

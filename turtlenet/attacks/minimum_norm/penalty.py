@@ -99,6 +99,9 @@ class PenaltyMethod(MinimumNorm, Iterative, Attack):
     c: float = number(1e-3, above=0)
     abort_early: bool = True
 
+    def attempt_gradients(self, num_classes: int) -> int:
+        return self.length
+
     @property
     def length(self) -> int:
         return self.steps * self.searches

@@ -42,6 +42,9 @@ class SuperDeepFool(MinimumNorm, Iterative, Attack):
 
     norms: ClassVar[tuple[str, ...]] = ("l2",)
 
+    def attempt_gradients(self, num_classes: int) -> int:
+        return self.steps * (1 if self.targeted else min(self.candidates, num_classes) - 1)
+
     @property
     def length(self) -> int:
         # One more, to judge the point after the last step.

@@ -87,7 +87,7 @@ class Card:
         yield _table(("setting", "value"), _flat(self.recipe)) if self.recipe else "The file does not say how."
         if self.validation:
             found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in self.validation.items())
-            yield f"The kept epoch was the best on held-out training images ({found}), so these numbers flatter."
+            yield f"The kept epoch was the best on held-out training data ({found}), so these numbers flatter."
         yield "## Robustness"
         yield from self._results()
 

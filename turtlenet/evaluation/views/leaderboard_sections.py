@@ -102,9 +102,10 @@ def _said(told: dict[str, Any], name: str) -> str:
 def _blocks(board: Board) -> list[Block]:
     told = board.setting
     bounds = f" in {told['bounds']}" if told.get("bounds") else ""
+    rounded = ", 8-bit pixels" if told.get("pixels") == "8-bit" else ""
     how = (
-        f"{_said(told, 'access')}, {_said(told, 'mode')}, labels {_said(told, 'labels')}, pixels "
-        f"{_said(told, 'pixels')}; attacks {clean(', '.join(told.get('attacks') or ()))}"
+        f"{_said(told, 'access')}, {_said(told, 'mode')}, labels {_said(told, 'labels')}{rounded}; "
+        f"attacks {clean(', '.join(told.get('attacks') or ()))}"
     )
     return [
         Text((Emphasis(f"{_title(board)}:"),), views=View.TERMINAL),

@@ -206,8 +206,9 @@ def _certified(report: Report) -> list[Section]:
     line = Text((Verbatim(bar(about["accuracy"], about["attacked"])),))
     words = (
         f"By {about['method']}: {fraction(about['accuracy'], about['accuracy_interval'])} are certified. "
-        f"{about['spared']:,} certified images were left alone, which saved about {about['gradients_saved']:,} "
-        f"gradients; {about['audited']:,} of them were attacked all the same, to test the certificates."
+        f"{about['spared']:,} certified {text.kind(report).examples} were left alone, which saved about "
+        f"{about['gradients_saved']:,} gradients; {about['audited']:,} of them were attacked all the same, "
+        "to test the certificates."
     )
     return [Section("Certified", [line, Text(words)])]
 

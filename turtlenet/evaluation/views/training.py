@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
+from turtlenet.evaluation.views.text import kind
 from turtlenet.reports.document import Column, Figures, Section, Table, Text, View
 from turtlenet.reports.figures import Plot, Theme, legend, look, new_axes, new_plot
 from turtlenet.reports.format import clean, count, fraction, number, percent
@@ -77,8 +78,9 @@ def _accuracies(report: Report) -> Plot | None:
     if not names or len(history) < 2:
         return None
     best, judged = report.training.get("best_epoch"), "val_robust_accuracy"
+    inputs = kind(report).examples
     at = next((each for each in history if each[EPOCH] == best and judged in each), None)
-    title = f"Epoch {best} was best: robust {percent(at[judged])} on the validation images" if at else "Accuracy"
+    title = f"Epoch {best} was best: robust {percent(at[judged])} on the validation {inputs}" if at else "Accuracy"
     last = ", ".join(f"{_SHARES[name]} {percent(history[-1][name])}" for name in names if name in history[-1])
 
     def draw(figure: Figure, theme: Theme) -> None:

@@ -136,17 +136,18 @@ def _read(examples: Examples, rows: np.ndarray, weighted: bool) -> tuple[np.ndar
 
 
 def _check_extra(examples: Examples, extra: Examples, least: int) -> None:
+    inputs = extra.kind.examples
     if extra.shape != examples.shape or extra.bounds != examples.bounds:
         raise DataError(
-            f"Expected extra images of shape {size_text(examples.shape)} within {list(examples.bounds)}; got "
+            f"Expected extra {inputs} of shape {size_text(examples.shape)} within {list(examples.bounds)}; got "
             f"{size_text(extra.shape)} within {list(extra.bounds)} in {extra.name}."
         )
     if extra.num_classes > examples.num_classes:
         raise DataError(
-            f"Expected extra images of {examples.num_classes} classes; got {extra.num_classes} in {extra.name}."
+            f"Expected extra {inputs} of {examples.num_classes} classes; got {extra.num_classes} in {extra.name}."
         )
     if len(extra) < least:
-        raise DataError(f"Expected at least the {least} extra images of a batch; got {len(extra)} in {extra.name}.")
+        raise DataError(f"Expected at least the {least} extra {inputs} of a batch; got {len(extra)} in {extra.name}.")
 
 
 class Batches(keras.utils.PyDataset):

@@ -194,7 +194,7 @@ class CollapseWatch(keras.callbacks.Callback):
         if crafted > clean + _LEAK:
             self._say(
                 "leak",
-                f"Epoch {epoch + 1}: validation images crafted by the training attack are easier ({crafted:.3f}) than "
+                f"Epoch {epoch + 1}: validation inputs crafted by the training attack are easier ({crafted:.3f}) than "
                 f"clean ones ({clean:.3f}): label leaking. Train with pgd or rfgsm.",
             )
         if crafted > robust + _COLLAPSE:

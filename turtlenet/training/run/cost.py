@@ -12,8 +12,6 @@ from turtlenet.training.objective.base import Objective
 
 TIMED = 3
 """Steps that are timed, after a first one, which builds the graph."""
-_WITHOUT = ("decision", "query", "random")
-"""Families of attacks that take no gradient."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +74,9 @@ class Cost:
 class Clock(keras.callbacks.Callback):
     """Times the first steps of a run and tells how long the rest will take.
 
+    What lies between epochs, validation above all, is no part of a step. The graph of the first validation is still to
+    be built: that takes about as long as that of a step.
+
     Args:
         cost: What the run computes.
         tell: Is given one line, after the first `TIMED` steps that follow the one in which the graph is built.
@@ -90,26 +91,41 @@ class Clock(keras.callbacks.Callback):
         self._epoch = 0
         self._done = 0
         self._began = 0.0
+        self._first = 0.0
+        self._spent = 0.0
+        self._validated = False
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
 
+    def on_test_end(self, logs: Any = None) -> None:
+        self._validated = True
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if not self.step and batch == 0:
+            self._began = time.perf_counter()
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self.step:
             return
+        # To read a number is to wait for the device.
+        float((logs or {}).get("loss", 0.0))
+        now = time.perf_counter()
+        spent, self._began = now - self._began, now
         self._done += 1
-        if self._done in (1, 1 + TIMED):
-            # To read a number is to wait for the device.
-            float((logs or {}).get("loss", 0.0))
-            now = time.perf_counter()
-            if self._done == 1:
-                self._began = now
-                return
-            self.step = (now - self._began) / TIMED
-            left = (self.params.get("steps") or self.cost.steps) - batch - 1
-            rest = self.cost.seconds(self.step, self.cost.epochs - self._epoch - 1)
-            rest += (left + self.cost.validation_steps) * self.step
-            self.tell(f"time: about {duration(rest)} on this machine, {self.step:.3g} s a step")
+        if self._done == 1:
+            self._first = spent
+            return
+        self._spent += spent
+        if self._done < 1 + TIMED:
+            return
+        self.step = self._spent / TIMED
+        left = (self.params.get("steps") or self.cost.steps) - batch - 1
+        rest = self.cost.seconds(self.step, self.cost.epochs - self._epoch - 1)
+        rest += (left + self.cost.validation_steps) * self.step
+        if self.cost.validation and not self._validated:
+            rest += max(0.0, self._first - self.step)
+        self.tell(f"time: about {duration(rest)} on this machine, {self.step:.3g} s a step")
 
 
 def cost_of(
@@ -159,15 +175,7 @@ def input_gradients(attack: Attack, norm: str, num_classes: int) -> float:
             return sum(costs)
         return float(sum(share * cost for share, cost in zip(attack._shares(), costs, strict=True)))
     rounds = attack.under(norm).rounds(num_classes)
-    return float(sum(attempts * attempt_gradients(part) for part, attempts in rounds))
-
-
-def attempt_gradients(part: Attack) -> int:
-    """Input gradients of one attempt of one of an attack's rounds, at most."""
-    if part.family in _WITHOUT:
-        return 0
-    start = getattr(part, "odi_steps", 0) if getattr(part, "start", "") == "odi" else 0
-    return int(getattr(part, "steps", 0)) + start
+    return float(sum(attempts * part.attempt_gradients(num_classes) for part, attempts in rounds))
 
 
 def duration(seconds: float) -> str:

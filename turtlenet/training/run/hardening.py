@@ -230,7 +230,7 @@ def _identity(
 
 def _check_collapse(on_collapse: str, objective: Objective, validation: Examples | None) -> None:
     if validation is None:
-        raise SettingError(f"Expected validation images for on_collapse={on_collapse}; got none.")
+        raise SettingError(f"Expected validation data for on_collapse={on_collapse}; got none.")
     if on_collapse == "recover":
         halved(objective)
 
@@ -291,12 +291,12 @@ def _more_parts(batch_size: int, parts: int, automatic: bool) -> int:
     """Twice as many parts after memory ran out."""
     if not automatic:
         raise SettingError(
-            f"Expected memory for a training batch of {batch_size} images in {parts} parts; got none left: raise "
+            f"Expected memory for a training batch of {batch_size} in {parts} parts; got none left: raise "
             "--accumulate, or let --batch-size be auto."
         ) from None
     if batch_size % (2 * parts * backend.shares()):
         raise SettingError(
-            f"Expected memory for a part of {batch_size // parts} images in training; got none left, and {batch_size} "
+            f"Expected memory for a part of {batch_size // parts} in training; got none left, and {batch_size} "
             "cannot be halved further."
         ) from None
     return 2 * parts

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from turtlenet import attacks as attack_family
 from turtlenet import backend, models
@@ -247,10 +248,12 @@ def set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> Trai
         training=True,
         table=is_tabular(data),
     )
-    if plan.defences and victim.bounds != within:
+    by_feature = threat is not None and any(map(np.ndim, threat.bounds))
+    if plan.defences and (victim.bounds != within or by_feature):
         # The data say where inputs lie: what was put in front of the model took other bounds for them.
         restore()
-        hardened, restore, victim = _shielded(own, plan, victim.bounds, seen)
+        ends = threat.bounds if threat and by_feature else victim.bounds
+        hardened, restore, victim = _shielded(own, plan, victim.bounds, seen, ends)
         known = models.classifier(before, bounds=victim.bounds, **seen)
     return TrainingSetup(
         plan=plan,
@@ -271,10 +274,18 @@ def set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> Trai
 
 
 def _shielded(
-    own: keras.Model, plan: TrainSettings, bounds: Any, seen: dict[str, Any]
+    own: keras.Model, plan: TrainSettings, bounds: Any, seen: dict[str, Any], ends: Any = None
 ) -> tuple[keras.Model, Callable[[], None], Classifier]:
-    """A model behind the plan's defences, what undoes its precision, and the same as attackers see it."""
-    hardened = models.wrap(own, plan.defences, bounds)
+    """A model behind the plan's defences, what undoes its precision, and the same as attackers see it.
+
+    Args:
+        own: The model.
+        plan: Tells the defences.
+        bounds: Smallest and largest value of an input.
+        seen: How else attackers see the model.
+        ends: Bounds of each feature, for the defences; None for those of all.
+    """
+    hardened = models.wrap(own, plan.defences, bounds if ends is None else ends)
     if plan.out is not None:
         models.check_writable(plan.out, hardened)
     restore = models.compute_in(hardened, plan.precision)

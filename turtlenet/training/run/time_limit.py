@@ -190,7 +190,7 @@ def pace_of(
             if not backend.out_of_memory(error):
                 raise
             raise SettingError(
-                f"Expected memory to time a batch of {stream.batch_size} images; got none left: raise --accumulate."
+                f"Expected memory to time a batch of {stream.batch_size}; got none left: raise --accumulate."
             ) from None
     low, high = counts[0], counts[-1]
     slope = max(0.0, found[high] - found[low]) / max(1, high - low)

@@ -34,7 +34,7 @@ class EarlyStop(Wrapper):
 
     def check(self, objective: Objective, plan: Plan) -> None:
         if not plan.validated:
-            raise SettingError("Expected validation images for early-stop; got none.")
+            raise SettingError("Expected validation data for early-stop; got none.")
 
     def callbacks(self, notes: dict[str, Any], plan: Plan) -> list[keras.callbacks.Callback]:
         return [_Stop(self.patience, -(-plan.at(self.start) // plan.epoch), notes)]
