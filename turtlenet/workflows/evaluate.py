@@ -56,7 +56,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     Args:
         model: A classifier, the path of one, or a list of them.
         data: What to attack, which the training must not have seen: `(x, y)`, a name or a path (its test part).
-        **settings: See `turtlenet.settings.EvaluateSettings`.
+        **settings: See `turtlenet.settings.evaluate.EvaluateSettings`.
 
     Returns:
         A `Report`, or a `Comparison` for a list of models.
@@ -155,7 +155,7 @@ def sweep(
         model: A classifier, or the path of one.
         data: What to attack; see `evaluate`.
         eps: The radii, each as `evaluate` takes one: `[0.1, 0.2]`, `["2/255", "4/255"]`.
-        **settings: See `turtlenet.settings.EvaluateSettings`; `curve` is 0 by default.
+        **settings: See `turtlenet.settings.evaluate.EvaluateSettings`; `curve` is 0 by default.
 
     Raises:
         SettingError: No radius, two that are the same, several models, or what `evaluate` refuses.
