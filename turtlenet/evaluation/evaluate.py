@@ -31,7 +31,7 @@ from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
 from turtlenet.evaluation.doubts.gradient_masking import masking_of
-from turtlenet.evaluation.moves import moved_features
+from turtlenet.evaluation.moved_features import moved_features
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
