@@ -16,7 +16,8 @@ from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
-from turtlenet.evaluation import Report, evaluate_classifier
+from turtlenet.evaluation import Report
+from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.threat_model import Attacker, ThreatModel
 from turtlenet.models.normalize import standardized

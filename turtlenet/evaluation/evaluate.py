@@ -36,7 +36,9 @@ from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
 from turtlenet.evaluation.pictures import largest_changes, pictures
-from turtlenet.evaluation.planner import Planned, Planner, find_skipped
+from turtlenet.evaluation.planner.planner import Planner
+from turtlenet.evaluation.planner.record import find_skipped
+from turtlenet.evaluation.planner.run import Planned
 from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import CurvePoint, Report
 from turtlenet.evaluation.rows import attack_row, class_rows, image_results, part_rows, six_figures

@@ -16,7 +16,8 @@ from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.errors import ModelError, at_least
-from turtlenet.evaluation import Report, evaluate_classifier
+from turtlenet.evaluation import Report
+from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.lineup import check_suite, line_up
 from turtlenet.evaluation.threat_model import ThreatModel
 from turtlenet.models.as_classifier import ModelType, in_memory
