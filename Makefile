@@ -128,7 +128,8 @@ release: build/release/.done
 	case " $$tags " in *" $$version "*) ;; *) echo "Expected the tag $$version here; got $${tags:-none}."; exit 2;; esac
 	@test -z "$$(git status --porcelain)" || { echo "Expected all changes to be committed."; exit 2; }
 	rm -rf build/dist
-	build/release/bin/python -m build --outdir build/dist .
+	# As a module it would be looked for in the folder `build` first.
+	build/release/bin/pyproject-build --outdir build/dist .
 	build/release/bin/twine check --strict build/dist/*
 
 build/release/.done:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from setuptools import setup
 
-
 NOTE = """
 The pages, examples and models that are named here are files of the repository; the source distribution has the pages
 and the examples too, in `docs/` and `examples/`. `pip install turtlenet` and `turtlenet --help` need neither.
