@@ -179,9 +179,15 @@ def sweep(
         # Each radius keeps its own, under its name, so that another list of radii finds it again.
         kept = {} if progress is None else {"progress": Path(progress) / re.sub(r"[^\w.%-]+", "-", f"eps-{each}")}
         reports.append(evaluate(model, data, **{"curve": 0, **settings, **kept, "eps": each}))
-        if isinstance(reports[0].threat.get("features"), dict):
+        if len({*_radii(reports[0])}) > 1:
             raise SettingError("Expected one radius for all features to sweep over; got one for each.")
     return sweep_of(reports)
+
+
+def _radii(report: Report) -> list[float]:
+    """The radius of each feature; none where all have the same."""
+    features = report.threat.get("features")
+    return list(features["eps"]) if isinstance(features, dict) else []
 
 
 def _order(plan: EvaluateSettings, access: str) -> str:

@@ -102,8 +102,9 @@ def _said(told: dict[str, Any], name: str) -> str:
 def _blocks(board: Board) -> list[Block]:
     told = board.setting
     bounds = f" in {told['bounds']}" if told.get("bounds") else ""
+    bounds = ", bounds by feature" if told.get("features") else bounds
     how = (
-        f"{_said(told, 'access')}, {_said(told, 'mode')}, labels {_said(told, 'labels')}, pixels "
+        f"{_said(told, 'access')}, {_said(told, 'mode')}, labels {_said(told, 'labels')}, values "
         f"{_said(told, 'pixels')}; attacks {clean(', '.join(told.get('attacks') or ()))}"
     )
     return [
