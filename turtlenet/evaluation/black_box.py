@@ -81,7 +81,7 @@ def evaluate_black_box(
         seed: Repeats every draw.
         batch_size: Images in one compiled call.
         tell: Is given what happens, a line each.
-        **settings: The others of `turtlenet.evaluation.evaluate_classifier`.
+        **settings: The others of `turtlenet.evaluation.evaluate.evaluate_classifier`.
 
     Raises:
         DataError: Fewer inputs than the attacker's and one to attack.

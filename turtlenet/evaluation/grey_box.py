@@ -58,7 +58,7 @@ def evaluate_grey_box(
         head: What the model's outputs are.
         seed: Repeats every draw.
         tell: Is given what happens, a line each.
-        **settings: The others of `turtlenet.evaluation.evaluate_classifier`.
+        **settings: The others of `turtlenet.evaluation.evaluate.evaluate_classifier`.
 
     Raises:
         ModelError: A model without a key.
