@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo test test-slow test-jax test-torch test-floor test-external test-certificates test-mlflow fuzz check format bench \
-	docs clean
+	docs release clean
 
 # Set up once; again only when the requirements change.
 $(VENV)/.done: requirements.txt setup.cfg pyproject.toml
@@ -120,6 +120,21 @@ docs: build/docs/.done
 build/docs/.done: docs/requirements.txt
 	$(PYTHON) -m venv build/docs
 	build/docs/bin/python -m pip install --quiet --requirement docs/requirements.txt
+	touch $@
+
+# What is uploaded, in build/dist, checked as an index reads it: at the tag of the version alone, so that both agree.
+release: build/release/.done
+	@version=v$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' turtlenet/version.py); tags=$$(git tag --points-at HEAD | xargs); \
+	case " $$tags " in *" $$version "*) ;; *) echo "Expected the tag $$version here; got $${tags:-none}."; exit 2;; esac
+	@test -z "$$(git status --porcelain)" || { echo "Expected all changes to be committed."; exit 2; }
+	rm -rf build/dist
+	# As a module it would be looked for in the folder `build` first.
+	build/release/bin/pyproject-build --outdir build/dist .
+	build/release/bin/twine check --strict build/dist/*
+
+build/release/.done:
+	$(PYTHON) -m venv build/release
+	build/release/bin/python -m pip install --quiet build twine
 	touch $@
 
 clean:

@@ -2,6 +2,7 @@
 
 import configparser
 import email
+import importlib.util
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -125,6 +127,36 @@ def test_an_index_gets_the_readme_without_what_it_could_not_follow(installed):
     # Nothing but links is left out: headings, code and tables are those of the README.
     assert re.findall(r"^#+ .*$|^```.*$", said, re.MULTILINE) == re.findall(r"^#+ .*$|^```.*$", text, re.MULTILINE)
     assert said.count("|") == text.count("|")
+    assert said.rstrip().endswith(setup_script().NOTE.strip())
+
+
+def setup_script() -> ModuleType:
+    """The module `setup.py`, which builds nothing where it is imported."""
+    spec = importlib.util.spec_from_file_location("setup_script", ROOT / "setup.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_source_distribution_has_what_the_readme_links_to():
+    """But for weights, and what is there anyway; an index shows no links, so its note says where to look."""
+    patterns = [line.split() for line in (ROOT / "MANIFEST.in").read_text().splitlines() if line]
+    carried = [name for word, *names in patterns if word in ("graft", "include") for name in names]
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]*)", (ROOT / "README.md").read_text("utf-8"))
+    assert len(targets) > 20
+    apart = {"LICENSE", "turtlenet/data/mnist_sample.md"}
+    missing = {each for each in targets if each not in apart and not {each, each.split("/")[0]} & set(carried)}
+    assert missing == set()
+
+
+def test_a_tag_is_a_version_of_the_changelog():
+    """Versions are tags: `make release` builds at the tag of `turtlenet.__version__` alone."""
+    told = re.findall(r"^## \[(\d[^]]*)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    git = ["git", "-C", str(ROOT), "tag", "--list", "v[0-9]*", "--merged"]
+    tags = subprocess.run(git, capture_output=True, text=True).stdout.split() if (ROOT / ".git").exists() else []
+    assert [tag for tag in tags if tag.removeprefix("v") not in told] == []
+    assert told[:1] in ([], [turtlenet.__version__])
 
 
 def test_the_citation_is_of_this_package():

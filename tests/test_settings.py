@@ -16,23 +16,15 @@ import turtlenet as tn
 from turtlenet.cli.options import settings_options
 from turtlenet.errors import SettingError, SpecError, TurtlenetError
 from turtlenet.ranges import count, one_of, share
-from turtlenet.settings import (
-    AttackSettings,
-    EvaluateSettings,
-    FitSettings,
-    FrontSettings,
-    GanSettings,
-    ScoreSettings,
-    ShowFrontSettings,
-    ShowSettings,
-    ToleranceSettings,
-    TrainSettings,
-    UniversalSettings,
-    recipes,
-    setting,
-    table,
-)
-from turtlenet.settings.base import flag_of, options, takes
+from turtlenet.settings import recipes
+from turtlenet.settings.attack import AttackSettings
+from turtlenet.settings.base import flag_of, options, setting, table, takes
+from turtlenet.settings.detect import FitSettings, ScoreSettings
+from turtlenet.settings.evaluate import EvaluateSettings
+from turtlenet.settings.fronts import FrontSettings, ShowFrontSettings
+from turtlenet.settings.gan import GanSettings, ShowSettings
+from turtlenet.settings.measure import ToleranceSettings, UniversalSettings
+from turtlenet.settings.train import TrainSettings
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,7 +11,6 @@ Names are imported when they are first used, so that `turtlenet --help` does not
 """
 
 import importlib
-import importlib.abc
 import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any
@@ -129,7 +128,7 @@ __all__ = [
 ]
 
 
-class _AfterKeras(importlib.abc.MetaPathFinder):
+class _AfterKeras:
     """Makes the defences known to Keras as soon as it is there, so that plain Keras loads files that have them."""
 
     looking = False

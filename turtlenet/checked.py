@@ -2,10 +2,10 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from turtlenet import backend
 from turtlenet.arguments import READ_ELSEWHERE, P, R, fitted, hints_of
 from turtlenet.errors import SettingError, did_you_mean
 
@@ -43,7 +43,7 @@ def checked(*, within_graphs: bool = False) -> Callable[[Callable[P, R]], Callab
         @functools.wraps(function)
         def call(*args: P.args, **settings: P.kwargs) -> R:
             bound = _bound(signature, f"turtlenet.{function.__name__}", args, settings)
-            if not within_graphs and backend.in_graph(bound.arguments.values()):
+            if not within_graphs and _in_graph(bound.arguments.values()):
                 raise SettingError(
                     f"Expected turtlenet.{function.__name__} outside of tf.function and jax.jit, as it compiles by "
                     "itself; got a call inside one."
@@ -63,6 +63,15 @@ def checked(*, within_graphs: bool = False) -> Callable[[Callable[P, R]], Callab
         return call
 
     return around
+
+
+def _in_graph(values: Iterable[Any]) -> bool:
+    """Whether a framework traces the caller's function; none does that was not imported."""
+    if "keras" not in sys.modules:
+        return False
+    from turtlenet import backend
+
+    return backend.in_graph(values)
 
 
 def _bound(signature: inspect.Signature, function: str, args: Any, settings: Mapping[str, Any]) -> Any:

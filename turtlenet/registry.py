@@ -13,11 +13,13 @@ import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from importlib import metadata
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from turtlenet.errors import SpecError, decimal_point, did_you_mean
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = [
     "Registry",
@@ -353,7 +355,10 @@ class Registry(Generic[T]):
         made: Callable[..., T] = factory
         return made
 
-    def _entry_points(self) -> dict[str, metadata.EntryPoint]:
+    def _entry_points(self) -> dict[str, "EntryPoint"]:
+        # Slow to import, and `--help` asks for no names.
+        from importlib import metadata
+
         return {entry.name: entry for entry in metadata.entry_points(group=self.group)}
 
     def _settings_of(self, factory: Callable[..., Any], name: str) -> tuple[dict[str, Any], list[str]]:

@@ -35,7 +35,8 @@ def assert_robust(
         eps: The radius.
         at_least: Least robust accuracy, from 0 to 1.
         keep: Is given the report, before anything fails.
-        **settings: See `turtlenet.settings.EvaluateSettings`; `curve` is 0 by default, and nothing is printed.
+        **settings: See `turtlenet.settings.evaluate.EvaluateSettings`; `curve` is 0 by default, and nothing is
+            printed.
 
     Returns:
         The `turtlenet.Report` (a `Comparison` of several models), for further assertions.

@@ -13,10 +13,9 @@ from click.testing import CliRunner
 from tests.cli.conftest import environment
 from tests.cli.test_config import leaves
 from turtlenet.cli.app import turtlenet
-from turtlenet.cli.command import Command
+from turtlenet.cli.command import GROUPS, Command
 from turtlenet.cli.completion import FAMILY_OF
 from turtlenet.cli.families import FAMILIES
-from turtlenet.settings.base import GROUPS
 
 COMMANDS = dict(leaves(turtlenet))
 

@@ -15,11 +15,11 @@ from turtlenet import attacks, balls, data
 from turtlenet.attacks import Attack, SearchResult
 from turtlenet.classifier import Classifier
 from turtlenet.constraints import Constraint
-from turtlenet.evaluation import evaluate_classifier
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.convergence import twice
 from turtlenet.evaluation.doubts import Evidence
 from turtlenet.evaluation.doubts.suite_coverage import few, levels
+from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.probe import Probe
 
 RNG = np.random.default_rng(0)

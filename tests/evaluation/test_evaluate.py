@@ -9,8 +9,9 @@ from keras import ops
 
 from turtlenet import attacks, backend, balls, data
 from turtlenet.errors import DataError, SettingError, SpecError
-from turtlenet.evaluation import Report, evaluate_classifier
+from turtlenet.evaluation import Report
 from turtlenet.evaluation.cascade import Cascade, eight_bit
+from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.per_image_results import PerImageResults
 
 RNG = np.random.default_rng(5)

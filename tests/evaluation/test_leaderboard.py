@@ -9,6 +9,7 @@ from tests.evaluation.views.test_views import BARE, attack, natural, report
 from turtlenet.errors import DataError
 from turtlenet.evaluation.leaderboard import Leaderboard, ranked
 from turtlenet.evaluation.report import Comparison
+from turtlenet.reports import markdown
 from turtlenet.workflows.rank import rank
 
 
@@ -95,3 +96,10 @@ def test_a_folder_without_reports_is_refused(tmp_path):
         rank(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"Expected report.json of an evaluation below .*; got none"):
         rank(tmp_path)
+
+
+def test_a_model_in_memory_has_no_path_and_a_table_no_pixels():
+    threat = {**report().threat, "bounds": [0, 9], "features": {"eps": [0.1, 0.2]}}
+    found = ranked("f", [("a", held("a", 5, threat=threat, model={"name": "a", "path": None}))]).document()
+    text = markdown.render(found)
+    assert "None" not in text and "bounds by feature: white-box" in text and "pixels" not in text

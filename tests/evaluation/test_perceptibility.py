@@ -10,7 +10,8 @@ import turtlenet
 from turtlenet import attacks, balls, data
 from turtlenet.defences import InferenceDropout
 from turtlenet.errors import DataError, SettingError
-from turtlenet.evaluation import Report, evaluate_classifier
+from turtlenet.evaluation import Report
+from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.perceptibility import search as smallest
 from turtlenet.evaluation.perceptibility.result import Perceptibility, broken_at, measured
 from turtlenet.evaluation.perceptibility.search import BISECTIONS, measure_perceptibility

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -83,6 +84,17 @@ def test_bad_radii_are_refused_before_any_work(eps, words, small, monkeypatch):
     with pytest.raises(SettingError) as caught:
         tn.sweep(small, (x, [0, 1, 2, 3]), eps=eps, attacks=["fgsm"], tell=lambda line: None)
     assert words in str(caught.value)
+
+
+def test_a_table_is_swept_where_its_features_have_one_radius():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.layers[-1].set_weights([np.eye(2, dtype="float32"), np.zeros(2, "float32")])
+    x = np.array([[1, 0], [0, 4]], "float32")
+    how = {"bounds": ([0, 0], [1, 4]), "attacks": ["fgsm"], "tell": lambda line: None}
+    sweep = tn.sweep(model, (x, [0, 1]), eps=[0.1, 0.9], **how)
+    assert [point.robust_accuracy for point in sweep.points] == [1.0, 0.5]
+    with pytest.raises(SettingError, match="Expected one radius for all features to sweep over; got one for each"):
+        tn.sweep(model, (x, [0, 1]), eps=["10%"], **how)
 
 
 def test_several_models_and_a_time_are_refused(small):

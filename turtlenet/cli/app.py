@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +131,8 @@ def main(args: list[str] | None = None) -> None:
     except MemoryError:
         code = _refuse("Expected enough memory for this batch; got none left: lower --batch-size.")
     except Exception:
+        import traceback
+
         traceback.print_exc()
     _leave(code if isinstance(code, int) else 0)
 

@@ -10,9 +10,14 @@ from turtlenet.cli.completion import FAMILY_OF, of_family
 from turtlenet.cli.config import take_config
 from turtlenet.cli.examples import Examples, write_examples
 from turtlenet.errors import did_you_mean
-from turtlenet.settings.base import GROUPS
 
-__all__ = ["MODEL", "Command", "Option", "Parts", "option"]
+__all__ = ["GROUPS", "MODEL", "Command", "Option", "Parts", "option"]
+
+GROUPS = (
+    *("Recipe", "Attack", "Objective", "Method", "Detector", "Generator", "Measures"),
+    *("Data", "Model", "Schedule", "Computing", "Output", "Options"),
+)
+"""The headings of options in `--help`, in their order."""
 
 MODEL = click.Path()
 """The type of an argument that is a file or a name: shells complete it to files, and nothing is checked here."""
@@ -22,7 +27,7 @@ class Option(click.Option):
     """An option under a heading of the help.
 
     Args:
-        group: The heading; see `turtlenet.settings.base.GROUPS`.
+        group: The heading; see `GROUPS`.
     """
 
     def __init__(self, names: Sequence[str], *, group: str = "Options", **settings: Any):

@@ -22,7 +22,6 @@ from typing import Any
 import click
 
 from turtlenet.errors import SpecError, did_you_mean
-from turtlenet.toml_files import read_toml
 
 __all__ = ["NAME", "take_config"]
 
@@ -73,6 +72,9 @@ def take_config(ctx: click.Context, param: click.Parameter, value: str | None) -
 
 
 def _read(path: Path) -> dict[str, Any]:
+    # What finds a package's files is slow to import, and --help reads none.
+    from turtlenet.toml_files import read_toml
+
     return read_toml(path, "options in the file")
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from turtlenet.cli.command import Command, option
-from turtlenet.cli.options import framework
 from turtlenet.cli.output import give
 
 _EXAMPLES = (
@@ -24,7 +23,6 @@ def command(folder: Path, out: Path | None) -> None:
 
     It reads what `turtlenet evaluate` wrote (report.json): no model is loaded and nothing is attacked.
     """
-    framework()
     from turtlenet.files import check_folder
     from turtlenet.workflows.rank import rank
 

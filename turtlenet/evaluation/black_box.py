@@ -16,7 +16,8 @@ from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
-from turtlenet.evaluation import Report, evaluate_classifier
+from turtlenet.evaluation import Report
+from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.threat_model import Attacker, ThreatModel
 from turtlenet.models.normalize import standardized
@@ -80,7 +81,7 @@ def evaluate_black_box(
         seed: Repeats every draw.
         batch_size: Images in one compiled call.
         tell: Is given what happens, a line each.
-        **settings: The others of `turtlenet.evaluation.evaluate_classifier`.
+        **settings: The others of `turtlenet.evaluation.evaluate.evaluate_classifier`.
 
     Raises:
         DataError: Fewer inputs than the attacker's and one to attack.

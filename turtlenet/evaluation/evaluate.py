@@ -31,12 +31,14 @@ from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
 from turtlenet.evaluation.doubts import Evidence, find_doubts
 from turtlenet.evaluation.doubts.gradient_masking import masking_of
-from turtlenet.evaluation.moves import moved_features
+from turtlenet.evaluation.moved_features import moved_features
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
 from turtlenet.evaluation.pictures import largest_changes, pictures
-from turtlenet.evaluation.planner import Planned, Planner, find_skipped
+from turtlenet.evaluation.planner.planner import Planner
+from turtlenet.evaluation.planner.record import find_skipped
+from turtlenet.evaluation.planner.run import Planned
 from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.report import CurvePoint, Report
 from turtlenet.evaluation.rows import attack_row, class_rows, image_results, part_rows, six_figures

@@ -16,7 +16,8 @@ from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.errors import ModelError, at_least
-from turtlenet.evaluation import Report, evaluate_classifier
+from turtlenet.evaluation import Report
+from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.lineup import check_suite, line_up
 from turtlenet.evaluation.threat_model import ThreatModel
 from turtlenet.models.as_classifier import ModelType, in_memory
@@ -57,7 +58,7 @@ def evaluate_grey_box(
         head: What the model's outputs are.
         seed: Repeats every draw.
         tell: Is given what happens, a line each.
-        **settings: The others of `turtlenet.evaluation.evaluate_classifier`.
+        **settings: The others of `turtlenet.evaluation.evaluate.evaluate_classifier`.
 
     Raises:
         ModelError: A model without a key.

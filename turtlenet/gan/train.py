@@ -61,8 +61,8 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
         model: A classifier, or the path of one.
         data: What to train on: `(x, y)`, or the training part of a name or a path; None for the embedded sample where
             it fits.
-        **settings: See `turtlenet.settings.GanSettings`; the rules of `turtlenet.gan.GeneratorObjective` are those of
-            the variant where they are None.
+        **settings: See `turtlenet.settings.gan.GanSettings`; the rules of `turtlenet.gan.GeneratorObjective` are those
+            of the variant where they are None.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line, before training starts.

@@ -129,7 +129,7 @@ class Column:
 
     def small(self, row: Any) -> str:
         """The small print below it."""
-        return str(getattr(row, self.note, "")) if self.note else ""
+        return str(getattr(row, self.note, None) or "") if self.note else ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.stats import binomtest
-from skimage.metrics import structural_similarity
 
 
 def interval(hits: int, count: int) -> tuple[float, float]:
@@ -93,6 +92,9 @@ def similarity(x: np.ndarray, perturbed: np.ndarray, full: float) -> np.ndarray:
     """Structural similarity of each pair of images (n,); NaN where an image is no picture or too small for one."""
     if x.ndim != 4 or min(x.shape[1:3]) < 7:
         return np.full(len(x), np.nan)
+    # Slow to import, and reports that are read back need none of it.
+    from skimage.metrics import structural_similarity
+
     return np.array(
         [
             structural_similarity(one, other, data_range=full, channel_axis=-1)

@@ -1,21 +1,15 @@
 """Prints `docs/settings.md`: `python -m turtlenet.settings > docs/settings.md`."""
 
-from turtlenet.settings import (
-    CertifySettings,
-    EvaluateSettings,
-    FitSettings,
-    FrontSettings,
-    GanSettings,
-    KeptAttackSettings,
-    ReproduceSettings,
-    ScoreSettings,
-    ShowFrontSettings,
-    ShowSettings,
-    ToleranceSettings,
-    TrainSettings,
-    UniversalSettings,
-    table,
-)
+from turtlenet.settings.attack import KeptAttackSettings
+from turtlenet.settings.base import table
+from turtlenet.settings.certify import CertifySettings
+from turtlenet.settings.detect import FitSettings, ScoreSettings
+from turtlenet.settings.evaluate import EvaluateSettings
+from turtlenet.settings.fronts import FrontSettings, ShowFrontSettings
+from turtlenet.settings.gan import GanSettings, ShowSettings
+from turtlenet.settings.measure import ToleranceSettings, UniversalSettings
+from turtlenet.settings.reproduce import ReproduceSettings
+from turtlenet.settings.train import TrainSettings
 
 HEAD = """# Settings
 

@@ -18,12 +18,6 @@ P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound=Callable[..., Any])
 
-GROUPS = (
-    *("Recipe", "Attack", "Objective", "Method", "Detector", "Generator", "Measures"),
-    *("Data", "Model", "Schedule", "Computing", "Output", "Options"),
-)
-"""The headings of options in `--help`, in their order."""
-
 
 def setting(default: Any, help: str, **metadata: Any) -> Any:
     """Declares a setting without a range of numbers or words; `turtlenet.ranges` declares the others.
@@ -54,7 +48,7 @@ class Settings:
     """
 
     GROUP: ClassVar[str] = "Options"
-    """The heading in `--help` of the fields that a class declares; see `GROUPS`."""
+    """The heading in `--help` of the fields that a class declares; see `turtlenet.cli.command.GROUPS`."""
 
     def __post_init__(self) -> None:
         # It needs NumPy, which `--help` does not wait for.

@@ -29,7 +29,8 @@ class Recipe:
     Args:
         title: One line for people.
         source: The paper or page that the settings come from.
-        settings: Those of `turtlenet.settings.TrainSettings` that the file says; what it does not is left to the user.
+        settings: Those of `turtlenet.settings.train.TrainSettings` that the file says; what it does not is left to the
+            user.
     """
 
     title: str = ""

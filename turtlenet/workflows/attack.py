@@ -47,7 +47,7 @@ def attack(model: ModelType, x: Any, y: Any, spec: str | Attack = "pgd", **setti
         y: True labels, integers (n,) or one-hot (n, classes); 0 and 1 (n, labels) of a multi-label model, numbers (n,)
             or (n, values) of a regression.
         spec: The attack. `advgan` without a generator trains one on the images first, and keeps it for the next time.
-        **settings: See `turtlenet.settings.AttackSettings`.
+        **settings: See `turtlenet.settings.attack.AttackSettings`.
 
     Returns:
         Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds; of several inputs a
@@ -137,7 +137,7 @@ def attack_data(
         model: A classifier, or the path of one.
         data: What to attack; see `turtlenet.evaluate`.
         check: Is given the shape of an input before anything is attacked.
-        **settings: See `turtlenet.settings.KeptAttackSettings`.
+        **settings: See `turtlenet.settings.attack.KeptAttackSettings`.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.

@@ -31,7 +31,7 @@ def certify(model: ModelType, data: DataType | None = None, **settings: Any) -> 
     Args:
         model: A classifier, or the path of one.
         data: What to certify, which the training must not have seen; see `evaluate`.
-        **settings: See `turtlenet.settings.CertifySettings`.
+        **settings: See `turtlenet.settings.certify.CertifySettings`.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.

@@ -33,7 +33,7 @@ def fit_detector(model: ModelType, data: DataType | None = None, **settings: Any
             (`mc-dropout`).
         data: What to fit on: `(x, y)`, or the training part of a name or a path, never its test part; None for the
             embedded sample where it fits.
-        **settings: See `turtlenet.settings.FitSettings`.
+        **settings: See `turtlenet.settings.detect.FitSettings`.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
@@ -77,7 +77,7 @@ def score_detector(
         model: The model that the detector was fitted on, or its path.
         detector: What `fit_detector` gave, or its file.
         data: What to score on: `(x, y)`, or the test part of a name or a path; None for that of the embedded sample.
-        **settings: See `turtlenet.settings.ScoreSettings`.
+        **settings: See `turtlenet.settings.detect.ScoreSettings`.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line; another model than the detector's own.

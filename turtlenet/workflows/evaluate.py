@@ -56,7 +56,7 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     Args:
         model: A classifier, the path of one, or a list of them.
         data: What to attack, which the training must not have seen: `(x, y)`, a name or a path (its test part).
-        **settings: See `turtlenet.settings.EvaluateSettings`.
+        **settings: See `turtlenet.settings.evaluate.EvaluateSettings`.
 
     Returns:
         A `Report`, or a `Comparison` for a list of models.
@@ -169,7 +169,7 @@ def sweep(
         model: A classifier, or the path of one.
         data: What to attack; see `evaluate`.
         eps: The radii, each as `evaluate` takes one: `[0.1, 0.2]`, `["2/255", "4/255"]`.
-        **settings: See `turtlenet.settings.EvaluateSettings`; `curve` is 0 by default.
+        **settings: See `turtlenet.settings.evaluate.EvaluateSettings`; `curve` is 0 by default.
 
     Raises:
         SettingError: No radius, two that are the same, several models, or what `evaluate` refuses.
@@ -193,9 +193,15 @@ def sweep(
         # Each radius keeps its own, under its name, so that another list of radii finds it again.
         kept = {} if progress is None else {"progress": Path(progress) / re.sub(r"[^\w.%-]+", "-", f"eps-{each}")}
         reports.append(evaluate(model, data, **{"curve": 0, **settings, **kept, "eps": each}))
-        if isinstance(reports[0].threat.get("features"), dict):
+        if len({*_radii(reports[0])}) > 1:
             raise SettingError("Expected one radius for all features to sweep over; got one for each.")
     return sweep_of(reports)
+
+
+def _radii(report: Report) -> list[float]:
+    """The radius of each feature; none where all have the same."""
+    features = report.threat.get("features")
+    return list(features["eps"]) if isinstance(features, dict) else []
 
 
 def _order(plan: EvaluateSettings, access: str) -> str:

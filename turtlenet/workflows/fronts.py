@@ -30,7 +30,7 @@ def show_front(defence: str, model: ModelType, data: DataType | None = None, **s
         defence: Its spec: `magnet:front=FRONT.h5`.
         model: A classifier, or the path of one.
         data: What to attack: the test part; see `turtlenet.evaluate`.
-        **settings: See `turtlenet.settings.ShowFrontSettings`.
+        **settings: See `turtlenet.settings.fronts.ShowFrontSettings`.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.

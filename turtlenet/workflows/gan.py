@@ -37,7 +37,7 @@ def show_generator(
         path: The generator's file.
         model: A classifier, or the path of one.
         data: What to attack: the test part; see `turtlenet.evaluate`.
-        **settings: See `turtlenet.settings.ShowSettings`.
+        **settings: See `turtlenet.settings.gan.ShowSettings`.
 
     Returns:
         The report, and a PNG of samples, empty where inputs are no pictures.

@@ -44,7 +44,7 @@ def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None
         model: The path of a model.
         data: Name of a data set or path of one; None for the embedded sample where it fits.
         tell: Is given what does not seem to fit, a line each.
-        **settings: See `turtlenet.settings.ColumnSettings`.
+        **settings: See `turtlenet.settings.inputs.ColumnSettings`.
 
     Returns:
         The text of a TOML file with a table for each command.

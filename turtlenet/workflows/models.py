@@ -95,7 +95,7 @@ def wrap(
             `mean=...,std=...`, or `data` for mean and standard deviation of the training data.
         data: The data for `normalize="data"`, whose training part is taken; of a table they tell the bounds too, where
             neither `bounds` nor the model's file does.
-        **settings: See `turtlenet.settings.ColumnSettings`.
+        **settings: See `turtlenet.settings.inputs.ColumnSettings`.
     """
     if not defences and normalize is None:
         raise SettingError("Expected at least one defence, or what to normalize by; got none.")

@@ -8,6 +8,7 @@ from turtlenet.checked import checked
 from turtlenet.errors import DataError
 from turtlenet.evaluation.leaderboard import Leaderboard, ranked
 from turtlenet.evaluation.load import load
+from turtlenet.evaluation.paired import p_value
 from turtlenet.evaluation.report import Report
 from turtlenet.files import PathType
 
@@ -35,13 +36,19 @@ def rank(folder: PathType) -> Leaderboard:
     for path in sorted(top.rglob(_NAME)):
         where = path.parent.relative_to(top).as_posix()
         try:
-            found += [(where, each) for each in load(path).reports if each.attacks]
+            found += [(where, each) for each in load(path, _ranked_alone).reports if each.attacks]
         except DataError as error:
             skipped.append({"report": where, "reason": _other(path) or str(error)})
     if not found:
         more = f": {len(skipped)} found that cannot be read so" if skipped else ""
         raise DataError(f"Expected {_NAME} of an evaluation below {folder}; got none{more}.")
     return ranked(str(folder), found, skipped)
+
+
+def _ranked_alone(report: Report) -> str:
+    """A leaderboard of one report, which it is compared with too: no framework is needed to show it."""
+    p_value(report, report)
+    return str(ranked("", [("", report)]))
 
 
 def _other(path: Path) -> str:

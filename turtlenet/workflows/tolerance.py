@@ -25,7 +25,7 @@ def tolerance(model: ModelType, data: DataType | None = None, **settings: Any) -
     Args:
         model: A classifier, or the path of one; it is left as it is.
         data: What to measure on, which the training must not have seen; see `evaluate`.
-        **settings: See `turtlenet.settings.ToleranceSettings`.
+        **settings: See `turtlenet.settings.measure.ToleranceSettings`.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.

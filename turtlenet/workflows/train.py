@@ -48,7 +48,7 @@ def train(model: ModelType, data: DataType | None = None, **settings: Any) -> ke
         model: A classifier, or the path of one.
         data: What to train on: `(x, y)` or `(x, y, sample_weight)`, a name, a path, or a finite stream of batches
             (`tf.data`, `PyDataset`, a generator: read once); None for the embedded sample where it fits.
-        **settings: See `turtlenet.settings.TrainSettings`.
+        **settings: See `turtlenet.settings.train.TrainSettings`.
 
     Returns:
         The hardened model, with the architecture, the head and the compiled state of the one given, behind its
@@ -65,7 +65,7 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     Args:
         model: A classifier, or the path of one.
         data: What to train on; see `train`.
-        **settings: See `turtlenet.settings.TrainSettings`.
+        **settings: See `turtlenet.settings.train.TrainSettings`.
 
     Returns:
         The hardened model, and the run.

@@ -29,7 +29,7 @@ def universal(model: ModelType, data: DataType | None = None, **settings: Any) -
     Args:
         model: A classifier, or the path of one.
         data: What to fit and to try on: a name, a path, or `(x, y)`, of which a sixth is kept for trying.
-        **settings: See `turtlenet.settings.UniversalSettings`.
+        **settings: See `turtlenet.settings.measure.UniversalSettings`.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line.

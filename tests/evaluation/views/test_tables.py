@@ -12,7 +12,8 @@ from matplotlib import pyplot
 from turtlenet import attacks, balls, data
 from turtlenet.data.about import About
 from turtlenet.errors import DataError, OutputError, SettingError, SpecError
-from turtlenet.evaluation import Comparison, Report, evaluate_classifier
+from turtlenet.evaluation import Comparison, Report
+from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.views.tables import BROKEN, HELD, SKIPPED, WRONG
 from turtlenet.reports import frames
 

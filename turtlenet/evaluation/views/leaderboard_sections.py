@@ -102,6 +102,7 @@ def _said(told: dict[str, Any], name: str) -> str:
 def _blocks(board: Board) -> list[Block]:
     told = board.setting
     bounds = f" in {told['bounds']}" if told.get("bounds") else ""
+    bounds = ", bounds by feature" if told.get("features") else bounds
     rounded = ", 8-bit pixels" if told.get("pixels") == "8-bit" else ""
     how = (
         f"{_said(told, 'access')}, {_said(told, 'mode')}, labels {_said(told, 'labels')}{rounded}; "

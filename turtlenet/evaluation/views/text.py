@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from turtlenet.data.doubts import FIT_CHECKS
 from turtlenet.input_kind import InputKind, kind_named
 from turtlenet.radius import size_words
 from turtlenet.reports.format import MISSING, clean, count, fraction, percent, within
@@ -244,6 +243,9 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
     Returns:
         The checks that ran, and those that what was run left no room for.
     """
+    # With it come data and frameworks, which a leaderboard does without.
+    from turtlenet.data.doubts import FIT_CHECKS
+
     families = {row.kind for row in report.attacks}
     whole, attacked = report.mode == "table", bool(report.attacks)
     many, guided = families & {"iterative", "ensemble"}, families - _BLIND - {"random"}

@@ -57,7 +57,7 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
         model: A classifier of images, or the path of one; it stays as it is.
         data: What to train on: `(x, y)`, or the training part of a name or a path; None for the embedded sample where
             it fits.
-        **settings: See `turtlenet.settings.FrontSettings`.
+        **settings: See `turtlenet.settings.fronts.FrontSettings`.
 
     Raises:
         TurtlenetError: Anything that does not fit, in one line, before training starts.
