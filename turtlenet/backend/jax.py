@@ -244,9 +244,9 @@ def _compiled_once(closed: Any) -> Callable[..., list[Any]]:
     first. Weights are arguments, so models of one architecture share them too.
     """
     # Arguments that are not used stay: without them two programs may have one text and take different arguments.
-    function = jax.jit(core.jaxpr_as_fun(closed), keep_unused=True)
-    text = function.lower(*closed.in_avals).as_text()
-    function = _compiled.pop(text, function)
+    jitted = jax.jit(core.jaxpr_as_fun(closed), keep_unused=True)
+    text = jitted.lower(*closed.in_avals).as_text()
+    function = _compiled.pop(text, jitted)
     if len(_compiled) >= _MOST:
         del _compiled[next(iter(_compiled))]
     _compiled[text] = function
