@@ -16,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.errors import DataError, ModelError, OutputError, SettingError, SpecError, TurtlenetError
+from turtlenet.optional import check_backend
 from turtlenet.version import __version__
 
 if TYPE_CHECKING:
@@ -129,13 +130,17 @@ __all__ = [
 
 
 class _AfterKeras:
-    """Makes the defences known to Keras as soon as it is there, so that plain Keras loads files that have them."""
+    """Makes the defences known to Keras as soon as it is there, so that plain Keras loads files that have them.
+
+    Before that it looks whether Keras's backend is installed.
+    """
 
     looking = False
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname != "keras" or self.looking:
             return None
+        check_backend()
         self.looking = True
         try:
             spec = importlib.util.find_spec("keras")

@@ -60,3 +60,46 @@ def test_an_elementwise_function_is_traced_once_for_all_graphs():
         assert np.array_equal(results[:2], [[[4, 5, 6], [5, 6, 7]], [[3, 4, 5], [6, 8, 10]]])
     # JAX traces each shape once; PyTorch traces nothing.
     assert keras.backend.backend() == "torch" or len(traced) == len(set(map(str, traced)))
+
+
+@pytest.mark.tensorflow  # JAX compiles anew for each size, and PyTorch traces nothing.
+def test_one_trace_serves_any_batch_size():
+    traced = []
+
+    def run(x, pair, scale):
+        traced.append((x.shape, pair.shape))
+        return ops.sum(x * scale, axis=1) + pair[0]
+
+    graph = backend.compiled(run)
+    for size in (2, 5, 3):
+        result = graph(ops.ones((size, 4)), ops.convert_to_tensor([1.0, 2.0]), ops.convert_to_tensor(2.0))
+        assert np.array_equal(result, [9.0] * size)
+    assert [tuple(shape) for shape in traced[0]] == [(None, 4), (None,)]
+    assert len(traced) == 1
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="compiles pieces of a traced function on JAX alone")
+def test_pieces_that_are_the_same_are_one_program(monkeypatch):
+    from turtlenet.backend import jax as seam
+
+    monkeypatch.setattr(seam, "_compiled", {})
+
+    def run(steps, first):
+        def body(_, state):
+            return (state[0] * 1.5 + state[1], state[1])
+
+        def graph(x, y):
+            pair = (x, y) if first else (y, x)
+            return ops.sin(backend.loop(steps, body, pair)[1][0])
+
+        return ops.convert_to_numpy(backend.compiled(graph)(ops.ones((3,)), ops.zeros((3,))))
+
+    found = run(4, True)
+    count = len(seam._compiled)
+    assert np.allclose(found, np.sin(1.5**4))
+    # Another number of steps changes the condition of the loop alone.
+    assert np.allclose(run(7, True), np.sin(1.5**7)) and len(seam._compiled) == count + 1
+    # The same operations on other arguments are not the same program.
+    assert np.allclose(run(4, False), np.sin(1 + 1.5 + 1.5**2 + 1.5**3))
+    monkeypatch.setattr(seam, "_MOST", 2)
+    assert np.allclose(run(5, True), np.sin(1.5**5)) and len(seam._compiled) <= count + 2

@@ -105,7 +105,7 @@ def test_another_backend_is_one_clear_line() -> None:
     )
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == (
-        "turtlenet: Expected the Keras backend tensorflow, jax or torch; got KERAS_BACKEND=theano: unset it.\n"
+        "turtlenet: Expected the Keras backend tensorflow, jax or torch; got 'theano' by KERAS_BACKEND.\n"
     )
 
 

@@ -166,6 +166,12 @@ def _from_python() -> bool:
     return jax.default_backend() == "cpu" and keras.distribution.distribution() is None
 
 
+# More than an evaluation compiles; a program takes about 100 kB.
+_MOST = 512
+_compiled: dict[str, Callable[..., list[Any]]] = {}
+"""Programs by their text; those that were used last are the last."""
+
+
 class _Stepped:
     """A compiled function whose loops run in Python, an iteration a call."""
 
@@ -189,7 +195,7 @@ def _program(closed: Any) -> Callable[..., list[Any]]:
     """Runs a traced function piece by piece: what lies between two loops is compiled as one."""
     jaxpr = closed.jaxpr
     if not any(equation.primitive.name == "while" for equation in jaxpr.eqns):
-        return jax.jit(core.jaxpr_as_fun(closed))
+        return _compiled_once(closed)
     debug = jaxpr.debug_info.with_unknown_names()
     pieces: list[Callable[[dict[Any, Any]], None]] = []
     waiting: list[Any] = []
@@ -215,19 +221,36 @@ def _straight(equations: list[Any], later: set[Any], debug: Any) -> list[Callabl
     """One compiled piece for equations without a loop; gives what is needed later."""
     if not equations:
         return []
-    made = {each for equation in equations for each in equation.outvars}
+    # In their order, so that the same equations make the same program.
+    made = dict.fromkeys(each for equation in equations for each in equation.outvars)
     read: dict[Any, None] = {}
     for equation in equations:
         read.update(dict.fromkeys(each for each in _variables(equation.invars) if each not in made))
     given, wanted = list(read), [each for each in made if each in later]
     effects = set().union(*(equation.effects for equation in equations))
     piece = core.Jaxpr((), given, wanted, equations, effects, debug_info=debug)
-    function = jax.jit(core.jaxpr_as_fun(core.ClosedJaxpr(piece, ())))
+    function = _compiled_once(core.ClosedJaxpr(piece, ()))
 
     def run(values: dict[Any, Any]) -> None:
         values.update(zip(wanted, function(*(values[each] for each in given)), strict=True))
 
     return [run]
+
+
+def _compiled_once(closed: Any) -> Callable[..., list[Any]]:
+    """Compiles a piece without a loop; pieces that are the same to the last operation are one program.
+
+    Attacks share most of theirs: the step of `pgd` is the same for any number of steps, and a restart's is that of the
+    first. Weights are arguments, so models of one architecture share them too.
+    """
+    # Arguments that are not used stay: without them two programs may have one text and take different arguments.
+    jitted = jax.jit(core.jaxpr_as_fun(closed), keep_unused=True)
+    text = jitted.lower(*closed.in_avals).as_text()
+    function = _compiled.pop(text, jitted)
+    if len(_compiled) >= _MOST:
+        del _compiled[next(iter(_compiled))]
+    _compiled[text] = function
+    return function
 
 
 def _loop_piece(equation: Any) -> Callable[[dict[Any, Any]], None]:

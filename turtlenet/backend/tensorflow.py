@@ -164,20 +164,42 @@ def sum_over(count: int, fn: Callable[[Any], list[Any]], like: Sequence[Any], va
 
 
 def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = lambda: ()) -> Callable[..., Any]:
-    """Makes one graph of a function of tensors; a second batch size relaxes the graph to any batch size.
+    """Makes one graph of a function of tensors, for any batch size; where XLA compiles, once for each size.
 
     Args:
         fn: The function.
         variables: Gives the Keras variables that it may read or change; a graph of TensorFlow knows them itself.
     """
     graph = tf.function(fn, reduce_retracing=True, autograph=False, jit_compile=uses_xla() or None)
+    traced = False
 
     def call(*args: Any) -> Any:
+        nonlocal traced
         # TensorFlow counts traces by a function's place in the source and takes two attacks for one that retraces.
         with _hush_retracing:
-            return run_on_all(graph, args) if is_spread(args) else graph(*args)
+            if is_spread(args):
+                return run_on_all(graph, args)
+            if not (traced or uses_xla()):
+                # Survivors come in batches of other sizes, and tracing again costs as much as the first time.
+                graph.get_concrete_function(*_of_any_size(args))
+                traced = True
+            return graph(*args)
 
     return call
+
+
+def _of_any_size(args: Sequence[Any]) -> Any:
+    """The specifications of arguments, without the length of those that are as long as the first: the batch."""
+    tensors = [tf.convert_to_tensor(each) if hasattr(each, "__array__") else each for each in args]
+    count = tensors[0].shape[0] if tensors and tf.is_tensor(tensors[0]) and tensors[0].shape.rank else None
+
+    def spec(value: Any) -> Any:
+        if not tf.is_tensor(value):
+            return value
+        batch = value.shape.rank and value.shape[0] == count
+        return tf.TensorSpec([None, *value.shape[1:]] if batch else value.shape, value.dtype)
+
+    return [spec(each) for each in tensors]
 
 
 def elementwise(fn: Callable[..., Sequence[Any]]) -> Callable[..., list[Any]]:

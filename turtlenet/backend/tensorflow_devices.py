@@ -15,7 +15,7 @@ _asked = {"xla": False}
 def configure(devices: int | None = None, cluster: bool = False, xla: bool = False) -> None:
     """Chooses what computes, before any model is made; see `turtlenet.configure`."""
     if cluster:
-        raise SettingError("Expected KERAS_BACKEND=jax for a cluster; got tensorflow, which is for one host here.")
+        raise SettingError("Expected KERAS_BACKEND=jax or torch for a cluster; got tensorflow, for one host here.")
     _asked["xla"] = xla
     if not devices or devices == 1:
         return

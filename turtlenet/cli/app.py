@@ -12,6 +12,7 @@ from turtlenet.cli.examples import write_examples
 from turtlenet.cli.exit_codes import ExitCode
 from turtlenet.cli.output import with_output
 from turtlenet.errors import TurtlenetError, did_you_mean
+from turtlenet.optional import BACKENDS
 from turtlenet.registry import import_also_from
 from turtlenet.version import __version__
 
@@ -44,8 +45,6 @@ _EXAMPLES = (
     ("all options of a command", "turtlenet train --help"),
 )
 
-_BACKENDS = ("tensorflow", "jax", "torch")
-
 
 def _choose_backend(context: click.Context, option: click.Parameter, name: str | None) -> None:
     if name is not None:
@@ -65,7 +64,7 @@ def _offer_backend(command: click.Command) -> None:
             Option(
                 ["--backend"],
                 group="Computing",
-                type=click.Choice(_BACKENDS),
+                type=click.Choice(BACKENDS),
                 is_eager=True,
                 expose_value=False,
                 callback=_choose_backend,

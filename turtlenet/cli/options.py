@@ -18,6 +18,7 @@ from turtlenet.cli.command import option
 from turtlenet.cli.completion import starting
 from turtlenet.errors import OutputError, SettingError, decimal_point
 from turtlenet.files import check_folder
+from turtlenet.optional import check_backend
 from turtlenet.registry import import_name
 from turtlenet.settings import text
 from turtlenet.settings.base import flag_of, group_of, help_of, hints, options, plain_kinds
@@ -276,17 +277,7 @@ def framework(**hardware: Any) -> None:
     Raises:
         SettingError: The user chose a Keras backend that turtlenet does not speak, or hardware that is not there.
     """
-    # Keras fails with a traceback where the chosen framework is not installed: asked here, before it is imported.
-    chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if chosen not in ("tensorflow", "jax", "torch"):
-        raise SettingError(
-            f"Expected the Keras backend tensorflow, jax or torch; got KERAS_BACKEND={chosen}: unset it."
-        )
-    if importlib.util.find_spec(chosen) is None:
-        package = chosen if chosen == "tensorflow" else f'"turtlenet[{chosen}]"'
-        raise SettingError(
-            f"Expected {chosen} to be installed for the Keras backend; it is not: pip install {package}."
-        )
+    check_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from turtlenet import hdf5
 
