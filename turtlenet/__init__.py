@@ -140,7 +140,6 @@ class _AfterKeras:
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname != "keras" or self.looking:
             return None
-        check_backend()
         self.looking = True
         try:
             spec = importlib.util.find_spec("keras")
@@ -150,6 +149,8 @@ class _AfterKeras:
             execute = spec.loader.exec_module
 
             def then_defences(module: Any) -> None:
+                # Who only asks whether there is a Keras is not refused.
+                check_backend()
                 sys.meta_path.remove(self)
                 execute(module)
                 importlib.import_module("turtlenet.defences")
