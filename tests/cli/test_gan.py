@@ -91,6 +91,7 @@ def test_advgan_without_a_generator_trains_one_and_keeps_it(box, cli, away, monk
     assert other.code == 0 and "training one" in other.out, other.err
 
 
+@pytest.mark.slow
 def test_an_attacker_who_can_only_ask_has_no_generator_of_the_model(box, cli, away) -> None:
     made = cli("gan", "train", box / "quarters.h5", "--data", box / "data.npz", *FEW, "--out", "g.h5")
     assert made.code == 0, made.err
@@ -101,6 +102,7 @@ def test_an_attacker_who_can_only_ask_has_no_generator_of_the_model(box, cli, aw
     assert "Expected a generator that was not trained on the model for access black-box; got g.h5" in refused.err
 
 
+@pytest.mark.slow
 def test_a_substitutes_success_is_said_to_be_its_own(box, cli, away) -> None:
     given = ("--data", box / "data.npz", *FEW[:-4], "--batch-size", "16", "--learning-rate", "1e-9")
     static = ("--access", "static", "--substitute", box / "other.h5", "--distillation", "1", "--validation", "16")

@@ -135,6 +135,7 @@ class Clock:
         return self.time
 
 
+@pytest.mark.slow
 def test_a_time_limit_takes_as_many_images_as_fit_and_resume_the_rest(good, cli, away, monkeypatch):
     monkeypatch.setattr(time_limit, "now", Clock())
     line = (*good, *FAST, "--batch-size", "16", "--json")

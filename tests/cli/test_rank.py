@@ -4,11 +4,14 @@ import json
 import shlex
 from pathlib import Path
 
+import pytest
+
 from turtlenet.evaluation.load import load
 
 QUICK = ("--eps", "0.05", "--curve", "0", "--limit", "20")
 
 
+@pytest.mark.slow
 def test_the_next_command_answers_its_doubt_and_both_reports_are_ranked(cli, shelf, away, monkeypatch):
     monkeypatch.setattr("turtlenet.reports.figures._svg", lambda *_: "<svg/>")
     first = cli("evaluate", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "fgsm", *QUICK)

@@ -28,6 +28,7 @@ def test_a_sweep_is_one_report(shelf, cli, away):
     assert {float(row.split(",")[0]) for row in rows} == {point["eps"] for point in found["points"]}
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on(shelf, cli, away, monkeypatch):
     line = ("sweep", shelf / "good.h5", "--data", shelf / "data.npz", "--eps", "0.1,0.2", *FAST)
     from turtlenet.workflows import evaluate

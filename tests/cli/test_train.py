@@ -114,6 +114,7 @@ def test_a_killed_run_continues_to_the_same_weights(line, unbroken, cli, away):
     assert not state.exists()
 
 
+@pytest.mark.slow
 def test_a_kill_while_the_file_is_saved_leaves_the_old_one(line, unbroken, cli, away):
     out = away / "hardened.h5"
     out.write_bytes(b"old")
@@ -125,6 +126,7 @@ def test_a_kill_while_the_file_is_saved_leaves_the_old_one(line, unbroken, cli, 
     assert not (away / "hardened.h5.resume").exists()
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_in_one_line_and_can_be_continued(line, unbroken, cli, away):
     process = start(*line, "--out", away / "hardened.h5", cwd=away)
     assert process.stderr.readline().startswith("epoch 1")

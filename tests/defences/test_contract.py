@@ -26,9 +26,12 @@ ALIKE = {
     *FRONTS_ALIKE,
     "bit-depth",
     "bounded-relu",
+    "input-dropout",
+    "k-bit",
     "mean-filter",
     "median-filter",
     "non-local-means",
+    "orthogonal",
     "pixeldp",
     "soft-quantization",
 }

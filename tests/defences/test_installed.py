@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 CODE = '''
 from turtlenet.defences import Defence
 
@@ -25,6 +27,7 @@ print(type(plain.layers[1]).__module__, type(ours.layers[1]).__name__)
 """
 
 
+@pytest.mark.slow
 def test_it_loads_back(tmp_path, monkeypatch) -> None:
     folder = tmp_path / "halving-1.0.dist-info"
     folder.mkdir()

@@ -72,8 +72,19 @@ def test_keras_2_file():
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("loss", ["mse", "categorical_crossentropy", keras.losses.CategoricalHinge()])
-@pytest.mark.parametrize("metrics", [None, ["accuracy", "mae"], [keras.metrics.CategoricalAccuracy(name="hits")]])
+LOSSES = ["mse", "categorical_crossentropy", keras.losses.CategoricalHinge()]
+METRICS = [None, ["accuracy", "mae"], [keras.metrics.CategoricalAccuracy(name="hits")]]
+
+
+@pytest.mark.parametrize(
+    ("loss", "metrics"),
+    # Each loss and each list of metrics once; the other pairs are for `make test-slow`.
+    [
+        pytest.param(loss, metrics, marks=[pytest.mark.slow] * (at != other))
+        for at, loss in enumerate(LOSSES)
+        for other, metrics in enumerate(METRICS)
+    ],
+)
 def test_any_way_to_name_a_loss(trained, images, tmp_path, loss, metrics):
     rate = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
     trained.compile(keras.optimizers.SGD(rate, momentum=0.9), loss, metrics=metrics)
