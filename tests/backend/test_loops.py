@@ -78,6 +78,12 @@ def test_one_trace_serves_any_batch_size():
     assert len(traced) == 1
 
 
+@pytest.mark.tensorflow
+def test_what_wants_to_know_the_batch_size_has_a_graph_for_each():
+    graph = backend.compiled(lambda x: x * len(np.zeros(x.shape)))
+    assert [float(graph(ops.ones((size,)))[0]) for size in (3, 2)] == [3, 2]
+
+
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="compiles pieces of a traced function on JAX alone")
 def test_pieces_that_are_the_same_are_one_program(monkeypatch):
     from turtlenet.backend import jax as seam

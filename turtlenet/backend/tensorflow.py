@@ -170,18 +170,23 @@ def compiled(fn: Callable[..., Any], variables: Callable[[], Sequence[Any]] = la
         fn: The function.
         variables: Gives the Keras variables that it may read or change; a graph of TensorFlow knows them itself.
     """
-    graph = tf.function(fn, reduce_retracing=True, autograph=False, jit_compile=uses_xla() or None)
+    make = functools.partial(tf.function, fn, autograph=False, jit_compile=uses_xla() or None)
+    graph = make(reduce_retracing=True)
     traced = False
 
     def call(*args: Any) -> Any:
-        nonlocal traced
+        nonlocal graph, traced
         # TensorFlow counts traces by a function's place in the source and takes two attacks for one that retraces.
         with _hush_retracing:
             if is_spread(args):
                 return run_on_all(graph, args)
             if not (traced or uses_xla()):
                 # Survivors come in batches of other sizes, and tracing again costs as much as the first time.
-                graph.get_concrete_function(*_of_any_size(args))
+                try:
+                    graph.get_concrete_function(*_of_any_size(args))
+                except (TypeError, ValueError, tf.errors.InvalidArgumentError):
+                    # What wants to know the size, such as a stateful layer, has a graph for each.
+                    graph = make(reduce_retracing=False)
                 traced = True
             return graph(*args)
 
