@@ -61,6 +61,14 @@ def test_table(said):
     assert "'children': 1.0, 'age': 0.0" in moved
 
 
+@pytest.mark.slow
+def test_flows(said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["flows.py"])
+    before, after = (numbers(line) for line in said("flows").splitlines()[-2:])
+    assert before[1] < after[1] < after[0]
+
+
 def test_the_table_of_examples_names_each():
     scripts = {path.name for path in FOLDER.glob("*.py")} - {"digits.py"}
     assert set(re.findall(r"\]\((\w+\.py)\)", (FOLDER / "README.md").read_text("utf-8"))) == scripts
