@@ -6,6 +6,7 @@ convolutions is slow in XLA, so the outermost loops of a function are stepped fr
 convolutions of our own in place of XLA's slow ones (`turtlenet.backend.jax_convolution`).
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -168,8 +169,8 @@ def _from_python() -> bool:
 
 # More than an evaluation compiles; a program takes about 100 kB.
 _MOST = 512
-_compiled: dict[str, Callable[..., list[Any]]] = {}
-"""Programs by their text; those that were used last are the last."""
+_compiled: dict[bytes, Callable[..., list[Any]]] = {}
+"""Programs by the hash of their text, which is long where there are constants; those that were used last are last."""
 
 
 class _Stepped:
@@ -245,11 +246,11 @@ def _compiled_once(closed: Any) -> Callable[..., list[Any]]:
     """
     # Arguments that are not used stay: without them two programs may have one text and take different arguments.
     jitted = jax.jit(core.jaxpr_as_fun(closed), keep_unused=True)
-    text = jitted.lower(*closed.in_avals).as_text()
-    function = _compiled.pop(text, jitted)
+    name = hashlib.sha256(jitted.lower(*closed.in_avals).as_text().encode()).digest()
+    function = _compiled.pop(name, jitted)
     if len(_compiled) >= _MOST:
         del _compiled[next(iter(_compiled))]
-    _compiled[text] = function
+    _compiled[name] = function
     return function
 
 
