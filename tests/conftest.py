@@ -102,9 +102,13 @@ _lasting: list[Classifier] = []
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Gives back the memory of graphs that no later test asks for: a few thousand of them take ten gigabytes."""
     if nextitem is None or _group(item) != _group(nextitem):
+        many = sum(len(model._graphs) for model in _lasting) > 20
         for model in _lasting:
             model._graphs.clear()
             model._others.clear()
+        if many:
+            # A graph refers to itself, and the collector would wait for more of them.
+            gc.collect()
 
 
 def _group(item: pytest.Item) -> object:
