@@ -63,13 +63,24 @@ def test_what_does_not_fit_is_one_line(options, words, cli, credit, tmp_path) ->
     assert not (tmp_path / "a.npz").exists()
 
 
+def ends_of(model: keras.Model) -> tuple[np.ndarray, np.ndarray]:
+    """The bounds of each feature, in units of which the first defence of a model sees it."""
+    scale = next(layer for layer in model.layers if isinstance(layer, keras.layers.Normalization))
+    low = np.ravel(scale.mean)
+    return low, low + np.sqrt(np.ravel(scale.variance))
+
+
 @pytest.mark.parametrize("bounds", [None, (-100.0, 1e5)])
 def test_a_defence_in_front_of_a_table_has_the_bounds_of_the_data(bounds, credit) -> None:
     plan = TrainSettings(label="verdict", defences=["constant-quantization:levels=4"], bounds=bounds)
     setup = set_up(credit / "model.h5", credit / "credit.csv", plan)
     (shield,) = defences_of(setup.hardened)
-    assert (shield.low, shield.high) == setup.victim.bounds
-    assert shield.high == 1e5 if bounds else 30000 < shield.high < 1e5
+    if bounds:
+        assert (shield.low, shield.high) == setup.victim.bounds == bounds
+        return
+    low, high = ends_of(setup.hardened)
+    assert (shield.low, shield.high) == (0, 1)
+    assert (low.min(), high.max()) == pytest.approx(setup.victim.bounds) and 30000 < high.max() < 1e5
 
 
 def test_a_table_is_certified_by_the_names_of_its_columns(cli, credit, away) -> None:
@@ -100,16 +111,18 @@ def test_a_defence_finds_the_bounds_of_a_table_by_itself(cli, credit, tmp_path) 
     shield = ("--defence", "constant-quantization:levels=4")
     said = cli("wrap", credit / "model.h5", *shield, *data, "--out", tmp_path / "w.h5")
     assert said.code == 0, said.err
-    (shield,) = defences_of(load(tmp_path / "w.h5"))
+    made = load(tmp_path / "w.h5")
+    (shield,) = defences_of(made)
+    assert (shield.low, shield.high) == (0, 1)
     frame = pandas.read_csv(credit / "credit.csv")
-    # The ages are below all incomes; a twentieth of their range is the margin.
-    assert shield.low == pytest.approx(frame["age"].min() - 0.05 * np.ptp(frame["age"]), rel=0.05)
-    assert frame["income"].max() <= shield.high < frame["income"].max() * 1.1
+    # A twentieth of the range of the ages is the margin.
+    low, high = ends_of(made)
+    assert low[0] == pytest.approx(frame["age"].min() - 0.05 * np.ptp(frame["age"]), rel=0.05)
+    assert frame["income"].max() <= high[1] < frame["income"].max() * 1.1
     # What the file of a model says comes first, and needs no data.
     model = load(credit / "model.h5")
     remember_features(model, KNOWN)
-    (shield,) = defences_of(tn.wrap(model, "constant-quantization:levels=4"))
-    assert (shield.low, shield.high) == (0, 1e5)
+    assert np.allclose(ends_of(tn.wrap(model, "constant-quantization:levels=4")), [[0, 0], [100, 1e5]])
 
 
 KNOWN = {"norm": "linf", "names": ["age", "income"], "low": [0, 0], "high": [100, 1e5], "eps": [1, 500]}

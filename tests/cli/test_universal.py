@@ -72,7 +72,7 @@ def test_of_arrays_a_sixth_is_kept_for_trying(shelf):
         ("--out a.npy --seed -1", "Expected seed >= 0; got -1."),
         ("--out a.npy --data {shelf}/nan.npz", "Expected finite pixels; got nan in image 3"),
         ("--out a.npy --data {shelf}/empty.npz", "Expected "),
-        ("--out a.npy --data {shelf}/test-only.npz", "Expected training and test images in"),
+        ("--out a.npy --data {shelf}/test-only.npz", "Expected training and test data in"),
     ],
 )
 def test_bad_input_gets_one_line_and_writes_nothing(options, words, good, shelf, cli, away):

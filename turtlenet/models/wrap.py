@@ -63,6 +63,15 @@ def wrap(
     return defended
 
 
+def wants_bounds(layers: Sequence[str | Defence | Conversion]) -> bool:
+    """Whether any of the specs is told the bounds of inputs; a layer that comes as one has bounds of its own.
+
+    Raises:
+        SpecError: An unknown name.
+    """
+    return any(isinstance(each, str) and takes(defences.factory_of(each), "low", "high") for each in layers)
+
+
 def _built(spec: str, low: float, high: float, taken: set[str]) -> Defence | Conversion:
     """A layer is told the bounds of pixels, and its name; what changes layers the bounds, where it has use for them.
 

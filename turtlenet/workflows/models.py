@@ -20,6 +20,7 @@ from turtlenet.errors import SettingError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, in_memory
 from turtlenet.models.classifier import told_bounds
+from turtlenet.models.wrap import wants_bounds
 from turtlenet.settings.base import describes
 from turtlenet.settings.inputs import ColumnSettings
 from turtlenet.training.data.feature_data import with_features
@@ -102,7 +103,7 @@ def wrap(
     said = Said.by_user(bounds=bounds)
     how = reading_of(ColumnSettings(**settings), trained_on(model))
     plain, data = normalized_for(in_memory(model), normalize, data, bounds=said.outer, head="auto", how=how)
-    ends = _bounds(plain, data, said.else_of(features_of(model)), how) if defences else None
+    ends = _bounds(plain, data, said.else_of(features_of(model)), how) if wants_bounds(defences) else None
     wrapped = models.wrap(plain, defences, ends)
     remember(wrapped, trained_on(model))
     remember_features(wrapped, features_of(model))
