@@ -74,3 +74,9 @@ def test_a_table_says_where_its_features_lie_or_is_refused() -> None:
     assert defences_of(made)[0].bounds == (0.0, 1.0)
     given = tn.wrap(network, "constant-quantization", bounds=(LOW, HIGH))
     assert pixel_bounds(given) == pytest.approx((-1.0, 900.0))
+
+
+def test_what_changes_layers_sees_input_units() -> None:
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "softmax")])
+    made = wrap(network, ["gaussian-noise", "thermometer:levels=3"], (LOW, HIGH))
+    assert sorted((layer.low, layer.high) for layer in defences_of(made)) == [(-1.0, 900.0), (0.0, 1.0)]

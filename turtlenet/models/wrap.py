@@ -45,9 +45,12 @@ def wrap(
         raise ModelError(f"Expected a model with one input to put a defence in front of; {model.name!r} has more.")
     ends = bounds or pixel_bounds(model)
     scale = _scale_of(ends, tuple(model.input_shape[1:]))
-    low, high = (0.0, 1.0) if scale else (float(np.min(ends[0])), float(np.max(ends[1])))
+    outer = float(np.min(ends[0])), float(np.max(ends[1]))
     taken = {each.name for each in [*_in_order(model), *layers] if isinstance(each, Defence)}
-    made = [each if isinstance(each, Defence | Conversion) else _built(each, low, high, taken) for each in layers]
+    made = [
+        each if isinstance(each, Defence | Conversion) else _built(each, outer, scale is not None, taken)
+        for each in layers
+    ]
     inner = model
     with uncompiled(model):
         for each in made:
@@ -72,8 +75,11 @@ def wants_bounds(layers: Sequence[str | Defence | Conversion]) -> bool:
     return any(isinstance(each, str) and takes(defences.factory_of(each), "low", "high") for each in layers)
 
 
-def _built(spec: str, low: float, high: float, taken: set[str]) -> Defence | Conversion:
+def _built(spec: str, outer: tuple[float, float], scaled: bool, taken: set[str]) -> Defence | Conversion:
     """A layer is told the bounds of pixels, and its name; what changes layers the bounds, where it has use for them.
+
+    A layer in front that sees `scaled` features has those of the scale. What changes layers works behind the inverse
+    of the scale, so its bounds are the outer ones of all features.
 
     A random layer draws by its name. Keras would number it by the layers that a session made before, and the same
     model would draw otherwise in the next session; so it is numbered within its model.
@@ -88,7 +94,8 @@ def _built(spec: str, low: float, high: float, taken: set[str]) -> Defence | Con
             f"Expected a defence at {spec!r}, which takes low and high, the bounds of pixels; got {factory!r}."
         )
     if of_layers:
-        return defences.build(spec, defaults={"low": low, "high": high})
+        return defences.build(spec, defaults=dict(zip(("low", "high"), outer, strict=True)))
+    low, high = (0.0, 1.0) if scaled else outer
     named: dict[str, Any] = {}
     if inspect.isclass(factory) and takes(factory, "name"):
         named["name"] = _free(factory.__name__, taken)
