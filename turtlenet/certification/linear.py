@@ -82,13 +82,32 @@ def _products(flat: Tensor, values: Tensor) -> Tensor:
 
 def offset(step: Affine | Movement, slopes: Tensor, boxes: list[Box]) -> Tensor:
     """What an affine step's bias, less what rounding can do, adds to each bound (batch, bounds)."""
-    zero = step.apply(*(ops.zeros_like(box.low[:1]) for box in boxes))[None]
-    total = over_values(slopes * zero)
+    products = slopes * step.apply(*(ops.zeros_like(box.low[:1]) for box in boxes))[None]
+    total = _axis_by_axis(products)
     if isinstance(step, Affine):
         error = step.rounding(*(box.size for box in boxes))[:, None]
-        # Once for the model, once for the slopes at the input, which are computed here, once for this sum.
-        total = total - 3.0 * over_values(ops.abs(slopes) * error)
+        # Once for the model, once for this sum, and then for the slopes at the input, which are computed here.
+        total = total - (2.0 + _spread(slopes, boxes)) * over_values(ops.abs(slopes) * error)
+        total = total - 1.01 * (sum(slopes.shape[2:]) + 2) * ROUNDING * _axis_by_axis(ops.abs(products))
     return total
+
+
+def _spread(slopes: Tensor, boxes: list[Box]) -> float:
+    """How many times the terms of an output's sum the terms of an input's slope are, at most and at least 1.
+
+    A slope at an input is a sum over the outputs that the input goes to: on average as many as an output has terms,
+    times the outputs for each input. With a stride some inputs go to twice as many as others along an axis.
+    """
+    shape = slopes.shape[2:]
+    ratio = max(math.prod(shape) / math.prod(box.low.shape[1:]) for box in boxes)
+    return max(1.0, 2.0 ** (len(shape) - 1) * ratio)
+
+
+def _axis_by_axis(products: Tensor) -> Tensor:
+    """Sums (batch, bounds) over all but the first two axes, which rounds as often as the axes together are long."""
+    while len(products.shape) > 2:
+        products = ops.sum(products, axis=-1)
+    return products
 
 
 def transposed(apply: Callable[[Tensor], Tensor], slopes: Tensor, like: Tensor) -> Tensor:

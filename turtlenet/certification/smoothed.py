@@ -46,7 +46,8 @@ class SmoothedCertifier:
         smoothed = self.smoothing.certify(self.model, x, seed=self.seed, index=index, batch_size=self.batch_size)
         found, right = Findings.empty(len(x)), smoothed.label == y
         found.clean[:], found.margin[:] = smoothed.label, smoothed.radius
-        certified = right & (smoothed.radius >= float(np.max(self.ball.eps)))
+        # The theorem is of distances below the radius.
+        certified = right & (smoothed.radius > float(np.max(self.ball.eps)))
         found.verdict[:] = np.where(certified, CERTIFIED, np.where(right, UNKNOWN, WRONG))
         found.method[certified] = 0
         return found, {}
