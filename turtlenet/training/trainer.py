@@ -233,7 +233,8 @@ class Trainer(ResumableTrainer):
             # TensorFlow forgets the shape of a gradient at a variable.
             slope = ops.reshape(gradients.pop(), self.carried.shape)
             backend.apply_gradients(self.optimizer, gradients, weights)
-            self.carried.assign(ball.project(x + self.carried + ball.eps * ball.steepest(slope, x), x) - x)
+            point = x + self.carried
+            self.carried.assign(ball.project(point + ball.eps * ball.steepest(slope, point), x) - x)
         self._track_training(x, y, logits, losses, weight)
 
     def objective_at(self, step: Any) -> Objective:
@@ -298,7 +299,7 @@ class Trainer(ResumableTrainer):
 
     def _track_training(self, x: Any, y: Any, logits: Any, losses: Any, weight: Any) -> None:
         size = ops.shape(x)[0]
-        clean = ops.cast(ops.round(self.objective.clean_share * ops.cast(size, "float32")), "int32")
+        clean = self.objective.clean_examples(size)
         is_clean = ops.cast(ops.arange(size, dtype="int32") < clean, "float32")
         hits = _hits(y, self.classifier.counted(logits))
         self._loss.update_state(losses, weight)

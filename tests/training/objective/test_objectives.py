@@ -151,6 +151,14 @@ def test_bad_settings(spec, words) -> None:
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_some_of_every_batch_is_attacked(victim, small) -> None:
+    ensemble = build("ensemble", clean_share=0.75)
+    assert [ensemble.clean_examples(size) for size in (1, 2, 3, 4, 8)] == [0, 1, 2, 3, 6]
+    found = ensemble.perturb(victim, GIVEN[:1], Y[:1], key=KEY[:1], step=0, sources=[small])
+    assert np.abs(np.asarray(found) - X[:1]).max() > 0
+    assert build("natural").clean_examples(1) == 1
+
+
 @pytest.mark.parametrize(("craft_on", "count"), [("ensemble", 3), ("static", 2)])
 def test_an_ensemble_takes_one_step_on_models_drawn_by_batch(craft_on, count, victim, small) -> None:
     """Half of a batch stays; the other half is moved along the sign of a gradient of one of the models."""

@@ -145,9 +145,22 @@ class Objective(abc.ABC):
             return x
         if self.clean_share == 0:
             return self._crafted(model, x, y, key, step, sources)
-        clean = _first(self.clean_share, x)
+        clean = self.clean_examples(ops.shape(x)[0])
         moved = self._crafted(model, x[clean:], y[clean:], key[clean:], step, sources)
         return ops.concatenate([x[:clean], moved], axis=0)
+
+    def clean_examples(self, size: Any) -> Any:
+        """How many examples of a batch are not attacked: the share, but never all of them unless it is 1.
+
+        Args:
+            size: Examples of the batch, a number or an int32 scalar.
+        """
+        if self.clean_share == 1:
+            return size
+        if isinstance(size, int):
+            return min(round(self.clean_share * size), max(0, size - 1))
+        wanted = ops.cast(ops.round(self.clean_share * ops.cast(size, "float32")), "int32")
+        return ops.minimum(wanted, ops.maximum(size - 1, 0))
 
     @abc.abstractmethod
     def craft(self, model: Classifier, x: Any, y: Any, *, ball: Ball, key: Any) -> Any:
@@ -276,14 +289,6 @@ class Objective(abc.ABC):
         if not is_plain(self.ball):
             ball["features"] = self.ball.space.digest  # type: ignore[attr-defined]
         return {"name": objectives.name_of(type(self)), **settings, "attack": self.attack.to_dict(), "ball": ball}
-
-
-def _first(share: float, x: Any) -> Any:
-    """How many examples of a batch make up a share of it."""
-    size = x.shape[0]
-    if size is not None:
-        return round(share * size)
-    return ops.cast(ops.round(share * ops.cast(ops.shape(x)[0], "float32")), "int32")
 
 
 objectives: Registry[Objective] = Registry("objective", "turtlenet.objectives", base=Objective)

@@ -148,7 +148,7 @@ def cost_of(
         checked_by: The attack of validation.
         inputs: The word for several inputs.
     """
-    attacked = round(batch_size * (1 - objective.clean_share))
+    attacked = batch_size - objective.clean_examples(batch_size)
     gradients = input_gradients(objective.attack, objective.ball.norm, num_classes) if attacked else 0.0
     checked = 0.0 if checked_by is None else 1.0
     if checked_by is not None:
