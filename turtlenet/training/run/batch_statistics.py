@@ -38,8 +38,8 @@ def recalibrate(trainer: Any, stream: Stream, batches: int) -> None:
     before = [ops.convert_to_numpy(variable) for variable in others]
     step = int(getattr(trainer.optimizer, "inner_optimizer", trainer.optimizer)._iterations)
 
-    def forward(x: Any, y: Any) -> Any:
-        key = random.keys(trainer.seed + _DRAWS, ops.arange(ops.shape(x)[0], dtype="int32"))
+    def forward(x: Any, y: Any, number: Any) -> Any:
+        key = random.fold_in(random.keys(trainer.seed + _DRAWS, ops.arange(ops.shape(x)[0], dtype="int32")), number)
         (asked, classes), objective = trainer.classifier.asked(y), trainer.objective_at(step)
         moved = objective.perturb(asked, x, classes, key=key, step=step, sources=trainer.sources)
         return objective.statistics_pass(asked, x, ops.stop_gradient(moved))
@@ -57,7 +57,8 @@ def recalibrate(trainer: Any, stream: Stream, batches: int) -> None:
             layer.momentum = 0.0
         for number in range(count):
             x, y = stream.examples.batch(order[number * size : (number + 1) * size])
-            graph(ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, trainer.classifier.label_dtype))
+            labels = ops.convert_to_tensor(y, trainer.classifier.label_dtype)
+            graph(ops.convert_to_tensor(x, "float32"), labels, ops.convert_to_tensor(number, "int32"))
             for total, variable in zip(sums, statistics, strict=True):
                 total += ops.convert_to_numpy(variable)
     finally:
