@@ -33,6 +33,20 @@ def test_what_fell_stays_fallen():
     assert sweep_of([at(0.1, [1, 1]), at(0.2, [1, 0])]).doubts == ()
 
 
+def test_a_model_that_draws_numbers_is_swept_by_what_is_expected():
+    first, second = at(0.1, [1, 1, 0]), at(0.2, [1, 1, 1])
+    expected = ([0.9, 0.7, 0.1], [0.6, 0.8, 0.75])
+    reports = [
+        dataclasses.replace(one, verdicts={**one.verdicts, "probability": each}, robust_accuracy=sum(each) / 3)
+        for one, each in zip((first, second), expected, strict=True)
+    ]
+    sweep = sweep_of(reports)
+    assert [point.robust_accuracy for point in sweep.points] == pytest.approx([1.7 / 3, 1.4 / 3], abs=1e-6)
+    # Estimates differ a little from radius to radius: 0.7 and 0.8 are no doubt, 0.1 and 0.75 are one.
+    assert "1 at eps 0.2." in sweep.doubts[0].finding
+    assert all(point.robust_accuracy <= point.alone + 1e-6 for point in sweep.points)
+
+
 def test_it_is_a_report_like_all_others(tmp_path, monkeypatch):
     monkeypatch.setattr("turtlenet.reports.figures._svg", lambda *_: "<svg/>")
     sweep = sweep_of([at(0.1, [1, 1]), at(0.2, [1, 0])])

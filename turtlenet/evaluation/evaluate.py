@@ -378,6 +378,7 @@ class _Evaluation:
                 "clean_confidence": six_figures(ledger.clean_confidence),
                 "robust": robust.astype(int).tolist(),
                 "part": tally.first(attacked).tolist(),
+                **({} if expected is None else {"probability": six_figures(expected)}),
             },
             results=tuple(image_results(ledger, number) for number in range(len(self.specs))),
         )

@@ -242,7 +242,8 @@ class Report(BaseReport):
         mode: `table`, every attack on all images, or `cascade`, each on the survivors of those before.
         robust_accuracy: Share of the images that every attack failed on, of those that the threat allows, and every
             part of the evaluation beside them (`parts`). Of a model that draws random numbers the expected share in
-            one fresh draw (`chance`), and so in `attacks` and `per_class`; `verdicts` are about the mean of its draws.
+            one fresh draw (`chance`), and so in `attacks` and `per_class`; `robust` in `verdicts` is about the mean of
+            its draws.
         parts: What the evaluation ran beside its attacks, in the order in which it counts.
         asked: What `turtlenet.evaluate` was asked for, beside what the others tell: `data` as the user named it (None
             for arrays), `split`, `limit`, ...; see `turtlenet.evaluation.views.again`.
@@ -266,7 +267,8 @@ class Report(BaseReport):
         perceptibility: How visible a change must become before the model fails; None where nobody asked.
         verdicts: For each image: its label, the clean prediction and its confidence, `robust`, 1 where every attack
             and every part of the threat failed, and `part`, the number (from 1) of the part that broke it where all
-            attacks failed, else 0.
+            attacks failed, else 0. Of a model that draws random numbers also `probability`, that of a right answer in
+            one fresh draw under the attacks: `robust_accuracy` is its mean.
         results: What each attack did to each image, in the order of `attacks`; empty in reports of older versions.
     """
 

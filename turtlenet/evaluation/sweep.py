@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from turtlenet.evaluation.paired import withstood
 from turtlenet.evaluation.report import Interval, Report
 from turtlenet.evaluation.save import folders
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.frames import Columns, stacked
-from turtlenet.reports.statistics import share, share_interval
+from turtlenet.reports.statistics import mean_interval, share
 
 if TYPE_CHECKING:
     from turtlenet.reports.document import Document
+
+
+_MISSED = 0.5
+"""An image counts as missed where it withstands so much likelier than at a smaller radius: less may be chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +30,8 @@ class SweepPoint:
     Attributes:
         eps: The radius in input units.
         robust_accuracy: Share of the images that withstood everything that was run at this radius and at all smaller
-            ones: their examples lie in this ball too.
+            ones: their examples lie in this ball too. Of a model that draws random numbers the mean over the images of
+            the least probability of a right answer at these radii.
         robust_accuracy_interval: Its 95 % interval.
         alone: The same, of what was run at this radius alone.
         examples: How many images.
@@ -80,13 +86,13 @@ class Sweep(BaseReport):
 def sweep_of(reports: Sequence[Report]) -> Sweep:
     """Puts reports of the same model, images and norm at several radii together."""
     ordered = sorted(reports, key=lambda report: float(report.threat["eps"]))
-    standing = np.array([report.verdicts["robust"] for report in ordered], bool)
-    together = np.logical_and.accumulate(standing, axis=0)
+    standing = np.array([withstood(report) for report in ordered], "float64")
+    together = np.minimum.accumulate(standing, axis=0)
     points = tuple(
         SweepPoint(
             eps=float(report.threat["eps"]),
             robust_accuracy=share(left),
-            robust_accuracy_interval=share_interval(left),
+            robust_accuracy_interval=mean_interval(left),
             alone=report.robust_accuracy,
             examples=len(left),
         )
@@ -99,7 +105,7 @@ def _missed(reports: Sequence[Report], alone: np.ndarray, together: np.ndarray) 
     """The radii at which attacks failed on images that had fallen at a smaller one."""
     missed = {
         f"{count} at eps {report.threat['eps']:g}": count
-        for report, count in zip(reports, (alone & ~together).sum(axis=1).tolist(), strict=True)
+        for report, count in zip(reports, (alone - together >= _MISSED).sum(axis=1).tolist(), strict=True)
         if count
     }
     if not missed:

@@ -1,7 +1,9 @@
 """Intervals and distances, by the libraries that know them."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_1samp
 
 
 def interval(hits: int, count: int) -> tuple[float, float]:
@@ -41,6 +43,21 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
     middle, spread = mean + square / (2 * count), mean * (1 - mean) / count + square / (4 * count**2)
     low, high = ((middle + sign * np.sqrt(square * spread)) / (1 + square / count) for sign in (-1, 1))
     return round(max(0.0, float(low)), 6), round(min(1.0, float(high)), 6)
+
+
+def mean_test(differences: Sequence[float]) -> float:
+    """How often chance alone would put the mean of paired differences as far from 0: a two-sided t test.
+
+    >>> round(mean_test([0.5, 0.25, 0.75, 0.5, 0.0, 0.25, 0.5, 0.25]), 4)
+    0.0017
+    >>> mean_test([0.5, -0.5]), mean_test([0.0, 0.0])
+    (1.0, 1.0)
+    """
+    values = np.asarray(differences, "float64")
+    if len(values) < 2 or not np.ptp(values):
+        # All alike: nothing to take a spread from.
+        return sign_test(int((values > 0).sum()), int((values < 0).sum()))
+    return float(ttest_1samp(values, 0).pvalue)
 
 
 def sign_test(wins: int, losses: int) -> float:
