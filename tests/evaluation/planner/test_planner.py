@@ -9,10 +9,13 @@ import pytest
 from keras import ops
 
 import turtlenet as tn
+from turtlenet import balls
 from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.context import SearchResult
 from turtlenet.errors import SettingError
 from turtlenet.evaluation import time_limit
+from turtlenet.evaluation.cascade import Block, Cascade
+from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.planner import run
 from turtlenet.evaluation.planner.record import CODE
 from turtlenet.evaluation.planner.units import units_of
@@ -121,6 +124,20 @@ def test_an_audit_that_finds_something_makes_another_plan(model, monkeypatch) ->
     kinds[order[30::6]] = 2
     adaptive = evaluate(model, kinds, order="adaptive")
     assert adaptive.plan.audits > 1 and share(adaptive) == pytest.approx((kinds == KINDS).mean())
+
+
+def test_an_audit_leaves_alone_what_was_found_before(model) -> None:
+    kinds = np.arange(8) % KINDS
+    x, y = images(kinds), np.zeros(8, "int32")
+    victim, ball = tn.models.classifier(model, bounds=(0.0, 1.0), head="logits"), balls.get("linf", EPS)
+    cascade = Cascade(attacks=(Push(feature=0),), ball=ball, batch_size=8)
+    ledger, block = PerImageResults.empty(y, 1, 0), Block(np.arange(8), x, y)
+    cascade.ask(victim, block, ledger)
+    # The plan takes the first four; the audit, afterwards, the others.
+    for taken in (np.arange(8) < 4, np.arange(8) >= 4):
+        cascade.attack_block(0, victim, block, taken, ledger)
+        assert np.array_equal(~ledger.correct[0] & taken, (kinds == 0) & taken)
+    assert np.array_equal(ledger.correct[0], kinds != 0)
 
 
 def test_a_killed_run_goes_on_where_it_was(model, tmp_path, monkeypatch) -> None:

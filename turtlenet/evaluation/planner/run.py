@@ -94,6 +94,8 @@ class Run:
             rows = order[done : done + size]
             done += len(rows)
             self._chunk(rows, done, lambda block: self._follow(steps, block))
+        if self.limit is not None and not done and len(order):
+            raise self.limit.refuse(self.examples.kind.count(min(size, len(order))), 0, self._attacks, fixed=True)
         result, order = merged(self.units, self.ledger, self._attacks), order[:done]
         rows = self._reached(order)
         record = record_of(self.units, self.ledger, order, learned, audits, steps, self.budget, images=len(rows))
