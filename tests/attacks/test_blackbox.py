@@ -9,6 +9,7 @@ from turtlenet import attacks, backend, balls, random
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.query_attack import cosines, directions
+from turtlenet.attacks.runner import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 
@@ -63,6 +64,25 @@ def test_queries_are_the_passes_that_were_made(name, queries, small, images) -> 
     assert model.rows == int(np.max(np.asarray(found.queries)))
     assert 0.4 * queries < model.rows <= queries or name in ("pointwise", "hopskipjump")
     assert model.rows <= queries
+
+
+def test_one_query_is_a_start(small, images) -> None:
+    x, y = images
+    found = attack_all(attacks.build("square:queries=1"), small, x, y, ball=balls.get("linf", FULL["linf"]))
+    # Beside it two looks at what came of it.
+    assert (found.queries <= 3).all() and np.abs(found.x - x).max() > 0.1
+
+
+def test_a_start_found_late_pays_for_no_bisection(small, images) -> None:
+    x, y = images
+    spent = [
+        np.asarray(
+            attacks.build(f"boundary:queries=14,target={target}").run(small, x, y, ball=balls.get("l2", 1)).queries
+        )
+        for target in range(small.num_classes)
+    ]
+    # Some find their start when fewer than ten queries are left; beside those two looks at what came of it.
+    assert np.max(spent) == 16
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -1,10 +1,12 @@
 """Attacks on a linear model, where the right answer can be worked out by hand."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from turtlenet import attacks, balls
+from turtlenet.models import classifier
 
 RNG = np.random.default_rng(3)
 X = RNG.uniform(0.3, 0.7, size=(8, 6)).astype("float32")
@@ -309,3 +311,21 @@ def test_nothing_to_attack_is_nothing(spec, linear) -> None:
 
     none = attack_all(attacks.build(spec), linear, X[:0], np.zeros(0, "int32"), ball=balls.get("l2", 0.1))
     assert len(none.x) == len(none.reached) == 0
+
+
+@keras.saving.register_keras_serializable("tests")
+class Overflows(keras.layers.Layer):
+    """NaN for class 1 of 3 wherever a feature is above 0.5."""
+
+    def call(self, x):
+        over = ops.any(x > 0.5, axis=1, keepdims=True)
+        logits = ops.concatenate([0 * x[:, :1], 0 * x[:, :1] + 1, x[:, :1] - 1], axis=1)
+        return ops.where(over, float("nan"), logits)
+
+
+@pytest.mark.parametrize("spec", ["fgsm", "pgd:steps=3", "apgd:steps=4", "square:queries=10", "noise:draws=3"])
+def test_logits_that_are_no_numbers_fool_nobody(spec) -> None:
+    victim = classifier(keras.Sequential([keras.Input((4,)), Overflows()]), bounds=(0.0, 1.0), head="logits")
+    x = np.full((3, 4), 0.45, "float32")
+    found = attacks.build(spec).run(victim, x, np.full(3, 1, "int32"), ball=balls.get("linf", 0.1))
+    assert not np.asarray(found.reached).any()

@@ -486,3 +486,13 @@ def test_few_calls_lie_between_a_user_and_the_gradient(monkeypatch) -> None:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     tn.attack(model, np.full((8, 4), 0.5, "float32"), np.zeros(8, "int32"), "pgd:steps=2")
     assert 0 < max(depths) <= 19
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_round_is_one_round(name) -> None:
+    fields = {field.name for field in dataclasses.fields(family.factory(name))}
+    several = {"restarts": 3} if name != "restarts" and "restarts" in fields else {}
+    attack = family.build(name, several | ({"start": "uniform"} if several and "start_size" in fields else {}))
+    for norm in attack.norms:
+        for part, _ in attack.under(norm).rounds(10):
+            assert [again for again, _ in part.rounds(10)] == [part]

@@ -295,6 +295,14 @@ def test_eight_bit_pixels_stay_in_the_ball(small, examples) -> None:
     assert report.threat["pixels"] == "8-bit" and report.robust_accuracy >= plain.robust_accuracy
 
 
+def test_pixels_between_two_levels_are_not_rounded_out_of_the_ball() -> None:
+    x = np.full((2, 2, 2, 1), 10.4 / 255, "float32")
+    for eps, level in ((0.2 / 255, 10.4), (0.5 / 255, 10.0)):
+        # Both levels around 10.6 are farther than 0.2 away, and one of them farther than 0.5.
+        found = eight_bit(x + np.float32(0.2 / 255), x, balls.get("linf", eps))
+        assert np.allclose(found * 255, level, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("norm", "spec"), [("linf", "deepfool"), ("l2", "deepfool"), ("linf", "worst-of:attacks=(noise:draws=1;deepfool)")]
 )

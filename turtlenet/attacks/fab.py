@@ -73,6 +73,10 @@ class FAB(Iterative, Attack):
         return self.steps * (1 if self.targeted else num_classes - 1)
 
     def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
+        if self.start == "random":
+            # All attempts are alike; and a round of this attack is one round itself.
+            yield self, self.attempts(num_classes)
+            return
         once = dataclasses.replace(self, restarts=1)
         yield once, once.attempts(num_classes)
         if self.restarts > 1:

@@ -49,7 +49,9 @@ class Best(NamedTuple):
     def none(x: Tensor, num_classes: int) -> "Best":
         """The inputs `x`, float32 (batch, ...), with a verdict that any attempt betters."""
         zero = ops.zeros_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, :1])
-        return Best(x, zero * ops.zeros((1, num_classes)), zero[:, 0] > 0, zero[:, 0] - float("inf"))
+        # Not zeros, which would be read as an answer where every attempt's loss is NaN.
+        unknown = ops.full((1, num_classes), float("nan"))
+        return Best(x, zero + unknown, zero[:, 0] > 0, zero[:, 0] - float("inf"))
 
     def or_better(self, x: Tensor, logits: Tensor, verdict: Verdict) -> "Best":
         """Takes another attempt where it is better.
@@ -119,9 +121,11 @@ class Goal:
         return loss.targeted(self.y, self.target, logits)
 
     def reached(self, logits: Tensor) -> Tensor:
-        """Booleans (batch,): whether the model answers as the attacker wants."""
+        """Booleans (batch,): whether the model answers as the attacker wants; never by logits of which one is NaN."""
         answer = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        return answer != self.y if self.target is None or self.any_wrong else answer == self.target
+        wanted = answer != self.y if self.target is None or self.any_wrong else answer == self.target
+        # The largest of them is what TensorFlow, JAX or PyTorch makes of it, another class on each.
+        return ops.logical_and(wanted, ops.logical_not(ops.any(ops.isnan(logits), axis=-1)))
 
     def judge(self, name: str, logits: Tensor) -> Verdict:
         """The verdict on logits (batch, classes), by a loss's name."""

@@ -116,7 +116,10 @@ class Iterative(abc.ABC):
     def stages(self) -> Iterator[tuple[int, int]]:
         """Where to stop and look who is done: seldom, and ever more seldom."""
         first, size = 0, _FIRST
-        while first < self.length:
+        while True:
             last = min(self.length, first + size) if self.in_stages else self.length
+            # Without any iteration there is a beginning all the same, which may reach the goal.
             yield first, last
+            if last >= self.length:
+                return
             first, size = last, min(size * 2, _LARGEST)

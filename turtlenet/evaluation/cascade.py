@@ -230,8 +230,10 @@ class Cascade:
             # A certificate speaks of the threat alone: not of an attack's own ball, nor of all that lies beyond.
             tried = tried & ~self.spared[block.rows]
         attacked = block.only(tried)
-        ledger.correct[number, block.rows] = standing
-        ledger.parts[number, block.rows] = ledger.clean_parts[block.rows]
+        # What an earlier call found of other images of the block stays: a plan's audit comes back to what it left out.
+        untried = block.rows[~ledger.attacked[number, block.rows]]
+        ledger.correct[number, untried] = standing[np.isin(block.rows, untried)]
+        ledger.parts[number, untried] = ledger.clean_parts[untried]
         began = time.perf_counter()
         labels = ledger.clean[attacked.rows] if naive else attacked.y
         where: dict[str, Any] = {"ball": ball, "looked": looked, "seed": self.seed, "index": attacked.rows}
@@ -267,14 +269,17 @@ class Cascade:
         far = ~inside(ball, block.x, outcome.x) if self.attacks[number].minimal else np.zeros(len(block.x), bool)
         ledger.near[number, block.rows] = inside(self.ball, block.x, outcome.x) if ball != self.ball else ~far
         ledger.reached[number, block.rows] = outcome.reached & ~far
+        # Logits of which one is NaN are no answer: it would be another class on each backend.
+        unknown = np.isnan(outcome.logits).any(axis=1)
         classes = model.classes(block.y)
-        answers = outcome.logits.argmax(axis=1)
-        right = answers == classes
+        answers = np.where(unknown, ledger.clean[block.rows], outcome.logits.argmax(axis=1))
+        confidence = softmax(outcome.logits).max(axis=1)
         ledger.prediction[number, block.rows] = answers
-        ledger.confidence[number, block.rows] = softmax(outcome.logits).max(axis=1)
-        ledger.correct[number, block.rows] = np.where(far, ledger.right[block.rows], right)
+        ledger.confidence[number, block.rows] = np.where(unknown, ledger.clean_confidence[block.rows], confidence)
+        ledger.correct[number, block.rows] = np.where(far, ledger.right[block.rows], answers == classes)
         held = _parts_that_hold(outcome.logits, ledger)
-        ledger.parts[number, block.rows] = np.where(far[:, None], ledger.clean_parts[block.rows], held)
+        as_before = (far | unknown)[:, None]
+        ledger.parts[number, block.rows] = np.where(as_before, ledger.clean_parts[block.rows], held)
         ledger.loss[number, block.rows] = _cross_entropy(outcome.logits, classes)
         hits = np.flatnonzero(outcome.reached & ~far)
         full = self.ball.full
@@ -350,7 +355,8 @@ def eight_bit(perturbed: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
     """Rounds perturbed images to 256 values of a pixel, within the ball around the images they come from.
 
     A value goes to the nearest one, or, in an image that would leave the ball by that, to the next one towards the
-    original: no norm grows by it, if the original has 8-bit pixels itself.
+    original: no norm grows by it, if the original has 8-bit pixels itself. Where an original has pixels between two
+    levels, both may leave the ball: the image is the original then.
     """
     level = (ball.high - ball.low) / 255
     units, origin = (perturbed.astype("float64") - ball.low) / level, (x.astype("float64") - ball.low) / level
@@ -359,7 +365,11 @@ def eight_bit(perturbed: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
     leaves = ball.length(rounded, x) > float(ball.eps) * (1 + 1e-6)
     rounded[leaves] = careful[leaves]
     # What did not move stays as it was, on the grid or not.
-    return np.where(perturbed == x, x, np.clip(rounded, ball.low, ball.high))
+    rounded = np.where(perturbed == x, x, np.clip(rounded, ball.low, ball.high))
+    # Around pixels between two levels there may be no level within the radius.
+    outside = ~inside(ball, x, rounded)
+    rounded[outside] = x[outside]
+    return rounded
 
 
 def _parts_that_hold(logits: np.ndarray, ledger: PerImageResults) -> np.ndarray:

@@ -63,11 +63,13 @@ class Boundary(DecisionBased, Iterative, Attack):
         x = context.x
         point, started, spent = noise_start(min(self.starts, self.queries), context)
         share = bisect(context.model, context.goal, lambda share: x + column(share, x) * (point - x), _BISECTIONS)
-        nearer = x + column(share, x) * (point - x)
+        # Who found a start late cannot pay for it, and walks on from there.
+        affordable = ops.logical_and(started, spent + _BISECTIONS <= self.queries)
+        nearer = choose(affordable, x + column(share, x) * (point - x), point)
         one = ops.ones_like(share)
         steps = (self.spherical_step * one, self.source_step * one)
         counts = (0.0 * one,) * 4
-        spent = spent + ops.where(started, _BISECTIONS, 0)
+        spent = spent + ops.where(affordable, _BISECTIONS, 0)
         over = self._over(started, steps[1], nearer, x, context.ball, spent)
         return (choose(started, nearer, x), started, *steps, *counts, over, spent)
 
