@@ -88,13 +88,19 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     text = ""
     try:
         text = path.read_text("utf-8")
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
     except OSError as error:
         raise SpecError(f"Expected {what} {path}; got: {error.strerror}.") from None
+    except RecursionError:
+        raise SpecError(f"Expected TOML in {path}; got lists in lists without end.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         values = (line.partition("=")[2].partition("#")[0] for line in text.splitlines())
         meant = next(filter(None, map(decimal_point, values)), "")
         raise SpecError(f"Expected TOML in {path}; got: {error}.{meant}") from None
+    if "\\u0000" in text or "\\U00000000" in text:
+        # No name and no path holds one; the operating system refuses it in words of its own.
+        raise SpecError(f"Expected text without a NUL character in {path}; got one.")
+    return found
 
 
 def expected(value: Any, hint: Any) -> str:

@@ -108,6 +108,15 @@ def _arrays() -> dict[str, np.ndarray]:
     return dict(zip(PARTS, (*_draw(240, rng, prototypes), *_draw(60, rng, prototypes)), strict=True))
 
 
+def _spoiled(model: keras.Model) -> keras.Model:
+    """The same with a weight that is no number, as after a training that diverged."""
+    other = keras.models.clone_model(model)
+    weights = model.get_weights()
+    weights[0].flat[0] = np.nan
+    other.set_weights(weights)
+    return other
+
+
 def _write_models(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     keras.utils.set_random_seed(1)
     x, y = arrays["x_train"], arrays["y_train"]
@@ -121,6 +130,10 @@ def _write_models(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     regression = _network(1, None)
     regression.compile("adam", "mse")
     models.save(regression, folder / "regression.h5")
+    models.save(_spoiled(good), folder / "nan.h5")
+    frozen = _network(4, "softmax")
+    frozen.trainable = False
+    models.save(frozen, folder / "frozen.h5")
     whole = (folder / "good.h5").read_bytes()
     (folder / "cut.h5").write_bytes(whole[: len(whole) // 2])
     (folder / "text.h5").write_text("no model\n")
@@ -163,8 +176,11 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _write_data(folder, arrays)
     (folder / "mine.toml").write_text('title = "Mine"\nattacks = ["noise", "fgsm"]\neps = 0.1\n')
     (folder / "broken.toml").write_text("attacks = [\n")
+    (folder / "deep.toml").write_text("a = " + "[" * 100_000)
+    (folder / "nul.toml").write_text('[evaluate]\nreport = "a\\u0000b"\n')
     (folder / "misspelled.toml").write_text('attcks = ["fgsm"]\n')
     (folder / "file").write_text("a file\n")
+    (folder / "mine.csv").write_text("a,label\n0.5,1\n")
     for name in ("folder", "folder.h5", "folder.npz"):
         (folder / name).mkdir()
     return folder

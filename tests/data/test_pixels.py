@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import sparse
 
 from turtlenet.data import from_arrays, pixels
 from turtlenet.errors import DataError, SettingError
@@ -286,3 +287,20 @@ def test_booleans_that_are_no_pixels_are_taken_as_they_are() -> None:
     for bounds in (UNIT, (-2, 3), (-1e30, 1e30)):
         assert read(x, bounds=bounds).tolist() == [[1, 0, 1]]
     assert (read(np.ones((1, 8, 8), bool), bounds=(0, 255)) == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (sparse.csr_matrix(np.eye(3)), "Expected an array in it; got: a sparse matrix: give its toarray()."),
+        (
+            np.ma.masked_array(np.eye(3), np.eye(3) > 0),
+            "Expected an array in it; got: a masked array with hidden values",
+        ),
+    ],
+)
+def test_arrays_that_hide_values_are_refused(x, words):
+    with pytest.raises(DataError) as caught:
+        from_arrays(x, np.zeros(3, int), name="it")
+    assert words in str(caught.value)
+    assert len(from_arrays(np.ma.masked_array(np.eye(3), False), np.zeros(3, int), name="it")) == 3

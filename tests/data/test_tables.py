@@ -123,7 +123,13 @@ def test_a_folder_of_train_and_test_agrees_on_its_classes(tmp_path):
             BY_VERDICT,
             "Expected numbers with a decimal point in column 'income' of it; got text such as '0,5'.",
         ),
-        ({}, Reading(label="verdict", weight="verdict"), "Expected numbers in column 'verdict' of it; got text."),
+        ({}, Reading(label="verdict", weight="member"), "Expected 3 features for this model in it; got 2"),
+        ({}, Reading(label="verdict", weight="verdict"), "Expected another column for the weights than for the label"),
+        (
+            {"income": ["2020-01-31", "2021-02-01"] * 6},
+            BY_VERDICT,
+            "Expected numbers or categories in column 'income' of it; got dates such as '2020-01-31'",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(change, how, words):
@@ -186,6 +192,23 @@ def test_damaged_files_are_refused_in_one_line(name, content, tmp_path):
     with pytest.raises(DataError) as caught:
         load(tmp_path / name, how=Reading(label="b"))
     assert "\n" not in str(caught.value)
+
+
+def test_lines_with_more_cells_than_names_are_refused(tmp_path, recwarn):
+    path = tmp_path / "rows.csv"
+    # Row numbers without a name, as R writes them: the last column would be dropped, and another taken for the label.
+    path.write_text("a,b,label\n" + "".join(f"{row},0.1,0.2,{row % 2}\n" for row in range(8)))
+    with pytest.raises(DataError, match=r"^Expected as many cells in every line of .* got lines with more: is a name"):
+        load(path)
+    path.write_text("a,b,label\n" + "".join(f"0.1,0.2,{row % 2},\n" for row in range(8)))
+    assert load(path).test.shape == (2,)
+    assert not recwarn.list
+
+
+def test_the_line_that_tells_excel_the_separator_is_no_name(tmp_path):
+    path = tmp_path / "excel.csv"
+    path.write_text("sep=;\na,b;c;label\n" + "".join(f"0.1;0.{row};{row % 2}\n" for row in range(8)))
+    assert load(path).test.shape == (2,)
 
 
 def test_a_missing_package_is_one_line(tmp_path, monkeypatch):

@@ -129,10 +129,14 @@ def main(args: list[str] | None = None) -> None:
         code = _refuse(str(error))
     except MemoryError:
         code = _refuse("Expected enough memory for this batch; got none left: lower --batch-size.")
-    except Exception:
-        import traceback
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            # A file that cannot be read or written, where nothing above had words of its own for it.
+            code = _refuse(f"Expected to read or write {error.filename}; got: {error.strerror}.")
+        else:
+            import traceback
 
-        traceback.print_exc()
+            traceback.print_exc()
     _leave(code if isinstance(code, int) else 0)
 
 

@@ -1,6 +1,7 @@
 """A command with its options under headings, examples, and settings from a file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +10,7 @@ from click.core import ParameterSource
 from turtlenet.cli.completion import FAMILY_OF, of_family
 from turtlenet.cli.config import take_config
 from turtlenet.cli.examples import Examples, write_examples
-from turtlenet.errors import did_you_mean
+from turtlenet.errors import OutputError, did_you_mean
 
 __all__ = ["GROUPS", "MODEL", "Command", "Option", "Parts", "option"]
 
@@ -79,6 +80,7 @@ class Command(click.Command):
         write_examples(formatter, self.examples)
 
     def invoke(self, ctx: click.Context) -> Any:
+        _check_written(self, ctx.params)
         file = ctx.meta.get("turtlenet.config")
         taken = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP]
         if file and taken and not ctx.params.get("quiet"):
@@ -95,6 +97,40 @@ class Parts(click.Group):
         if args and args[0] not in self.commands and not ctx.resilient_parsing:
             raise click.UsageError(f"Unknown command '{self.name} {args[0]}'.{did_you_mean(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
+
+
+def _check_written(command: click.Command, given: Mapping[str, Any]) -> None:
+    """Refuses to write a file in the place of one that is read.
+
+    Raises:
+        OutputError: A model, data or another file of the user's own would be gone.
+    """
+    kinds = {param.name: getattr(param, "group", "Output" if param.name == "new" else "") for param in command.params}
+    written = {name: value for name, value in given.items() if kinds.get(name) == "Output" and isinstance(value, Path)}
+    read = [each for name, value in given.items() if name not in written for each in _flat(value)]
+    for name, target in written.items():
+        for source in read:
+            if _same_file(target, source):
+                raise OutputError(f"Expected {_said(command, name)} to be another file than {source}, which is read.")
+
+
+def _flat(value: Any) -> list[Any]:
+    return [each for part in value for each in _flat(part)] if isinstance(value, (list, tuple)) else [value]
+
+
+def _same_file(target: Path, source: Any) -> bool:
+    if not isinstance(source, (str, Path)):
+        return False
+    try:
+        return target.is_file() and target.samefile(source)
+    except (OSError, ValueError):
+        # No file at all.
+        return False
+
+
+def _said(command: click.Command, name: str) -> str:
+    param = next(param for param in command.params if param.name == name)
+    return param.opts[0] if isinstance(param, click.Option) else name.upper()
 
 
 def _completed(names: Sequence[str]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import click
 from turtlenet.cli.command import MODEL, Parts, option
 from turtlenet.cli.options import check_file, data_option, framework, loading_options, settings_options
 from turtlenet.cli.output import give
-from turtlenet.errors import OutputError
 from turtlenet.settings.fronts import FrontSettings, ShowFrontSettings
 
 
@@ -49,8 +48,6 @@ def _train(name: str, model: str, out: Path | None, report: Path | None, **given
     check_front(parse_spec(name))
     check_file(target, ".h5")
     models.check_writable(target)
-    if target.exists() and Path(model).exists() and target.samefile(model):
-        raise OutputError(f"Expected --out to be another file than the model {model}.")
     if report:
         check_folder(report)
     checkpoint = target.with_name(f"{target.name}.resume")

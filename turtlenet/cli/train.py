@@ -10,7 +10,6 @@ import click
 from turtlenet.cli.command import MODEL, Command, option
 from turtlenet.cli.options import framework, limit_option, speaks, workflow_options
 from turtlenet.cli.output import give
-from turtlenet.errors import OutputError
 from turtlenet.settings.train import TrainSettings
 
 _COLUMNS = ("label", "weight", "drop", "classes")
@@ -66,8 +65,6 @@ def command(model: str, out: Path | None, report: Path | None, limit: int | None
     models.check_writable(target)
     if report:
         check_folder(report)
-        if target.exists() and target.samefile(model):
-            raise OutputError(f"Expected --out to be another file than {model}: the report compares the two.")
     checkpoint = target.with_name(f"{target.name}.resume")
     places = settings.pop("log", ()) if speaks() else ()
     with opened(places, f"train {Path(model).name}", click.echo) as logs:

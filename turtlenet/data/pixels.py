@@ -218,8 +218,12 @@ def as_array_like(values: Any, name: str) -> Any:
 
 def _on_host(values: Any) -> Any:
     """Arrays of other libraries as NumPy's: pandas counts rows by labels, torch and JAX may hold them on a device."""
+    if np.ma.is_masked(values):
+        raise ValueError("a masked array with hidden values: fill them in, or leave those rows out")
     if isinstance(values, np.ndarray):
         return _known_float(values)
+    if hasattr(values, "toarray") and hasattr(values, "nnz"):
+        raise ValueError("a sparse matrix: give its toarray()")
     if hasattr(values, "detach") and hasattr(values, "cpu"):
         values = values.detach().cpu()
         return np.asarray(values.float() if "bfloat16" in str(values.dtype) else values)

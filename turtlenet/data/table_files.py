@@ -1,5 +1,7 @@
 """Tables in files: CSV and Parquet. Nothing in them is run, and no other file is read for them."""
 
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from turtlenet.optional import needed
 EXTRA = "tables"
 PARQUET_SUFFIXES = {".parquet", ".pq"}
 _SEPARATORS = ",;\t|"
+_SAID = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+"""A first line by which Excel is told the separator."""
 
 
 def is_table(path: Path) -> bool:
@@ -40,7 +44,8 @@ def tables_in(path: Path) -> dict[str, Path]:
 def read_csv(path: Path) -> Any:
     """The table in a CSV file as a `pandas.DataFrame`.
 
-    Values are apart by a comma, a semicolon, a tabulator or a bar, whichever the first line has most of. An empty
+    Values are apart by a comma, a semicolon, a tabulator or a bar, whichever the first line has most of, or by what a
+    line `sep=;` before all others says. An empty
     cell, and what pandas takes for one (NA, NaN, null, None), is a missing value.
 
     Raises:
@@ -50,12 +55,21 @@ def read_csv(path: Path) -> Any:
     try:
         with path.open("r", encoding="utf-8-sig", newline="") as text:
             head = text.readline(1 << 20)
-        separator = max(_SEPARATORS, key=head.count) if any(map(head.count, _SEPARATORS)) else ","
+        said = _SAID.fullmatch(head)
+        likely = max(_SEPARATORS, key=head.count) if any(map(head.count, _SEPARATORS)) else ","
+        how = {"sep": said[1] if said else likely, "skiprows": 1 if said else 0}
         # An open file: pandas would fetch an address.
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings():
+            # Of lines with more cells than the first it would drop those at the end, and take others for the label.
+            warnings.simplefilter("error", pandas.errors.ParserWarning)
             return pandas.read_csv(
-                file, sep=separator, encoding="utf-8-sig", low_memory=False, index_col=False, skipinitialspace=True
+                file, **how, encoding="utf-8-sig", low_memory=False, index_col=False, skipinitialspace=True
             )
+    except pandas.errors.ParserWarning:
+        raise DataError(
+            f"Expected as many cells in every line of {path} as names in its first line; got lines with more: is a "
+            "name missing, such as that of row numbers?"
+        ) from None
     except Exception as error:  # Damaged bytes fail in as many ways as there are parsers below.
         raise DataError(f"Expected a table in {path}; got{_reason(path, error)}.") from None
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ SUFFIXES = {".csv", ".tsv", ".parquet", ".pq"}
 """What files of tables are called."""
 USUAL_LABELS = ("label", "class", "target", "y")
 """Columns that are taken for the label where none is named, if there is but one of them."""
+_DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}\b")
 _SHOWN = 6
 
 
@@ -121,6 +123,8 @@ def read_frame(
     special = [*labels, *([how.weight] if how.weight is not None else []), *how.drop]
     for column in special:
         _place(column, columns, name)
+    if how.weight in labels:
+        raise DataError(f"Expected another column for the weights than for the label in {name}; got {how.weight!r}.")
     by_name = {column: frame.iloc[:, place] for place, column in enumerate(columns)}
     rest = {column: values for column, values in by_name.items() if column not in special}
     _drop_row_numbers(rest)
@@ -169,7 +173,7 @@ def features(
     """
     texts = {column: values for column, values in columns.items() if _is_text(values, column, name)}
     for column, values in texts.items():
-        _check_decimals(values, column, name)
+        _check_categories(values, column, name)
     groups = {column: _categories(column, values, names, name) for column, values in texts.items()}
     if names:
         groups = {column: each for column, each in groups.items() if each}
@@ -299,9 +303,14 @@ def _is_text(values: Any, column: str, name: str) -> bool:
     )
 
 
-def _check_decimals(values: Any, column: str, name: str) -> None:
-    """Refuses text that is numbers with a decimal comma, which would be as many categories."""
+def _check_categories(values: Any, column: str, name: str) -> None:
+    """Refuses text that is dates, or numbers with a decimal comma, which would be as many categories."""
     known = [str(each) for each in values.dropna()]
+    if known and all(map(_DATE.match, known)):
+        raise DataError(
+            f"Expected numbers or categories in column {column!r} of {name}; got dates such as {known[0][:40]!r}: "
+            "make numbers of them, or leave them out with --drop."
+        )
     meant = decimal_point(next((each for each in known if "," in each), ""))
     if meant and all(_is_number(each.replace(",", ".")) for each in known):
         raise DataError(

@@ -5,6 +5,7 @@ import numpy as np
 
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Defence
+from turtlenet.errors import ModelError
 from turtlenet.keras_files.description import input_range
 from turtlenet.models.questions import questioned_model
 from turtlenet.models.usage import Usage
@@ -32,8 +33,9 @@ def classifier(
             class of several and one input.
 
     Raises:
-        ModelError: A model that is no classifier of one continuous input.
+        ModelError: A model that is no classifier of one continuous input, or whose weights are not numbers.
     """
+    check_numbers(model)
     logits, found, question = questioned_model(model, head, usage)
     return Classifier(
         logits,
@@ -46,6 +48,28 @@ def classifier(
         question=question,
         usage=usage,
     )
+
+
+def check_numbers(model: keras.Model, but: str = "") -> None:
+    """Refuses weights that are NaN: with one of them every answer of a model may be.
+
+    Args:
+        model: A built model.
+        but: What to do about it, a sentence; empty for nothing.
+
+    Raises:
+        ModelError: A weight is NaN.
+    """
+    for variable in model.variables:
+        if "float" not in str(variable.dtype):
+            continue
+        values = keras.ops.convert_to_numpy(variable).astype("float32", copy=False)
+        count = int(np.isnan(values).sum())
+        if count:
+            raise ModelError(
+                f"Expected weights that are numbers; got NaN in {count:,} of the {values.size:,} of "
+                f"{variable.path}.{but and ' '}{but}"
+            )
 
 
 def pixel_bounds(model: keras.Model) -> tuple[float, float]:

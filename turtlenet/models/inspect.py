@@ -19,6 +19,7 @@ from turtlenet.keras_files.load import current, era_of, known, load, upgraded_fr
 from turtlenet.keras_files.model_description import ModelDescription, read_blueprint
 from turtlenet.keras_files.safety import findings, judge
 from turtlenet.keras_files.save import read_provenance
+from turtlenet.models.classifier import check_numbers
 from turtlenet.models.final_activation import graph_of
 from turtlenet.models.heads import Head
 from turtlenet.models.output_kind import multi_label
@@ -199,6 +200,7 @@ def _attempt(
     except ModelError as error:
         return None, None, None, str(error)
     try:
+        check_numbers(model)
         return model, *questioned_model(model, usage=AUTO)[1:], None
     except ModelError as error:
         return model, None, None, str(error)

@@ -12,7 +12,7 @@ import numpy as np
 from turtlenet.defences import Conversion, Defence, Differentiable, defences
 from turtlenet.errors import ModelError, SpecError
 from turtlenet.keras_files.live import compile_like, uncompiled
-from turtlenet.models.classifier import pixel_bounds
+from turtlenet.models.classifier import check_numbers, pixel_bounds
 from turtlenet.registry import takes
 
 
@@ -37,12 +37,13 @@ def wrap(
 
     Raises:
         SpecError, SettingError: A defence that there is not, or with bad settings.
-        ModelError: A model with several inputs.
+        ModelError: A model with several inputs, or with weights that are NaN.
     """
     if not layers:
         return model
     if len(getattr(model, "inputs", None) or [None]) != 1:
         raise ModelError(f"Expected a model with one input to put a defence in front of; {model.name!r} has more.")
+    check_numbers(model)
     ends = bounds or pixel_bounds(model)
     scale = _scale_of(ends, tuple(model.input_shape[1:]))
     outer = float(np.min(ends[0])), float(np.max(ends[1]))

@@ -49,7 +49,7 @@ def mean_test(differences: Sequence[float]) -> float:
     """How often chance alone would put the mean of paired differences as far from 0: a two-sided t test.
 
     >>> round(mean_test([0.5, 0.25, 0.75, 0.5, 0.0, 0.25, 0.5, 0.25]), 4)
-    0.0017
+    0.0025
     >>> mean_test([0.5, -0.5]), mean_test([0.0, 0.0])
     (1.0, 1.0)
     """

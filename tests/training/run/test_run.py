@@ -7,7 +7,7 @@ import pytest
 from turtlenet import attacks, backend, balls, data
 from turtlenet.classifier import Classifier
 from turtlenet.data.prepare import split
-from turtlenet.errors import OutputError, SettingError, TurtlenetError
+from turtlenet.errors import ModelError, OutputError, SettingError, TurtlenetError
 from turtlenet.training import Madry, Schedule, Trainer, harden, objectives
 from turtlenet.training.data.stream import Stream
 from turtlenet.training.run.callbacks import BestRobust, CollapseWatch
@@ -282,3 +282,35 @@ def test_gradients_are_limited_where_asked(name) -> None:
 def test_a_limit_beside_the_models_own_optimizer_is_one_line() -> None:
     with pytest.raises(SettingError, match=r"Expected no clip_norm for optimizer=compiled; got 1\.0"):
         Schedule(optimizer="compiled", clip_norm=1.0).make(10, keras.optimizers.Adam())
+
+
+def test_a_run_that_diverges_ends_and_leaves_no_model() -> None:
+    lines: list[str] = []
+    rest, held_out = split(EXAMPLES, 10, 0)
+    plan = Schedule(epochs=3, batch_size=16, learning_rate=1e38, optimizer="sgd", seed=7)
+    with pytest.raises(ModelError, match=r"Expected weights that are numbers; got NaN .* Training diverged: a lower"):
+        harden(victim(), rest, objective(), plan, validation=held_out, tell=lines.append)
+    assert [line for line in lines if line.startswith("! The loss of epoch 1 is no number.")]
+
+
+def test_the_best_epoch_before_it_diverged_is_kept() -> None:
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                for variable in self.model.network.trainable_variables:
+                    variable.assign(variable * float("nan"))
+
+    model, lines = victim(), []
+    rest, held_out = split(EXAMPLES, 10, 0)
+    plan = Schedule(epochs=3, batch_size=16, learning_rate=0.01, seed=7)
+    found = harden(model, rest, objective(), plan, validation=held_out, callbacks=[Spoil()], tell=lines.append)
+    assert found.best_epoch == 1 and found.steps == 6
+    assert all(np.isfinite(value).all() for value in model.model.get_weights())
+    assert any("The weights of epoch 1 are kept." in line for line in lines)
+
+
+def test_a_model_without_weights_to_train_is_refused() -> None:
+    model = victim()
+    model.model.trainable = False
+    with pytest.raises(ModelError, match=r"^Expected weights to train; all \d+ of the model are frozen"):
+        run(model)

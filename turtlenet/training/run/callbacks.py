@@ -34,6 +34,34 @@ ROBUSTNESS = {
 """The numbers that the bar of a hardening run shows."""
 
 
+DIVERGED = "Training diverged: a lower --learning-rate, or an optimizer that clips gradients, keeps it from that."
+
+
+def diverged(logs: dict[str, Any]) -> bool:
+    """Whether the loss of an epoch is no number."""
+    return not np.isfinite(float(logs.get("loss", 0.0)))
+
+
+class Diverged(keras.callbacks.Callback):
+    """Ends a run whose loss is no number any more: no further step brings it back.
+
+    Args:
+        tell: Is given a line that says so.
+        notes: Carries the best epoch; see `Best`.
+    """
+
+    def __init__(self, tell: Callable[[str], None], notes: dict[str, Any]):
+        super().__init__()
+        self.tell, self.notes = tell, notes
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if diverged(logs or {}):
+            self.model.stop_training = True
+            best = self.notes.get("best_epoch")
+            kept = f" The weights of epoch {best} are kept." if best else ""
+            self.tell(f"! The loss of epoch {epoch + 1} is no number.{kept} {DIVERGED}")
+
+
 class Best(keras.callbacks.Callback):
     """Keeps the weights of the best epoch, those of the trainer's `network`.
 
@@ -87,6 +115,8 @@ class BestRobust(Best):
         return super().now() if values is None else values
 
     def rank(self, logs: dict[str, Any]) -> list[float] | None:
+        if diverged(logs):
+            return None
         # Rounding of float32 means must not decide between epochs; clean accuracy breaks a tie.
         found = {name: round(float(logs[f"val_{name}"]), 6) for name in RANKED if f"val_{name}" in logs}
         return list(found.values()) if "robust_accuracy" in found else None

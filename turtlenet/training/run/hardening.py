@@ -11,7 +11,8 @@ from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.errors import SettingError
+from turtlenet.errors import ModelError, SettingError
+from turtlenet.models.classifier import check_numbers
 from turtlenet.ranges import count
 from turtlenet.settings.train import OPTIMIZERS, ScheduleSettings
 from turtlenet.training.co_training import Turns
@@ -19,7 +20,17 @@ from turtlenet.training.data.augmentation import Augmentation
 from turtlenet.training.data.stream import Extra, Stream, own_share
 from turtlenet.training.objective.base import Objective
 from turtlenet.training.run.batch_statistics import recalibrate
-from turtlenet.training.run.callbacks import RANKED, Best, BestRobust, CollapseWatch, Judged, Stages, halved
+from turtlenet.training.run.callbacks import (
+    DIVERGED,
+    RANKED,
+    Best,
+    BestRobust,
+    CollapseWatch,
+    Diverged,
+    Judged,
+    Stages,
+    halved,
+)
 from turtlenet.training.run.checkpoint import reseed
 from turtlenet.training.run.cost import cost_of
 from turtlenet.training.run.curves import Curves, thinned
@@ -153,8 +164,14 @@ def harden(
 
     Raises:
         SettingError: The state to continue from belongs to a run with other settings.
+        ModelError: A model without weights to train, or one whose weights training made NaN.
         OutputError: The state cannot be read or written.
     """
+    if not classifier.model.trainable_variables:
+        raise ModelError(
+            f"Expected weights to train; all {classifier.model.count_params():,} of the model are frozen "
+            "(trainable=False)."
+        )
     stream = Stream(examples, schedule.batch_size, schedule.seed, extra=extra)
     parts = accumulate or begin_with
     _check_shares(stream.batch_size, parts)
@@ -199,6 +216,7 @@ def harden(
     def watchers() -> list[keras.callbacks.Callback]:
         firsts = [first for wrapper in around for first in wrapper.stages(objective, plan)]
         own = [*([judged] if trainer.judged() else []), best, watch, Curves(notes), Stages(trainer, firsts, run.done)]
+        own.append(Diverged(tell, notes))
         return [*own, *(each for wrapper in around for each in wrapper.callbacks(notes, plan))]
 
     each = cost_of(objective, classifier.num_classes, (steps, total), stream.batch_size).gradients
@@ -207,6 +225,7 @@ def harden(
     if best.weights is None:
         judged.place()
     best.restore(classifier.model)
+    check_numbers(classifier.model, DIVERGED)
     ranks = notes.get("best", ())
     kept = dict(zip(RANKED[-len(ranks) :], ranks, strict=True)) if ranks else {}
     findings = tuple(notes.get("findings", {}).values())
