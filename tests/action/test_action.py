@@ -253,6 +253,7 @@ def test_a_shallow_checkout_fetches_what_it_compares_with(act, repository, tmp_p
         assert evaluate.chosen() == ["models/changed.h5", "models/old.h5"]
 
 
+@pytest.mark.slow
 def test_a_real_model_is_really_attacked(act, api, repository):
     keras.utils.set_random_seed(0)
     x = np.random.default_rng(0).uniform(size=(40, 8, 8, 1)).astype("float32")

@@ -146,6 +146,7 @@ def test_a_killed_cluster_continues_as_another_number_of_processes(shelf, demo_p
     assert not state.exists()
 
 
+@pytest.mark.slow
 def test_processes_that_read_different_data_are_refused(shelf, demo_path, digits) -> None:
     x, y = digits.test.batch(slice(0, 40))
     for number in range(2):

@@ -64,7 +64,8 @@ def test_bounds_hold_for_thousands_of_drawn_nets(name: str, seed: int, eps: floa
 
 
 @pytest.mark.parametrize(
-    ("norm", "eps"), [("linf", 0.1), ("l2", 0.3), pytest.param("l1", 0.5, marks=pytest.mark.slow)]
+    ("norm", "eps"),
+    [("linf", 0.1), *(pytest.param(*each, marks=pytest.mark.slow) for each in (("l2", 0.3), ("l1", 0.5)))],
 )
 def test_linear_bounds_are_no_looser_and_slopes_help(norm: str, eps: float) -> None:
     """At the last layer of the test net: intervals <= CROWN <= alpha <= any point."""

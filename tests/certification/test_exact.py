@@ -54,6 +54,7 @@ def test_maxima_and_leaky_units_are_exact() -> None:
     assert victim.predict(broken[1][None]).argmax() == 1
 
 
+@pytest.mark.slow
 def test_units_that_give_signs_are_exact() -> None:
     """sign(a - b) decides: one ball lies on one side of 0, another does not; the margin is 2."""
     model = keras.Sequential([keras.Input((2,)), layers.Dense(1), Sign(), layers.Dense(2)])
@@ -69,6 +70,7 @@ def test_units_that_give_signs_are_exact() -> None:
     assert moved[0] < moved[1] and np.abs(moved - x[1]).max() <= 0.08 + 1e-6
 
 
+@pytest.mark.slow
 def test_enumeration_of_a_binary_net_agrees() -> None:
     """Behind two levels every point of a ball is known; two layers of signs, whose sums are whole and may be 0."""
     keras.utils.set_random_seed(2)

@@ -96,6 +96,7 @@ def test_a_seed_repeats_a_run_in_another_process(line, unbroken, cli, away):
     assert not same(unbroken, away / "other.h5")
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_to_the_same_weights(line, unbroken, cli, away):
     out, state = away / "hardened.h5", away / "hardened.h5.resume"
     out.write_bytes(b"old")
@@ -142,6 +143,7 @@ def test_an_interrupt_ends_in_one_line_and_can_be_continued(line, unbroken, cli,
     assert same(unbroken, away / "hardened.h5")
 
 
+@pytest.mark.slow
 def test_nothing_to_continue_is_said(line, unbroken, away):
     # In a process of its own, as the run that it is held against: graphs are optimized there.
     result = finish(start(*line, "--out", away / "hardened.h5", "--resume", cwd=away))

@@ -27,6 +27,7 @@ def result(unsure, parts, fitted) -> Detection:
     return tn.score_detector(unsure, fitted, parts, adaptive="undetected:steps=20,step_size=0.15")
 
 
+@pytest.mark.slow
 def test_what_a_detectors_file_says(fitted, parts, unsure, tmp_path) -> None:
     fitted.save(tmp_path / "d.json")
     kept = json.loads((tmp_path / "d.json").read_text())

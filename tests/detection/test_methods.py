@@ -85,7 +85,10 @@ def test_every_one_of_them_is_here() -> None:
     assert set(SPECS) <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name == "convolution-statistics" else name for name in NAMES],
+)
 def test_it_sees_noise_better_than_chance(name, fitted, judge, lesson) -> None:
     made = fitted[name]
     clean, noisy = (made.score(statistics(made, judge, side)) for side in (prototypes(60, 3), lesson.adversarial[:60]))

@@ -169,6 +169,7 @@ def test_twins_of_rows_keep_bounds_masks_and_rules() -> None:
     assert (twins[:, 2:5] != x[:, 2:5]).any()
 
 
+@pytest.mark.slow
 def test_a_black_box_of_a_table_is_counted_by_the_rules_of_its_features() -> None:
     found = tn.evaluate(
         scorer(),

@@ -304,7 +304,12 @@ def test_pixels_between_two_levels_are_not_rounded_out_of_the_ball() -> None:
 
 
 @pytest.mark.parametrize(
-    ("norm", "spec"), [("linf", "deepfool"), ("l2", "deepfool"), ("linf", "worst-of:attacks=(noise:draws=1;deepfool)")]
+    ("norm", "spec"),
+    [
+        pytest.param("linf", "deepfool", marks=pytest.mark.slow),
+        ("l2", "deepfool"),
+        pytest.param("linf", "worst-of:attacks=(noise:draws=1;deepfool)", marks=pytest.mark.slow),
+    ],
 )
 def test_the_smallest_perturbations_survive_rounding(norm, spec, demo, digits) -> None:
     """They end on the edge: a little beyond it they stay over it when pixels are rounded."""

@@ -198,6 +198,7 @@ def test_an_evaluation_asks_where_it_is_told_to(small, examples) -> None:
     assert evaluate(count=0).perceptibility is None and evaluate(balls.get("linf", 0.0)).perceptibility is None
 
 
+@pytest.mark.slow
 def test_a_defence_beside_the_bare_model(small) -> None:
     bare = small.model
     y = small.predict(X).argmax(axis=1)

@@ -57,6 +57,7 @@ def test_both_learn_and_the_users_file_stays(whole, generator) -> None:
     assert "mixed" in str(run.recipe["objective"]["attack"]["name"])
 
 
+@pytest.mark.slow
 def test_a_killed_game_ends_as_one_that_was_not(whole, generator, tmp_path) -> None:
     settings = {**PLAN, "checkpoint": tmp_path / "hard.h5.resume"}
     attack = ["fgsm", f"advgan:generator={generator}"]
@@ -75,6 +76,7 @@ def test_what_an_earlier_run_left_is_not_taken_up_without_its_state(whole, gener
     assert all(np.array_equal(a, b) for a, b in zip(values(model), values(whole[2]), strict=True))
 
 
+@pytest.mark.slow
 def test_other_moves_are_another_run(generator, tmp_path) -> None:
     settings = {**PLAN, "checkpoint": tmp_path / "hard.h5.resume"}
     with pytest.raises(KeyboardInterrupt):

@@ -55,7 +55,7 @@ def test_the_generators_steps_lower_the_adversarial_loss(adversarial, quarters, 
     assert "gan" not in before and "discriminator" not in before
 
 
-@pytest.mark.parametrize("gan", ["log", "least-squares"])
+@pytest.mark.parametrize("gan", [pytest.param("log", marks=pytest.mark.slow), "least-squares"])
 def test_each_players_steps_lower_its_own_side_of_the_gan_loss(gan, quarters, pictures) -> None:
     # The model's own pull is small beside that of the discriminator.
     game = loud(players(gan=gan, alpha=100.0, beta=0.0))

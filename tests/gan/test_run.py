@@ -71,6 +71,7 @@ def test_another_runs_state_is_refused(quarters, pictures, tmp_path) -> None:
         train_players(players(kappa=2.0), [quarters], pictures, short, checkpoint=place, resume=True)
 
 
+@pytest.mark.slow
 def test_it_stops_when_success_no_longer_rises(quarters, pictures, unseen, tmp_path) -> None:
     place = tmp_path / "run.resume"
     plan = dataclasses.replace(PLAN, epochs=30, learning_rate=0.02)

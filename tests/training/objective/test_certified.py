@@ -242,6 +242,7 @@ def flops(spec: str) -> int:
     return sum(filter(None, counts))
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow  # Its profiler counts.
 def test_a_step_costs_as_many_passes_as_it_says() -> None:
     one = flops("madry")

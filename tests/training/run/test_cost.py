@@ -136,6 +136,7 @@ def victim() -> Classifier:
     return Classifier(keras.Sequential([*layers, keras.layers.Dropout(0.3), keras.layers.Dense(4)]))
 
 
+@pytest.mark.slow
 def test_timing_changes_nothing_and_the_clock_tells_once() -> None:
     goal = Madry(attack=attacks.build("pgd:steps=3,keep=last"), ball=BALL)
     schedule = Schedule(epochs=2, batch_size=8, learning_rate=0.05)

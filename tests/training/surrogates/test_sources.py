@@ -62,6 +62,7 @@ def test_static_nets_are_trained_in_the_ordinary_way() -> None:
     assert not same(twin(net(), 1, None).get_weights(), twin(net(), 2, None).get_weights())
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_weights(tmp_path) -> None:
     path = tmp_path / "state"
     expected, _ = run("distillation")

@@ -331,6 +331,7 @@ def unbroken() -> Any:
     return run(model, [*ALL, "swa:start=0.4,batches=2"], objective), model.model.get_weights(), objective
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_weights(unbroken, tmp_path) -> None:
     expected, weights, objective = unbroken
     settings = {"checkpoint": tmp_path / "state", "seconds": 0.0}
