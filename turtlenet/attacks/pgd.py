@@ -53,7 +53,8 @@ class PGD(GradientAscent):
 class Madry(GradientAscent):
     """PGD under the name, and with the defaults, that paper 003 and cleverhans know as MadryEtAl.
 
-    10 steps of 0.05 input units from a random point of the ball; its other settings are those of `PGD`.
+    10 steps of 0.05 input units, meant for pixels in [0, 1], from a random point of the ball; its other settings are
+    those of `PGD`.
     """
 
     steps: int = 10

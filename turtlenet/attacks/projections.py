@@ -28,8 +28,8 @@ def onto_l1(point: Tensor, x: Tensor, eps: Tensor, low: Tensor, high: Tensor) ->
         high: Largest value of a pixel, likewise.
 
     Returns:
-        Points shaped like `x`: no pixel goes further than it wanted to, or than the bounds let it, and all give up
-        the same share of their way.
+        Points shaped like `x`: no pixel goes further than it wanted to, or than the bounds let it, and all that
+        can give up the same amount of their way.
     """
     wish = ops.reshape(point - x, (-1, math.prod(x.shape[1:])))
     place = ops.reshape(x, ops.shape(wish))

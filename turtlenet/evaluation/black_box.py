@@ -40,15 +40,20 @@ class BlackBox(ThreatModel):
             advice="Quote both: weights leak, and another substitute or more queries may do better.",
         )
 
-    def _transfer(self, ledger: PerImageResults, mode: str) -> Doubt | None:
-        found = super()._transfer(ledger, mode)
-        return found and dataclasses.replace(
-            found,
-            finding=found.finding.replace("Attackers without the key", "Attackers who can only ask").replace(
-                "those with it", "those who have the model"
-            ),
-            advice="The attacks on the model itself are too weak: more steps and restarts, and another loss.",
-        )
+    @property
+    def outsiders(self) -> str:
+        """See `ThreatModel`."""
+        return "Attackers who can only ask"
+
+    @property
+    def insiders(self) -> str:
+        """See `ThreatModel`."""
+        return "those who have the model"
+
+    @property
+    def stronger(self) -> str:
+        """See `ThreatModel`."""
+        return "on the model itself"
 
 
 def evaluate_black_box(

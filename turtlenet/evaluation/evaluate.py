@@ -84,7 +84,7 @@ def evaluate_classifier(
         examples: Images and true labels that the training did not see.
         suite: Attacks, in their order.
         ball: The threat.
-        about: The model's `name`, `path`, `sha256` and `parameters`.
+        about: The model's `name`, `path`, `sha256` and `parameters`; `normalize` where its inputs are standardized.
         specs: How the user named the attacks.
         access: What the attackers know, and who of them counts.
         mode: `table` or `cascade`; see `Cascade`.
@@ -98,7 +98,7 @@ def evaluate_classifier(
         resume: Whether to continue from that file.
         certify: The method by which images are certified first, which attacks then leave alone; empty for none.
         order: `full`, or `adaptive`: see `turtlenet.evaluation.planner`.
-        budget: In that order, gradients and queries for an image, on average; None for as many as it takes.
+        budget: With `order=adaptive`, gradients and queries for an image, on average; None for as many as it takes.
         time_limit: Seconds; the first images are evaluated, as many as fit; in adaptive order some drawn at random.
 
     Raises:
@@ -167,7 +167,7 @@ class _Evaluation:
         about: What is known of the model.
         proven: What was certified before the attacks; None where nothing was.
         planner: What chooses their order; None for the suite's.
-        data: What is known of the images; see `Examples.about`.
+        data: What is known of the images; see `Examples.facts`.
     """
 
     model: Classifier

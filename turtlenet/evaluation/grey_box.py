@@ -26,6 +26,9 @@ from turtlenet.training.run.provenance import Training, training_of
 from turtlenet.training.surrogates.keyed import Surrogates, Workshop
 from turtlenet.training.surrogates.reinitialized import keyed_layers
 
+_MOST = 1000
+"""Images on which a surrogate's clean accuracy is measured, at most."""
+
 
 def evaluate_grey_box(
     model: ModelType,
@@ -95,7 +98,7 @@ def evaluate_grey_box(
             attackers=lineup.attackers,
             facts={
                 "attacks": list(specs),
-                "surrogates": _facts(trained, examples),
+                "surrogates": _surrogate_facts(trained, examples, settings.get("batch_size", 256)),
                 "surrogate_training": str(training),
                 "surrogate_folder": str(folder) if folder else None,
             },
@@ -106,15 +109,12 @@ def evaluate_grey_box(
         )
 
 
-_MOST = 1000
-
-
-def _facts(trained: Surrogates, examples: Examples) -> list[dict[str, Any]]:
+def _surrogate_facts(trained: Surrogates, examples: Examples, batch_size: int | None) -> list[dict[str, Any]]:
     """What a report says of each surrogate; its answers to clean images tell whether it is worth crafting on."""
     x, y = examples.batch(slice(0, _MOST))
     facts = []
     for name, path, classifier in zip(trained.names, trained.paths, trained.classifiers, strict=True):
-        right = float(np.mean(predict(classifier, x, 256).argmax(axis=1) == y))
+        right = float(np.mean(predict(classifier, x, batch_size).argmax(axis=1) == y))
         digest = models.file_sha256(path)
         facts.append({"name": name, "path": str(path), "sha256": digest, "clean_accuracy": round(right, 6)})
     return facts

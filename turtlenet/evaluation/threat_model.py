@@ -105,6 +105,21 @@ class ThreatModel:
             advice="What is crafted on them says little: train longer, or on more data.",
         )
 
+    @property
+    def outsiders(self) -> str:
+        """Who counts, in words that begin a sentence."""
+        return "Attackers without the key"
+
+    @property
+    def insiders(self) -> str:
+        """Who stands beside, knows more, and should find more."""
+        return "those with it"
+
+    @property
+    def stronger(self) -> str:
+        """What tells the attacks of those beside from the others."""
+        return "with the key"
+
     def _transfer(self, ledger: PerImageResults, mode: str) -> Doubt | None:
         if mode == "cascade":
             return None
@@ -114,9 +129,8 @@ class ThreatModel:
             return None
         return Doubt(
             code="transfer-beats-white-box",
-            finding=f"Attackers without the key broke {missed} input{'s' if missed > 1 else ''} that those with it "
-            "did not.",
-            advice="The attacks with the key are too weak: more steps and restarts, and another loss.",
+            finding=f"{self.outsiders} broke {missed} input{'s' if missed > 1 else ''} that {self.insiders} did not.",
+            advice=f"The attacks {self.stronger} are too weak: more steps and restarts, and another loss.",
         )
 
 

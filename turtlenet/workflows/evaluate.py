@@ -1,4 +1,4 @@
-"""Attacks models as users ask for it, and reports what is left; how much noise they bear."""
+"""Attacks models as users ask for it, at one radius or several, and reports what is left of their accuracy."""
 
 import dataclasses
 import os
@@ -55,11 +55,15 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
 
     Args:
         model: A classifier, the path of one, or a list of them.
-        data: What to attack, which the training must not have seen: `(x, y)`, a name or a path (its test part).
-        **settings: See `turtlenet.settings.evaluate.EvaluateSettings`.
+        data: What to attack, which the training must not have seen: `(x, y)`, a name or a path (its test part). Of
+            `x` the inputs are (n, ...), within the bounds or 8-bit pixels; `y` are true labels, (n,) or one-hot.
+        **settings: See `turtlenet.settings.evaluate.EvaluateSettings`; `eps` is in input units.
 
     Returns:
         A `Report`, or a `Comparison` for a list of models.
+
+    Raises:
+        TurtlenetError: A model, data or settings that do not fit, in one line.
     """
     plan = EvaluateSettings(**settings)
     places = plan.log if backend.process()[0] == 0 else ()
