@@ -6,7 +6,8 @@ from typing import Any
 
 Shape = tuple[int | None, ...]
 
-_PIXELS = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0))
+# Pixels of 8 bits, of none, and of 16, 12 and 10 bits, as cameras and scanners give them.
+_PIXELS = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0), (0.0, 65535.0), (0.0, 4095.0), (0.0, 1023.0))
 _EXPECTED = ((0.0, 1.0), (-1.0, 1.0))
 
 
