@@ -77,7 +77,7 @@ test-external: $(VENV)/.done
 
 # Bounds beside those of auto_LiRPA, which has an environment of its own: it needs PyTorch.
 test-certificates: $(VENV)/.done build/lirpa/.done
-	LIRPA_PYTHON=build/lirpa/bin/python $(BIN)/python -m pytest tests/external/test_auto_lirpa.py
+	LIRPA_PYTHON=$(CURDIR)/build/lirpa/bin/python $(BIN)/python -m pytest tests/external/test_auto_lirpa.py
 
 build/lirpa/.done:
 	$(PYTHON) -m venv build/lirpa
@@ -87,7 +87,7 @@ build/lirpa/.done:
 
 # A run on a real server of MLflow, which has an environment of its own: the whole of MLflow wants an older pyarrow.
 test-mlflow: $(VENV)/.done build/mlflow/.done
-	MLFLOW_PYTHON=build/mlflow/bin/python $(BIN)/python -m pytest -m "slow or not slow" tests/tracking
+	MLFLOW_PYTHON=$(CURDIR)/build/mlflow/bin/python $(BIN)/python -m pytest -m "slow or not slow" tests/tracking
 
 build/mlflow/.done: requirements.txt
 	$(PYTHON) -m venv build/mlflow

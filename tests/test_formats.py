@@ -32,7 +32,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n"
         (b"class_name: Sequential\nconfig:\n- a\n", "a model's description in YAML"),
         (b'{"modelTopology": {}}', "a TensorFlow.js model"),
         (b"x y", "a text file"),
-        (b"\x89HDF\r\n\x1a\n", None),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     ],
 )
 def test_what_is(content, words, tmp_path):

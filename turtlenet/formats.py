@@ -32,6 +32,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", _TORCH),
     (4, b"TFL3", f"a TensorFlow Lite model: {_OTHERS}; give the model that it was converted from"),
     (0, b"\x93NUMPY", "a NumPy array (.npy), not a model"),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes a model in"),
     (0, b"\x00\x05\x16\x07", "a macOS resource file ('._' before its name): give the file itself"),
     (0, b"MATLAB 5.0 MAT-file", "a MATLAB file"),
     (0, b"\x89PNG", "a PNG image"),

@@ -83,3 +83,9 @@ def test_labels_that_do_not_fit_are_refused(refusal):
         (np.eye(9, 3)[:5], "Expected as many labels as rows; got 9 rows and 5 labels"),
     ):
         assert words in refusal(DataError, Examples, X["vector"], y, question=several)
+
+
+def test_one_array_for_several_inputs_is_refused_by_their_names(tmp_path):
+    np.savez(tmp_path / "d.npz", x=X["image"], y=Y)
+    with pytest.raises(DataError, match=r"named image, vector, code, in .*d.npz; got x, of shape 2x2x1, alone\.$"):
+        load(tmp_path / "d.npz", shape=ALL.input_shape, num_classes=3, question=ALL)

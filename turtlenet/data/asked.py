@@ -1,5 +1,6 @@
 """Data of several inputs, or for several outputs, as the attacked inputs and the rows beside them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,12 +44,23 @@ def asked_arrays(arrays: Mapping[str, Any], question: Question, name: str) -> di
         if not question.several:
             continue
         inputs = {each: found[f"{each}{part}"] for each in question.inputs if found.get(f"{each}{part}") is not None}
+        _check_named(found.get(f"x{part}"), inputs, question, name)
         if f"y{part}" in found and f"x{part}" not in found:
             x, y = asked_pair(
                 by_name(inputs, question.inputs, name + part.replace("_", " ")), found[f"y{part}"], question, name
             )
             found |= {f"x{part}": x, f"y{part}": y}
     return found
+
+
+def _check_named(x: Any, inputs: Mapping[str, Any], question: Question, name: str) -> None:
+    """Refuses one array for several inputs, unless it holds all that move, one behind the other."""
+    packed = sum(math.prod(each.shape) for each in question.moving)
+    if x is not None and not inputs and math.prod(np.shape(x)[1:]) != packed:
+        raise DataError(
+            f"Expected an array for each input of the model, named {', '.join(question.inputs)}, in {name}; got x, of "
+            f"shape {size_text(np.shape(x)[1:])}, alone."
+        )
 
 
 def asked_pair(x: Any, y: Any, question: Question, name: str = "arrays") -> tuple[Any, Any]:

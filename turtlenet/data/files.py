@@ -39,7 +39,8 @@ def read_arrays(path: Path, more: Collection[str] = ()) -> dict[str, Any]:
     readers = {".npz": _read_npz, ".h5": _read_h5, ".hdf5": _read_h5}
     reader = _read_folder if path.is_dir() else readers.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"Expected a .npz, .h5 or .hdf5 file, or a folder; got {path}{this_is(path)}.")
+        what = this_is(path).removesuffix(", not a model")
+        raise DataError(f"Expected a .npz, .h5 or .hdf5 file, or a folder; got {path}{what}.")
     try:
         return reader(path, {*ARRAYS, *more})
     except DataError:
@@ -47,7 +48,7 @@ def read_arrays(path: Path, more: Collection[str] = ()) -> dict[str, Any]:
     except Exception as error:  # A damaged file fails in as many ways as there are libraries below.
         # Of a file of the right kind the reader knows more.
         right = path.suffix.lower() == ".npz" and zipfile.is_zipfile(path)
-        what = "" if right else this_is(path)
+        what = "" if right or "HDF5" in this_is(path) else this_is(path)
         what = what or f": {one_line(error)[:200]}"
         raise DataError(f"Expected arrays that can be read in {path}; got{what}.") from None
 
