@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from turtlenet.input_kind import InputKind, kind_named
 from turtlenet.reports.document import (
     Column,
     Document,
@@ -31,28 +32,32 @@ _METHODS = (
         "certified in all",
         lambda row: "" if row.accuracy is None else row.accuracy,
         fraction,
-        "Share of all images that are certified after this method and all before it.",
+        "Share of all inputs that are certified after this method and all before it.",
     ),
 )
-_IMAGES = (
-    Column("image", "index"),
+_EXAMPLES = (
     Column("label", "label"),
     Column("answer", "clean_prediction"),
     Column("verdict", "verdict"),
     Column("by", "method"),
     Column("margin at least", "margin", lambda value: "" if value is None else number(value)),
 )
-_SMOOTHED = (*_IMAGES[:-1], Column("radius", "radius", number, "L2 distance within which the answer stays."))
+_SMOOTHED = (*_EXAMPLES[:-1], Column("radius", "radius", number, "L2 distance within which the answer stays."))
 
 
 def document(result: Certificate) -> Document:
     """The document of `certificate.md`, of the page and of the terminal."""
+    kind = kind_named(result.data.get("kind"))
     headline, line = _headline(result), bar(result.certified_accuracy, result.attacked_accuracy)
     attacked = [Number("attacked", result.attacked_accuracy, result.attacked_accuracy_interval)]
     if result.smoothing:
         # Nothing was attacked: the other end of the bar is what is right without an attack.
         attacked, line = [], line.replace("attacked", "without attack")
-    facts = [str(result.model.get("name")), _threat(result), f"{result.data['name']}, {result.data['count']:,} images"]
+    facts = [
+        str(result.model.get("name")),
+        _threat(result),
+        f"{result.data['name']}, {kind.count(result.data['count'])}",
+    ]
     verdicts = [
         Verdict(
             numbers=[
@@ -79,7 +84,7 @@ def document(result: Certificate) -> Document:
             Text(f"{', '.join(facts)}.", views=View.MARKDOWN),
         ],
     )
-    columns = _SMOOTHED if result.smoothing else _IMAGES
+    columns = (Column(kind.example, "index"), *(_SMOOTHED if result.smoothing else _EXAMPLES))
     return Document(
         title="Certified robustness",
         headline=headline,
@@ -87,9 +92,9 @@ def document(result: Certificate) -> Document:
         verdicts=verdicts,
         opening=opening,
         sections=[
-            Section("Methods", [Table(_METHODS, result.methods), Text(_left(result))]),
+            Section("Methods", [Table(_METHODS, result.methods), Text(_left(result, kind))]),
             Section(
-                "Images",
+                kind.examples.capitalize(),
                 [Table(columns, _rows(result), folded=True, views=View.PAGE)],
             ),
             Section("Provenance", [Facts(_provenance(result))]),
@@ -116,18 +121,20 @@ def _headline(result: Certificate) -> str:
     return f"{certified} are certified; the true robust accuracy is between that and {attacked}."
 
 
-def _left(result: Certificate) -> str:
+def _left(result: Certificate, kind: InputKind) -> str:
     if result.smoothing:
         how, abstained = result.smoothing, result.verdicts.get("clean_prediction", []).count(-1)
+        failures = number(how["expected_failures"])
         return (
             f"Gaussian noise of sigma {how['sigma']:g}; {how['n0']:,} draws choose a class, {how['n']:,} estimate its "
-            f"probability ({how['bound']}), {how['passes']:,} forward passes an image. It abstained on {abstained:,} "
-            f"images, which count as wrong. At most {number(how['expected_failures'])} wrong certificates are to be "
-            "expected. The certificate is that of the majority over draws, and of no single one."
+            f"probability ({how['bound']}), {how['passes']:,} forward passes for each {kind.example}. It "
+            f"abstained on {kind.count(abstained)}, which count as wrong. At most {failures} wrong certificates "
+            "are to be expected. The certificate is that of the majority over draws, and of no single one."
         )
     found = Counter(result.verdicts.get("verdict", ()))
-    words = f"{found['unknown']:,} images are left open: neither certified nor broken."
-    return words if found["unknown"] else "No image is left open: the robust accuracy is known exactly."
+    left = found["unknown"]
+    words = f"{kind.count(left)} {'is' if left == 1 else 'are'} left open: neither certified nor broken."
+    return words if left else f"No {kind.example} is left open: the robust accuracy is known exactly."
 
 
 def _threat(result: Certificate) -> str:
@@ -136,7 +143,7 @@ def _threat(result: Certificate) -> str:
 
 
 class _Row:
-    """One image's line."""
+    """The line of one input."""
 
     def __init__(self, index: int, cells: dict[str, Any]):
         self.index = index
@@ -149,7 +156,7 @@ def _rows(result: Certificate) -> list[_Row]:
 
 
 def _provenance(result: Certificate) -> dict[str, Any]:
-    seconds = "" if result.exact_seconds is None else f", {result.exact_seconds:g} seconds an image"
+    seconds = "" if result.exact_seconds is None else f", {result.exact_seconds:g} seconds each"
     return {
         "Threat": _threat(result),
         "Method": f"{result.method}{seconds}",

@@ -31,7 +31,7 @@ def _attacked(result: Detection) -> list[Doubt]:
     point = result.alarms[-1].point.name
     finding = (
         "AUC and accuracy under plain attacks say nothing of an attacker who knows of the detector: one who does gets "
-        f"{_with(result.slipped_adaptive[-1])} of the images misclassified and not seen (at {point}){before}."
+        f"{_with(result.slipped_adaptive[-1])} of the inputs misclassified and not seen (at {point}){before}."
     )
     advice = (
         "Believe the larger share, which is a lower bound; a stronger attack is "
@@ -61,32 +61,32 @@ def _weak(result: Detection) -> list[Doubt]:
 def _same_data(result: Detection) -> list[Doubt]:
     if result.data["sha256"] != result.detector["data"]["sha256"]:
         return []
-    finding = "The detector was scored on the very images that it was fitted on."
-    return [Doubt(code="same-images", finding=finding, advice="Score it on images that it has not seen.")]
+    finding = "The detector was scored on the very inputs that it was fitted on."
+    return [Doubt(code="same-images", finding=finding, advice="Score it on inputs that it has not seen.")]
 
 
 def _false_alarms(result: Detection) -> list[Doubt]:
-    """What held for the clean images of the fit does not hold for fresh ones."""
+    """What held for the clean inputs of the fit does not hold for fresh ones."""
     alarm = next((each for each in result.alarms if each.point.name.startswith("5%")), None)
     if alarm is None or alarm.successes.interval[0] <= _FALSE:
         return []
     finding = (
-        f"The threshold that 5 % of the clean images of the fit exceed is exceeded by {_with(alarm.successes)} of "
+        f"The threshold that 5 % of the clean inputs of the fit exceed is exceeded by {_with(alarm.successes)} of "
         "fresh ones."
     )
-    advice = "If the model was trained on the images of the fit, it is surer of them: fit on others."
+    advice = "If the model was trained on the inputs of the fit, it is surer of them: fit on others."
     return [Doubt(code="false-alarms", finding=finding, advice=advice)]
 
 
 def _other_attacks(result: Detection) -> list[Doubt]:
-    """A detector that finds an attack's examples less suspicious than clean images."""
+    """A detector that finds an attack's examples less suspicious than clean inputs."""
     doubts = []
     for row in result.rows:
         within_auc = row.successes.auc_interval
         if row.adaptive or within_auc is None or within_auc[1] >= 0.5:
             continue
         finding = (
-            f"{row.spec}: its examples look cleaner to the detector than clean images (AUC {row.successes.auc:.3f})."
+            f"{row.spec}: its examples look cleaner to the detector than clean inputs (AUC {row.successes.auc:.3f})."
         )
         advice = "Fit it on this attack too (detect fit --attack ...), and see what that costs elsewhere."
         doubts.append(Doubt(code="blind-detector", finding=finding, advice=advice))

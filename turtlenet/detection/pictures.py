@@ -20,7 +20,7 @@ def pictures(result: Detection) -> list[figures.PictureFile]:
     """Both, as files beside the report."""
     return [
         figures.PictureFile(
-            title="Scores of clean images that are right, and of adversarial examples that succeed",
+            title="Scores of clean inputs that are right, and of adversarial examples that succeed",
             alt="Histogram of the scores; the table below has the means and variances",
             file="histogram.png",
             png=_histogram(result),
@@ -75,7 +75,7 @@ def _draw_bins(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, m
                 va="top",
                 fontsize=8.5,
             )
-    # The first bin has most of the clean images: on a linear axis nothing else would be seen.
+    # The first bin has most of the clean inputs: on a linear axis nothing else would be seen.
     axes.set_yscale("symlog", linthresh=1, linscale=0.6)
     axes.set_yticks([0, 1, 3, 10, 30, 100], ["0", "1", "3", "10", "30", "100"])
     axes.set_yticks([], minor=True)
@@ -95,6 +95,6 @@ def _draw_roc(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, ro
             axes.plot(
                 alarm.successes.share, rate.share, look["marker"], color=look["color"], markersize=7, clip_on=False
             )
-    axes.set(xlabel="clean images taken for adversarial", ylabel="adversarial examples seen")
+    axes.set(xlabel="clean inputs taken for adversarial", ylabel="adversarial examples seen")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.grid(linewidth=0.8)

@@ -36,8 +36,8 @@ _EQUATION = (
 _OWN_PROBABILITY = (
     "The score is the probability that the detector itself gives; mu and sigma are the mean and the variance of these."
 )
-_FATES = "What becomes of the images that were right"
-_AREA = "Area under the ROC curve: how often an adversarial example scores above a clean image."
+_FATES = "What becomes of the inputs that were right"
+_AREA = "Area under the ROC curve: how often an adversarial example scores above a clean input."
 _EITHER = "Mean of the shares that are right on either side, at a probability of 0.5."
 
 
@@ -51,14 +51,14 @@ def _share(share: Share) -> str:
 
 SEPARATION_COLUMNS = (
     Column("attack", "title", width=44),
-    Column("clean", "clean", count, "Clean images on the one side."),
-    Column("adversarial", "count", count, "Adversarial examples on the other; in the first row, the clean images."),
+    Column("clean", "clean", count, "Clean inputs on the one side."),
+    Column("adversarial", "count", count, "Adversarial examples on the other; in the first row, the clean inputs."),
     Column("mu", "mu", _scientific, "The mean of their scores."),
     Column("sigma", "sigma", _scientific, "The variance of their scores."),
     Column("AUC [95 % interval]", ("auc", "auc_interval"), fraction, _AREA),
     Column("accuracy [95 % interval]", ("accuracy", "accuracy_interval"), fraction, _EITHER),
 )
-"""What is said of the examples of each attack beside the clean images."""
+"""What is said of the examples of each attack beside the clean inputs."""
 
 
 def document(result: Detection) -> Document:
@@ -67,9 +67,9 @@ def document(result: Detection) -> Document:
     numbers = [
         *(_first("misclassified and not seen, under plain attacks", result.slipped_plain)),
         *(_first("the same, under attacks that know of the detector as well", result.slipped_adaptive, big=True)),
-        Number("clean images that set the detector off", point.successes.share, point.successes.interval),
+        Number("clean inputs that set the detector off", point.successes.share, point.successes.interval),
     ]
-    slipped = "Misclassified and not seen, of the images that were right"
+    slipped = "Misclassified and not seen, of the inputs that were right"
     return Document(
         title="Detection by uncertainty" if _uncertain(result) else "Detection of adversarial inputs",
         headline=_headline(result),
@@ -92,7 +92,7 @@ def document(result: Detection) -> Document:
 
 def fitted_document(fitted: FittedDetector) -> Document:
     """What a detector was fitted on, for a terminal."""
-    said = {"successes": "clean images that are right, adversarial examples that succeed", "all": "all images"}
+    said = {"successes": "clean inputs that are right, adversarial examples that succeed", "all": "all inputs"}
     head = f"{fitted.detector['name']}, fitted on {said[fitted.population]}; {fitted.draws} draws behind a score"
     columns = [
         Column("", "name", width=40),
@@ -121,7 +121,7 @@ def _facts(result: Detection) -> list[str]:
     return [
         clip(result.model.get("name") or "model", 40),
         f"{result.detector['detector']['name']} detector, {result.draws} draws",
-        f"{clip(result.data.get('name', MISSING), 30)}, {count(total)} images",
+        f"{clip(result.data.get('name', MISSING), 30)}, {count(total)} inputs",
         f"{str(threat['norm']).capitalize()} eps {threat['eps']:g} in [{low:g}, {high:g}]",
     ]
 
@@ -129,8 +129,8 @@ def _facts(result: Detection) -> list[str]:
 def _headline(result: Detection) -> str:
     """What the detector lets through, at the point of few false alarms."""
     alarm = result.alarms[-1]
-    false = f"while {percent(alarm.successes.share)} of the clean images set it off"
-    plain = f"plain attacks get {_of(result.slipped_plain)} of the images misclassified and not seen"
+    false = f"while {percent(alarm.successes.share)} of the clean inputs set it off"
+    plain = f"plain attacks get {_of(result.slipped_plain)} of the inputs misclassified and not seen"
     if not result.slipped_adaptive:
         return f"At {alarm.point.name}, {plain}, {false}; no attack knew of the detector."
     return f"At {alarm.point.name}, {plain}, attacks that know of it {_of(result.slipped_adaptive)}, {false}."
@@ -147,8 +147,8 @@ def _first(words: str, shares: Sequence[Share], *, big: bool = False) -> list[Nu
 def _separations(result: Detection, views: View) -> list[list[Text | Table]]:
     """Both populations: a title, and the scores of every attack's examples."""
     populations = (
-        ("Clean images that are classified correctly, against adversarial examples that succeed:", "successes"),
-        ("All clean images against all adversarial ones, whatever the answers, as in paper 001:", "all"),
+        ("Clean inputs that are classified correctly, against adversarial examples that succeed:", "successes"),
+        ("All clean inputs against all adversarial ones, whatever the answers, as in paper 001:", "all"),
     )
     return [
         [Text(title, views=views), Table(SEPARATION_COLUMNS, _sides(result, population), views=views)]
@@ -196,9 +196,9 @@ def _fates(result: Detection) -> Table:
 
 
 def _alarm(alarm: Any) -> str:
-    """What a point of the detector is, and how often clean images set it off."""
+    """What a point of the detector is, and how often clean inputs set it off."""
     return (
-        f"{_point(alarm.point)}; of clean images that are right, {_share(alarm.successes)} set it off, "
+        f"{_point(alarm.point)}; of clean inputs that are right, {_share(alarm.successes)} set it off, "
         f"of all, {_share(alarm.all)}"
     )
 
@@ -231,7 +231,7 @@ def _provenance(result: Detection) -> dict[str, Any]:
         "Scored on, sha256": result.data.get("sha256", MISSING),
         "Draws": f"{result.draws} behind a score, {result.attack_draws} other ones in an attacker's mean",
         "Gradient": threat.get("gradient", MISSING),
-        "Intervals": "AUC and accuracy: bootstrap over images, 1,000 draws; shares: Wilson",
+        "Intervals": "AUC and accuracy: bootstrap over inputs, 1,000 draws; shares: Wilson",
         "Seed": result.seed,
         "Versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
         "Written": f"{result.created}, after {number(result.seconds)} seconds",
