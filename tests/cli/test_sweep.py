@@ -13,7 +13,18 @@ FAST = ("--attack", "fgsm", "--limit", "20", "--quiet")
 
 def test_a_sweep_is_one_report(shelf, cli, away):
     result = cli(
-        *("sweep", shelf / "good.h5", "--data", shelf / "data.npz", "--eps", "0.1,8/255", "--results", "rows.csv"),
+        *(
+            "sweep",
+            shelf / "good.h5",
+            "--data",
+            shelf / "data.npz",
+            "--eps",
+            "0.1",
+            "--eps",
+            "8/255",
+            "--results",
+            "rows.csv",
+        ),
         *("--attack", "fgsm", "--limit", "20", "--json"),
     )
     assert result.code == 0
@@ -66,6 +77,7 @@ def test_a_file_of_options_lists_the_radii(shelf, cli, away):
         ("--eps 0.1,x", "Expected eps in input units (0.3, 8/255)"),
         ("--eps 0.1,", "Expected eps in input units (0.3, 8/255)"),
         ("--eps 0.1,0.10", "Expected radii that differ; got 0.1, 0.1."),
+        ("--eps 0.1 --eps 0.1", "Expected radii that differ; got 0.1, 0.1."),
         ("--eps 0.1,-0.2", "-0.2"),
         ("--eps 0.1 --results a.txt", "Expected a .csv or a .parquet for a table; got 'a.txt'."),
         ("--eps 0.1 --attack pdg", "Unknown attack 'pdg'. Did you mean 'pgd'?"),

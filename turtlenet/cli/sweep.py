@@ -29,7 +29,15 @@ _EXAMPLES = (
 
 @click.command("sweep", cls=Command, examples=_EXAMPLES)
 @click.argument("model", type=MODEL)
-@option("--eps", group="Attack", type=Text(text.radii), required=True, help="Radii: 0.1,0.2, 2/255,4/255 or 2px,4px.")
+@option(
+    "--eps",
+    group="Attack",
+    type=Text(text.radii),
+    required=True,
+    multiple=True,
+    callback=lambda context, option, lists: [radius for radii in lists for radius in radii],
+    help="Radii: 0.1,0.2, 2/255,4/255 or 2px,4px; may be given several times.",
+)
 @data_option
 @settings_options(EvaluateSettings, but=("precision", "curve", "eps", "time"))
 @device_options
