@@ -195,6 +195,7 @@ def test_confidence_makes_the_lead(plain) -> None:
     assert found.reached.all() and (lead >= 0.499).all() and (lead <= 0.7).all()
 
 
+@pytest.mark.slow
 def test_an_l1_search_moves_fewer_pixels(small, images) -> None:
     x, _ = images
     ball = balls.get("l2", 8.0)
@@ -286,6 +287,7 @@ def test_jsma_moves_no_more_than_gamma(small, images) -> None:
     assert ((found.x != x).reshape(len(x), -1).sum(axis=1) <= 4).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["cw:steps=40,searches=4", "fmn:steps=30", "deepfool", "jsma:gamma=0.5"])
 def test_stages_find_what_one_graph_finds(spec, small, images) -> None:
     x, y = images
@@ -314,6 +316,7 @@ def test_what_is_wrong_already_stays(small, images) -> None:
     assert found.reached.all() and np.array_equal(found.x, x) and not found.gradients.any()
 
 
+@pytest.mark.slow
 def test_cw_keeps_a_pixel_where_it_can_come_back_from(linear) -> None:
     # Beyond the last float32 before a bound nothing is gained, and every step out takes a step back.
     attack = attacks.build("cw:steps=30,step_size=2,c=100,abort_early=false,searches=1")

@@ -35,6 +35,7 @@ def test_enumeration_behind_two_levels_agrees() -> None:
         assert model.predict(point[None]).argmax() != y[row]
 
 
+@pytest.mark.slow
 def test_maxima_and_leaky_units_are_exact() -> None:
     """A net that is |a| - |b| in disguise: its smallest margin is known."""
     source = keras.Input((2, 1, 1))

@@ -131,6 +131,7 @@ def test_what_was_in_memory_says_how_to_call(shelf):
         assert (again.verdicts, again.data, again.threat) == (report.verdicts, report.data, report.threat)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said",
     [

@@ -63,6 +63,7 @@ def test_the_same_again_for_the_same_seed(unsure, parts, fitted) -> None:
     assert other.detector != fitted.detector
 
 
+@pytest.mark.slow
 def test_the_populations_are_what_they_say(result, parts) -> None:
     scores = {name: np.array(values) for name, values in result.scores.items()}
     right = scores["clean_answer"] == scores["label"]

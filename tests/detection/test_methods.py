@@ -242,6 +242,7 @@ def measured() -> tuple[FittedDetector, tn.Detection, keras.Model, data.Data]:
     return made, tn.score_detector(model, made, parts, attacks=["pgd:steps=5"], adaptive=knowing), model, parts
 
 
+@pytest.mark.slow
 def test_a_fitted_file_scores_alike(measured, tmp_path) -> None:
     made, found, model, parts = measured
     made.save(tmp_path / "d.json")

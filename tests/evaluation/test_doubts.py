@@ -219,6 +219,7 @@ def test_convergence_is_tried_with_twice_of_what_ran(specs, expected) -> None:
     assert doubled == attacks.build(expected).under("linf")
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_not_weak() -> None:
     found = codes(victim(), "autoattack:steps=20,queries=50", eps=0.01)
     assert not {"weak-attacks", "saturated-outputs"} & set(found)

@@ -69,6 +69,7 @@ def test_a_killed_game_ends_as_one_that_was_not(whole, generator, tmp_path) -> N
     assert all(np.array_equal(a, b) for a, b in zip(*map(values, ends), strict=True))
 
 
+@pytest.mark.slow
 def test_what_an_earlier_run_left_is_not_taken_up_without_its_state(whole, generator, tmp_path) -> None:
     settings = {**PLAN, "checkpoint": tmp_path / "hard.h5.resume", "resume": True}
     (tmp_path / "hard-rival.h5").write_bytes((whole[0] / "hard-rival.h5").read_bytes())

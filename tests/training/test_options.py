@@ -64,6 +64,7 @@ def test_extra_data_and_augmentation_are_told_and_noted(more) -> None:
     assert saw([further], choose(given), given) and not saw([own], choose(given), given)
 
 
+@pytest.mark.slow
 def test_a_time_chooses_a_fixed_run(monkeypatch, tmp_path) -> None:
     asked = []
 

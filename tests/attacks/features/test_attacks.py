@@ -134,6 +134,7 @@ def test_the_host_has_the_last_word(table) -> None:
         assert np.allclose(found.logits, model.predict(x), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_rules_took_away_is_told(table) -> None:
     model, x, y = table
     attack = usual.build("pgd", steps=20, random_start=False)

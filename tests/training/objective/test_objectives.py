@@ -159,7 +159,7 @@ def test_some_of_every_batch_is_attacked(victim, small) -> None:
     assert build("natural").clean_examples(1) == 1
 
 
-@pytest.mark.parametrize(("craft_on", "count"), [("ensemble", 3), ("static", 2)])
+@pytest.mark.parametrize(("craft_on", "count"), [("ensemble", 3), pytest.param("static", 2, marks=pytest.mark.slow)])
 def test_an_ensemble_takes_one_step_on_models_drawn_by_batch(craft_on, count, victim, small) -> None:
     """Half of a batch stays; the other half is moved along the sign of a gradient of one of the models."""
     ensemble = build("ensemble", craft_on=craft_on)

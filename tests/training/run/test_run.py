@@ -109,6 +109,7 @@ def test_a_killed_run_of_any_objective_ends_with_the_same_weights(spec, tmp_path
         assert np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_the_seed_decides(unbroken) -> None:
     again, other = victim(), victim()
     run(again)
@@ -222,6 +223,7 @@ class Short(Trainer):
         return super().learn(data)
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_is_worked_on_in_parts(monkeypatch, tmp_path) -> None:
     plain, short = victim(), victim()
     # Batch statistics are those of a part: without them the steps are the same.
