@@ -140,6 +140,24 @@ def certificate():
     return tn.certify(model, (x, y), eps=0.02, method="crown", tell=lambda line: None)
 
 
+def digits():
+    """The embedded digits' own model, and its first test images."""
+    return ROOT / "models" / "mnist-wong.h5", {"tell": lambda line: None}
+
+
+def tolerated():
+    """Tolerable noise."""
+    model, how = digits()
+    return tn.tolerance(model, limit=40, **how)
+
+
+def detected():
+    """A detector, and attacks that know of it."""
+    model, how = digits()
+    detector = tn.fit_detector(model, detector="squeezing", attacks=["fgsm"], limit=60, **how)
+    return tn.score_detector(model, detector, attacks=["fgsm"], limit=40, **how)
+
+
 QUICK = {"attacks": ["fgsm", "noise:draws=1"], "curve": 8, "tell": lambda line: None}
 PAGES = {
     "one": full,
@@ -151,7 +169,13 @@ PAGES = {
     "table": table,
     "labels": labels,
     "certificate": certificate,
+    "tolerance": tolerated,
+    "detection": detected,
 }
+
+
+# They name no command to run next.
+WITHOUT_CODE = ("leaderboard", "certificate", "tolerance", "detection")
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +222,7 @@ def measured(tmp_path: Path, address: Path, width: int) -> dict:
 def test_nothing_sticks_out_and_tables_sort(name, width, pages, pictures, tmp_path):
     told = measured(tmp_path, pages / f"{name}-probe.html", width)
     assert told["page"] <= told["wide"] and told["out"] == [] and told["clipped"] == []
-    assert told["copies"] == told["codes"] and (told["codes"] or name in ("leaderboard", "certificate"))
+    assert told["copies"] == told["codes"] and (told["codes"] or name in WITHOUT_CODE)
     up, down = told["sorted"]
     assert up <= down and (up != down or name == "hostile")
     for number, scheme in enumerate(("dark", "light")):
