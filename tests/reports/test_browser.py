@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import keras
@@ -158,6 +159,24 @@ def detected():
     return tn.score_detector(model, detector, attacks=["fgsm"], limit=40, **how)
 
 
+def generated():
+    """What a generator does."""
+    model, how = digits()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "generator.h5"
+        tn.save_generator(tn.train_generator(model, epochs=1, steps_per_epoch=1, **how), path)
+        return tn.show_generator(path, model, limit=32)[0]
+
+
+def cleaned():
+    """What a network in front of a model does."""
+    model, how = digits()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "front.h5"
+        tn.save_front(tn.train_front("magnet", model, epochs=1, steps_per_epoch=1, **how), path)
+        return tn.show_front(f"magnet:front={path}", model, limit=32)
+
+
 QUICK = {"attacks": ["fgsm", "noise:draws=1"], "curve": 8, "tell": lambda line: None}
 PAGES = {
     "one": full,
@@ -171,11 +190,13 @@ PAGES = {
     "certificate": certificate,
     "tolerance": tolerated,
     "detection": detected,
+    "generator": generated,
+    "front": cleaned,
 }
 
 
 # They name no command to run next.
-WITHOUT_CODE = ("leaderboard", "certificate", "tolerance", "detection")
+WITHOUT_CODE = ("leaderboard", "certificate", "tolerance", "detection", "generator", "front")
 
 
 @pytest.fixture(scope="module")
