@@ -25,7 +25,7 @@ class Verdict:
 
     def better_than(self, other: "Verdict") -> Tensor:
         """Booleans (batch,): the goal first, the loss second; a NaN is never better."""
-        first = ops.logical_and(self.reached, ops.logical_not(other.reached))
+        first = self.reached & ops.logical_not(other.reached | ops.isnan(self.loss))
         same = ops.equal(self.reached, other.reached)
         return ops.logical_or(first, ops.logical_and(same, self.loss > other.loss))
 
@@ -122,14 +122,17 @@ class Goal:
 
     def reached(self, logits: Tensor) -> Tensor:
         """Booleans (batch,): whether the model answers as the attacker wants; never by logits of which one is NaN."""
-        answer = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        wanted = answer != self.y if self.target is None or self.any_wrong else answer == self.target
         # The largest of them is what TensorFlow, JAX or PyTorch makes of it, another class on each.
-        return ops.logical_and(wanted, ops.logical_not(ops.any(ops.isnan(logits), axis=-1)))
+        return ops.logical_and(self._answered(logits), ops.logical_not(ops.any(ops.isnan(logits), axis=-1)))
+
+    def _answered(self, logits: Tensor) -> Tensor:
+        answer = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        return answer != self.y if self.target is None or self.any_wrong else answer == self.target
 
     def judge(self, name: str, logits: Tensor) -> Verdict:
         """The verdict on logits (batch, classes), by a loss's name."""
-        return Verdict(self.reached(logits), self.loss(name, logits))
+        # Loops come here in every step: a NaN among the logits is one in the loss, which `better_than` looks at.
+        return Verdict(self._answered(logits), self.loss(name, logits))
 
 
 def check_target(policy: str) -> None:
