@@ -218,10 +218,17 @@ def test_a_defence_beside_the_bare_model(small) -> None:
 
 def test_it_is_the_default_where_a_defence_stands_beside_another_model(small) -> None:
     behind = classifier(wrap(small.model, ["constant-quantization"]))
-    assert evaluating._looked_at(None, [small, behind], BALL) == evaluating.PERCEPTIBILITY == 100
-    assert evaluating._looked_at(None, [small, small], BALL) == evaluating._looked_at(None, [behind], BALL) == 0
-    assert evaluating._looked_at(None, [small, behind], balls.get("l0", 3)) == 0
-    assert evaluating._looked_at(0, [small, behind], BALL) == 0 and evaluating._looked_at(3, [small], BALL) == 3
+    assert evaluating._perceptibility_count(None, [small, behind], BALL) == evaluating.PERCEPTIBILITY == 100
+    assert (
+        evaluating._perceptibility_count(None, [small, small], BALL)
+        == evaluating._perceptibility_count(None, [behind], BALL)
+        == 0
+    )
+    assert evaluating._perceptibility_count(None, [small, behind], balls.get("l0", 3)) == 0
+    assert (
+        evaluating._perceptibility_count(0, [small, behind], BALL) == 0
+        and evaluating._perceptibility_count(3, [small], BALL) == 3
+    )
 
 
 def test_bad_input(small) -> None:

@@ -129,32 +129,16 @@ def evaluate_classifier(
     planner = Planner.of(cascade, model, budget) if order == "adaptive" else None
     work = _Evaluation(model, examples, cascade, access, specs, about, data, progress, resume, proven, planner)
     ledger, planned = work.run(limit)
-    wanted = len(examples)
-    doubts: tuple[Doubt, ...] = ()
-    if limit is not None and ledger.done < wanted:
-        doubts = (stopped_early(limit, ledger.done, wanted, examples.kind.examples, drawn=planned is not None),)
-        rows = np.arange(ledger.done) if planned is None or planned.rows is None else planned.rows
-        # What a plan made is of those images alone.
-        examples, ledger = examples.subset(rows), ledger if planned else ledger.of(rows)
-        work = dataclasses.replace(work, examples=examples, data={**examples.facts(), "wanted": wanted})
-    tally = Tally(len(examples), ball)
-    late = limit is not None and backend.from_first(lambda: limit.over)
-    points, curve_attack = accuracy_curve(cascade, model, examples, 0 if late else curve, tally)
-    evidence = work.evidence(ledger, points, tally)
-    if planned:
-        evidence = dataclasses.replace(evidence, whole=planned.learned)
-    visible = work.perceptibility(0 if late else perceptibility, tally)
-    report = work.report(ledger, tally, evidence)
-    record = planned.record if planned else None
+    stopped: tuple[Doubt, ...] = ()
+    if limit is not None and ledger.done < len(examples):
+        drawn = planned is not None
+        stopped = (stopped_early(limit, ledger.done, len(examples), examples.kind.examples, drawn=drawn),)
+        work, ledger = work.cut(ledger, planned)
+    if limit is not None and backend.from_first(lambda: limit.over):
+        curve = perceptibility = 0
+    report = work.completed(ledger, planned, curve, perceptibility)
     return dataclasses.replace(
-        report,
-        plan=record,
-        doubts=(*doubts, *find_skipped(record), *report.doubts),
-        seconds=round(time.perf_counter() - began, 3),
-        curve=points,
-        curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
-        perceptibility=visible,
-        moves=moved_features(cascade, work.names, model, examples, ledger),
+        report, doubts=(*stopped, *report.doubts), seconds=round(time.perf_counter() - began, 3)
     )
 
 
@@ -240,6 +224,42 @@ class _Evaluation:
                 return planned.ledger, planned
             self.cascade.run(self.model, self.examples, ledger, limit=limit, **how)
         return ledger, None
+
+    def cut(self, ledger: PerImageResults, planned: Planned | None) -> tuple["_Evaluation", PerImageResults]:
+        """The same of the images that time sufficed for, and their results."""
+        rows = np.arange(ledger.done) if planned is None or planned.rows is None else planned.rows
+        examples = self.examples.subset(rows)
+        data = {**examples.facts(), "wanted": len(self.examples)}
+        # What a plan made is of those images alone.
+        return dataclasses.replace(self, examples=examples, data=data), ledger if planned else ledger.of(rows)
+
+    def completed(self, ledger: PerImageResults, planned: Planned | None, curve: int, perceptibility: int) -> Report:
+        """The report on all results, with the searches that follow the attacks.
+
+        Args:
+            ledger: What each attack did to each image.
+            planned: How a plan came to it; None where all was run.
+            curve: Images for the curve; see `evaluate_classifier`.
+            perceptibility: Images whose smallest adversarial example is searched.
+        """
+        cascade, access = self.cascade, self.access
+        tally = Tally(len(self.examples), cascade.ball)
+        points, curve_attack = accuracy_curve(cascade, self.model, self.examples, curve, tally)
+        evidence = self.evidence(ledger, points, tally)
+        if planned:
+            evidence = dataclasses.replace(evidence, whole=planned.learned)
+        visible = self.perceptibility(perceptibility, tally)
+        report = self.report(ledger, tally, evidence)
+        record = planned.record if planned else None
+        return dataclasses.replace(
+            report,
+            plan=record,
+            doubts=(*find_skipped(record), *report.doubts),
+            curve=points,
+            curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
+            perceptibility=visible,
+            moves=moved_features(cascade, self.names, self.model, self.examples, ledger),
+        )
 
     def perceptibility(self, count: int, tally: Tally) -> Perceptibility | None:
         """How visible a change must become, by the attack of the curve."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from turtlenet.evaluation.report import Report
 
 _SHOWN = 20
-_TOLD = 3
+_NAMED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ def section(report: Report, level: int) -> Section:
             "Share of the broken rows that are classified correctly again with this feature alone put back.",
         ),
     )
-    best = [each for each in moves.features if each.share][:_TOLD]
+    best = [each for each in moves.features if each.share][:_NAMED]
     told = ", ".join(
         f"{clip(each.feature, 30)} by {number(each.mean)} of {unit} in {percent(each.share)} (needed in "
         f"{percent(each.needed)})"

@@ -42,7 +42,7 @@ from turtlenet.training.run.curves import training_told
 from turtlenet.training.run.time_limit import parsed_time
 
 PERCEPTIBILITY = 100
-_TOLD = (
+_ASKED_SETTINGS = (
     *("limit", "gradient", "draws", "head", "curve", "precision", "access", "surrogates", "surrogate_dir"),
     *("quantize_pixels", "normalize", "label", "weight", "drop", "classes", "order", "budget"),
 )
@@ -81,9 +81,9 @@ def _evaluated(models_given: list[ModelType], data: DataType | None, plan: Evalu
     request = Request.of(plan, len(models_given))
     seconds = _time_limit(plan, request.access)
     jobs = jobs_of(models_given, data, request, ready)
-    perceptibility = _looked_at(plan.perceptibility, [job.victim for job in jobs], jobs[0].ball)
+    perceptibility = _perceptibility_count(plan.perceptibility, [job.victim for job in jobs], jobs[0].ball)
     _check_examples(jobs, request)
-    how: dict[str, Any] = {**_how(jobs, request), "perceptibility": perceptibility}
+    how: dict[str, Any] = {**_options(jobs, request), "perceptibility": perceptibility}
     how |= {} if seconds is None else {"time_limit": seconds}
     if backend.process()[1] == 1:
         alike = {name: how[name] for name in ("mode", "seed", "batch_size")}
@@ -126,7 +126,7 @@ def _check_examples(jobs: Sequence[Job], request: Request) -> None:
         request.plan.tell(line)
 
 
-def _how(jobs: Sequence[Job], request: Request) -> dict[str, Any]:
+def _options(jobs: Sequence[Job], request: Request) -> dict[str, Any]:
     """How all models are evaluated: arguments of `evaluate_classifier`."""
     plan, order = request.plan, _order(request.plan, request.access)
     mode = first_given(plan.mode, request.suite.mode, "cascade" if order == "adaptive" else "table")
@@ -154,7 +154,7 @@ def _reported(number: int, job: Job, data: DataType | None, request: Request, ho
     progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
     report = job.run(plan, request.access, request.asking, progress=progress, **how)
     in_training = saw(job.trained, job.part, job.data)
-    report = _scored(report, job.part, in_training, _asked(plan, data, job.ball))
+    report = _with_origin(report, job.part, in_training, _asked(plan, data, job.ball))
     eps_from = why_eps(job.victim, request.norm, request.eps)
     threat = {**report.threat, "eps_from": eps_from, **facts(job.threat, job.ball)}
     return dataclasses.replace(report, threat=threat, training=_training(job.model))
@@ -233,7 +233,7 @@ def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | 
     return size
 
 
-def _said_in_words(plan: EvaluateSettings) -> dict[str, Any]:
+def _feature_settings(plan: EvaluateSettings) -> dict[str, Any]:
     """What was asked for of the features, as plain data."""
     said = {name: as_said(getattr(plan, name)) for name in ("eps", "bounds", "features", "movable")}
     return {**said, "constraints": list(map(str, plan.constraints))}
@@ -242,13 +242,13 @@ def _said_in_words(plan: EvaluateSettings) -> dict[str, Any]:
 def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[str, Any]:
     """What was asked for, beside what a report tells by itself."""
     folder = str(Path(plan.surrogate_dir)) if plan.surrogate_dir else None
-    said = {name: getattr(plan, name) for name in _TOLD}
+    said = {name: getattr(plan, name) for name in _ASKED_SETTINGS}
     # As JSON gives them back.
     said = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
     told = {"data": _named(data), **said, **loading()}
     told |= {name: value for name, value in vars(usage_of(plan)).items() if value not in (None, "auto")}
     told |= {"normalize": normalize_text(plan.normalize)}
-    told |= {} if is_plain(ball) else _said_in_words(plan)
+    told |= {} if is_plain(ball) else _feature_settings(plan)
     return {**told, "surrogate_dir": folder}
 
 
@@ -270,7 +270,7 @@ def _named(data: DataType | None) -> str | None:
     return path if any(mark in path for mark in {os.sep, os.altsep or os.sep}) else f"{os.curdir}{os.sep}{path}"
 
 
-def _scored(report: Report, part: Part, in_training: bool, told: dict[str, Any]) -> Report:
+def _with_origin(report: Report, part: Part, in_training: bool, told: dict[str, Any]) -> Report:
     """A report that says which part was scored, whether training saw it, and what was asked for."""
     about = {**report.data, "split": part.split, "part": part.words, "seen_in_training": in_training}
     doubts, inputs = report.doubts, part.examples.kind.examples
@@ -298,7 +298,7 @@ def _time_limit(plan: EvaluateSettings, access: str) -> float | None:
     return parsed_time(plan.time)
 
 
-def _looked_at(count: int | None, victims: Sequence[Classifier], ball: Ball) -> int:
+def _perceptibility_count(count: int | None, victims: Sequence[Classifier], ball: Ball) -> int:
     """For how many images the smallest adversarial example is searched."""
     if count is None:
         compared = len(victims) > 1 and any(models.defences_of(each.model) for each in victims)

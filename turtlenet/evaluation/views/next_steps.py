@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TITLE = "Run next:"
 IN_PYTHON = "Run next, in Python, with the same model and data at hand:"
 _MANY = 1000
-_TOLD = ("bounds", "eps")
+_REPEATED = ("bounds", "eps")
 """The options that a doubt may tell by itself."""
 _STANDARD = {"linf": "standard", "l2": "standard", "l1": "standard-l1"}
 """The suite of AutoAttack for each norm that it has."""
@@ -40,7 +40,7 @@ def changes_of(report: Report, doubt: Doubt) -> Changes | None:
         By their names without `--`; None takes an option away. None where no other evaluation answers the doubt.
     """
     # What a report's file says is told again, but only as the value of an option that there is.
-    told = {name: str(doubt.options[name]) for name in _TOLD if name in (doubt.options or {})}
+    told = {name: str(doubt.options[name]) for name in _REPEATED if name in (doubt.options or {})}
     if told:
         return told
     choose = _CHOICES.get("few" if doubt.code.startswith("few-") else doubt.code)
