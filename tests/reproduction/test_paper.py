@@ -19,7 +19,7 @@ ROWS = [row for name in NAMES for row in papers.find(name).rows]
 
 
 def test_every_paper_is_there_in_its_order():
-    assert NAMES == ["qusecnets", "readings", "guan", "taran", "advgan", "suites", "rivals"]
+    assert NAMES == ["qusecnets", "readings", "guan", "taran", "advgan", "suites", "rivals", "rivals-cifar"]
 
 
 def test_cells_ask_for_kinds_and_settings_that_there_are():

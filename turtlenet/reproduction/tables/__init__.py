@@ -27,7 +27,8 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "suite_qusecnets": suites.qusecnets,
     "suite_guan": suites.guan,
     "suite_taran": suites.taran,
-    "rivals": rivals.rivals,
+    "rivals": rivals.on_mnist,
+    "rivals_cifar": rivals.on_cifar,
 }
 
 

@@ -1,33 +1,46 @@
-"""The table of rivals: published, known, and ours."""
+"""The tables of rivals: published, known, and ours."""
+
+from functools import partial
 
 from turtlenet.reproduction.paper import RowPlan
 from turtlenet.reproduction.tables.found import ABSENT, Found, grid
 
-RADII = ("0.1", "0.3")
+__all__ = ["on_cifar", "on_mnist"]
+
+_ADAPTIVE = "adaptive-"
 
 
-def rivals(found: Found) -> str:
-    """Each rival with what was published and what is left under who knows of it, at two radii."""
+def _rivals(found: Found, paper: str) -> str:
+    """Each rival with what was published and what is left under who knows of it, at each radius of its figures."""
+    plans = found.plans(paper)
+    names = dict.fromkeys(cell.name for row in plans.values() for cell in row.cells)
+    radii = [name.removeprefix(_ADAPTIVE) for name in names if name.startswith(_ADAPTIVE)]
+    moved = any(name.startswith(("fgsm-transfer-", "pgd-transfer-")) for name in names)
     head = ["rival", "in turtlenet", "published", "known adaptive", "clean"]
-    for eps in RADII:
-        head += [f"naive, {eps}", f"transfer, {eps}", f"adaptive, {eps}"]
+    for eps in radii:
+        head += [f"naive, {eps}", *([f"transfer, {eps}"] if moved else []), f"adaptive, {eps}"]
     head += ["images", "doubts of the report"]
     lines = []
-    for row in found.plans("rivals").values():
+    for row in plans.values():
         asked = {cell.name for cell in row.cells}
         figures = [found.text(row.place, "clean")]
-        for eps in RADII:
+        for eps in radii:
             figures += [_worse(found, row, [f"fgsm-naive-{eps}", f"pgd-naive-{eps}"])]
-            moved = [name for name in (f"fgsm-transfer-{eps}", f"pgd-transfer-{eps}") if name in asked]
-            figures += [_worse(found, row, moved) if moved else "", found.text(row.place, f"adaptive-{eps}")]
+            transfers = [name for name in (f"fgsm-transfer-{eps}", f"pgd-transfer-{eps}") if name in asked]
+            figures += [_worse(found, row, transfers) if transfers else ""] if moved else []
+            figures += [found.text(row.place, f"{_ADAPTIVE}{eps}")]
         count = found.cell(row.place, "clean").get("n", "")
         doubts = dict.fromkeys(
-            doubt for eps in RADII for doubt in found.cell(row.place, f"adaptive-{eps}").get("doubts", ())
+            doubt for eps in radii for doubt in found.cell(row.place, f"{_ADAPTIVE}{eps}").get("doubts", ())
         )
         told = row.published
         words = [row.about.get("spec", ""), told.get("words", ""), told.get("known", "")]
         lines.append([row.title, *words, *figures, f"{count:,}" if count else "", ", ".join(doubts)])
     return grid(head, lines, names=4)
+
+
+on_mnist = partial(_rivals, paper="rivals")
+on_cifar = partial(_rivals, paper="rivals-cifar")
 
 
 def _worse(found: Found, row: RowPlan, names: list[str]) -> str:
