@@ -232,3 +232,49 @@ def test_layers_inside_layers() -> None:
     outer = keras.Sequential([keras.Input((5,)), keras.layers.Rescaling(1.0), inner])
     found = models.defences_of(MonteCarloDropout().convert(outer))
     assert [type(each) for each in found] == [InferenceDropout]
+
+
+def answers_of(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    return np.asarray(model.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["as built", "copied"])
+def test_weights_stay_whatever_the_layers_are_called(copied: bool) -> None:
+    """A copy of a sequential model has its name in the paths of variables."""
+    layers = [keras.layers.Dense(4, activation="relu"), keras.layers.Dropout(0.5), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((5,)), *layers])
+    model = models.copy(model) if copied else model
+    kept_on = MonteCarloDropout(rate=0.0).convert(model)
+    np.testing.assert_array_equal(answers_of(kept_on, X), answers_of(model, X))
+    assert isinstance(kept_on.layers[1], InferenceDropout)
+
+
+@pytest.mark.parametrize(
+    "spec", ["mc-dropout:rate=0", "mc-dropout:rate=0,where=dense", "k-bit:bits=24", "sap:share=9999"]
+)
+def test_what_normalization_was_adapted_to_stays(spec: str) -> None:
+    normal = keras.layers.Normalization()
+    normal.adapt(50 + 20 * X)
+    layers = [keras.layers.Dense(4, activation="relu"), keras.layers.Dropout(0.5), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((5,)), normal, *layers])
+    found = models.wrap(model, [spec])
+    np.testing.assert_allclose(answers_of(found, 50 + 20 * X), answers_of(model, 50 + 20 * X), atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_spatial_dropout_drops_whole_maps(size: int) -> None:
+    kind = getattr(keras.layers, f"SpatialDropout{size}D")
+    model = keras.Sequential([keras.Input((*[3] * size, 40)), kind(0.5), keras.layers.Flatten()])
+    kept_on = MonteCarloDropout().convert(model)
+    ones = np.ones((2, *[3] * size, 40), "float32")
+    for found in (answers_of(kept_on, ones), models.classifier(kept_on, head="logits").predict(ones)):
+        maps = found.reshape(2, -1, 40)
+        assert (maps == maps[:, :1]).all() and set(np.unique(maps)) == {0, 2}
+
+
+def test_a_shape_of_the_noise_holds_for_who_attacks_too() -> None:
+    model = keras.Sequential([keras.Input((4, 30)), keras.layers.Dropout(0.5, noise_shape=(None, 1, 30))])
+    model.add(keras.layers.Flatten())
+    kept_on = models.classifier(MonteCarloDropout().convert(model), head="logits")
+    rows = kept_on.predict(np.ones((2, 4, 30), "float32")).reshape(2, 4, 30)
+    assert (rows == rows[:, :1]).all() and set(np.unique(rows)) == {0, 2}

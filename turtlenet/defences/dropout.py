@@ -16,6 +16,7 @@ _POOL = tuple(
     for kind in ("Average", "Max", "GlobalAverage", "GlobalMax")
     for size in "123"
 )
+_SPATIAL = tuple(getattr(keras.layers, f"SpatialDropout{size}D") for size in "123")
 _KINDS: dict[str, tuple[type, ...]] = {
     "all": (*CONVOLUTIONS, *_POOL, keras.layers.Dense),
     "conv": CONVOLUTIONS,
@@ -43,7 +44,12 @@ class InferenceDropout(Differentiable, keras.layers.Dropout):
         key = self.key()
         if key is None or not self.stochastic:
             return super().call(inputs, training=True)
-        kept = ops.cast(random.uniform(key, tuple(inputs.shape[1:])) >= self.rate, inputs.dtype)
+        shape: tuple[Any, ...] = tuple(inputs.shape[1:])
+        if self.noise_shape is not None:
+            # One draw for all values along an axis of 1, as Keras has it.
+            told = self.noise_shape[1:]
+            shape = tuple(side if one is None else one for side, one in zip(shape, told, strict=True))
+        kept = ops.cast(random.uniform(key, shape) >= self.rate, inputs.dtype)
         return inputs * kept / (1.0 - self.rate)
 
 
@@ -164,14 +170,20 @@ class MonteCarloDropout(Conversion):
 
     def _kept_on(self, model: keras.Model) -> keras.Model:
         def twin(layer: Any) -> Any:
-            config = layer.get_config()
             if not isinstance(layer, keras.layers.Dropout):
-                return type(layer).from_config(config)
+                return type(layer).from_config(layer.get_config())
+            config = _dropout_config(layer)
             return InferenceDropout.from_config(config if self.rate < 0 else {**config, "rate": self.rate})
 
-        converted = keras.models.clone_model(model, clone_function=twin, recursive=True)
-        # By way of NumPy: the two must not share an array, which a training step on JAX gives away.
-        arrays = {variable.path: ops.convert_to_numpy(variable) for variable in model.weights}
-        for variable in converted.weights:
-            variable.assign(arrays.get(variable.path, variable.value))
-        return converted
+        return between(model, {}, InferenceDropout, twin=twin)
+
+
+def _dropout_config(layer: Any) -> dict[str, Any]:
+    """The config of a `Dropout`; spatial dropout is one whose noise has one value for a whole map of a channel."""
+    config: dict[str, Any] = layer.get_config()
+    for size, kind in enumerate(_SPATIAL, 1):
+        if isinstance(layer, kind):
+            first = config.pop("data_format", None) == "channels_first"
+            maps = (1,) * size
+            return {**config, "noise_shape": (None, None, *maps) if first else (None, *maps, None)}
+    return config

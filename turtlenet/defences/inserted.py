@@ -41,6 +41,12 @@ def _weights(layer: Any) -> list[Any]:
     return list(layer.get_weights())
 
 
+def settle(layer: Any) -> None:
+    """Lets a `Normalization` that was adapted to data compute with the statistics that it was just given."""
+    if isinstance(layer, keras.layers.Normalization):
+        layer.finalize_state()
+
+
 def between(
     model: keras.Model,
     places: Mapping[int, str],
@@ -142,6 +148,7 @@ class _Copy:
                 arrays = self.weights(original)
                 if arrays is not None:
                     twin.set_weights(arrays)
+                settle(twin)
 
     def _model(self, model: Any) -> Any:
         if isinstance(model, keras.Sequential):

@@ -9,6 +9,7 @@ import keras
 from keras import layers, ops
 
 from turtlenet.defences.base import Conversion, Differentiable, defences
+from turtlenet.defences.inserted import settle
 from turtlenet.errors import ModelError
 
 
@@ -173,6 +174,8 @@ def _cloned(model: keras.Model, clone: Any) -> keras.Model:
     try:
         made = keras.models.clone_model(model, clone_function=clone, recursive=True)
         made.set_weights(model.get_weights())
+        for layer in made._flatten_layers():
+            settle(layer)
     except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
         reason = str(error).partition("\n")[0]
         raise ModelError(f"Expected a model that Keras can rebuild from its config; got: {reason}") from None
