@@ -12,8 +12,8 @@ from tests.training.objective.trades import Trades
 from turtlenet import attacks, backend, balls, data
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
-from turtlenet.training import Madry, Plan, Schedule, Trainer, harden, objectives, wrappers
-from turtlenet.training.data.stream import Stream
+from turtlenet.training import Madry, Natural, Plan, Schedule, Trainer, harden, objectives, wrappers
+from turtlenet.training.data.stream import Extra, Stream
 from turtlenet.training.run.batch_statistics import recalibrate
 from turtlenet.training.run.callbacks import CollapseWatch, Stages, halved
 from turtlenet.training.wrappers import (
@@ -442,3 +442,20 @@ def test_narrow_numbers(precision) -> None:
         layer.dtype_policy = keras.DTypePolicy(precision)
     run(Classifier(model), ["awp:gamma=0.01", "ema:decay=0.9"])
     assert all(np.isfinite(value).all() for value in model.get_weights())
+
+
+def test_new_statistics_are_of_augmented_batches_with_their_extra_examples() -> None:
+    layers = [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
+    model = keras.Sequential(layers)
+    pixels = np.full((24, 6, 6, 1), 0.25, "float32")
+    trainer = Trainer(
+        Classifier(model), Natural(attack=attacks.build("fgsm"), ball=BALL), augment=["gaussian:sigma=0.5"]
+    )
+    trainer.compile(keras.optimizers.SGD(0.1))
+    trainer.optimizer.build(model.trainable_variables)
+    examples = data.from_arrays(pixels, Y[:24], num_classes=3)
+    extra = Extra(data.from_arrays(pixels + 0.5, Y[:24], num_classes=3), 0.75)
+    recalibrate(trainer, Stream(examples, 8, seed=0, extra=extra), 100)
+    moving = {each.name: np.asarray(each).mean() for each in model.layers[1].non_trainable_variables}
+    # Noise of 0.5 around 0.25 and 0.75 that is cut to the bounds.
+    assert 0.55 < moving["moving_mean"] < 0.65 and moving["moving_variance"] > 0.12

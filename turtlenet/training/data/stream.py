@@ -94,15 +94,17 @@ class Stream(keras.utils.PyDataset):
         return None
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:
-        step = self.first_step + number
+        return self.batch(self.first_step + number, backend.own(self.batch_size))
+
+    def batch(self, step: int, part: slice | np.ndarray) -> tuple[np.ndarray, ...]:
+        """Inputs, labels, and weights if there are any, of some places of the batch of a step."""
         if self.extra is None:
             examples, passes = self._passes[0]
-            rows = passes.rows(step)
-            return _read(examples, rows[backend.own(len(rows))], examples.weights is not None)
+            return _read(examples, passes.rows(step)[part], examples.weights is not None)
         kind = np.concatenate([np.full(passes.count, each) for each, (_, passes) in enumerate(self._passes)])
         rows = np.concatenate([passes.rows(step) for _, passes in self._passes])
         places = np.random.default_rng([self.seed, step, _PLACES]).permutation(self.batch_size)
-        places = places[backend.own(self.batch_size)]
+        places = places[part]
         kind, rows = kind[places], rows[places]
         weighted = any(examples.weights is not None for examples, _ in self._passes)
         read = [_read(examples, rows[kind == each], weighted) for each, (examples, _) in enumerate(self._passes)]

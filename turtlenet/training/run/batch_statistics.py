@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, random
+from turtlenet.training.data.augmentation import augmented
 from turtlenet.training.data.stream import Stream
 
 # The draws of its attacks come from a stream of their own.
@@ -16,8 +17,8 @@ _DRAWS = 0xBA7C
 def recalibrate(trainer: Any, stream: Stream, batches: int) -> None:
     """Sets moving means and variances to the means over training batches (Izmailov et al., 2018, Algorithm 1).
 
-    The batches are crafted on the weights as they are, as the run does at this step, unless the objective has its
-    statistics of inputs as they are. Nothing else changes.
+    The batches are augmented, and crafted on the weights as they are, as the run does at this step, unless the
+    objective has its statistics of inputs as they are. Nothing else changes.
 
     Args:
         trainer: Whose network.
@@ -40,6 +41,7 @@ def recalibrate(trainer: Any, stream: Stream, batches: int) -> None:
 
     def forward(x: Any, y: Any, number: Any) -> Any:
         key = random.fold_in(random.keys(trainer.seed + _DRAWS, ops.arange(ops.shape(x)[0], dtype="int32")), number)
+        x = augmented(x, trainer.augment, key, trainer.classifier)
         (asked, classes), objective = trainer.classifier.asked(y), trainer.objective_at(step)
         moved = objective.perturb(asked, x, classes, key=key, step=step, sources=trainer.sources)
         return objective.statistics_pass(asked, x, ops.stop_gradient(moved))
@@ -50,13 +52,12 @@ def recalibrate(trainer: Any, stream: Stream, batches: int) -> None:
     sums = [np.zeros(variable.shape, "float64") for variable in statistics]
     count = min(batches, stream.steps_per_pass)
     size = max(1, stream.batch_size // trainer.accumulate)
-    order = np.random.default_rng([stream.seed, _DRAWS]).permutation(len(stream.examples))
     try:
         for layer in layers:
             # The moving statistics are then those of the last batch.
             layer.momentum = 0.0
         for number in range(count):
-            x, y = stream.examples.batch(order[number * size : (number + 1) * size])
+            x, y, *_ = stream.batch(number, slice(size))
             labels = ops.convert_to_tensor(y, trainer.classifier.label_dtype)
             graph(ops.convert_to_tensor(x, "float32"), labels, ops.convert_to_tensor(number, "int32"))
             for total, variable in zip(sums, statistics, strict=True):
