@@ -162,7 +162,7 @@ def _steepest(slope: Tensor, point: Tensor, share: Tensor, ball: Ball) -> Tensor
 
 def _within(point: Tensor, x: Tensor, radius: Tensor, ball: Ball) -> Tensor:
     # Clipped once more, because sums round.
-    return ball.inside(onto_l1(point, x, radius, *ball.box))
+    return ball.inside(onto_l1(point, x, radius, *ball.limits(x)))
 
 
 def _changed(point: Tensor, x: Tensor) -> Tensor:

@@ -52,7 +52,8 @@ class Batch(NamedTuple):
             return self
         original = self.x if ball.space.bound else None
         model = FeatureView(self.model, ball, original, within=not self.attack.minimal)
-        return self._replace(model=model, x=ball.encode(self.x), ball=ball.inner, home=self)
+        x = ball.encode(self.x)
+        return self._replace(model=model, x=x, ball=ball.inner.rooted(x), home=self)
 
     def by(self, attack: "Attack") -> "Batch":
         """The same batch under a part of the attack."""

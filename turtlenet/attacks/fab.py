@@ -178,9 +178,15 @@ def _ways(point: Tensor, x: Tensor, gap: Tensor, slope: Tensor, ball: Ball) -> t
     axes = tuple(range(1, len(x.shape)))
     starts, slopes = (ops.concatenate(pair, axis=0) for pair in ((point, x), (slope, slope)))
     gaps = ops.concatenate([-gap, -gap - ops.sum(slope * (x - point), axis=axes)], axis=0)
-    ways = onto_plane(starts, slopes, gaps, norm=ball.norm, low=ball.box[0], high=ball.box[1])
+    low, high = (_twice(each) for each in ball.limits(point))
+    ways = onto_plane(starts, slopes, gaps, norm=ball.norm, low=low, high=high)
     count = ops.shape(x)[0]
     return ways[:count], ways[count:]
+
+
+def _twice(limit: Tensor) -> Tensor:
+    """A limit for both halves of a batch of as many points, where each row has its own."""
+    return ops.concatenate([limit, limit], axis=0) if len(ops.shape(limit)) > 1 else limit
 
 
 def _noted(best: Best, point: Tensor, context: Context) -> tuple[Best, Tensor, Tensor]:

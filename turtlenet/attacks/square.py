@@ -208,7 +208,7 @@ def _scaled(delta: Tensor, ball: Ball) -> Tensor:
 def _within(point: Tensor, x: Tensor, ball: Ball) -> Tensor:
     # In L1 clipped once more, because sums round.
     if ball.norm == "l1":
-        return ball.inside(onto_l1(point, x, ball.eps, *ball.box))
+        return ball.inside(onto_l1(point, x, ball.eps, *ball.limits(x)))
     return ball.project(point, x)
 
 

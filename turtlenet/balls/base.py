@@ -82,6 +82,13 @@ class Ball(abc.ABC):
         """The bounds: two numbers, or float32 (features,) where each feature of a flat input has its own."""
         return self.low, self.high
 
+    def limits(self, point: Tensor) -> tuple[Tensor, Tensor]:
+        """The least and the largest value of each feature of points (rows, ...), in a shape that fits them flat.
+
+        Those of `box`, unless what a feature may be depends on what it was.
+        """
+        return self.box
+
     def inside(self, x: Tensor) -> Tensor:
         """Clips pixels, float32 of any shape, to the bounds."""
         return ops.clip(x, self.low, self.high)

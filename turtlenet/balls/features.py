@@ -12,6 +12,7 @@ from keras import ops
 from turtlenet import backend
 from turtlenet.balls.base import Ball, column
 from turtlenet.balls.space import Space
+from turtlenet.errors import SettingError
 from turtlenet.typing import Keys, Shape, State, Tensor
 
 _HALVINGS = 8
@@ -33,6 +34,8 @@ class FeatureBall(Ball):
         high: The largest value of all features.
         kind: The plain ball.
         space: Bounds, units and rules of the features.
+        original: Within a graph, the inputs that points come from, (batch, ...), so that steps follow rules that
+            depend on them, such as `grow`; None where nothing does. See `rooted`.
 
     >>> import turtlenet.balls as balls
     >>> low, high, unit = np.zeros(2), np.array([1.0, 100.0]), np.array([0.1, 5.0])
@@ -46,6 +49,7 @@ class FeatureBall(Ball):
 
     kind: Any = None
     space: Any = None
+    original: Any = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def norm(self) -> str:  # type: ignore[override]
@@ -83,8 +87,21 @@ class FeatureBall(Ball):
         low, high = (self.space.fit(each, x) for each in self.space.box)
         return ops.clip(x, low, high)
 
+    def rooted(self, x: Tensor) -> "FeatureBall":
+        """The same ball around the inputs (batch, ...), where rules say how far each of them may move."""
+        return dataclasses.replace(self, original=x) if self.space.rules else self
+
+    def limits(self, point: Tensor) -> tuple[Tensor, Tensor]:
+        if self.original is None:
+            return self.box
+        low, high = self.space.limits(self._flat(repeated(self.original, point)))
+        return low, high
+
     def stuck(self, direction: Tensor, at: Tensor) -> Tensor:
-        low, high = (self.space.fit(each, at) for each in self.space.box)
+        if self.original is None:
+            low, high = (self.space.fit(each, at) for each in self.space.box)
+        else:
+            low, high = (ops.reshape(each, ops.shape(at)) for each in self.limits(at))
         return ops.where(direction > 0, at >= high, at <= low)
 
     def project(self, point: Tensor, x: Tensor) -> Tensor:
@@ -241,3 +258,23 @@ class FeatureBall(Ball):
 def is_plain(ball: Ball) -> bool:
     """Whether all features of a ball have the same bounds, radius and freedom."""
     return not isinstance(ball, FeatureBall)
+
+
+def repeated(x: Tensor, like: Tensor) -> Tensor:
+    """Each input as often as there are rows of it, in the order of `ops.repeat`.
+
+    Args:
+        x: The inputs, (batch, ...).
+        like: Rows (batch * count, ...).
+
+    Raises:
+        SettingError: Rows that are no multiple of the inputs, where both numbers are known.
+    """
+    rows, count = like.shape[0], x.shape[0]
+    if rows is not None and count is not None:
+        if rows == count:
+            return ops.convert_to_tensor(x)
+        if rows % count:
+            raise SettingError(f"Expected rows of {count} inputs, each as often as the others; got {rows} rows.")
+        return ops.repeat(ops.convert_to_tensor(x), rows // count, axis=0)
+    return ops.repeat(ops.convert_to_tensor(x), ops.shape(like)[0] // ops.shape(x)[0], axis=0)

@@ -11,6 +11,7 @@ import pytest
 from keras import ops
 
 from tests.attacks import test_contract as usual
+from turtlenet import attacks
 from turtlenet.attacks import Attack
 from turtlenet.attacks.features.view import FeatureView, host_view, repeated
 from turtlenet.attacks.runner import attack_all
@@ -210,3 +211,19 @@ def test_attacks_of_other_libraries_keep_them_too(spec, table) -> None:
     threat = ball("linf")
     found = attack_all(attacks.build(spec), model, x[:3], y[:3], ball=threat, batch_size=3)
     check(found.x, x[:3], threat)
+
+
+@pytest.mark.parametrize(("norm", "name"), [("l1", "pgd:steps=30"), ("linf", "fab:steps=10")])
+def test_a_step_goes_where_a_rule_lets_it(norm: str, name: str) -> None:
+    """The steepest feature may only grow, and the attack wants it to fall: the others suffice."""
+    weights = np.full((10, 2), 0.0, "float32")
+    weights[:, 0] = [5.0, 4.0, *[0.3] * 8]
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(2)])
+    model.set_weights([weights, np.array([-4.0, 0.0], "float32")])
+    grow = (Rule(build("grow:features=0"), (0,)),)
+    space = Space((10,), np.zeros(10), np.ones(10), np.ones(10), grow)
+    around = FeatureBall({"l1": 0.5, "linf": 0.3}[norm], 0.0, 1.0, BALLS[norm], space)
+    x, y = np.full((2, 10), 0.5, "float32"), np.zeros(2, "int32")
+    outcome = attack_all(attacks.build(name), Classifier(model), x, y, ball=around)
+    assert (outcome.logits.argmax(axis=1) == 1).all()
+    assert (outcome.x[:, 0] >= 0.5).all()

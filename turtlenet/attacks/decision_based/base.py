@@ -110,7 +110,7 @@ def _noise(key: Keys, number: Tensor, x: Tensor, ball: Ball) -> Tensor:
     two = ops.cast(draw < column(share, draw), "float32")
     kind = ops.mod(number, _KINDS)
     noise = ops.where(kind == 0, draw, ops.where(kind == 1, blocks, two))
-    low, high = ball.box
+    low, high = ball.limits(x)
     return ops.reshape(low + (high - low) * ops.reshape(noise, (-1, math.prod(x.shape[1:]))), ops.shape(x))
 
 

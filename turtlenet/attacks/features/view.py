@@ -10,12 +10,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from turtlenet.balls import FeatureBall
+from turtlenet.balls.features import repeated
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Differentiable
-from turtlenet.errors import SettingError
 from turtlenet.typing import Tensor
 
 
@@ -129,23 +128,3 @@ def host_view(seen: Classifier, ball: FeatureBall) -> HostView:
         kept[place] = HostView(seen, ball)
     view: HostView = kept[place]
     return view
-
-
-def repeated(x: Tensor, like: Tensor) -> Tensor:
-    """Each input as often as there are rows of it, in the order of `ops.repeat`.
-
-    Args:
-        x: The inputs, (batch, ...).
-        like: Rows (batch * count, ...).
-
-    Raises:
-        SettingError: Rows that are no multiple of the inputs, where both numbers are known.
-    """
-    rows, count = like.shape[0], x.shape[0]
-    if rows is not None and count is not None:
-        if rows == count:
-            return ops.convert_to_tensor(x)
-        if rows % count:
-            raise SettingError(f"Expected rows of {count} inputs, each as often as the others; got {rows} rows.")
-        return ops.repeat(ops.convert_to_tensor(x), rows // count, axis=0)
-    return ops.repeat(ops.convert_to_tensor(x), ops.shape(like)[0] // ops.shape(x)[0], axis=0)

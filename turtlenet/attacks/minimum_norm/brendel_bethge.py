@@ -71,7 +71,7 @@ class BrendelBethge(MinimumNorm, Iterative, Attack):
         normal = normal + (1.0 - ops.where(number == 0, 0.0, self.momentum)) * flat(slope)
         steep = ops.maximum(ops.sqrt(ops.sum(ops.square(normal), axis=1, keepdims=True)), 1e-12)
         radius = first[:, None] * ops.exp(-_HALVED * math.log(2.0) * ops.cast(number, "float32") / self.steps)
-        low, high = ball.box
+        low, high = ball.limits(x)
         plane = _Plane(
             flat(point), flat(x), normal / steep, _BEYOND * radius - gap[:, None] / steep, low, high, ball.norm
         )
