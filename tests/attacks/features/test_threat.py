@@ -179,3 +179,18 @@ def test_a_whole_number_out_of_reach_is_not_followed() -> None:
     rule = {"constraints": ["integer:features=0"], "bounds": (0, 9), "head": "logits"}
     found = tn.attack(model, x, y, "pgd:steps=20,step_size=0.1,start=none", eps=[1.9, 1.0], **rule)
     assert found.tolist() == [[1, 1]] and model(found).numpy().argmax() == 1
+
+
+def test_a_group_of_channels_has_one_category_at_each_step_of_a_series() -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((5, 4)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    x = np.zeros((8, 5, 4), "float32")
+    x[:, :, 0], x[:, :, 1] = 0.5, 1.0
+    y = np.asarray(model.predict(x, verbose=0)).argmax(axis=1)
+    kinds, groups = ("real", *["one-hot"] * 3), ("", "g", "g", "g")
+    features = Features(
+        ("a", "r", "s", "t"), low=(0,) * 4, high=(1,) * 4, eps=(0.1, 1, 1, 1), type=kinds, groups=groups
+    )
+    found = np.asarray(tn.attack(model, x, y, "pgd:steps=20", features=features, norm="linf"))
+    assert set(np.unique(found[..., 1:])) == {0, 1} and (found[..., 1:].sum(axis=-1) == 1).all()
+    assert (found[..., 1] == 0).any(axis=0).sum() > 1, "the category changes at more than one step"

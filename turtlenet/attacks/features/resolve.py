@@ -142,7 +142,9 @@ def _rules(said: Said, shape: Shape) -> tuple[Rule, ...]:
         whole = np.flatnonzero(np.array([features.type[place] == "integer" for place in where]))
         rules += _rule(Integer(), whole, features)
     for members in features.one_hot.values():
-        rules += _rule(OneHot(), np.asarray(members), features)
+        # Features of channels have a group at each place of the input, such as each step of a series.
+        for first in range(0, size, len(features)):
+            rules += _rule(OneHot(), first + np.asarray(members), features)
     return tuple({rule.key: rule for rule in rules}.values())
 
 
