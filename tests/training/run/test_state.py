@@ -81,3 +81,13 @@ def test_an_older_state_had_no_versions(tmp_path) -> None:
     np.savez(tmp_path / "t.npz", **{**values, "notes": np.array(json.dumps(notes))})
     done, (line,), _ = taken(tmp_path / "t.npz")
     assert done == 3 and "an older turtlenet" in line
+
+
+def test_numbers_that_numpy_has_no_name_for_come_back(tmp_path) -> None:
+    mine = trainer()
+    mine.saved().append(keras.Variable(np.array([1.5, -2.0]), dtype="bfloat16"))
+    best = [np.zeros((3, 2), "float32")]
+    checkpoint.save_state(tmp_path / "s", mine, best, NOTES)
+    mine.saved()[-1].assign(np.zeros(2))
+    checkpoint.load_state(tmp_path / "s", mine)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(mine.saved()[-1]).astype("float32"), [1.5, -2.0])

@@ -92,9 +92,11 @@ def save_state(
     Raises:
         OutputError: The file cannot be written.
     """
-    values = {f"now{number}": ops.convert_to_numpy(variable) for number, variable in enumerate(trainer.saved())}
-    values |= {f"best{number}": value for number, value in enumerate(best)}
-    values |= {f"good{number}": value for number, value in enumerate(good)}
+    now = [ops.convert_to_numpy(variable) for variable in trainer.saved()]
+    named = (("now", now), ("best", best), ("good", good))
+    values: dict[str, Any] = {
+        f"{name}{number}": _plain(value) for name, each in named for number, value in enumerate(each)
+    }
     values["notes"] = np.array(json.dumps({**notes, "versions": versions()}))
     write_whole(path, lambda file: np.savez(file, **values))
 
@@ -121,13 +123,18 @@ def load_state(path: Path, trainer: Any) -> tuple[dict[str, Any], list[np.ndarra
     if good is not None and [value.shape for value in good] != [value.shape for value in now]:
         raise OutputError(f"Expected the good weights of this model in {path}; got those of another one.")
     for value in (*now, *(best or ()), *(good or ())):
-        if value.dtype.kind not in "fiubV" or (value.dtype.kind == "f" and not np.isfinite(value).all()):
+        if value.dtype.kind not in "fiub" or (value.dtype.kind == "f" and not np.isfinite(value).all()):
             raise OutputError(
                 f"Expected finite numbers in the training state {path}; got others: leave out --resume to start anew."
             )
     for variable, value in zip(variables, now, strict=True):
         variable.assign(value)
     return notes, best, good
+
+
+def _plain(value: np.ndarray) -> np.ndarray:
+    """Numbers that NumPy's files know: it writes bfloat16 as bytes without a type, and float32 holds all of them."""
+    return value.astype("float32") if value.dtype.name == "bfloat16" else value
 
 
 def versions() -> dict[str, str]:
