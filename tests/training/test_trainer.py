@@ -9,7 +9,8 @@ import pytest
 
 from turtlenet import attacks, balls
 from turtlenet.classifier import Classifier
-from turtlenet.training import Madry, Natural, Trainer
+from turtlenet.errors import SettingError
+from turtlenet.training import Free, Madry, Natural, Trainer
 
 X = np.random.default_rng(0).uniform(0.3, 0.7, size=(8, 6)).astype("float32")
 Y = (np.arange(8) % 3).astype("int32")
@@ -242,3 +243,28 @@ assert np.allclose(one, two, atol=1e-5)
 def test_mirrored_strategy_gives_the_weights_of_one_device() -> None:
     done = subprocess.run([sys.executable, "-c", MIRRORED], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0 and "apart" in done.stdout, done.stderr[-2000:]
+
+
+def test_a_column_of_weights_is_taken_as_keras_takes_it() -> None:
+    found = []
+    for shape in ((8,), (8, 1)):
+        victim = classifier()
+        trainer = Trainer(victim, Natural(attack=attacks.build("fgsm:keep=last"), ball=balls.get("linf", 0.1)))
+        trainer.compile(keras.optimizers.SGD(0.5))
+        trainer.fit(X, Y, sample_weight=np.linspace(0, 1, 8).reshape(shape), batch_size=8, verbose=0)
+        found.append(victim.model.get_weights())
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "count"),
+    [(Madry, {"accumulate": 2}, 7), (Free, {"batch_size": 4}, 5), (Free, {"batch_size": 8}, 8)],
+)
+def test_a_rest_that_cannot_be_worked_on_is_refused(kind, settings, count: int) -> None:
+    own = {"replays": 2} if kind is Free else {}
+    goal = kind(attack=attacks.build("fgsm:keep=last"), ball=balls.get("linf", 0.1), **own)
+    trainer = Trainer(classifier(), goal, **settings)
+    trainer.compile(keras.optimizers.SGD(0.5))
+    with pytest.raises(SettingError, match=f"got {count} examples in batches of 4"):
+        trainer.fit(X[:count], Y[:count], batch_size=4, verbose=0)

@@ -33,7 +33,12 @@ class ResumableTrainer(backend.Steps, keras.Model):
     def _unpack(self, data: Any) -> tuple[Any, Any, Any]:
         """Inputs float32 (batch, ...), labels int32 (batch,), and weights of examples or None."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        return ops.cast(x, "float32"), self._labels(y), weight
+        return ops.cast(x, "float32"), self._labels(y), self._weights(weight)
+
+    @staticmethod
+    def _weights(weight: Any) -> Any:
+        """Weights (batch,), from those or from a column (batch, 1), which Keras takes as well; None for None."""
+        return None if weight is None else ops.reshape(ops.cast(weight, "float32"), (-1,))
 
     def _labels(self, y: Any) -> Any:
         return ops.cast(y, "int32")

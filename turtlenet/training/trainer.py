@@ -25,6 +25,9 @@ _VALIDATION = 0x76A1
 # A rival draws for itself, too.
 _RIVAL = 0x7117A
 
+# What Keras takes where nothing is asked for.
+_KERAS_BATCH = 32
+
 _OWN = ("loss", "accuracy", "robust_accuracy", "crafted_accuracy", "generator_success", "certified_accuracy")
 
 
@@ -131,6 +134,31 @@ class Trainer(ResumableTrainer):
             raise SettingError(f"Expected one device, and a batch in one part, for objective {name}; got more.")
         if any(type(each).gradients is not Wrapper.gradients for each in self.wrappers):
             raise SettingError(f"Expected no wrapper that changes gradients (awp) for objective {name}; got one.")
+
+    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, *more: Any, **settings: Any) -> Any:
+        """Trains as `keras.Model.fit` does.
+
+        Raises:
+            SettingError: Arrays whose last batch is no whole number of the parts that a batch is worked on in, or of
+                another size than an objective that replays batches was given.
+        """
+        if hasattr(x, "shape"):
+            self._check_batches(len(x), batch_size or _KERAS_BATCH)
+        return super().fit(x, y, batch_size, *more, **settings)
+
+    def _check_batches(self, count: int, size: int) -> None:
+        if self.objective.replays > 1:
+            wanted = int(self.carried.shape[0])
+            if size != wanted or count % wanted:
+                raise SettingError(
+                    f"Expected batches of {wanted} examples, without a rest, for objective "
+                    f"{objectives.name_of(type(self.objective))}; got {count} examples in batches of {size}."
+                )
+        elif any(each % self.accumulate for each in (size, count % size)):
+            raise SettingError(
+                f"Expected batches of a multiple of {self.accumulate} examples, which accumulate={self.accumulate} "
+                f"divides; got {count} examples in batches of {size}."
+            )
 
     @property
     def metrics(self) -> list[Any]:
@@ -320,7 +348,7 @@ class Trainer(ResumableTrainer):
             return super()._unpack(data)
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
         width = self.classifier.question.width
-        return ops.cast(x, "float32"), ops.reshape(ops.cast(y, "float32"), (-1, width)), weight
+        return ops.cast(x, "float32"), ops.reshape(ops.cast(y, "float32"), (-1, width)), self._weights(weight)
 
     def _labels(self, y: Any) -> Any:
         """Labels (batch,), int32, from those or from one-hot ones; of a question, the classes that are right."""
