@@ -1,5 +1,6 @@
 """What detectors look at, against NumPy and SciPy."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import keras
@@ -93,7 +94,23 @@ def test_a_kernel_density(judge) -> None:
     squares = ((at[:, None] - points[None]) ** 2).sum(axis=2)
     kernels = np.where(same, np.exp(-squares / (2 * 0.8**2)), 0)
     found = number(made.statistics(judge, ops.convert_to_tensor(x), judge.each(x)))
+    # The mean over the inputs of the class that the model answers (Feinman et al., 2017, section 4.1).
+    np.testing.assert_allclose(found, -np.log(kernels.sum(axis=1) / same.sum(axis=1)), rtol=1e-3)
+    # One that was fitted before knows no counts, and keeps the scale that its threshold is on.
+    before = dataclasses.replace(made, points=made.points[:2])
+    found = number(before.statistics(judge, ops.convert_to_tensor(x), judge.each(x)))
     np.testing.assert_allclose(found, -np.log(kernels.mean(axis=1)), rtol=1e-3)
+
+
+def test_a_rare_class_is_as_dense_as_a_common_one() -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.set_weights([8 * np.eye(2), np.zeros(2)])
+    judge = models.classifier(model, head="logits")
+    at = np.array([[0.9, 0.1], [0.1, 0.9]], "float32")
+    labels = np.repeat([0, 1], [90, 10])
+    lesson = Lesson(classifier=judge, victim=judge, clean=at[labels], labels=labels, adversarial=at, ball=None)
+    made = KernelDensity().learn(lesson)
+    np.testing.assert_allclose(number(made.statistics(judge, ops.convert_to_tensor(at), judge.each(at))), 0, atol=1e-4)
 
 
 def test_magnets_two(judge) -> None:

@@ -45,22 +45,26 @@ class KernelDensity(Thresholded):
         super().check(model)
         size = int(np.prod(shape_of(model, self.layer)))
         count = len(unpacked(self.points)[0]) if self.points else 0
-        if self.points and shapes_of(self.points) != [(count, size), (count,)]:
+        if self.points and shapes_of(self.points)[:2] != [(count, size), (count,)]:
             raise ModelError(f"Expected the layer that the detector learned on; got another, of {size} values.")
 
     def learn(self, lesson: Lesson) -> Self:
         rows = np.random.default_rng(lesson.seed).permutation(len(lesson.clean))[: self.most]
         points = lesson.mapped(f"flat outputs of {self.layer}", self._outputs, lesson.clean[rows])
-        return replace(self, points=packed((points, lesson.labels[rows])))
+        labels = lesson.labels[rows]
+        counts = np.bincount(labels)[labels]
+        return replace(self, points=packed((points, labels, counts)))
 
     def statistics(self, model: Classifier, x: Any, logits: Any) -> Any:
-        points, classes = unpacked(self.points)
+        points, classes, *counts = unpacked(self.points)
+        # Detectors that were fitted before took the mean over the inputs of all classes.
+        size = counts[0] if counts else np.full(len(points), len(points))
         answers = ops.cast(ops.argmax(model.mean(logits), axis=-1), "float32")
         found = self._outputs(model, x)
         squares = ops.sum(ops.square(found), axis=1, keepdims=True) + np.square(points).sum(axis=1)
         apart = ops.relu(squares - 2 * ops.matmul(found, points.T)) / (2 * self.width**2)
         other = ops.cast(answers[:, None] != classes[None], "float32")
-        return float(np.log(len(points))) - ops.logsumexp(-apart - _ELSEWHERE * other, axis=1)
+        return -ops.logsumexp(-apart - _ELSEWHERE * other - np.log(size).astype("float32"), axis=1)
 
     def _outputs(self, model: Classifier, x: Any) -> Any:
         found = outputs_of(model, x, self.layer)
