@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from turtlenet.data import Examples
 from turtlenet.data import labels as module
 from turtlenet.data.labels import read_labels
 from turtlenet.errors import DataError, SettingError
@@ -113,3 +114,10 @@ def test_classes_are_at_least_one(refusal):
     assert refusal(SettingError, read_labels, [0], name="it", num_classes=0) == (
         "Expected at least 1 class; got num_classes=0."
     )
+
+
+def test_a_list_of_names_is_one_of_classes() -> None:
+    named = Examples(np.zeros((3, 2), "float32"), ["dog", "cat", "dog"], shape=(2,))
+    assert named.labels.tolist() == [1, 0, 1]
+    with pytest.raises(DataError, match="whole numbers"):
+        Examples(np.zeros((2, 2), "float32"), ["dog", 1.5], shape=(2,))

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from scipy.stats import norm
 
-from turtlenet import backend, data, random
+from turtlenet import backend, data, models, random
 from turtlenet.classifier import Classifier
 from turtlenet.defences import ConstantQuantization, defences
 from turtlenet.errors import DataError, OutputError, SettingError, SpecError
@@ -318,3 +318,19 @@ def test_bad_input_is_refused_in_one_line(settings, kind, words):
 def test_data_that_do_not_fit_are_refused():
     with pytest.raises(DataError, match="Expected labels of 2 classes; got 3 in arrays."):
         measure(threshold(0.5), data.from_arrays(np.zeros((3, 1), "float32"), np.arange(3)))
+
+
+def test_levels_are_tried_on_the_draws_that_were_asked_for() -> None:
+    """A quantizer that changes nothing loses nothing, however random the model is."""
+    model = keras.Sequential([keras.Input((20,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)])
+    draw = np.random.default_rng(0)
+    model.layers[-1].set_weights([draw.normal(size=(20, 2)), np.zeros(2)])
+    noisy_model = models.wrap(model, ["mc-dropout"])
+    x = np.round(255 * draw.uniform(size=(200, 20))).astype("float32") / 255
+    y = Classifier(model).predict(x).argmax(axis=1)
+    classifier = Classifier(noisy_model, draws=30)
+    found = measure_tolerance(
+        classifier, data.from_arrays(x, y, num_classes=2), about=ABOUT, eps=1 / 510, kinds=("uniform",), strengths=2
+    )
+    fine = [row for row in found.levels if row.levels == 256]
+    assert abs(fine[0].accuracy - found.clean_accuracy) < 0.03

@@ -121,7 +121,9 @@ def numbered_classes(
 
 
 def is_text(y: Any) -> bool:
-    """Whether labels are names of classes."""
+    """Whether labels are names of classes, in an array or a list."""
+    if isinstance(y, list | tuple):
+        return len(y) > 0 and all(isinstance(each, str) for each in y)
     dtype = getattr(y, "dtype", None)
     kind = getattr(dtype, "kind", "")
     return kind in ("U", "S", "T") or (

@@ -248,6 +248,9 @@ def _trials(
         Classifier(
             models.wrap(classifier.model, [ConstantQuantization(levels=levels, hard=True, low=low, high=high)]),
             bounds=classifier.bounds,
+            draws=classifier.draws,
+            seed=classifier.seed,
+            gradient=classifier.gradient,
         )
         for levels in tried
     ]
