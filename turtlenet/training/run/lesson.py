@@ -109,4 +109,6 @@ def _with_extra(lesson: Lesson, victim: Classifier, plan: TrainSettings, how: Re
     # What does not fit is said before anything long starts.
     Stream(lesson.examples, plan.batch_size or 128, plan.seed, extra=extra)
     identity = {**lesson.identity, "extra": sha256}
+    if examples.weights is not None:
+        identity["extra_weight"] = hashlib.sha256(examples.weights.tobytes()).hexdigest()
     return replace(lesson, identity=identity, extra=extra, facts=facts)
