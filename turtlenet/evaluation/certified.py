@@ -59,7 +59,7 @@ def certified(method: str, model: Classifier, examples: Examples, ball: Ball, ba
     return Certified(method, held)
 
 
-def check_certify(mode: str, labels: str, access: str, ball: Ball) -> None:
+def check_certify(labels: str, access: str, ball: Ball) -> None:
     """Refuses what certificates do not speak of.
 
     Raises:

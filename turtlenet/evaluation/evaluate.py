@@ -110,7 +110,7 @@ def evaluate_classifier(
     began = time.perf_counter()
     limit = None if time_limit is None else TimeLimit(time_limit)
     if certify:
-        check_certify(mode, labels, access.name, ball)
+        check_certify(labels, access.name, ball)
     proven = certified(certify, model, examples, ball, batch_size) if certify else None
     cascade = Cascade(
         attacks=suite,

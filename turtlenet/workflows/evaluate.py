@@ -143,7 +143,7 @@ def _options(jobs: Sequence[Job], request: Request) -> dict[str, Any]:
         for job in jobs:
             if job.victim.question is not None:
                 raise SettingError(f"Expected no certify for {job.victim.question.describe()}; got {plan.certify}.")
-            check_certify(mode, how["labels"], request.access, job.ball)
+            check_certify(how["labels"], request.access, job.ball)
         how["certify"] = plan.certify
     return how if order == "full" else {**how, "order": order, "budget": plan.budget}
 
