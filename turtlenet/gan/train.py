@@ -27,12 +27,12 @@ from turtlenet.gan.distillation import distill
 from turtlenet.gan.objective import GeneratorObjective, Players
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier, source_for
 from turtlenet.settings.base import takes
-from turtlenet.settings.gan import ACCESSES, GanSettings
+from turtlenet.settings.gan import GanSettings
 from turtlenet.training import Schedule
 from turtlenet.training.surrogates.oracle import Oracle
 from turtlenet.training.surrogates.substitute import fresh_network
 
-__all__ = ["ACCESSES", "TRAIN_FIRST", "TrainedGenerator", "save_generator", "train_generator"]
+__all__ = ["TRAIN_FIRST", "TrainedGenerator", "save_generator", "train_generator"]
 
 TRAIN_FIRST = "turtlenet gan train first, then advgan:generator=FILE.h5"
 
