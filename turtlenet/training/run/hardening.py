@@ -14,7 +14,7 @@ from turtlenet.data import Examples
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.models.classifier import check_numbers
 from turtlenet.ranges import count
-from turtlenet.settings.train import OPTIMIZERS, ScheduleSettings
+from turtlenet.settings.train import ScheduleSettings
 from turtlenet.training.co_training import Turns
 from turtlenet.training.data.augmentation import Augmentation
 from turtlenet.training.data.stream import Extra, Stream, own_share
@@ -38,7 +38,7 @@ from turtlenet.training.run.resume import ResumableRun
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, make_wrappers
 
-__all__ = ["OPTIMIZERS", "Run", "Schedule", "harden"]
+__all__ = ["Run", "Schedule", "harden"]
 
 
 @dataclass(frozen=True, kw_only=True)
