@@ -16,7 +16,7 @@ from turtlenet.data.prepare import DataType, load_data
 from turtlenet.data.tables import reading_of
 from turtlenet.files import PathType
 from turtlenet.gan.measure import measure_generator
-from turtlenet.gan.pictures import grid
+from turtlenet.gan.pictures import MOST, grid
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.gan.train import TrainedGenerator, save_generator, train_generator
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
@@ -64,8 +64,8 @@ def show_generator(
     return report, grid(x, attack_all(attack, victim, x, y, ball=ball, **same).x, victim.bounds)
 
 
-def _of_each_class(examples: Examples, num_classes: int, most: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """The first image of each class, or of the first ten."""
+def _of_each_class(examples: Examples, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first image of each class, as many as a grid has columns."""
     x, y = examples.batch(slice(None))
-    rows = [int(np.flatnonzero(y == label)[0]) for label in range(num_classes) if (y == label).any()][:most]
+    rows = [int(np.flatnonzero(y == label)[0]) for label in range(num_classes) if (y == label).any()][:MOST]
     return x[rows], y[rows]
