@@ -21,7 +21,7 @@ class AttackSettings(FeatureSettings, TaskSettings, AnswerSettings):
         None,
         "What inputs are normalized by in front of MODEL: imagenet, cifar10, torchvision, mean=...,std=... or data.",
         more="See `turtlenet.TrainSettings`.",
-        read=text.plain,
+        read=str,
         group="Model",
     )
     target: Any = setting(
