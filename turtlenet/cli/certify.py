@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, output_option
 from turtlenet.cli.options import data_option, device_options, framework, loading_options, settings_options, speaks
 from turtlenet.cli.output import give
 from turtlenet.settings.certify import CertifySettings
@@ -22,12 +22,7 @@ _EXAMPLES = (
 @settings_options(CertifySettings, but=("precision",))
 @device_options
 @loading_options
-@option(
-    "--out",
-    group="Output",
-    type=click.Path(path_type=Path),
-    help="Folder of the result; MODEL-certificate by default.",
-)
+@output_option("--out", "Folder of the result; MODEL-certificate by default.")
 def command(model: str, out: Path | None, **settings: Any) -> None:
     """Proves for which images of the data no point of the ball changes MODEL's answer."""
     framework()

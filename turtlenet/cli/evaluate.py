@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, option, output_option
 from turtlenet.cli.exit_codes import ExitCode
 from turtlenet.cli.options import Number, check_file, framework, speaks, workflow_options
 from turtlenet.cli.output import give
@@ -26,12 +26,10 @@ _EXAMPLES = (
 @click.command("evaluate", cls=Command, examples=_EXAMPLES)
 @click.argument("models", type=MODEL, nargs=-1, required=True)
 @workflow_options(EvaluateSettings)
-@option(
-    "--report", group="Output", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default."
-)
+@output_option("--report", "Folder of the report; MODEL-report by default.")
 @option("--fail-under", group="Output", type=Number(), help="Exit with 1 if a robust accuracy is below this.")
-@option("--junit", group="Output", type=click.Path(path_type=Path), help="A .xml for CI: tests of models and attacks.")
-@option("--sarif", group="Output", type=click.Path(path_type=Path), help="A .sarif (2.1.0): failed gates, and doubts.")
+@output_option("--junit", "A .xml for CI: tests of models and attacks.")
+@output_option("--sarif", "A .sarif (2.1.0): failed gates, and doubts.")
 @results_option
 def command(
     models: tuple[str, ...],

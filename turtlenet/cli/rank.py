@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from turtlenet.cli.command import Command, option
+from turtlenet.cli.command import Command, output_option
 from turtlenet.cli.output import give
 
 _EXAMPLES = (
@@ -15,7 +15,7 @@ _EXAMPLES = (
 
 @click.command("rank", cls=Command, examples=_EXAMPLES)
 @click.argument("folder", type=click.Path(path_type=Path))
-@option("--out", group="Output", type=click.Path(path_type=Path), help="Folder of the leaderboard; FOLDER by default.")
+@output_option("--out", "Folder of the leaderboard; FOLDER by default.")
 def command(folder: Path, out: Path | None) -> None:
     """Ranks the models of all reports below FOLDER, each setting by itself.
 

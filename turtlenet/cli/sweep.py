@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, option, output_option
 from turtlenet.cli.options import (
     Text,
     data_option,
@@ -42,9 +42,7 @@ _EXAMPLES = (
 @settings_options(EvaluateSettings, but=("precision", "curve", "eps", "time"))
 @device_options
 @loading_options
-@option(
-    "--report", group="Output", type=click.Path(path_type=Path), help="Folder of the report; MODEL-sweep by default."
-)
+@output_option("--report", "Folder of the report; MODEL-sweep by default.")
 @results_option
 def command(model: str, report: Path | None, results: Path | None, **given: Any) -> None:
     """Attacks MODEL at several radii: an image that falls at one has fallen at all larger ones.

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, output_option
 from turtlenet.cli.options import framework, speaks, workflow_options
 from turtlenet.cli.output import give
 from turtlenet.settings.measure import ToleranceSettings
@@ -16,9 +16,7 @@ _EXAMPLES = (("how much noise a model bears", "turtlenet tolerance model.h5 --ki
 @click.command("tolerance", cls=Command, examples=_EXAMPLES)
 @click.argument("model", type=MODEL)
 @workflow_options(ToleranceSettings)
-@option(
-    "--out", group="Output", type=click.Path(path_type=Path), help="Folder of the result; MODEL-tolerance by default."
-)
+@output_option("--out", "Folder of the result; MODEL-tolerance by default.")
 def command(model: str, out: Path | None, **settings: Any) -> None:
     """Injects growing noise into images until MODEL fails, and proposes how many levels to quantize its input to."""
     framework()

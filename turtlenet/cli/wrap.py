@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, option, output_option
 from turtlenet.cli.options import Text, framework, loading_options, settings_options
 from turtlenet.cli.output import give
 from turtlenet.settings import text
@@ -40,9 +40,7 @@ _EXAMPLES = (
     help="Data by name or path: their training part normalizes, and tells the bounds of a table.",
 )
 @settings_options(ColumnSettings)
-@option(
-    "--out", group="Output", type=click.Path(path_type=Path), help="The wrapped model; MODEL-defended.h5 by default."
-)
+@output_option("--out", "The wrapped model; MODEL-defended.h5 by default.")
 @loading_options
 def command(
     model: str,
