@@ -7,7 +7,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Command, output_option
 from turtlenet.cli.options import data_option, device_options, framework, loading_options, settings_options, speaks
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish
 from turtlenet.settings.certify import CertifySettings
 
 _EXAMPLES = (
@@ -35,5 +35,4 @@ def command(model: str, out: Path | None, **settings: Any) -> None:
     if speaks():
         result.save(folder)
         (folder / ".certify.npz").unlink(missing_ok=True)
-    give(result)
-    click.echo(f"{result}\n\ncertificate: {folder / 'certificate.html'}")
+    finish(result, folder, "certificate.html", "certificate")

@@ -7,7 +7,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Parts, output_option
 from turtlenet.cli.options import check_file, data_option, framework, loading_options, settings_options
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish, give
 from turtlenet.settings.fronts import FrontSettings, ShowFrontSettings
 
 
@@ -91,8 +91,6 @@ def _show(defence: str, model: str, report: Path | None, **given: Any) -> None:
     if report:
         check_folder(report)
     found = fronts.show_front(defence, model, **given)
-    give(found)
-    click.echo(str(found))
     if report:
         found.save(report)
-        click.echo(f"\nreport: {report / 'report.html'}")
+    finish(found, report, "report.html", "report")

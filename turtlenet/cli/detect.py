@@ -7,7 +7,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Parts, output_option
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish, give
 from turtlenet.settings.detect import FitSettings, ScoreSettings
 
 
@@ -52,5 +52,4 @@ def _score(model: str, detector: Path, report: Path | None, **given: Any) -> Non
     result = score_detector(model, detector, **given)
     if speaks():
         result.save(folder)
-    give(result)
-    click.echo(f"{result}\n\nreport: {folder / 'report.html'}")
+    finish(result, folder, "report.html", "report")

@@ -9,7 +9,7 @@ import click
 from turtlenet.cli.command import MODEL, Command, option, output_option
 from turtlenet.cli.exit_codes import ExitCode
 from turtlenet.cli.options import Number, check_file, framework, speaks, workflow_options
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish
 from turtlenet.cli.results import check_results, results_option, write_bytes, write_results
 from turtlenet.settings.evaluate import EvaluateSettings
 
@@ -60,8 +60,7 @@ def command(
         for file in folder.glob(".progress-*.npz"):
             if file.name not in kept:
                 file.unlink()
-    give(result)
-    click.echo(f"{result}\n\nreport: {folder / 'report.html'}")
+    finish(result, folder, "report.html", "report")
     low = [each for each in result.reports if fail_under is not None and each.robust_accuracy < fail_under]
     for each in low:
         click.echo(

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from turtlenet.cli.command import Command, output_option
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish
 
 _EXAMPLES = (
     ("a leaderboard of all reports below a folder", "turtlenet rank runs"),
@@ -30,5 +30,4 @@ def command(folder: Path, out: Path | None) -> None:
     result = rank(folder)
     check_folder(target)
     result.save(target)
-    give(result)
-    click.echo(f"{result}\n\nleaderboard: {target / 'leaderboard.html'}")
+    finish(result, target, "leaderboard.html", "leaderboard")

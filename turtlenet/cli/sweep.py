@@ -16,7 +16,7 @@ from turtlenet.cli.options import (
     settings_options,
     speaks,
 )
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish
 from turtlenet.cli.results import check_results, results_option, write_results
 from turtlenet.settings import text
 from turtlenet.settings.evaluate import EvaluateSettings
@@ -63,5 +63,4 @@ def command(model: str, report: Path | None, results: Path | None, **given: Any)
         result.save(folder)
         write_results(results, result)
         shutil.rmtree(progress, ignore_errors=True)
-    give(result)
-    click.echo(f"{result}\n\nreport: {folder / 'report.html'}")
+    finish(result, folder, "report.html", "report")

@@ -7,7 +7,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Command, output_option
 from turtlenet.cli.options import framework, speaks, workflow_options
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish
 from turtlenet.settings.measure import ToleranceSettings
 
 _EXAMPLES = (("how much noise a model bears", "turtlenet tolerance model.h5 --kind uniform --kind gaussian"),)
@@ -29,5 +29,4 @@ def command(model: str, out: Path | None, **settings: Any) -> None:
     result = tolerance(model, tell=click.echo, **settings)
     if speaks():
         result.save(folder)
-    give(result)
-    click.echo(f"{result}\n\nplot: {folder / PLOT}")
+    finish(result, folder, PLOT, "plot")
