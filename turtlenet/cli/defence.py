@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from turtlenet.cli.command import MODEL, Parts, output_option
-from turtlenet.cli.options import check_file, data_option, framework, loading_options, settings_options
+from turtlenet.cli.options import beside, check_file, data_option, framework, loading_options, settings_options
 from turtlenet.cli.output import finish, give
 from turtlenet.settings.fronts import FrontSettings, ShowFrontSettings
 
@@ -37,7 +37,7 @@ def _train(name: str, model: str, out: Path | None, report: Path | None, **given
     defense-gan:steps=50,restarts=4.
     """
     kind, _, settings = name.partition(":")
-    target = out or Path(model).with_name(f"{Path(model).stem}-{kind}.h5")
+    target = out or beside(model, f"{kind}.h5")
     framework()
     from turtlenet import models
     from turtlenet.files import check_folder

@@ -7,6 +7,7 @@ import click
 
 from turtlenet.cli.command import MODEL, Parts, output_option
 from turtlenet.cli.options import (
+    beside,
     data_option,
     framework,
     limit_option,
@@ -40,7 +41,7 @@ def command() -> None:
 @limit_option("test images there")
 def _train(model: str, out: Path | None, report: Path | None, limit: int | None, **given: Any) -> None:
     """Trains a generator against MODEL and saves it as an .h5 for --attack advgan:generator=FILE."""
-    target = out or Path(model).with_name(f"{Path(model).stem}-generator.h5")
+    target = out or beside(model, "generator.h5")
     framework()
     from turtlenet import models
     from turtlenet.files import check_folder

@@ -26,6 +26,7 @@ from turtlenet.settings.base import flag_of, group_of, help_of, hints, options, 
 __all__ = [
     "Number",
     "Text",
+    "beside",
     "check_file",
     "data_option",
     "device_options",
@@ -224,6 +225,16 @@ def limit_option(what: str) -> Any:
         show_default=True,
         help=f"Most {what}; 0 for all.",
     )
+
+
+def beside(model: str, ending: str) -> Path:
+    """The file that a command writes beside a model where no other is named.
+
+    >>> beside("runs/model.h5", "hardened.h5").as_posix()
+    'runs/model-hardened.h5'
+    """
+    path = Path(model)
+    return path.with_name(f"{path.stem}-{ending}")
 
 
 def check_file(out: Path, *suffixes: str, option: str = "--out") -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from turtlenet.cli.command import MODEL, Command, option, output_option
-from turtlenet.cli.options import framework, limit_option, speaks, workflow_options
+from turtlenet.cli.options import beside, framework, limit_option, speaks, workflow_options
 from turtlenet.cli.output import give
 from turtlenet.settings.train import TrainSettings
 
@@ -53,7 +53,7 @@ def command(model: str, out: Path | None, report: Path | None, limit: int | None
     from turtlenet.workflows.train import harden_model
 
     settings = with_recipe(given)
-    target = out or Path(model).with_name(f"{Path(model).stem}-hardened.h5")
+    target = out or beside(model, "hardened.h5")
     before = load_model(model)
     models.check_writable(target)
     if report:

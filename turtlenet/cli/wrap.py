@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from turtlenet.cli.command import MODEL, Command, option, output_option
-from turtlenet.cli.options import Text, framework, loading_options, settings_options
+from turtlenet.cli.options import Text, beside, framework, loading_options, settings_options
 from turtlenet.cli.output import give
 from turtlenet.settings import text
 from turtlenet.settings.inputs import ColumnSettings
@@ -61,7 +61,7 @@ def command(
     from turtlenet import models
     from turtlenet.workflows.models import save_model, wrap
 
-    target = out or Path(model).with_name(f"{Path(model).stem}-defended.h5")
+    target = out or beside(model, "defended.h5")
     models.check_writable(target)
     wrapped = wrap(model, *defences, bounds=bounds, normalize=normalize, data=data, **columns)
     source = {"name": Path(model).name, "sha256": models.file_sha256(Path(model))}
