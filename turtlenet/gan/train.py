@@ -25,7 +25,7 @@ from turtlenet.files import PathType
 from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
 from turtlenet.gan.distillation import distill
 from turtlenet.gan.objective import GeneratorObjective, Players
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier, source_for
+from turtlenet.models.as_classifier import ModelType, about_model, source_for
 from turtlenet.settings.base import takes
 from turtlenet.settings.gan import GanSettings
 from turtlenet.training import Schedule
@@ -74,10 +74,8 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     rules = {field.name: getattr(plan, field.name) for field in dataclasses.fields(GeneratorObjective)}
     game = variant(plan.name, **rules)
 
-    def made(bounds: tuple[float, float] | None) -> Classifier:
-        return as_classifier(model, bounds=bounds, head=plan.head)
-
-    victim, ball = one_for_all(model, made, plan.norm, bounds=plan.bounds, eps=plan.eps, what="for a generator")
+    threat: dict[str, Any] = {"bounds": plan.bounds, "eps": plan.eps, "what": "for a generator"}
+    victim, ball = one_for_all(model, plan.norm, **threat, head=plan.head)
     check_game(game, victim, plan.patience)
     _check_ball(ball)
     players = build_players(game, ball, victim.input_shape, plan.seed)

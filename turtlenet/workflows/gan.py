@@ -9,7 +9,6 @@ from turtlenet.attacks.advgan import loaded_generator
 from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.attacks.runner import attack_all
 from turtlenet.checked import checked
-from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
@@ -19,7 +18,7 @@ from turtlenet.gan.measure import measure_generator
 from turtlenet.gan.pictures import MOST, grid
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.gan.train import TrainedGenerator, save_generator, train_generator
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.models.as_classifier import ModelType, about_model
 from turtlenet.settings.base import describes
 from turtlenet.settings.gan import ShowSettings
 
@@ -48,11 +47,8 @@ def show_generator(
     plan = ShowSettings(**settings)
     facts = loaded_generator(str(path)).facts
 
-    def made(bounds: tuple[float, float] | None) -> Classifier:
-        return as_classifier(model, bounds=bounds, head=plan.head)
-
-    eps = facts["eps"] if plan.eps is None else plan.eps
-    victim, ball = one_for_all(model, made, facts["norm"], bounds=plan.bounds, eps=eps, what="for a generator")
+    threat: dict[str, Any] = {"bounds": plan.bounds, "eps": facts["eps"] if plan.eps is None else plan.eps}
+    victim, ball = one_for_all(model, facts["norm"], **threat, what="for a generator", head=plan.head)
     attack = AdvGAN(generator=str(path), samples=plan.samples)
     attack.check(victim, ball)
     examples = choose(
