@@ -217,9 +217,7 @@ def _specs(
 
 def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> tuple[Said, tuple[float, float] | None]:
     """What is said of the features, by the user, else by the first model's file that says any; the user's bounds."""
-    said = Said.by_user(
-        bounds=plan.bounds, eps=eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
-    )
+    said = Said.of(plan, eps=eps)
     return said.else_of(next((told for told in map(features_of, given) if told), None)), said.outer
 
 

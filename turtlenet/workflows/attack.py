@@ -185,9 +185,7 @@ def _prepared(
     model: ModelType, plan: AttackSettings, data: DataType | None
 ) -> tuple[Classifier, Data, FeatureThreat | None]:
     """The model as the attack sees it, its data, and what may be done to each feature."""
-    given = Said.by_user(
-        bounds=plan.bounds, eps=plan.eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
-    )
+    given = Said.of(plan)
     said = given.else_of(features_of(model))
     how = reading_of(plan, trained_on(model))
     if plan.normalize is not None:

@@ -216,13 +216,7 @@ def set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> Trai
         TurtlenetError: What does not fit.
     """
     models.check_precision(plan.precision)
-    said = Said.by_user(
-        bounds=plan.bounds,
-        eps=plan.eps,
-        movable=plan.movable,
-        constraints=plan.constraints,
-        features=plan.features,
-    )
+    said = Said.of(plan)
     bounds, head = said.outer, plan.head
     if isinstance(model, Classifier):
         bounds, head = bounds or model.bounds, model.told if head == "auto" else head
