@@ -17,10 +17,8 @@ from turtlenet.balls import Ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
-from turtlenet.data.parts import trained_on
-from turtlenet.data.prepare import DataType, hold_out, load_data
-from turtlenet.data.tables import reading_of
-from turtlenet.errors import DataError, SettingError
+from turtlenet.data.prepare import DataType, part_to_train_on
+from turtlenet.errors import SettingError
 from turtlenet.files import PathType
 from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
 from turtlenet.gan.distillation import distill
@@ -83,11 +81,8 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     student = None
     if plan.access != "semi-white-box":
         student = models.classifier(fresh_network(plan.substitute, victim, plan.seed), bounds=victim.bounds)
-    loaded = load_data(data, victim, how=reading_of(plan, trained_on(model)))
-    if loaded.train is None or not len(loaded.train):
-        raise DataError(f"Expected training data in {loaded.name}; got test data only.")
-    loaded.train.check()
-    examples, held_out = hold_out(loaded.train, plan.validation, plan.seed)
+    part = part_to_train_on(model, data, victim, plan)
+    examples, held_out = part.examples, part.held_out
     count, why = len(held_out) if held_out else 0, why_eps(victim, plan.norm, plan.eps)
     plan.tell(f"data: {examples.describe()}; {count:,} held out for validation")
     plan.tell(f"threat: {describe_ball(ball, victim.input_shape, why)}; {plan.access}, variant {plan.name}")
@@ -99,7 +94,7 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
         state["checkpoint"] = Path(plan.checkpoint)
         state["identity"] = {
             **_identity(plan, victim, others, student),
-            "data": loaded.train.sha256(),
+            "data": part.whole.sha256(),
             "validation": count,
         }
     if student is None:
@@ -113,7 +108,7 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     attacked = list(zip([model, *plan.pool], [victim, *others], strict=True))
     # A substitute is not the model: nothing of what was trained on has its hash.
     attacked = attacked if student is None else attacked[1:]
-    told: dict[str, Any] = {"queries": queries, "data": loaded.name, "schedule": dataclasses.asdict(schedule)}
+    told: dict[str, Any] = {"queries": queries, "data": part.name, "schedule": dataclasses.asdict(schedule)}
     facts = _facts(plan, players, victim, attacked, run, **told)
     return TrainedGenerator(players.generator, facts, run)
 

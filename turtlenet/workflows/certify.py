@@ -14,9 +14,7 @@ from turtlenet.certification.methods import SECONDS, Attacker, check_ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
-from turtlenet.data.parts import choose, trained_on
-from turtlenet.data.prepare import DataType, load_data
-from turtlenet.data.tables import reading_of
+from turtlenet.data.prepare import DataType, part_to_score
 from turtlenet.models.as_classifier import ModelType, about_model
 from turtlenet.settings.base import takes
 from turtlenet.settings.certify import CertifySettings
@@ -38,8 +36,7 @@ def certify(model: ModelType, data: DataType | None = None, **settings: Any) -> 
     plan = CertifySettings(**settings)
     how: dict[str, Any] = {"head": plan.head, "precision": plan.precision}
     victim, ball = one_for_all(model, plan.norm, bounds=plan.bounds, eps=plan.eps, what="to certify", **how)
-    whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
-    examples = choose(whole, plan.split, [trained_on(model)]).take(plan.limit)
+    examples = part_to_score(model, data, victim, plan)
     method = plan.method if plan.exact is None else "exact"
     smoothing = _smoothing(plan) if method == "smoothing" else None
     if smoothing is None:

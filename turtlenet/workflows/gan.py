@@ -10,9 +10,7 @@ from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.attacks.runner import attack_all
 from turtlenet.checked import checked
 from turtlenet.data import Examples
-from turtlenet.data.parts import choose, trained_on
-from turtlenet.data.prepare import DataType, load_data
-from turtlenet.data.tables import reading_of
+from turtlenet.data.prepare import DataType, part_to_score
 from turtlenet.files import PathType
 from turtlenet.gan.measure import measure_generator
 from turtlenet.gan.pictures import MOST, grid
@@ -51,9 +49,7 @@ def show_generator(
     victim, ball = one_for_all(model, facts["norm"], **threat, what="for a generator", head=plan.head)
     attack = AdvGAN(generator=str(path), samples=plan.samples)
     attack.check(victim, ball)
-    examples = choose(
-        load_data(data, victim, how=reading_of(plan, trained_on(model))), plan.split, held_out=True
-    ).take(plan.limit)
+    examples = part_to_score(model, data, victim, plan, held_out=True)
     same: dict[str, Any] = {"seed": plan.seed, "batch_size": plan.batch_size}
     report = measure_generator(attack, victim, examples, ball, about=about_model(model, victim), facts=facts, **same)
     x, y = _of_each_class(examples, victim.num_classes)

@@ -5,9 +5,7 @@ from typing import Any
 from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.checked import checked
 from turtlenet.data.misfits import misfits
-from turtlenet.data.parts import choose, trained_on
-from turtlenet.data.prepare import DataType, load_data
-from turtlenet.data.tables import reading_of
+from turtlenet.data.prepare import DataType, part_to_score
 from turtlenet.models.as_classifier import ModelType, about_model
 from turtlenet.noise_tolerance import Tolerance, measure_tolerance
 from turtlenet.noise_tolerance.levels import check_eps
@@ -37,9 +35,7 @@ def tolerance(model: ModelType, data: DataType | None = None, **settings: Any) -
         "what": "to measure the noise that a model bears",
     }
     victim, ball = one_for_all(model, "linf", **threat, head=plan.head, precision=plan.precision)
-    examples = choose(
-        load_data(data, victim, how=reading_of(plan, trained_on(model))), plan.split, [trained_on(model)]
-    ).take(plan.limit)
+    examples = part_to_score(model, data, victim, plan)
     check_eps(float(ball.eps))
     examples.check()
     for line in misfits(victim, examples, ball):

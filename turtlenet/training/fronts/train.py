@@ -14,9 +14,8 @@ from turtlenet.balls import Ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
-from turtlenet.data.parts import trained_on
-from turtlenet.data.prepare import DataType, hold_out, load_data
-from turtlenet.data.tables import is_tabular, reading_of
+from turtlenet.data.prepare import DataType, part_to_train_on
+from turtlenet.data.tables import is_tabular
 from turtlenet.defences import Front, defences
 from turtlenet.defences.fronts.files import FACTS
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
@@ -71,11 +70,8 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
     layer, objective = _begun(spec, plan, victim, ball)
     if is_tabular(data):
         raise DataError(f"Expected images to train the front {spec.name} on; got a table.")
-    loaded = load_data(data, victim, how=reading_of(plan, trained_on(model)))
-    if loaded.train is None or not len(loaded.train):
-        raise DataError(f"Expected training data in {loaded.name}; got test data only.")
-    loaded.train.check()
-    examples, held_out = hold_out(loaded.train, plan.validation, plan.seed)
+    part = part_to_train_on(model, data, victim, plan)
+    examples, held_out = part.examples, part.held_out
     plan.tell(f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation")
     if spec.name == "ape-gan":
         why = why_eps(victim, plan.norm, plan.eps)
@@ -89,7 +85,7 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
         "attack": str(objective.attack),
         "ball": [ball.norm, float(ball.eps)],
         "model": [models.weights_sha256(victim.model), plan.head, list(victim.bounds)],
-        "data": loaded.train.sha256(),
+        "data": part.whole.sha256(),
         "validation": len(held_out) if held_out else 0,
     }
     state: dict[str, Any] = {"checkpoint": Path(plan.checkpoint)} if plan.checkpoint else {}
@@ -108,7 +104,7 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
         **objective.settings,
         **({"attack": str(objective.attack), "norm": ball.norm, "eps": float(ball.eps)} if objective.crafts else {}),
         "model": about_model(model, victim)["sha256"],
-        "data": loaded.name,
+        "data": part.name,
         "schedule": dataclasses.asdict(schedule),
         "best_epoch": run.best_epoch,
         "epochs": [dataclasses.asdict(epoch) for epoch in run.epochs],
