@@ -21,7 +21,7 @@ from turtlenet.certification.report import Certificate, MethodRow
 from turtlenet.certification.smoothed import SmoothedCertifier
 from turtlenet.certification.smoothing import Smoothing
 from turtlenet.classifier import Classifier
-from turtlenet.errors import DataError, SpecError, did_you_mean
+from turtlenet.errors import SpecError, did_you_mean
 from turtlenet.reports.statistics import share, share_interval
 from turtlenet.reports.versions import versions
 
@@ -72,10 +72,7 @@ def certify_classifier(
         SpecError: No such method.
     """
     method = _checked(method if smoothing is None else SmoothedCertifier.method, smoothing)
-    if examples.num_classes > model.num_classes:
-        raise DataError(
-            f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."
-        )
+    examples.check_classes(model.num_classes)
     examples.check()
     began, digest = time.perf_counter(), examples.sha256()
     certifier: Certifier | SmoothedCertifier

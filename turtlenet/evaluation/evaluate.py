@@ -23,7 +23,7 @@ from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.data.fit import fit_of
-from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.evaluation.cascade import MODES, Cascade
 from turtlenet.evaluation.certified import Certified, certified, check_certify, facts, find_contradictions
 from turtlenet.evaluation.chance import held, summary
@@ -434,10 +434,7 @@ def _check(
             raise SpecError(f"Unknown {what} {value!r}.{did_you_mean(value, known)}")
     if model.question is not None and labels == "predicted":
         raise SettingError(f"Expected labels=true for {model.question.describe()}; got predicted.")
-    if examples.num_classes > model.num_classes:
-        raise DataError(
-            f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."
-        )
+    examples.check_classes(model.num_classes)
     if quantize_pixels and not is_plain(ball):
         raise SettingError("Expected one radius and bounds for all features for pixels of 8 bits; got one for each.")
     for attack in suite:
