@@ -9,7 +9,7 @@ from turtlenet.attacks import attacks
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation.cascade import Cascade, slack
 from turtlenet.evaluation.chance import held
-from turtlenet.evaluation.norm_curve import minima
+from turtlenet.evaluation.curve import minima
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.report import AnswerPartRow, AttackRow, ClassRow, ImageResults
 from turtlenet.evaluation.threat_model import ThreatModel
