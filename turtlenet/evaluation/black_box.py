@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet import models
-from turtlenet.attacks import Attack, Transfer
+from turtlenet.attacks import Attack
 from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
 from turtlenet.batching import predict
@@ -18,6 +18,7 @@ from turtlenet.data import Examples
 from turtlenet.errors import DataError
 from turtlenet.evaluation import Report
 from turtlenet.evaluation.evaluate import evaluate_classifier
+from turtlenet.evaluation.lineup import elsewhere
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.threat_model import Attacker, ThreatModel
 from turtlenet.models.normalize import standardized
@@ -126,7 +127,7 @@ def evaluate_black_box(
         return evaluate_classifier(
             victim,
             examples,
-            [*(_on(attack, path) for attack in suite), *suite],
+            [*(elsewhere(attack, [str(path)]) for attack in suite), *suite],
             ball,
             specs=[*specs, *specs],
             access=access,
@@ -157,13 +158,6 @@ def _facts(
         "queries": oracle.queries,
         "agreement": round(agreed, 6),
     }
-
-
-def _on(attack: Attack, path: Path) -> Attack:
-    """An attack made on the substitute alone."""
-    about = {"target": attack.target, "norm": attack.norm, "eps": attack.eps}
-    inner = dataclasses.replace(attack, norm="", eps=0.0, target="")
-    return Transfer(attack=inner, source=str(path), bounds="same", **about)  # type: ignore[arg-type]
 
 
 def _doubts(agreed: float, inputs: str) -> list[Doubt]:

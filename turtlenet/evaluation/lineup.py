@@ -68,8 +68,8 @@ def line_up(
     return Lineup(runners, attacks, names, any(attack.family == "query" for attack, _ in asking))
 
 
-def elsewhere(attack: Attack, paths: Sequence[str], head: str) -> Attack:
-    """An attack made on the mean of surrogates, for images in the model's own range."""
+def elsewhere(attack: Attack, paths: Sequence[str], head: str = "auto") -> Attack:
+    """An attack made on the mean of surrogates, whose outputs are `head`, for images in the model's own range."""
     about = {"target": attack.target, "norm": attack.norm, "eps": attack.eps}
     inner = dataclasses.replace(attack, norm="", eps=0.0, target="")
     return Transfer(attack=inner, source=list(paths), bounds="same", head=head, **about)  # type: ignore[arg-type]
