@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from turtlenet import attacks, backend, balls, data, gradient_mode, losses, models, random
-from turtlenet.defences import InferenceDropout, MonteCarloDropout
+from turtlenet.defences import InferenceDropout, MonteCarloDropout, defences
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
@@ -232,3 +232,9 @@ def test_layers_inside_layers() -> None:
     outer = keras.Sequential([keras.Input((5,)), keras.layers.Rescaling(1.0), inner])
     found = models.defences_of(MonteCarloDropout().convert(outer))
     assert [type(each) for each in found] == [InferenceDropout]
+
+
+def test_a_spec_reads_back_whatever_a_layer_is_called() -> None:
+    for where in ("conv;dense", "one,two", "last", "12"):
+        made = MonteCarloDropout(where=where, rate=0.25)
+        assert defences.build(str(made)) == made
