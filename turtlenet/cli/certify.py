@@ -19,7 +19,7 @@ _EXAMPLES = (
 @click.command("certify", cls=Command, examples=_EXAMPLES)
 @click.argument("model", type=MODEL)
 @data_option
-@settings_options(CertifySettings, but=("precision",))
+@settings_options(CertifySettings)
 @device_options
 @loading_options
 @output_option("--out", "Folder of the result; MODEL-certificate by default.")

@@ -168,11 +168,6 @@ def loading_options(command: F) -> F:
 def device_options(command: F) -> F:
     """Adds the options that say what computes, and starts it before anything else."""
 
-    @option(
-        "--precision",
-        group="Computing",
-        help="What layers compute in: float32, bfloat16 or float16; as the file says.",
-    )
     @option("--devices", group="Computing", type=int, help="Devices of this host that share each batch; 1 by default.")
     @option(
         "--cluster",
@@ -210,7 +205,7 @@ def workflow_options(kind: Any) -> Callable[[F], F]:
     """
 
     def around(command: F) -> F:
-        return data_option(settings_options(kind, but=("precision",))(device_options(loading_options(command))))
+        return data_option(settings_options(kind)(device_options(loading_options(command))))
 
     return around
 

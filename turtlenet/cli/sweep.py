@@ -39,7 +39,7 @@ _EXAMPLES = (
     help="Radii: 0.1,0.2, 2/255,4/255 or 2px,4px; may be given several times.",
 )
 @data_option
-@settings_options(EvaluateSettings, but=("precision", "curve", "eps", "time"))
+@settings_options(EvaluateSettings, but=("curve", "eps", "time"))
 @device_options
 @loading_options
 @output_option("--report", "Folder of the report; MODEL-sweep by default.")
