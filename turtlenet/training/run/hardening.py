@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,16 +168,11 @@ def harden(
         ModelError: A model without weights to train, or one whose weights training made NaN.
         OutputError: The state cannot be read or written.
     """
-    if not classifier.model.trainable_variables:
-        raise ModelError(
-            f"Expected weights to train; all {classifier.model.count_params():,} of the model are frozen "
-            "(trainable=False)."
-        )
+    _check_trainable(classifier.model)
     stream = Stream(examples, schedule.batch_size, schedule.seed, extra=extra)
     parts = accumulate or begin_with
     _check_shares(stream.batch_size, parts)
-    if rivals and backend.shares() > 1:
-        raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
+    _check_rivals(rivals)
     steps, total = schedule.steps(len(examples), extra, objective.replays)
     around = make_wrappers(wrappers)
     plan = Plan(steps=total, epoch=steps, validated=validation is not None)
@@ -201,35 +197,84 @@ def harden(
         plan=plan,
         augment=augment,
     )
-    trainer.compile(optimizer=schedule.make(total * objective.replays, own_optimizer), jit_compile=backend.uses_xla())
-    if not trainer.optimizer.built:
-        trainer.optimizer.build(trainer.network.trainable_variables)
-    recalibrated = max([0, *(wrapper.recalibration for wrapper in around)])
-    judged = Judged(trainer, lambda: recalibrate(trainer, stream, recalibrated))
-    best = BestRobust(notes, judged)
-    run = ResumableRun(trainer, best, notes, steps, schedule.epochs, checkpoint, seconds, watch)
+    _compile(trainer, schedule.make(total * objective.replays, own_optimizer))
+    judged = _judged(trainer, stream)
+    run = ResumableRun(trainer, BestRobust(notes, judged), notes, steps, schedule.epochs, checkpoint, seconds, watch)
     if resume:
         run.take_up(tell)
     if notes.get("halvings"):
         trainer.objective = halved(objective, notes["halvings"])
-
-    def watchers() -> list[keras.callbacks.Callback]:
-        firsts = [first for wrapper in around for first in wrapper.stages(objective, plan)]
-        own = [*([judged] if trainer.judged() else []), best, watch, Curves(notes), Stages(trainer, firsts, run.done)]
-        own.append(Diverged(tell, notes))
-        return [*own, *(each for wrapper in around for each in wrapper.callbacks(notes, plan))]
-
     each = cost_of(objective, classifier.num_classes, (steps, total), stream.batch_size).gradients
     how: dict[str, Any] = {"automatic": accumulate is None, "verbose": verbose, "gradients": each}
+    watchers = partial(_watchers, run, objective, judged, watch, tell)
     done = _fit_in_parts(run, stream, validation, watchers, callbacks, **how)
-    if best.weights is None:
+    _leave_best(run, judged)
+    return _outcome(done, notes)
+
+
+def _check_trainable(model: keras.Model) -> None:
+    if not model.trainable_variables:
+        raise ModelError(
+            f"Expected weights to train; all {model.count_params():,} of the model are frozen (trainable=False)."
+        )
+
+
+def _check_rivals(rivals: Sequence[Turns]) -> None:
+    if rivals and backend.shares() > 1:
+        raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
+
+
+def _compile(trainer: Trainer, optimizer: Any) -> None:
+    """Compiles a trainer, whose optimizer then has its variables."""
+    trainer.compile(optimizer=optimizer, jit_compile=backend.uses_xla())
+    if not trainer.optimizer.built:
+        trainer.optimizer.build(trainer.network.trainable_variables)
+
+
+def _judged(trainer: Trainer, stream: Stream) -> Judged:
+    """The weights that are validated, with statistics of batches of their own where a wrapper asks for them."""
+    batches = max([0, *(wrapper.recalibration for wrapper in trainer.wrappers)])
+    return Judged(trainer, lambda: recalibrate(trainer, stream, batches))
+
+
+def _watchers(
+    run: ResumableRun, objective: Objective, judged: Judged, watch: CollapseWatch, tell: Callable[[str], None]
+) -> list[keras.callbacks.Callback]:
+    """The callbacks of a fit, in their order; each fit has its own.
+
+    Args:
+        run: The run, as far as it is known.
+        objective: What the run began with; a collapse may have changed the trainer's.
+        judged: Puts the weights in place that are validated.
+        watch: Notices a collapse.
+        tell: Is given findings, a line each.
+    """
+    trainer: Any = run.trainer
+    firsts = [first for wrapper in trainer.wrappers for first in wrapper.stages(objective, trainer.plan)]
+    own = [*([judged] if trainer.judged() else []), run.best, watch, Curves(run.notes)]
+    own += [Stages(trainer, firsts, run.done), Diverged(tell, run.notes)]
+    return [*own, *(each for wrapper in trainer.wrappers for each in wrapper.callbacks(run.notes, trainer.plan))]
+
+
+def _leave_best(run: ResumableRun, judged: Judged) -> None:
+    """Puts the best weights into the model, those of the end where nothing was validated.
+
+    Raises:
+        ModelError: Training made them NaN.
+    """
+    model = run.trainer.network
+    if run.best.weights is None:
         judged.place()
-    best.restore(classifier.model)
-    check_numbers(classifier.model, DIVERGED)
+    run.best.restore(model)
+    check_numbers(model, DIVERGED)
+
+
+def _outcome(steps: int, notes: dict[str, Any]) -> Run:
+    """What a run did, out of its notes."""
     ranks = notes.get("best", ())
     kept = dict(zip(RANKED[-len(ranks) :], ranks, strict=True)) if ranks else {}
     findings = tuple(notes.get("findings", {}).values())
-    return Run(done, notes.get("best_epoch"), kept, findings, history=tuple(notes.get("history", ())))
+    return Run(steps, notes.get("best_epoch"), kept, findings, history=tuple(notes.get("history", ())))
 
 
 def _identity(
