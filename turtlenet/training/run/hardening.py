@@ -24,7 +24,6 @@ from turtlenet.training.run.batch_statistics import recalibrate
 from turtlenet.training.run.callbacks import (
     DIVERGED,
     RANKED,
-    Best,
     BestRobust,
     CollapseWatch,
     Diverged,
@@ -35,6 +34,7 @@ from turtlenet.training.run.callbacks import (
 from turtlenet.training.run.checkpoint import reseed
 from turtlenet.training.run.cost import cost_of
 from turtlenet.training.run.curves import Curves, thinned
+from turtlenet.training.run.parts import check_shares, fit_in_parts
 from turtlenet.training.run.resume import ResumableRun
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, make_wrappers
@@ -171,7 +171,7 @@ def harden(
     _check_trainable(classifier.model)
     stream = Stream(examples, schedule.batch_size, schedule.seed, extra=extra)
     parts = accumulate or begin_with
-    _check_shares(stream.batch_size, parts)
+    check_shares(stream.batch_size, parts)
     _check_rivals(rivals)
     steps, total = schedule.steps(len(examples), extra, objective.replays)
     around = make_wrappers(wrappers)
@@ -207,7 +207,7 @@ def harden(
     each = cost_of(objective, classifier.num_classes, (steps, total), stream.batch_size).gradients
     how: dict[str, Any] = {"automatic": accumulate is None, "verbose": verbose, "gradients": each}
     watchers = partial(_watchers, run, objective, judged, watch, tell)
-    done = _fit_in_parts(run, stream, validation, watchers, callbacks, **how)
+    done = fit_in_parts(run, stream, validation, watchers, callbacks, **how)
     _leave_best(run, judged)
     return _outcome(done, notes)
 
@@ -297,70 +297,3 @@ def _check_collapse(on_collapse: str, objective: Objective, validation: Examples
         raise SettingError(f"Expected validation data for on_collapse={on_collapse}; got none.")
     if on_collapse == "recover":
         halved(objective)
-
-
-def _fit_in_parts(
-    run: ResumableRun,
-    stream: Stream,
-    validation: Examples | None,
-    watchers: Callable[[], list[keras.callbacks.Callback]],
-    callbacks: Sequence[keras.callbacks.Callback],
-    *,
-    automatic: bool,
-    **how: Any,
-) -> int:
-    """Steps done by a fit; where memory runs out, `automatic` begins it anew with twice as many parts of a batch."""
-    trainer = run.trainer
-    begun = _Begun(trainer, run.best, run.notes) if automatic else None
-    while True:
-        parts = trainer.accumulate
-        try:
-            return run.fit(stream, validation, watchers(), callbacks, parts=parts, **how)
-        except Exception as error:
-            if not backend.out_of_memory(error):
-                raise
-            parts = _more_parts(stream.batch_size, parts, automatic)
-        if begun is not None:
-            begun.again(trainer, run.best, run.notes, parts)
-
-
-class _Begun:
-    """A run as it began, to begin it anew with smaller parts of a batch."""
-
-    def __init__(self, trainer: Any, best: Best, notes: dict[str, Any]):
-        self.variables = trainer.everything()
-        self.values = [keras.ops.convert_to_numpy(variable) for variable in self.variables]
-        self.weights, self.notes = best.weights, dict(notes)
-
-    def again(self, trainer: Any, best: Best, notes: dict[str, Any], parts: int) -> None:
-        """Puts everything back, and compiles for so many parts."""
-        for variable, value in zip(self.variables, self.values, strict=True):
-            variable.assign(value)
-        best.weights = self.weights
-        notes.clear()
-        notes.update(self.notes)
-        trainer.accumulate = parts
-        trainer.train_function = trainer.test_function = None
-
-
-def _check_shares(batch_size: int, parts: int) -> None:
-    shares = backend.shares()
-    if batch_size % (shares * parts):
-        how = f"{shares} devices share evenly" if shares > 1 else f"can be worked on in {parts} parts"
-        both = f" in {parts} parts" if shares > 1 and parts > 1 else ""
-        raise SettingError(f"Expected a batch size that {how}{both}; got {batch_size}.")
-
-
-def _more_parts(batch_size: int, parts: int, automatic: bool) -> int:
-    """Twice as many parts after memory ran out."""
-    if not automatic:
-        raise SettingError(
-            f"Expected memory for a training batch of {batch_size} in {parts} parts; got none left: raise "
-            "--accumulate, or let --batch-size be auto."
-        ) from None
-    if batch_size % (2 * parts * backend.shares()):
-        raise SettingError(
-            f"Expected memory for a part of {batch_size // parts} in training; got none left, and {batch_size} "
-            "cannot be halved further."
-        ) from None
-    return 2 * parts
