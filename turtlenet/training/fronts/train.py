@@ -14,7 +14,7 @@ from turtlenet.balls import Ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
-from turtlenet.data.prepare import DataType, part_to_train_on
+from turtlenet.data.prepare import DataType, TrainingPart, part_to_train_on
 from turtlenet.data.tables import is_tabular
 from turtlenet.defences import Front, defences
 from turtlenet.defences.fronts.files import FACTS
@@ -71,27 +71,13 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
     if is_tabular(data):
         raise DataError(f"Expected images to train the front {spec.name} on; got a table.")
     part = part_to_train_on(model, data, victim, plan)
-    examples, held_out = part.examples, part.held_out
-    plan.tell(f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation")
-    if spec.name == "ape-gan":
-        why = why_eps(victim, plan.norm, plan.eps)
-        plan.tell(f"images to clean: {objective.attack}, {describe_ball(ball, victim.input_shape, why)}")
-    for line in misfits(victim, examples, ball):
+    for line in _opening(spec.name, plan, victim, ball, objective, part):
         plan.tell(line)
-    who = {
-        "front": spec.name,
-        "sizes": layer.sizes,
-        "numbers": objective.settings,
-        "attack": str(objective.attack),
-        "ball": [ball.norm, float(ball.eps)],
-        "model": [models.weights_sha256(victim.model), plan.head, list(victim.bounds)],
-        "data": part.whole.sha256(),
-        "validation": len(held_out) if held_out else 0,
-    }
     state: dict[str, Any] = {"checkpoint": Path(plan.checkpoint)} if plan.checkpoint else {}
+    state["identity"] = _identity(spec.name, plan, layer, objective, victim, ball, part)
     told: dict[str, Any] = {"callbacks": plan.callbacks, "tell": plan.tell, "verbose": plan.verbose}
     run = train_network(
-        objective, examples, schedule, validation=held_out, resume=plan.resume, identity=who, **state, **told
+        objective, part.examples, schedule, validation=part.held_out, resume=plan.resume, **state, **told
     )
     source = keras.Input(victim.input_shape, name="image")
     whole = keras.Model(source, layer(source), name=spec.name.replace("-", "_"))
@@ -110,6 +96,40 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
         "epochs": [dataclasses.asdict(epoch) for epoch in run.epochs],
     }
     return TrainedFront(layer, whole, facts, run)
+
+
+def _opening(
+    name: str, plan: FrontSettings, victim: Classifier, ball: Ball, objective: FrontObjective, part: TrainingPart
+) -> list[str]:
+    """What is told when training starts, a line each."""
+    held_out = len(part.held_out) if part.held_out else 0
+    lines = [f"data: {part.examples.describe()}; {held_out:,} held out for validation"]
+    if name == "ape-gan":
+        why = why_eps(victim, plan.norm, plan.eps)
+        lines.append(f"images to clean: {objective.attack}, {describe_ball(ball, victim.input_shape, why)}")
+    return [*lines, *misfits(victim, part.examples, ball)]
+
+
+def _identity(
+    name: str,
+    plan: FrontSettings,
+    layer: Front,
+    objective: FrontObjective,
+    victim: Classifier,
+    ball: Ball,
+    part: TrainingPart,
+) -> dict[str, Any]:
+    """What tells a run from another."""
+    return {
+        "front": name,
+        "sizes": layer.sizes,
+        "numbers": objective.settings,
+        "attack": str(objective.attack),
+        "ball": [ball.norm, float(ball.eps)],
+        "model": [models.weights_sha256(victim.model), plan.head, list(victim.bounds)],
+        "data": part.whole.sha256(),
+        "validation": len(part.held_out) if part.held_out else 0,
+    }
 
 
 def check_front(spec: Spec) -> None:
