@@ -134,7 +134,7 @@ class ConstantQuantization(_Quantization):
 
 @registered("trainable-quantization")
 class TrainableQuantization(_Quantization):
-    """The same with thresholds that are trained by back-propagation (papers 000 and 002: VQ, TQ; eq. 3 to 8).
+    """Quantization whose thresholds are trained by back-propagation (papers 000 and 002: VQ, TQ; eq. 3 to 8).
 
     Args:
         levels: Number of levels n, at least 2.

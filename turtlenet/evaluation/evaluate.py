@@ -226,7 +226,7 @@ class _Evaluation:
         return ledger, None
 
     def cut(self, ledger: PerImageResults, planned: Planned | None) -> tuple["_Evaluation", PerImageResults]:
-        """The same of the images that time sufficed for, and their results."""
+        """The evaluation of the images that time sufficed for, and their results."""
         rows = np.arange(ledger.done) if planned is None or planned.rows is None else planned.rows
         examples = self.examples.subset(rows)
         data = {**examples.facts(), "wanted": len(self.examples)}

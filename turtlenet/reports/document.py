@@ -306,7 +306,7 @@ class Section:
     level: int = 2
 
     def only(self, views: View) -> "Section":
-        """The same for some of the renderings alone, such as one that has it in another place than the others."""
+        """The section in some of the renderings alone, such as one that has it in another place than the others."""
         return replace(self, blocks=[replace(block, views=block.views & views) for block in self.blocks])
 
 

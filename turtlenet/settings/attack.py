@@ -42,7 +42,7 @@ class AttackSettings(FeatureSettings, TaskSettings, AnswerSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class KeptAttackSettings(AttackSettings, PartSettings):
-    """The same, and which images of a data set."""
+    """How images are attacked, and which of a data set."""
 
     GROUP = "Attack"
 

@@ -61,7 +61,7 @@ class LengthSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSettings(LengthSettings):
-    """The same, and with what."""
+    """Length and learning rate of a run, its optimizer and gradient clipping."""
 
     GROUP = "Schedule"
 

@@ -103,7 +103,7 @@ class Said:
         )
 
     def else_of(self, told: Mapping[str, Any] | None) -> "Said":
-        """The same, with what the file of a model says where the user says nothing.
+        """What the user says, and what the file of a model says where the user says nothing.
 
         Args:
             told: `FeatureThreat.to_dict` as the file has it; None for nothing.
