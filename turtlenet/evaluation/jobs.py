@@ -264,7 +264,7 @@ def check_names(job: Job) -> None:
     """Refuses names of classes that are more or fewer than the model's classes.
 
     Raises:
-        DataError: It does so.
+        DataError: The data name more or fewer classes.
     """
     names, classes = job.examples.about.classes, job.victim.num_classes
     if names and job.victim.question is None and len(names) != classes:

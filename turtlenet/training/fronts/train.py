@@ -133,11 +133,11 @@ def _identity(
 
 
 def check_front(spec: Spec) -> None:
-    """Refuses a defence that is not trained so.
+    """Refuses a defence that is no front to be trained.
 
     Raises:
-        SpecError: Such a one.
-        SettingError: One that is trained already.
+        SpecError: No front has this name.
+        SettingError: The spec names the file of a trained front.
     """
     if spec.name not in OBJECTIVES:
         raise SpecError(f"Unknown trained front {spec.name!r}.{did_you_mean(spec.name, OBJECTIVES)}")
