@@ -44,6 +44,13 @@ class Certified:
 def certified(method: str, model: Classifier, examples: Examples, ball: Ball, batch_size: int | None) -> Certified:
     """Certifies the images of an evaluation.
 
+    Args:
+        method: One of `CHOICES`.
+        model: What is certified.
+        examples: Images and labels.
+        ball: The threat, with one radius and bounds for all features.
+        batch_size: Images in one compiled call; None for as many as fit.
+
     Raises:
         SpecError: No such method.
         ModelError: A layer without a rule, or that draws random numbers.

@@ -28,6 +28,16 @@ def accuracy_curve(
     the smallest perturbations that FMN finds.
 
     What is broken within the threat, at whatever radius it was looked for, goes into the tally.
+
+    Args:
+        cascade: The suite, and the ball of the threat.
+        model: What is attacked.
+        examples: Images and labels.
+        count: How many of the first images are attacked; 0 for no curve.
+        tally: Takes what is broken within the threat.
+
+    Returns:
+        Points by growing radius in input units, from 0 on, and the attack in words; nothing for a radius of 0.
     """
     if not count or float(cascade.ball.eps) == 0:
         return (), ""

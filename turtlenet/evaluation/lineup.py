@@ -51,6 +51,14 @@ def line_up(
 
     Attacks that only ask for answers are made on the model. All others are made on each surrogate, on the mean of
     those behind keys, and, beside them, on the model with its key.
+
+    Args:
+        suite: The attacks.
+        specs: How the user named each.
+        surrogates: Models of the same architecture, the first without a key, the others behind keys of their own.
+        victim: The model under attack.
+        ball: The threat.
+        head: What the outputs of the surrogates are.
     """
     guided = [(attack, spec) for attack, spec in zip(suite, specs, strict=True) if not _asks(attack)]
     asking = [(attack, spec) for attack, spec in zip(suite, specs, strict=True) if _asks(attack)]

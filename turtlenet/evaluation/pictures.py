@@ -25,6 +25,16 @@ def pictures(
 
     Attacks that keep to the threat come before those with a ball of their own. The choice flatters nobody. The
     examples are crafted anew: their draws belong to the image, so they are the same.
+
+    Args:
+        cascade: All attacks, and the ball of the threat.
+        names: What each attack is called in the report.
+        model: What they attacked.
+        examples: Images and labels, those of the ledger.
+        ledger: What was found.
+
+    Returns:
+        The pictures in the order of their labels; none where inputs cannot be drawn.
     """
     if not drawable(examples.shape):
         return ()
@@ -51,6 +61,15 @@ def largest_changes(examples: Examples, ball: Ball, ledger: PerImageResults, see
     """Shows what the radius means to the eye, by the first images of the first classes that the model gets right.
 
     No model is asked: the changes are as large as the ball has them, not such as fool anybody.
+
+    Args:
+        examples: Images and labels, those of the ledger.
+        ball: The threat, with one radius in input units.
+        ledger: What was found.
+        seed: Repeats the signs of the random change.
+
+    Returns:
+        The pictures; none where inputs cannot be drawn, features have radii of their own, or the radius is 0.
     """
     if not (drawable(examples.shape) and is_plain(ball) and float(ball.eps) > 0):
         return ()
