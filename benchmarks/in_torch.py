@@ -64,7 +64,7 @@ class _Quantizer(nn.Module):
         super().__init__()
         if layer.hard or layer.bounds != (0.0, 1.0):
             raise ValueError("Expected a smooth quantizer of pixels from 0 to 1; got another.")
-        self.points, self.levels = [float(each) for each in layer.points()], layer.levels
+        self.points, self.levels = [float(each) for each in layer.thresholds()], layer.levels
         self.sharpness = layer.sharpness
         self.soft = min(layer.sharpness, layer.surrogate_sharpness) if surrogate else None
 

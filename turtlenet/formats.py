@@ -75,7 +75,7 @@ def what_is(path: Path) -> str | None:
 
 
 def this_is(path: Path) -> str:
-    """The same to end a message with: `: this is ...`; empty where it cannot be told."""
+    """What a file is, to end a message with: `: this is ...`; empty where it cannot be told."""
     found = what_is(path)
     return f": this is {found}" if found else ""
 

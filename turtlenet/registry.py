@@ -32,6 +32,7 @@ __all__ = [
     "parse_value",
     "registered_names",
     "registered_only",
+    "spec_of",
     "split",
     "takes",
 ]
@@ -150,6 +151,18 @@ def enclosed(value: Any) -> str:
     if isinstance(value, str) and (set(text) & set(",;=() ") or parse_value(text) != text):
         return f"({text})"
     return text
+
+
+def spec_of(name: str, made: Any) -> str:
+    """The spec that builds something: its name, and the settings that are not the defaults.
+
+    Args:
+        name: What it is registered as.
+        made: A dataclass whose fields are the settings.
+    """
+    pairs = [(field, getattr(made, field.name)) for field in dataclasses.fields(made)]
+    settings = ",".join(f"{field.name}={enclosed(value)}" for field, value in pairs if value != field.default)
+    return name + (f":{settings}" if settings else "")
 
 
 def import_also_from(folder: str) -> None:

@@ -33,7 +33,7 @@ def net(seed: int, hidden: int = 0) -> keras.Model:
 def every(model: Classifier, x: np.ndarray, ball: balls.Ball) -> np.ndarray:
     """All inputs of a ball that a quantizer of evenly spaced thresholds can tell apart, one of each kind."""
     layer = models.defences_of(model.model)[0]
-    edges = [point + side for point in layer.first_points() for side in (-1e-4, 1e-4)]
+    edges = [point + side for point in layer.initial_thresholds() for side in (-1e-4, 1e-4)]
     low, high = np.clip(x - ball.eps, 0, 1), np.clip(x + ball.eps, 0, 1)
     # Left and right of each threshold within reach, and the input's own value: one of each level.
     values = []

@@ -92,7 +92,7 @@ def test_a_table_is_certified_by_the_names_of_its_columns(cli, credit, away) -> 
 
 @pytest.mark.parametrize(
     ("place", "workflow"),
-    [("workflows.universal", tn.universal), ("gan.train", tn.train_generator), ("workflows.certify", tn.certify)],
+    [("workflows.universal", tn.universal), ("data.prepare", tn.train_generator), ("data.prepare", tn.certify)],
 )
 def test_what_a_model_was_trained_on_says_how_a_table_is_read(place, workflow, monkeypatch) -> None:
     model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(2, activation="softmax")])
@@ -144,7 +144,7 @@ def test_what_wants_one_radius_takes_notice_of_those_in_a_file(workflow, more, c
     def reached(*_, **__):
         raise DataError("it went on")
 
-    for place in ("workflows.tolerance", "workflows.detect", "gan.train", "workflows.certify"):
+    for place in ("workflows.detect", "data.prepare"):
         monkeypatch.setattr(f"turtlenet.{place}.load_data", reached)
     # No generator is made for two columns, which is said before.
     with pytest.raises((DataError, ModelError)) as caught:

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from turtlenet import attacks, backend, balls, data, gradient_mode, losses, models, random
-from turtlenet.defences import InferenceDropout, MonteCarloDropout
+from turtlenet.defences import InferenceDropout, MonteCarloDropout, defences
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
@@ -278,3 +278,9 @@ def test_a_shape_of_the_noise_holds_for_who_attacks_too() -> None:
     kept_on = models.classifier(MonteCarloDropout().convert(model), head="logits")
     rows = kept_on.predict(np.ones((2, 4, 30), "float32")).reshape(2, 4, 30)
     assert (rows == rows[:, :1]).all() and set(np.unique(rows)) == {0, 2}
+
+
+def test_a_spec_reads_back_whatever_a_layer_is_called() -> None:
+    for where in ("conv;dense", "one,two", "last", "12"):
+        made = MonteCarloDropout(where=where, rate=0.25)
+        assert defences.build(str(made)) == made

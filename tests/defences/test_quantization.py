@@ -9,7 +9,7 @@ from turtlenet import attacks, backend, balls, gradient_mode, models
 from turtlenet.attacks.runner import attack_all
 from turtlenet.defences import ConstantQuantization, TrainableQuantization
 from turtlenet.defences import defences as family
-from turtlenet.defences.quantization import even
+from turtlenet.defences.quantization import evenly_spaced
 from turtlenet.errors import SettingError, SpecError
 
 X = np.linspace(0.0, 1.0, 41, dtype="float32").reshape(1, 41)
@@ -26,7 +26,7 @@ def by_hand(x: np.ndarray, z: float, thresholds: list[float], levels: int) -> np
 @pytest.mark.parametrize(("levels", "thresholds"), [(2, [0.5]), (3, [0.25, 0.75]), (6, [0.1, 0.3, 0.5, 0.7, 0.9])])
 @pytest.mark.parametrize("z", [5.0, 50.0])
 def test_equation_1_of_paper_002(levels, thresholds, z) -> None:
-    np.testing.assert_allclose(even(levels - 1), thresholds, atol=1e-7)
+    np.testing.assert_allclose(evenly_spaced(levels - 1), thresholds, atol=1e-7)
     for kind in (ConstantQuantization, TrainableQuantization):
         found = ops.convert_to_numpy(kind(levels=levels, sharpness=z)(X))
         np.testing.assert_allclose(found, by_hand(X, z, thresholds, levels), atol=1e-6)
@@ -97,7 +97,7 @@ def test_the_own_learning_rate(optimizer) -> None:
         model = keras.Sequential([keras.Input((4,)), layer])
         model.compile(keras.optimizers.get({"class_name": optimizer, "config": {"learning_rate": 0.01}}), "mse")
         model.train_on_batch(np.full((5, 4), 0.45, "float32"), np.ones((5, 4), "float32"))
-        moved.append(ops.convert_to_numpy(layer.points())[0] - 0.4)
+        moved.append(ops.convert_to_numpy(layer.thresholds())[0] - 0.4)
     assert (moved[0] < 0).all(), "a lower threshold brings the output nearer to 1"
     np.testing.assert_allclose(moved[1], 3 * moved[0], rtol=1e-4)
 

@@ -31,7 +31,7 @@ def made(spec: str) -> Defence:
     if isinstance(layer, TrainableQuantization):
         moved = np.random.default_rng(0).normal(0, 0.2, layer.moved.shape).astype("float32")
         if not layer.shared:
-            first = layer.first_points()
+            first = layer.initial_thresholds()
             moved[1, 0] = moved[0, 0] + first[0] - first[1]
         layer.moved.assign(moved)
     return layer

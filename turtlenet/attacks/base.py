@@ -20,7 +20,7 @@ from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
 from turtlenet.ranges import check_ranges
-from turtlenet.registry import Registry, enclosed, registered_names
+from turtlenet.registry import Registry, registered_names, spec_of
 from turtlenet.typing import Keys, Labels, Shape, Tensor
 
 MOST = 1_000_000
@@ -301,9 +301,7 @@ class Attack(abc.ABC):
 
     def __str__(self) -> str:
         """The spec that builds this attack: its name, and the settings that are not the defaults."""
-        fields = [field for field in dataclasses.fields(self) if getattr(self, field.name) != field.default]
-        settings = ",".join(f"{field.name}={enclosed(getattr(self, field.name))}" for field in fields)
-        return attacks.name_of(type(self)) + (f":{settings}" if settings else "")
+        return spec_of(attacks.name_of(type(self)), self)
 
     def to_dict(self) -> dict[str, Any]:
         """The registered name and every setting, for JSON, which has no infinity: `inf` is a text there."""

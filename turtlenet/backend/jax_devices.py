@@ -17,9 +17,9 @@ from jax import numpy as jnp
 from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 
+from turtlenet.backend.cluster import joining, named_cluster, settled
 from turtlenet.errors import SettingError
 
-_PREFIX = "KERAS_DISTRIBUTION_"
 # What pickled results are padded to: a few sizes, so that few programs are compiled for moving them.
 _LEAST = 1 << 12
 _MOST = (1 << 31) - 1
@@ -46,22 +46,9 @@ def configure(devices: int | None = None, cluster: bool = False, xla: bool = Fal
 
 def _join() -> None:
     """Joins the processes that the environment names, as `keras.distribution.initialize` does."""
-    names = [_PREFIX + name for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")]
-    lacking = [name for name in names if not os.environ.get(name)]
-    if lacking:
-        raise SettingError(f"Expected {', '.join(lacking)} in the environment for a cluster; see docs/scale.md.")
-    address, *numbers = (os.environ[name] for name in names)
-    if not all(number.isdigit() for number in numbers) or not 0 <= int(numbers[1]) < int(numbers[0]):
-        raise SettingError(
-            f"Expected {names[1]} >= 1 and {names[2]} below it, whole numbers; got {numbers[0]!r} and {numbers[1]!r}."
-        )
-    if not address.partition(",")[0].rpartition(":")[2].isdigit():
-        raise SettingError(f"Expected {names[0]} as HOST:PORT of process 0; got {address!r}.")
-    try:
+    cluster = named_cluster()
+    with joining(cluster, cluster.addresses):
         keras.distribution.initialize()
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")[:200]
-        raise SettingError(f"Expected to join {numbers[0]} processes at {address}; got: {reason}.") from None
 
 
 def _over(devices: Sequence[Any]) -> Any:
@@ -129,7 +116,7 @@ def gather(work: Callable[[], Any]) -> list[Any]:
     if jax.process_count() == 1:
         return [work()]
     outcomes = [pickle.loads(each) for each in _all(_outcome(work))]
-    return [_settled(*outcome) for outcome in outcomes]
+    return [settled(*outcome) for outcome in outcomes]
 
 
 def from_first(work: Callable[[], Any]) -> Any:
@@ -141,7 +128,7 @@ def from_first(work: Callable[[], Any]) -> Any:
     held = np.zeros(_padded(size), "uint8")
     held[: len(mine)] = np.frombuffer(mine, "uint8")
     data = np.asarray(multihost_utils.broadcast_one_to_all(held))[:size]
-    return _settled(*pickle.loads(data.tobytes()))
+    return settled(*pickle.loads(data.tobytes()))
 
 
 def _outcome(work: Callable[[], Any]) -> bytes:
@@ -157,12 +144,6 @@ def _outcome(work: Callable[[], Any]) -> bytes:
     if len(data) > _MOST:
         data = pickle.dumps((None, MemoryError(f"{len(data)} bytes of results in one process")))
     return data
-
-
-def _settled(result: Any, error: Exception | None) -> Any:
-    if error is not None:
-        raise error
-    return result
 
 
 def _all(mine: bytes) -> list[bytes]:

@@ -6,7 +6,6 @@ end, where their mean is kept.
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -15,9 +14,9 @@ import torch
 from keras.src.backend.torch.core import get_device
 from torch import distributed
 
+from turtlenet.backend.cluster import joining, named_cluster, settled
 from turtlenet.errors import SettingError
 
-_PREFIX = "KERAS_DISTRIBUTION_"
 _PATIENCE = timedelta(minutes=30)
 
 _as_one = {"machine": False}
@@ -36,26 +35,12 @@ def configure(devices: int | None = None, cluster: bool = False, xla: bool = Fal
 
 def _join() -> None:
     """Joins the processes that the environment names, by the names that `keras.distribution.initialize` has."""
-    names = [_PREFIX + name for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")]
-    lacking = [name for name in names if not os.environ.get(name)]
-    if lacking:
-        raise SettingError(f"Expected {', '.join(lacking)} in the environment for a cluster; see docs/scale.md.")
-    address, *numbers = (os.environ[name] for name in names)
-    if not all(number.isdigit() for number in numbers) or not 0 <= int(numbers[1]) < int(numbers[0]):
-        raise SettingError(
-            f"Expected {names[1]} >= 1 and {names[2]} below it, whole numbers; got {numbers[0]!r} and {numbers[1]!r}."
-        )
-    first = address.partition(",")[0]
-    if not first.rpartition(":")[2].isdigit():
-        raise SettingError(f"Expected {names[0]} as HOST:PORT of process 0; got {address!r}.")
-    try:
+    cluster = named_cluster()
+    with joining(cluster, cluster.first):
         # Results are objects on the host: gloo moves them; gradients of a GPU go through the host too.
         distributed.init_process_group(
-            "gloo", f"tcp://{first}", _PATIENCE, world_size=int(numbers[0]), rank=int(numbers[1])
+            "gloo", f"tcp://{cluster.first}", _PATIENCE, world_size=cluster.processes, rank=cluster.number
         )
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")[:200]
-        raise SettingError(f"Expected to join {numbers[0]} processes at {first}; got: {reason}.") from None
 
 
 def _joined() -> bool:
@@ -123,7 +108,7 @@ def gather(work: Callable[[], Any]) -> list[Any]:
         return [work()]
     outcomes: list[Any] = [None] * count
     distributed.all_gather_object(outcomes, _outcome(work))
-    return [_settled(*outcome) for outcome in outcomes]
+    return [settled(*outcome) for outcome in outcomes]
 
 
 def from_first(work: Callable[[], Any]) -> Any:
@@ -133,7 +118,7 @@ def from_first(work: Callable[[], Any]) -> Any:
         return work()
     outcome: list[Any] = [_outcome(work) if number == 0 else None]
     distributed.broadcast_object_list(outcome, src=0)
-    return _settled(*outcome[0])
+    return settled(*outcome[0])
 
 
 def _outcome(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
@@ -143,12 +128,6 @@ def _outcome(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
         # Not the error itself: a class of one's own need not survive the way to another process.
         kept = error if type(error).__module__.startswith(("turtlenet", "builtins")) else None
         return None, kept or RuntimeError(f"{type(error).__name__}: {error}")
-
-
-def _settled(result: Any, error: Exception | None) -> Any:
-    if error is not None:
-        raise error
-    return result
 
 
 @contextlib.contextmanager

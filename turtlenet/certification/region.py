@@ -109,7 +109,7 @@ def _most_l1(gain: Tensor, room: Tensor, radius: Tensor) -> Tensor:
 
 
 def _most_l2(gain: Tensor, room: Tensor, radius: Tensor) -> Tensor:
-    """The same for moves whose squares sum to at most the square of the radius."""
+    """The largest sum of gain * move for moves within room whose squares sum to at most that of the radius."""
     length = ops.sqrt(over_values(ops.square(gain)))
     high = length / ops.maximum(radius, 1e-20) + 1e-20
     low = ops.zeros_like(high)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, output_option
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
 from turtlenet.cli.output import give
 from turtlenet.reports.frames import FORMATS, check_suffix, to_bytes
@@ -26,7 +26,7 @@ _EXAMPLES = (
 @click.command("attack", cls=Command, examples=_EXAMPLES)
 @click.argument("model", type=MODEL)
 @workflow_options(KeptAttackSettings)
-@option("--out", group="Output", type=click.Path(path_type=Path), required=True, help="A .npz, .csv or .parquet.")
+@output_option("--out", "A .npz, .csv or .parquet.", required=True)
 def command(model: str, out: Path, **given: Any) -> None:
     """Attacks test images of MODEL and keeps what was found: x, y, x_adversarial, prediction, reached."""
     check_file(out, ".npz", *FORMATS)

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, output_option
 from turtlenet.cli.options import data_option, device_options, framework, loading_options, settings_options, speaks
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish
 from turtlenet.settings.certify import CertifySettings
 
 _EXAMPLES = (
@@ -19,15 +19,10 @@ _EXAMPLES = (
 @click.command("certify", cls=Command, examples=_EXAMPLES)
 @click.argument("model", type=MODEL)
 @data_option
-@settings_options(CertifySettings, but=("precision",))
+@settings_options(CertifySettings)
 @device_options
 @loading_options
-@option(
-    "--out",
-    group="Output",
-    type=click.Path(path_type=Path),
-    help="Folder of the result; MODEL-certificate by default.",
-)
+@output_option("--out", "Folder of the result; MODEL-certificate by default.")
 def command(model: str, out: Path | None, **settings: Any) -> None:
     """Proves for which images of the data no point of the ball changes MODEL's answer."""
     framework()
@@ -40,5 +35,4 @@ def command(model: str, out: Path | None, **settings: Any) -> None:
     if speaks():
         result.save(folder)
         (folder / ".certify.npz").unlink(missing_ok=True)
-    give(result)
-    click.echo(f"{result}\n\ncertificate: {folder / 'certificate.html'}")
+    finish(result, folder, "certificate.html", "certificate")

@@ -12,7 +12,7 @@ from turtlenet.cli.config import take_config
 from turtlenet.cli.examples import Examples, write_examples
 from turtlenet.errors import OutputError, did_you_mean
 
-__all__ = ["GROUPS", "MODEL", "Command", "Option", "Parts", "option"]
+__all__ = ["GROUPS", "MODEL", "Command", "Option", "Parts", "option", "output_option"]
 
 GROUPS = (
     *("Recipe", "Attack", "Objective", "Method", "Detector", "Generator", "Measures"),
@@ -39,6 +39,11 @@ class Option(click.Option):
 def option(*names: str, group: str = "Options", **settings: Any) -> Callable[[Any], Any]:
     """Adds an option under a heading; see `click.option`."""
     return click.option(*names, cls=Option, group=group, **settings)
+
+
+def output_option(flag: str, help: str, **how: Any) -> Callable[[Any], Any]:
+    """Adds an option for a file or folder that a command writes, given to it as a Path; see `click.option`."""
+    return option(flag, group="Output", type=click.Path(path_type=Path), help=help, **how)
 
 
 class Command(click.Command):

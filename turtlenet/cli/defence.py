@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Parts, option
-from turtlenet.cli.options import check_file, data_option, framework, loading_options, settings_options
-from turtlenet.cli.output import give
+from turtlenet.cli.command import MODEL, Parts, output_option
+from turtlenet.cli.options import beside, check_file, data_option, framework, loading_options, settings_options
+from turtlenet.cli.output import finish, give
 from turtlenet.settings.fronts import FrontSettings, ShowFrontSettings
 
 
@@ -25,11 +25,11 @@ def command() -> None:
 )
 @click.argument("name")
 @click.argument("model", type=MODEL)
-@option("--out", group="Output", type=click.Path(path_type=Path), help="The front; MODEL-NAME.h5 by default.")
+@output_option("--out", "The front; MODEL-NAME.h5 by default.")
 @data_option
 @settings_options(FrontSettings)
 @loading_options
-@option("--report", group="Output", type=click.Path(path_type=Path), help="Folder for a report on test images.")
+@output_option("--report", "Folder for a report on test images.")
 def _train(name: str, model: str, out: Path | None, report: Path | None, **given: Any) -> None:
     """Trains the front NAME of MODEL and saves it as an .h5 for --defence NAME:front=FILE.
 
@@ -37,7 +37,7 @@ def _train(name: str, model: str, out: Path | None, report: Path | None, **given
     defense-gan:steps=50,restarts=4.
     """
     kind, _, settings = name.partition(":")
-    target = out or Path(model).with_name(f"{Path(model).stem}-{kind}.h5")
+    target = out or beside(model, f"{kind}.h5")
     framework()
     from turtlenet import models
     from turtlenet.files import check_folder
@@ -77,7 +77,7 @@ def _train(name: str, model: str, out: Path | None, report: Path | None, **given
 @click.argument("model", type=MODEL)
 @data_option
 @settings_options(ShowFrontSettings)
-@option("--report", group="Output", type=click.Path(path_type=Path), help="Folder for report.html, .md and .json.")
+@output_option("--report", "Folder for report.html, .md and .json.")
 @loading_options
 def _show(defence: str, model: str, report: Path | None, **given: Any) -> None:
     """Says what a front is worth in front of MODEL on unseen images.
@@ -91,8 +91,6 @@ def _show(defence: str, model: str, report: Path | None, **given: Any) -> None:
     if report:
         check_folder(report)
     found = fronts.show_front(defence, model, **given)
-    give(found)
-    click.echo(str(found))
     if report:
         found.save(report)
-        click.echo(f"\nreport: {report / 'report.html'}")
+    finish(found, report, "report.html", "report")

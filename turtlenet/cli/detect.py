@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Parts, option
+from turtlenet.cli.command import MODEL, Parts, output_option
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish, give
 from turtlenet.settings.detect import FitSettings, ScoreSettings
 
 
@@ -21,7 +21,7 @@ def command() -> None:
 )
 @click.argument("model", type=MODEL)
 @workflow_options(FitSettings)
-@option("--out", group="Output", type=click.Path(path_type=Path), help="The detector; MODEL-detector.json by default.")
+@output_option("--out", "The detector; MODEL-detector.json by default.")
 def _fit(model: str, out: Path | None, **given: Any) -> None:
     """Fits a detector of MODEL on clean and adversarial images of the training part of the data."""
     target = out or Path(f"{Path(model).stem}-detector.json")
@@ -40,12 +40,7 @@ def _fit(model: str, out: Path | None, **given: Any) -> None:
 @click.argument("model", type=MODEL)
 @click.argument("detector", type=click.Path(path_type=Path))
 @workflow_options(ScoreSettings)
-@option(
-    "--report",
-    group="Output",
-    type=click.Path(path_type=Path),
-    help="Folder of the report; MODEL-detection by default.",
-)
+@output_option("--report", "Folder of the report; MODEL-detection by default.")
 def _score(model: str, detector: Path, report: Path | None, **given: Any) -> None:
     """Scores DETECTOR on test images of MODEL, attacks it, and writes report.json, report.md and report.html."""
     folder = report or Path(f"{Path(model).stem}-detection")
@@ -57,5 +52,4 @@ def _score(model: str, detector: Path, report: Path | None, **given: Any) -> Non
     result = score_detector(model, detector, **given)
     if speaks():
         result.save(folder)
-    give(result)
-    click.echo(f"{result}\n\nreport: {folder / 'report.html'}")
+    finish(result, folder, "report.html", "report")

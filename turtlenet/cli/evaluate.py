@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, option, output_option
 from turtlenet.cli.exit_codes import ExitCode
 from turtlenet.cli.options import Number, check_file, framework, speaks, workflow_options
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish
 from turtlenet.cli.results import check_results, results_option, write_bytes, write_results
 from turtlenet.settings.evaluate import EvaluateSettings
 
@@ -26,12 +26,10 @@ _EXAMPLES = (
 @click.command("evaluate", cls=Command, examples=_EXAMPLES)
 @click.argument("models", type=MODEL, nargs=-1, required=True)
 @workflow_options(EvaluateSettings)
-@option(
-    "--report", group="Output", type=click.Path(path_type=Path), help="Folder of the report; MODEL-report by default."
-)
+@output_option("--report", "Folder of the report; MODEL-report by default.")
 @option("--fail-under", group="Output", type=Number(), help="Exit with 1 if a robust accuracy is below this.")
-@option("--junit", group="Output", type=click.Path(path_type=Path), help="A .xml for CI: tests of models and attacks.")
-@option("--sarif", group="Output", type=click.Path(path_type=Path), help="A .sarif (2.1.0): failed gates, and doubts.")
+@output_option("--junit", "A .xml for CI: tests of models and attacks.")
+@output_option("--sarif", "A .sarif (2.1.0): failed gates, and doubts.")
 @results_option
 def command(
     models: tuple[str, ...],
@@ -62,8 +60,7 @@ def command(
         for file in folder.glob(".progress-*.npz"):
             if file.name not in kept:
                 file.unlink()
-    give(result)
-    click.echo(f"{result}\n\nreport: {folder / 'report.html'}")
+    finish(result, folder, "report.html", "report")
     low = [each for each in result.reports if fail_under is not None and each.robust_accuracy < fail_under]
     for each in low:
         click.echo(

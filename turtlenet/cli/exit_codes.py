@@ -24,9 +24,3 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2, "Something that was given does not fit; one line on stderr says what was expected and what came."
     FAULT = 70, "A fault of turtlenet itself; a traceback on stderr."
     INTERRUPTED = 130, "Interrupted from the keyboard (SIGINT)."
-
-
-def table() -> str:
-    """The exit codes in Markdown, as docs/ci.md has them."""
-    rows = [f"| {code.value} | `{code.name}` | {code.meaning} |" for code in ExitCode]
-    return "\n".join(["| code | name | meaning |", "|--:|---|---|", *rows]) + "\n"

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Parts, option
+from turtlenet.cli.command import MODEL, Parts, output_option
 from turtlenet.cli.options import (
+    beside,
     data_option,
     framework,
     limit_option,
@@ -32,15 +33,15 @@ def command() -> None:
     ),
 )
 @click.argument("model", type=MODEL)
-@option("--out", group="Output", type=click.Path(path_type=Path), help="The generator; MODEL-generator.h5 by default.")
+@output_option("--out", "The generator; MODEL-generator.h5 by default.")
 @data_option
 @settings_options(GanSettings)
 @loading_options
-@option("--report", group="Output", type=click.Path(path_type=Path), help="Folder for a report on test images.")
+@output_option("--report", "Folder for a report on test images.")
 @limit_option("test images there")
 def _train(model: str, out: Path | None, report: Path | None, limit: int | None, **given: Any) -> None:
     """Trains a generator against MODEL and saves it as an .h5 for --attack advgan:generator=FILE."""
-    target = out or Path(model).with_name(f"{Path(model).stem}-generator.h5")
+    target = out or beside(model, "generator.h5")
     framework()
     from turtlenet import models
     from turtlenet.files import check_folder
@@ -79,12 +80,7 @@ def _train(model: str, out: Path | None, report: Path | None, limit: int | None,
 @click.option("--model", help="A model to try it on.")
 @data_option
 @settings_options(ShowSettings)
-@option(
-    "--report",
-    group="Output",
-    type=click.Path(path_type=Path),
-    help="Folder for report.html, .md and .json, and pictures.",
-)
+@output_option("--report", "Folder for report.html, .md and .json, and pictures.")
 @loading_options
 def _show(generator: Path, model: str | None, report: Path | None, **given: Any) -> None:
     """Says what GENERATOR was trained for, and with --model what it does to unseen images."""

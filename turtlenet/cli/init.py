@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, output_option
 from turtlenet.cli.config import NAME
 from turtlenet.cli.options import check_file, data_option, framework, loading_options, settings_options
 from turtlenet.cli.output import give
@@ -25,7 +25,7 @@ _EXAMPLES = (
 @data_option
 @settings_options(ColumnSettings)
 @loading_options
-@option("--out", group="Output", type=click.Path(path_type=Path), default=NAME, show_default=True, help="The file.")
+@output_option("--out", "The file.", default=NAME, show_default=True)
 def command(model: str, data: str | None, out: Path, **columns: Any) -> None:
     """Writes a file of options for MODEL, after looking at it and at its data; asks nothing.
 

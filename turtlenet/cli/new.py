@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from turtlenet.cli.command import Command, option
+from turtlenet.cli.command import Command, output_option
 from turtlenet.cli.completion import of_family
 from turtlenet.cli.options import framework
 from turtlenet.cli.output import give
@@ -18,7 +18,7 @@ _EXAMPLES = (("an untrained LeNet for gray images, to be trained", "turtlenet ne
 @click.option("--shape", default="28,28,1", show_default=True, help="Height, width and channels; 40 for a row.")
 @click.option("--classes", type=int, default=10, show_default=True, help="Classes to tell apart.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Repeats the weights.")
-@option("--out", group="Output", type=click.Path(path_type=Path), help="The model; ARCHITECTURE.h5 by default.")
+@output_option("--out", "The model; ARCHITECTURE.h5 by default.")
 def command(architecture: str, shape: str, classes: int, seed: int, out: Path | None) -> None:
     """Writes ARCHITECTURE, a name of `turtlenet list models` or cnn7:width=24, with fresh weights, to be trained."""
     at_least(0, seed=seed)

@@ -26,6 +26,7 @@ from turtlenet.settings.base import flag_of, group_of, help_of, hints, options, 
 __all__ = [
     "Number",
     "Text",
+    "beside",
     "check_file",
     "data_option",
     "device_options",
@@ -167,11 +168,6 @@ def loading_options(command: F) -> F:
 def device_options(command: F) -> F:
     """Adds the options that say what computes, and starts it before anything else."""
 
-    @option(
-        "--precision",
-        group="Computing",
-        help="What layers compute in: float32, bfloat16 or float16; as the file says.",
-    )
     @option("--devices", group="Computing", type=int, help="Devices of this host that share each batch; 1 by default.")
     @option(
         "--cluster",
@@ -209,7 +205,7 @@ def workflow_options(kind: Any) -> Callable[[F], F]:
     """
 
     def around(command: F) -> F:
-        return data_option(settings_options(kind, but=("precision",))(device_options(loading_options(command))))
+        return data_option(settings_options(kind)(device_options(loading_options(command))))
 
     return around
 
@@ -224,6 +220,16 @@ def limit_option(what: str) -> Any:
         show_default=True,
         help=f"Most {what}; 0 for all.",
     )
+
+
+def beside(model: str, ending: str) -> Path:
+    """The file that a command writes beside a model where no other is named.
+
+    >>> beside("runs/model.h5", "hardened.h5").as_posix()
+    'runs/model-hardened.h5'
+    """
+    path = Path(model)
+    return path.with_name(f"{path.stem}-{ending}")
 
 
 def check_file(out: Path, *suffixes: str, option: str = "--out") -> None:

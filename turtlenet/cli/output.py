@@ -24,6 +24,21 @@ def give(result: Any) -> None:
     click.get_current_context().meta[_RESULT] = result
 
 
+def finish(result: Any, folder: Path | None, file: str, word: str) -> None:
+    """Hands over and prints a result, and where its page or picture is.
+
+    Args:
+        result: A report.
+        folder: Where it was written; None where it was not.
+        file: What to look at there.
+        word: What that is: `report`.
+    """
+    give(result)
+    click.echo(str(result))
+    if folder:
+        click.echo(f"\n{word}: {folder / file}")
+
+
 def with_output(command: click.Command) -> click.Command:
     """Adds `--json` and `--quiet` to a command, or to those of a group; once, however often it is asked."""
     if isinstance(command, click.Group):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from turtlenet.cli.command import Command, option
-from turtlenet.cli.output import give
+from turtlenet.cli.command import Command, output_option
+from turtlenet.cli.output import finish
 
 _EXAMPLES = (
     ("a leaderboard of all reports below a folder", "turtlenet rank runs"),
@@ -15,7 +15,7 @@ _EXAMPLES = (
 
 @click.command("rank", cls=Command, examples=_EXAMPLES)
 @click.argument("folder", type=click.Path(path_type=Path))
-@option("--out", group="Output", type=click.Path(path_type=Path), help="Folder of the leaderboard; FOLDER by default.")
+@output_option("--out", "Folder of the leaderboard; FOLDER by default.")
 def command(folder: Path, out: Path | None) -> None:
     """Ranks the models of all reports below FOLDER, each setting by itself.
 
@@ -30,5 +30,4 @@ def command(folder: Path, out: Path | None) -> None:
     result = rank(folder)
     check_folder(target)
     result.save(target)
-    give(result)
-    click.echo(f"{result}\n\nleaderboard: {target / 'leaderboard.html'}")
+    finish(result, target, "leaderboard.html", "leaderboard")

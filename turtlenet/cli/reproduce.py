@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from turtlenet.cli.command import Command, option
+from turtlenet.cli.command import Command, option, output_option
 from turtlenet.cli.options import check_file, framework, settings_options
 from turtlenet.cli.output import give
 from turtlenet.errors import SettingError
@@ -32,19 +32,9 @@ def _completed(context: click.Context, parameter: click.Parameter, typed: str) -
 @option("--cost", is_flag=True, help="Print what it would cost, and measure nothing.")
 @option("--only-page", is_flag=True, help="Write the page of the rows that are there, and measure nothing.")
 @settings_options(ReproduceSettings)
-@option(
-    "--out",
-    group="Output",
-    type=click.Path(path_type=Path),
-    help="Folder of rows and models; reproduction, or reproduction-quick with --quick.",
-)
-@option("--page", group="Output", type=click.Path(path_type=Path), help="The page, an .md; papers.md in --out.")
-@option(
-    "--template",
-    group="Output",
-    type=click.Path(path_type=Path),
-    help="What the page is made of, in Jinja; the tables alone without it.",
-)
+@output_option("--out", "Folder of rows and models; reproduction, or reproduction-quick with --quick.")
+@output_option("--page", "The page, an .md; papers.md in --out.")
+@output_option("--template", "What the page is made of, in Jinja; the tables alone without it.")
 def command(
     papers: tuple[str, ...],
     listing: bool,

@@ -4,9 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-import click
-
-from turtlenet.cli.command import option
+from turtlenet.cli.command import output_option
 from turtlenet.cli.options import check_file
 
 __all__ = ["check_results", "results_option", "write_bytes", "write_results"]
@@ -14,9 +12,7 @@ __all__ = ["check_results", "results_option", "write_bytes", "write_results"]
 
 def results_option(command: Any) -> Any:
     """Adds the option that names the table's file."""
-    kind = click.Path(path_type=Path)
-    words = "A .csv or .parquet: a line for each image and attack."
-    return option("--results", group="Output", type=kind, help=words)(command)
+    return output_option("--results", "A .csv or .parquet: a line for each image and attack.")(command)
 
 
 def check_results(path: Path | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, option, output_option
 from turtlenet.cli.options import (
     Text,
     data_option,
@@ -16,7 +16,7 @@ from turtlenet.cli.options import (
     settings_options,
     speaks,
 )
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish
 from turtlenet.cli.results import check_results, results_option, write_results
 from turtlenet.settings import text
 from turtlenet.settings.evaluate import EvaluateSettings
@@ -39,12 +39,10 @@ _EXAMPLES = (
     help="Radii: 0.1,0.2, 2/255,4/255 or 2px,4px; may be given several times.",
 )
 @data_option
-@settings_options(EvaluateSettings, but=("precision", "curve", "eps", "time"))
+@settings_options(EvaluateSettings, but=("curve", "eps", "time"))
 @device_options
 @loading_options
-@option(
-    "--report", group="Output", type=click.Path(path_type=Path), help="Folder of the report; MODEL-sweep by default."
-)
+@output_option("--report", "Folder of the report; MODEL-sweep by default.")
 @results_option
 def command(model: str, report: Path | None, results: Path | None, **given: Any) -> None:
     """Attacks MODEL at several radii: an image that falls at one has fallen at all larger ones.
@@ -65,5 +63,4 @@ def command(model: str, report: Path | None, results: Path | None, **given: Any)
         result.save(folder)
         write_results(results, result)
         shutil.rmtree(progress, ignore_errors=True)
-    give(result)
-    click.echo(f"{result}\n\nreport: {folder / 'report.html'}")
+    finish(result, folder, "report.html", "report")

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, output_option
 from turtlenet.cli.options import framework, speaks, workflow_options
-from turtlenet.cli.output import give
+from turtlenet.cli.output import finish
 from turtlenet.settings.measure import ToleranceSettings
 
 _EXAMPLES = (("how much noise a model bears", "turtlenet tolerance model.h5 --kind uniform --kind gaussian"),)
@@ -16,9 +16,7 @@ _EXAMPLES = (("how much noise a model bears", "turtlenet tolerance model.h5 --ki
 @click.command("tolerance", cls=Command, examples=_EXAMPLES)
 @click.argument("model", type=MODEL)
 @workflow_options(ToleranceSettings)
-@option(
-    "--out", group="Output", type=click.Path(path_type=Path), help="Folder of the result; MODEL-tolerance by default."
-)
+@output_option("--out", "Folder of the result; MODEL-tolerance by default.")
 def command(model: str, out: Path | None, **settings: Any) -> None:
     """Injects growing noise into images until MODEL fails, and proposes how many levels to quantize its input to."""
     framework()
@@ -31,5 +29,4 @@ def command(model: str, out: Path | None, **settings: Any) -> None:
     result = tolerance(model, tell=click.echo, **settings)
     if speaks():
         result.save(folder)
-    give(result)
-    click.echo(f"{result}\n\nplot: {folder / PLOT}")
+    finish(result, folder, PLOT, "plot")

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
-from turtlenet.cli.options import framework, limit_option, speaks, workflow_options
+from turtlenet.cli.command import MODEL, Command, option, output_option
+from turtlenet.cli.options import beside, framework, limit_option, speaks, workflow_options
 from turtlenet.cli.output import give
 from turtlenet.settings.train import TrainSettings
 
@@ -37,15 +37,8 @@ _EXAMPLES = (
 @click.command("train", cls=Command, examples=_EXAMPLES)
 @click.argument("model", type=MODEL)
 @workflow_options(TrainSettings)
-@option(
-    "--out", group="Output", type=click.Path(path_type=Path), help="The hardened model; MODEL-hardened.h5 by default."
-)
-@option(
-    "--report",
-    group="Output",
-    type=click.Path(path_type=Path),
-    help="Folder for a report of both models on test images.",
-)
+@output_option("--out", "The hardened model; MODEL-hardened.h5 by default.")
+@output_option("--report", "Folder for a report of both models on test images.")
 @limit_option("test images there")
 @option("--card/--no-card", group="Output", default=True, help="Write a model card, in --report or beside the model.")
 def command(model: str, out: Path | None, report: Path | None, limit: int | None, card: bool, **given: Any) -> None:
@@ -60,7 +53,7 @@ def command(model: str, out: Path | None, report: Path | None, limit: int | None
     from turtlenet.workflows.train import harden_model
 
     settings = with_recipe(given)
-    target = out or Path(model).with_name(f"{Path(model).stem}-hardened.h5")
+    target = out or beside(model, "hardened.h5")
     before = load_model(model)
     models.check_writable(target)
     if report:

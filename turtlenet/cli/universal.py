@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
+from turtlenet.cli.command import MODEL, Command, output_option
 from turtlenet.cli.options import check_file, framework, speaks, workflow_options
 from turtlenet.cli.output import give
 from turtlenet.settings.measure import UniversalSettings
@@ -19,7 +19,7 @@ _EXAMPLES = (("one perturbation for all images, and how to use it", "turtlenet u
 @click.command("universal", cls=Command, examples=_EXAMPLES)
 @click.argument("model", type=MODEL)
 @workflow_options(UniversalSettings)
-@option("--out", group="Output", type=click.Path(path_type=Path), required=True, help="An .npy of the perturbation.")
+@output_option("--out", "An .npy of the perturbation.", required=True)
 def command(model: str, out: Path, **settings: Any) -> None:
     """Fits one perturbation on training images of MODEL, tries it on test images, and keeps it."""
     check_file(out, ".npy")

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from turtlenet.cli.command import MODEL, Command, option
-from turtlenet.cli.options import Text, framework, loading_options, settings_options
+from turtlenet.cli.command import MODEL, Command, option, output_option
+from turtlenet.cli.options import Text, beside, framework, loading_options, settings_options
 from turtlenet.cli.output import give
 from turtlenet.settings import text
 from turtlenet.settings.inputs import ColumnSettings
@@ -40,9 +40,7 @@ _EXAMPLES = (
     help="Data by name or path: their training part normalizes, and tells the bounds of a table.",
 )
 @settings_options(ColumnSettings)
-@option(
-    "--out", group="Output", type=click.Path(path_type=Path), help="The wrapped model; MODEL-defended.h5 by default."
-)
+@output_option("--out", "The wrapped model; MODEL-defended.h5 by default.")
 @loading_options
 def command(
     model: str,
@@ -63,7 +61,7 @@ def command(
     from turtlenet import models
     from turtlenet.workflows.models import save_model, wrap
 
-    target = out or Path(model).with_name(f"{Path(model).stem}-defended.h5")
+    target = out or beside(model, "defended.h5")
     models.check_writable(target)
     wrapped = wrap(model, *defences, bounds=bounds, normalize=normalize, data=data, **columns)
     source = {"name": Path(model).name, "sha256": models.file_sha256(Path(model))}

@@ -11,7 +11,7 @@ import numpy as np
 from turtlenet.arguments import check_fields
 from turtlenet.errors import DataError, SpecError, did_you_mean
 from turtlenet.ranges import check_ranges
-from turtlenet.registry import Registry, enclosed, registered_names
+from turtlenet.registry import Registry, registered_names, spec_of
 from turtlenet.typing import Tensor
 
 MARK = ";"
@@ -156,9 +156,7 @@ class Constraint(abc.ABC):
 
     def __str__(self) -> str:
         """The spec that builds this constraint: its name, and the settings that are not the defaults."""
-        fields = [field for field in dataclasses.fields(self) if getattr(self, field.name) != field.default]
-        settings = ",".join(f"{field.name}={enclosed(getattr(self, field.name))}" for field in fields)
-        return constraints.name_of(type(self)) + (f":{settings}" if settings else "")
+        return spec_of(constraints.name_of(type(self)), self)
 
     def to_dict(self) -> dict[str, Any]:
         """The registered name and every setting, for JSON."""

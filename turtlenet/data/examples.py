@@ -233,6 +233,15 @@ class Examples:
             )
         self._pixels.check(self._where)
 
+    def check_classes(self, num_classes: int) -> None:
+        """Refuses labels of more classes than a model tells apart.
+
+        Raises:
+            DataError: There are more.
+        """
+        if self.num_classes > num_classes:
+            raise DataError(f"Expected labels of {num_classes} classes; got {self.num_classes} in {self.name}.")
+
     def span(self, most: int = 1000) -> "Span":
         """The range of the first examples, as they are stored and as the model gets them; see `Span`.
 

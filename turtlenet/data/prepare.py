@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -16,12 +17,13 @@ from turtlenet.data import Data, Examples
 from turtlenet.data.about import About
 from turtlenet.data.arrow import is_dataset
 from turtlenet.data.asked import asked_pair
-from turtlenet.data.parts import choose
+from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.sets import from_tables
-from turtlenet.data.tables import PLAIN, Reading, features_of, is_frame, is_tabular
+from turtlenet.data.tables import PLAIN, Reading, features_of, is_frame, is_tabular, reading_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
 from turtlenet.input_kind import TABLE, kind_of
+from turtlenet.models.as_classifier import ModelType
 from turtlenet.models.classifier import pixel_bounds
 from turtlenet.models.normalize import check_plain, normalized, statistics, statistics_of
 from turtlenet.models.usage import Usage
@@ -111,6 +113,63 @@ def load_data(
     sample = data_family.load(DEFAULT_DATA, **fit)
     _check_right([judge or victim], [sample])
     return sample
+
+
+def part_to_score(
+    model: ModelType, data: DataType | None, victim: Classifier, plan: Any, *, held_out: bool = False
+) -> Examples:
+    """The examples that a workflow of one model is measured on.
+
+    Args:
+        model: The model, as it was given.
+        data: Any form of data; see `load_data`.
+        victim: The model's classifier.
+        plan: The workflow's settings: `split`, `limit`, and those of the columns of a table.
+        held_out: See `choose`.
+
+    Raises:
+        DataError, SettingError, SpecError: See `load_data` and `choose`.
+    """
+    seen = trained_on(model)
+    whole = load_data(data, victim, how=reading_of(plan, seen))
+    return choose(whole, plan.split, [seen], held_out=held_out).take(plan.limit)
+
+
+@dataclass(frozen=True)
+class TrainingPart:
+    """What a workflow trains on.
+
+    Attributes:
+        name: What the data are called.
+        whole: Their training part.
+        examples: What of it is trained on.
+        held_out: The rest, for validation; None where that is nothing.
+    """
+
+    name: str
+    whole: Examples
+    examples: Examples
+    held_out: Examples | None
+
+
+def part_to_train_on(model: ModelType, data: DataType | None, victim: Classifier, plan: Any) -> TrainingPart:
+    """The examples that something is trained on beside a model.
+
+    Args:
+        model: The model, as it was given.
+        data: Any form of data; see `load_data`.
+        victim: The model's classifier.
+        plan: The workflow's settings: `validation`, `seed`, and those of the columns of a table.
+
+    Raises:
+        DataError: Test data only, or see `load_data`.
+        SettingError: See `hold_out`.
+    """
+    loaded = load_data(data, victim, how=reading_of(plan, trained_on(model)))
+    if loaded.train is None or not len(loaded.train):
+        raise DataError(f"Expected training data in {loaded.name}; got test data only.")
+    loaded.train.check()
+    return TrainingPart(loaded.name, loaded.train, *hold_out(loaded.train, plan.validation, plan.seed))
 
 
 def load_extra(data: DataType, victim: Classifier, how: Reading = PLAIN) -> Examples:

@@ -1,7 +1,6 @@
 """What every defence promises, whoever writes it."""
 
 import abc
-import dataclasses
 import inspect
 import itertools
 import zlib
@@ -14,7 +13,7 @@ from keras import ops
 from turtlenet import backend, gradient_mode, random
 from turtlenet.errors import SettingError
 from turtlenet.input_kind import KINDS, kind_of
-from turtlenet.registry import Registry
+from turtlenet.registry import Registry, spec_of
 
 _HALVINGS = 32
 # How far past a step, as a share of the pixel range, so that arithmetic in another order sees the same side of it.
@@ -94,9 +93,7 @@ class Conversion(abc.ABC):
 
     def __str__(self) -> str:
         """The spec that builds this defence: its name, and the settings that are not the defaults."""
-        fields = [each for each in dataclasses.fields(self) if getattr(self, each.name) != each.default]  # type: ignore
-        settings = ",".join(f"{each.name}={getattr(self, each.name)}" for each in fields)
-        return defences.name_of(type(self)) + (f":{settings}" if settings else "")
+        return spec_of(defences.name_of(type(self)), self)
 
 
 class Defence(Differentiable, keras.layers.Layer):

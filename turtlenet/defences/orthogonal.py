@@ -9,6 +9,7 @@ from keras import ops
 
 from turtlenet.defences import keyed_draws
 from turtlenet.defences.base import registered
+from turtlenet.defences.filters.jpeg_coding import cosines
 from turtlenet.defences.keyed import Keyed, pixels_of
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 
@@ -85,7 +86,7 @@ class Orthogonal(Keyed):
         if self.transform == "hadamard":
             pixels = ops.reshape(x, (-1, math.prod(self.grid), self.depth))
             return ops.reshape(_hadamard(pixels), (-1, *self.element))
-        matrix = _cosines(self.block)
+        matrix = cosines(self.block)
         for axis in range(1, 1 + len(self.grid)):
             x = _blockwise(x, matrix.T if back else matrix, axis)
         return x
@@ -104,14 +105,6 @@ def _hadamard(x: Any) -> Any:
         parts.append(ops.reshape(part, (-1, size, x.shape[2])) / math.sqrt(size))
         begin += size
     return ops.concatenate(parts, axis=1)
-
-
-def _cosines(size: int) -> np.ndarray:
-    """The orthonormal DCT-II as a matrix."""
-    rows, columns = np.arange(size)[:, None], np.arange(size)[None, :]
-    matrix = np.cos(np.pi * (columns + 0.5) * rows / size) * math.sqrt(2 / size)
-    matrix[0] /= math.sqrt(2)
-    return matrix
 
 
 def _blockwise(x: Any, matrix: np.ndarray, axis: int) -> Any:

@@ -38,7 +38,7 @@ class _Quantization(Defence):
             raise SpecError(f"Unknown form {form!r}.{did_you_mean(form, _FORMS)}")
         self.levels, self.sharpness, self.form, self.hard = int(levels), float(sharpness), form, bool(hard)
         self.surrogate_sharpness = float(surrogate_sharpness)
-        self.given = _given(thresholds, self.steps, self.bounds)
+        self.given_thresholds = _read_thresholds(thresholds, self.steps, self.bounds)
 
     @property
     def masks(self) -> bool:
@@ -50,7 +50,7 @@ class _Quantization(Defence):
         """How many thresholds there are: n - 1, or in paper 000 (eq. 1) n, over n - 1 all the same."""
         return self.levels - (self.form == "v2")
 
-    def points(self) -> Any:
+    def thresholds(self) -> Any:
         """The thresholds, in units of the bounds, of shape (steps, ...), broadcast against pixels."""
         raise NotImplementedError
 
@@ -73,18 +73,18 @@ class _Quantization(Defence):
 
     def _levels(self) -> list[Any]:
         """The levels, ascending; one that no input reaches, because two thresholds coincide, repeats that below it."""
-        points = ops.sort(ops.cast(self.points(), self.compute_dtype), axis=0)
+        thresholds = ops.sort(ops.cast(self.thresholds(), self.compute_dtype), axis=0)
         levels = [ops.convert_to_tensor(self.pixels(0.0), "float32")]
         for number in range(1, self.steps + 1):
             level = ops.cast(self.pixels(ops.cast(number, self.compute_dtype) / (self.levels - 1)), "float32")
             if number < self.steps:
-                level = ops.where(points[number] > points[number - 1], level, levels[-1])
+                level = ops.where(thresholds[number] > thresholds[number - 1], level, levels[-1])
             levels.append(level)
         return levels
 
     def _sum(self, x: Any, step: Any) -> Any:
-        unit, points = self.unit(x), self.points()
-        total = sum(step(unit - ops.cast(points[number], unit.dtype)) for number in range(self.steps))
+        unit, thresholds = self.unit(x), self.thresholds()
+        total = sum(step(unit - ops.cast(thresholds[number], unit.dtype)) for number in range(self.steps))
         return self.pixels(total / (self.levels - 1))
 
     @staticmethod
@@ -96,15 +96,17 @@ class _Quantization(Defence):
             **super().get_config(),
             "levels": self.levels,
             "sharpness": self.sharpness,
-            "thresholds": [] if self.given is None else [self.low + (self.high - self.low) * t for t in self.given],
+            "thresholds": [self.low + (self.high - self.low) * t for t in self.given_thresholds or ()],
             "form": self.form,
             "hard": self.hard,
             "surrogate_sharpness": self.surrogate_sharpness,
         }
 
-    def first_points(self) -> np.ndarray:
+    def initial_thresholds(self) -> np.ndarray:
         """The thresholds to begin with, in units of the bounds."""
-        return even(self.steps) if self.given is None else np.array(self.given, "float32")
+        if self.given_thresholds is None:
+            return evenly_spaced(self.steps)
+        return np.array(self.given_thresholds, "float32")
 
 
 @registered("constant-quantization")
@@ -128,13 +130,13 @@ class ConstantQuantization(_Quantization):
         SettingError: A number out of its range.
     """
 
-    def points(self) -> Any:
-        return self.first_points()
+    def thresholds(self) -> Any:
+        return self.initial_thresholds()
 
 
 @registered("trainable-quantization")
 class TrainableQuantization(_Quantization):
-    """The same with thresholds that are trained by back-propagation (papers 000 and 002: VQ, TQ; eq. 3 to 8).
+    """Quantization whose thresholds are trained by back-propagation (papers 000 and 002: VQ, TQ; eq. 3 to 8).
 
     Args:
         levels: Number of levels n, at least 2.
@@ -182,9 +184,10 @@ class TrainableQuantization(_Quantization):
         element = () if self.shared else tuple(input_shape[1:])
         self.moved = self.add_weight(shape=(self.steps, *element), initializer="zeros", name="moved")
 
-    def points(self) -> Any:
+    def thresholds(self) -> Any:
         moved = ops.convert_to_tensor(self.moved)
-        begun = ops.convert_to_tensor(self.first_points().reshape((-1,) + (1,) * (len(moved.shape) - 1)), moved.dtype)
+        initial = self.initial_thresholds().reshape((-1,) + (1,) * (len(moved.shape) - 1))
+        begun = ops.convert_to_tensor(initial, moved.dtype)
         # The value moves by `rate` times the variable, the slope is the variable's own: so a step of any optimizer
         # (one that scales slopes away, too) moves a threshold `rate` times as far.
         return begun + moved + ops.stop_gradient((self.rate - 1.0) * moved)
@@ -199,12 +202,12 @@ class TrainableQuantization(_Quantization):
         return {**super().get_config(), "shared": self.shared, "rate": self.rate}
 
 
-def even(count: int) -> np.ndarray:
+def evenly_spaced(count: int) -> np.ndarray:
     """Thresholds halfway between count + 1 evenly spaced levels in [0, 1]: 0.5; 0.25 and 0.75; ..."""
     return (np.arange(count, dtype="float32") + 0.5) / np.float32(count)
 
 
-def _given(thresholds: str | Sequence[float], count: int, bounds: tuple[float, float]) -> list[float] | None:
+def _read_thresholds(thresholds: str | Sequence[float], count: int, bounds: tuple[float, float]) -> list[float] | None:
     """Thresholds in units of the bounds, or None for evenly spaced ones."""
     if isinstance(thresholds, str):
         try:

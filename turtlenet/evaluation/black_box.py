@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from turtlenet import models
-from turtlenet.attacks import Attack, Transfer
+from turtlenet.attacks import Attack
 from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
 from turtlenet.batching import predict
@@ -18,6 +19,7 @@ from turtlenet.data import Examples
 from turtlenet.errors import DataError
 from turtlenet.evaluation import Report
 from turtlenet.evaluation.evaluate import evaluate_classifier
+from turtlenet.evaluation.lineup import elsewhere
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.threat_model import Attacker, ThreatModel
 from turtlenet.models.normalize import standardized
@@ -100,40 +102,54 @@ def evaluate_black_box(
         )
     for attack in suite:
         attack.check(victim, attack.own_ball(ball, victim.input_shape))
-    attackers = whole.subset(np.arange(how.holdout))
-    attackers.check()
-    own = attackers.batch(slice(None))[0]
-    examples = whole.subset(np.arange(how.holdout, len(whole))).take(limit)
-    examples.check()
+    own, examples = _divided(whole, how.holdout, limit)
     oracle = Oracle(victim, how.answers, batch_size)
-    network = fresh_network(how.substitute, victim, seed)
-    if not whole.kind.pictured:
-        # Features in units far apart are not learned from; images are between the same two bounds.
-        network = standardized(network, own)
+    network = _network(how, victim, own, whole.kind.pictured, seed)
     with tempfile.TemporaryDirectory() as nowhere:
         student = train_substitute(oracle, network, own, how, ball=ball, seed=seed, tell=tell)
         path = (folder or Path(nowhere)) / "substitute.h5"
         path.parent.mkdir(parents=True, exist_ok=True)
         models.save(network, path, {"substitute": {**dataclasses.asdict(how), "queries": oracle.queries}})
         agreed, facts = _facts(how, oracle, student, examples, path, str(folder) if folder else None)
-        alone, beside = Attacker("substitute"), Attacker("with the model", counted=False)
-        access = BlackBox(
-            name="black-box",
-            attackers=(alone,) * len(suite) + (beside,) * len(suite),
-            facts={"attacks": list(specs), **facts},
-            doubts=tuple(_doubts(agreed, examples.kind.examples)),
-        )
         return evaluate_classifier(
             victim,
             examples,
-            [*(_on(attack, path) for attack in suite), *suite],
+            [*(elsewhere(attack, [str(path)]) for attack in suite), *suite],
             ball,
             specs=[*specs, *specs],
-            access=access,
+            access=_access(specs, facts, _doubts(agreed, examples.kind.examples)),
             seed=seed,
             batch_size=batch_size,
             **settings,
         )
+
+
+def _divided(whole: Examples, holdout: int, limit: int | None) -> tuple[np.ndarray, Examples]:
+    """The attacker's own inputs, float32 (holdout, ...), and the examples that are attacked."""
+    attackers = whole.subset(np.arange(holdout))
+    attackers.check()
+    own = attackers.batch(slice(None))[0]
+    examples = whole.subset(np.arange(holdout, len(whole))).take(limit)
+    examples.check()
+    return own, examples
+
+
+def _network(how: Substitution, victim: Classifier, own: np.ndarray, pictured: bool, seed: int) -> keras.Model:
+    """The substitute before it is trained."""
+    network = fresh_network(how.substitute, victim, seed)
+    # Features in units far apart are not learned from; images are between the same two bounds.
+    return network if pictured else standardized(network, own)
+
+
+def _access(specs: Sequence[str], facts: dict[str, Any], doubts: Sequence[Doubt]) -> BlackBox:
+    """Who attacks: with each attack one who can only ask, and beside, with each again, one who has the model."""
+    alone, beside = Attacker("substitute"), Attacker("with the model", counted=False)
+    return BlackBox(
+        name="black-box",
+        attackers=(alone,) * len(specs) + (beside,) * len(specs),
+        facts={"attacks": list(specs), **facts},
+        doubts=tuple(doubts),
+    )
 
 
 def _facts(
@@ -157,13 +173,6 @@ def _facts(
         "queries": oracle.queries,
         "agreement": round(agreed, 6),
     }
-
-
-def _on(attack: Attack, path: Path) -> Attack:
-    """An attack made on the substitute alone."""
-    about = {"target": attack.target, "norm": attack.norm, "eps": attack.eps}
-    inner = dataclasses.replace(attack, norm="", eps=0.0, target="")
-    return Transfer(attack=inner, source=str(path), bounds="same", **about)  # type: ignore[arg-type]
 
 
 def _doubts(agreed: float, inputs: str) -> list[Doubt]:

@@ -343,7 +343,19 @@ def _ulp(ball: Ball) -> float:
 def judged(
     model: Classifier, outcome: Outcome, y: np.ndarray, batch_size: int | None, *, targeted: bool = False
 ) -> Outcome:
-    """What a random model answers to the examples in draws that the attack has not seen: luck is no success."""
+    """What a random model answers to the examples in draws that the attack has not seen: luck is no success.
+
+    Args:
+        model: A classifier that draws random numbers.
+        outcome: What the attack found, with examples float32 (n, ...) and logits float32 (n, classes).
+        y: Labels, int32 (n,), or rows of a question.
+        batch_size: Examples in one compiled call; None for as many as fit.
+        targeted: Whether a success is an answer that was aimed at: it must be the same in the fresh draws; else any
+            wrong answer there is one.
+
+    Returns:
+        The outcome with the logits of the fresh draws, and `reached` by them.
+    """
     fresh = predict(model.taking(seed=model.seed + 1), outcome.x, batch_size, y)
     answer = fresh.argmax(axis=1)
     same = answer == outcome.logits.argmax(axis=1)

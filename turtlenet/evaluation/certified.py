@@ -44,6 +44,13 @@ class Certified:
 def certified(method: str, model: Classifier, examples: Examples, ball: Ball, batch_size: int | None) -> Certified:
     """Certifies the images of an evaluation.
 
+    Args:
+        method: One of `CHOICES`.
+        model: What is certified.
+        examples: Images and labels.
+        ball: The threat, with one radius and bounds for all features.
+        batch_size: Images in one compiled call; None for as many as fit.
+
     Raises:
         SpecError: No such method.
         ModelError: A layer without a rule, or that draws random numbers.
@@ -59,7 +66,7 @@ def certified(method: str, model: Classifier, examples: Examples, ball: Ball, ba
     return Certified(method, held)
 
 
-def check_certify(mode: str, labels: str, access: str, ball: Ball) -> None:
+def check_certify(labels: str, access: str, ball: Ball) -> None:
     """Refuses what certificates do not speak of.
 
     Raises:
@@ -72,7 +79,7 @@ def check_certify(mode: str, labels: str, access: str, ball: Ball) -> None:
         raise SettingError(f"Expected access white-box with certify; got {access}.")
 
 
-def facts(found: Certified, ledger: PerImageResults, robust: np.ndarray) -> dict[str, Any]:
+def certificate_facts(found: Certified, ledger: PerImageResults, robust: np.ndarray) -> dict[str, Any]:
     """What a report says of certificates: both ends of the bar, and what was saved.
 
     Args:
@@ -100,7 +107,7 @@ def find_contradictions(about: dict[str, Any] | None, kind: InputKind) -> tuple[
     """The gravest of doubts: something broke what was certified.
 
     Args:
-        about: See `facts`.
+        about: See `certificate_facts`.
         kind: What an input is.
     """
     rows: Sequence[int] = about["contradictions"] if about else ()

@@ -30,24 +30,23 @@ def passes(width: float) -> int:
     return count
 
 
-def fooled(
-    model: Classifier, x: np.ndarray, y: np.ndarray, batch_size: int | None, width: float = WIDTH
-) -> tuple[np.ndarray, np.ndarray]:
+def fooled(model: Classifier, x: np.ndarray, y: np.ndarray, batch_size: int | None) -> tuple[np.ndarray, np.ndarray]:
     """How often examples are answered wrongly in single draws that nothing has seen before.
+
+    Draws are taken until the 95 % interval on the probability is narrower than `WIDTH`.
 
     Args:
         model: A classifier that draws random numbers.
         x: Examples, float32 (n, ...).
         y: True labels, int32 (n,).
         batch_size: Most forward passes at a time; None for as many as fit.
-        width: Draws are taken until the 95 % interval on the probability is narrower; above 0.
 
     Returns:
         Draws in which the answer was wrong, and all draws, int64 (n,).
     """
     wrong, taken = np.zeros(len(x), "int64"), np.zeros(len(x), "int64")
     left = np.arange(len(x))
-    for number in range(passes(width)):
+    for number in range(passes(WIDTH)):
         if not len(left):
             break
         fresh = model.taking(draws=_BLOCK, seed=model.seed + _FIRST + number)
@@ -56,7 +55,7 @@ def fooled(
         widths = np.array(
             [_width(int(hits), int(count)) for hits, count in zip(wrong[left], taken[left], strict=True)]
         )
-        left = left[widths >= width]
+        left = left[widths >= WIDTH]
     return wrong, taken
 
 
@@ -81,7 +80,7 @@ def held(ledger: PerImageResults, besides: np.ndarray | None = None) -> np.ndarr
     return np.where(ledger.right, 1 - chance, 0.0)
 
 
-def summary(ledger: PerImageResults, robust: np.ndarray, draws: int, width: float = WIDTH) -> dict[str, Any] | None:
+def summary(ledger: PerImageResults, robust: np.ndarray, draws: int) -> dict[str, Any] | None:
     """What a report says of a random model: expected accuracy under the attacks, and the other readings beside it.
 
     Args:
@@ -89,13 +88,12 @@ def summary(ledger: PerImageResults, robust: np.ndarray, draws: int, width: floa
         robust: Images that withstood everything, as the answer of all of the model's own draws together has it, bool
             (n,). What something else broke is taken for wrong in half of the draws at least; see `held`.
         draws: How many draws such an answer is the mean of.
-        width: What was asked of the intervals.
 
     Returns:
-        `draws` (of an image, on average), `width`, `expected` (the mean probability of a right answer under the
-        attacks), `any_draw` (the share of images that no draw got wrong), `majority` (those of which most draws were
-        right) and `answer` (those of which the mean of `answer_draws` draws was right, in one try), each with its 95 %
-        interval over the images as `..._interval`; None where nothing was drawn.
+        `draws` (of an image, on average), `width` (of their intervals), `expected` (the mean probability of a right
+        answer under the attacks), `any_draw` (the share of images that no draw got wrong), `majority` (those of which
+        most draws were right) and `answer` (those of which the mean of `answer_draws` draws was right, in one try),
+        each with its 95 % interval over the images as `..._interval`; None where nothing was drawn.
     """
     probability = held(ledger, ledger.robust & ~robust)
     if probability is None:
@@ -109,7 +107,7 @@ def summary(ledger: PerImageResults, robust: np.ndarray, draws: int, width: floa
     return {
         "draws": round(float(each.mean()), 1),
         "answer_draws": draws,
-        "width": width,
+        "width": WIDTH,
         "expected": share(probability),
         "expected_interval": list(mean_interval(probability)),
         **shares,

@@ -25,6 +25,13 @@ def doubled(
 ) -> tuple[str, int, int]:
     """Whether twice the steps and twice the restarts break some of what every attack left; the tally counts it.
 
+    Args:
+        cascade: The suite, and the ball of the threat.
+        model: What is attacked.
+        examples: Images and labels, those of the ledger.
+        ledger: What the attacks did to each image.
+        tally: Takes what is broken.
+
     Returns:
         The attack, how many images it broke, and of how many.
     """

@@ -1,4 +1,6 @@
-"""Accuracy at growing radii, which must go to 0 where success is certain."""
+"""Accuracy at growing radii: by attacks at each, where it must go to 0, or by one search for the smallest change."""
+
+from typing import Any
 
 import numpy as np
 
@@ -9,12 +11,14 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import searches_of
 from turtlenet.evaluation.cascade import Cascade
+from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.report import CurvePoint
 from turtlenet.evaluation.tally import Tally
 from turtlenet.reports.statistics import share, share_interval
 
 MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 """Radii of the curve as multiples of the threat's; one as wide as the range comes after them."""
+_SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 
 
 def accuracy_curve(
@@ -24,6 +28,16 @@ def accuracy_curve(
     the smallest perturbations that FMN finds.
 
     What is broken within the threat, at whatever radius it was looked for, goes into the tally.
+
+    Args:
+        cascade: The suite, and the ball of the threat.
+        model: What is attacked.
+        examples: Images and labels.
+        count: How many of the first images are attacked; 0 for no curve.
+        tally: Takes what is broken within the threat.
+
+    Returns:
+        Points by growing radius in input units, from 0 on, and the attack in words; nothing for a radius of 0.
     """
     if not count or float(cascade.ball.eps) == 0:
         return (), ""
@@ -65,6 +79,31 @@ def sweeping(cascade: Cascade, model: Classifier) -> PGD:
     base = climbing[-1] if climbing else PGD()
     # Relative steps: an absolute one would be too long for a small ball and too short for a large one.
     return PGD(steps=max(base.steps, 20), loss=base.loss, early_stop=True)
+
+
+def minima(ledger: PerImageResults, number: int, eps: float, slack: float = 0.0) -> dict[str, Any]:
+    """The fields of an `AttackRow` that tell of the smallest perturbations.
+
+    Args:
+        ledger: What every attack found.
+        number: The attack's place there.
+        eps: The radius that the curve shall have points around.
+        slack: What rounding may add to a length.
+    """
+    right = ledger.right
+    length = np.where(np.isnan(ledger.minimum[number]), np.inf, ledger.minimum[number])
+    lengths = length[right]
+    median = float(np.median(lengths)) if len(lengths) else np.inf
+    finite = lengths[np.isfinite(lengths)]
+    # Where the curve falls, and around the radius that was asked for.
+    radii = {round(multiple * eps, 6) for multiple in MULTIPLES}
+    radii |= {round(float(value), 6) for value in np.quantile(finite, _SHARES)} if len(finite) else set()
+    return {
+        "minimum_median": round(median, 6) if np.isfinite(median) else None,
+        "minimum_curve": tuple(
+            _point(radius, right & (length > radius * (1 + 1e-6) + slack)) for radius in sorted(radii)
+        ),
+    }
 
 
 def _point(eps: float, left: np.ndarray) -> CurvePoint:

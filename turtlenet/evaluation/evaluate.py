@@ -23,9 +23,9 @@ from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.data.fit import fit_of
-from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.evaluation.cascade import MODES, Cascade
-from turtlenet.evaluation.certified import Certified, certified, check_certify, facts, find_contradictions
+from turtlenet.evaluation.certified import Certified, certificate_facts, certified, check_certify, find_contradictions
 from turtlenet.evaluation.chance import held, summary
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
@@ -110,7 +110,7 @@ def evaluate_classifier(
     began = time.perf_counter()
     limit = None if time_limit is None else TimeLimit(time_limit)
     if certify:
-        check_certify(mode, labels, access.name, ball)
+        check_certify(labels, access.name, ball)
     proven = certified(certify, model, examples, ball, batch_size) if certify else None
     cascade = Cascade(
         attacks=suite,
@@ -226,7 +226,7 @@ class _Evaluation:
         return ledger, None
 
     def cut(self, ledger: PerImageResults, planned: Planned | None) -> tuple["_Evaluation", PerImageResults]:
-        """The same of the images that time sufficed for, and their results."""
+        """The evaluation of the images that time sufficed for, and their results."""
         rows = np.arange(ledger.done) if planned is None or planned.rows is None else planned.rows
         examples = self.examples.subset(rows)
         data = {**examples.facts(), "wanted": len(self.examples)}
@@ -359,7 +359,7 @@ class _Evaluation:
         attacked = access.robust(threatening, mode, everyone=True)
         robust = access.robust(threatening, mode, besides=besides)
         beside = access.robust(threatening, mode, everyone=True, besides=besides)
-        certificate = facts(self.proven, ledger, robust) if self.proven else None
+        certificate = certificate_facts(self.proven, ledger, robust) if self.proven else None
         # Where somebody stands beside, the draws do not tell whose attack it was that fooled.
         chance = None if access.beside else summary(threatening, robust, model.draws)
         expected = None if chance is None else held(threatening, threatening.robust & ~robust)
@@ -434,10 +434,7 @@ def _check(
             raise SpecError(f"Unknown {what} {value!r}.{did_you_mean(value, known)}")
     if model.question is not None and labels == "predicted":
         raise SettingError(f"Expected labels=true for {model.question.describe()}; got predicted.")
-    if examples.num_classes > model.num_classes:
-        raise DataError(
-            f"Expected labels of {model.num_classes} classes; got {examples.num_classes} in {examples.name}."
-        )
+    examples.check_classes(model.num_classes)
     if quantize_pixels and not is_plain(ball):
         raise SettingError("Expected one radius and bounds for all features for pixels of 8 bits; got one for each.")
     for attack in suite:

@@ -217,9 +217,7 @@ def _specs(
 
 def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> tuple[Said, tuple[float, float] | None]:
     """What is said of the features, by the user, else by the first model's file that says any; the user's bounds."""
-    said = Said.by_user(
-        bounds=plan.bounds, eps=eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
-    )
+    said = Said.of(plan, eps=eps)
     return said.else_of(next((told for told in map(features_of, given) if told), None)), said.outer
 
 
@@ -266,7 +264,7 @@ def check_names(job: Job) -> None:
     """Refuses names of classes that are more or fewer than the model's classes.
 
     Raises:
-        DataError: It does so.
+        DataError: The data name more or fewer classes.
     """
     names, classes = job.examples.about.classes, job.victim.num_classes
     if names and job.victim.question is None and len(names) != classes:

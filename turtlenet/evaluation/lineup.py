@@ -51,6 +51,14 @@ def line_up(
 
     Attacks that only ask for answers are made on the model. All others are made on each surrogate, on the mean of
     those behind keys, and, beside them, on the model with its key.
+
+    Args:
+        suite: The attacks.
+        specs: How the user named each.
+        surrogates: Models of the same architecture, the first without a key, the others behind keys of their own.
+        victim: The model under attack.
+        ball: The threat.
+        head: What the outputs of the surrogates are.
     """
     guided = [(attack, spec) for attack, spec in zip(suite, specs, strict=True) if not _asks(attack)]
     asking = [(attack, spec) for attack, spec in zip(suite, specs, strict=True) if _asks(attack)]
@@ -68,8 +76,8 @@ def line_up(
     return Lineup(runners, attacks, names, any(attack.family == "query" for attack, _ in asking))
 
 
-def elsewhere(attack: Attack, paths: Sequence[str], head: str) -> Attack:
-    """An attack made on the mean of surrogates, for images in the model's own range."""
+def elsewhere(attack: Attack, paths: Sequence[str], head: str = "auto") -> Attack:
+    """An attack made on the mean of surrogates, whose outputs are `head`, for images in the model's own range."""
     about = {"target": attack.target, "norm": attack.norm, "eps": attack.eps}
     inner = dataclasses.replace(attack, norm="", eps=0.0, target="")
     return Transfer(attack=inner, source=list(paths), bounds="same", head=head, **about)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ def log_report(logs: Logs, report: Any) -> None:
     """Logs the accuracies of a `Report` or `Comparison` and its files, in a folder `report`.
 
     Args:
-        logs: Where to.
+        logs: The logs of the run; nothing is done where there are none.
         report: Its numbers have the model's name before them where there are several.
     """
     if not logs:

@@ -130,14 +130,14 @@ class PerImageResults:
         return broken & (self.fooled[:, rows] == self.draws[:, rows])
 
     def only(self, counted: Sequence[bool]) -> "PerImageResults":
-        """The same without the attacks that do not count."""
+        """The results of the attacks that count alone; `counted` says which those are."""
         rows = np.flatnonzero(counted)
         by_attack = [name for name in vars(self) if name not in (*BY_IMAGE, "distance", "done")]
         distance = {name: values[rows] for name, values in self.distance.items()}
         return dataclasses.replace(self, distance=distance, **{name: getattr(self, name)[rows] for name in by_attack})
 
     def of(self, rows: np.ndarray) -> "PerImageResults":
-        """The same of some images alone; `rows` are their places, int (m,)."""
+        """The results of some images alone; `rows` are their places, int (m,)."""
         cut = {
             name: value[rows] if name in BY_IMAGE else value[:, rows]
             for name, value in vars(self).items()
@@ -147,7 +147,7 @@ class PerImageResults:
         return dataclasses.replace(self, distance=distance, done=min(self.done, len(rows)), **cut)
 
     def but(self, counted: Sequence[bool]) -> "PerImageResults":
-        """The same, as if the attacks that do not count had broken only what lies within the threat all the same."""
+        """The results as if the attacks that do not count had broken only what lies within the threat."""
         elsewhere = self.right & (self.correct | ~self.near)
         correct = np.where(np.asarray(counted, bool)[:, None], self.correct, elsewhere)
         parts = np.where(np.asarray(counted, bool)[:, None, None], self.parts, self.clean_parts)

@@ -13,14 +13,28 @@ from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.report import LargestChange, Picture
 from turtlenet.reports.images import drawable, png
 
+_MOST = 10
+"""Examples that are shown before and after."""
+_LARGEST_CHANGES = 2
+
 
 def pictures(
-    cascade: Cascade, names: list[str], model: Classifier, examples: Examples, ledger: PerImageResults, most: int = 10
+    cascade: Cascade, names: list[str], model: Classifier, examples: Examples, ledger: PerImageResults
 ) -> tuple[Picture, ...]:
     """Shows the first image of each class that fell, after the last attack that felled it.
 
     Attacks that keep to the threat come before those with a ball of their own. The choice flatters nobody. The
     examples are crafted anew: their draws belong to the image, so they are the same.
+
+    Args:
+        cascade: All attacks, and the ball of the threat.
+        names: What each attack is called in the report.
+        model: What they attacked.
+        examples: Images and labels, those of the ledger.
+        ledger: What was found.
+
+    Returns:
+        The pictures in the order of their labels; none where inputs cannot be drawn.
     """
     if not drawable(examples.shape):
         return ()
@@ -31,7 +45,7 @@ def pictures(
     for label in range(model.num_classes):
         of_class = ledger.labels == label
         felled = next((those for those in (within, fallen) if those[:, of_class].any()), None)
-        if felled is not None and sum(map(len, chosen.values())) < most:
+        if felled is not None and sum(map(len, chosen.values())) < _MOST:
             place = int(np.flatnonzero(felled.any(axis=0) & of_class)[0])
             last = int(np.flatnonzero(felled[:, place])[-1])
             chosen.setdefault(last, []).append(place)
@@ -43,18 +57,25 @@ def pictures(
     return tuple(sorted(shown, key=lambda picture: picture.label))
 
 
-def largest_changes(
-    examples: Examples, ball: Ball, ledger: PerImageResults, seed: int, most: int = 2
-) -> tuple[LargestChange, ...]:
+def largest_changes(examples: Examples, ball: Ball, ledger: PerImageResults, seed: int) -> tuple[LargestChange, ...]:
     """Shows what the radius means to the eye, by the first images of the first classes that the model gets right.
 
     No model is asked: the changes are as large as the ball has them, not such as fool anybody.
+
+    Args:
+        examples: Images and labels, those of the ledger.
+        ball: The threat, with one radius in input units.
+        ledger: What was found.
+        seed: Repeats the signs of the random change.
+
+    Returns:
+        The pictures; none where inputs cannot be drawn, features have radii of their own, or the radius is 0.
     """
     if not (drawable(examples.shape) and is_plain(ball) and float(ball.eps) > 0):
         return ()
     right = np.flatnonzero(ledger.right)
     _, first = np.unique(ledger.labels[right], return_index=True)
-    places = right[np.sort(first)[:most]]
+    places = right[np.sort(first)[:_LARGEST_CHANGES]]
     return tuple(_largest(examples, ball, int(place), int(ledger.labels[place]), seed) for place in places)
 
 

@@ -6,14 +6,14 @@ from typing import Any
 from turtlenet.errors import DataError
 from turtlenet.evaluation.moves import Moves
 from turtlenet.evaluation.perceptibility.result import Perceptibility
-from turtlenet.evaluation.planner.record import Record
-from turtlenet.evaluation.save import folders
+from turtlenet.evaluation.planner.record import PlanRecord
+from turtlenet.evaluation.save import stacked_tables, with_folders
 from turtlenet.evaluation.views.text import names
 from turtlenet.reports.badge import badge, color_of
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
 from turtlenet.reports.format import clean, percent
-from turtlenet.reports.frames import Columns, stacked, to_bytes
+from turtlenet.reports.frames import Columns, to_bytes
 
 Interval = tuple[float, float]
 
@@ -301,7 +301,7 @@ class Report(BaseReport):
     asked: dict[str, Any] = field(default_factory=dict)
     moves: Moves | None = None
     certificate: dict[str, Any] | None = None
-    plan: Record | None = None
+    plan: PlanRecord | None = None
     chance: dict[str, Any] | None = None
     largest_changes: tuple[LargestChange, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
@@ -356,13 +356,8 @@ class Comparison(BaseReport):
 
     def tables(self) -> dict[str, Columns]:
         """Those of all models, one below the other, with the model in the first column."""
-        named = [
-            ({"model": name}, report.tables()) for name, report in zip(names(self.reports), self.reports, strict=True)
-        ]
-        titles = dict.fromkeys(title for _, tables in named for title in tables)
-        return {
-            title: stacked([(first, tables[title]) for first, tables in named if title in tables]) for title in titles
-        }
+        named = zip(names(self.reports), self.reports, strict=True)
+        return stacked_tables([({"model": name}, report) for name, report in named])
 
     def document(self) -> Document:
         """See `turtlenet.evaluation.views.sections`."""
@@ -378,8 +373,5 @@ class Comparison(BaseReport):
         """
         if not self.reports:
             raise DataError("Expected a comparison of at least one report; got none.")
-        files = super().files()
-        names = folders([str(report.model.get("name") or "") for report in self.reports], taken=files)
-        for folder, report in zip(names, self.reports, strict=True):
-            files |= {f"{folder}/{name}": content for name, content in report.files().items()}
-        return files
+        called = [str(report.model.get("name") or "") for report in self.reports]
+        return with_folders(super().files(), called, self.reports)

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 
 from turtlenet.attacks import attacks
-from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.evaluation.cascade import Cascade, slack
 from turtlenet.evaluation.chance import held
-from turtlenet.evaluation.norm_curve import minima
+from turtlenet.evaluation.curve import minima
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.report import AnswerPartRow, AttackRow, ClassRow, ImageResults
 from turtlenet.evaluation.threat_model import ThreatModel
@@ -41,6 +40,9 @@ def attack_row(
     seconds, gradients, queries = ledger.cost[number]
     lengths: dict[str, Any] = {f"{name}_mean": finite_mean(far[number]) for name, far in ledger.distance.items()}
     lengths |= {f"{name}_max": _largest(ledger.distance[name][number]) for name in ("linf", "l2")}
+    smallest: dict[str, Any] = {}
+    if attack.minimal and cascade.mode == "table":
+        smallest = minima(ledger, number, float(own.eps), slack(own, model.input_shape))
     return AttackRow(
         name=attacks.name_of(type(attack)),
         spec=spec,
@@ -60,12 +62,8 @@ def attack_row(
         norm=own.norm if differs else "",
         eps=round(float(own.eps), 6) if differs else None,
         queries_median=float(np.median(queries_used)) if len(queries_used) else None,
-        **(_minima(ledger, number, own, model) if attack.minimal and cascade.mode == "table" else {}),
+        **smallest,
     )
-
-
-def _minima(ledger: PerImageResults, number: int, own: Ball, model: Classifier) -> dict[str, Any]:
-    return minima(ledger, number, float(own.eps), slack(own, model.input_shape))
 
 
 def image_results(ledger: PerImageResults, number: int) -> ImageResults:

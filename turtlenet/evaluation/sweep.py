@@ -10,9 +10,9 @@ import numpy as np
 
 from turtlenet.evaluation.paired import withstood
 from turtlenet.evaluation.report import Interval, Report
-from turtlenet.evaluation.save import folders
+from turtlenet.evaluation.save import stacked_tables, with_folders
 from turtlenet.reports.base import BaseReport, Doubt
-from turtlenet.reports.frames import Columns, stacked
+from turtlenet.reports.frames import Columns
 from turtlenet.reports.statistics import mean_interval, share
 
 if TYPE_CHECKING:
@@ -68,19 +68,12 @@ class Sweep(BaseReport):
 
     def tables(self) -> dict[str, Columns]:
         """`points`, and the tables of all reports one below the other, with the radius in the first column."""
-        found = super().tables()
-        parts = [({"eps": point.eps}, one.tables()) for point, one in zip(self.points, self.reports, strict=True)]
-        titles = dict.fromkeys(title for _, tables in parts for title in tables)
-        whole = {title: stacked([(first, each[title]) for first, each in parts if title in each]) for title in titles}
-        return {"points": found["points"], **whole}
+        named = [({"eps": point.eps}, report) for point, report in zip(self.points, self.reports, strict=True)]
+        return {"points": super().tables()["points"], **stacked_tables(named)}
 
     def files(self) -> dict[str, bytes]:
         """The common files, and those of each radius in a folder of its own."""
-        files = super().files()
-        names = folders([f"eps-{point.eps:g}" for point in self.points], taken=files)
-        for folder, report in zip(names, self.reports, strict=True):
-            files |= {f"{folder}/{name}": content for name, content in report.files().items()}
-        return files
+        return with_folders(super().files(), [f"eps-{point.eps:g}" for point in self.points], self.reports)
 
 
 def sweep_of(reports: Sequence[Report]) -> Sweep:

@@ -38,6 +38,21 @@ def ready(
     They lie in the folder `generators` of `TURTLENET_HOME` (`~/.cache/turtlenet`). Another attack is given back as it
     is.
 
+    Args:
+        attack: The attack.
+        model: The model, as it was given.
+        victim: Its classifier.
+        data: What a generator is trained on.
+        eps: The threat's radius in input units, or a text with a unit; None for the usual one.
+        norm: The threat's norm.
+        head: What the model's outputs are.
+        seed: Repeats the training.
+        access: What the attacker knows of the model.
+        tell: Is given what happens, a line each.
+
+    Returns:
+        The attack, with the file of its generator.
+
     Raises:
         DataError: There is nothing to train on.
         SettingError: An attacker who may not have the model, whose gradients the training would see; a cluster, where

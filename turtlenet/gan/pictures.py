@@ -17,30 +17,30 @@ from turtlenet.reports.images import drawable
 if TYPE_CHECKING:
     from turtlenet.gan.report import GeneratorReport
 
+MOST = 10
+"""Columns of a grid."""
+_SCALE = 2
+"""Pixels of a grid for one of an image."""
 _GAP = 2
 
 
-def grid(
-    x: np.ndarray, perturbed: np.ndarray, bounds: tuple[float, float], *, most: int = 10, scale: int = 2
-) -> bytes:
+def grid(x: np.ndarray, perturbed: np.ndarray, bounds: tuple[float, float]) -> bytes:
     """A PNG of images above what the generator made of them, the change between, in gray around the middle.
 
     Args:
         x: Images (n, height, width, channels) with 1 or 3 channels; others give no picture.
         perturbed: The same, perturbed.
         bounds: Smallest and largest value of a pixel.
-        most: Columns.
-        scale: Pixels of the picture for one of an image.
     """
     if not len(x) or not drawable(x.shape[1:]):
         return b""
-    x, perturbed = x[:most], perturbed[:most]
+    x, perturbed = x[:MOST], perturbed[:MOST]
     low, high = bounds
     change = 0.5 + 0.5 * (perturbed - x) / max(float(np.abs(perturbed - x).max()), 1e-12)
     rows = [(x - low) / (high - low), change, (perturbed - low) / (high - low)]
     padded = [np.pad(row, ((0, 0), (_GAP, 0), (_GAP, 0), (0, 0)), constant_values=1.0) for row in rows]
     whole = np.concatenate([np.concatenate(list(row), axis=1) for row in padded], axis=0)
-    pixels = np.rint(np.clip(whole, 0, 1) * 255).astype("uint8").repeat(scale, axis=0).repeat(scale, axis=1)
+    pixels = np.rint(np.clip(whole, 0, 1) * 255).astype("uint8").repeat(_SCALE, axis=0).repeat(_SCALE, axis=1)
     page = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(page, "PNG", optimize=True)
     return page.getvalue()

@@ -17,22 +17,20 @@ from turtlenet.balls import Ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
-from turtlenet.data.parts import trained_on
-from turtlenet.data.prepare import DataType, hold_out, load_data
-from turtlenet.data.tables import reading_of
-from turtlenet.errors import DataError, SettingError
+from turtlenet.data.prepare import DataType, part_to_train_on
+from turtlenet.errors import SettingError
 from turtlenet.files import PathType
 from turtlenet.gan import GanRun, build_players, check_game, train_players, variant
 from turtlenet.gan.distillation import distill
 from turtlenet.gan.objective import GeneratorObjective, Players
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier, source_for
+from turtlenet.models.as_classifier import ModelType, about_model, source_for
 from turtlenet.settings.base import takes
-from turtlenet.settings.gan import ACCESSES, GanSettings
+from turtlenet.settings.gan import GanSettings
 from turtlenet.training import Schedule
 from turtlenet.training.surrogates.oracle import Oracle
 from turtlenet.training.surrogates.substitute import fresh_network
 
-__all__ = ["ACCESSES", "TRAIN_FIRST", "TrainedGenerator", "save_generator", "train_generator"]
+__all__ = ["TRAIN_FIRST", "TrainedGenerator", "save_generator", "train_generator"]
 
 TRAIN_FIRST = "turtlenet gan train first, then advgan:generator=FILE.h5"
 
@@ -74,10 +72,8 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     rules = {field.name: getattr(plan, field.name) for field in dataclasses.fields(GeneratorObjective)}
     game = variant(plan.name, **rules)
 
-    def made(bounds: tuple[float, float] | None) -> Classifier:
-        return as_classifier(model, bounds=bounds, head=plan.head)
-
-    victim, ball = one_for_all(model, made, plan.norm, bounds=plan.bounds, eps=plan.eps, what="for a generator")
+    threat: dict[str, Any] = {"bounds": plan.bounds, "eps": plan.eps, "what": "for a generator"}
+    victim, ball = one_for_all(model, plan.norm, **threat, head=plan.head)
     check_game(game, victim, plan.patience)
     _check_ball(ball)
     players = build_players(game, ball, victim.input_shape, plan.seed)
@@ -85,11 +81,8 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     student = None
     if plan.access != "semi-white-box":
         student = models.classifier(fresh_network(plan.substitute, victim, plan.seed), bounds=victim.bounds)
-    loaded = load_data(data, victim, how=reading_of(plan, trained_on(model)))
-    if loaded.train is None or not len(loaded.train):
-        raise DataError(f"Expected training data in {loaded.name}; got test data only.")
-    loaded.train.check()
-    examples, held_out = hold_out(loaded.train, plan.validation, plan.seed)
+    part = part_to_train_on(model, data, victim, plan)
+    examples, held_out = part.examples, part.held_out
     count, why = len(held_out) if held_out else 0, why_eps(victim, plan.norm, plan.eps)
     plan.tell(f"data: {examples.describe()}; {count:,} held out for validation")
     plan.tell(f"threat: {describe_ball(ball, victim.input_shape, why)}; {plan.access}, variant {plan.name}")
@@ -101,7 +94,7 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
         state["checkpoint"] = Path(plan.checkpoint)
         state["identity"] = {
             **_identity(plan, victim, others, student),
-            "data": loaded.train.sha256(),
+            "data": part.whole.sha256(),
             "validation": count,
         }
     if student is None:
@@ -115,7 +108,7 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     attacked = list(zip([model, *plan.pool], [victim, *others], strict=True))
     # A substitute is not the model: nothing of what was trained on has its hash.
     attacked = attacked if student is None else attacked[1:]
-    told: dict[str, Any] = {"queries": queries, "data": loaded.name, "schedule": dataclasses.asdict(schedule)}
+    told: dict[str, Any] = {"queries": queries, "data": part.name, "schedule": dataclasses.asdict(schedule)}
     facts = _facts(plan, players, victim, attacked, run, **told)
     return TrainedGenerator(players.generator, facts, run)
 

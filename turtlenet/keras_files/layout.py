@@ -158,7 +158,7 @@ def _placed(
 def _within(
     layer: Any, names: Path_, old: Path_, new: Path_, paths: list[Path_], upgraded: Upgraded, seen: set[int]
 ) -> Iterator[tuple[Path_, Path_]]:
-    """The same of what is in a layer: a model, or a model that a layer wraps."""
+    """Old and new paths of the layers within a layer: a model, or a model that a layer wraps."""
     if isinstance(layer, keras.Model):
         yield from _placed(layer, names, old, new, paths, upgraded, seen)
     for attribute in _WRAPPED.get(type(layer).__name__, ()):

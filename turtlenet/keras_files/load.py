@@ -205,7 +205,7 @@ def upgraded_from(blueprint: ModelDescription, settings: Loading) -> tuple[Upgra
 
 
 def _prepared(blueprint: ModelDescription, settings: Loading) -> tuple[Upgraded, KerasVersion]:
-    """The same, judged safe."""
+    """A file's description as this Keras has it, judged safe, and the Keras that wrote it."""
     upgraded, era = upgraded_from(blueprint, settings)
     if not settings.trust and (unsafe := judge(upgraded.config)):
         more = f" and {len(unsafe) - 1} more" if len(unsafe) > 1 else ""

@@ -73,7 +73,7 @@ def findings(config: Any) -> tuple[str, ...]:
 
 
 def judge(config: Any) -> tuple[Finding, ...]:
-    """The same with what can be done about each; see `findings`."""
+    """What is unsafe in a description, as `findings` says, each with what can be done about it."""
     judged: dict[Finding, None] = {}
     # A stack of its own: a file may nest deeper than Python recurses.
     waiting: list[tuple[Any, str]] = [(config, "the model")]

@@ -115,7 +115,7 @@ def check_writable(path: str | PathLike[str], model: keras.Model | None = None) 
     """Finds out, before hours of work, whether `save` can write to a path; leaves nothing behind.
 
     Args:
-        path: Where to.
+        path: Where the model will be saved, ending in `.h5`, `.hdf5` or `.keras`.
         model: What will be written, with its optimizer built; it is written once to find out.
 
     Raises:

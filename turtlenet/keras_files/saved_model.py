@@ -165,7 +165,7 @@ class _Tree:
         return _Split(*([items[str(n)] for n in range(len(items))] for items in numbered))
 
     def gathered(self, layer: int) -> _Split:
-        """The same by Keras's rules: layers of preprocessing, and those under `save_traces=False`, have no lists."""
+        """A layer's variables by Keras's rules; one of preprocessing or under `save_traces=False` has no lists."""
         note = self.notes[layer]
         training, fixed = self.own(layer)
         parts = [self.split(part) for part in self.parts(layer)]

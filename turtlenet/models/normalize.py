@@ -82,7 +82,7 @@ def parsed(spec: Any) -> Statistics | None:
 
 
 def statistics(spec: Any, bounds: tuple[float, float]) -> Statistics | None:
-    """The same in input units; see `parsed`.
+    """Mean and deviation in input units; see `parsed`.
 
     Raises:
         SettingError: See `parsed`; means that lie outside the bounds.

@@ -12,7 +12,7 @@ from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.defences import ConstantQuantization
-from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
+from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.noise_tolerance.levels import FINEST, Proposal, propose
 from turtlenet.noise_tolerance.noise import KINDS, SHARES, right_answers, under_noise
 from turtlenet.reports.base import BaseReport
@@ -213,10 +213,7 @@ def _check(
         raise SettingError(f"Expected loss within (0, 1), a share of all images; got {loss:g}.")
     if seed < 0:
         raise SettingError(f"Expected seed >= 0; got {seed}.")
-    if examples.num_classes > classifier.num_classes:
-        raise DataError(
-            f"Expected labels of {classifier.num_classes} classes; got {examples.num_classes} in {examples.name}."
-        )
+    examples.check_classes(classifier.num_classes)
 
 
 def _grid(count: int, full: float) -> list[float]:

@@ -137,7 +137,7 @@ class BaseReport(Record):
         """One of `tables`.
 
         Raises:
-            SettingError: There is none.
+            SettingError: The report has no tables.
             SpecError: There is none of this name.
         """
         found = self.tables()

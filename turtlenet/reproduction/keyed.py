@@ -40,7 +40,7 @@ def other_net(shop: Workshop, row: RowPlan, name: str) -> Classifier:
             the mean of several such.
 
     Raises:
-        SpecError: There is none.
+        SpecError: No row and no net has this name.
     """
     paper = shop.read(row.paper)
     beside = row.name.rpartition("/")[0]

@@ -21,7 +21,7 @@ class AttackSettings(FeatureSettings, TaskSettings, AnswerSettings):
         None,
         "What inputs are normalized by in front of MODEL: imagenet, cifar10, torchvision, mean=...,std=... or data.",
         more="See `turtlenet.TrainSettings`.",
-        read=text.plain,
+        read=str,
         group="Model",
     )
     target: Any = setting(
@@ -42,7 +42,7 @@ class AttackSettings(FeatureSettings, TaskSettings, AnswerSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class KeptAttackSettings(AttackSettings, PartSettings):
-    """The same, and which images of a data set."""
+    """How images are attacked, and which of a data set."""
 
     GROUP = "Attack"
 

@@ -6,14 +6,14 @@ from turtlenet.files import PathType
 from turtlenet.ranges import count, number, one_of
 from turtlenet.settings import text
 from turtlenet.settings.base import setting
-from turtlenet.settings.common import ComputingSettings
+from turtlenet.settings.common import ComputingSettings, PartSettings
 from turtlenet.settings.train import ThreatSettings
 
 METHODS = ("ibp", "crown", "alpha", "exact", "smoothing")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CertifySettings(ThreatSettings, ComputingSettings):
+class CertifySettings(PartSettings, ThreatSettings, ComputingSettings):
     """How images are certified."""
 
     GROUP = "Method"
@@ -43,18 +43,6 @@ class CertifySettings(ThreatSettings, ComputingSettings):
         "pgd",
         "What attacks the images that bounds leave open, for the other end of the bar; none for nothing.",
         group="Attack",
-    )
-    limit: int | None = setting(
-        1000,
-        "Most images; 0 for all.",
-        more="The first of the data; in Python, None for all.",
-        read=text.most,
-        group="Data",
-    )
-    split: str | None = setting(
-        None,
-        "Part to score: test, train or all; the test part, or what `train` held out, or else all.",
-        group="Data",
     )
     batch_size: int | None = count(
         256,

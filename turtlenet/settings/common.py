@@ -11,7 +11,7 @@ from turtlenet.settings.inputs import InputSettings
 
 @dataclass(frozen=True, kw_only=True)
 class PrecisionSettings(Settings):
-    """What a model computes in, and who is told."""
+    """What layers compute in, and who is given messages."""
 
     GROUP = "Computing"
 
@@ -25,7 +25,7 @@ class PrecisionSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ComputingSettings(PrecisionSettings):
-    """The same, and what repeats it."""
+    """Precision, messages and the seed."""
 
     GROUP = "Computing"
 
@@ -56,7 +56,7 @@ class BatchSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class PartSettings(BatchSettings):
-    """The same, and which of the data."""
+    """How many examples, how many at a time, and which part of the data set."""
 
     GROUP = "Data"
 
@@ -70,7 +70,7 @@ class PartSettings(BatchSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerSettings(InputSettings, ComputingSettings):
-    """The same, and how random and hidden defences are attacked."""
+    """Inputs, seed and precision, and how gradients of defences and random layers are taken."""
 
     GROUP = "Attack"
 

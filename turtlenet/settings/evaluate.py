@@ -44,7 +44,7 @@ class EvaluateSettings(PartSettings, FeatureSettings, TaskSettings, AnswerSettin
         "What inputs are normalized by in front of the models: imagenet, cifar10, torchvision or mean=...,std=...",
         more="So eps and bounds are in pixels; `data` takes mean and standard deviation of the training part. See "
         "`turtlenet.TrainSettings`. A hardened or wrapped file has the layer already.",
-        read=text.plain,
+        read=str,
         group="Model",
     )
     gradient: str | None = setting(

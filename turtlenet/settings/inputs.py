@@ -100,7 +100,7 @@ class InputSettings(ColumnSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSettings(InputSettings):
-    """The same, for each feature or channel by itself where they differ, and what may move."""
+    """Radius, bounds, movable features and constraints, for each feature or channel where they differ."""
 
     GROUP = "Attack"
 

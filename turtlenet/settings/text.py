@@ -1,7 +1,7 @@
 """Values of settings as they are written on the command line.
 
-Each function reads one kind of value and has the word for it in the help as `word`; what it cannot read is a
-`SettingError` of one line.
+Each function reads one kind of value, for which `word_of` has the word in the help; what it cannot read is a
+`SettingError` of one line. `str` reads a text that is read later.
 """
 
 import re
@@ -19,16 +19,20 @@ _WORDS = {
     "count": "integer",
     "most": "integer",
     "names": "name,name",
-    "plain": "text",
     "radii": "radius,radius",
     "radius": "radius",
+    "str": "text",
     "unless_none": "text",
 }
 _FILES = (".csv", ".toml")
 
 
 def word_of(reader: Callable[[str], Any]) -> str:
-    """What stands for a value in the help: `integer|auto`."""
+    """What stands for a value in the help.
+
+    >>> word_of(batch_size), word_of(str)
+    ('integer|auto', 'text')
+    """
     return _WORDS.get(reader.__name__, reader.__name__)
 
 
@@ -120,11 +124,6 @@ def numbers(text: str) -> tuple[float, ...]:
     if not all(map(_is_number, values)):
         raise SettingError(f"Expected numbers with commas between them, such as 2,1; got {text!r}.")
     return tuple(map(float, values))
-
-
-def plain(text: str) -> str:
-    """A text as it is; who uses it reads it."""
-    return text
 
 
 def names(text: str) -> tuple[str, ...]:

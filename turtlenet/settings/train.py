@@ -61,7 +61,7 @@ class LengthSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSettings(LengthSettings):
-    """The same, and with what."""
+    """Length and learning rate of a run, its optimizer and gradient clipping."""
 
     GROUP = "Schedule"
 
@@ -227,7 +227,7 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         "mean and standard deviation of each channel or feature of the training data. In Python also a dict with "
         "`mean` and `std`.",
         toml=str,
-        read=text.plain,
+        read=str,
         group="Data",
     )
     class_weight: Any = setting(

@@ -24,7 +24,7 @@ from turtlenet.training.objective import (
     Trades,
     objectives,
 )
-from turtlenet.training.run import OPTIMIZERS, Run, Schedule, harden
+from turtlenet.training.run import Run, Schedule, harden
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, wrappers
 
@@ -33,7 +33,6 @@ __all__ = [
     "CROWNIBP",
     "IBP",
     "MTLIBP",
-    "OPTIMIZERS",
     "SABR",
     "Augmentation",
     "Certified",

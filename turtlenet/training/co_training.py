@@ -31,7 +31,7 @@ class Turns:
     """A rival with an optimizer of its own, who moves some times before each step of the model.
 
     Args:
-        rival: Who.
+        rival: The network that attacks, with its losses; see `CoTrained`.
         learning_rate: Of its Adam.
         moves: How often, at least once.
     """

@@ -89,35 +89,20 @@ class Trainer(ResumableTrainer):
         self.sources = tuple(sources)
         self.accumulate = accumulate
         self.validation_attack = validation_attack or PGD(steps=20, early_stop=True)
-        if classifier.question is not None and (self.sources or rivals):
-            raise SettingError(
-                f"Expected no other model and no generator to craft on for {classifier.question.describe()}; got one."
-            )
-        objective.check(classifier, self.sources)
-        self.validation_attack.check(classifier, objective.ball)
+        self._check_attacks(rivals)
         self.wrappers = tuple(wrappers)
         self.plan = plan or Plan()
         check_wrappers(self.wrappers, objective, self.plan)
         self.stage = 0
         """The first step of the stage that the step of training is compiled for."""
-        # One flat list, of which Keras tracks every variable.
-        states = [wrapper.init(self.network) for wrapper in self.wrappers]
-        self._wrapper_variables = [variable for state in states for variable in state]
-        self._wrapper_sizes = tuple(map(len, states))
+        self._begin_wrappers()
         self.augment = build(fitted(augment, Sequence[str | Augmentation], "augment"), classifier.input_shape)
         for each in self.augment:
             each.check(classifier.input_shape, classifier.bounds)
-        self._loss = keras.metrics.Mean(name="loss")
-        self._clean = keras.metrics.Mean(name="accuracy")
-        self._robust = keras.metrics.Mean(name="robust_accuracy")
-        self._crafted = keras.metrics.Mean(name="crafted_accuracy")
         self.rivals = rivals
         self.by_weight = by_weight
-        self._certified = [keras.metrics.Mean(name="certified_accuracy")] if isinstance(objective, Certified) else []
-        self._played = [keras.metrics.Mean(name="generator_success")] if rivals else []
-        # Keras must know of every variable that a step changes; what is trained is up to `learn`.
-        self._rival_networks = [net for each in rivals for net in (each.rival.generator, each.rival.discriminator)]
-        self._rival_states = [list(each.optimizer.variables) for each in rivals]
+        self._make_metrics()
+        self._track_rivals()
         self.carried: Any = None
         if objective.replays > 1:
             self._check_replays(batch_size)
@@ -125,6 +110,39 @@ class Trainer(ResumableTrainer):
                 (batch_size, *classifier.input_shape), "zeros", "float32", trainable=False, name="perturbation"
             )
         self.built = True
+
+    def _check_attacks(self, rivals: Sequence[Turns]) -> None:
+        """Refuses an objective, sources, rivals and an attack of validation that do not fit the classifier."""
+        question = self.classifier.question
+        if question is not None and (self.sources or rivals):
+            raise SettingError(
+                f"Expected no other model and no generator to craft on for {question.describe()}; got one."
+            )
+        self.objective.check(self.classifier, self.sources)
+        self.validation_attack.check(self.classifier, self.objective.ball)
+
+    def _begin_wrappers(self) -> None:
+        """Makes the variables of the wrappers."""
+        # One flat list, of which Keras tracks every variable.
+        states = [wrapper.init(self.network) for wrapper in self.wrappers]
+        self._wrapper_variables = [variable for state in states for variable in state]
+        self._wrapper_sizes = tuple(map(len, states))
+
+    def _make_metrics(self) -> None:
+        certifies = isinstance(self.objective, Certified)
+        self._loss = keras.metrics.Mean(name="loss")
+        self._clean = keras.metrics.Mean(name="accuracy")
+        self._robust = keras.metrics.Mean(name="robust_accuracy")
+        self._crafted = keras.metrics.Mean(name="crafted_accuracy")
+        self._certified = [keras.metrics.Mean(name="certified_accuracy")] if certifies else []
+        self._played = [keras.metrics.Mean(name="generator_success")] if self.rivals else []
+
+    def _track_rivals(self) -> None:
+        # Keras must know of every variable that a step changes; what is trained is up to `learn`.
+        self._rival_networks = [
+            net for each in self.rivals for net in (each.rival.generator, each.rival.discriminator)
+        ]
+        self._rival_states = [list(each.optimizer.variables) for each in self.rivals]
 
     def _check_replays(self, batch_size: int | None) -> None:
         name = objectives.name_of(type(self.objective))

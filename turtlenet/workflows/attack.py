@@ -167,7 +167,19 @@ def attack_data(
 def attack_examples(
     victim: Classifier, examples: Any, attack: Attack, plan: AttackSettings, threat: FeatureThreat | None = None
 ) -> Outcome:
-    """Attacks examples that are in memory; gives the logits and the cost too."""
+    """Attacks examples that are in memory; gives the logits and the cost too.
+
+    Args:
+        victim: The classifier under attack.
+        examples: `Examples`, or others with their methods.
+        attack: The attack.
+        plan: The settings: the threat where `threat` is None, targets, seed and batch size.
+        threat: Bounds, radii and rules of each feature; None where all have the same.
+
+    Raises:
+        DataError: Inputs or targets that do not fit.
+        ModelError, SettingError: An attack that cannot work on this model or in this ball.
+    """
     whole = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
     ball = attack.own_ball(whole, victim.input_shape)
     attack.check(victim, ball)
@@ -185,9 +197,7 @@ def _prepared(
     model: ModelType, plan: AttackSettings, data: DataType | None
 ) -> tuple[Classifier, Data, FeatureThreat | None]:
     """The model as the attack sees it, its data, and what may be done to each feature."""
-    given = Said.by_user(
-        bounds=plan.bounds, eps=plan.eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
-    )
+    given = Said.of(plan)
     said = given.else_of(features_of(model))
     how = reading_of(plan, trained_on(model))
     if plan.normalize is not None:

@@ -9,16 +9,13 @@ from turtlenet import attacks
 from turtlenet.attacks import Attack
 from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.attacks.runner import attack_all
-from turtlenet.balls import Ball
 from turtlenet.certification import Certificate, Smoothing, certify_classifier
 from turtlenet.certification.methods import SECONDS, Attacker, check_ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
-from turtlenet.data.parts import choose, trained_on
-from turtlenet.data.prepare import DataType, load_data
-from turtlenet.data.tables import reading_of
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.data.prepare import DataType, part_to_score
+from turtlenet.models.as_classifier import ModelType, about_model
 from turtlenet.settings.base import takes
 from turtlenet.settings.certify import CertifySettings
 
@@ -37,9 +34,9 @@ def certify(model: ModelType, data: DataType | None = None, **settings: Any) -> 
         TurtlenetError: Anything that does not fit, in one line.
     """
     plan = CertifySettings(**settings)
-    victim, ball = _threatened(model, plan)
-    whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
-    examples = choose(whole, plan.split, [trained_on(model)]).take(plan.limit)
+    how: dict[str, Any] = {"head": plan.head, "precision": plan.precision}
+    victim, ball = one_for_all(model, plan.norm, bounds=plan.bounds, eps=plan.eps, what="to certify", **how)
+    examples = part_to_score(model, data, victim, plan)
     method = plan.method if plan.exact is None else "exact"
     smoothing = _smoothing(plan) if method == "smoothing" else None
     if smoothing is None:
@@ -65,19 +62,6 @@ def certify(model: ModelType, data: DataType | None = None, **settings: Any) -> 
         resume=plan.resume,
         smoothing=smoothing,
     )
-
-
-def _threatened(model: ModelType, plan: CertifySettings) -> tuple[Classifier, Ball]:
-    """The model in its bounds and the ball, as the user says, else as the model's training had them.
-
-    Raises:
-        SettingError: Features that have bounds, radii or rules of their own.
-    """
-
-    def made(bounds: tuple[float, float] | None) -> Classifier:
-        return as_classifier(model, bounds=bounds, head=plan.head, precision=plan.precision)
-
-    return one_for_all(model, made, plan.norm, bounds=plan.bounds, eps=plan.eps, what="to certify")
 
 
 def _smoothing(plan: CertifySettings) -> Smoothing:

@@ -5,9 +5,8 @@ from typing import Any
 
 from turtlenet import attacks as attack_family
 from turtlenet.attacks.features.plain import one_for_all
-from turtlenet.attacks.told import told
+from turtlenet.attacks.told import attack_from_file
 from turtlenet.checked import checked
-from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
@@ -15,7 +14,7 @@ from turtlenet.data.tables import reading_of
 from turtlenet.detection import Detection, Detector, FittedDetector, Setting, fit_on, score_on
 from turtlenet.errors import DataError
 from turtlenet.files import PathType
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.models.as_classifier import ModelType, about_model
 from turtlenet.settings.base import describes, takes
 from turtlenet.settings.detect import FitSettings, ScoreSettings
 
@@ -40,11 +39,9 @@ def fit_detector(model: ModelType, data: DataType | None = None, **settings: Any
     """
     plan = FitSettings(**settings)
 
-    def made(bounds: tuple[float, float] | None) -> Classifier:
-        how: dict[str, Any] = {"head": plan.head, "precision": plan.precision, "gradient": plan.gradient}
-        return as_classifier(model, bounds=bounds, draws=plan.attack_draws, **how)
-
-    victim, ball = one_for_all(model, made, plan.norm, bounds=plan.bounds, eps=plan.eps, what=_WHAT)
+    how: dict[str, Any] = {"head": plan.head, "precision": plan.precision, "gradient": plan.gradient}
+    how["draws"] = plan.attack_draws
+    victim, ball = one_for_all(model, plan.norm, bounds=plan.bounds, eps=plan.eps, what=_WHAT, **how)
     detector = Detector.build(plan.detector)
     detector.check(victim)
     whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
@@ -86,18 +83,14 @@ def score_detector(
     fitted = detector if isinstance(detector, FittedDetector) else FittedDetector.load(Path(detector))
     threat = fitted.threat
 
-    def made(bounds: tuple[float, float] | None) -> Classifier:
-        return as_classifier(
-            model,
-            bounds=bounds,
-            head=plan.head,
-            precision=plan.precision,
-            gradient=threat["gradient"] if plan.gradient is None else plan.gradient,
-            draws=fitted.attack_draws if plan.attack_draws is None else plan.attack_draws,
-        )
-
+    how: dict[str, Any] = {
+        "head": plan.head,
+        "precision": plan.precision,
+        "gradient": threat["gradient"] if plan.gradient is None else plan.gradient,
+        "draws": fitted.attack_draws if plan.attack_draws is None else plan.attack_draws,
+    }
     eps = threat["eps"] if plan.eps is None else plan.eps
-    victim, ball = one_for_all(model, made, plan.norm or threat["norm"], bounds=plan.bounds, eps=eps, what=_WHAT)
+    victim, ball = one_for_all(model, plan.norm or threat["norm"], bounds=plan.bounds, eps=eps, what=_WHAT, **how)
     about = about_model(model, victim)
     fitted.check_model(about)
     whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
@@ -113,5 +106,5 @@ def score_detector(
         detector=fitted.fitted,
     )
     # A file's specs are registered names only: reading a file imports nothing.
-    specs = [attack_family.build(spec) for spec in plan.attacks] or [told(spec) for spec in fitted.attacks]
+    specs = [attack_family.build(spec) for spec in plan.attacks] or [attack_from_file(spec) for spec in fitted.attacks]
     return score_on(setting, fitted, specs, about=about, adaptive=plan.adaptive)

@@ -4,9 +4,7 @@ from typing import Any
 
 from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
-from turtlenet.data.parts import choose, trained_on
-from turtlenet.data.prepare import DataType, load_data
-from turtlenet.data.tables import reading_of
+from turtlenet.data.prepare import DataType, part_to_score
 from turtlenet.defences import Front
 from turtlenet.errors import SpecError
 from turtlenet.models import classifier, wrap
@@ -43,8 +41,7 @@ def show_front(defence: str, model: ModelType, data: DataType | None = None, **s
         raise SpecError(f"Expected a trained front, such as magnet:front=FRONT.h5; got {defence!r}.")
     behind = classifier(whole, bounds=bare.bounds, head=plan.head)
     ball = ball_for(bare, plan.norm, plan.eps)
-    loaded = load_data(data, bare, how=reading_of(plan, trained_on(model)))
-    examples = choose(loaded, plan.split, held_out=True).take(plan.limit)
+    examples = part_to_score(model, data, bare, plan, held_out=True)
     return measure_front(
         layer,
         bare,

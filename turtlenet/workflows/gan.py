@@ -9,17 +9,14 @@ from turtlenet.attacks.advgan import loaded_generator
 from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.attacks.runner import attack_all
 from turtlenet.checked import checked
-from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.data.parts import choose, trained_on
-from turtlenet.data.prepare import DataType, load_data
-from turtlenet.data.tables import reading_of
+from turtlenet.data.prepare import DataType, part_to_score
 from turtlenet.files import PathType
 from turtlenet.gan.measure import measure_generator
-from turtlenet.gan.pictures import grid
+from turtlenet.gan.pictures import MOST, grid
 from turtlenet.gan.report import GeneratorReport
 from turtlenet.gan.train import TrainedGenerator, save_generator, train_generator
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.models.as_classifier import ModelType, about_model
 from turtlenet.settings.base import describes
 from turtlenet.settings.gan import ShowSettings
 
@@ -48,24 +45,19 @@ def show_generator(
     plan = ShowSettings(**settings)
     facts = loaded_generator(str(path)).facts
 
-    def made(bounds: tuple[float, float] | None) -> Classifier:
-        return as_classifier(model, bounds=bounds, head=plan.head)
-
-    eps = facts["eps"] if plan.eps is None else plan.eps
-    victim, ball = one_for_all(model, made, facts["norm"], bounds=plan.bounds, eps=eps, what="for a generator")
+    threat: dict[str, Any] = {"bounds": plan.bounds, "eps": facts["eps"] if plan.eps is None else plan.eps}
+    victim, ball = one_for_all(model, facts["norm"], **threat, what="for a generator", head=plan.head)
     attack = AdvGAN(generator=str(path), samples=plan.samples)
     attack.check(victim, ball)
-    examples = choose(
-        load_data(data, victim, how=reading_of(plan, trained_on(model))), plan.split, held_out=True
-    ).take(plan.limit)
+    examples = part_to_score(model, data, victim, plan, held_out=True)
     same: dict[str, Any] = {"seed": plan.seed, "batch_size": plan.batch_size}
     report = measure_generator(attack, victim, examples, ball, about=about_model(model, victim), facts=facts, **same)
     x, y = _of_each_class(examples, victim.num_classes)
     return report, grid(x, attack_all(attack, victim, x, y, ball=ball, **same).x, victim.bounds)
 
 
-def _of_each_class(examples: Examples, num_classes: int, most: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """The first image of each class, or of the first ten."""
+def _of_each_class(examples: Examples, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first image of each class, as many as a grid has columns."""
     x, y = examples.batch(slice(None))
-    rows = [int(np.flatnonzero(y == label)[0]) for label in range(num_classes) if (y == label).any()][:most]
+    rows = [int(np.flatnonzero(y == label)[0]) for label in range(num_classes) if (y == label).any()][:MOST]
     return x[rows], y[rows]

@@ -62,7 +62,7 @@ def save_model(
 
     Args:
         model: Any model that Keras can write.
-        path: Where to.
+        path: Where to save it, ending in `.h5`, `.hdf5` or `.keras`.
         provenance: Where the model comes from, as plain JSON data, kept in the file beside what is known of the data
             that it was trained on.
 

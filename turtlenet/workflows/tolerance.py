@@ -4,12 +4,9 @@ from typing import Any
 
 from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.checked import checked
-from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
-from turtlenet.data.parts import choose, trained_on
-from turtlenet.data.prepare import DataType, load_data
-from turtlenet.data.tables import reading_of
-from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
+from turtlenet.data.prepare import DataType, part_to_score
+from turtlenet.models.as_classifier import ModelType, about_model
 from turtlenet.noise_tolerance import Tolerance, measure_tolerance
 from turtlenet.noise_tolerance.levels import check_eps
 from turtlenet.noise_tolerance.noise import KINDS
@@ -32,14 +29,13 @@ def tolerance(model: ModelType, data: DataType | None = None, **settings: Any) -
     """
     plan = ToleranceSettings(**settings)
 
-    def made(bounds: tuple[float, float] | None) -> Classifier:
-        return as_classifier(model, bounds=bounds, head=plan.head, precision=plan.precision)
-
-    what = "to measure the noise that a model bears"
-    victim, ball = one_for_all(model, made, "linf", bounds=plan.bounds, eps=plan.eps, what=what)
-    examples = choose(
-        load_data(data, victim, how=reading_of(plan, trained_on(model))), plan.split, [trained_on(model)]
-    ).take(plan.limit)
+    threat: dict[str, Any] = {
+        "bounds": plan.bounds,
+        "eps": plan.eps,
+        "what": "to measure the noise that a model bears",
+    }
+    victim, ball = one_for_all(model, "linf", **threat, head=plan.head, precision=plan.precision)
+    examples = part_to_score(model, data, victim, plan)
     check_eps(float(ball.eps))
     examples.check()
     for line in misfits(victim, examples, ball):

@@ -35,9 +35,7 @@ def universal(model: ModelType, data: DataType | None = None, **settings: Any) -
         TurtlenetError: Anything that does not fit, in one line.
     """
     plan = UniversalSettings(**settings)
-    given = Said.by_user(
-        bounds=plan.bounds, eps=plan.eps, movable=plan.movable, constraints=plan.constraints, features=plan.features
-    )
+    given = Said.of(plan)
     how = reading_of(plan, trained_on(model))
 
     def made(bounds: tuple[float, float] | None) -> Classifier:

@@ -1,5 +1,7 @@
 """Augmentations: what each does to an image, whose draws they take, and where a training step makes them."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -8,7 +10,7 @@ from turtlenet import attacks, balls, random
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
 from turtlenet.training import GaussianAugmentation, Natural, Trainer
-from turtlenet.training.data.augmentation import Crop, Cutout, Flip, Shift, augmentations, build
+from turtlenet.training.data.augmentation import Augmentation, Crop, Cutout, Flip, Shift, augmentations, build
 
 COUNT, SIDE = 40, 8
 X = np.random.default_rng(0).uniform(0.1, 1.0, (COUNT, SIDE, SIDE, 3)).astype("float32")
@@ -93,6 +95,20 @@ def test_sets_are_their_parts() -> None:
         "crop:reflect=True",
     ]
     assert build([str(Shift(pixels=3, fill=0.5))]) == (Shift(pixels=3, fill=0.5),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named(Augmentation):
+    """Of another package: it has a text of its own."""
+
+    names: str = ""
+
+    def change(self, images, *, key, low):
+        return images
+
+
+def test_a_spec_reads_back_whatever_a_setting_is() -> None:
+    assert build([str(Named(names="one,two"))]) == (Named(names="one,two"),)
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def bisect(model: Classifier, goal: Goal, blend: Callable[[Tensor], Tensor], cou
 
 
 def bisect_some(where: Tensor, context: Context, blend: Callable[[Tensor], Tensor], count: int) -> Tensor:
-    """The same for a context, unless no example of the batch needs it: nothing is asked then.
+    """`bisect` for a context, unless no example of the batch needs it: nothing is asked then.
 
     Args:
         where: Examples that need it, bool (batch,); the shares of others mean nothing.

@@ -181,7 +181,7 @@ def check_parts(whole: Attack, parts: Sequence[Attack]) -> None:
     """Refuses parts that have a ball or a target of their own.
 
     Raises:
-        SettingError: One that has.
+        SettingError: A part has a norm, a radius or a target of its own.
     """
     name = attacks.name_of(type(whole))
     for part in parts:

@@ -17,7 +17,7 @@ _NAMED = 512
 
 
 def for_inputs(said: Said, question: Question | None, *, by_feature: bool = False) -> Said:
-    """The same with one value for each feature in the place of one for each input.
+    """What is said, with one value for each feature in the place of one for each input.
 
     Args:
         said: What is said, of which bounds and radii may be dicts by the inputs' names, and the features those of an

@@ -14,6 +14,7 @@ from turtlenet.constraints import Constraint, Fall, Fixed, Grow, build
 from turtlenet.constraints import constraints as registry
 from turtlenet.errors import SettingError, SpecError
 from turtlenet.features import Features, read
+from turtlenet.settings.inputs import FeatureSettings
 from turtlenet.typing import Shape
 
 FEATURES = "features"
@@ -79,6 +80,20 @@ class Said:
         given = (constraints,) if isinstance(constraints, str | Constraint) else constraints
         return Said(bounds=bounds, eps=eps, movable=movable, constraints=tuple(map(build, given)), features=known)
 
+    @staticmethod
+    def of(plan: FeatureSettings, **changed: Any) -> "Said":
+        """Reads what the settings of a workflow say of the features.
+
+        Args:
+            plan: The settings.
+            **changed: Values that take the place of theirs.
+
+        Raises:
+            SpecError, SettingError: See `by_user`.
+        """
+        names = ("bounds", "eps", "movable", "constraints", "features")
+        return Said.by_user(**{name: getattr(plan, name) for name in names} | changed)
+
     def __bool__(self) -> bool:
         return (
             self.movable is not None
@@ -88,7 +103,7 @@ class Said:
         )
 
     def else_of(self, told: Mapping[str, Any] | None) -> "Said":
-        """The same, with what the file of a model says where the user says nothing.
+        """What the user says, and what the file of a model says where the user says nothing.
 
         Args:
             told: `FeatureThreat.to_dict` as the file has it; None for nothing.

@@ -79,7 +79,7 @@ class FeatureView(Classifier):
 
 
 class HostView(FeatureView):
-    """The same for attacks that run on the host: whatever rows they ask about, they are of one input at a time.
+    """The view of attacks that run on the host: whatever rows they ask about, they are of one input at a time.
 
     They keep the one radius of `FeatureBall.inner`; what is shown stays within that of each feature where rules round.
 

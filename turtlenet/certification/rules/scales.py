@@ -52,7 +52,7 @@ class Normalized(Affine):
         )
 
     def of_batch(self, x: Any, *, update: bool) -> "Normalized":
-        """The same by the statistics of a batch, as the model has it in training.
+        """The normalization by the statistics of a batch, as the model has it in training.
 
         Args:
             x: What the layer is given, float32 (batch, ...).

@@ -51,7 +51,7 @@ class ConvolutionStatistics(Thresholded):
         """The layers that it looks at.
 
         Raises:
-            ModelError: None.
+            ModelError: The model has no convolutions of images.
         """
         found = tuple(name.strip() for name in self.layers.split(";") if name.strip()) or convolutions_of(model)
         if not found:
@@ -126,7 +126,7 @@ def _statistics(outputs: Any, mean: Any, white: Any) -> Any:
 
 
 def _summaries(outputs: np.ndarray, mean: np.ndarray, white: np.ndarray) -> np.ndarray:
-    """The same of arrays on the host, in parts."""
+    """Six statistics of each component, float (n, 6 k), of arrays on the host, in parts."""
     arrays = [np.asarray(each, "float32") for each in (mean, white)]
     parts = [ops.convert_to_numpy(_statistics(outputs[at : at + 256], *arrays)) for at in range(0, len(outputs), 256)]
     return np.concatenate(parts).astype("float64")

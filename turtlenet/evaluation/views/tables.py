@@ -94,7 +94,7 @@ def _right(report: Report) -> list[bool]:
 
 
 def _named(report: Report, column: str, values: list[Any]) -> Columns:
-    """The same as names of classes, where those are known."""
+    """A column of the names of the classes that `values` are, where names are known; else none."""
     classes = report.data.get("classes")
     if not isinstance(classes, list) or not classes:
         return {}

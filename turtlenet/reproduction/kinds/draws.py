@@ -56,7 +56,7 @@ class Bench:
         return self._judged("", 1, count)
 
     def attacked(self, spec: str, draws: int, count: int) -> dict[str, Any]:
-        """The same under an attack on the mean of some draws."""
+        """Accuracy of one draw (S) and of the mean of many (M) under an attack on the mean of `draws` draws."""
         gradients = self.crafted(spec, draws, "test", count)[1]
         how = {"attack": str(self.job.attack(spec)), "eps": EPS, "gradient": _gradient(draws), "draws": draws}
         return {**self._judged(spec, draws, count), **how, "labels": "true", "gradients": gradients}

@@ -6,7 +6,6 @@ depend on how a batch is divided over devices and on the layers beside them; the
 """
 
 import abc
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from turtlenet.arguments import check_fields
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.radius import channels, is_image
-from turtlenet.registry import Registry
+from turtlenet.registry import Registry, spec_of
 
 # Tells the draws of an augmentation from those of the attack.
 _AUGMENT = 0xA0600
@@ -92,9 +91,7 @@ class Augmentation(abc.ABC):
 
     def __str__(self) -> str:
         """The spec that builds this augmentation: its name, and the settings that are not the defaults."""
-        fields = [field for field in dataclasses.fields(self) if getattr(self, field.name) != field.default]
-        settings = ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields)
-        return augmentations.name_of(type(self)) + (f":{settings}" if settings else "")
+        return spec_of(augmentations.name_of(type(self)), self)
 
 
 augmentations: Registry[Augmentation | tuple[Augmentation, ...]] = Registry(

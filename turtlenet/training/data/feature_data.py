@@ -72,7 +72,7 @@ def with_features(
 
 
 def named(said: Said, about: About) -> Said:
-    """The same, with the names, types and one-hot groups that the columns of a table tell.
+    """What is said of the features, with the names, types and one-hot groups that the columns of a table tell.
 
     Raises:
         SpecError: A feature that is no column.
@@ -99,7 +99,7 @@ def check_for_features(attacks: Sequence[Attack], ball: Ball) -> None:
     """Refuses generators where features have radii of their own: they were trained for one.
 
     Raises:
-        SettingError: There is one.
+        SettingError: A generator is among the attacks or their parts.
     """
     if is_plain(ball):
         return
@@ -109,7 +109,7 @@ def check_for_features(attacks: Sequence[Attack], ball: Ball) -> None:
         check_for_features(attack.parts, ball)
 
 
-def facts(threat: FeatureThreat | None, ball: Ball) -> dict[str, Any]:
+def feature_facts(threat: FeatureThreat | None, ball: Ball) -> dict[str, Any]:
     """What a report's threat tells of the features besides."""
     if threat is None:
         return {}

@@ -14,9 +14,8 @@ from turtlenet.balls import Ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
-from turtlenet.data.parts import trained_on
-from turtlenet.data.prepare import DataType, hold_out, load_data
-from turtlenet.data.tables import is_tabular, reading_of
+from turtlenet.data.prepare import DataType, TrainingPart, part_to_train_on
+from turtlenet.data.tables import is_tabular
 from turtlenet.defences import Front, defences
 from turtlenet.defences.fronts.files import FACTS
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
@@ -71,31 +70,14 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
     layer, objective = _begun(spec, plan, victim, ball)
     if is_tabular(data):
         raise DataError(f"Expected images to train the front {spec.name} on; got a table.")
-    loaded = load_data(data, victim, how=reading_of(plan, trained_on(model)))
-    if loaded.train is None or not len(loaded.train):
-        raise DataError(f"Expected training data in {loaded.name}; got test data only.")
-    loaded.train.check()
-    examples, held_out = hold_out(loaded.train, plan.validation, plan.seed)
-    plan.tell(f"data: {examples.describe()}; {len(held_out) if held_out else 0:,} held out for validation")
-    if spec.name == "ape-gan":
-        why = why_eps(victim, plan.norm, plan.eps)
-        plan.tell(f"images to clean: {objective.attack}, {describe_ball(ball, victim.input_shape, why)}")
-    for line in misfits(victim, examples, ball):
+    part = part_to_train_on(model, data, victim, plan)
+    for line in _opening(spec.name, plan, victim, ball, objective, part):
         plan.tell(line)
-    who = {
-        "front": spec.name,
-        "sizes": layer.sizes,
-        "numbers": objective.settings,
-        "attack": str(objective.attack),
-        "ball": [ball.norm, float(ball.eps)],
-        "model": [models.weights_sha256(victim.model), plan.head, list(victim.bounds)],
-        "data": loaded.train.sha256(),
-        "validation": len(held_out) if held_out else 0,
-    }
     state: dict[str, Any] = {"checkpoint": Path(plan.checkpoint)} if plan.checkpoint else {}
+    state["identity"] = _identity(spec.name, plan, layer, objective, victim, ball, part)
     told: dict[str, Any] = {"callbacks": plan.callbacks, "tell": plan.tell, "verbose": plan.verbose}
     run = train_network(
-        objective, examples, schedule, validation=held_out, resume=plan.resume, identity=who, **state, **told
+        objective, part.examples, schedule, validation=part.held_out, resume=plan.resume, **state, **told
     )
     source = keras.Input(victim.input_shape, name="image")
     whole = keras.Model(source, layer(source), name=spec.name.replace("-", "_"))
@@ -108,7 +90,7 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
         **objective.settings,
         **({"attack": str(objective.attack), "norm": ball.norm, "eps": float(ball.eps)} if objective.crafts else {}),
         "model": about_model(model, victim)["sha256"],
-        "data": loaded.name,
+        "data": part.name,
         "schedule": dataclasses.asdict(schedule),
         "best_epoch": run.best_epoch,
         "epochs": [dataclasses.asdict(epoch) for epoch in run.epochs],
@@ -116,12 +98,46 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
     return TrainedFront(layer, whole, facts, run)
 
 
+def _opening(
+    name: str, plan: FrontSettings, victim: Classifier, ball: Ball, objective: FrontObjective, part: TrainingPart
+) -> list[str]:
+    """What is told when training starts, a line each."""
+    held_out = len(part.held_out) if part.held_out else 0
+    lines = [f"data: {part.examples.describe()}; {held_out:,} held out for validation"]
+    if name == "ape-gan":
+        why = why_eps(victim, plan.norm, plan.eps)
+        lines.append(f"images to clean: {objective.attack}, {describe_ball(ball, victim.input_shape, why)}")
+    return [*lines, *misfits(victim, part.examples, ball)]
+
+
+def _identity(
+    name: str,
+    plan: FrontSettings,
+    layer: Front,
+    objective: FrontObjective,
+    victim: Classifier,
+    ball: Ball,
+    part: TrainingPart,
+) -> dict[str, Any]:
+    """What tells a run from another."""
+    return {
+        "front": name,
+        "sizes": layer.sizes,
+        "numbers": objective.settings,
+        "attack": str(objective.attack),
+        "ball": [ball.norm, float(ball.eps)],
+        "model": [models.weights_sha256(victim.model), plan.head, list(victim.bounds)],
+        "data": part.whole.sha256(),
+        "validation": len(part.held_out) if part.held_out else 0,
+    }
+
+
 def check_front(spec: Spec) -> None:
-    """Refuses a defence that is not trained so.
+    """Refuses a defence that is no front to be trained.
 
     Raises:
-        SpecError: Such a one.
-        SettingError: One that is trained already.
+        SpecError: No front has this name.
+        SettingError: The spec names the file of a trained front.
     """
     if spec.name not in OBJECTIVES:
         raise SpecError(f"Unknown trained front {spec.name!r}.{did_you_mean(spec.name, OBJECTIVES)}")

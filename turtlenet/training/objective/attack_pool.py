@@ -34,7 +34,7 @@ def check_without_ball(attack: Attack) -> None:
     """Refuses an attack with a ball of its own, which training would not heed.
 
     Raises:
-        SettingError: One that has.
+        SettingError: The attack has a norm or a radius of its own.
     """
     if attack.norm or attack.eps:
         raise SettingError(f"Expected norm and eps of the threat, not of the attack, in training; got {attack}.")

@@ -54,7 +54,7 @@ class Bounded:
         return folded(self.network, self.boxes, y)
 
     def linear_margins(self, y: Any) -> Any:
-        """The same by one pass backward (CROWN, Zhang et al., 2018), with the boxes that `margins` found before."""
+        """What `margins` gives, by one pass backward (CROWN, Zhang et al., 2018) with the boxes found before."""
         slopes, others = differences(y, self.clean.shape[-1])
         least = least_in(self.boxes[0])
         return lower_bounds(self.network, self.boxes, len(self.network.nodes), slopes, least) * others

@@ -126,7 +126,7 @@ class Judged(keras.callbacks.Callback):
     """Puts the weights that a wrapper wants to be judged in place for validation, and takes them away after it.
 
     Args:
-        trainer: Whose.
+        trainer: The `Trainer` whose weights are put in place.
         recalibrate: Computes the statistics of batch normalization anew for the weights in place.
     """
 
@@ -163,7 +163,7 @@ class Stages(keras.callbacks.Callback):
     """Has the step of training compiled anew where a stage of a wrapper begins.
 
     Args:
-        trainer: Whose.
+        trainer: The `Trainer` whose step is compiled.
         firsts: The first steps of all stages.
         done: Steps done before, for a run that continues.
     """

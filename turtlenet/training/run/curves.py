@@ -43,16 +43,16 @@ class Curves(keras.callbacks.Callback):
         self.notes.setdefault("history", []).append({EPOCH: epoch + 1, **kept})
 
 
-def thinned(history: Sequence[dict[str, Any]], most: int = MOST) -> list[dict[str, Any]]:
-    """At most so many epochs, evenly apart, the first and the last among them.
+def thinned(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At most `MOST` epochs, evenly apart, the first and the last among them.
 
-    >>> [each["epoch"] for each in thinned([{"epoch": number} for number in range(1, 12)], 3)]
-    [1, 6, 11]
+    >>> [each["epoch"] for each in thinned([{"epoch": number} for number in range(1, 999)])][:4]
+    [1, 3, 5, 7]
     """
-    if len(history) <= most:
+    if len(history) <= MOST:
         return list(history)
     last = len(history) - 1
-    return [history[round(number * last / (most - 1))] for number in range(most)]
+    return [history[round(number * last / (MOST - 1))] for number in range(MOST)]
 
 
 def training_told(provenance: Mapping[str, Any] | None) -> dict[str, Any]:

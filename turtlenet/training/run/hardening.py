@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from turtlenet.data import Examples
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.models.classifier import check_numbers
 from turtlenet.ranges import count
-from turtlenet.settings.train import OPTIMIZERS, ScheduleSettings
+from turtlenet.settings.train import ScheduleSettings
 from turtlenet.training.co_training import Turns
 from turtlenet.training.data.augmentation import Augmentation
 from turtlenet.training.data.stream import Extra, Stream, own_share
@@ -23,7 +24,6 @@ from turtlenet.training.run.batch_statistics import recalibrate
 from turtlenet.training.run.callbacks import (
     DIVERGED,
     RANKED,
-    Best,
     BestRobust,
     CollapseWatch,
     Diverged,
@@ -34,11 +34,12 @@ from turtlenet.training.run.callbacks import (
 from turtlenet.training.run.checkpoint import reseed
 from turtlenet.training.run.cost import cost_of
 from turtlenet.training.run.curves import Curves, thinned
+from turtlenet.training.run.parts import check_shares, fit_in_parts
 from turtlenet.training.run.resume import ResumableRun
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, make_wrappers
 
-__all__ = ["OPTIMIZERS", "Run", "Schedule", "harden"]
+__all__ = ["Run", "Schedule", "harden"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,16 +168,11 @@ def harden(
         ModelError: A model without weights to train, or one whose weights training made NaN.
         OutputError: The state cannot be read or written.
     """
-    if not classifier.model.trainable_variables:
-        raise ModelError(
-            f"Expected weights to train; all {classifier.model.count_params():,} of the model are frozen "
-            "(trainable=False)."
-        )
+    _check_trainable(classifier.model)
     stream = Stream(examples, schedule.batch_size, schedule.seed, extra=extra)
     parts = accumulate or begin_with
-    _check_shares(stream.batch_size, parts)
-    if rivals and backend.shares() > 1:
-        raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
+    check_shares(stream.batch_size, parts)
+    _check_rivals(rivals)
     steps, total = schedule.steps(len(examples), extra, objective.replays)
     around = make_wrappers(wrappers)
     plan = Plan(steps=total, epoch=steps, validated=validation is not None)
@@ -201,35 +197,84 @@ def harden(
         plan=plan,
         augment=augment,
     )
-    trainer.compile(optimizer=schedule.make(total * objective.replays, own_optimizer), jit_compile=backend.uses_xla())
-    if not trainer.optimizer.built:
-        trainer.optimizer.build(trainer.network.trainable_variables)
-    recalibrated = max([0, *(wrapper.recalibration for wrapper in around)])
-    judged = Judged(trainer, lambda: recalibrate(trainer, stream, recalibrated))
-    best = BestRobust(notes, judged)
-    run = ResumableRun(trainer, best, notes, steps, schedule.epochs, checkpoint, seconds, watch)
+    _compile(trainer, schedule.make(total * objective.replays, own_optimizer))
+    judged = _judged(trainer, stream)
+    run = ResumableRun(trainer, BestRobust(notes, judged), notes, steps, schedule.epochs, checkpoint, seconds, watch)
     if resume:
         run.take_up(tell)
     if notes.get("halvings"):
         trainer.objective = halved(objective, notes["halvings"])
-
-    def watchers() -> list[keras.callbacks.Callback]:
-        firsts = [first for wrapper in around for first in wrapper.stages(objective, plan)]
-        own = [*([judged] if trainer.judged() else []), best, watch, Curves(notes), Stages(trainer, firsts, run.done)]
-        own.append(Diverged(tell, notes))
-        return [*own, *(each for wrapper in around for each in wrapper.callbacks(notes, plan))]
-
     each = cost_of(objective, classifier.num_classes, (steps, total), stream.batch_size).gradients
     how: dict[str, Any] = {"automatic": accumulate is None, "verbose": verbose, "gradients": each}
-    done = _fit_in_parts(run, stream, validation, watchers, callbacks, **how)
-    if best.weights is None:
+    watchers = partial(_watchers, run, objective, judged, watch, tell)
+    done = fit_in_parts(run, stream, validation, watchers, callbacks, **how)
+    _leave_best(run, judged)
+    return _outcome(done, notes)
+
+
+def _check_trainable(model: keras.Model) -> None:
+    if not model.trainable_variables:
+        raise ModelError(
+            f"Expected weights to train; all {model.count_params():,} of the model are frozen (trainable=False)."
+        )
+
+
+def _check_rivals(rivals: Sequence[Turns]) -> None:
+    if rivals and backend.shares() > 1:
+        raise SettingError(f"Expected one device to train a generator in turns; got {backend.shares()}.")
+
+
+def _compile(trainer: Trainer, optimizer: Any) -> None:
+    """Compiles a trainer, whose optimizer then has its variables."""
+    trainer.compile(optimizer=optimizer, jit_compile=backend.uses_xla())
+    if not trainer.optimizer.built:
+        trainer.optimizer.build(trainer.network.trainable_variables)
+
+
+def _judged(trainer: Trainer, stream: Stream) -> Judged:
+    """The weights that are validated, with statistics of batches of their own where a wrapper asks for them."""
+    batches = max([0, *(wrapper.recalibration for wrapper in trainer.wrappers)])
+    return Judged(trainer, lambda: recalibrate(trainer, stream, batches))
+
+
+def _watchers(
+    run: ResumableRun, objective: Objective, judged: Judged, watch: CollapseWatch, tell: Callable[[str], None]
+) -> list[keras.callbacks.Callback]:
+    """The callbacks of a fit, in their order; each fit has its own.
+
+    Args:
+        run: The run, as far as it is known.
+        objective: What the run began with; a collapse may have changed the trainer's.
+        judged: Puts the weights in place that are validated.
+        watch: Notices a collapse.
+        tell: Is given findings, a line each.
+    """
+    trainer: Any = run.trainer
+    firsts = [first for wrapper in trainer.wrappers for first in wrapper.stages(objective, trainer.plan)]
+    own = [*([judged] if trainer.judged() else []), run.best, watch, Curves(run.notes)]
+    own += [Stages(trainer, firsts, run.done), Diverged(tell, run.notes)]
+    return [*own, *(each for wrapper in trainer.wrappers for each in wrapper.callbacks(run.notes, trainer.plan))]
+
+
+def _leave_best(run: ResumableRun, judged: Judged) -> None:
+    """Puts the best weights into the model, those of the end where nothing was validated.
+
+    Raises:
+        ModelError: Training made them NaN.
+    """
+    model = run.trainer.network
+    if run.best.weights is None:
         judged.place()
-    best.restore(classifier.model)
-    check_numbers(classifier.model, DIVERGED)
+    run.best.restore(model)
+    check_numbers(model, DIVERGED)
+
+
+def _outcome(steps: int, notes: dict[str, Any]) -> Run:
+    """What a run did, out of its notes."""
     ranks = notes.get("best", ())
     kept = dict(zip(RANKED[-len(ranks) :], ranks, strict=True)) if ranks else {}
     findings = tuple(notes.get("findings", {}).values())
-    return Run(done, notes.get("best_epoch"), kept, findings, history=tuple(notes.get("history", ())))
+    return Run(steps, notes.get("best_epoch"), kept, findings, history=tuple(notes.get("history", ())))
 
 
 def _identity(
@@ -252,70 +297,3 @@ def _check_collapse(on_collapse: str, objective: Objective, validation: Examples
         raise SettingError(f"Expected validation data for on_collapse={on_collapse}; got none.")
     if on_collapse == "recover":
         halved(objective)
-
-
-def _fit_in_parts(
-    run: ResumableRun,
-    stream: Stream,
-    validation: Examples | None,
-    watchers: Callable[[], list[keras.callbacks.Callback]],
-    callbacks: Sequence[keras.callbacks.Callback],
-    *,
-    automatic: bool,
-    **how: Any,
-) -> int:
-    """Steps done by a fit; where memory runs out, `automatic` begins it anew with twice as many parts of a batch."""
-    trainer = run.trainer
-    begun = _Begun(trainer, run.best, run.notes) if automatic else None
-    while True:
-        parts = trainer.accumulate
-        try:
-            return run.fit(stream, validation, watchers(), callbacks, parts=parts, **how)
-        except Exception as error:
-            if not backend.out_of_memory(error):
-                raise
-            parts = _more_parts(stream.batch_size, parts, automatic)
-        if begun is not None:
-            begun.again(trainer, run.best, run.notes, parts)
-
-
-class _Begun:
-    """A run as it began, to begin it anew with smaller parts of a batch."""
-
-    def __init__(self, trainer: Any, best: Best, notes: dict[str, Any]):
-        self.variables = trainer.everything()
-        self.values = [keras.ops.convert_to_numpy(variable) for variable in self.variables]
-        self.weights, self.notes = best.weights, dict(notes)
-
-    def again(self, trainer: Any, best: Best, notes: dict[str, Any], parts: int) -> None:
-        """Puts everything back, and compiles for so many parts."""
-        for variable, value in zip(self.variables, self.values, strict=True):
-            variable.assign(value)
-        best.weights = self.weights
-        notes.clear()
-        notes.update(self.notes)
-        trainer.accumulate = parts
-        trainer.train_function = trainer.test_function = None
-
-
-def _check_shares(batch_size: int, parts: int) -> None:
-    shares = backend.shares()
-    if batch_size % (shares * parts):
-        how = f"{shares} devices share evenly" if shares > 1 else f"can be worked on in {parts} parts"
-        both = f" in {parts} parts" if shares > 1 and parts > 1 else ""
-        raise SettingError(f"Expected a batch size that {how}{both}; got {batch_size}.")
-
-
-def _more_parts(batch_size: int, parts: int, automatic: bool) -> int:
-    """Twice as many parts after memory ran out."""
-    if not automatic:
-        raise SettingError(
-            f"Expected memory for a training batch of {batch_size} in {parts} parts; got none left: raise "
-            "--accumulate, or let --batch-size be auto."
-        ) from None
-    if batch_size % (2 * parts * backend.shares()):
-        raise SettingError(
-            f"Expected memory for a part of {batch_size // parts} in training; got none left, and {batch_size} "
-            "cannot be halved further."
-        ) from None
-    return 2 * parts

@@ -88,7 +88,7 @@ def lesson_of(data: Data, before: keras.Model, victim: Classifier, plan: TrainSe
 
 
 def _with_extra(lesson: Lesson, victim: Classifier, plan: TrainSettings, how: Reading) -> Lesson:
-    """The same with extra examples, weighted as their classes are, if there are any.
+    """A lesson with extra examples, weighted as their classes are, if there are any.
 
     Raises:
         DataError: Such as do not fit.

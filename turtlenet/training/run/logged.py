@@ -14,7 +14,7 @@ class LogCurves(keras.callbacks.Callback):
     """Logs the numbers of training a few times an epoch, and those of validation after each.
 
     Args:
-        logs: Where to.
+        logs: The logs of the run.
         steps: Steps of a whole epoch.
     """
 

@@ -216,26 +216,14 @@ def set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> Trai
         TurtlenetError: What does not fit.
     """
     models.check_precision(plan.precision)
-    said = Said.by_user(
-        bounds=plan.bounds,
-        eps=plan.eps,
-        movable=plan.movable,
-        constraints=plan.constraints,
-        features=plan.features,
-    )
-    bounds, head = said.outer, plan.head
-    if isinstance(model, Classifier):
-        bounds, head = bounds or model.bounds, model.told if head == "auto" else head
+    said = Said.of(plan)
+    bounds, seen = _as_seen(model, plan, said.outer)
     how = reading_of(plan, trained_on(model))
-    usage = usage_of(plan, model)
-    seen: dict[str, Any] = {"head": head, "usage": usage}
     before, data = normalized_for(in_memory(model), plan.normalize, data, bounds=bounds, how=how, **seen)
     own = _own(before, plan.tell)
     hardened, restore, victim = _shielded(own, plan, bounds, seen)
     wrappers = make_wrappers(plan.wrappers)
-    augment = augmentation_family.build(plan.augment, victim.input_shape)
-    for change in augment:
-        change.check(victim.input_shape, victim.bounds)
+    augment = _augmentations(plan, victim)
     # What is in front of the model is new to it: the model as it came says whether the data are its own.
     known = models.classifier(before, bounds=victim.bounds, **seen) if plan.defences else None
     within = victim.bounds
@@ -248,11 +236,10 @@ def set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> Trai
         training=True,
         table=is_tabular(data),
     )
-    by_feature = threat is not None and any(map(np.ndim, threat.bounds))
-    if plan.defences and (victim.bounds != within or by_feature):
+    ends = _bounds_told(within, victim, threat)
+    if plan.defences and ends is not None:
         # The data say where inputs lie: what was put in front of the model took other bounds for them.
         restore()
-        ends = threat.bounds if threat and by_feature else victim.bounds
         hardened, restore, victim = _shielded(own, plan, victim.bounds, seen, ends)
         known = models.classifier(before, bounds=victim.bounds, **seen)
     return TrainingSetup(
@@ -261,7 +248,7 @@ def set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> Trai
         restore=restore,
         victim=victim,
         known=known or victim,
-        head=head,
+        head=seen["head"],
         wrappers=wrappers,
         augment=augment,
         data=loaded,
@@ -271,6 +258,41 @@ def set_up(model: ModelType, data: DataType | None, plan: TrainSettings) -> Trai
         threat=threat,
         validation_attack=attack_family.build(plan.validation_attack) if plan.validation_attack else None,
     )
+
+
+def _as_seen(
+    model: ModelType, plan: TrainSettings, bounds: tuple[float, float] | None
+) -> tuple[tuple[float, float] | None, dict[str, Any]]:
+    """The bounds of an input, and `head` and `usage` of the model, as the user says, else as a `Classifier` has them.
+
+    Args:
+        model: The model, as it was given.
+        plan: The settings.
+        bounds: The outermost that the user says; None for none.
+    """
+    head, usage = plan.head, usage_of(plan, model)
+    if isinstance(model, Classifier):
+        bounds, head = bounds or model.bounds, model.told if head == "auto" else head
+    return bounds, {"head": head, "usage": usage}
+
+
+def _augmentations(plan: TrainSettings, victim: Classifier) -> Sequence[Augmentation]:
+    """The changes of each training batch.
+
+    Raises:
+        SettingError, SpecError: Such that do not fit the inputs, or that there are not.
+    """
+    augment = augmentation_family.build(plan.augment, victim.input_shape)
+    for change in augment:
+        change.check(victim.input_shape, victim.bounds)
+    return augment
+
+
+def _bounds_told(before: tuple[float, float], victim: Classifier, threat: FeatureThreat | None) -> Any:
+    """The bounds that the data told, those of each feature where they differ; None where they are as before."""
+    if threat is not None and any(map(np.ndim, threat.bounds)):
+        return threat.bounds
+    return victim.bounds if victim.bounds != before else None
 
 
 def _shielded(

@@ -42,7 +42,7 @@ class Workshop:
     Args:
         model: The model under attack; only its architecture is used.
         data: Its part to train on.
-        training: How.
+        training: How each surrogate is trained; see `turtlenet.training.run.provenance`.
         folder: Where they are kept.
         seed: Repeats weights, keys and training.
         bounds: Smallest and largest value of a pixel.

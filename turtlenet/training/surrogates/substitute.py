@@ -209,7 +209,17 @@ def fit_answers(
     learning_rate: float = 1e-3,
     seed: int = 0,
 ) -> None:
-    """Trains a classifier's weights in place on another's answers (n, classes), by their cross-entropy."""
+    """Trains a classifier's weights in place on another's answers, by their cross-entropy.
+
+    Args:
+        student: What is trained; a model that is not compiled is, with Adam.
+        x: Inputs, float32 (n, ...), within the bounds.
+        answers: What the other says of them, float32 (n, classes): probabilities, or 1 at a class and 0 elsewhere.
+        epochs: Passes over the inputs.
+        batch_size: Inputs in a batch.
+        learning_rate: Of Adam.
+        seed: Repeats the order of the inputs.
+    """
     network = student.model
     if getattr(network, "optimizer", None) is None:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)

@@ -19,10 +19,10 @@ def kernels_of(network: keras.Model) -> list[Any]:
 
 
 def check_kernels(network: keras.Model, wrapper: str) -> list[Any]:
-    """Those kernels.
+    """The kernels of `kernels_of`, of which there must be some.
 
     Raises:
-        SettingError: There is none.
+        SettingError: The network has no such kernel.
     """
     found = kernels_of(network)
     if not found:
