@@ -15,10 +15,11 @@ KEPT = ROOT / "benchmarks" / "papers"
 CELL = {"accuracy": 0.5, "interval": [0.25, 0.75], "n": 4}
 
 
-def test_the_page_of_the_papers_is_made_of_the_rows():
-    made = render([papers.find(name) for name in papers.names()], read_rows(KEPT / "results"), KEPT / "page.md")
+@pytest.mark.parametrize(("template", "page"), [("page.md", "docs/papers.md"), ("rivals.md", "docs/rivals.md")])
+def test_the_pages_of_the_docs_are_made_of_the_rows(template: str, page: str):
+    made = render([papers.find(name) for name in papers.names()], read_rows(KEPT / "results"), KEPT / template)
     # Written by the command that the page itself has last in its list.
-    assert made == (ROOT / "docs/papers.md").read_text("utf-8")
+    assert made == (ROOT / page).read_text("utf-8")
 
 
 def test_the_page_shows_what_is_measured():

@@ -33,8 +33,8 @@ def render(papers: Sequence[Paper], rows: Mapping[str, Mapping[str, Any]], templ
     Args:
         papers: Whose tables it has, where no template says.
         rows: What `turtlenet.reproduction.row.read_rows` gives.
-        template: A file in Jinja. It runs in a sandbox, and is given `table(name)` and, of a row and a figure,
-            `text`, `value`, `error`, `length` and `success`.
+        template: A file in Jinja. It runs in a sandbox, and is given `table(name)`, `about(paper)`, which is the text
+            of a paper, and, of a row and a figure, `text`, `value`, `error`, `length` and `success`.
 
     Raises:
         SpecError: A template that cannot be read, or that names a table that there is not.
@@ -43,9 +43,10 @@ def render(papers: Sequence[Paper], rows: Mapping[str, Mapping[str, Any]], templ
     if template is None:
         return "\n".join([_head(papers, rows), *(_section(found, paper) for paper in papers)])
     rules = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    words = {name: getattr(found, name) for name in ("text", "value", "error", "length", "success")}
+    words: dict[str, Any] = {name: getattr(found, name) for name in ("text", "value", "error", "length", "success")}
+    words |= {"table": lambda name: table(found, name), "about": lambda name: found.paper(name).text}
     try:
-        return rules.from_string(template.read_text("utf-8")).render(**words, table=lambda name: table(found, name))
+        return rules.from_string(template.read_text("utf-8")).render(**words)
     except TurtlenetError:
         raise
     except (OSError, jinja2.TemplateError, *_OF_EXPRESSIONS) as error:
