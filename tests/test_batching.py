@@ -6,9 +6,9 @@ from keras import ops
 
 from turtlenet import attacks, backend, balls
 from turtlenet.attacks.runner import attack_all
-from turtlenet.batching import bucket, check_agreement, filled, in_batches, predict
+from turtlenet.batching import bucket, check_agreement, check_answers, filled, in_batches, predict
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError
+from turtlenet.errors import ModelError, SettingError
 
 HUGE = (1 << 30, 1 << 20)
 
@@ -109,3 +109,9 @@ def test_buckets_are_halves_of_the_batch_size() -> None:
 
 def test_one_process_agrees_with_itself() -> None:
     check_agreement("a", "b")
+
+
+def test_a_model_that_answers_nan_is_refused() -> None:
+    check_answers(np.array([[np.inf, 0.0], [1.0, 2.0]], "float32"))
+    with pytest.raises(ModelError, match="answers in numbers; got NaN for 2 of 3 rows"):
+        check_answers(np.array([[np.nan, 0.0], [1.0, np.nan], [1.0, 2.0]], "float32"), "rows")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from turtlenet import backend
-from turtlenet.errors import DataError, SettingError
+from turtlenet.errors import DataError, ModelError, SettingError
 
 if TYPE_CHECKING:
     from turtlenet.classifier import Classifier
@@ -93,6 +93,24 @@ def check_agreement(model: str, data: str) -> None:
         for name, mine, other in zip(("model", "data"), everyone[0], theirs, strict=True):
             if mine != other:
                 raise DataError(f"Expected the same {name} in every process; process {number} has another than 0.")
+
+
+def check_answers(logits: np.ndarray, inputs: str = "inputs") -> None:
+    """Refuses a model that answers examples, as they are, with NaN: no class is the largest of such logits.
+
+    Args:
+        logits: Float32 (n, classes).
+        inputs: What messages call the examples.
+
+    Raises:
+        ModelError: NaN among them.
+    """
+    none = int(np.isnan(logits).any(axis=-1).sum())
+    if none:
+        raise ModelError(
+            f"Expected a model that answers in numbers; got NaN for {none:,} of {len(logits):,} {inputs}: look for a "
+            "division by 0, or a root or logarithm of a negative number, in its layers and in its preprocessing."
+        )
 
 
 def predict(model: Classifier, x: np.ndarray, batch_size: int | None, y: np.ndarray | None = None) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Files that are written at once or not at all."""
 
+import io
 import os
 import uuid
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import IO, Any, TypeAlias
 
 from turtlenet.errors import OutputError
 
-__all__ = ["PathType", "check_folder", "make_folder", "write_files", "write_whole"]
+__all__ = ["PathType", "check_folder", "make_folder", "write_array", "write_files", "write_whole"]
 
 
 def check_folder(path: Path) -> None:
@@ -52,6 +53,21 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         _replace({path: write})
     except OSError as error:
         raise OutputError(f"Expected to write {path}; got: {error.strerror or error}.") from None
+
+
+def write_array(path: Path, array: Any) -> None:
+    """Writes an array, of any shape and type, as an `.npy` file; see `write_whole`.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    # Not into the file itself: NumPy writes there by C's own buffer, and a disk that is full when that is flushed
+    # raises nothing.
+    import numpy as np
+
+    held = io.BytesIO()
+    np.save(held, array)
+    write_whole(path, lambda file: file.write(held.getvalue()))
 
 
 def write_files(folder: str | Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:

@@ -36,12 +36,13 @@ def test_the_result_lies_in_a_folder_and_resumes(good, cli, away):
         (("--eps", "1.5"), "Expected eps <= 1, the widest that the bounds 0 and 1 allow; got 1.5."),
         (("--exact", "0"), "Expected exact > 0; got 0.0."),
         (("--method", "crwn"), "Unknown method 'crwn'. Did you mean 'crown'?"),
+        (("--attack", "pgd", "--attack", "fgsm"), "Expected --attack once; got it 2 times."),
         (("--norm", "l0", "--eps", "3", "--attack", "none"), "Expected a norm of linf, l2, l1 to certify; got l0."),
         (("--norm", "l2", "--exact", "5", "--eps", "0.1"), "Expected norm linf for method=exact; got l2."),
     ],
 )
 def test_bad_input_is_one_line(good, cli, away, options, said):
-    result = cli(*good, *options)
+    result = cli(*(good[:-2] if "--attack" in options else good), *options)
     assert (result.code, result.out) == (2, "")
     assert result.err.strip().endswith(said)
     assert len(result.err.strip().splitlines()) == 1

@@ -6,6 +6,11 @@ import pytest
 from turtlenet.models import load
 
 
+def test_a_seed_may_be_larger_than_keras_takes(cli, tmp_path) -> None:
+    said = cli("new", "wong-mnist", "--seed", str(2**32 + 5), "--out", tmp_path / "a.h5")
+    assert said.code == 0 and str(2**32 + 5) in said.out
+
+
 def test_a_seed_repeats_the_weights(cli, tmp_path) -> None:
     paths = [tmp_path / f"{number}.h5" for number in range(3)]
     for path, seed in zip(paths, (0, 0, 1), strict=True):
@@ -26,6 +31,8 @@ def test_a_seed_repeats_the_weights(cli, tmp_path) -> None:
             "Expected an input shape (height, width, channels) for 'wong-mnist'; got (28, 28).",
         ),
         (["wong-mnist", "--classes", "1"], "classes"),
+        (["mlp", "--shape", "99999999999"], "Expected inputs of at most 4,194,304 values for 'mlp'; got 99999999999."),
+        (["lenet", "--shape", "100000,100000,3"], "values for 'lenet'; got 100000x100000x3."),
         (["wong-mnist", "--seed", "-1"], "Expected seed >= 0; got -1."),
         (["wong-mnist", "--out", "nowhere/x.h5"], "nowhere"),
     ],

@@ -138,6 +138,14 @@ def test_rounding_beyond_the_bounds_is_clipped():
     assert read(np.array([[-5e-7, 1 + 5e-7]])).tolist() == [[0, 1]]
 
 
+def test_the_bounds_that_are_told_fit_all_there_is(refusal):
+    examples = from_arrays(np.array([[0.5], [2.0000004], [9.1234567], [-3.1234567]]), [0, 1, 0, 1], bounds=UNIT)
+    for part in (examples.take(2), examples.take(3)):
+        assert "pass --bounds -3.12346,9.12346 if" in refusal(DataError, part.check)
+    same = from_arrays(np.full((2, 1), 1e300), [0, 1], bounds=UNIT)
+    assert refusal(DataError, same.check).endswith("in arrays: scale the data.")
+
+
 @pytest.mark.parametrize(
     ("x", "bounds", "words"),
     [

@@ -274,3 +274,9 @@ def test_images_of_hugging_face(tmp_path):
         x, y = source.whole.batch(slice(None))
         assert np.array_equal(np.rint(x * 255), pixels) and y.tolist() == [0, 1, 1, 0]
         assert source.whole.about.classes == ("cat", "dog")
+
+
+def test_a_frame_of_an_array_is_called_by_its_places(linear):
+    rows = DRAW.uniform(size=(9, 6))
+    found = load_data((pandas.DataFrame(rows), [0, 1, 2] * 3), linear)
+    np.testing.assert_allclose(found.whole.batch(slice(None))[0], rows, rtol=1e-6)

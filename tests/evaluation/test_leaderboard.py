@@ -78,11 +78,14 @@ def test_a_folder_is_ranked(tmp_path):
     (tmp_path / "broken" / "report.json").write_text("{")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "report.json").write_text('{"detector": {}}')
+    (tmp_path / "front").mkdir()
+    (tmp_path / "front" / "report.json").write_text('{"front": {}}')
     board = rank(tmp_path)
     # Both have the same hash here, so that the attacks alone keep them apart.
     assert {place.model for each in board.boards for place in each.places} == {"natural.h5", "hardened.h5"}
-    assert [each["report"] for each in board.skipped] == ["broken", "other"]
-    assert board.skipped[1]["reason"] == "the report of a detector"
+    assert [each["report"] for each in board.skipped] == ["broken", "front", "other"]
+    reasons = [each["reason"] for each in board.skipped[1:]]
+    assert reasons == ["the report of a front", "the report of a detector"]
     files = board.save(tmp_path)
     assert [file.name for file in files] == [
         "leaderboard.json", "leaderboard.md", "leaderboard.html", "leaderboard.sha256"

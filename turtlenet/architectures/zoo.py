@@ -12,6 +12,7 @@ mlp             two hidden layers of 128, for tables and whatever else is no ima
 resnet18        ResNet-18 with the 3x3 stem for small images (He et al., 2016)
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from turtlenet import backend
 from turtlenet.architectures.cnn7 import cnn7_layers, initializer
 from turtlenet.architectures.resnet import resnet18_layers
 from turtlenet.errors import SettingError, at_least
@@ -27,6 +29,9 @@ from turtlenet.registry import Registry
 Shape = tuple[int, ...]
 Steps = list[Callable[[Any], Any]]
 Stack = Callable[[], Steps]
+
+# Values of an input: 2,048 x 2,048 gray pixels.
+_LARGEST = 2**22
 
 architectures: Registry[keras.Model] = Registry("model", "turtlenet.models")
 
@@ -44,9 +49,16 @@ def build(name: str, input_shape: Sequence[int] = (28, 28, 1), num_classes: int 
 
     Raises:
         SpecError: An unknown name.
-        SettingError: A shape that the architecture cannot take, or fewer than two classes.
+        SettingError: A shape that the architecture cannot take, fewer than two classes, or more weights than memory
+            holds.
     """
-    return architectures.build(name, input_shape=input_shape, num_classes=num_classes)
+    try:
+        return architectures.build(name, input_shape=input_shape, num_classes=num_classes)
+    except Exception as error:
+        if not backend.out_of_memory(error):
+            raise
+        sides = "x".join(map(str, input_shape))
+        raise SettingError(f"Expected a network that memory can hold; got {name!r} for inputs of {sides}.") from None
 
 
 def architecture(name: str, smallest: int = 1) -> Callable[[Stack], Stack]:
@@ -92,7 +104,19 @@ def _checked_shape(name: str, shape: Sequence[int], smallest: int) -> tuple[int,
         raise SettingError(
             f"Expected images of at least {smallest}x{smallest} pixels for {name!r}; got {height}x{width}."
         )
+    check_size(name, shape)
     return height, width, channels
+
+
+def check_size(name: str, shape: Sequence[int]) -> None:
+    """Refuses inputs of more values than a network could be built for.
+
+    Raises:
+        SettingError: An input larger than that.
+    """
+    if math.prod(shape) > _LARGEST:
+        sides = "x".join(map(str, shape))
+        raise SettingError(f"Expected inputs of at most {_LARGEST:,} values for {name!r}; got {sides}.")
 
 
 @architecture("cleverhans", smallest=27)
@@ -235,6 +259,7 @@ def _mlp(input_shape: Shape, num_classes: int, units: int = 128, depth: int = 2)
     shape = tuple(input_shape)
     if not shape or not all(isinstance(side, int) and side > 0 for side in shape):
         raise SettingError(f"Expected an input shape of positive whole numbers for 'mlp'; got {shape}.")
+    check_size("mlp", shape)
     at_least(1, units=units, depth=depth)
     hidden = [layers.Dense(units, activation="relu") for _ in range(depth)]
     return _assembled("mlp", [layers.Flatten(), *hidden], shape, num_classes)

@@ -17,7 +17,7 @@ from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball, FeatureBall, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
-from turtlenet.files import write_whole
+from turtlenet.files import write_array
 from turtlenet.numpy_files import check_arrays
 from turtlenet.typing import Keys, Labels, State, Tensor
 
@@ -198,7 +198,7 @@ def fit_universal(
             best, most = delta, fooled
         tick(epoch)
     if file is not None:
-        write_whole(Path(file), lambda stream: np.save(stream, best))
+        write_array(Path(file), best)
     return best
 
 

@@ -10,7 +10,7 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.balls import Ball
-from turtlenet.batching import in_batches, predict
+from turtlenet.batching import check_answers, in_batches, predict
 from turtlenet.certification.crown import Bounder
 from turtlenet.certification.exact import Exact
 from turtlenet.certification.region import Region, region_of
@@ -108,7 +108,9 @@ class Certifier:
         """
         found = CertificationState.empty(len(x))
         examples: dict[int, Any] = {}
-        found.clean[:] = predict(self.model, x, self.batch_size).argmax(axis=1)
+        logits = predict(self.model, x, self.batch_size)
+        check_answers(logits)
+        found.clean[:] = logits.argmax(axis=1)
         found.verdict[found.clean == y] = UNKNOWN
         for number in range(min(METHODS.index(self.method), 2) + 1):
             self._bound(number, x, y, found)

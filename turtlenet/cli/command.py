@@ -20,6 +20,9 @@ GROUPS = (
 )
 """The headings of options in `--help`, in their order."""
 
+_SEVERAL = ("--attack", "--defence")
+"""Options that some command takes several times."""
+
 MODEL = click.Path()
 """The type of an argument that is a file or a name: shells complete it to files, and nothing is checked here."""
 
@@ -68,6 +71,11 @@ class Command(click.Command):
             )
         )
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            _check_once(self.make_parser(ctx).parse_args(args=list(args))[2])
+        return super().parse_args(ctx, args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
@@ -102,6 +110,20 @@ class Parts(click.Group):
         if args and args[0] not in self.commands and not ctx.resilient_parsing:
             raise click.UsageError(f"Unknown command '{self.name} {args[0]}'.{did_you_mean(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
+
+
+def _check_once(order: Sequence[click.Parameter]) -> None:
+    """Refuses several values of an option that other commands take several of: all but the last would be lost.
+
+    Of other options the last one counts, as everywhere: an alias may have the usual ones.
+
+    Raises:
+        click.UsageError: Such an option.
+    """
+    for param in dict.fromkeys(order):
+        if isinstance(param, click.Option) and not param.multiple and param.opts[0] in _SEVERAL:
+            if order.count(param) > 1:
+                raise click.UsageError(f"Expected {param.opts[0]} once; got it {order.count(param)} times.")
 
 
 def _check_written(command: click.Command, given: Mapping[str, Any]) -> None:

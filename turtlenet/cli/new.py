@@ -33,7 +33,7 @@ def command(architecture: str, shape: str, classes: int, seed: int, out: Path | 
     if not all(side.strip().isdigit() and int(side) for side in sides):
         raise SettingError(f"Expected --shape as height,width,channels such as 28,28,1, or 40 for mlp; got {shape!r}.")
     models.check_writable(target)
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(seed % 2**32)
     model = models.build(architecture, tuple(map(int, sides)), classes)
     save_model(model, target, provenance={"source": {"name": architecture, "seed": seed}})
     give({"out": target, "architecture": architecture, "parameters": model.count_params(), "seed": seed})

@@ -24,19 +24,17 @@ def command(model: str, out: Path, **settings: Any) -> None:
     """Fits one perturbation on training images of MODEL, tries it on test images, and keeps it."""
     check_file(out, ".npy")
     framework()
-    import numpy as np
-
     from turtlenet.attacks import Universal
     from turtlenet.attacks.threat import describe_ball
     from turtlenet.balls import is_plain
     from turtlenet.evaluation.views.again import as_said, exact
-    from turtlenet.files import write_whole
+    from turtlenet.files import write_array
     from turtlenet.input_kind import kind_of
     from turtlenet.workflows.universal import universal
 
     fitted = universal(model, tell=click.echo, **settings)
     if speaks():
-        write_whole(out, lambda file: np.save(file, fitted.delta))
+        write_array(out, fitted.delta)
     plain, kind = is_plain(fitted.ball), kind_of(fitted.delta.shape)
     click.echo(
         f"saved {out}: {describe_ball(fitted.ball, fitted.delta.shape)}\n"

@@ -8,7 +8,7 @@ import numpy as np
 
 from turtlenet import backend, radius
 from turtlenet.balls import Ball
-from turtlenet.batching import predict
+from turtlenet.batching import check_answers, predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.data.examples import Span
@@ -102,7 +102,9 @@ def fit_of(
     x, y = examples.batch(slice(count))
     classes = model.classes(y)
     if labels is None or predictions is None:
-        labels, predictions = classes, answers(model, x, batch_size, y)
+        logits = predict(model, x, batch_size, y)
+        check_answers(logits, examples.kind.examples)
+        labels, predictions = classes, logits.argmax(axis=1)
     shape = model.input_shape
     hits = int((predictions[: len(y)] == classes).sum())
     found = None

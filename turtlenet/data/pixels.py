@@ -165,13 +165,16 @@ class Pixels:
         return low, high
 
     def _refuse_outside(self, low: float, high: float) -> None:
-        bounds = f"[{self.bounds[0]:g}, {self.bounds[1]:g}]"
         slack = TOLERANCE * max(1.0, self.bounds[1] - self.bounds[0])
         if low < self.bounds[0] - slack or high > self.bounds[1] + slack:
+            # The bounds that are told must fit all that there is.
+            low, high = self.span(np.arange(len(self)))
+            bounds = f"[{self.bounds[0]:g}, {self.bounds[1]:g}]"
             fit = next((pair for pair in USUAL_BOUNDS if pair[0] <= low and high <= pair[1]), (low, high))
+            mend = f"pass --bounds {_outward(fit[0], -1)},{_outward(fit[1], 1)} if the model takes them so, or "
             raise DataError(
                 f"Expected {self.kind.values} within {bounds}; got values from {low:g} to {high:g} in {self.name}: "
-                f"pass --bounds {fit[0]:g},{fit[1]:g} if the model takes them so, or scale the data."
+                f"{mend if low < high else ''}scale the data."
             )
 
     def _column(self, marked: np.ndarray) -> str:
@@ -268,3 +271,11 @@ def _checked_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise SettingError(f"Expected finite bounds with low < high; got {low:g} and {high:g}.")
     return low, high
+
+
+def _outward(value: float, way: int) -> str:
+    """A number in six digits, rounded up for a way of 1 and down for -1."""
+    text = f"{value:g}"
+    if way * float(text) < way * value:
+        text = f"{value + way * 10.0 ** (math.floor(math.log10(abs(value))) - 5):g}"
+    return text

@@ -115,7 +115,7 @@ def read_frame(
             not take.
     """
     columns = [str(column) for column in frame.columns]
-    _check_columns(columns, name)
+    _check_columns(frame.columns, name)
     if not len(frame):
         raise DataError(f"Expected at least one row; got none in {name}.")
     label = how.label if how.label is not None else _usual_label(columns, name)
@@ -151,7 +151,7 @@ def features_of(frame: Any, how: Reading, shape: Sequence[int]) -> tuple[np.ndar
     """
     frame = frame if hasattr(frame, "iloc") else frame.to_pandas()
     columns = [str(column) for column in frame.columns]
-    _check_columns(columns, "the table")
+    _check_columns(frame.columns, "the table")
     taken = {column: frame.iloc[:, place] for place, column in enumerate(columns) if column not in how.drop}
     found, about = features(taken, name="the table", width=math.prod(shape), names=how.names)
     return found, dataclasses.replace(about, classes=tuple(how.classes))
@@ -234,11 +234,13 @@ def _written(number: float) -> str:
     return str(int(number)) if np.isfinite(number) and number == np.floor(number) else repr(float(number))
 
 
-def _check_columns(columns: Sequence[str], name: str) -> None:
+def _check_columns(named: Sequence[Any], name: str) -> None:
+    columns = list(map(str, named))
     twice = next((column for column in columns if columns.count(column) > 1), None)
     if twice is not None:
         raise DataError(f"Expected every column to have a name of its own in {name}; got {twice!r} twice.")
-    if len(columns) > 1 and all(map(_is_number, columns)):
+    # Columns that are called by whole numbers themselves are those of a frame that was made of an array.
+    if len(columns) > 1 and all(isinstance(each, str) and _is_number(each) for each in named):
         raise DataError(f"Expected a first line with the names of the columns in {name}; got {_listed(columns)}.")
 
 

@@ -13,7 +13,7 @@ from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.attacks.runner import Outcome, Span, attack_all
 from turtlenet.balls import Ball, FeatureBall, is_plain
-from turtlenet.batching import predict, softmax, usual
+from turtlenet.batching import check_answers, predict, softmax, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.chance import fooled
@@ -122,6 +122,7 @@ class Cascade:
     def ask(self, model: Classifier, block: "Block", ledger: PerImageResults) -> None:
         """Notes what the model answers to a block before any attack."""
         logits = predict(model, block.x, self.batch_size, block.y)
+        check_answers(logits)
         ledger.clean[block.rows] = logits.argmax(axis=1)
         ledger.clean_confidence[block.rows] = softmax(logits).max(axis=1)
         ledger.clean_parts[block.rows] = _parts_that_hold(logits, ledger)

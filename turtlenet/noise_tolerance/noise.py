@@ -10,7 +10,7 @@ from keras import ops
 
 from turtlenet import backend, random
 from turtlenet.bars import Bar
-from turtlenet.batching import dealt, in_batches
+from turtlenet.batching import check_answers, dealt, in_batches
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 
@@ -84,7 +84,9 @@ def under_noise(
             for number, strength in enumerate(strengths)
             if number
         ]
-        return [classifier.predict(x).argmax(axis=1), *under]
+        logits = classifier.predict(x)
+        check_answers(logits)
+        return [logits.argmax(axis=1), *under]
 
     return right_answers(classifier, examples, batch_size, answers)
 

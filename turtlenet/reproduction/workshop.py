@@ -171,7 +171,7 @@ class Workshop:
                 )
             return models.load(path)
         make_folder(path.parent)
-        keras.utils.set_random_seed(self.plan.seed)
+        keras.utils.set_random_seed(self.plan.seed % 2**32)
         checkpoint = path.with_name(f"{path.name}.resume")
         usual = {"validation": 0, "seed": self.plan.seed, "warmup": 0.0, "tell": silent}
         made, _ = self.tools.train(

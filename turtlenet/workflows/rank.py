@@ -57,5 +57,9 @@ def _other(path: Path) -> str:
         told = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return ""
-    kinds = {"detector": "the report of a detector", "generator": "the report of a generator"}
+    kinds = {
+        "detector": "the report of a detector",
+        "generator": "the report of a generator",
+        "front": "the report of a front",
+    }
     return next((words for name, words in kinds.items() if isinstance(told, dict) and name in told), "")

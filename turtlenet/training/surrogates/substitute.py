@@ -101,7 +101,7 @@ def fresh_network(name: str, like: Classifier, seed: int = 0) -> keras.Model:
     Raises:
         ModelError: A network for other images or classes, or neither a name nor a model's file.
     """
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(seed % 2**32)
     name = architecture_for(name, like)
     if name in models.architectures.names():
         return models.build(name, like.input_shape, like.num_classes)
