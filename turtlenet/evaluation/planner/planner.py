@@ -10,7 +10,7 @@ from turtlenet.data import Examples
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.planner.run import Planned, Run
+from turtlenet.evaluation.planner.run import Planned, PlannedRun
 from turtlenet.evaluation.planner.units import Unit, affordable, units_of
 from turtlenet.evaluation.time_limit import TimeLimit
 
@@ -71,7 +71,7 @@ class Planner:
         Raises:
             SettingError: The first images that everything is run on do not fit into the time.
         """
-        return Run(
+        return PlannedRun(
             cascade=self.cascade,
             units=self.units,
             num_classes=self.num_classes,

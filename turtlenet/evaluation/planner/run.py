@@ -50,7 +50,7 @@ class Planned(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """One run of a planner; see `Planner` and `Planner.run`."""
 
     cascade: Cascade
