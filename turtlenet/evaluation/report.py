@@ -6,7 +6,7 @@ from typing import Any
 from turtlenet.errors import DataError
 from turtlenet.evaluation.moves import Moves
 from turtlenet.evaluation.perceptibility.result import Perceptibility
-from turtlenet.evaluation.planner.record import Record
+from turtlenet.evaluation.planner.record import PlanRecord
 from turtlenet.evaluation.save import stacked_tables, with_folders
 from turtlenet.evaluation.views.text import names
 from turtlenet.reports.badge import badge, color_of
@@ -301,7 +301,7 @@ class Report(BaseReport):
     asked: dict[str, Any] = field(default_factory=dict)
     moves: Moves | None = None
     certificate: dict[str, Any] | None = None
-    plan: Record | None = None
+    plan: PlanRecord | None = None
     chance: dict[str, Any] | None = None
     largest_changes: tuple[LargestChange, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)

@@ -8,7 +8,7 @@ import numpy as np
 
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.planner.choice import Step, upper_bound
-from turtlenet.evaluation.planner.record import PartRecord, Record
+from turtlenet.evaluation.planner.record import PartRecord, PlanRecord
 from turtlenet.evaluation.planner.units import Unit, known_of
 
 _ERROR = 0.05
@@ -32,7 +32,7 @@ def record_of(
     budget: int | None,
     *,
     images: int,
-) -> Record:
+) -> PlanRecord:
     """What was run and what was left out.
 
     Args:
@@ -60,7 +60,7 @@ def record_of(
             queries=int(ledger.queries[at].sum()),
         )
 
-    return Record(
+    return PlanRecord(
         images=images,
         attacked=len(order),
         learned=learned,

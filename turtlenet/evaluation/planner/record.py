@@ -30,7 +30,7 @@ class PartRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class PlanRecord:
     """What a plan did.
 
     Attributes:
@@ -65,7 +65,7 @@ class Record:
     parts: tuple[PartRecord, ...]
 
 
-def find_skipped(record: Record | None) -> tuple[Doubt, ...]:
+def find_skipped(record: PlanRecord | None) -> tuple[Doubt, ...]:
     """The doubt that comes with every plan that left something out."""
     if record is None or not record.left:
         return ()

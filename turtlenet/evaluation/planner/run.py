@@ -16,7 +16,7 @@ from turtlenet.evaluation.cascade import Block, Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.planner.account import Audit, broken, record_of, spent
 from turtlenet.evaluation.planner.choice import EVERYTHING, NOTHING, Known, Step, followed, plan_of, within
-from turtlenet.evaluation.planner.record import Record
+from turtlenet.evaluation.planner.record import PlanRecord
 from turtlenet.evaluation.planner.units import Unit, known_of, merged
 from turtlenet.evaluation.time_limit import TimeLimit
 
@@ -44,7 +44,7 @@ class Planned(NamedTuple):
     """
 
     ledger: PerImageResults
-    record: Record
+    record: PlanRecord
     learned: np.ndarray
     rows: np.ndarray | None = None
 
