@@ -15,7 +15,16 @@ import numpy as np
 from turtlenet import backend
 from turtlenet.balls import Ball
 from turtlenet.bars import Bar
-from turtlenet.certification.methods import BROKEN, CERTIFIED, METHODS, SECONDS, VERDICTS, WRONG, Certifier, Findings
+from turtlenet.certification.methods import (
+    BROKEN,
+    CERTIFIED,
+    METHODS,
+    SECONDS,
+    VERDICTS,
+    WRONG,
+    CertificationState,
+    Certifier,
+)
 from turtlenet.certification.progress import ARRAYS, Progress
 from turtlenet.certification.report import Certificate, MethodRow
 from turtlenet.certification.smoothed import SmoothedCertifier
@@ -84,7 +93,7 @@ def certify_classifier(
     smoothed = [] if smoothing is None else [dataclasses.asdict(smoothing)]
     place = [threat["norm"], threat["eps"], ball.low, ball.high]
     file = Progress(progress, about["sha256"], model.head, digest, place, method, seconds, attack, seed, *smoothed)
-    found = (file.read(len(examples)) if resume else None) or Findings.empty(len(examples))
+    found = (file.read(len(examples)) if resume else None) or CertificationState.empty(len(examples))
     _run(certifier, examples, found, attacker, file)
     return Certificate(
         model={**about, "head": model.head},
@@ -114,7 +123,7 @@ def _asked(method: str, smoothing: Smoothing | None) -> Sequence[str]:
     return METHODS[: METHODS.index(method) + 1] if smoothing is None else (method,)
 
 
-def _settled(found: Findings, labels: np.ndarray, methods: Sequence[str], attack: str) -> dict[str, Any]:
+def _settled(found: CertificationState, labels: np.ndarray, methods: Sequence[str], attack: str) -> dict[str, Any]:
     """The shares and verdicts of a `Certificate`."""
     right, certified = found.verdict != WRONG, found.verdict == CERTIFIED
     standing = right & (found.verdict != BROKEN)
@@ -136,7 +145,7 @@ def _settled(found: Findings, labels: np.ndarray, methods: Sequence[str], attack
 def _run(
     certifier: Certifier | SmoothedCertifier,
     examples: Examples,
-    found: Findings,
+    found: CertificationState,
     attacker: Attacker | None,
     file: Progress,
 ) -> None:
@@ -156,7 +165,7 @@ def _run(
             file.write(found)
 
 
-def _rows(found: Findings, methods: Sequence[str], attack: str) -> tuple[MethodRow, ...]:
+def _rows(found: CertificationState, methods: Sequence[str], attack: str) -> tuple[MethodRow, ...]:
     """What each method settled, in the order in which they were asked."""
     rows = []
     for number, name in enumerate(methods):

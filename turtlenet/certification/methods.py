@@ -35,7 +35,7 @@ Attacker = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass
-class Findings:
+class CertificationState:
     """What is known of each image.
 
     Attributes:
@@ -53,9 +53,9 @@ class Findings:
     done: int = 0
 
     @staticmethod
-    def empty(count: int) -> "Findings":
+    def empty(count: int) -> "CertificationState":
         """Nothing known yet."""
-        return Findings(
+        return CertificationState(
             np.full(count, -1, "int32"), np.zeros(count, "int8"), np.full(count, -1, "int8"), np.full(count, np.nan)
         )
 
@@ -94,7 +94,7 @@ class Certifier:
 
     def __call__(
         self, x: np.ndarray, y: np.ndarray, index: np.ndarray, attacker: Attacker | None = None
-    ) -> tuple[Findings, dict[int, Any]]:
+    ) -> tuple[CertificationState, dict[int, Any]]:
         """Certifies a block of images.
 
         Args:
@@ -106,7 +106,7 @@ class Certifier:
         Returns:
             What is known of each, and the inputs that broke some, by their row.
         """
-        found = Findings.empty(len(x))
+        found = CertificationState.empty(len(x))
         examples: dict[int, Any] = {}
         found.clean[:] = predict(self.model, x, self.batch_size).argmax(axis=1)
         found.verdict[found.clean == y] = UNKNOWN
@@ -121,7 +121,7 @@ class Certifier:
                     examples[int(row)] = point
         return found, examples
 
-    def _bound(self, number: int, x: np.ndarray, y: np.ndarray, found: Findings) -> None:
+    def _bound(self, number: int, x: np.ndarray, y: np.ndarray, found: CertificationState) -> None:
         """Asks one method for bounds on what is open."""
         rows = np.flatnonzero(found.verdict == UNKNOWN)
         size = self.batch_size if number == 0 else self._at_once(number)
@@ -149,7 +149,7 @@ class Certifier:
         return self.bounder.alpha(region, y, self.bounder.hidden(region))
 
     def _broken(
-        self, rows: np.ndarray, x: np.ndarray, y: np.ndarray, moved: np.ndarray, found: Findings
+        self, rows: np.ndarray, x: np.ndarray, y: np.ndarray, moved: np.ndarray, found: CertificationState
     ) -> dict[int, Any]:
         wrong = predict(self.model, moved, self.batch_size).argmax(axis=1) != y[rows]
         hit = np.flatnonzero(wrong & self._inside(x[rows], moved))
@@ -165,7 +165,7 @@ class Certifier:
         inside: np.ndarray = np.isfinite(flat).all(axis=1) & ~far & ~out
         return inside
 
-    def _decide(self, row: int, x: np.ndarray, y: np.ndarray, found: Findings) -> np.ndarray | None:
+    def _decide(self, row: int, x: np.ndarray, y: np.ndarray, found: CertificationState) -> np.ndarray | None:
         """Asks the solver about one image; gives what broke it."""
         one, label = x[row : row + 1], int(y[row])
         region = self._region(one)

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.certification.methods import Findings
+from turtlenet.certification.methods import CertificationState
 from turtlenet.errors import DataError, OutputError
 from turtlenet.files import write_whole
 from turtlenet.numpy_files import check_arrays
 
 ARRAYS = ("clean", "verdict", "method", "margin")
-"""The arrays of `Findings` that are kept, each of shape (images,)."""
+"""The arrays of `CertificationState` that are kept, each of shape (images,)."""
 
 
 class Progress:
-    """Findings of one certification in an `.npz` file.
+    """What is known of the images of one certification, kept in an `.npz` file.
 
     Args:
         path: The file; None to keep nothing.
@@ -29,7 +29,7 @@ class Progress:
         self.path = path
         self.identity = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
-    def write(self, found: Findings) -> None:
+    def write(self, found: CertificationState) -> None:
         """Keeps what is known so far.
 
         Raises:
@@ -45,7 +45,7 @@ class Progress:
         whose, done = np.array(self.identity), np.array(found.done)
         write_whole(self.path, lambda file: np.savez(file, identity=whose, done=done, **arrays))
 
-    def read(self, count: int) -> Findings | None:
+    def read(self, count: int) -> CertificationState | None:
         """What an earlier run of the very same certification wrote, if anything.
 
         Args:
@@ -67,8 +67,10 @@ class Progress:
                 f"Expected what a certification wrote on its way in {self.path}; it is damaged: {reason}: leave out "
                 "--resume to start anew."
             ) from None
-        like = Findings.empty(count)
+        like = CertificationState.empty(count)
         fits = all(
             arrays[name].shape == (count,) and arrays[name].dtype == getattr(like, name).dtype for name in ARRAYS
         )
-        return Findings(**arrays, done=done) if whose == self.identity and fits and 0 <= done <= count else None
+        return (
+            CertificationState(**arrays, done=done) if whose == self.identity and fits and 0 <= done <= count else None
+        )

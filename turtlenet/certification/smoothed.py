@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet.balls import Ball
-from turtlenet.certification.methods import CERTIFIED, UNKNOWN, WRONG, Attacker, Findings
+from turtlenet.certification.methods import CERTIFIED, UNKNOWN, WRONG, Attacker, CertificationState
 from turtlenet.certification.region import check_plain
 from turtlenet.certification.smoothing import Smoothing
 from turtlenet.classifier import Classifier
@@ -15,7 +15,7 @@ from turtlenet.errors import SettingError
 class SmoothedCertifier:
     """Certifies images of the smoothed classifier in an L2 ball, with the signature of `Certifier`.
 
-    An image on which it abstains counts as misclassified. What `Findings.margin` holds is the certified radius.
+    An image on which it abstains counts as misclassified. `CertificationState.margin` holds the certified radius.
 
     Args:
         model: The base classifier, or one whose first layer is its noise.
@@ -41,10 +41,10 @@ class SmoothedCertifier:
 
     def __call__(
         self, x: np.ndarray, y: np.ndarray, index: np.ndarray, attacker: Attacker | None = None
-    ) -> tuple[Findings, dict[str, Any]]:
+    ) -> tuple[CertificationState, dict[str, Any]]:
         """Certifies a block of images; see `Certifier`. Nothing is attacked: attacks know a single draw, or few."""
         smoothed = self.smoothing.certify(self.model, x, seed=self.seed, index=index, batch_size=self.batch_size)
-        found, right = Findings.empty(len(x)), smoothed.label == y
+        found, right = CertificationState.empty(len(x)), smoothed.label == y
         found.clean[:], found.margin[:] = smoothed.label, smoothed.radius
         # The theorem is of distances below the radius.
         certified = right & (smoothed.radius > float(np.max(self.ball.eps)))
