@@ -43,7 +43,7 @@ def whole(words: str) -> doc.Document:
         doc.Gallery([doc.Card(words, words, [shot])]),
         doc.Code(words, words.replace("\n", " "), "sh", folded=True),
     ]
-    verdict = doc.Verdict(
+    verdict = doc.KeyFigures(
         numbers=[doc.Number(words, 0.5, (0.4, 0.6))], words=words, title=words, scale=(0.9, 0.5, 0.4, 0.6)
     )
     return doc.Document(

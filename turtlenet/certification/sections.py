@@ -11,11 +11,11 @@ from turtlenet.reports.document import (
     Document,
     Emphasis,
     Facts,
+    KeyFigures,
     Number,
     Section,
     Table,
     Text,
-    Verdict,
     View,
 )
 from turtlenet.reports.format import count, fraction, number, percent
@@ -59,7 +59,7 @@ def document(result: Certificate) -> Document:
         f"{result.data['name']}, {kind.count(result.data['count'])}",
     ]
     verdicts = [
-        Verdict(
+        KeyFigures(
             numbers=[
                 Number("without attack", result.clean_accuracy, result.clean_accuracy_interval),
                 Number("certified", result.certified_accuracy, result.certified_accuracy_interval, big=True),

@@ -16,11 +16,11 @@ from turtlenet.reports.document import (
     Facts,
     Figures,
     Findings,
+    KeyFigures,
     Number,
     Section,
     Table,
     Text,
-    Verdict,
     View,
 )
 from turtlenet.reports.format import MISSING, clip, count, fraction, number, percent, within
@@ -74,7 +74,7 @@ def document(result: Detection) -> Document:
         title="Detection by uncertainty" if _uncertain(result) else "Detection of adversarial inputs",
         headline=_headline(result),
         facts=_facts(result),
-        verdicts=[Verdict(numbers=numbers, words=_equation(result))],
+        verdicts=[KeyFigures(numbers=numbers, words=_equation(result))],
         sections=[
             Section("", [Text(_equation(result), views=View.MARKDOWN)]),
             Section("Reasons to doubt", [Findings(doubts, views=View.FILES)]),

@@ -13,10 +13,10 @@ from turtlenet.reports.document import (
     Facts,
     Figures,
     Findings,
+    KeyFigures,
     Number,
     Section,
     Table,
-    Verdict,
     View,
 )
 from turtlenet.reports.format import clean, count, fraction, number
@@ -67,7 +67,7 @@ def document(report: GeneratorReport, samples: bytes = b"") -> Document:
             clean(report.data.get("name")),
             f"{count(report.data.get('count'))} images",
         ],
-        verdicts=[Verdict(numbers=numbers)],
+        verdicts=[KeyFigures(numbers=numbers)],
         sections=[
             Section("", [Table(_ATTACKS, _attacks(report))]),
             Section("Reasons to doubt", [Findings(findings(report.doubts))]),

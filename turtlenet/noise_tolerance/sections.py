@@ -14,12 +14,12 @@ from turtlenet.reports.document import (
     Emphasis,
     Facts,
     Figures,
+    KeyFigures,
     Number,
     Section,
     Table,
     Text,
     Verbatim,
-    Verdict,
     View,
 )
 from turtlenet.reports.format import MISSING, clip, count, fraction, number
@@ -74,7 +74,7 @@ def document(result: Tolerance) -> Document:
         title="Tolerable noise",
         headline=finding,
         facts=facts,
-        verdicts=[Verdict(numbers=[clean_share], words=clean_line)],
+        verdicts=[KeyFigures(numbers=[clean_share], words=clean_line)],
         opening=opening,
         sections=[
             Section("", [replace(behind, views=View.PAGE), Figures(lambda: [plot(result)])]),

@@ -321,7 +321,7 @@ class Number:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class KeyFigures:
     """The numbers that matter most, which a page shows large, before everything else.
 
     Attributes:
@@ -354,7 +354,7 @@ class Document:
     headline: str
     facts: Sequence[str]
     sections: Sequence[Section]
-    verdicts: Sequence[Verdict] = ()
+    verdicts: Sequence[KeyFigures] = ()
     opening: Section | None = None
 
     def shown(self, view: View) -> Iterator[Section]:

@@ -37,13 +37,13 @@ from turtlenet.reports.document import (
     Finding,
     Findings,
     Gallery,
+    KeyFigures,
     Number,
     Section,
     Shot,
     Table,
     Text,
     Verbatim,
-    Verdict,
     View,
     merged,
 )
@@ -114,7 +114,7 @@ def _headline(reports: Sequence[Report]) -> str:
     return f"{left} in the {clean(report.threat.get('access'))}, {beside}"
 
 
-def _verdict(title: str, report: Report) -> Verdict:
+def _verdict(title: str, report: Report) -> KeyFigures:
     numbers = [Number("clean, before any attack", report.clean_accuracy)]
     if report.attacks:
         where = " within the threat" if text.own_balls(report) else ""
@@ -126,7 +126,9 @@ def _verdict(title: str, report: Report) -> Verdict:
         words = f"beside it, one {clean(report.beside)}"
         numbers.append(Number(words, report.beside_accuracy, report.beside_accuracy_interval))
     scale = (report.clean_accuracy, report.robust_accuracy, *report.robust_accuracy_interval)
-    return Verdict(title=title, numbers=numbers, words=text.verdict(report), scale=scale if report.attacks else None)
+    return KeyFigures(
+        title=title, numbers=numbers, words=text.verdict(report), scale=scale if report.attacks else None
+    )
 
 
 def _opening(titles: Sequence[str], reports: Sequence[Report]) -> Section:
