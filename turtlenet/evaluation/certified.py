@@ -79,7 +79,7 @@ def check_certify(labels: str, access: str, ball: Ball) -> None:
         raise SettingError(f"Expected access white-box with certify; got {access}.")
 
 
-def facts(found: Certified, ledger: PerImageResults, robust: np.ndarray) -> dict[str, Any]:
+def certificate_facts(found: Certified, ledger: PerImageResults, robust: np.ndarray) -> dict[str, Any]:
     """What a report says of certificates: both ends of the bar, and what was saved.
 
     Args:
@@ -107,7 +107,7 @@ def find_contradictions(about: dict[str, Any] | None, kind: InputKind) -> tuple[
     """The gravest of doubts: something broke what was certified.
 
     Args:
-        about: See `facts`.
+        about: See `certificate_facts`.
         kind: What an input is.
     """
     rows: Sequence[int] = about["contradictions"] if about else ()

@@ -25,7 +25,7 @@ from turtlenet.data import Examples
 from turtlenet.data.fit import fit_of
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.evaluation.cascade import MODES, Cascade
-from turtlenet.evaluation.certified import Certified, certified, check_certify, facts, find_contradictions
+from turtlenet.evaluation.certified import Certified, certificate_facts, certified, check_certify, find_contradictions
 from turtlenet.evaluation.chance import held, summary
 from turtlenet.evaluation.convergence import doubled
 from turtlenet.evaluation.curve import accuracy_curve, sweeping
@@ -359,7 +359,7 @@ class _Evaluation:
         attacked = access.robust(threatening, mode, everyone=True)
         robust = access.robust(threatening, mode, besides=besides)
         beside = access.robust(threatening, mode, everyone=True, besides=besides)
-        certificate = facts(self.proven, ledger, robust) if self.proven else None
+        certificate = certificate_facts(self.proven, ledger, robust) if self.proven else None
         # Where somebody stands beside, the draws do not tell whose attack it was that fooled.
         chance = None if access.beside else summary(threatening, robust, model.draws)
         expected = None if chance is None else held(threatening, threatening.robust & ~robust)

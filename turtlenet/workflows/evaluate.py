@@ -37,7 +37,7 @@ from turtlenet.settings import text
 from turtlenet.settings.base import takes
 from turtlenet.settings.evaluate import EvaluateSettings
 from turtlenet.tracking import opened
-from turtlenet.training.data.feature_data import facts
+from turtlenet.training.data.feature_data import feature_facts
 from turtlenet.training.run.curves import training_told
 from turtlenet.training.run.time_limit import parsed_time
 
@@ -156,7 +156,7 @@ def _reported(number: int, job: Job, data: DataType | None, request: Request, ho
     in_training = saw(job.trained, job.part, job.data)
     report = _with_origin(report, job.part, in_training, _asked(plan, data, job.ball))
     eps_from = why_eps(job.victim, request.norm, request.eps)
-    threat = {**report.threat, "eps_from": eps_from, **facts(job.threat, job.ball)}
+    threat = {**report.threat, "eps_from": eps_from, **feature_facts(job.threat, job.ball)}
     return dataclasses.replace(report, threat=threat, training=_training(job.model))
 
 

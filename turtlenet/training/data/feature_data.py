@@ -109,7 +109,7 @@ def check_for_features(attacks: Sequence[Attack], ball: Ball) -> None:
         check_for_features(attack.parts, ball)
 
 
-def facts(threat: FeatureThreat | None, ball: Ball) -> dict[str, Any]:
+def feature_facts(threat: FeatureThreat | None, ball: Ball) -> dict[str, Any]:
     """What a report's threat tells of the features besides."""
     if threat is None:
         return {}
