@@ -10,7 +10,7 @@ import numpy as np
 import turtlenet as tn
 from turtlenet import attacks, data, models
 from turtlenet.attacks.advgan import FACTS, loaded_generator
-from turtlenet.attacks.told import told
+from turtlenet.attacks.told import attack_from_file
 from turtlenet.defences import keys
 from turtlenet.detection import FittedDetector, PrincipalComponents
 from turtlenet.detection.arrays import packed
@@ -53,7 +53,7 @@ def _detector(path):
     found = FittedDetector.load(path)
     str(found)
     for spec in found.attacks:
-        told(spec)
+        attack_from_file(spec)
 
 
 def _report(path):

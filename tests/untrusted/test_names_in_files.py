@@ -8,7 +8,7 @@ import pytest
 
 import turtlenet as tn
 from turtlenet import attacks
-from turtlenet.attacks.told import told
+from turtlenet.attacks.told import attack_from_file
 from turtlenet.data.named import read_named
 from turtlenet.defences import defences
 from turtlenet.errors import DataError, ModelError, SpecError, TurtlenetError
@@ -50,7 +50,7 @@ def recipe(attack):
 def test_a_file_imports_nothing(around, trap) -> None:
     spec = around.format("trap_module:Mine")
     with pytest.raises(SpecError, match="registered names alone|Unknown attack"):
-        told(spec)
+        attack_from_file(spec)
     name, settings, _ = parse_spec(spec) if "=" in spec else (spec, {}, {})
     assert training_of(recipe({"name": name, **settings})).missing
     assert not trap.exists()
@@ -58,7 +58,7 @@ def test_a_file_imports_nothing(around, trap) -> None:
     attacks.build(spec)
     assert trap.exists()
     with pytest.raises(SpecError):
-        told(spec)
+        attack_from_file(spec)
 
 
 @pytest.mark.parametrize("around", AROUND)
@@ -67,13 +67,13 @@ def test_a_file_opens_no_other_file(around, reader, tmp_path, monkeypatch) -> No
     monkeypatch.chdir(tmp_path)
     os.mkfifo("it")
     with pytest.raises(SpecError, match="that reads no file in a file"):
-        told(around.format(reader))
+        attack_from_file(around.format(reader))
     name, settings, _ = parse_spec(around.format(reader))
     assert "reads no file" in training_of(recipe({"name": name, **settings})).missing
 
 
 def test_a_file_still_tells_what_it_may() -> None:
-    assert str(told("worst-of:attacks=(pgd:steps=3;noise)")) == "worst-of:attacks=(pgd:steps=3;noise)"
+    assert str(attack_from_file("worst-of:attacks=(pgd:steps=3;noise)")) == "worst-of:attacks=(pgd:steps=3;noise)"
     assert not training_of(recipe(attacks.build("mixed:attacks=(pgd:steps=3;fgsm)").to_dict())).missing
 
 
@@ -101,7 +101,7 @@ def test_an_entry_point_is_installed_and_known_by_its_name(monkeypatch) -> None:
     entry = type("Entry", (), {"name": "theirs", "load": staticmethod(lambda: attacks.PGD)})
     monkeypatch.setattr(attacks.attacks, "_entry_points", lambda: {"theirs": entry})
     monkeypatch.setattr(attacks.attacks, "_factories", dict(attacks.attacks._factories))
-    assert isinstance(told("theirs:steps=2"), attacks.PGD)
+    assert isinstance(attack_from_file("theirs:steps=2"), attacks.PGD)
 
 
 @pytest.mark.parametrize("deep", [40, 200, 5000])
@@ -109,7 +109,7 @@ def test_an_attack_that_nests_too_deep_is_one_line(deep) -> None:
     spec = "fgsm"
     for _ in range(deep):
         spec = f"restarts:attack=({spec})"
-    for build in (attacks.build, told):
+    for build in (attacks.build, attack_from_file):
         with pytest.raises(SpecError, match="at most 30 deep") as caught:
             build(spec)
         assert len(str(caught.value)) < 300
@@ -150,7 +150,7 @@ def test_what_gives_something_else_is_one_line(path) -> None:
 def test_a_detectors_file_imports_nothing(trap, tmp_path) -> None:
     for spec in ("trap_module:Mine", "worst-of:attacks=(trap_module:Mine)"):
         with pytest.raises(SpecError):
-            told(json.loads(json.dumps(spec)))
+            attack_from_file(json.loads(json.dumps(spec)))
     assert not trap.exists()
 
 

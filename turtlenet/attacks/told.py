@@ -12,7 +12,7 @@ from turtlenet.registry import registered_names
 _WRITES = frozenset(("summary_writer",))
 
 
-def told(said: str | Mapping[str, Any]) -> Attack:
+def attack_from_file(said: str | Mapping[str, Any]) -> Attack:
     """Builds an attack as a file describes it: of registered names alone, imports nothing and opens no other file.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Any
 
 from turtlenet import attacks as attack_family
 from turtlenet.attacks.features.plain import one_for_all
-from turtlenet.attacks.told import told
+from turtlenet.attacks.told import attack_from_file
 from turtlenet.checked import checked
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose, trained_on
@@ -106,5 +106,5 @@ def score_detector(
         detector=fitted.fitted,
     )
     # A file's specs are registered names only: reading a file imports nothing.
-    specs = [attack_family.build(spec) for spec in plan.attacks] or [told(spec) for spec in fitted.attacks]
+    specs = [attack_family.build(spec) for spec in plan.attacks] or [attack_from_file(spec) for spec in fitted.attacks]
     return score_on(setting, fitted, specs, about=about, adaptive=plan.adaptive)

@@ -12,7 +12,7 @@ from turtlenet import attacks, balls
 from turtlenet.attacks.features.resolve import resolve
 from turtlenet.attacks.features.said import FEATURES, Said
 from turtlenet.attacks.threat import ball_for
-from turtlenet.attacks.told import told
+from turtlenet.attacks.told import attack_from_file
 from turtlenet.data import Examples
 from turtlenet.data.prepare import hold_out
 from turtlenet.errors import TurtlenetError
@@ -156,7 +156,7 @@ def training_of(provenance: Mapping[str, Any] | None, shape: Shape = ()) -> Trai
 def _objective(said: Mapping[str, Any], features: Any, shape: Shape) -> tuple[Objective, str]:
     settings = dict(said)
     factory = objectives.factory(settings.pop("name"))
-    attack, ball = told(settings.pop("attack")), settings.pop("ball")
+    attack, ball = attack_from_file(settings.pop("attack")), settings.pop("ball")
     missing = ""
     if settings.get("craft_on", "self") != "self":
         missing = f"it was crafted on other models too ({settings['craft_on']}), which are not in its file"
