@@ -143,7 +143,7 @@ def test_an_audit_leaves_alone_what_was_found_before(model) -> None:
 def test_a_killed_run_goes_on_where_it_was(model, tmp_path, monkeypatch) -> None:
     kinds = np.arange(COUNT) % (KINDS + 1)
     whole = evaluate(model, kinds, order="adaptive")
-    chunk, calls = run.Run._chunk, []
+    chunk, calls = run.PlannedRun._chunk, []
 
     def killed(self, rows, done, work):
         calls.append(done)
@@ -151,14 +151,16 @@ def test_a_killed_run_goes_on_where_it_was(model, tmp_path, monkeypatch) -> None
             raise KeyboardInterrupt
         chunk(self, rows, done, work)
 
-    monkeypatch.setattr(run.Run, "_chunk", killed)
+    monkeypatch.setattr(run.PlannedRun, "_chunk", killed)
     with pytest.raises(KeyboardInterrupt):
         evaluate(model, kinds, order="adaptive", progress=tmp_path)
     ran = []
-    monkeypatch.setattr(run.Run, "_chunk", chunk)
-    attack = run.Run._attack
+    monkeypatch.setattr(run.PlannedRun, "_chunk", chunk)
+    attack = run.PlannedRun._attack
     monkeypatch.setattr(
-        run.Run, "_attack", lambda self, at, block, taken: ran.extend(block.rows) or attack(self, at, block, taken)
+        run.PlannedRun,
+        "_attack",
+        lambda self, at, block, taken: ran.extend(block.rows) or attack(self, at, block, taken),
     )
     again = evaluate(model, kinds, order="adaptive", progress=tmp_path, resume=True)
     assert again.verdicts == whole.verdicts and again.plan == whole.plan
