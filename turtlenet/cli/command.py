@@ -121,9 +121,9 @@ def _check_once(order: Sequence[click.Parameter]) -> None:
         click.UsageError: Such an option.
     """
     for param in dict.fromkeys(order):
-        if isinstance(param, click.Option) and not param.multiple and param.opts[0] in _SEVERAL:
-            if order.count(param) > 1:
-                raise click.UsageError(f"Expected {param.opts[0]} once; got it {order.count(param)} times.")
+        once = isinstance(param, click.Option) and not param.multiple and param.opts[0] in _SEVERAL
+        if once and order.count(param) > 1:
+            raise click.UsageError(f"Expected {param.opts[0]} once; got it {order.count(param)} times.")
 
 
 def _check_written(command: click.Command, given: Mapping[str, Any]) -> None:
