@@ -13,7 +13,17 @@ from turtlenet.errors import DataError, ModelError, SettingError
 if TYPE_CHECKING:
     from turtlenet.classifier import Classifier
 
-__all__ = ["bucket", "check_agreement", "dealt", "filled", "in_batches", "predict", "softmax", "usual"]
+__all__ = [
+    "bucket",
+    "check_agreement",
+    "check_answers",
+    "dealt",
+    "filled",
+    "in_batches",
+    "predict",
+    "softmax",
+    "usual",
+]
 
 
 def usual() -> int:
