@@ -22,6 +22,7 @@ __all__ = [
     "SettingError",
     "SpecError",
     "TurtlenetError",
+    "an",
     "at_least",
     "decimal_point",
     "did_you_mean",
@@ -33,6 +34,15 @@ def printable(text: str) -> str:
     """A text in one line, in which what steers a terminal is spelled out."""
     flat = (" " if each.isspace() else each for each in text)
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in flat)
+
+
+def an(name: str) -> str:
+    """A name behind its article.
+
+    >>> an("ExternalLink"), an("dict")
+    ('an ExternalLink', 'a dict')
+    """
+    return f"{'an' if name[:1] in 'AEIOaeio' else 'a'} {name}"
 
 
 _COMMA = re.compile(r"([+-]?\d+),(\d+(?:e[+-]?\d+)?(?:px|%|[hms])?)", re.IGNORECASE)

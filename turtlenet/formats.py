@@ -95,6 +95,8 @@ def _zip(path: Path, head: bytes, tail: bytes) -> str | None:
         return "an archive of NumPy arrays (.npz): data, not a model"
     if any(name.endswith("saved_model.pb") for name in bare):
         return "a zipped SavedModel: unpack it and give the folder"
+    if any(name in bare for name in ("xl/workbook.xml", "xl/workbook.bin")):
+        return "an Excel workbook: save the sheet as CSV in UTF-8"
     inside = next((name for name in bare if name.lower().endswith((".h5", ".hdf5", ".keras", "config.json"))), None)
     if inside:
         return f"a zip archive that holds {inside[:80]!r}: {_UNPACK}"
@@ -149,7 +151,7 @@ def _text(path: Path, head: bytes, tail: bytes) -> str | None:
     start = text.lstrip().lower()
     if start.startswith(("<!doctype", "<html", "<?xml", "<head", "<body")):
         return "a web page: download the file that it links to (on GitHub, the raw file)"
-    if start.startswith("{"):
+    if start.startswith("{") or re.match(r"\[\s*\{", start):
         return _json(text)
     if re.search(r"^\s*class_name:", text, re.MULTILINE) and re.search(r"^\s*config:", text, re.MULTILINE):
         return "a model's description in YAML, without weights: pass it as --architecture, with a file of weights"

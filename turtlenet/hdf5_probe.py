@@ -65,7 +65,8 @@ class _Walk:
     def _link(self, name: str, link: Any) -> str | None:
         """What is wrong; h5py stops there, while an exception would come out as another one."""
         if not isinstance(link, self.h5py.HardLink):
-            return f"{name!r} in it is a {type(link).__name__}"
+            kind = type(link).__name__
+            return f"{name!r} in it is {'an' if kind[0] == 'E' else 'a'} {kind}"
         try:
             self.one(name, self.file[name])
         except _WrongError as error:

@@ -46,6 +46,14 @@ def test_a_target_is_what_the_model_shall_answer(shelf, cli, away):
     assert f"goal reached on {kept['reached'].mean():.3f}" in result.out
 
 
+def test_a_target_beside_one_of_the_attack_is_refused(shelf, cli, away):
+    args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--limit", 4, "--out", "kept.npz")
+    for attack in ("pgd:target=2", "pgd:target=least_likely"):
+        result = cli(*args, "--target", 1, "--attack", attack)
+        assert result.code == 2 and "Expected one target; got 1 (--target) and " in result.err
+        assert result.err.count("\n") == 1 and not listing(away)
+
+
 def test_a_seed_repeats_and_the_batch_size_changes_nothing(shelf, cli, away):
     args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "noise", "--eps", 0.1)
     for name, more in (("a", ()), ("b", ("--batch-size", 7)), ("c", ("--seed", 1))):

@@ -103,6 +103,13 @@ OTHERS = [
     (f"train good.h5 {DATA} --out folder.h5", "folder.h5 is a folder"),
     (f"train good.h5 {DATA} --out file/x.h5", "Expected a folder to write x.h5 in"),
     (f"train good.h5 {DATA} --out x.txt", "Expected a path that ends in .h5, .hdf5, .keras; got x.txt."),
+    *(
+        (f"{line} good.h5 {DATA} --classes a,b", "Expected names of 4 classes, as many as the model has; got 2: a, b.")
+        for line in (
+            *("attack --out a.npz", "certify --out c", "tolerance", "universal --out u.npy", "train --out t.h5"),
+            *("detect fit --detector squeezing --out d.json", "defence train magnet --out m.h5"),
+        )
+    ),
     # An output in the place of an input would be the end of it.
     (f"train good.h5 {DATA} --out good.h5", "Expected --out to be another file than good.h5, which is read."),
     ("wrap good.h5 --defence sign-flip --out ./good.h5", "Expected --out to be another file than good.h5"),

@@ -38,7 +38,10 @@ def test_the_result_lies_in_a_folder_and_resumes(good, cli, away):
         (("--method", "crwn"), "Unknown method 'crwn'. Did you mean 'crown'?"),
         (("--attack", "pgd", "--attack", "fgsm"), "Expected --attack once; got it 2 times."),
         (("--norm", "l0", "--eps", "3", "--attack", "none"), "Expected a norm of linf, l2, l1 to certify; got l0."),
-        (("--norm", "l2", "--exact", "5", "--eps", "0.1"), "Expected norm linf for method=exact; got l2."),
+        (
+            ("--method", "exact", "--norm", "l2", "--exact", "5", "--eps", "0.1"),
+            "Expected norm linf for method=exact; got l2.",
+        ),
     ],
 )
 def test_bad_input_is_one_line(good, cli, away, options, said):
@@ -47,3 +50,24 @@ def test_bad_input_is_one_line(good, cli, away, options, said):
     assert result.err.strip().endswith(said)
     assert len(result.err.strip().splitlines()) == 1
     assert not listing(away)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ("--sigma", "0.25", "--n", "10", "--n0", "100"),
+            "Expected --method smoothing for --sigma, --n0, --n; got --method ibp: leave them out.",
+        ),
+        (("--alpha", "0.5"), "Expected --method smoothing for --alpha; got --method ibp: leave it out."),
+        (("--bound", "cohen"), "Expected --method smoothing for --bound; got --method ibp: leave it out."),
+        (("--exact", "5"), "Expected --method exact for --exact; got --method ibp: leave it out."),
+        (
+            ("--method", "smoothing", "--norm", "l2"),
+            "Expected a method other than smoothing for --attack; got --method smoothing: leave it out.",
+        ),
+    ],
+)
+def test_settings_of_another_method_are_refused(good, cli, away, options, said):
+    result = cli(*good, *options)
+    assert (result.code, result.out, result.err) == (2, "", f"turtlenet: {said}\n")

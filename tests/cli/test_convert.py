@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import warnings
@@ -268,3 +269,36 @@ def test_inspect_takes_the_same_options(cli, at_desk):
     assert "hardened: yes" in cli("inspect", "custom.h5", "--custom", "mymodule:Twice").out
     assert "hardened: yes" in cli("inspect", "old.h5", "--architecture", "made.json").out
     assert not (at_desk / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--architecture", "lenet"), "Expected a file that holds weights only for --architecture; good.h5 is a"),
+        (
+            ("--written-by", "theano"),
+            "Expected a file of Keras 1 or 2 that names no backend for --written-by; got good.h5 of Keras 3.",
+        ),
+        (
+            ("--custom", "Dense2=json:loads"),
+            "Expected a layer or function that the file names for --custom; got 'Dense2', which good.h5 has nowhere",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["inspect", "convert", "attack"])
+def test_what_a_whole_file_has_no_use_for_is_refused(command, options, said, shelf, cli, away):
+    shutil.copy(shelf / "good.h5", "good.h5")
+    more = {"inspect": (), "convert": ("new.keras",), "attack": ("--data", shelf / "data.npz", "--out", "kept.npz")}
+    result = cli(command, "good.h5", *more[command], *options)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"turtlenet: {said}") and result.err.endswith(": leave it out.\n")
+    assert result.err.count("\n") == 1 and set(listing(away)) == {"good.h5"}
+
+
+def test_one_file_of_several_may_have_a_use_for_it(shelf, cli, away):
+    model = models.load(shelf / "good.h5")
+    (away / "made.json").write_text(model.to_json(), "utf-8")
+    model.save_weights(away / "bare.weights.h5")
+    given = ("--architecture", "made.json", "--data", shelf / "data.npz", "--attack", "fgsm", "--limit", 4)
+    result = cli("evaluate", shelf / "good.h5", "bare.weights.h5", *given, "--curve", "0", "--perceptibility", "0")
+    assert result.code == 0, result.err

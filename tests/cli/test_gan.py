@@ -181,3 +181,19 @@ def test_bad_input_is_one_line(args, words, box, cli, away) -> None:
     result = cli(*given, *data)
     assert result.code == 2 and words in result.err and result.err.count("\n") == 1, result.err
     assert not [name for name in listing(away) if name.endswith(".h5")]
+
+
+def test_a_substitute_that_nothing_learns_from_is_refused(box, cli, away) -> None:
+    given = ("--data", box / "data.npz", *FEW, "--substitute", "lenet", "--distillation", "3", "--out", "g.h5")
+    result = cli("gan", "train", box / "quarters.h5", *given)
+    assert (result.code, result.out, listing(away)) == (2, "", {})
+    assert result.err == (
+        "turtlenet: Expected --access static or dynamic for --substitute, --distillation; got semi-white-box: "
+        "leave them out.\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--data", "--limit", "--eps"])
+def test_a_generator_alone_is_shown_without_data(option, cli, away) -> None:
+    result = cli("gan", "show", "g.h5", option, 1)
+    assert (result.code, result.err) == (2, f"turtlenet: Expected --model for {option}; got none: leave it out.\n")

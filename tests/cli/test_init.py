@@ -105,3 +105,25 @@ def test_another_name_is_told_on(shelf, cli, away) -> None:
     )
     assert cli("init", shelf / "good.h5", "--out", "mine.txt").code == 2
     assert cli("init", shelf / "good.h5", "--out", "there/mine.toml").code == 2
+
+
+def test_what_is_said_of_the_model_is_written(cli, away) -> None:
+    source = keras.Input((None, None, 1))
+    flat = keras.layers.GlobalAveragePooling2D()(source)
+    models.save(
+        keras.Model(source, [keras.layers.Dense(3, name="a")(flat), keras.layers.Dense(2, name="b")(flat)]), "two.h5"
+    )
+    x, y = np.zeros((12, 8, 8, 1), "float32"), np.arange(12) % 3
+    np.savez("data.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    assert "choose one with --output" in cli("init", "two.h5", "--data", "data.npz").err
+    assert "pass --size" in cli("init", "two.h5", "--data", "data.npz", "--output", "a").err
+    said = {"output": "a", "size": "8x8", "task": "classification", "head": "logits"}
+    given = [word for name, value in said.items() for word in (f"--{name}", value)]
+    result = cli("init", "two.h5", "--data", "data.npz", *given)
+    assert result.code == 0, result.err
+    assert "inputs 8x8x1, 3 classes" in result.out
+    for name in ("train", "evaluate"):
+        assert {key: written(away)[name][key] for key in said} == said
+    # The commands take it.
+    evaluated = cli("evaluate", "--suite", "none")
+    assert evaluated.code == 2 and "Unknown suite 'none'." in evaluated.err

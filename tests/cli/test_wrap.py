@@ -99,3 +99,13 @@ def test_bad_input_is_one_line(arguments, line, cli, demo_path, tmp_path, monkey
     assert said.code == 2 and said.err.startswith("turtlenet: ") and line in said.err
     assert said.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--classes", "a,b"), ("--weight", "w"), ("--label", "l"), ("--drop", "d")]
+)
+def test_columns_without_data_are_refused(option, value, cli, demo_path, tmp_path) -> None:
+    out = tmp_path / "w.h5"
+    said = cli("wrap", demo_path, "--defence", "bit-depth", option, value, "--out", out)
+    assert (said.code, said.err) == (2, f"turtlenet: Expected --data for {option}; got none: leave it out.\n")
+    assert not out.exists()

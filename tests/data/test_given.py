@@ -65,7 +65,7 @@ def test_tf_data() -> None:
         (Endless(), "package.module:function.*Trainer.*Endless without an end"),
         ((X,), "tuple of 1"),
         (X, "ndarray alone|got a ndarray"),
-        (3, "got a int"),
+        (3, "got an int"),
         ([], "list of 0"),
         (iter([]), "empty"),
         (iter([X]), r"batches of \(x, y\).*ndarray"),

@@ -131,3 +131,30 @@ def test_folders_without_images_are_refused(tmp_path, refusal):
     assert refusal(DataError, load, path) == words
     (path / "cat").mkdir()
     assert refusal(DataError, load, path).startswith(f"Expected images in the class folders of {path}; got none")
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".HEIC", ".svg"])
+def test_images_of_other_formats_are_not_left_out_in_silence(suffix, pets, refusal):
+    path, _ = pets
+    for name in ("Thumbs.db", "about.json", f"._y{suffix}"):
+        (path / "dog" / name).touch()
+    assert len(load(path).whole) == 4
+    for name in ("x", "y"):
+        (path / "dog" / f"{name}{suffix}").touch()
+    said = refusal(DataError, load, path)
+    assert f"got {path / 'dog' / f'x{suffix}'} and 1 more of other formats: convert them, or take them out." in said
+
+
+@pytest.mark.parametrize(("names", "lower"), [(("Test", "Train"), "test, train"), (("TEST", "train"), "test")])
+def test_parts_in_capitals_are_no_classes(names, lower, tmp_path, refusal):
+    for name in names:
+        paint(tmp_path / name / "a" / "1.png")
+    said = refusal(DataError, load, tmp_path)
+    assert said.startswith("Expected the folders of the parts as train and test in")
+    assert said.endswith(f"rename to {lower}.")
+
+
+def test_what_an_archive_of_macos_has_besides_is_no_class(pets):
+    path, _ = pets
+    paint(path / "__MACOSX" / "a.png")
+    assert load(path).whole.num_classes == 3

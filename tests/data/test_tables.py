@@ -1,8 +1,11 @@
 """Tables: CSV, Parquet, frames of pandas, data sets of Hugging Face; named columns, named classes."""
 
+import gzip
 import sys
+import zipfile
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pandas
 import pytest
@@ -13,6 +16,7 @@ from turtlenet.data.prepare import load_data
 from turtlenet.data.tables import PLAIN, Reading, read_frame, reading_of
 from turtlenet.errors import DataError
 from turtlenet.input_kind import TABLE
+from turtlenet.models.as_classifier import as_classifier
 
 WIDE = (-1e30, 1e30)
 ROWS = 12
@@ -280,3 +284,77 @@ def test_a_frame_of_an_array_is_called_by_its_places(linear):
     rows = DRAW.uniform(size=(9, 6))
     found = load_data((pandas.DataFrame(rows), [0, 1, 2] * 3), linear)
     np.testing.assert_allclose(found.whole.batch(slice(None))[0], rows, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            "größe,label\n1,0\n".encode("latin-1"),
+            "Expected text in UTF-8 in {}; got Latin-1 or another encoding:",
+        ),
+        ("a,label\n1,0\n".encode("utf-16"), "Expected text in UTF-8 in {}; got UTF-16: save it as UTF-8."),
+        (b"<!DOCTYPE html><html></html>", "Expected a table in {}; got a web page: download the file"),
+        (b'[{"a": 1, "label": 0}]', "Expected a table in {}; got a JSON file: save the table in it as CSV."),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid 1\n",
+            "Expected a table in {}; got a Git LFS pointer:",
+        ),
+        (gzip.compress(b"a,label\n", mtime=0), "Expected a table in {}; got a gzip archive: unpack it"),
+    ],
+)
+def test_what_is_called_a_table_and_is_none(content, words, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        load(path)
+    assert str(caught.value).startswith(words.format(path))
+
+
+def test_a_workbook_called_csv_is_told_for_what_it_is(tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.csv", "w") as archive:
+        archive.writestr("xl/workbook.xml", "")
+    with pytest.raises(DataError, match="got an Excel workbook: save the sheet as CSV in UTF-8."):
+        load(tmp_path / "t.csv")
+
+
+def test_separators_within_quotes_do_not_count(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('"size, mm, x";"w, g";label\n' + "".join(f"0.1;0.{row};{row % 2}\n" for row in range(8)))
+    assert load(path).whole.about.names == ("size, mm, x", "w, g")
+
+
+def test_names_of_classes_may_be_bytes_of_any_length():
+    for names in (["dög", "cat", "dög"], [b"d\xc3\xb6g", b"cat", b"d\xc3\xb6g"]):
+        data = load_data((np.zeros((3, 4, 4, 1)), np.array(names, object)), pictures(2))
+        assert data.whole.about.classes == ("cat", "dög") and data.whole.labels.tolist() == [1, 0, 1]
+    with pytest.raises(DataError, match="Expected names of classes in UTF-8 in arrays; got other bytes: save them"):
+        load_data((np.zeros((2, 4, 4, 1)), np.array([b"\xff", b"a"], object)), pictures(2))
+
+
+def test_training_and_test_come_as_keras_gives_them():
+    x, y = np.zeros((6, 4, 4), "uint8"), np.arange(6)[:, None] % 3
+    data = load_data(((x, y), (x[:3], y[:3])), pictures(3))
+    assert (len(data.train), len(data.test), data.whole) == (6, 3, None)
+
+
+def test_as_many_classes_are_named_as_the_model_has():
+    x, y = np.zeros((6, 4, 4, 1)), np.arange(6) % 3
+    named = Reading(classes=("a", "b"))
+    with pytest.raises(DataError, match="Expected names of 3 classes, as many as the model has; got 2: a, b."):
+        load_data((x, y), pictures(3), how=named)
+    assert load_data((x, y % 2), pictures(2), how=named).whole.about.classes == ("a", "b")
+
+
+def pictures(classes):
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(classes)])
+    return as_classifier(model, bounds=(0, 1))
+
+
+def test_a_name_that_comes_twice_in_a_file_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("sep=;\na;label; a\n1;2;3\n")
+    with pytest.raises(DataError, match="a name of its own in .*t.csv; got 'a' twice"):
+        read_csv(path)
+    path.write_text("a,,label\n1,2,3\n")
+    assert list(read_csv(path).columns) == ["a", "Unnamed: 1", "label"]

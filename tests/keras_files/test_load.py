@@ -209,6 +209,7 @@ def test_a_description_nested_without_end(trained, tmp_path):
 
 def test_refuses_what_is_no_model(tmp_path):
     assert refusal(tmp_path / "none.h5") == f"Expected a model file; there is no {tmp_path / 'none.h5'}."
+    assert refusal("http://x.y/m.h5").startswith("Expected a model file; got the address http://x.y/m.h5: download it")
     assert refusal(tmp_path) == (
         f"Expected a model file, or a folder of a .keras archive or a SavedModel; {tmp_path} is neither."
     )

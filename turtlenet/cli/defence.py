@@ -42,6 +42,7 @@ def _train(name: str, model: str, out: Path | None, report: Path | None, **given
     from turtlenet import models
     from turtlenet.files import check_folder
     from turtlenet.registry import parse_spec
+    from turtlenet.reports.format import several
     from turtlenet.training.fronts.train import check_front
     from turtlenet.workflows import fronts
 
@@ -56,7 +57,7 @@ def _train(name: str, model: str, out: Path | None, report: Path | None, **given
     checkpoint.unlink(missing_ok=True)
     last = made.run.epochs[(made.run.best_epoch or len(made.run.epochs)) - 1]
     kept = "" if last.val_error is None else f", error {last.val_error:.4g} on held-out images"
-    click.echo(f"saved {target} after {made.run.steps:,} steps{kept}")
+    click.echo(f"saved {target} after {several(made.run.steps, 'step')}{kept}")
     spec = f"{kind}:front={target}{',' if settings else ''}{settings}"
     facts = {"out": target, "spec": spec, "steps": made.run.steps, "error": last.val_error}
     give({**facts, "report": None})

@@ -16,7 +16,8 @@ from turtlenet.cli.options import (
     speaks,
 )
 from turtlenet.cli.output import give
-from turtlenet.errors import OutputError
+from turtlenet.errors import OutputError, SettingError
+from turtlenet.settings.base import check_of_use
 from turtlenet.settings.gan import GanSettings, ShowSettings
 
 
@@ -45,6 +46,7 @@ def _train(model: str, out: Path | None, report: Path | None, limit: int | None,
     framework()
     from turtlenet import models
     from turtlenet.files import check_folder
+    from turtlenet.reports.format import several
     from turtlenet.workflows import gan
 
     models.check_writable(target)
@@ -62,7 +64,7 @@ def _train(model: str, out: Path | None, report: Path | None, limit: int | None,
         checkpoint.unlink(missing_ok=True)
     whom = " against the substitute" if made.facts["substitute"] else ""
     kept = "" if made.run.val_success is None else f", success on held-out images{whom} {made.run.val_success:.3f}"
-    click.echo(f"saved {target} after {made.run.steps:,} steps{kept}")
+    click.echo(f"saved {target} after {several(made.run.steps, 'step')}{kept}")
     same = {name: given[name] for name in ("data", "bounds", "head", "seed") if name in given}
     found, samples = gan.show_generator(target, model, limit=limit, **same)
     give(found)
@@ -91,6 +93,9 @@ def _show(generator: Path, model: str | None, report: Path | None, **given: Any)
 
     if report and not model:
         raise click.UsageError("Expected --model for a --report: a generator alone has no success.")
+    check_of_use(ShowSettings, {} if model else given, given, "--model", "none")
+    if given["data"] is not None and not model:
+        raise SettingError("Expected --model for --data; got none: leave it out.")
     if report:
         check_folder(report)
     found = loaded_generator(str(generator))

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator
@@ -158,11 +159,40 @@ def loading_options(command: F) -> F:
 
         if trust:
             click.echo("turtlenet: trusted: Python code in the model files may run.", err=True)
+        names = [each.rpartition("=")[0] or each.rpartition(":")[2] for each in custom]
+        said: dict[str, Any] = {"architecture": architecture, "written_by": written_by}
+        files = _files_in(settings)
+        # A file of settings may name any other file.
+        known = not any(each.suffix == ".toml" for each in files)
+        idle = models.of_no_use(files, custom=names, **said) if known else None
         objects = {} if not custom else dict(_supplied(each) for each in custom)
+        if idle:
+            raise SettingError(idle)
         with models.loading(models.Loading(objects, trust, architecture, written_by)):
             return command(**settings)
 
     return with_loading
+
+
+def _files_in(value: Any) -> list[Path]:
+    """The files and folders that values of options name, as they are or within specs; data aside."""
+    if isinstance(value, dict):
+        return [file for name, each in value.items() if name != "data" for file in _files_in(each)]
+    if isinstance(value, (list, tuple)):
+        return [file for each in value for file in _files_in(each)]
+    if not isinstance(value, (str, os.PathLike)):
+        return []
+    text = os.fspath(value)
+    words = dict.fromkeys([text, *re.split(r"[=,:;()]", text)])
+    return [Path(word) for word in words if word and _is_there(Path(word))]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        # Too long a name for the file system, or none at all.
+        return False
 
 
 def device_options(command: F) -> F:

@@ -96,4 +96,5 @@ def _list(papers: tuple[str, ...]) -> None:
         width = max(len(row.name) for row in paper.rows)
         click.echo(f"{paper.name}: {paper.title}")
         for row in paper.rows:
-            click.echo(f"  {row.name:{width}}  {len(row.cells):3} figures  {row.title}".rstrip())
+            figures = "figure " if len(row.cells) == 1 else "figures"
+            click.echo(f"  {row.name:{width}}  {len(row.cells):3} {figures}  {row.title}".rstrip())

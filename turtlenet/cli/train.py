@@ -103,8 +103,11 @@ def _report(model: str, kept: Path, folder: Path, limit: int | None, settings: M
 
 
 def _summary(run: Any, target: Path) -> str:
+    from turtlenet.reports.format import several
+
     if not run.validation:
-        return f"saved {target} after {run.steps:,} steps, without validation"
+        return f"saved {target} after {several(run.steps, 'step')}, without validation"
     words = {"accuracy": "clean", "robust_accuracy": "robust", "certified_accuracy": "certified"}
     found = ", ".join(f"{word} {run.validation[name]:.3f}" for name, word in words.items() if name in run.validation)
-    return f"saved {target} after {run.steps:,} steps: epoch {run.best_epoch} was best on the validation data, {found}"
+    best = f"epoch {run.best_epoch} was best on the validation data"
+    return f"saved {target} after {several(run.steps, 'step')}: {best}, {found}"

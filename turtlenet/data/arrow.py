@@ -17,7 +17,7 @@ from turtlenet.data.images import EncodedImages
 from turtlenet.data.labels import numbered_classes
 from turtlenet.data.pixels import one_line
 from turtlenet.data.tables import USUAL_LABELS, Reading, read_frame
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, an
 from turtlenet.optional import needed
 
 EXTRA = "tables"
@@ -84,7 +84,9 @@ def tables_of(data: Any) -> dict[str, Any]:
             raise DataError(f"Expected a part train or test in the {kind}; got {', '.join(map(str, data)) or 'none'}.")
         return {name: next(iter(tables_of(part).values())) for name, part in found.items()}
     if not hasattr(data, "with_format") or not hasattr(data, "__len__"):
-        raise DataError(f"Expected a data set of Hugging Face in memory; got a {kind}: give a Dataset, not a stream.")
+        raise DataError(
+            f"Expected a data set of Hugging Face in memory; got {an(kind)}: give a Dataset, not a stream."
+        )
     return {"": data.with_format("arrow")[:]}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from turtlenet import hdf5
 from turtlenet.data.pixels import one_line
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, an
 from turtlenet.formats import this_is
 from turtlenet.numpy_files import check_arrays, map_stored
 
@@ -75,7 +75,7 @@ def _read_h5(path: Path, names: Collection[str]) -> dict[str, Any]:
     found = {key: file[key] if key in names else None for key in file}
     for key, item in found.items():
         if item is not None and not isinstance(item, h5py.Dataset):
-            raise DataError(f"Expected an array {key} in {path}; got a {type(item).__name__.lower()}.")
+            raise DataError(f"Expected an array {key} in {path}; got {an(type(item).__name__.lower())}.")
         # A type that NumPy does not have is said here, and not at the first image.
         _ = item is None or item.dtype
     return found

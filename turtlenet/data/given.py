@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet.data.pixels import as_array_like, one_line
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, an
 
 LARGEST_STREAM = 2**30
 """Bytes of a stream that are kept in memory at most; one without an end is known by it."""
@@ -31,9 +31,14 @@ def parts_of(data: Any, shape: tuple[int, ...], inputs: Sequence[str] = ()) -> t
     batches = isinstance(data, list) and bool(data) and all(isinstance(each, tuple) for each in data)
     if several and not batches:
         if len(data) not in (2, 3):
-            raise DataError(f"Expected data as {TAKEN}; got a {type(data).__name__} of {len(data)}.")
+            raise DataError(f"Expected data as {TAKEN}; got {an(type(data).__name__)} of {len(data)}.")
         return tuple(data)
     return from_stream(data, shape, inputs)
+
+
+def are_two_parts(data: Any) -> bool:
+    """Whether data are `((x, y), (x, y))` for training and test, as `load_data` of `keras.datasets` gives them."""
+    return isinstance(data, tuple) and len(data) == 2 and all(type(part) is tuple and len(part) == 2 for part in data)
 
 
 def from_stream(data: Any, shape: tuple[int, ...], inputs: Sequence[str] = ()) -> tuple[Any, ...]:
@@ -71,7 +76,7 @@ def from_stream(data: Any, shape: tuple[int, ...], inputs: Sequence[str] = ()) -
                 column.append(np.array(array))
                 size += array.nbytes
             if size > LARGEST_STREAM:
-                raise DataError(f"Expected data as {TAKEN}; got a {kind} of more than 1 GiB, or without an end.")
+                raise DataError(f"Expected data as {TAKEN}; got {an(kind)} of more than 1 GiB, or without an end.")
         if not columns:
             raise DataError(f"Expected at least one example; got an empty {kind}.")
         whole = [np.concatenate(column) for column in columns]
@@ -108,10 +113,10 @@ def _elements(data: Any) -> Iterator[Any]:
     # Keras says so of a `PyDataset` without an end.
     endless = endless or (hasattr(data, "num_batches") and data.num_batches is None)
     if endless:
-        raise DataError(f"Expected data as {TAKEN}; got a {kind} without an end.")
+        raise DataError(f"Expected data as {TAKEN}; got {an(kind)} without an end.")
     plain = isinstance(data, (str, bytes, dict)) or hasattr(data, "shape") or hasattr(data, "dtype")
     if not plain and hasattr(data, "__getitem__") and hasattr(data, "__len__"):
         return (data[number] for number in range(len(data)))
     if not plain and hasattr(data, "__iter__"):
         return iter(data)
-    raise DataError(f"Expected data as {TAKEN}; got a {kind}.")
+    raise DataError(f"Expected data as {TAKEN}; got {an(kind)}.")

@@ -15,6 +15,15 @@ from turtlenet.errors import DataError
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm"}
 # Others that Pillow knows are no pictures alone: one is a program for Ghostscript.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
+UNREAD = frozenset(
+    (
+        *(".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".jfif", ".jpe", ".svg", ".psd", ".exr"),
+        *(".hdr", ".ico", ".icns", ".tga", ".pcx", ".pnm", ".pbm", ".pfm", ".dcm", ".raw", ".dng", ".nef", ".cr2"),
+        *(".cr3", ".arw", ".orf", ".rw2", ".raf"),
+    )
+)
+"""What other images are called: to leave them out would score fewer than there are."""
+_PARTS = ("train", "test")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -88,7 +97,8 @@ def read_image_folder(
     Raises:
         DataError: Another number of class folders than `num_classes`, or folders without images.
     """
-    parts = {f"_{part}": path / part for part in ("train", "test") if _folders(path / part)} or {"": path}
+    parts = {f"_{part}": path / part for part in _PARTS if _folders(path / part)} or {"": path}
+    _check_case(path)
     classes = sorted({folder.name for part in parts.values() for folder in _folders(part)})
     if not classes:
         return None
@@ -102,6 +112,7 @@ def read_image_folder(
             f"Wrong number of classes: expected {num_classes} class folders in {path}; got {len(classes)}, "
             f"from {classes[0]} to {classes[-1]}."
         )
+    _check_read([part / name for part in parts.values() for name in classes])
     arrays: dict[str, Any] = {}
     for suffix, part in parts.items():
         found = [(file, label) for label, name in enumerate(classes) for file in _images(part / name)]
@@ -120,8 +131,42 @@ def read_image_folder(
 
 
 def _folders(path: Path) -> list[Path]:
-    # Hidden folders belong to tools, not to the data.
-    return [item for item in path.iterdir() if item.is_dir() and item.name[0] != "."] if path.is_dir() else []
+    # Hidden folders belong to tools, not to the data, as does what macOS puts beside them into an archive.
+    items = path.iterdir() if path.is_dir() else ()
+    return [item for item in items if item.is_dir() and item.name[0] != "." and item.name != "__MACOSX"]
+
+
+def _check_case(path: Path) -> None:
+    """Refuses `Train` and `Test`, which would be two classes.
+
+    Raises:
+        DataError: Folders that are called so, but for the case of their letters.
+    """
+    meant = sorted(each.name for each in _folders(path) if each.name not in _PARTS and each.name.lower() in _PARTS)
+    if meant and any(_folders(path / name) for name in meant):
+        raise DataError(
+            f"Expected the folders of the parts as train and test in {path}; got {', '.join(meant)}: rename to "
+            f"{', '.join(name.lower() for name in meant)}."
+        )
+
+
+def _check_read(folders: Sequence[Path]) -> None:
+    """Refuses class folders with images of a format that is not read: nothing is left out in silence.
+
+    Raises:
+        DataError: There are some, with their number and the first.
+    """
+    unread = [file for folder in folders for file in sorted(folder.glob("*")) if _is_unread(file)]
+    if unread:
+        more = f" and {len(unread) - 1:,} more" if len(unread) > 1 else ""
+        raise DataError(
+            f"Expected images of {', '.join(sorted(SUFFIXES))}; got {unread[0]}{more} of other formats: convert them, "
+            "or take them out."
+        )
+
+
+def _is_unread(file: Path) -> bool:
+    return file.suffix.lower() in UNREAD and file.name[0] != "." and file.is_file()
 
 
 def _images(path: Path) -> list[Path]:

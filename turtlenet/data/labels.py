@@ -93,7 +93,7 @@ def numbered_classes(
     """Numbers classes that are given by name: in the order of `classes`, or of their sorted names.
 
     Args:
-        y: Names, text `(N,)`.
+        y: Names `(N,)`, as text or as bytes of UTF-8.
         name: What messages call the data.
         num_classes: How many classes the model tells apart; None for as many as there are names.
         classes: The names of the model's classes in their order, where they are known.
@@ -104,7 +104,7 @@ def numbered_classes(
     Raises:
         DataError: A name that is none of the classes, or another number of names than the model has classes.
     """
-    names = np.asarray(y).astype(str)
+    names = _as_text(y, name)
     known = tuple(map(str, classes)) or tuple(map(str, np.unique(names)))
     listed = ", ".join(each[:40] for each in known[:6]) + (", ..." if len(known) > 6 else "")
     if num_classes not in (None, len(known)):
@@ -123,12 +123,23 @@ def numbered_classes(
 def is_text(y: Any) -> bool:
     """Whether labels are names of classes, in an array or a list."""
     if isinstance(y, list | tuple):
-        return len(y) > 0 and all(isinstance(each, str) for each in y)
+        return len(y) > 0 and all(isinstance(each, (str, bytes)) for each in y)
     dtype = getattr(y, "dtype", None)
     kind = getattr(dtype, "kind", "")
     return kind in ("U", "S", "T") or (
-        kind == "O" and len(y) > 0 and all(isinstance(each, str) for each in np.asarray(y).reshape(-1))
+        kind == "O" and len(y) > 0 and all(isinstance(each, (str, bytes)) for each in np.asarray(y).reshape(-1))
     )
+
+
+def _as_text(y: Any, name: str) -> np.ndarray:
+    """Names of classes as an array of text; HDF5 and older NumPy have them as bytes."""
+    found = np.asarray(y)
+    if found.dtype.kind not in "SO":
+        return found.astype(str)
+    try:
+        return np.array([each.decode() if isinstance(each, bytes) else str(each) for each in found], str)
+    except UnicodeDecodeError:
+        raise DataError(f"Expected names of classes in UTF-8 in {name}; got other bytes: save them as text.") from None
 
 
 def _from_numbers(values: np.ndarray, name: str, num_classes: int | None) -> tuple[np.ndarray, int]:

@@ -63,7 +63,8 @@ def load_data(
     """Brings any form of data to the shape, classes and bounds of a classifier.
 
     Args:
-        data: The name of a data set, a path, `(x, y)` of any library, a finite stream of such batches (`tf.data`,
+        data: The name of a data set, a path, `(x, y)` of any library, `((x, y), (x, y))` for training and test as
+            `keras.datasets.mnist.load_data()` gives them, a finite stream of such batches (`tf.data`,
             `PyDataset`, a generator: read once, at most 1 GiB), a frame of pandas or a data set of Hugging Face, or
             None for the embedded sample, where it fits and the model gets it right.
         victim: The classifier that the data are for.
@@ -75,6 +76,28 @@ def load_data(
         DataError: Data that do not fit, or None where the sample does not, or is not what the model was made for.
         SpecError: An unknown name.
     """
+    found = _loaded(data, victim, judge, weighted, how)
+    _check_names(found, victim)
+    return found
+
+
+def _check_names(data: Data, victim: Classifier) -> None:
+    """Refuses names of classes that are more or fewer than the model's classes.
+
+    Raises:
+        DataError: The data name more or fewer classes.
+    """
+    part = data.whole or data.test or data.train
+    names = part.about.classes if part is not None else ()
+    if names and victim.question is None and len(names) != victim.num_classes:
+        raise DataError(
+            f"Expected names of {victim.num_classes} classes, as many as the model has; got {len(names)}: "
+            f"{', '.join(names)[:80]}."
+        )
+
+
+def _loaded(data: DataType | None, victim: Classifier, judge: Classifier | None, weighted: bool, how: Reading) -> Data:
+    """See `load_data`."""
     fit: dict[str, Any] = {
         "shape": victim.input_shape,
         "num_classes": victim.num_classes,
@@ -91,6 +114,10 @@ def load_data(
         return found if found.whole is None else Data(found.name, found.whole, found.whole, found.whole)
     if data is not None and not isinstance(data, (str, PathLike)):
         several = victim.question.inputs if victim.question and victim.question.several else ()
+        if not several and data_family.are_two_parts(data):
+            parts = zip(("train", "test"), data, strict=True)
+            named = {f"{kind}_{part}": each for part, pair in parts for kind, each in zip("xy", pair, strict=True)}
+            return data_family.assemble(named, name="arrays", about=About(classes=tuple(how.classes)), **fit)
         x, y, *weights = data_family.parts_of(data, victim.input_shape, several)
         if weights and weights[0] is not None and not weighted:
             one = kind_of(victim.input_shape).example

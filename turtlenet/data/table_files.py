@@ -9,7 +9,7 @@ from turtlenet.data.files import check_inside
 from turtlenet.data.pixels import one_line
 from turtlenet.data.tables import SUFFIXES
 from turtlenet.errors import DataError
-from turtlenet.formats import this_is
+from turtlenet.formats import what_is
 from turtlenet.optional import needed
 
 EXTRA = "tables"
@@ -17,6 +17,13 @@ PARQUET_SUFFIXES = {".parquet", ".pq"}
 _SEPARATORS = ",;\t|"
 _SAID = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 """A first line by which Excel is told the separator."""
+_QUOTED = re.compile(r'"[^"]*("|$)')
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_NO_TABLES = (
+    *("a web page", "a JSON file", "a Jupyter notebook", "a Git LFS", "a git-annex", "a DVC", "a zip archive"),
+    "an Excel workbook",
+)
+"""How `turtlenet.formats.what_is` calls them."""
 
 
 def is_table(path: Path) -> bool:
@@ -53,23 +60,36 @@ def read_csv(path: Path) -> Any:
     """
     pandas = needed("pandas", EXTRA, "tables")
     try:
+        _check_kind(path)
         with path.open("r", encoding="utf-8-sig", newline="") as text:
             head = text.readline(1 << 20)
         said = _SAID.fullmatch(head)
-        likely = max(_SEPARATORS, key=head.count) if any(map(head.count, _SEPARATORS)) else ","
+        bare = _QUOTED.sub("", head)
+        likely = max(_SEPARATORS, key=bare.count) if any(map(bare.count, _SEPARATORS)) else ","
         how = {"sep": said[1] if said else likely, "skiprows": 1 if said else 0}
         # An open file: pandas would fetch an address.
         with path.open("rb") as file, warnings.catch_warnings():
             # Of lines with more cells than the first it would drop those at the end, and take others for the label.
             warnings.simplefilter("error", pandas.errors.ParserWarning)
-            return pandas.read_csv(
-                file, **how, encoding="utf-8-sig", low_memory=False, index_col=False, skipinitialspace=True
-            )
+            how |= {"encoding": "utf-8-sig", "low_memory": False, "index_col": False, "skipinitialspace": True}
+            frame = pandas.read_csv(file, **how)
+            file.seek(0)
+            # Of two columns of one name it calls the second by another, and a label would become a feature.
+            names = pandas.read_csv(file, **how, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
+        if (twice := names[(names != "") & names.duplicated()]).size:
+            raise DataError(f"Expected every column to have a name of its own in {path}; got {twice.iloc[0]!r} twice.")
+        return frame
+    except DataError:
+        raise
     except pandas.errors.ParserWarning:
         raise DataError(
             f"Expected as many cells in every line of {path} as names in its first line; got lines with more: is a "
             "name missing, such as that of row numbers?"
         ) from None
+    except UnicodeDecodeError as error:
+        if (known := what_is(path)) and known != "a text file":
+            raise DataError(f"Expected a table in {path}; got {known}.") from None
+        raise DataError(f"Expected text in UTF-8 in {path}; got{_encoding(path, error)}.") from None
     except Exception as error:  # Damaged bytes fail in as many ways as there are parsers below.
         raise DataError(f"Expected a table in {path}; got{_reason(path, error)}.") from None
 
@@ -89,5 +109,30 @@ def read_parquet(path: Path) -> Any:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    known = "" if "Parquet table" in this_is(path) or "text file" in this_is(path) else this_is(path)
-    return known.removeprefix(":") and known or f": {one_line(error)[:200]}"
+    known = what_is(path) or ""
+    if not known or "text file" in known or (path.suffix.lower() in PARQUET_SUFFIXES and "Parquet table" in known):
+        return f": {one_line(error)[:200]}"
+    return f" {known}"
+
+
+def _check_kind(path: Path) -> None:
+    """Refuses what a parser of CSV would read as a table, and is none.
+
+    Raises:
+        DataError: Such a file.
+    """
+    known = what_is(path) or ""
+    if known.startswith(_NO_TABLES):
+        cure = "" if ":" in known else ": save the table in it as CSV"
+        raise DataError(f"Expected a table in {path}; got {known}{cure}.")
+
+
+def _encoding(path: Path, error: UnicodeDecodeError) -> str:
+    """What bytes are that are no UTF-8."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head.startswith(_UTF_16):
+        return " UTF-16: save it as UTF-8"
+    if b"\0" in head:
+        return f": {one_line(error)[:200]}"
+    return " Latin-1 or another encoding: save it as UTF-8"

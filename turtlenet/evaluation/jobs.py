@@ -20,7 +20,7 @@ from turtlenet.data import Data, Examples
 from turtlenet.data.parts import Part, choose, trained_on
 from turtlenet.data.prepare import DataType, load_for, normalized_for
 from turtlenet.data.tables import Reading, is_tabular, reading_of
-from turtlenet.errors import DataError, SettingError
+from turtlenet.errors import SettingError
 from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.grey_box import evaluate_grey_box
@@ -258,20 +258,6 @@ def _known(access: str, count: int) -> tuple[str, Substitution | None]:
     if name != "white-box" and count > 1:
         raise SettingError(f"Expected one model for access {name}; got {count}.")
     return name, asking
-
-
-def check_names(job: Job) -> None:
-    """Refuses names of classes that are more or fewer than the model's classes.
-
-    Raises:
-        DataError: The data name more or fewer classes.
-    """
-    names, classes = job.examples.about.classes, job.victim.num_classes
-    if names and job.victim.question is None and len(names) != classes:
-        raise DataError(
-            f"Expected names of {classes} classes, as many as the model has; got {len(names)}: "
-            f"{', '.join(names)[:80]}."
-        )
 
 
 def _both_ways(spec: str | Attack) -> list[str | Attack]:

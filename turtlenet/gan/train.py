@@ -24,7 +24,7 @@ from turtlenet.gan import GanRun, build_players, check_game, train_players, vari
 from turtlenet.gan.distillation import distill
 from turtlenet.gan.objective import GeneratorObjective, Players
 from turtlenet.models.as_classifier import ModelType, about_model, source_for
-from turtlenet.settings.base import takes
+from turtlenet.settings.base import check_of_use, takes
 from turtlenet.settings.gan import GanSettings
 from turtlenet.training import Schedule
 from turtlenet.training.surrogates.oracle import Oracle
@@ -68,6 +68,9 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     check_alone("to train a generator", TRAIN_FIRST)
     plan = GanSettings(**settings)
     _check_access(plan)
+    if plan.access == "semi-white-box":
+        idle = ("substitute", "distillation")
+        check_of_use(GanSettings, settings, idle, "--access static or dynamic", plan.access)
     schedule = plan.only(Schedule, optimizer="adam", clip_norm=0.0)
     rules = {field.name: getattr(plan, field.name) for field in dataclasses.fields(GeneratorObjective)}
     game = variant(plan.name, **rules)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, an
 from turtlenet.formats import what_is
 from turtlenet.keras_files.legacy.rules import dicts
 from turtlenet.keras_files.limits import check_limits
@@ -49,7 +49,7 @@ def read_architecture(path: Path) -> dict[str, Any]:
         line = " ".join(str(error).split()).rstrip(".")[:200]
         raise ModelError(f"Expected an architecture in {form} in {path}; it said: {line}.") from None
     if not isinstance(config, dict):
-        raise ModelError(f"Expected an architecture in {path}; got a {type(config).__name__}.")
+        raise ModelError(f"Expected an architecture in {path}; got {an(type(config).__name__)}.")
     check_limits(config)
     for node in dicts(config):
         # That of a `.keras` archive says how its model was compiled too.

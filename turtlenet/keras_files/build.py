@@ -8,7 +8,7 @@ import keras
 from keras.src.backend.common import global_state
 from keras.src.saving.serialization_lib import SafeModeScope
 
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, an
 from turtlenet.keras_files.legacy.rules import Json
 from turtlenet.keras_files.recurrent_state import give_states, take_states
 from turtlenet.keras_files.weights import Pair
@@ -43,7 +43,7 @@ def build(
             try:
                 model = _deserialized(config, custom, trust)
                 if not isinstance(model, keras.Model):
-                    raise ModelError(f"Expected a model; the file describes a {type(model).__name__}.")
+                    raise ModelError(f"Expected a model; the file describes {an(type(model).__name__)}.")
                 _check_outputs(model)
                 pairs = [each for each in pair(model) if not begins_with(*each)]
             except BaseException:

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 
 from turtlenet import hdf5
-from turtlenet.errors import ModelError, TurtlenetError
+from turtlenet.errors import ModelError, TurtlenetError, an
 
 Stored = dict[str, list[tuple[str, Any]]]
 
@@ -53,7 +53,7 @@ def check_whole(file: h5py.File, path: Path) -> None:
         """What is wrong; h5py stops there, while an exception would come out as another one."""
         nonlocal claimed
         if not isinstance(link, h5py.HardLink):
-            return f"{name!r} in it is a {type(link).__name__}"
+            return f"{name!r} in it is {an(type(link).__name__)}"
         item = file[name]
         if isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:

@@ -22,7 +22,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 from turtlenet import hdf5
 from turtlenet.architectures import zoo
-from turtlenet.errors import ModelError, SpecError, TurtlenetError
+from turtlenet.errors import ModelError, SpecError, TurtlenetError, an
 from turtlenet.keras_files import layout, saved_model
 from turtlenet.keras_files.architecture_text import read_architecture
 from turtlenet.keras_files.build import build, finish, put, reason
@@ -364,7 +364,7 @@ def _made(name: str) -> keras.Model:
     except (Exception, SystemExit) as error:
         raise SpecError(f"Expected {name} to give a Keras model; {reason(error)}.") from None
     if not isinstance(model, keras.Model):
-        raise SpecError(f"Expected {name} to give a Keras model; got a {type(model).__name__}.")
+        raise SpecError(f"Expected {name} to give a Keras model; got {an(type(model).__name__)}.")
     return model
 
 

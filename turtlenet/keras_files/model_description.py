@@ -15,13 +15,15 @@ from typing import Any
 import h5py
 
 from turtlenet import hdf5
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, an
 from turtlenet.formats import this_is
 from turtlenet.keras_files.hdf5_arrays import attribute
 from turtlenet.keras_files.legacy.rules import dicts
 from turtlenet.keras_files.limits import check_limits
 from turtlenet.keras_files.saved_model import describe
 from turtlenet.keras_files.writer import backend_by_names, names_in
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ def read_blueprint(path: str | PathLike[str]) -> ModelDescription:
     Raises:
         ModelError: No such file, no model file, or a damaged one.
     """
+    if _ADDRESS.match(str(path)):
+        # A path would have one slash of the two.
+        raise ModelError(f"Expected a model file; got the address {path}: download it, and give the file.")
     path = Path(path)
     try:
         blueprint = _read(path)
@@ -208,7 +213,7 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ModelError(f"Expected a model description in JSON in {path}; {_line(error)}.") from None
     if not isinstance(config, dict):
-        raise ModelError(f"Expected a model description in {path}; got a {type(config).__name__}.")
+        raise ModelError(f"Expected a model description in {path}; got {an(type(config).__name__)}.")
     return config
 
 

@@ -4,6 +4,7 @@ from turtlenet.architectures.zoo import architectures, build
 from turtlenet.keras_files.hashing import NoTwinError, copy, file_sha256, weights_sha256
 from turtlenet.keras_files.live import compile_like, uncompiled
 from turtlenet.keras_files.load import Loading, load, loading
+from turtlenet.keras_files.of_use import of_no_use
 from turtlenet.keras_files.save import check_writable, read_provenance, save
 from turtlenet.models.classifier import classifier
 from turtlenet.models.heads import Head, logits_model
@@ -35,6 +36,7 @@ __all__ = [
     "load",
     "loading",
     "logits_model",
+    "of_no_use",
     "read_provenance",
     "save",
     "uncompiled",

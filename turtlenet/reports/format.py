@@ -66,6 +66,15 @@ def count(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else MISSING
 
 
+def several(value: int, one: str) -> str:
+    """So many of something, by the word for one of it.
+
+    >>> several(1, "step"), several(1200, "figure")
+    ('1 step', '1,200 figures')
+    """
+    return f"{value:,} {one}{'' if value == 1 else 's'}"
+
+
 def _rounded(value: float, digits: int, whole: float) -> str:
     """Rounds without reaching 0 or the whole unless the value is just that."""
     for extra in range(digits, digits + 3):

@@ -10,6 +10,7 @@ import numpy as np
 
 from turtlenet import attacks, balls, models
 from turtlenet.attacks.runner import attack_all
+from turtlenet.reports.format import several
 from turtlenet.reproduction.kinds import KINDS, Job
 from turtlenet.reproduction.nets import build_net
 from turtlenet.reproduction.paper import Cell, RowPlan
@@ -42,9 +43,11 @@ class RowCost:
     seconds: float
 
     def __str__(self) -> str:
-        steps = f"{self.steps:,} steps, " if self.steps else ""
+        steps = f"{several(self.steps, 'step')}, " if self.steps else ""
         words = f"{steps}{round(self.gradients):,} gradients, about {duration(self.seconds)}"
-        return f"{self.row.place}: {self.cells} figures: {words}" if self.cells else f"{self.row.place}: done"
+        return (
+            f"{self.row.place}: {several(self.cells, 'figure')}: {words}" if self.cells else f"{self.row.place}: done"
+        )
 
 
 def cost_of_row(shop: Workshop, row: RowPlan, missing: Sequence[str]) -> RowCost:
@@ -67,13 +70,14 @@ def told(costs: Sequence[RowCost]) -> list[str]:
     left = sorted((cost for cost in costs if cost.cells), key=lambda cost: -cost.seconds)
     done = len(costs) - len(left)
     if not left:
-        return [f"cost: nothing: all figures of {done} rows are there"]
+        return [f"cost: nothing: all figures of {several(done, 'row')} are there"]
     steps, gradients = sum(cost.steps for cost in left), sum(cost.gradients for cost in left)
     cells, seconds = sum(cost.cells for cost in left), sum(cost.seconds for cost in left)
-    words = f"{steps:,} steps of training, {round(gradients):,} gradients of single images at most"
+    words = f"{several(steps, 'step')} of training, {round(gradients):,} gradients of single images at most"
+    rest = f", {several(done, 'row')} {'is' if done == 1 else 'are'} done" if done else ""
     return [
         *(f"  {cost}" for cost in left),
-        f"cost: {cells} figures of {len(left)} rows{f', {done} rows are done' if done else ''}: {words}",
+        f"cost: {several(cells, 'figure')} of {several(len(left), 'row')}{rest}: {words}",
         f"time: about {duration(seconds)} on this machine, from a batch on each bare net",
     ]
 

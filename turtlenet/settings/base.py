@@ -8,10 +8,11 @@ import re
 import textwrap
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar
 
+from turtlenet.errors import SettingError
 from turtlenet.ranges import check_ranges
 
 P = ParamSpec("P")
@@ -148,6 +149,29 @@ def table(kind: Any) -> str:
 
 def _shown(default: Any) -> str:
     return getattr(default, "__name__", None) or repr(default)
+
+
+def check_of_use(kind: Any, given: Mapping[str, Any], idle: Collection[str], wanted: str, got: str) -> None:
+    """Refuses settings that were given and that nothing would look at.
+
+    Args:
+        kind: The dataclass of the settings.
+        given: What the user gave, by name; those at their defaults are not in it.
+        idle: Names of the settings that have no effect here.
+        wanted: What would make them count.
+        got: What there is instead.
+
+    Raises:
+        SettingError: One of them was given, in a line with its option.
+    """
+    said = [field for field in options(kind) if field.name in idle and _is_said(given.get(field.name))]
+    if said:
+        names = ", ".join(flag_of(field) or field.name for field in said)
+        raise SettingError(f"Expected {wanted} for {names}; got {got}: leave {'them' if said[1:] else 'it'} out.")
+
+
+def _is_said(value: Any) -> bool:
+    return value is not None and not (isinstance(value, (tuple, list, str)) and not value)
 
 
 def flag_of(field: dataclasses.Field) -> str | None:

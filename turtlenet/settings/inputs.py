@@ -69,7 +69,22 @@ class ColumnSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InputSettings(ColumnSettings):
+class HeadSettings(Settings):
+    """What the model's outputs are."""
+
+    GROUP = "Model"
+
+    head: str = setting(
+        "auto",
+        "What the model's outputs are: auto, softmax, sigmoid or logits.",
+        more="See `turtlenet.models.logits_model`.",
+        recipe=False,
+        identity="never",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSettings(ColumnSettings, HeadSettings):
     """The radius, and what a model's inputs and outputs are."""
 
     GROUP = "Model"
@@ -86,13 +101,6 @@ class InputSettings(ColumnSettings):
         None,
         "Smallest and largest pixel, e.g. 0,255; told from the model.",
         read=text.bounds,
-        recipe=False,
-        identity="never",
-    )
-    head: str = setting(
-        "auto",
-        "What the model's outputs are: auto, softmax, sigmoid or logits.",
-        more="See `turtlenet.models.logits_model`.",
         recipe=False,
         identity="never",
     )

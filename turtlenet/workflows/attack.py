@@ -22,7 +22,7 @@ from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DataType, load_data, normalized_for
 from turtlenet.data.tables import is_tabular, reading_of
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, SettingError
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, in_memory, victim_of
 from turtlenet.models.usage import usage_of
@@ -229,8 +229,22 @@ def _ready(spec: str | Attack, model: ModelType, victim: Classifier, data: Data,
     """The attack, with a generator where it needs one."""
     how: dict[str, Any] = {"eps": plan.eps, "norm": plan.norm, "head": plan.head, "seed": plan.seed}
     made = attack_family.build(spec)
+    _check_target(made, plan.target)
     made.check_task(victim)
     return ready(made, model, victim, data, **how, tell=plan.tell)
+
+
+def _check_target(attack: Attack, target: Any) -> None:
+    """Refuses a target beside an attack that names another.
+
+    Raises:
+        SettingError: Two of them.
+    """
+    own = attack.target
+    if target is not None and own not in (type(attack).target, str(target)):
+        raise SettingError(
+            f"Expected one target; got {target} (--target) and {own} in the attack {attack}: leave one of them out."
+        )
 
 
 def _others(examples: Any, plan: AttackSettings) -> Any:

@@ -1,5 +1,6 @@
 """Says what no attack can break, image by image."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from turtlenet.classifier import Classifier
 from turtlenet.data.misfits import misfits
 from turtlenet.data.prepare import DataType, part_to_score
 from turtlenet.models.as_classifier import ModelType, about_model
-from turtlenet.settings.base import takes
+from turtlenet.settings.base import check_of_use, takes
 from turtlenet.settings.certify import CertifySettings
+
+_OF_SMOOTHING = ("sigma", "n0", "n", "alpha", "bound")
 
 
 @checked()
@@ -34,6 +37,7 @@ def certify(model: ModelType, data: DataType | None = None, **settings: Any) -> 
         TurtlenetError: Anything that does not fit, in one line.
     """
     plan = CertifySettings(**settings)
+    _check_method(plan, settings)
     how: dict[str, Any] = {"head": plan.head, "precision": plan.precision}
     victim, ball = one_for_all(model, plan.norm, bounds=plan.bounds, eps=plan.eps, what="to certify", **how)
     examples = part_to_score(model, data, victim, plan)
@@ -62,6 +66,22 @@ def certify(model: ModelType, data: DataType | None = None, **settings: Any) -> 
         resume=plan.resume,
         smoothing=smoothing,
     )
+
+
+def _check_method(plan: CertifySettings, given: Mapping[str, Any]) -> None:
+    """Refuses settings of another method than the one that is asked for.
+
+    Raises:
+        SettingError: The user gave one.
+    """
+    others = () if given.get("method") in (None, "exact") else ("exact",)
+    check_of_use(CertifySettings, given, others, "--method exact", f"--method {plan.method}")
+    method = plan.method if plan.exact is None else "exact"
+    if method != "smoothing":
+        check_of_use(CertifySettings, given, _OF_SMOOTHING, "--method smoothing", f"--method {method}")
+    elif plan.attack != "none":
+        # What is drawn is not attacked.
+        check_of_use(CertifySettings, given, ("attack",), "a method other than smoothing", "--method smoothing")
 
 
 def _smoothing(plan: CertifySettings) -> Smoothing:

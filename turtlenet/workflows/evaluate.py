@@ -23,7 +23,7 @@ from turtlenet.evaluation import Comparison, Report
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.forecast import forecast
-from turtlenet.evaluation.jobs import Job, Request, check_names, first_given, jobs_of
+from turtlenet.evaluation.jobs import Job, Request, first_given, jobs_of
 from turtlenet.evaluation.logged import log_report
 from turtlenet.evaluation.sweep import Sweep, radii_of, sweep_of
 from turtlenet.evaluation.views.again import as_said, loading, normalize_text
@@ -115,7 +115,6 @@ def _check_examples(jobs: Sequence[Job], request: Request) -> None:
     """Refuses examples that do not fit their model, and tells what looks wrong with them."""
     for job in jobs:
         job.examples.check()
-        check_names(job)
     notes = []
     for job in jobs:
         if job.threat is not None:

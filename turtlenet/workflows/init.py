@@ -25,7 +25,7 @@ from turtlenet.files import PathType
 from turtlenet.models.as_classifier import victim_of
 from turtlenet.settings.base import describes
 from turtlenet.settings.evaluate import EvaluateSettings
-from turtlenet.settings.inputs import ColumnSettings
+from turtlenet.settings.init import InitSettings
 from turtlenet.training.data.feature_data import with_features
 
 _RANGES = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
@@ -34,7 +34,7 @@ _LOOKED_AT = 256
 
 
 @checked()
-@describes(ColumnSettings)
+@describes(InitSettings)
 def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None] = print, **settings: Any) -> str:
     """Writes the options that fit a model and its data, for `turtlenet train` and `turtlenet evaluate`.
 
@@ -44,7 +44,7 @@ def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None
         model: The path of a model.
         data: Name of a data set or path of one; None for the embedded sample where it fits.
         tell: Is given what does not seem to fit, a line each.
-        **settings: See `turtlenet.settings.inputs.ColumnSettings`.
+        **settings: See `turtlenet.settings.init.InitSettings`.
 
     Returns:
         The text of a TOML file with a table for each command.
@@ -52,11 +52,11 @@ def init(model: PathType, data: str | None = None, *, tell: Callable[[str], None
     Raises:
         TurtlenetError: A model that cannot be attacked, or data that do not fit it within any usual bounds.
     """
-    columns = ColumnSettings(**settings)
-    look = _look(str(model), data, reading_of(columns, trained_on(model)), tell)
+    said = InitSettings(**settings)
+    look = _look(str(model), data, said, tell)
     told = [f"Options for `turtlenet train` and `turtlenet evaluate`; what is typed goes before them. {_PAGE}"]
     told += [*look.facts, *look.notes]
-    shared = [*look.data, *_columns(columns), *look.threat]
+    shared = [*look.data, *_said(said), *look.threat]
     stem = Path(model).stem
     train = [f"model = {_text(model)}", *shared, *_TRAIN, f"report = {_text(f'{stem}-hardened-report')}"]
     evaluate = [f"models = [{_text(model)}]", *shared, *_EVALUATE, f"report = {_text(f'{stem}-report')}"]
@@ -93,15 +93,16 @@ class _Look:
     threat: Sequence[str]
 
 
-def _look(model: str, data: str | None, reading: Reading, tell: Callable[[str], None]) -> _Look:
-    victim = victim_of(model, EvaluateSettings(), None)
+def _look(model: str, data: str | None, said: InitSettings, tell: Callable[[str], None]) -> _Look:
+    plan, reading = EvaluateSettings(**vars(said)), reading_of(said, trained_on(model))
+    victim = victim_of(model, plan, None)
     outputs = f"{victim.num_classes} classes" if victim.question is None else victim.question.describe()
     sides = "x".join(map(str, victim.input_shape))
     facts = [f"{Path(model).name}: inputs {sides}, {outputs}, {victim.model.count_params():,} parameters"]
     shields = [str(each) for each in models.defences_of(victim.model)]
     facts += [f"defences in it: {', '.join(shields)}"] if shields else []
     try:
-        victim, found, threat, bounds = _with_data(model, victim, data, reading)
+        victim, found, threat, bounds = _with_data(model, victim, data, plan, reading)
     except DataError as error:
         if data is not None:
             raise
@@ -116,15 +117,14 @@ def _look(model: str, data: str | None, reading: Reading, tell: Callable[[str], 
     notes = misfits(victim, examples, ball_for(victim, "linf", None) if threat is None else threat.ball)
     for line in notes:
         tell(line)
-    said = [f"data = {_text(data)}"] if data is not None else ["# data: the embedded mnist-sample fits"]
-    return _Look(facts, notes, said, _threat(victim, threat, bounds))
+    named = [f"data = {_text(data)}"] if data is not None else ["# data: the embedded mnist-sample fits"]
+    return _Look(facts, notes, named, _threat(victim, threat, bounds))
 
 
 def _with_data(
-    model: str, victim: Classifier, data: str | None, reading: Reading
+    model: str, victim: Classifier, data: str | None, plan: EvaluateSettings, reading: Reading
 ) -> tuple[Classifier, Data, FeatureThreat | None, tuple[float, float] | None]:
     """The classifier in the bounds of its data, the data, the threat, and the bounds where the model does not tell."""
-    plan = EvaluateSettings()
 
     def within(bounds: tuple[float, float] | None) -> tuple[Classifier, Data, FeatureThreat | None]:
         classifier, found, threat = with_features(
@@ -149,12 +149,12 @@ def _with_data(
         raise
 
 
-def _columns(settings: ColumnSettings) -> list[str]:
-    """The lines of what was said of a table's columns."""
+def _said(settings: InitSettings) -> list[str]:
+    """The lines of what was said of the columns and of the model."""
     return [
         f"{field.name} = {_text(said) if isinstance(said, str) else json.dumps(list(said), ensure_ascii=False)}"
         for field in fields(settings)
-        if (said := getattr(settings, field.name))
+        if (said := getattr(settings, field.name)) != field.default
     ]
 
 

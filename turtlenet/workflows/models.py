@@ -21,7 +21,7 @@ from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, in_memory
 from turtlenet.models.classifier import told_bounds
 from turtlenet.models.wrap import wants_bounds
-from turtlenet.settings.base import describes
+from turtlenet.settings.base import check_of_use, describes
 from turtlenet.settings.inputs import ColumnSettings
 from turtlenet.training.data.feature_data import with_features
 
@@ -100,6 +100,7 @@ def wrap(
     """
     if not defences and normalize is None:
         raise SettingError("Expected at least one defence, or what to normalize by; got none.")
+    check_of_use(ColumnSettings, {} if data is not None else settings, settings, "--data", "none")
     said = Said.by_user(bounds=bounds)
     how = reading_of(ColumnSettings(**settings), trained_on(model))
     plain, data = normalized_for(in_memory(model), normalize, data, bounds=said.outer, head="auto", how=how)

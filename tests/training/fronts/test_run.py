@@ -12,7 +12,8 @@ from turtlenet import models
 from turtlenet.errors import DataError, ModelError, SettingError, SpecError
 from turtlenet.training.fronts.train import save_front, train_front
 
-PLAN = {"epochs": 3, "batch_size": 16, "width": 4, "latent": 6, "critic": 4, "eps": 0.3, "learning_rate": 0.01}
+PLAN = {"epochs": 3, "batch_size": 16, "width": 4, "eps": 0.3, "learning_rate": 0.01}
+OWN = {"defense-gan": {"latent": 6, "critic": 4}}
 QUICK = {"defense-gan": "defense-gan:steps=3,restarts=2"}
 NAMES = ("ape-gan", "contractive-autoencoder", "defense-gan", "magnet")
 
@@ -23,7 +24,7 @@ def victim() -> keras.Model:
 
 
 def trained(name: str, victim: keras.Model, **settings):
-    given = {**PLAN, "tell": lambda _: None, **settings}
+    given = {**PLAN, **OWN.get(name, {}), "tell": lambda _: None, **settings}
     return train_front(QUICK.get(name, name), victim, drawn(96, 0), **given)
 
 
@@ -71,6 +72,10 @@ def test_a_generator_and_a_critic_both_move(victim) -> None:
         ("magnet", {"noise": -1.0}, SettingError, "Expected noise >= 0; got -1.0."),
         ("magnet", {"width": 5000}, SettingError, "Expected width from 0 to 4,096; got 5000."),
         ("ape-gan", {"attack": "pdg"}, SpecError, "Unknown attack 'pdg'. Did you mean 'pgd'?"),
+        ("magnet", {"latent": 128}, SettingError, "Expected the front defense-gan for --latent; got magnet"),
+        ("magnet", {"attack": "pgd"}, SettingError, "Expected the front ape-gan for --attack; got magnet"),
+        ("ape-gan", {"critic": 7}, SettingError, "Expected the front defense-gan for --critic; got ape-gan"),
+        ("defense-gan", {"contraction": 3.0}, SettingError, "Expected the front contractive-autoencoder for"),
         ("ape-gan", {"adversarial": 2.0}, SettingError, "Expected adversarial from 0 to 1; got 2.0."),
     ],
 )

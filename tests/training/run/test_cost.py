@@ -54,6 +54,8 @@ def test_a_run_in_words() -> None:
     half = cost_of(Madry(attack=PGD, ball=BALL, clean_share=0.5), 10, (70, 1400), 128)
     assert str(half) == "1,400 steps, 14,000 input gradients of 64 images, 1,400 weight gradients of 128"
     plain = cost_of(Natural(attack=PGD, ball=BALL), 10, (70, 1400), 128)
+    one = cost_of(Natural(attack=PGD, ball=BALL), 1, (1, 1), 128)
+    assert str(one) == "1 step, 1 weight gradient of 128"
     assert str(plain) == "1,400 steps, 1,400 weight gradients of 128"
     # 1,000 images with 21 passes take as long as 21,000 / (128 * 11) steps.
     assert cost.validation_steps == pytest.approx(21000 / 1408)

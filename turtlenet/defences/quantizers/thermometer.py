@@ -10,7 +10,7 @@ from keras import layers, ops
 from turtlenet import gradient_mode
 from turtlenet.defences.base import Conversion, Defence, Differentiable, registered
 from turtlenet.defences.inserted import between, layers_of
-from turtlenet.errors import ModelError, SettingError
+from turtlenet.errors import ModelError, SettingError, an
 
 _WIDENED = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense)
 _SHAPES = (layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D, layers.Flatten, layers.Reshape)
@@ -146,7 +146,7 @@ class Thermometer(Conversion):
 
 def _reader(model: keras.Model) -> str:
     layer = next((each for each in layers_of(model) if not isinstance(each, _SHAPES)), None)
-    return "nothing" if layer is None else f"{layer.name!r}, a {type(layer).__name__}"
+    return "nothing" if layer is None else f"{layer.name!r}, {an(type(layer).__name__)}"
 
 
 def _widened(kernel: np.ndarray, levels: int, low: float, high: float) -> np.ndarray:

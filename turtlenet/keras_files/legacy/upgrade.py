@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, an
 from turtlenet.keras_files.legacy import calls, keras1, keras2, removed_layers, theano
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.nodes import modern_graph
@@ -94,7 +94,7 @@ class _Walk:
             node = self._sequential(node)
         inner = node.get("config")
         if not isinstance(inner, dict):
-            raise ModelError(f"Expected the settings of {_called(node)} as a dict; got a {type(inner).__name__}.")
+            raise ModelError(f"Expected the settings of {_called(node)} as a dict; got {an(type(inner).__name__)}.")
         if path:
             self.result.written[path] = {"class_name": node["class_name"], "config": copy.deepcopy(inner)}
         if self.masks:

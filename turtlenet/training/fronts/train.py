@@ -1,6 +1,7 @@
 """Trains the front of a model, as a Keras project calls it; the command line calls the same."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import ModelType, about_model, as_classifier
 from turtlenet.registry import Spec, parse_spec
-from turtlenet.settings.base import describes
+from turtlenet.settings.base import check_of_use, describes
 from turtlenet.settings.fronts import FrontSettings
 from turtlenet.training.fronts.objectives import OBJECTIVES, FrontObjective
 from turtlenet.training.fronts.run import FrontRun, train_network
@@ -64,6 +65,7 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
     check_alone("to train a front")
     plan, spec = FrontSettings(**settings), parse_spec(name)
     check_front(spec)
+    check_settings(spec.name, settings)
     schedule = plan.only(Schedule, optimizer="adam", clip_norm=0.0)
     victim = as_classifier(model, bounds=plan.bounds, head=plan.head)
     ball = ball_for(victim, plan.norm, plan.eps)
@@ -143,6 +145,30 @@ def check_front(spec: Spec) -> None:
         raise SpecError(f"Unknown trained front {spec.name!r}.{did_you_mean(spec.name, OBJECTIVES)}")
     if "front" in spec.settings:
         raise SettingError(f"Expected no file of a front where one is trained; got front={spec.settings['front']}.")
+
+
+def check_settings(name: str, given: Mapping[str, Any]) -> None:
+    """Refuses settings of other fronts.
+
+    Args:
+        name: The front.
+        given: What the user gave, by name.
+
+    Raises:
+        SettingError: One that this front's training does not look at.
+    """
+    own = _own(name)
+    for field in dataclasses.fields(FrontSettings):
+        fronts = [each for each in sorted(OBJECTIVES) if field.name in _own(each)]
+        if fronts and field.name not in own:
+            check_of_use(FrontSettings, given, (field.name,), f"the front {' or '.join(fronts)}", name)
+
+
+def _own(name: str) -> tuple[str, ...]:
+    """The settings that a front has and others may lack."""
+    kind: Any = defences.factory(name)
+    objective = OBJECTIVES[name]
+    return (*kind.names_of_sizes, *objective.uses, *(("attack",) if objective.crafts else ()))
 
 
 def _begun(spec: Spec, plan: FrontSettings, victim: Classifier, ball: Ball) -> tuple[Front, FrontObjective]:

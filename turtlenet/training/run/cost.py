@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from turtlenet.attacks import Attack, Mixed
+from turtlenet.reports.format import several
 from turtlenet.training.objective.base import Objective
 
 TIMED = 3
@@ -61,13 +62,13 @@ class Cost:
         return (self.epochs if epochs is None else epochs) * (self.steps + self.validation_steps) * step
 
     def __str__(self) -> str:
-        parts = [f"{self.total:,} steps"]
+        parts = [several(self.total, "step")]
         if self.input_gradients:
             gradients = round(self.total * self.input_gradients)
-            parts.append(f"{gradients:,} input gradients of {self.attacked:,} {self.inputs}")
-        parts.append(f"{round(self.total * self.weight_gradients):,} weight gradients of {self.batch_size:,}")
+            parts.append(f"{several(gradients, 'input gradient')} of {self.attacked:,} {self.inputs}")
+        parts.append(f"{several(round(self.total * self.weight_gradients), 'weight gradient')} of {self.batch_size:,}")
         if self.validation:
-            parts.append(f"{self.epochs:,} validations on {self.validation:,}")
+            parts.append(f"{several(self.epochs, 'validation')} on {self.validation:,}")
         return ", ".join(parts)
 
 
