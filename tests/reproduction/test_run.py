@@ -68,6 +68,24 @@ def test_the_cost_is_said_first_and_nothing_else_done(bench):
     assert "not run" not in " ".join(bench.said) and "embedded, since no --data was given" in bench.said[1]
 
 
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        (
+            "epochs = 2\nwarmup = 2",
+            "Expected warmup from 0 to 1, a share of the run; got 2, in the training of tiny/one",
+        ),
+        ("epohcs = 2", "Unknown setting 'epohcs' of the training of tiny/one. Did you mean 'epochs'"),
+    ],
+)
+def test_settings_that_training_would_refuse_are_refused_first(bench, now: str, words: str):
+    file = bench.folder / "papers" / "tiny.toml"
+    file.write_text(file.read_text("utf-8").replace("epochs = 2", now, 1), "utf-8")
+    with pytest.raises((SettingError, SpecError), match=words):
+        bench()
+    assert not bench.trained and not (bench.folder / "out").exists()
+
+
 def test_what_lacks_its_data_is_left_out_or_refused(bench):
     bench(cost_only=True)
     assert bench.said[0] == "not run without --cifar NAME|PATH: tiny/color"

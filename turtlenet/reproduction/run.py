@@ -1,6 +1,7 @@
 """Runs the rows of papers: says what they cost, measures what is missing, and writes the page."""
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet.defences.keys import use_key
-from turtlenet.errors import DataError, SpecError, did_you_mean
+from turtlenet.errors import DataError, SettingError, SpecError, TurtlenetError, did_you_mean
 from turtlenet.files import check_folder, write_whole
 from turtlenet.reproduction import paper as papers
 from turtlenet.reproduction.cost import RowCost, cost_of_row, told
@@ -19,6 +20,7 @@ from turtlenet.reproduction.paper import Paper, RowPlan
 from turtlenet.reproduction.row import Row, read_rows
 from turtlenet.reproduction.workshop import Tools, Workshop
 from turtlenet.settings.reproduce import ReproduceSettings
+from turtlenet.settings.train import TrainSettings
 from turtlenet.training.run.cost import duration
 
 __all__ = ["check_page", "reproduce", "write_page"]
@@ -100,6 +102,7 @@ def _chosen(shop: Workshop, wanted: Sequence[str]) -> list[RowPlan]:
     read = [shop.read(name) for name in wanted or papers.paths()]
     rows = _picked(read, shop.plan.rows)
     for row in rows:
+        _check_training(row, shop.epochs)
         for cell in row.cells:
             check_cell(row, cell)
     lacking = {row.place: shop.lacks(row) for row in rows}
@@ -117,6 +120,19 @@ def _chosen(shop: Workshop, wanted: Sequence[str]) -> list[RowPlan]:
     if not found:
         raise DataError(f"Expected {' and '.join(left)} for these rows; got none.")
     return found
+
+
+def _check_training(row: RowPlan, epochs: int | None) -> None:
+    """Refuses settings that training would refuse, which may be hours away."""
+    settings = {} if row.model else row.training(epochs)
+    known = {field.name for field in dataclasses.fields(TrainSettings)}
+    for name in settings:
+        if name not in known:
+            raise SpecError(f"Unknown setting {name!r} of the training of {row.place}.{did_you_mean(name, known)}")
+    try:
+        TrainSettings(**settings)
+    except TurtlenetError as error:
+        raise SettingError(f"{str(error).rstrip('.')}, in the training of {row.place}.") from None
 
 
 def _picked(read: Sequence[Paper], words: Sequence[str]) -> list[RowPlan]:
