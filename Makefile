@@ -38,7 +38,7 @@ test: $(VENV)/.done
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" $(CONTRACT) tests/backend/test_jax_convolution.py \
 		-k "(not budget_holds or linf or cw or ddn or boundary or zoo) and not ($(ALIKE))"
-	$(MAKE) --no-print-directory test-torch CHOICE='-n 2 $(CONTRACT) tests/backend/test_torch.py -k "(not budget_holds or linf) and not ($(ALIKE))"'
+	$(MAKE) --no-print-directory test-torch CHOICE='-n 2 $(CONTRACT) tests/backend/test_torch.py tests/attacks/features/test_attacks.py -k "(not budget_holds or linf) and not ($(ALIKE))"'
 
 # What asks for minutes at a time: clusters, several devices, and networks of hundreds of layers.
 test-slow: $(VENV)/.done

@@ -78,7 +78,8 @@ class FeatureBall(Ball):
 
     @property
     def box(self) -> tuple[Tensor, Tensor]:
-        return self.space.box
+        low, high = map(ops.convert_to_tensor, self.space.box)
+        return low, high
 
     def under(self, norm: str) -> Ball:
         return dataclasses.replace(self, kind=type(super().under(norm)))
@@ -107,8 +108,9 @@ class FeatureBall(Ball):
     def project(self, point: Tensor, x: Tensor) -> Tensor:
         flat, original = self._flat(point), self._flat(x)
         low, high = self.space.limits(original)
-        move = self._plain()._shrink((ops.clip(flat, low, high) - original) / self._unit)
-        return ops.reshape(ops.clip(original + move * self._unit, low, high), ops.shape(x))
+        unit = ops.convert_to_tensor(self._unit)
+        move = self._plain()._shrink((ops.clip(flat, low, high) - original) / unit)
+        return ops.reshape(ops.clip(original + move * unit, low, high), ops.shape(x))
 
     def feasible(self, point: Tensor, x: Tensor, *, within: bool = False) -> Tensor:
         flat, original = self._flat(point), self._flat(x)
@@ -117,7 +119,11 @@ class FeatureBall(Ball):
 
     def _farthest(self) -> Tensor:
         """How far each feature may move within the radius, float32 (features,); None for any way."""
-        return None if self.order == 0 else ops.convert_to_tensor(self.eps, "float32") * self._reach
+        return (
+            None
+            if self.order == 0
+            else ops.convert_to_tensor(self.eps, "float32") * ops.convert_to_tensor(self._reach)
+        )
 
     def land(self, point: Tensor, x: Tensor) -> Tensor:
         point, original = self._flat(self.project(point, x)), self._flat(x)
@@ -156,6 +162,7 @@ class FeatureBall(Ball):
         return self._plain().steepest(slope, ops.zeros_like(slope)) * unit
 
     def sample(self, x: Tensor, key: Keys) -> Tensor:
+        x = ops.convert_to_tensor(x)
         if self.order == 0:
             low, high = (self.space.fit(each, x) for each in self.space.box)
             share = self.kind(self.eps, 0.0, 1.0).sample((x - low) / (high - low), key)
@@ -165,7 +172,7 @@ class FeatureBall(Ball):
         return self.project(x + self._plain().sample(ops.zeros_like(x), key) * self.space.fit(self._unit, x), x)
 
     def distance(self, point: Tensor, x: Tensor) -> Tensor:
-        move = (point - x) / self.space.fit(self._unit, point)
+        move = (ops.convert_to_tensor(point) - ops.convert_to_tensor(x)) / self.space.fit(self._unit, point)
         return self._plain().distance(move, ops.zeros_like(move))
 
     def length(self, point: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -211,6 +218,7 @@ class FeatureBall(Ball):
 
     def encode(self, x: Tensor) -> Tensor:
         """Inputs (batch, ...) in the coordinates of `inner`."""
+        x = ops.convert_to_tensor(x)
         offset, width = (self.space.fit(each.astype("float32"), x) for each in self._origin)
         return (x - offset) / width
 
@@ -222,7 +230,7 @@ class FeatureBall(Ball):
             x: The inputs that they come from, in input units, so that what did not move is the same to the last bit.
         """
         offset, width = (self.space.fit(each.astype("float32"), point) for each in self._origin)
-        found = offset + point * width
+        found = offset + ops.convert_to_tensor(point) * width
         return found if x is None else ops.where(ops.equal(point, self.encode(x)), x, found)
 
     @property

@@ -173,14 +173,17 @@ class Space:
         kept: np.ndarray = found
         return kept
 
-    def fit(self, values: np.ndarray, like: Tensor) -> np.ndarray:
-        """Values for each feature, (features,), in a shape that fits tensors of inputs, however these are folded."""
+    def fit(self, values: np.ndarray, like: Tensor) -> Tensor:
+        """Values for each feature, (features,), in a shape that fits tensors of inputs, however these are folded.
+
+        A tensor: of an array PyTorch makes an operation of NumPy's, which no gradient comes through.
+        """
         shape: tuple[int, ...] = ()
         for side in reversed(tuple(like.shape)):
             if side is None or math.prod(shape) == self.size:
                 break
             shape = (side, *shape)
-        return values.reshape(shape) if math.prod(shape) == self.size else values
+        return ops.convert_to_tensor(values.reshape(shape) if math.prod(shape) == self.size else values)
 
     @staticmethod
     def _passes(moving: Sequence[Rule]) -> int:

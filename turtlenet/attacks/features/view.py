@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from turtlenet.balls import FeatureBall
 from turtlenet.balls.features import repeated
@@ -49,6 +50,7 @@ class FeatureView(Classifier):
 
     def shown(self, point: Tensor) -> Tensor:
         """What the classifier is shown of points (rows, ...), in input units."""
+        point = ops.convert_to_tensor(point)
         if self.original is None:
             smooth = self.ball.decode(point)
             return Differentiable.straight_through(self.ball.inside(smooth), smooth)
