@@ -269,3 +269,12 @@ def test_an_archive_whose_weights_lie_where_hdf5_may_begin(trained, images, tmp_
         archive.writestr(entry, weights)
     assert h5py.is_hdf5(path)
     np.testing.assert_array_equal(load(path).predict(images[0], verbose=0), trained.predict(images[0], verbose=0))
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_scaling_by_what_is_no_number_is_refused(tmp_path, name):
+    keras.Sequential([keras.Input((2,)), keras.layers.Rescaling(float("nan")), keras.layers.Dense(2)]).save(
+        tmp_path / name
+    )
+    with pytest.raises(ModelError, match="Expected numbers for scale of layer 'rescaling.*'; got nan"):
+        load(tmp_path / name)

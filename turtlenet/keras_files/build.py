@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.backend.common import global_state
 from keras.src.saving.serialization_lib import SafeModeScope
 
@@ -45,6 +46,7 @@ def build(
                 if not isinstance(model, keras.Model):
                     raise ModelError(f"Expected a model; the file describes {an(type(model).__name__)}.")
                 _check_outputs(model)
+                _check_scales(model)
                 pairs = [each for each in pair(model) if not begins_with(*each)]
             except BaseException:
                 # Without this the scope would make what was refused as it ends.
@@ -86,6 +88,16 @@ def begins_with(variable: Any, array: Any) -> bool:
 
     variable._initializer = given
     return True
+
+
+def _check_scales(model: keras.Model) -> None:
+    """Refuses a `Rescaling` by what is no number: Keras looks at it in the first call only."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Rescaling):
+            for name in ("scale", "offset"):
+                given = np.asarray(getattr(layer, name))
+                if given.dtype.kind not in "fiu" or not np.isfinite(given).all():
+                    raise ModelError(f"Expected numbers for {name} of layer {layer.name!r}; got {given.tolist()!r}.")
 
 
 def _check_outputs(model: keras.Model) -> None:
