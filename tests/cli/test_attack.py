@@ -13,12 +13,18 @@ def test_examples_lie_in_the_ball_and_the_bounds(norm, eps, shelf, cli, away):
     args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "pgd:steps=5")
     result = cli(*args, "--norm", norm, "--eps", eps, "--out", "kept.npz")
     assert (result.code, result.err, set(listing(away))) == (0, "", {"kept.npz"})
-    kept = np.load(away / "kept.npz")
+    kept = arrays_of(away / "kept.npz")
     moved = (kept["x_adversarial"] - kept["x"]).reshape(60, -1)
     length = np.linalg.norm(moved, {"linf": np.inf, "l2": 2, "l1": 1}[norm], axis=1)
     assert 0.5 * eps < length.max() <= eps * (1 + 1e-5)
     assert kept["x_adversarial"].dtype == np.float32
     assert 0 <= kept["x_adversarial"].min() <= kept["x_adversarial"].max() <= 1
+
+
+def arrays_of(path):
+    """The arrays of an archive, of which no file stays open."""
+    with np.load(path) as file:
+        return dict(file)
 
 
 def test_what_is_kept_is_what_the_model_answers(shelf, cli, away):
@@ -27,7 +33,7 @@ def test_what_is_kept_is_what_the_model_answers(shelf, cli, away):
     cli(
         "attack", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "pgd", "--eps", 0.2, "--out", "kept.npz"
     )
-    kept, data = np.load(away / "kept.npz"), np.load(shelf / "data.npz")
+    kept, data = arrays_of(away / "kept.npz"), arrays_of(shelf / "data.npz")
     np.testing.assert_array_equal(kept["x"], data["x_test"])
     np.testing.assert_array_equal(kept["y"], data["y_test"])
     answers = keras.saving.load_model(shelf / "good.h5").predict(kept["x_adversarial"], verbose=0).argmax(axis=1)
@@ -39,7 +45,7 @@ def test_what_is_kept_is_what_the_model_answers(shelf, cli, away):
 def test_a_target_is_what_the_model_shall_answer(shelf, cli, away):
     args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--eps", 0.5, "--out", "kept.npz")
     result = cli(*args, "--target", 2, "--attack", "pgd:steps=20")
-    kept = np.load(away / "kept.npz")
+    kept = arrays_of(away / "kept.npz")
     np.testing.assert_array_equal(kept["reached"], kept["prediction"] == 2)
     assert (kept["y"] != 2).all() and "images of class 2, the target" in result.out
     assert kept["reached"].mean() > 0.5
@@ -58,7 +64,7 @@ def test_a_seed_repeats_and_the_batch_size_changes_nothing(shelf, cli, away):
     args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "noise", "--eps", 0.1)
     for name, more in (("a", ()), ("b", ("--batch-size", 7)), ("c", ("--seed", 1))):
         cli(*args, *more, "--out", f"{name}.npz")
-    first, second, third = (np.load(away / f"{name}.npz")["x_adversarial"] for name in "abc")
+    first, second, third = (arrays_of(away / f"{name}.npz")["x_adversarial"] for name in "abc")
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, third)
 
@@ -67,7 +73,7 @@ def test_limit_takes_the_first_images(shelf, cli, away):
     args = ("attack", shelf / "good.h5", "--data", shelf / "data.npz", "--attack", "fgsm", "--out", "kept.npz")
     for limit, count in ((5, 5), (0, 60)):
         assert f"{count} images" in cli(*args, "--limit", limit).out
-        assert len(np.load(away / "kept.npz")["y"]) == count
+        assert len(arrays_of(away / "kept.npz")["y"]) == count
 
 
 def test_an_interrupt_writes_nothing(shelf, cli, away, monkeypatch):
@@ -89,7 +95,7 @@ def test_examples_are_tables_too(suffix, shelf, cli, away):
     assert cli(*args, "--out", "kept.npz").code == 0
     result = cli(*args, "--out", f"kept{suffix}", "--json")
     assert (result.code, json.loads(result.out)["count"]) == (0, 8)
-    kept = np.load(away / "kept.npz")
+    kept = arrays_of(away / "kept.npz")
     read = {".csv": pandas.read_csv, ".parquet": pandas.read_parquet}[suffix](away / f"kept{suffix}")
     np.testing.assert_array_equal(read.label, kept["y"])
     np.testing.assert_array_equal(read.prediction, kept["prediction"])

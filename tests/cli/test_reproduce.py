@@ -15,7 +15,7 @@ def test_papers_and_rows_are_listed(cli):
     assert said.code == 0 and said.out.startswith("guan: Quantized networks with dropout at inference (paper 001)\n")
     assert f"  {'2-bit':14}   11 figures  2-bit\n" in said.out
     found = json.loads(cli("reproduce", "--list", "--json").out)
-    assert found["taran"]["rows"]["mnist/permuted"] == "mnist, permuted" and len(found) == 7
+    assert found["taran"]["rows"]["mnist/permuted"] == "mnist, permuted" and len(found) == 8
 
 
 def test_a_page_of_rows_that_are_there(cli, away):
