@@ -186,7 +186,7 @@ def _ways(point: Tensor, x: Tensor, gap: Tensor, slope: Tensor, ball: Ball) -> t
 
 def _twice(limit: Tensor) -> Tensor:
     """A limit for both halves of a batch of as many points, where each row has its own."""
-    return ops.concatenate([limit, limit], axis=0) if len(ops.shape(limit)) > 1 else limit
+    return ops.concatenate([limit, limit], axis=0) if len(getattr(limit, "shape", ())) > 1 else limit
 
 
 def _noted(best: Best, point: Tensor, context: Context) -> tuple[Best, Tensor, Tensor]:
