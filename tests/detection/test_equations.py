@@ -22,7 +22,7 @@ from turtlenet.detection.autoencoder import autoencoded, shapes
 from turtlenet.detection.base import Lesson
 from turtlenet.detection.methods.squeezing import _distance
 from turtlenet.detection.networks import drawn
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, ModelError
 
 X = np.random.default_rng(0).uniform(size=(3, 6, 7, 2)).astype("float32")
 
@@ -100,6 +100,17 @@ def test_a_kernel_density(judge) -> None:
     before = dataclasses.replace(made, points=made.points[:2])
     found = number(before.statistics(judge, ops.convert_to_tensor(x), judge.each(x)))
     np.testing.assert_allclose(found, -np.log(kernels.mean(axis=1)), rtol=1e-3)
+
+
+def test_counts_of_another_size_are_refused(judge) -> None:
+    clean = prototypes(30, 1)
+    lesson = Lesson(
+        classifier=judge, victim=judge, clean=clean, labels=np.arange(30) % 4, adversarial=clean, ball=None
+    )
+    made = KernelDensity(layer="hidden").learn(lesson)
+    made.check(judge)
+    with pytest.raises(ModelError, match="the layer that the detector learned on"):
+        dataclasses.replace(made, points=(*made.points[:2], *packed((np.ones(7),)))).check(judge)
 
 
 def test_a_rare_class_is_as_dense_as_a_common_one() -> None:

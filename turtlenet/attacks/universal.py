@@ -15,6 +15,7 @@ from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.features.view import FeatureView
 from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball, FeatureBall, is_plain
+from turtlenet.batching import check_answers
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import write_array
@@ -114,9 +115,9 @@ def measure_universal(model: Classifier, x: np.ndarray, y: np.ndarray, delta: np
         delta: The perturbation, float32, shaped like one image.
         ball: The radius, norm and bounds that it was fitted in.
     """
-    before, after = (
-        model.predict(_applied(ball, x, shift)).argmax(axis=1) == y for shift in (np.zeros_like(delta), delta)
-    )
+    clean = model.predict(_applied(ball, x, np.zeros_like(delta)))
+    check_answers(clean)
+    before, after = (each.argmax(axis=1) == y for each in (clean, model.predict(_applied(ball, x, delta))))
     return Perturbation(delta, ball, len(x), float(before.mean()), float((before & after).mean()))
 
 

@@ -14,7 +14,7 @@ from turtlenet.attacks.advgan import trained_on
 from turtlenet.attacks.runner import Outcome, attack_all
 from turtlenet.attacks.threat import ball_facts
 from turtlenet.balls import Ball
-from turtlenet.batching import predict
+from turtlenet.batching import check_answers, predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.gan.report import Beside, ClassShare, GeneratorReport
@@ -61,7 +61,9 @@ def measure_generator(
     attack.check(victim, ball)
     examples.check()
     x, y = examples.batch(slice(None))
-    right = predict(victim, x, batch_size).argmax(axis=1) == y
+    clean = predict(victim, x, batch_size)
+    check_answers(clean, examples.kind.examples)
+    right = clean.argmax(axis=1) == y
     outcome, milliseconds = _timed(attack, victim, x, y, ball, seed, batch_size)
     after = outcome.logits.argmax(axis=1)
     target = facts["target"]

@@ -45,7 +45,8 @@ class KernelDensity(Thresholded):
         super().check(model)
         size = int(np.prod(shape_of(model, self.layer)))
         count = len(unpacked(self.points)[0]) if self.points else 0
-        if self.points and shapes_of(self.points)[:2] != [(count, size), (count,)]:
+        wanted = [(count, size), (count,)]
+        if self.points and shapes_of(self.points) not in (wanted, [*wanted, (count,)]):
             raise ModelError(f"Expected the layer that the detector learned on; got another, of {size} values.")
 
     def learn(self, lesson: Lesson) -> Self:
@@ -58,7 +59,7 @@ class KernelDensity(Thresholded):
     def statistics(self, model: Classifier, x: Any, logits: Any) -> Any:
         points, classes, *counts = unpacked(self.points)
         # Detectors that were fitted before took the mean over the inputs of all classes.
-        size = counts[0] if counts else np.full(len(points), len(points))
+        size = np.maximum(counts[0], 1) if counts else np.full(len(points), len(points))
         answers = ops.cast(ops.argmax(model.mean(logits), axis=-1), "float32")
         found = self._outputs(model, x)
         squares = ops.sum(ops.square(found), axis=1, keepdims=True) + np.square(points).sum(axis=1)
