@@ -123,6 +123,6 @@ _KNOWN: dict[str, Any] = {"Conv2D": _convolution, "Dense": _dense, "Flatten": la
 
 def _check(model: keras.Model, net: nn.Module) -> None:
     x = np.random.default_rng(0).uniform(size=(8, *model.input_shape[1:])).astype("float32")
-    ours, theirs = np.asarray(model(x)), net(torch.tensor(x.transpose(0, 3, 1, 2))).numpy()
+    ours, theirs = keras.ops.convert_to_numpy(model(x)), net(torch.tensor(x.transpose(0, 3, 1, 2))).numpy()
     if not np.allclose(ours, theirs, atol=1e-4):
         raise ValueError(f"Expected the same logits in PyTorch; they differ by {np.abs(ours - theirs).max():.1e}.")
