@@ -114,6 +114,16 @@ def ours(spec: str, norm: str) -> Callable[..., torch.Tensor]:
     return attack
 
 
+def theirs(library: str, name: str, norm: str) -> Callable[..., torch.Tensor]:
+    """A competitor that is not told the norm: AttackBench hands it to some that have no argument for it."""
+    attack = attackbench.get_attack(lib=library, attack=name, threat_model=norm)
+
+    def call(model: torch.nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return cast(torch.Tensor, attack(model=model, inputs=inputs, labels=labels))
+
+    return call
+
+
 def _in_keras(model: torch.nn.Module, shape: tuple[int, ...]) -> keras.Model:
     image = keras.Input(shape)
     return keras.Model(image, keras.layers.TorchModuleWrapper(model, output_shape=(None, 10))(image))
@@ -122,11 +132,7 @@ def _in_keras(model: torch.nn.Module, shape: tuple[int, ...]) -> keras.Model:
 def measure(name: str, norm: str, net: torch.nn.Module, images: DataLoader[Any]) -> dict[str, Any]:
     """What AttackBench notes of one attack: the distance of each image, propagations, seconds."""
     whose, attack = name.split(":", 1)
-    call = (
-        ours(attack, norm)
-        if whose == "turtlenet"
-        else attackbench.get_attack(lib=whose, attack=attack, threat_model=norm)
-    )
+    call = ours(attack, norm) if whose == "turtlenet" else theirs(whose, attack, norm)
     ran = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # One for each step beyond the budget.
