@@ -150,7 +150,7 @@ def test_a_workflow_imports_no_workflow() -> None:
 
 
 def test_what_is_forbidden_would_be_found() -> None:
-    path = PACKAGE / "attacks" / "pgd.py"
+    path = PACKAGE / "attacks" / "gradient_based" / "pgd.py"
     assert upward(path, ["turtlenet.balls", "turtlenet.data", "turtlenet.evaluation.report"]) == [
         "turtlenet.data",
         "turtlenet.evaluation.report",

@@ -10,7 +10,7 @@ import pytest
 from turtlenet import attacks, balls
 from turtlenet.attacks import PGD, Attack, Averaged, Noise, Restarts, Targets, Transfer, WorstOf
 from turtlenet.attacks.ensembles import sources
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError, SpecError
 from turtlenet.models import classifier, load, save, wrap

@@ -10,7 +10,7 @@ import numpy as np
 import turtlenet as tn
 from turtlenet import attacks, data, models
 from turtlenet.attacks.advgan import FACTS, loaded_generator
-from turtlenet.attacks.told import attack_from_file
+from turtlenet.attacks.from_file import attack_from_file
 from turtlenet.defences import keys
 from turtlenet.detection import FittedDetector, PrincipalComponents
 from turtlenet.detection.arrays import packed

@@ -8,10 +8,10 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.graph import bound_graph
+from turtlenet.attacks.run.batch import Batch
+from turtlenet.attacks.run.graph import bound_graph
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError

@@ -11,7 +11,7 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
-from turtlenet.attacks.runner import Outcome, Span, attack_all
+from turtlenet.attacks.run.runner import Outcome, Span, attack_all
 from turtlenet.balls import Ball, FeatureBall, is_plain
 from turtlenet.batching import check_answers, predict, softmax, usual
 from turtlenet.classifier import Classifier

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from turtlenet.attacks import FMN, PGD, Attack, Averaged, QuantizerPGD
-from turtlenet.attacks.apgd import APGD
 from turtlenet.attacks.base import MOST
-from turtlenet.attacks.gradient_ascent import GradientAscent
+from turtlenet.attacks.gradient_based.apgd import APGD
+from turtlenet.attacks.gradient_based.gradient_ascent import GradientAscent
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import Search, searches_of

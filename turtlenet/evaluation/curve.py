@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet.attacks import FMN, PGD
-from turtlenet.attacks.gradient_ascent import GradientAscent
+from turtlenet.attacks.gradient_based.gradient_ascent import GradientAscent
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples

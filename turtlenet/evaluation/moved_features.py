@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.balls import Ball, FeatureBall
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.balls import Ball, is_plain
 from turtlenet.batching import predict, softmax
 from turtlenet.classifier import Classifier

@@ -11,7 +11,7 @@ from turtlenet import attacks as attack_family
 from turtlenet import random
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import trained_on
-from turtlenet.attacks.runner import Outcome, attack_all
+from turtlenet.attacks.run.runner import Outcome, attack_all
 from turtlenet.attacks.threat import ball_facts
 from turtlenet.balls import Ball
 from turtlenet.batching import check_answers, predict

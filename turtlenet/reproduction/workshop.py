@@ -13,7 +13,7 @@ import numpy as np
 
 from turtlenet import balls, models
 from turtlenet.attacks import Attack
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples

@@ -11,7 +11,7 @@ from turtlenet.attacks import Attack
 from turtlenet.attacks.features.memory import features_of
 from turtlenet.attacks.features.said import Said
 from turtlenet.attacks.features.threat import FeatureThreat
-from turtlenet.attacks.runner import Outcome, attack_all
+from turtlenet.attacks.run.runner import Outcome, attack_all
 from turtlenet.attacks.threat import ball_for
 from turtlenet.batching import check_answers
 from turtlenet.checked import checked

@@ -9,7 +9,7 @@ import numpy as np
 from turtlenet import attacks
 from turtlenet.attacks import Attack
 from turtlenet.attacks.features.plain import one_for_all
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.certification import Certificate, Smoothing, certify_classifier
 from turtlenet.certification.methods import SECONDS, Attacker, check_ball
 from turtlenet.checked import checked

@@ -5,7 +5,7 @@ from typing import Any
 
 from turtlenet import attacks as attack_family
 from turtlenet.attacks.features.plain import one_for_all
-from turtlenet.attacks.told import attack_from_file
+from turtlenet.attacks.from_file import attack_from_file
 from turtlenet.checked import checked
 from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import choose, trained_on

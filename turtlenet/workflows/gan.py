@@ -7,7 +7,7 @@ import numpy as np
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import loaded_generator
 from turtlenet.attacks.features.plain import one_for_all
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.checked import checked
 from turtlenet.data import Examples
 from turtlenet.data.prepare import DataType, part_to_score

@@ -14,12 +14,12 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.features.view import HostView, host_view
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.graph import bound_graph
-from turtlenet.attacks.host_check import confirmed
+from turtlenet.attacks.run.batch import Batch
+from turtlenet.attacks.run.graph import bound_graph
+from turtlenet.attacks.run.host_check import confirmed
 from turtlenet.balls import Ball, FeatureBall
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.run.batch import Batch
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, TurtlenetError

@@ -10,10 +10,10 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import SearchResult
 from turtlenet.attacks.ensembles.base import MARK, Combined, Part, built, texts
 from turtlenet.attacks.goal import choose
+from turtlenet.attacks.run.batch import Batch
 from turtlenet.errors import SettingError
 from turtlenet.ranges import one_of
 from turtlenet.registry import split

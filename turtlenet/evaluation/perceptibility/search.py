@@ -13,7 +13,7 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.attacks import PGD
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.balls import Ball
 from turtlenet.batching import predict, softmax
 from turtlenet.classifier import Classifier

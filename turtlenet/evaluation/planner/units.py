@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from turtlenet.attacks import Attack, Square
-from turtlenet.attacks.runner import Span
+from turtlenet.attacks.run.runner import Span
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.attack_rounds import BLIND
 from turtlenet.evaluation.per_image_results import BY_IMAGE, PerImageResults

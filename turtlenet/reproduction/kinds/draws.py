@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet import balls
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.batching import in_batches, predict
 from turtlenet.detection import curves
 from turtlenet.detection.edges import edge_of

@@ -8,13 +8,13 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, losses, random
-from turtlenet.attacks import patches
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Best, Verdict, choose
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.projections import onto_l1
 from turtlenet.attacks.query_attack import fold
+from turtlenet.attacks.score_based import patches
 from turtlenet.balls import Ball
 from turtlenet.ranges import count, number, one_of
 from turtlenet.typing import Keys, Shape, State, Tensor

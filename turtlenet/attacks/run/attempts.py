@@ -9,11 +9,11 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks.base import Attack
-from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
-from turtlenet.attacks.graph import bound_graph
-from turtlenet.attacks.host_check import confirmed
 from turtlenet.attacks.iterative import Iterative
+from turtlenet.attacks.run.batch import Batch
+from turtlenet.attacks.run.graph import bound_graph
+from turtlenet.attacks.run.host_check import confirmed
 from turtlenet.balls import Ball
 from turtlenet.batching import in_batches
 from turtlenet.classifier import Classifier

@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, random
-from turtlenet.attacks.batch import Batch, nth_keys
 from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.run.batch import Batch, nth_keys
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.typing import Labels, Tensor

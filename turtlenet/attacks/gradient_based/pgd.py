@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.gradient_ascent import GradientAscent
+from turtlenet.attacks.gradient_based.gradient_ascent import GradientAscent
 
 # Within a training step: ten steps that can cross the ball and come back, and the last point, which needs no further
 # forward pass.

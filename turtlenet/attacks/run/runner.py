@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from turtlenet import backend
-from turtlenet.attacks.attempts import Attempts
 from turtlenet.attacks.base import Attack
 from turtlenet.attacks.context import AttackResult
+from turtlenet.attacks.run.attempts import Attempts
 from turtlenet.balls import Ball
 from turtlenet.batching import dealt
 from turtlenet.classifier import Classifier

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from turtlenet.attacks.base import attacks
-from turtlenet.attacks.gradient_ascent import GradientAscent
+from turtlenet.attacks.gradient_based.gradient_ascent import GradientAscent
 
 
 @attacks.register("fgsm")

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from turtlenet.attacks.apgd import APGD
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.fab import FAB
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.square import Square
+from turtlenet.attacks.gradient_based.apgd import APGD
+from turtlenet.attacks.minimum_norm.fab import FAB
+from turtlenet.attacks.score_based.square import Square
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.ranges import count, one_of

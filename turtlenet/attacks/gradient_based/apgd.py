@@ -9,10 +9,10 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, losses, random
-from turtlenet.attacks.apgd_l1 import GradientAt, SparseAscent
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Best, choose
+from turtlenet.attacks.gradient_based.apgd_l1 import GradientAt, SparseAscent
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.balls import Ball
 from turtlenet.balls.base import column
@@ -44,7 +44,7 @@ class _State(NamedTuple):
 class APGD(Iterative, Attack):
     """Auto-PGD (Croce & Hein, 2020, algorithm 1): a step of two radii, halved where the loss no longer rises.
 
-    In L1 its steps are sparse, as Croce & Hein (2021, algorithm 1) have them; see `turtlenet.attacks.apgd_l1`.
+    In L1 its steps are sparse, as Croce & Hein (2021, algorithm 1) have them; see `apgd_l1.py`.
 
     Args:
         steps: Number of gradient steps.

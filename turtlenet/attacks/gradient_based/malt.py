@@ -5,12 +5,12 @@ from typing import ClassVar
 
 from keras import ops
 
-from turtlenet.attacks.apgd import APGD
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context, SearchResult
 from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.gradient_based.apgd import APGD
+from turtlenet.attacks.gradient_based.nearest import nearest_first
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.attacks.nearest import nearest_first
 from turtlenet.ranges import count
 from turtlenet.typing import State, Tensor
 
