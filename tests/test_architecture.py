@@ -8,22 +8,18 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "turtlenet"
 # From the ground up. A file may import from the floors below its own, and from its own room.
 FLOORS = (
-    ("bars", "errors", "formats", "typing", "version"),
+    ("bars", "errors", "typing", "version"),
     (
         "arguments",
         "backend",
         "catalog",
         "files",
         "gradient_mode",
-        "hdf5",
-        "hdf5_probe",
         "input_kind",
         "losses",
-        "numpy_files",
         "optional",
         "ranges",
         "registry",
-        "toml_files",
         "uncertainty",
     ),
     (

@@ -19,7 +19,7 @@ from turtlenet.batching import check_answers
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import write_array
-from turtlenet.numpy_files import check_arrays
+from turtlenet.files.numpy_files import check_arrays
 from turtlenet.typing import Keys, Labels, State, Tensor
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from turtlenet.certification.methods import CertificationState
 from turtlenet.errors import DataError, OutputError
 from turtlenet.files import write_whole
-from turtlenet.numpy_files import check_arrays
+from turtlenet.files.numpy_files import check_arrays
 
 ARRAYS = ("clean", "verdict", "method", "margin")
 """The arrays of `CertificationState` that are kept, each of shape (images,)."""

@@ -8,11 +8,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from turtlenet import hdf5
 from turtlenet.data.pixels import one_line
 from turtlenet.errors import DataError, an
-from turtlenet.formats import this_is
-from turtlenet.numpy_files import check_arrays, map_stored
+from turtlenet.files import hdf5
+from turtlenet.files.formats import this_is
+from turtlenet.files.numpy_files import check_arrays, map_stored
 
 ARRAYS = (
     *("x_train", "y_train", "x_test", "y_test", "x", "y", "image", "label"),

@@ -9,7 +9,7 @@ from turtlenet.data.files import check_inside
 from turtlenet.data.pixels import one_line
 from turtlenet.data.tables import SUFFIXES
 from turtlenet.errors import DataError
-from turtlenet.formats import what_is
+from turtlenet.files.formats import what_is
 from turtlenet.optional import needed
 
 EXTRA = "tables"
@@ -23,7 +23,7 @@ _NO_TABLES = (
     *("a web page", "a JSON file", "a Jupyter notebook", "a Git LFS", "a git-annex", "a DVC", "a zip archive"),
     "an Excel workbook",
 )
-"""How `turtlenet.formats.what_is` calls them."""
+"""How `turtlenet.files.formats.what_is` calls them."""
 
 
 def is_table(path: Path) -> bool:

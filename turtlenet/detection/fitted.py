@@ -18,7 +18,7 @@ from turtlenet.detection.edges import edge_of
 from turtlenet.detection.scores import Scored, Setting
 from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean
 from turtlenet.files import write_whole
-from turtlenet.formats import this_is
+from turtlenet.files.formats import this_is
 from turtlenet.reports.base import Record
 from turtlenet.reports.document import Document
 from turtlenet.reports.versions import stamp

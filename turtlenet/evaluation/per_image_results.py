@@ -11,7 +11,7 @@ import numpy as np
 
 from turtlenet.errors import DataError
 from turtlenet.files import make_folder, write_whole
-from turtlenet.numpy_files import check_arrays
+from turtlenet.files.numpy_files import check_arrays
 
 BY_IMAGE = ("labels", "clean", "clean_confidence", "clean_parts")
 """What is known of an image before any attack."""

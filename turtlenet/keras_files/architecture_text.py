@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet.errors import ModelError, an
-from turtlenet.formats import what_is
+from turtlenet.files.formats import what_is
 from turtlenet.keras_files.legacy.rules import dicts
-from turtlenet.keras_files.limits import check_limits
+from turtlenet.keras_files.safety.limits import check_limits
 
 _LONGEST = 5_000_000
 _MOST_VALUES = 500_000

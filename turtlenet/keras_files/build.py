@@ -12,7 +12,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 from turtlenet.errors import ModelError, an
 from turtlenet.keras_files.legacy.rules import Json
 from turtlenet.keras_files.recurrent_state import give_states, take_states
-from turtlenet.keras_files.weights import Pair
+from turtlenet.keras_files.weights.match import Pair
 
 # Numbers for one example: 256 GiB.
 _LARGEST_OUTPUT = 2**36

@@ -20,23 +20,24 @@ import keras
 from keras.src.backend.common import global_state
 from keras.src.saving.serialization_lib import SafeModeScope
 
-from turtlenet import hdf5
 from turtlenet.architectures import zoo
 from turtlenet.errors import ModelError, SpecError, TurtlenetError, an
-from turtlenet.keras_files import layout, saved_model
+from turtlenet.files import hdf5
+from turtlenet.keras_files import saved_model
 from turtlenet.keras_files.architecture_text import read_architecture
 from turtlenet.keras_files.build import build, finish, put, reason
-from turtlenet.keras_files.compiled import compile_from
+from turtlenet.keras_files.compiled.stored import compile_from
 from turtlenet.keras_files.custom_objects import supplied
-from turtlenet.keras_files.hdf5_arrays import Stored, attribute_list, check_room, layer_arrays
 from turtlenet.keras_files.legacy.guess_version import generation
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.upgrade import Upgraded, upgrade
 from turtlenet.keras_files.model_description import ModelDescription, read_blueprint
 from turtlenet.keras_files.quiet import quiet
-from turtlenet.keras_files.safety import Finding, findings, judge
-from turtlenet.keras_files.weights import Pair, by_name, by_order
-from turtlenet.keras_files.writer import MIXED, contradiction
+from turtlenet.keras_files.safety.findings import Finding, findings, judge
+from turtlenet.keras_files.weights import layout
+from turtlenet.keras_files.weights.hdf5_arrays import Stored, attribute_list, check_room, layer_arrays
+from turtlenet.keras_files.weights.match import Pair, by_name, by_order
+from turtlenet.keras_files.weights.writer import MIXED, contradiction
 from turtlenet.registry import check_callable, import_name
 
 

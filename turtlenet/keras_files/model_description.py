@@ -14,14 +14,14 @@ from typing import Any
 
 import h5py
 
-from turtlenet import hdf5
 from turtlenet.errors import ModelError, an
-from turtlenet.formats import this_is
-from turtlenet.keras_files.hdf5_arrays import attribute
+from turtlenet.files import hdf5
+from turtlenet.files.formats import this_is
 from turtlenet.keras_files.legacy.rules import dicts
-from turtlenet.keras_files.limits import check_limits
+from turtlenet.keras_files.safety.limits import check_limits
 from turtlenet.keras_files.saved_model import describe
-from turtlenet.keras_files.writer import backend_by_names, names_in
+from turtlenet.keras_files.weights.hdf5_arrays import attribute
+from turtlenet.keras_files.weights.writer import backend_by_names, names_in
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 

@@ -7,7 +7,7 @@ from typing import Any
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.load import Loading, era_of
 from turtlenet.keras_files.model_description import ModelDescription, read_blueprint
-from turtlenet.keras_files.safety import findings
+from turtlenet.keras_files.safety.findings import findings
 
 
 def of_no_use(

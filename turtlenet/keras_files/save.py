@@ -14,8 +14,8 @@ from typing import Any
 import h5py
 import keras
 
-from turtlenet import hdf5
 from turtlenet.errors import OutputError
+from turtlenet.files import hdf5
 from turtlenet.keras_files.full_disk import check_space
 from turtlenet.keras_files.legacy.rules import dicts
 from turtlenet.keras_files.legacy.upgrade import operation

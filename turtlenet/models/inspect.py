@@ -11,13 +11,13 @@ import keras
 
 from turtlenet.errors import ModelError, printable
 from turtlenet.keras_files import description
-from turtlenet.keras_files.contents import unread
 from turtlenet.keras_files.hashing import file_sha256
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.upgrade import Upgraded, upgrade
 from turtlenet.keras_files.load import current, era_of, known, load, upgraded_from
 from turtlenet.keras_files.model_description import ModelDescription, read_blueprint
-from turtlenet.keras_files.safety import findings, judge
+from turtlenet.keras_files.safety.contents import unread
+from turtlenet.keras_files.safety.findings import findings, judge
 from turtlenet.keras_files.save import read_provenance
 from turtlenet.models.classifier import check_numbers
 from turtlenet.models.final_activation import graph_of

@@ -9,8 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from turtlenet import hdf5
 from turtlenet.errors import ModelError
+from turtlenet.files import hdf5
 
 FACTS = "front"
 """Where a front's file says what it is."""

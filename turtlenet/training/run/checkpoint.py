@@ -14,7 +14,7 @@ from keras import ops
 from turtlenet import backend
 from turtlenet.errors import OutputError
 from turtlenet.files import write_whole
-from turtlenet.numpy_files import check_arrays
+from turtlenet.files.numpy_files import check_arrays
 from turtlenet.training.run.callbacks import Best, CollapseWatch
 from turtlenet.version import __version__
 

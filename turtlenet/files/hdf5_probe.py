@@ -1,4 +1,4 @@
-"""The process that looks at a foreign HDF5 file first; see `turtlenet.hdf5`.
+"""The process that looks at a foreign HDF5 file first; see `turtlenet.files.hdf5`.
 
 Run as a script that imports h5py and nothing of turtlenet: a damaged or hostile file may let libhdf5 loop for ever,
 crash, or ask for all memory, and does so here, under limits. Reads requests and writes answers, a line of JSON each.
@@ -14,7 +14,7 @@ from typing import Any
 
 __all__: list[str] = []
 
-# As in `turtlenet.keras_files.hdf5_arrays`: Keras does not compress; who repacks a file gains little, but for zeros.
+# As in `keras_files/weights/hdf5_arrays.py`: Keras does not compress; who repacks a file gains little, but for zeros.
 _ROOM, _EXPANSION = 1 << 28, 100
 _MEMORY = 1 << 30
 _MOST_OBJECTS = 1_000_000

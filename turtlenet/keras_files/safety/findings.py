@@ -2,8 +2,8 @@
 
 Keras rebuilds a model by looking names up, and has several ways to do so: in what the running program registered, by
 module and name, by name alone. Whatever any of them would find has to be on the list of what models are made of
-(`turtlenet.keras_files.allowed`), or registered by the running program (`keras.saving.register_keras_serializable`,
-`custom_objects`). Anything else is a finding. Nothing is imported, built or called to find out.
+(`allowed.py`), or registered by the running program (`keras.saving.register_keras_serializable`, `custom_objects`).
+Anything else is a finding. Nothing is imported, built or called to find out.
 """
 
 import builtins
@@ -17,7 +17,7 @@ from keras.src import layers as keras_layers
 from keras.src.api_export import get_symbol_from_name
 from keras.src.backend.common import global_state
 
-from turtlenet.keras_files.allowed import allowed, by_name
+from turtlenet.keras_files.safety.allowed import allowed, by_name
 
 
 class Finding(NamedTuple):

@@ -13,13 +13,13 @@ import tf_keras
 from tf_keras import layers as L  # noqa: N812
 
 from turtlenet.errors import ModelError
-from turtlenet.keras_files import layout
+from turtlenet.keras_files.weights import layout
 from turtlenet.models import load
 
-from .keras2 import agrees, randomize, save
+from ..keras2 import agrees, randomize, save
 
 pytestmark = pytest.mark.tensorflow  # tf_keras writes the files.
-FOLDER = Path(__file__).parent / "files" / "archives"
+FOLDER = Path(__file__).parents[1] / "files" / "archives"
 
 
 def cnn():

@@ -10,10 +10,10 @@ import pytest
 
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.load import Loading, loading
-from turtlenet.keras_files.writer import backend_by_names, contradiction
+from turtlenet.keras_files.weights.writer import backend_by_names, contradiction
 from turtlenet.models import inspect, load
 
-FOLDER = Path(__file__).parent / "files" / "old"
+FOLDER = Path(__file__).parents[1] / "files" / "old"
 THEANO, TENSORFLOW = "keras122-theano-cnn-th", "keras122-tensorflow-cnn-th"
 
 

@@ -18,9 +18,9 @@ from typing import IO, Any
 
 import h5py
 
-from turtlenet import hdf5
-from turtlenet.keras_files.graph import harmful_operations
+from turtlenet.files import hdf5
 from turtlenet.keras_files.model_description import ModelDescription
+from turtlenet.keras_files.safety.graph import harmful_operations
 from turtlenet.keras_files.save import OPTIMIZER_STATE
 
 _ARCHIVE = frozenset(("config.json", "metadata.json", "model.weights.h5", "turtlenet_provenance.json"))

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import away, cli  # noqa: F401
-from turtlenet import data, hdf5, models
+from turtlenet import data, models
 from turtlenet.errors import DataError, ModelError
+from turtlenet.files import hdf5
 
 
 def endless(path):

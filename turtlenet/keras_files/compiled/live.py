@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from turtlenet.errors import ModelError
-from turtlenet.keras_files.optimizers import build, optimizer_like, take_state
+from turtlenet.keras_files.compiled.optimizers import build, optimizer_like, take_state
 
 
 def compile_like(twin: keras.Model, model: keras.Model, pairs: Iterable[tuple[Any, Any]] = ()) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import h5py
 
-from turtlenet.keras_files.hdf5_arrays import attribute_list
+from turtlenet.keras_files.weights.hdf5_arrays import attribute_list
 
 TENSORFLOW, THEANO, MIXED = "tensorflow", "theano", "mixed"
 _WORDS = {

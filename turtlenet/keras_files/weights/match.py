@@ -13,10 +13,10 @@ import keras
 import numpy as np
 
 from turtlenet.errors import ModelError
-from turtlenet.keras_files.hdf5_arrays import Stored
 from turtlenet.keras_files.legacy.arrays import convert
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.upgrade import Upgraded
+from turtlenet.keras_files.weights.hdf5_arrays import Stored
 
 Pair = tuple[Any, Any]
 Entries = Sequence[tuple[str, Any]]

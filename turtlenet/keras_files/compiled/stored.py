@@ -16,16 +16,16 @@ import h5py
 import keras
 from keras.src.backend.common import global_state
 
-from turtlenet import hdf5
 from turtlenet.errors import ModelError
+from turtlenet.files import hdf5
 from turtlenet.keras_files.build import put
-from turtlenet.keras_files.hdf5_arrays import attribute_list
+from turtlenet.keras_files.compiled.optimizers import build
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.rules import Json
 from turtlenet.keras_files.model_description import ModelDescription
-from turtlenet.keras_files.optimizers import build
 from turtlenet.keras_files.save import OPTIMIZER_STATE
-from turtlenet.keras_files.weights import Pair
+from turtlenet.keras_files.weights.hdf5_arrays import attribute_list
+from turtlenet.keras_files.weights.match import Pair
 
 # What these mean depends on the shape of the output, so `compile` alone can read them.
 _BY_OUTPUT = ("accuracy", "acc", "crossentropy", "ce")

@@ -72,7 +72,7 @@ class Shelf:
     def _packaged(self) -> Path:
         """The folder of a checkout, or its copy in an installed package."""
         installed = Path(str(resources.files("turtlenet"))) / self.package
-        return installed if installed.is_dir() else Path(__file__).parents[1] / self.folder
+        return installed if installed.is_dir() else Path(__file__).parents[2] / self.folder
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """What a model's description may name: the parts of Keras that a model is made of, and that do nothing but compute.
 
 The list was read name by name, for Keras 3.15.1. What it leaves out reads files, loads graphs, fetches, changes how
-Keras runs, brings code of its own, or is no part of any model. `tests/keras_files/test_allowed.py` holds it against
-the installed Keras, so that a name which comes with a new version is read by a person before it is let in.
+Keras runs, brings code of its own, or is no part of any model. `tests/keras_files/safety/test_allowed.py` holds it
+against the installed Keras, so that a name which comes with a new version is read by a person before it is let in.
 """
 
 import sys

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import pytest
 
-from tests.keras_files.test_safety import FUNCTION, archive, forge, layer, node, sequential
-from turtlenet.keras_files.graph import harmful_operations
+from tests.keras_files.safety.test_safety import FUNCTION, archive, forge, layer, node, sequential
 from turtlenet.keras_files.protobuf import MalformedError
+from turtlenet.keras_files.safety.graph import harmful_operations
 from turtlenet.models import Loading, inspect, load, loading, save
 
 

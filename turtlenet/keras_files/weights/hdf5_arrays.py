@@ -11,8 +11,8 @@ from typing import Any
 
 import h5py
 
-from turtlenet import hdf5
 from turtlenet.errors import ModelError, TurtlenetError, an
+from turtlenet.files import hdf5
 
 Stored = dict[str, list[tuple[str, Any]]]
 

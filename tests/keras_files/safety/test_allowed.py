@@ -12,8 +12,8 @@ from keras.src.saving import serialization_lib
 from keras.src.saving.keras_saveable import KerasSaveable
 
 import turtlenet
-from turtlenet.keras_files.allowed import NAMES, allowed, by_name
-from turtlenet.keras_files.safety import findings
+from turtlenet.keras_files.safety.allowed import NAMES, allowed, by_name
+from turtlenet.keras_files.safety.findings import findings
 
 FOREIGN = "turtlenet>UnitClip"
 assert turtlenet and keras.saving.get_registered_object(FOREIGN), "the test needs a registered name"

@@ -19,7 +19,7 @@ from keras import layers
 
 from turtlenet import models
 from turtlenet.errors import ModelError, TurtlenetError
-from turtlenet.keras_files.safety import findings
+from turtlenet.keras_files.safety.findings import findings
 from turtlenet.models import inspect, load, save
 
 IDENTITY = ["I", 0, 0]

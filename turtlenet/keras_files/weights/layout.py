@@ -16,10 +16,10 @@ import h5py
 import keras
 from keras.src.utils.naming import to_snake_case
 
-from turtlenet import hdf5
 from turtlenet.errors import ModelError
-from turtlenet.keras_files.hdf5_arrays import check_whole
+from turtlenet.files import hdf5
 from turtlenet.keras_files.legacy.upgrade import Upgraded
+from turtlenet.keras_files.weights.hdf5_arrays import check_whole
 
 Path_ = tuple[str, ...]
 

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from turtlenet.formats import this_is, what_is
+from turtlenet.files.formats import this_is, what_is
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n"
 
