@@ -15,7 +15,7 @@ from PIL import Image
 import turtlenet as tn
 from tests.conftest import ROOT
 from turtlenet import models
-from turtlenet.evaluation.load import load
+from turtlenet.evaluation.results.load import load
 from turtlenet.evaluation.views.again import call, command
 from turtlenet.reports import markdown
 

@@ -15,8 +15,8 @@ from turtlenet.defences import keys
 from turtlenet.detection import FittedDetector, PrincipalComponents
 from turtlenet.detection.arrays import packed
 from turtlenet.detection.fitted import Point, Scores
-from turtlenet.evaluation import load
 from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.evaluation.results import load
 from turtlenet.settings import recipes, suites
 from turtlenet.training.run.callbacks import Best
 from turtlenet.training.run.checkpoint import save_state

@@ -4,8 +4,16 @@ Named here is what an evaluation leaves behind; it is read without a framework (
 """
 
 from turtlenet.evaluation.perceptibility.result import Perceptibility
-from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, ImageResults, Picture, Report
-from turtlenet.evaluation.sweep import Sweep, SweepPoint
+from turtlenet.evaluation.results.report import (
+    AttackRow,
+    ClassRow,
+    Comparison,
+    CurvePoint,
+    ImageResults,
+    Picture,
+    Report,
+)
+from turtlenet.evaluation.results.sweep import Sweep, SweepPoint
 from turtlenet.reports.base import Doubt
 
 __all__ = [

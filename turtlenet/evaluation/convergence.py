@@ -13,7 +13,7 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import Search, searches_of
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.tally import Tally
+from turtlenet.evaluation.results.tally import Tally
 
 _IMAGES, _FEWEST = 64, 16
 _GRADIENTS = 64_000

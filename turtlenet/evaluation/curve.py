@@ -12,8 +12,8 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import searches_of
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.report import CurvePoint
-from turtlenet.evaluation.tally import Tally
+from turtlenet.evaluation.results.report import CurvePoint
+from turtlenet.evaluation.results.tally import Tally
 from turtlenet.reports.statistics import share, share_interval
 
 MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)

@@ -35,15 +35,15 @@ from turtlenet.evaluation.moved_features import moved_features
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.perceptibility.search import measure_perceptibility
-from turtlenet.evaluation.pictures import largest_changes, pictures
 from turtlenet.evaluation.planner.planner import Planner
 from turtlenet.evaluation.planner.record import find_skipped
 from turtlenet.evaluation.planner.run import Planned
 from turtlenet.evaluation.probe import Probe, probe
-from turtlenet.evaluation.report import CurvePoint, Report
-from turtlenet.evaluation.rows import attack_row, class_rows, image_results, part_rows, six_figures
-from turtlenet.evaluation.tally import Tally
-from turtlenet.evaluation.threat_model import WHITE_BOX, ThreatModel
+from turtlenet.evaluation.results.pictures import largest_changes, pictures
+from turtlenet.evaluation.results.report import CurvePoint, Report
+from turtlenet.evaluation.results.rows import attack_row, class_rows, image_results, part_rows, six_figures
+from turtlenet.evaluation.results.tally import Tally
+from turtlenet.evaluation.threat_models.threat_model import WHITE_BOX, ThreatModel
 from turtlenet.evaluation.time_limit import TimeLimit, stopped_early
 from turtlenet.models import file_sha256
 from turtlenet.reports.base import Doubt

@@ -21,11 +21,11 @@ from turtlenet.data.parts import Part, choose, trained_on
 from turtlenet.data.prepare import DataType, load_for, normalized_for
 from turtlenet.data.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import SettingError
-from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.evaluate import evaluate_classifier
-from turtlenet.evaluation.grey_box import evaluate_grey_box
-from turtlenet.evaluation.report import Report
-from turtlenet.evaluation.threat_model import check_access
+from turtlenet.evaluation.results.report import Report
+from turtlenet.evaluation.threat_models.black_box import evaluate_black_box
+from turtlenet.evaluation.threat_models.grey_box import evaluate_grey_box
+from turtlenet.evaluation.threat_models.threat_model import check_access
 from turtlenet.evaluation.views.again import normalize_text
 from turtlenet.models.as_classifier import ModelType, about_model, in_memory, victim_of
 from turtlenet.models.usage import usage_of

@@ -13,8 +13,8 @@ from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade
-from turtlenet.evaluation.moves import Move, Moves
 from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.evaluation.results.moves import Move, Moves
 
 _ROWS = 256
 _FEATURES = 512

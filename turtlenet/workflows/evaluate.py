@@ -24,8 +24,8 @@ from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.forecast import forecast
 from turtlenet.evaluation.jobs import Job, Request, first_given, jobs_of
-from turtlenet.evaluation.logged import log_report
-from turtlenet.evaluation.sweep import Sweep, radii_of, sweep_of
+from turtlenet.evaluation.results.logged import log_report
+from turtlenet.evaluation.results.sweep import Sweep, radii_of, sweep_of
 from turtlenet.evaluation.views.again import as_said, loading, normalize_text
 from turtlenet.gan.cache import ready
 from turtlenet.memory import batch_text, largest_batch

@@ -26,7 +26,7 @@ from turtlenet.reports.document import (
 from turtlenet.reports.format import clean, clip, count, fraction, number, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 _MEASURES = dict(zip(MEASURES, ("smallest eps", "Linf", "L2", "PSNR, dB", "SSIM"), strict=True))
 

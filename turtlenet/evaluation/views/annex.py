@@ -21,7 +21,7 @@ from turtlenet.reports.document import Column, Emphasis, Section, Table, Text, V
 from turtlenet.reports.format import MISSING, clean, fraction, percent, within
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import AttackRow, Report
+    from turtlenet.evaluation.results.report import AttackRow, Report
 
 NOT_TESTED = "not tested"
 _CAVEAT = (

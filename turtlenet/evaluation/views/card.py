@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from turtlenet.evaluation.report import Report
+from turtlenet.evaluation.results.report import Report
 from turtlenet.evaluation.views.text import threat
 from turtlenet.input_kind import InputKind
 from turtlenet.reports.markdown import plain

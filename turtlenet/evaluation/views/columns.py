@@ -13,7 +13,7 @@ from turtlenet.reports.document import (
 from turtlenet.reports.format import clean, clip, count, fraction, number
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 
 def _short(row: Any) -> str:

@@ -8,7 +8,7 @@ from turtlenet.reports.document import Block, Bullets, Column, Document, Emphasi
 from turtlenet.reports.format import MISSING, clean, clip, count, fraction, number, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.leaderboard import Board, Leaderboard, Place
+    from turtlenet.evaluation.results.leaderboard import Board, Leaderboard, Place
 
 
 def _rare(value: float | None) -> str:

@@ -20,7 +20,7 @@ from turtlenet.reports.document import Code
 from turtlenet.reports.format import clean
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 TITLE = "Run next:"
 IN_PYTHON = "Run next, in Python, with the same model and data at hand:"

@@ -28,7 +28,7 @@ from turtlenet.reports.figures import MARKERS, STYLES, Plot, Theme, legend, new_
 from turtlenet.reports.format import clean, clip, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
+    from turtlenet.evaluation.results.report import ClassRow, CurvePoint, Report
 
 _MOST_CLASSES = 20
 _WIDTH = 5.0

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.certification.sections import bar
-from turtlenet.evaluation import moves
 from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.evaluation.perceptibility import sections as perceptibility
+from turtlenet.evaluation.results import moves
 from turtlenet.evaluation.views import annex, in_words, plots, text, training
 from turtlenet.evaluation.views.again import call, command
 from turtlenet.evaluation.views.columns import (
@@ -50,7 +50,7 @@ from turtlenet.reports.document import (
 from turtlenet.reports.format import MISSING, clean, clip, fraction, number, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Picture, Report
+    from turtlenet.evaluation.results.report import Picture, Report
     from turtlenet.reports.figures import Plot
 
 

@@ -14,7 +14,7 @@ from turtlenet.reports.figures import Plot, Theme, new_axes, new_plot
 from turtlenet.reports.format import count, fraction, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.sweep import Sweep
+    from turtlenet.evaluation.results.sweep import Sweep
 
 
 def document(sweep: Sweep) -> Document:

@@ -11,7 +11,7 @@ from turtlenet.radius import size_words
 from turtlenet.reports.format import MISSING, clean, count, fraction, percent, within
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import AttackRow, PartRow, Report
+    from turtlenet.evaluation.results.report import AttackRow, PartRow, Report
 
 CLEAN = "clean"
 ROBUST = "every attack"

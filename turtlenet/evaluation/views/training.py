@@ -14,7 +14,7 @@ from turtlenet.reports.format import clean, count, fraction, number, percent
 from turtlenet.training.run.curves import EPOCH, history_of
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 _SHARES = {
     "val_accuracy": "clean, validation",

@@ -9,7 +9,7 @@ from turtlenet.attacks import Attack, Transfer
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
-from turtlenet.evaluation.threat_model import Attacker
+from turtlenet.evaluation.threat_models.threat_model import Attacker
 from turtlenet.training.surrogates.keyed import Surrogates
 
 QUERIES = ("square", "nes", "spsa", "simba", "boundary", "hopskipjump")

@@ -10,7 +10,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.report import LargestChange, Picture
+from turtlenet.evaluation.results.report import LargestChange, Picture
 from turtlenet.reports.images import drawable, png
 
 _MOST = 10

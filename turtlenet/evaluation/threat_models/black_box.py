@@ -19,9 +19,9 @@ from turtlenet.data import Examples
 from turtlenet.errors import DataError
 from turtlenet.evaluation import Report
 from turtlenet.evaluation.evaluate import evaluate_classifier
-from turtlenet.evaluation.lineup import elsewhere
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.threat_model import Attacker, ThreatModel
+from turtlenet.evaluation.threat_models.lineup import elsewhere
+from turtlenet.evaluation.threat_models.threat_model import Attacker, ThreatModel
 from turtlenet.models.normalize import standardized
 from turtlenet.reports.base import Doubt
 from turtlenet.training.surrogates.oracle import Oracle

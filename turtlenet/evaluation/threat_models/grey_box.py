@@ -18,8 +18,8 @@ from turtlenet.data import Data, Examples
 from turtlenet.errors import ModelError, at_least
 from turtlenet.evaluation import Report
 from turtlenet.evaluation.evaluate import evaluate_classifier
-from turtlenet.evaluation.lineup import check_suite, line_up
-from turtlenet.evaluation.threat_model import ThreatModel
+from turtlenet.evaluation.threat_models.lineup import check_suite, line_up
+from turtlenet.evaluation.threat_models.threat_model import ThreatModel
 from turtlenet.models.as_classifier import ModelType, in_memory
 from turtlenet.reports.base import Doubt
 from turtlenet.training.run.provenance import Training, training_of
@@ -53,7 +53,7 @@ def evaluate_grey_box(
         victim: The same, as those see it who have the key.
         data: What the attacker trains on, as the model was: the part to train on.
         examples: What is attacked.
-        suite: Attacks; see `turtlenet.evaluation.lineup.line_up`.
+        suite: Attacks; see `turtlenet.evaluation.threat_models.lineup.line_up`.
         ball: The threat.
         specs: How the user named the attacks.
         surrogates: Models behind the attacker's own keys.

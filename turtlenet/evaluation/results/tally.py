@@ -6,7 +6,7 @@ import numpy as np
 
 from turtlenet.balls import Ball
 from turtlenet.evaluation.cascade import inside
-from turtlenet.evaluation.report import PartRow
+from turtlenet.evaluation.results.report import PartRow
 from turtlenet.reports.statistics import share, share_interval
 
 

@@ -10,8 +10,8 @@ from turtlenet import attacks, balls, data
 from turtlenet.evaluation import Report
 from turtlenet.evaluation.cascade import Cascade, inside
 from turtlenet.evaluation.evaluate import evaluate_classifier
-from turtlenet.evaluation.tally import Tally
-from turtlenet.evaluation.threat_model import Attacker, ThreatModel
+from turtlenet.evaluation.results.tally import Tally
+from turtlenet.evaluation.threat_models.threat_model import Attacker, ThreatModel
 from turtlenet.evaluation.views.text import also
 from turtlenet.reports import markdown
 

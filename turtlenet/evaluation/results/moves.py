@@ -9,7 +9,7 @@ from turtlenet.reports.document import Block, Column, Section, Table, Text, View
 from turtlenet.reports.format import clean, clip, count, fraction, number, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 _SHOWN = 20
 _NAMED = 3

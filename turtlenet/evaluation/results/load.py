@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet.errors import DataError
-from turtlenet.evaluation.report import Comparison, Report
+from turtlenet.evaluation.results.report import Comparison, Report
 
 _JSON = "report.json"
 

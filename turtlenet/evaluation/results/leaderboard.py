@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from turtlenet.evaluation.paired import SURE, p_value
-from turtlenet.evaluation.report import Interval, Report
+from turtlenet.evaluation.results.paired import SURE, p_value
+from turtlenet.evaluation.results.report import Interval, Report
 from turtlenet.reports.base import BaseReport
 from turtlenet.reports.document import Document
 

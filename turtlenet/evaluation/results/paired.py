@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from turtlenet.reports.statistics import mean_test, sign_test
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 SURE = 0.05
 """Two models are told apart where chance alone would differ as much less often than this."""

@@ -5,7 +5,7 @@ import pytest
 
 from turtlenet.errors import SpecError
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.threat_model import WHITE_BOX, Attacker, ThreatModel, check_access
+from turtlenet.evaluation.threat_models.threat_model import WHITE_BOX, Attacker, ThreatModel, check_access
 
 CORRECT = [[1, 1, 1, 0, 0], [1, 1, 0, 1, 0], [0, 1, 0, 0, 0]]
 """Three attacks on five images, the last of which is wrong at first."""

@@ -7,8 +7,8 @@ import pytest
 
 from tests.evaluation.views.test_views import BARE, attack, natural, report
 from turtlenet.errors import DataError
-from turtlenet.evaluation.leaderboard import Leaderboard, ranked
-from turtlenet.evaluation.report import Comparison
+from turtlenet.evaluation.results.leaderboard import Leaderboard, ranked
+from turtlenet.evaluation.results.report import Comparison
 from turtlenet.reports import markdown
 from turtlenet.workflows.rank import rank
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from turtlenet.errors import DataError
-from turtlenet.evaluation.moves import Moves
 from turtlenet.evaluation.perceptibility.result import Perceptibility
 from turtlenet.evaluation.planner.record import PlanRecord
-from turtlenet.evaluation.save import stacked_tables, with_folders
+from turtlenet.evaluation.results.moves import Moves
+from turtlenet.evaluation.results.save import stacked_tables, with_folders
 from turtlenet.evaluation.views.text import names
 from turtlenet.reports.badge import badge, color_of
 from turtlenet.reports.base import BaseReport, Doubt

@@ -10,7 +10,7 @@ import pytest
 import turtlenet as tn
 from tests.evaluation.views.test_views import report
 from turtlenet.errors import SettingError
-from turtlenet.evaluation.sweep import Sweep, sweep_of
+from turtlenet.evaluation.results.sweep import Sweep, sweep_of
 from turtlenet.reports import markdown
 from turtlenet.reports.base import Doubt
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from turtlenet.evaluation.paired import withstood
-from turtlenet.evaluation.report import Interval, Report
-from turtlenet.evaluation.save import stacked_tables, with_folders
+from turtlenet.evaluation.results.paired import withstood
+from turtlenet.evaluation.results.report import Interval, Report
+from turtlenet.evaluation.results.save import stacked_tables, with_folders
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.frames import Columns
 from turtlenet.reports.statistics import mean_interval, share

@@ -11,8 +11,8 @@ from turtlenet.evaluation.cascade import Cascade, slack
 from turtlenet.evaluation.chance import held
 from turtlenet.evaluation.curve import minima
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.report import AnswerPartRow, AttackRow, ClassRow, ImageResults
-from turtlenet.evaluation.threat_model import ThreatModel
+from turtlenet.evaluation.results.report import AnswerPartRow, AttackRow, ClassRow, ImageResults
+from turtlenet.evaluation.threat_models.threat_model import ThreatModel
 from turtlenet.reports.statistics import finite_mean, mean_interval, share, share_interval
 
 

@@ -15,9 +15,9 @@ from turtlenet.attacks.features.resolve import resolve
 from turtlenet.attacks.features.said import Said
 from turtlenet.defences import keys, use_key
 from turtlenet.errors import DataError, ModelError, OutputError, SettingError, SpecError
-from turtlenet.evaluation import lineup as attackers
-from turtlenet.evaluation.load import load
-from turtlenet.evaluation.report import Report
+from turtlenet.evaluation.results.load import load
+from turtlenet.evaluation.results.report import Report
+from turtlenet.evaluation.threat_models import lineup as attackers
 from turtlenet.features import Features
 from turtlenet.training.objective.madry import Madry
 from turtlenet.training.run.provenance import training_of
