@@ -15,11 +15,11 @@ from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.about import About
-from turtlenet.data.arrow import is_dataset
 from turtlenet.data.asked import asked_pair
 from turtlenet.data.parts import choose, trained_on
-from turtlenet.data.sets import from_tables
-from turtlenet.data.tables import PLAIN, Reading, features_of, is_frame, is_tabular, reading_of
+from turtlenet.data.readers.arrow import is_dataset
+from turtlenet.data.readers.sets import from_tables
+from turtlenet.data.readers.tables import PLAIN, Reading, features_of, is_frame, is_tabular, reading_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
 from turtlenet.input_kind import TABLE, kind_of

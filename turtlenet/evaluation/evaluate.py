@@ -22,7 +22,7 @@ from turtlenet.bars import Bar
 from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.data.fit import fit_of
+from turtlenet.data.fit.fit import fit_of
 from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.evaluation.cascade import MODES, Cascade
 from turtlenet.evaluation.certified import Certified, certificate_facts, certified, check_certify, find_contradictions

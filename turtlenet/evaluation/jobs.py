@@ -19,7 +19,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.parts import Part, choose, trained_on
 from turtlenet.data.prepare import DataType, load_for, normalized_for
-from turtlenet.data.tables import Reading, is_tabular, reading_of
+from turtlenet.data.readers.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.results.report import Report

@@ -16,7 +16,7 @@ from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.prepare import DataType, part_to_train_on
 from turtlenet.errors import SettingError
 from turtlenet.files import PathType

@@ -17,11 +17,11 @@ from turtlenet.batching import check_answers
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.given import by_name
-from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DataType, load_data, normalized_for
-from turtlenet.data.tables import is_tabular, reading_of
+from turtlenet.data.readers.tables import is_tabular, reading_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, in_memory, victim_of

@@ -14,7 +14,7 @@ from turtlenet.certification import Certificate, Smoothing, certify_classifier
 from turtlenet.certification.methods import SECONDS, Attacker, check_ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.prepare import DataType, part_to_score
 from turtlenet.models.as_classifier import ModelType, about_model
 from turtlenet.settings.base import check_of_use, takes

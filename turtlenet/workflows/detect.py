@@ -7,10 +7,10 @@ from turtlenet import attacks as attack_family
 from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.attacks.from_file import attack_from_file
 from turtlenet.checked import checked
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
-from turtlenet.data.tables import reading_of
+from turtlenet.data.readers.tables import reading_of
 from turtlenet.detection import Detection, Detector, FittedDetector, Setting, fit_on, score_on
 from turtlenet.errors import DataError
 from turtlenet.files import PathType

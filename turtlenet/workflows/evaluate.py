@@ -15,7 +15,7 @@ from turtlenet.balls import Ball, is_plain
 from turtlenet.batching import usual
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.parts import Part, saw
 from turtlenet.data.prepare import DEFAULT_DATA, DataType
 from turtlenet.errors import SettingError, at_least

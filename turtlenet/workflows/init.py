@@ -16,10 +16,10 @@ from turtlenet.attacks.threat import ball_for, why_eps
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.parts import trained_on
 from turtlenet.data.prepare import load_data
-from turtlenet.data.tables import Reading, is_tabular, reading_of
+from turtlenet.data.readers.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import DataError, TurtlenetError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import victim_of

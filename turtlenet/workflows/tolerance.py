@@ -4,7 +4,7 @@ from typing import Any
 
 from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.checked import checked
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.prepare import DataType, part_to_score
 from turtlenet.models.as_classifier import ModelType, about_model
 from turtlenet.noise_tolerance import Tolerance, measure_tolerance

@@ -10,10 +10,10 @@ from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.parts import trained_on
 from turtlenet.data.prepare import DataType, hold_out, load_data
-from turtlenet.data.tables import is_tabular, reading_of
+from turtlenet.data.readers.tables import is_tabular, reading_of
 from turtlenet.errors import DataError
 from turtlenet.models.as_classifier import ModelType, as_classifier
 from turtlenet.settings.base import takes

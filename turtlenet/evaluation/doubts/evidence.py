@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from turtlenet.attacks import Attack
-from turtlenet.data.fit import Fit
+from turtlenet.data.fit.fit import Fit
 from turtlenet.evaluation.attack_rounds import Search, searches_of
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.probe import Probe

@@ -244,7 +244,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         The checks that ran, and those that what was run left no room for.
     """
     # With it come data and frameworks, which a leaderboard does without.
-    from turtlenet.data.doubts import FIT_CHECKS
+    from turtlenet.data.fit.doubts import FIT_CHECKS
 
     families = {row.kind for row in report.attacks}
     whole, attacked = report.mode == "table", bool(report.attacks)

@@ -14,9 +14,9 @@ from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.prepare import DataType, TrainingPart, part_to_train_on
-from turtlenet.data.tables import is_tabular
+from turtlenet.data.readers.tables import is_tabular
 from turtlenet.defences import Front, defences
 from turtlenet.defences.fronts.files import FACTS
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean

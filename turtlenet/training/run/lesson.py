@@ -12,7 +12,7 @@ from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.prepare import hold_out, load_extra
-from turtlenet.data.tables import Reading
+from turtlenet.data.readers.tables import Reading
 from turtlenet.errors import DataError, SettingError
 from turtlenet.settings.train import TrainSettings
 from turtlenet.training.data.class_weights import class_weights

@@ -17,10 +17,10 @@ from turtlenet.attacks.threat import ball_for, describe_ball, why_eps
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.parts import trained_on
 from turtlenet.data.prepare import DataType, load_data, normalized_for
-from turtlenet.data.tables import is_tabular, reading_of
+from turtlenet.data.readers.tables import is_tabular, reading_of
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.memory import batch_text, parts_for
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for

@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from turtlenet.data import arrow
 from turtlenet.data.dataset import Data, parted
 from turtlenet.data.examples import Examples
-from turtlenet.data.table_files import EXTRA
-from turtlenet.data.tables import Reading, read_frame
+from turtlenet.data.readers import arrow
+from turtlenet.data.readers.table_files import EXTRA
+from turtlenet.data.readers.tables import Reading, read_frame
 from turtlenet.errors import DataError
 from turtlenet.optional import needed
 from turtlenet.tasks import Question

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from turtlenet.data.about import About
-from turtlenet.data.files import check_inside
-from turtlenet.data.images import EncodedImages
 from turtlenet.data.labels import numbered_classes
 from turtlenet.data.pixels import one_line
-from turtlenet.data.tables import USUAL_LABELS, Reading, read_frame
+from turtlenet.data.readers.files import check_inside
+from turtlenet.data.readers.images import EncodedImages
+from turtlenet.data.readers.tables import USUAL_LABELS, Reading, read_frame
 from turtlenet.errors import DataError, an
 from turtlenet.optional import needed
 
@@ -110,7 +110,7 @@ def read_arrow(
         files: Whether images may be files that the table names.
 
     Returns:
-        See `turtlenet.data.tables.read_frame`.
+        See `turtlenet.data.readers.tables.read_frame`.
 
     Raises:
         DataError: Columns that do not fit.

@@ -13,8 +13,8 @@ import pytest
 from turtlenet.data import load
 from turtlenet.data.parts import note
 from turtlenet.data.prepare import load_data
-from turtlenet.data.table_files import read_csv
-from turtlenet.data.tables import PLAIN, Reading, read_frame, reading_of
+from turtlenet.data.readers.table_files import read_csv
+from turtlenet.data.readers.tables import PLAIN, Reading, read_frame, reading_of
 from turtlenet.errors import DataError
 from turtlenet.input_kind import TABLE
 from turtlenet.models.as_classifier import as_classifier

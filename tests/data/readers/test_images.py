@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from turtlenet.data import images, load
+from turtlenet.data import load
+from turtlenet.data.readers import images
 from turtlenet.errors import DataError
 
 RANDOM = np.random.RandomState(7)

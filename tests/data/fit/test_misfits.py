@@ -8,8 +8,8 @@ import turtlenet as tn
 from turtlenet import balls, data
 from turtlenet.classifier import Classifier
 from turtlenet.data import prepare
-from turtlenet.data.fit import Fit, fit_of
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.fit import Fit, fit_of
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.errors import DataError
 from turtlenet.evaluation.doubts import find_misfits
 

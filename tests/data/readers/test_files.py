@@ -5,7 +5,8 @@ import h5py
 import numpy as np
 import pytest
 
-from turtlenet.data import files, from_arrays, load
+from turtlenet.data import from_arrays, load
+from turtlenet.data.readers import files
 from turtlenet.errors import DataError
 
 RANDOM = np.random.RandomState(5)

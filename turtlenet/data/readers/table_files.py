@@ -5,9 +5,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from turtlenet.data.files import check_inside
 from turtlenet.data.pixels import one_line
-from turtlenet.data.tables import SUFFIXES
+from turtlenet.data.readers.files import check_inside
+from turtlenet.data.readers.tables import SUFFIXES
 from turtlenet.errors import DataError
 from turtlenet.files.formats import what_is
 from turtlenet.optional import needed

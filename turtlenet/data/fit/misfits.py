@@ -4,8 +4,8 @@ from turtlenet import backend
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.data.doubts import find_misfits
-from turtlenet.data.fit import fit_of
+from turtlenet.data.fit.doubts import find_misfits
+from turtlenet.data.fit.fit import fit_of
 
 
 def misfits(model: Classifier, examples: Examples, ball: Ball) -> list[str]:

@@ -8,8 +8,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from turtlenet.data.files import check_inside
 from turtlenet.data.pixels import one_line, size_text
+from turtlenet.data.readers.files import check_inside
 from turtlenet.errors import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm"}

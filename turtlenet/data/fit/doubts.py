@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from turtlenet.balls import is_plain
-from turtlenet.data.fit import Fit
+from turtlenet.data.fit.fit import Fit
 from turtlenet.radius import size_words
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import interval
