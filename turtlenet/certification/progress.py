@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet.certification.methods import CertificationState
-from turtlenet.errors import DataError, OutputError
+from turtlenet.errors import DataError, OutputError, one_line
 from turtlenet.files import write_whole
 from turtlenet.files.numpy_files import check_arrays
 
@@ -62,7 +62,7 @@ class Progress:
                 whose, done = str(data["identity"]), int(data["done"])
                 arrays = {name: data[name] for name in ARRAYS}
         except Exception as error:  # Damaged bytes fail in as many ways as there are libraries below.
-            reason = " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__
+            reason = one_line(error, 120)
             raise DataError(
                 f"Expected what a certification wrote on its way in {self.path}; it is damaged: {reason}: leave out "
                 "--resume to start anew."

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, one_line
 from turtlenet.files import make_folder, write_whole
 from turtlenet.files.numpy_files import check_arrays
 
@@ -236,7 +236,7 @@ def read_progress(path: Path, identity: str) -> tuple[int, dict[str, np.ndarray]
             arrays = {name: data[name] for name in data.files}
         whose, done = json.loads(str(arrays.pop("identity")))
     except Exception as error:  # Damaged bytes fail in as many ways as there are libraries below.
-        raise _damaged(path, " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__) from None
+        raise _damaged(path, one_line(error, 120)) from None
     if not isinstance(whose, str) or type(done) is not int:
         raise _damaged(path, "no word of whose it is")
     return (done, arrays) if whose == identity else None

@@ -14,7 +14,7 @@ from typing import Any
 
 import h5py
 
-from turtlenet.errors import ModelError, an
+from turtlenet.errors import ModelError, an, one_line
 from turtlenet.files import hdf5
 from turtlenet.files.formats import this_is
 from turtlenet.keras_files.legacy.rules import dicts
@@ -67,7 +67,7 @@ def read_blueprint(path: str | PathLike[str]) -> ModelDescription:
     except ModelError as error:
         raise ModelError(str(error) if str(path) in str(error) else f"{str(error)[:-1]} ({path}).") from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"Expected a readable model file; {path}: {_line(error)}.") from None
+        raise ModelError(f"Expected a readable model file; {path}: {one_line(error, 160)}.") from None
     return blueprint
 
 
@@ -101,7 +101,9 @@ def _from_hdf5(path: Path) -> ModelDescription:
     except ModelError:
         raise
     except Exception as error:  # Whatever h5py makes of damaged bytes.
-        raise ModelError(f"Expected a whole HDF5 file; {path} is damaged or cut short: {_line(error)}.") from None
+        raise ModelError(
+            f"Expected a whole HDF5 file; {path} is damaged or cut short: {one_line(error, 160)}."
+        ) from None
     if held["model_config"] is None:
         if weights_only:
             return ModelDescription(
@@ -136,7 +138,9 @@ def _from_zip(path: Path) -> ModelDescription:
     except ModelError:
         raise
     except Exception as error:  # Whatever zipfile and its decompressors make of damaged bytes.
-        raise ModelError(f"Expected a whole .keras archive; {path} is damaged or cut short: {_line(error)}.") from None
+        raise ModelError(
+            f"Expected a whole .keras archive; {path} is damaged or cut short: {one_line(error, 160)}."
+        ) from None
     config = _parse(text, path)
     training = _training(_compiled_as(config))
     version = _word(_parse(about, path).get("keras_version"))
@@ -211,7 +215,7 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"Expected a model description in JSON in {path}; {_line(error)}.") from None
+        raise ModelError(f"Expected a model description in JSON in {path}; {one_line(error, 160)}.") from None
     if not isinstance(config, dict):
         raise ModelError(f"Expected a model description in {path}; got {an(type(config).__name__)}.")
     return config
@@ -222,7 +226,3 @@ def _text(value: Any) -> str | None:
     if value is None:
         return None
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".")[:160] or type(error).__name__

@@ -22,7 +22,7 @@ from turtlenet.attacks.run.graph import bound_graph
 from turtlenet.attacks.run.host_check import confirmed
 from turtlenet.balls import Ball, FeatureBall
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
+from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean, one_line
 from turtlenet.registry import parse_spec
 from turtlenet.typing import Keys, Tensor
 
@@ -119,8 +119,8 @@ class External(Attack):
         except TurtlenetError:
             raise
         except Exception as error:
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
-            raise SettingError(f"Expected '{self}' to run on this model; {self.library} failed: {reason}") from error
+            reason = one_line(error, 160)
+            raise SettingError(f"Expected '{self}' to run on this model; {self.library} failed: {reason}.") from error
         finally:
             np.random.set_state(state)
         candidates = backend.shard(ops.convert_to_tensor(found.reshape(x.shape)))

@@ -13,11 +13,10 @@ import numpy as np
 
 from turtlenet.data.about import About
 from turtlenet.data.labels import numbered_classes
-from turtlenet.data.pixels import one_line
 from turtlenet.data.readers.files import check_inside
 from turtlenet.data.readers.images import EncodedImages
 from turtlenet.data.readers.tables import USUAL_LABELS, Reading, read_frame
-from turtlenet.errors import DataError, an
+from turtlenet.errors import DataError, an, one_line
 from turtlenet.optional import needed
 
 EXTRA = "tables"
@@ -60,7 +59,7 @@ def _read_folder(folder: Path, top: Path) -> Any:
             with arrow.memory_map(str(file)) as source:
                 tables.append(arrow.ipc.open_stream(source).read_all())
         except Exception as error:  # Damaged bytes fail in as many ways as there are parsers below.
-            raise DataError(f"Expected a data set in {file}; got: {one_line(error)[:200]}.") from None
+            raise DataError(f"Expected a data set in {file}; got: {one_line(error, 200)}.") from None
     if any(table.schema != tables[0].schema for table in tables):
         raise DataError(f"Expected the same columns in all .arrow files of {folder}; got others.")
     return arrow.concat_tables(tables)

@@ -8,8 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from turtlenet.data.pixels import one_line
-from turtlenet.errors import DataError, an
+from turtlenet.errors import DataError, an, one_line
 from turtlenet.files import hdf5
 from turtlenet.files.formats import this_is
 from turtlenet.files.numpy_files import check_arrays, map_stored
@@ -49,7 +48,7 @@ def read_arrays(path: Path, more: Collection[str] = ()) -> dict[str, Any]:
         # Of a file of the right kind the reader knows more.
         right = path.suffix.lower() == ".npz" and zipfile.is_zipfile(path)
         what = "" if right or "HDF5" in this_is(path) else this_is(path)
-        what = what or f": {one_line(error)[:200]}"
+        what = what or f": {one_line(error, 200)}"
         raise DataError(f"Expected arrays that can be read in {path}; got{what}.") from None
 
 

@@ -8,9 +8,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from turtlenet.data.pixels import one_line, size_text
+from turtlenet.data.pixels import size_text
 from turtlenet.data.readers.files import check_inside
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, one_line
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm"}
 # Others that Pillow knows are no pictures alone: one is a program for Ghostscript.

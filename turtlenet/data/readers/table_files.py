@@ -5,10 +5,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from turtlenet.data.pixels import one_line
 from turtlenet.data.readers.files import check_inside
 from turtlenet.data.readers.tables import SUFFIXES
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, one_line
 from turtlenet.files.formats import what_is
 from turtlenet.optional import needed
 
@@ -111,7 +110,7 @@ def read_parquet(path: Path) -> Any:
 def _reason(path: Path, error: Exception) -> str:
     known = what_is(path) or ""
     if not known or "text file" in known or (path.suffix.lower() in PARQUET_SUFFIXES and "Parquet table" in known):
-        return f": {one_line(error)[:200]}"
+        return f": {one_line(error, 200)}"
     return f" {known}"
 
 
@@ -134,5 +133,5 @@ def _encoding(path: Path, error: UnicodeDecodeError) -> str:
     if head.startswith(_UTF_16):
         return " UTF-16: save it as UTF-8"
     if b"\0" in head:
-        return f": {one_line(error)[:200]}"
+        return f": {one_line(error, 200)}"
     return " Latin-1 or another encoding: save it as UTF-8"

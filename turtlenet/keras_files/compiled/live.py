@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, one_line
 from turtlenet.keras_files.compiled.optimizers import build, optimizer_like, take_state
 
 
@@ -37,7 +37,7 @@ def compile_like(twin: keras.Model, model: keras.Model, pairs: Iterable[tuple[An
     try:
         optimizer, made = optimizer_like(model.optimizer, twin_of)
     except Exception as error:  # A class of the user's own raises what it likes.
-        reason = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
+        reason = one_line(error, 160)
         raise ModelError(
             f"Expected an optimizer that Keras can make again from its get_config; got "
             f"{type(model.optimizer).__name__}: {reason}: compile the model with another one first."

@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py
 
-from turtlenet.errors import ModelError, TurtlenetError, an
+from turtlenet.errors import ModelError, TurtlenetError, an, one_line
 from turtlenet.files import hdf5
 
 Stored = dict[str, list[tuple[str, Any]]]
@@ -34,7 +34,7 @@ def layer_arrays(path: Path) -> Iterator[Stored]:
     except TurtlenetError:
         raise
     except Exception as error:  # Whatever h5py makes of damaged bytes.
-        line = " ".join(str(error).split())[:150] or type(error).__name__
+        line = one_line(error, 150)
         raise ModelError(f"Expected a whole HDF5 file; {path} is damaged: {line}.") from None
 
 
