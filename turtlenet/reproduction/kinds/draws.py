@@ -39,8 +39,8 @@ class Bench:
 
     def __init__(self, job: Job, batch: int):
         self.job, self.victim, self.batch = job, job.victim, batch
-        self.seed = job.shop.plan.seed
-        draws = 3 if job.shop.plan.quick else DRAWS
+        self.seed = job.shop.options.seed
+        draws = 3 if job.shop.options.quick else DRAWS
         # Draws that no attack has seen.
         self.one = job.victim.taking(draws=1, seed=self.seed + 1)
         self.many = job.victim.taking(draws=draws, seed=self.seed + 1)
