@@ -50,7 +50,7 @@ class ModelDescription:
     names: str | None = None
 
 
-def read_blueprint(path: str | PathLike[str]) -> ModelDescription:
+def read_description(path: str | PathLike[str]) -> ModelDescription:
     """Reads a file's description of its model.
 
     Raises:
@@ -61,14 +61,14 @@ def read_blueprint(path: str | PathLike[str]) -> ModelDescription:
         raise ModelError(f"Expected a model file; got the address {path}: download it, and give the file.")
     path = Path(path)
     try:
-        blueprint = _read(path)
-        for described in (blueprint.config, blueprint.training):
+        description = _read(path)
+        for described in (description.config, description.training):
             check_limits(described)
     except ModelError as error:
         raise ModelError(str(error) if str(path) in str(error) else f"{str(error)[:-1]} ({path}).") from None
     except (OSError, ValueError) as error:
         raise ModelError(f"Expected a readable model file; {path}: {one_line(error, 160)}.") from None
-    return blueprint
+    return description
 
 
 def _read(path: Path) -> ModelDescription:

@@ -64,8 +64,8 @@ def _made(optimizer: Any, twin_of: Mapping[int, Any], twins: dict[int, tuple[Any
         return keras.optimizers.LossScaleOptimizer(inner, name=optimizer.name, **settings)
     multi = getattr(keras.optimizers, "MultiOptimizer", None)
     if multi is not None and type(optimizer) is multi:
-        plan = _plan(optimizer, twin_of, twins)
-        return multi(plan, loss_scale_factor=optimizer.loss_scale_factor, name=optimizer.name)
+        by_variable = _by_variable(optimizer, twin_of, twins)
+        return multi(by_variable, loss_scale_factor=optimizer.loss_scale_factor, name=optimizer.name)
     rate = optimizer._learning_rate
     if isinstance(rate, keras.Variable):
         settings = optimizer.get_config()
@@ -81,17 +81,17 @@ def _made(optimizer: Any, twin_of: Mapping[int, Any], twins: dict[int, tuple[Any
     return twin
 
 
-def _plan(optimizer: Any, twin_of: Mapping[int, Any], twins: dict[int, tuple[Any, Any]]) -> Any:
+def _by_variable(optimizer: Any, twin_of: Mapping[int, Any], twins: dict[int, tuple[Any, Any]]) -> Any:
     """Which optimizer takes which variable: by the same patterns, or by the twins' paths where a function chose."""
-    plan = optimizer._optimizer_map
-    if isinstance(plan, keras.optimizers.OptimizerMap):
-        chosen = {pattern: _like(each, twin_of, twins) for pattern, each in plan.items()}
-        return keras.optimizers.OptimizerMap(_like(plan.default_optimizer, twin_of, twins), chosen)
+    by_variable = optimizer._optimizer_map
+    if isinstance(by_variable, keras.optimizers.OptimizerMap):
+        chosen = {pattern: _like(each, twin_of, twins) for pattern, each in by_variable.items()}
+        return keras.optimizers.OptimizerMap(_like(by_variable.default_optimizer, twin_of, twins), chosen)
     weights = getattr(optimizer, "_trainable_variables", None) or []
     each = [optimizer._inner_optimizers[optimizer._var_to_optimizer_idx[optimizer._var_key(w)]] for w in weights]
     if not each:
         # Not built yet: the function chooses for the twins as they are.
-        return plan
+        return by_variable
     paths = [twin_of[id(weight)].path if id(weight) in twin_of else weight.path for weight in weights]
     by_path = {path: _like(one, twin_of, twins) for path, one in zip(paths, each, strict=True)}
     return keras.optimizers.OptimizerMap(_like(each[0], twin_of, twins), by_path)

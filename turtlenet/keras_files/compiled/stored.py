@@ -43,17 +43,17 @@ _CLASSES = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adag
 _CLASSES |= {"adamax": "Adamax", "nadam": "Nadam", "ftrl": "Ftrl"}
 
 
-def compile_from(model: keras.Model, blueprint: ModelDescription) -> None:
+def compile_from(model: keras.Model, description: ModelDescription) -> None:
     """Compiles a model as its file says, and continues its optimizer where Keras 3 wrote the file.
 
     What cannot be read is left out: metrics alone, or the whole state; the model stays uncompiled then.
 
     Args:
         model: The model with its weights, not compiled.
-        blueprint: Its file; it has a compiled state, and that state is known to be safe.
+        description: Its file; it has a compiled state, and that state is known to be safe.
     """
-    training = copy.deepcopy(blueprint.training or {})
-    if _meant_another_loss(blueprint):
+    training = copy.deepcopy(description.training or {})
+    if _meant_another_loss(description):
         return
     try:
         optimizer = _optimizer(training.get("optimizer_config") or training["optimizer"])
@@ -70,21 +70,21 @@ def compile_from(model: keras.Model, blueprint: ModelDescription) -> None:
             rest[key] = None
     try:
         model.compile(optimizer=optimizer, loss=loss, **rest)
-        if (blueprint.keras_version or "").startswith("3."):
-            _resume(model.optimizer, model.trainable_variables, blueprint)
+        if (description.keras_version or "").startswith("3."):
+            _resume(model.optimizer, model.trainable_variables, description)
     except Exception:
         # `compile` keeps what it was given before it checks it.
         model.compiled = False
 
 
-def _meant_another_loss(blueprint: ModelDescription) -> bool:
+def _meant_another_loss(description: ModelDescription) -> bool:
     """Whether the loss had another scale or sign: the cosine, averaged over features up to Keras 2.0.8, and positive
     in TensorFlow 1.14 and 1.15 alone, which gave their version as their neighbors did.
     """
-    told = json.dumps((blueprint.training or {}).get("loss"))
+    told = json.dumps((description.training or {}).get("loss"))
     if not any(f'"{name}"' in told for name in ("cosine_proximity", "cosine")):
         return False
-    version = blueprint.keras_version
+    version = description.keras_version
     return version == "2.2.4-tf" or KerasVersion.of(version, None, otherwise=1).version < (2, 0, 9)
 
 
@@ -168,8 +168,8 @@ def _metrics(config: Any) -> Any:
     return found
 
 
-def _resume(optimizer: Any, weights: list[Any], blueprint: ModelDescription) -> None:
-    with _optimizer_arrays(blueprint) as saved:
+def _resume(optimizer: Any, weights: list[Any], description: ModelDescription) -> None:
+    with _optimizer_arrays(description) as saved:
         # Not within a scope of shapes alone: some optimizers give their variables values as they make them.
         build(optimizer, weights)
         # Nothing is read before all of it is known to fit.
@@ -188,22 +188,22 @@ def _paired(variables: list[Any], saved: list[tuple[str, Any]]) -> list[Pair]:
 
 
 @contextmanager
-def _optimizer_arrays(blueprint: ModelDescription) -> Iterator[list[tuple[str, h5py.Dataset]]]:
+def _optimizer_arrays(description: ModelDescription) -> Iterator[list[tuple[str, h5py.Dataset]]]:
     """The optimizer's arrays in their order, by names or numbers, while the file is open."""
-    if blueprint.format == "hdf5":
-        with hdf5.opened(blueprint.path) as file:
+    if description.format == "hdf5":
+        with hdf5.opened(description.path) as file:
             group = file.get(OPTIMIZER_STATE, file.get("optimizer_weights"))
             names = attribute_list(group, "weight_names") if group is not None else []
             yield [(name, group[name]) for name in names]
-    elif blueprint.path.is_dir():
-        with hdf5.opened(blueprint.path / "model.weights.h5") as file:
+    elif description.path.is_dir():
+        with hdf5.opened(description.path / "model.weights.h5") as file:
             yield _numbered(file)
-    elif not (hdf5.is_trusted() or hdf5.is_known(blueprint.path)):
+    elif not (hdf5.is_trusted() or hdf5.is_known(description.path)):
         # Its weights have been looked at before, so it is another file by now.
-        raise ModelError(f"Expected {blueprint.path} to stay as it is while it is loaded; it has changed.")
+        raise ModelError(f"Expected {description.path} to stay as it is while it is loaded; it has changed.")
     else:
         with (
-            zipfile.ZipFile(blueprint.path) as archive,
+            zipfile.ZipFile(description.path) as archive,
             archive.open("model.weights.h5") as stream,
             h5py.File(stream, "r") as file,
         ):

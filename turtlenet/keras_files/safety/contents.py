@@ -33,16 +33,16 @@ _CODE = "which is Python code for who unpickles it"
 _HEAD, _NAMED, _READ = 1 << 16, 5, 10_000
 
 
-def unread(blueprint: ModelDescription) -> tuple[str, ...]:
+def unread(description: ModelDescription) -> tuple[str, ...]:
     """What a file holds beside its model, one phrase each; empty where it holds a model and nothing else.
 
     Args:
-        blueprint: A file that was read.
+        description: A file that was read.
     """
     look = {"hdf5": _in_hdf5, "weights": _in_hdf5, "saved-model": _in_saved_model, "keras": _in_keras}
     parts: list[str] = []
     try:
-        parts.extend(islice(look[blueprint.format](blueprint), _READ))
+        parts.extend(islice(look[description.format](description), _READ))
     except Exception as error:  # Whatever h5py and zipfile make of damaged bytes.
         parts.append(f"parts that cannot be read ({type(error).__name__})")
     parts = list(dict.fromkeys(parts))
@@ -50,8 +50,8 @@ def unread(blueprint: ModelDescription) -> tuple[str, ...]:
     return (*parts[:_NAMED], *more)
 
 
-def _in_keras(blueprint: ModelDescription) -> Iterator[str]:
-    yield from _in_folder(blueprint, _ARCHIVE) if blueprint.path.is_dir() else _in_archive(blueprint.path)
+def _in_keras(description: ModelDescription) -> Iterator[str]:
+    yield from _in_folder(description, _ARCHIVE) if description.path.is_dir() else _in_archive(description.path)
 
 
 def _in_archive(path: Path) -> Iterator[str]:
@@ -77,9 +77,9 @@ def _in_archive(path: Path) -> Iterator[str]:
                         yield from _no_numbers(file)
 
 
-def _in_folder(blueprint: ModelDescription, expected: frozenset[str]) -> Iterator[str]:
-    for path in sorted(blueprint.path.rglob("*")):
-        name = path.relative_to(blueprint.path).as_posix()
+def _in_folder(description: ModelDescription, expected: frozenset[str]) -> Iterator[str]:
+    for path in sorted(description.path.rglob("*")):
+        name = path.relative_to(description.path).as_posix()
         if path.is_symlink():
             yield f"{name[:80]!r}, a link to another file"
         elif path.is_file() and not (name in expected or name.startswith("variables/variables.")):
@@ -92,15 +92,15 @@ def _in_folder(blueprint: ModelDescription, expected: frozenset[str]) -> Iterato
                 yield from _no_numbers(file)
 
 
-def _in_saved_model(blueprint: ModelDescription) -> Iterator[str]:
-    if names := harmful_operations(blueprint.path):
+def _in_saved_model(description: ModelDescription) -> Iterator[str]:
+    if names := harmful_operations(description.path):
         yield f"a graph that reads or writes files, or runs code, for who loads it ({', '.join(names)})"
-    yield from _in_folder(blueprint, _SAVED_MODEL)
+    yield from _in_folder(description, _SAVED_MODEL)
 
 
-def _in_hdf5(blueprint: ModelDescription) -> Iterator[str]:
-    with hdf5.opened(blueprint.path) as file:
-        if blueprint.format == "hdf5":
+def _in_hdf5(description: ModelDescription) -> Iterator[str]:
+    with hdf5.opened(description.path) as file:
+        if description.format == "hdf5":
             for name in sorted(set(file) - _HDF5):
                 yield f"{name[:80]!r} beside the model, which was not looked at"
         yield from _no_numbers(file)
