@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from turtlenet.reports.document import Block, Column, Section, Table, Text, View
+from turtlenet.reports.blocks import Block, Column, Table, Text, View
+from turtlenet.reports.document import Section
 from turtlenet.reports.format import clean, clip, count, fraction, number, percent
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from turtlenet.evaluation.views import text
-from turtlenet.reports.document import Column, Emphasis, Section, Table, Text, View
+from turtlenet.reports.blocks import Column, Emphasis, Table, Text, View
+from turtlenet.reports.document import Section
 from turtlenet.reports.format import MISSING, clean, fraction, percent, within
 
 if TYPE_CHECKING:

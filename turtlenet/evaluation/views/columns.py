@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from turtlenet.evaluation.views import text
 from turtlenet.input_kind import InputKind
-from turtlenet.reports.document import (
-    Column,
-    View,
-)
+from turtlenet.reports.blocks import Column, View
 from turtlenet.reports.format import clean, clip, count, fraction, number
 
 if TYPE_CHECKING:

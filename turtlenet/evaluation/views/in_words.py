@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.evaluation.results.paired import SURE, p_value
 from turtlenet.evaluation.views import text
-from turtlenet.reports.document import Bullets, Emphasis, Section, View, Words
+from turtlenet.reports.blocks import Bullets, Emphasis, View, Words
+from turtlenet.reports.document import Section
 from turtlenet.reports.format import clean, count, number, percent, within
 
 if TYPE_CHECKING:

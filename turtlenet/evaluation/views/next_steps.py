@@ -16,7 +16,7 @@ from turtlenet.attacks import attacks
 from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.evaluation.views.again import call, command, line, options_of
 from turtlenet.reports.base import Doubt
-from turtlenet.reports.document import Code
+from turtlenet.reports.blocks import Code
 from turtlenet.reports.format import clean
 
 if TYPE_CHECKING:

@@ -24,29 +24,24 @@ from turtlenet.evaluation.views.columns import (
 )
 from turtlenet.evaluation.views.next_steps import code_for
 from turtlenet.reports.base import findings
-from turtlenet.reports.document import (
+from turtlenet.reports.blocks import (
     Block,
     Bullets,
     Card,
     Code,
     Column,
-    Document,
     Emphasis,
     Facts,
     Figures,
-    Finding,
-    Findings,
     Gallery,
-    KeyFigures,
-    Number,
-    Section,
     Shot,
     Table,
     Text,
     Verbatim,
     View,
-    merged,
 )
+from turtlenet.reports.document import Document, KeyFigures, Number, Section
+from turtlenet.reports.findings import Finding, Findings, merged
 from turtlenet.reports.format import MISSING, clean, clip, fraction, number, percent
 
 if TYPE_CHECKING:
