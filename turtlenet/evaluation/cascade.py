@@ -11,7 +11,7 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
-from turtlenet.attacks.run.runner import Outcome, Span, attack_all
+from turtlenet.attacks.run.runner import AttemptRange, Outcome, attack_all
 from turtlenet.balls import Ball, FeatureBall, is_plain
 from turtlenet.batching import check_answers, predict, softmax, usual
 from turtlenet.classifier import Classifier
@@ -55,7 +55,7 @@ class Cascade:
     batch_size: int | None = 256
     quantize_pixels: bool = False
     spared: np.ndarray | None = None
-    spans: Sequence[Span] = ()
+    spans: Sequence[AttemptRange] = ()
     random: bool = False
 
     def block_size(self, shape: tuple[int, ...]) -> int:
@@ -101,7 +101,7 @@ class Cascade:
             if limit is not None and start and not backend.from_first(limit.has_room):
                 return
             rows = np.arange(start, min(start + size, len(examples)))
-            block = Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
+            block = ImageBlock(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
             self.ask(model, block, ledger)
             whole = standing = ledger.right[rows]
             if limit is not None:
@@ -119,7 +119,7 @@ class Cascade:
             if limit is not None:
                 limit.end_lap()
 
-    def ask(self, model: Classifier, block: "Block", ledger: PerImageResults) -> None:
+    def ask(self, model: Classifier, block: "ImageBlock", ledger: PerImageResults) -> None:
         """Notes what the model answers to a block before any attack."""
         logits = predict(model, block.x, self.batch_size, block.y)
         check_answers(logits)
@@ -138,7 +138,7 @@ class Cascade:
         seed: int,
         index: np.ndarray,
         looked: Ball | None = None,
-        span: Span | None = None,
+        span: AttemptRange | None = None,
     ) -> tuple[Outcome, np.ndarray]:
         """What an attack does to images, as it counts here.
 
@@ -208,7 +208,7 @@ class Cascade:
         return ball.with_eps(ball.widest(model.input_shape)) if everywhere else ball
 
     def attack_block(
-        self, number: int, model: Classifier, block: "Block", standing: np.ndarray, ledger: PerImageResults
+        self, number: int, model: Classifier, block: "ImageBlock", standing: np.ndarray, ledger: PerImageResults
     ) -> np.ndarray:
         """Runs one attack on one block.
 
@@ -259,7 +259,7 @@ class Cascade:
         self,
         number: int,
         model: Classifier,
-        block: "Block",
+        block: "ImageBlock",
         outcome: Outcome,
         ledger: PerImageResults,
         ball: Ball,
@@ -297,15 +297,15 @@ class Cascade:
 
 
 @dataclass(frozen=True)
-class Block:
+class ImageBlock:
     """Images held in memory: their places in the data set, their pixels and their labels."""
 
     rows: np.ndarray
     x: np.ndarray
     y: np.ndarray
 
-    def only(self, mask: np.ndarray) -> "Block":
-        return Block(self.rows[mask], self.x[mask], self.y[mask])
+    def only(self, mask: np.ndarray) -> "ImageBlock":
+        return ImageBlock(self.rows[mask], self.x[mask], self.y[mask])
 
 
 def inside(ball: Ball, x: np.ndarray, perturbed: np.ndarray) -> np.ndarray:

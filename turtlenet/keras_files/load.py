@@ -33,7 +33,7 @@ from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.upgrade import Upgraded, upgrade
 from turtlenet.keras_files.model_description import ModelDescription, read_description
 from turtlenet.keras_files.quiet import quiet
-from turtlenet.keras_files.safety.findings import Finding, findings, judge
+from turtlenet.keras_files.safety.findings import UnsafeEntry, findings, judge
 from turtlenet.keras_files.weights import layout
 from turtlenet.keras_files.weights.hdf5_arrays import Stored, attribute_list, check_room, layer_arrays
 from turtlenet.keras_files.weights.match import Pair, by_name, by_order
@@ -217,7 +217,7 @@ def _prepared(description: ModelDescription, settings: Loading) -> tuple[Upgrade
     return upgraded, era
 
 
-def _cure(unsafe: tuple[Finding, ...]) -> str:
+def _cure(unsafe: tuple[UnsafeEntry, ...]) -> str:
     """What makes such a file load, where anything does."""
     cures = []
     if all(each.suppliable for each in unsafe):

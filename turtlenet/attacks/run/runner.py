@@ -20,7 +20,7 @@ Judge: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Maps candidates, logits and places of images to how good each candidate is, (n,)."""
 
 
-class Span(NamedTuple):
+class AttemptRange(NamedTuple):
     """Some of the attempts that a round makes: those from `first` to the one before `last`, of `attempts` in all."""
 
     first: int
@@ -81,7 +81,7 @@ def attack_all(
     index: np.ndarray | None = None,
     target: np.ndarray | None = None,
     batch_size: int | None = 128,
-    span: Span | None = None,
+    span: AttemptRange | None = None,
 ) -> Outcome:
     """Attacks n images in batches, each process of a cluster its share of them.
 
@@ -118,14 +118,14 @@ def _attack(
     index: np.ndarray,
     target: np.ndarray | None,
     batch_size: int | None,
-    span: Span | None,
+    span: AttemptRange | None,
 ) -> Outcome:
     outcome, tried = Outcome.nothing(x, model.num_classes), np.zeros(len(x), bool)
     strict = target is not None or attack.targeted
     for number, (part, attempts) in enumerate(attack.under(ball.norm).rounds(model.num_classes)):
         # A success in one draw of a random model may be none in another: there the search does not stop early.
         part = dataclasses.replace(part, **_PATIENT) if model.stochastic and _stops(part) else part
-        first, last, attempts = span or Span(0, attempts, attempts)
+        first, last, attempts = span or AttemptRange(0, attempts, attempts)
         # Where the smallest perturbation is looked for, a success is no reason to stop, unless it is near enough.
         whole = part.minimal and not getattr(part, "early_stop", False)
         judge = _nearness(x, ball) if whole else _margin(model.classes(y))

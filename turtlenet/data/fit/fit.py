@@ -11,7 +11,7 @@ from turtlenet.balls import Ball
 from turtlenet.batching import check_answers, predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.data.examples import Span
+from turtlenet.data.examples import PixelRange
 from turtlenet.input_kind import IMAGE, InputKind, kind_of
 from turtlenet.reports.statistics import interval
 
@@ -29,7 +29,7 @@ _IMAGENET = (
 
 
 @dataclass(frozen=True)
-class Reading:
+class PixelReading:
     """Another way to read the same pixels, in which the model is right more often.
 
     Attributes:
@@ -64,10 +64,10 @@ class Fit:
     labels: np.ndarray
     predictions: np.ndarray
     num_classes: int
-    span: Span
+    span: PixelRange
     ball: Ball
     shape: tuple[int, ...]
-    reading: Reading | None = None
+    reading: PixelReading | None = None
     chance: tuple[float, str] | None = None
     kind: InputKind | None = None
 
@@ -123,7 +123,7 @@ def answers(model: Classifier, x: np.ndarray, batch_size: int | None = 256, y: n
 
 def _better(
     model: Classifier, x: np.ndarray, y: np.ndarray, hits: int, batch_size: int | None, kind: InputKind
-) -> Reading | None:
+) -> PixelReading | None:
     """The readings in which clearly more examples are right; None if there is none."""
     right = model.classes(y)
     tried = [
@@ -135,7 +135,7 @@ def _better(
         return None
     likely = [(how, mend) for found, how, mend in tried if found == best][:2]
     hows, mends = zip(*likely, strict=True)
-    return Reading(", or ".join(hows), "; or ".join(mends), best / len(y), hits / len(y), len(y))
+    return PixelReading(", or ".join(hows), "; or ".join(mends), best / len(y), hits / len(y), len(y))
 
 
 def _readings(x: np.ndarray, bounds: tuple[float, float], kind: InputKind = IMAGE) -> Iterator[_Way]:

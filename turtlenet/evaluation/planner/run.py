@@ -12,7 +12,7 @@ from turtlenet import backend
 from turtlenet.batching import usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.evaluation.cascade import Block, Cascade
+from turtlenet.evaluation.cascade import Cascade, ImageBlock
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.planner.account import Audit, broken, record_of, spent
 from turtlenet.evaluation.planner.choice import EVERYTHING, NOTHING, Known, Step, followed, plan_of, within
@@ -201,7 +201,7 @@ class PlannedRun:
     def _leaves_out(self, steps: Sequence[Step]) -> bool:
         return any(step.bar != EVERYTHING for step in steps if step.part in self.whole)
 
-    def _chunk(self, rows: np.ndarray, done: int, work: Callable[[Block], None]) -> None:
+    def _chunk(self, rows: np.ndarray, done: int, work: Callable[[ImageBlock], None]) -> None:
         """Some images, unless an earlier run has done them."""
         if self.ledger.done < done and len(rows):
             limit, first = self.limit, done == len(rows)
@@ -216,7 +216,7 @@ class PlannedRun:
             self.after_block(self.ledger)
         self.tick(len(rows) * self._attacks)
 
-    def _everything(self, block: Block) -> None:
+    def _everything(self, block: ImageBlock) -> None:
         """Every whole unit on what those before left; the first attempt of each round with a gradient on all."""
         standing = np.ones(len(block.rows), bool)
         for at in self.whole:
@@ -228,7 +228,7 @@ class PlannedRun:
     def _audit(self, steps: Sequence[Step], rows: np.ndarray, done: int) -> int:
         """Follows the plan, then runs what it left out; gives how many images that broke."""
 
-        def both(block: Block) -> None:
+        def both(block: ImageBlock) -> None:
             self._follow(steps, block)
             standing = ~self._broken(block.rows)
             for at in self.whole:
@@ -238,7 +238,7 @@ class PlannedRun:
         stands, _ = followed(steps, self._known(rows))
         return int((stands & self._broken(rows)).sum())
 
-    def _follow(self, steps: Sequence[Step], block: Block) -> None:
+    def _follow(self, steps: Sequence[Step], block: ImageBlock) -> None:
         standing, nearest = np.ones(len(block.rows), bool), np.full(len(block.rows), -np.inf)
         for step in steps:
             taken = step.takes(standing, nearest)
@@ -246,15 +246,15 @@ class PlannedRun:
             near = self._known(block.rows).near[step.part]
             standing, nearest = standing & ~hit, np.where(taken, np.maximum(nearest, near), nearest)
 
-    def _attack(self, at: int, block: Block, taken: np.ndarray) -> np.ndarray:
+    def _attack(self, at: int, block: ImageBlock, taken: np.ndarray) -> np.ndarray:
         if not taken.any():
             return np.zeros_like(taken)
         self.cascade.attack_block(at, self.model, block, taken, self.ledger)
         settled: np.ndarray = taken & self.ledger.settled(block.rows)[at]
         return settled
 
-    def _block(self, rows: np.ndarray) -> Block:
-        return Block(rows, *self.examples.batch(rows))
+    def _block(self, rows: np.ndarray) -> ImageBlock:
+        return ImageBlock(rows, *self.examples.batch(rows))
 
     def _known(self, rows: np.ndarray) -> Known:
         return known_of(self.units, self.ledger, rows)

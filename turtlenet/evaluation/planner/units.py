@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from turtlenet.attacks import Attack, Square
-from turtlenet.attacks.run.runner import Span
+from turtlenet.attacks.run.runner import AttemptRange
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.attack_rounds import BLIND
 from turtlenet.evaluation.per_image_results import BY_IMAGE, PerImageResults
@@ -38,7 +38,7 @@ class Unit:
     attack: Attack
     number: int
     round: int
-    span: Span
+    span: AttemptRange
     whole: int | None = None
 
     @property
@@ -90,7 +90,7 @@ def units_of(attacks: Sequence[Attack], norm: str, num_classes: int) -> tuple[Un
             ends = np.linspace(0, count, min(count, MOST) + 1).round().astype(int).tolist()
             for first, last in zip(ends, ends[1:], strict=False):
                 shorter = _prefixes(part) if count == 1 else []
-                span, whole = Span(first, last, count), len(units) + len(shorter)
+                span, whole = AttemptRange(first, last, count), len(units) + len(shorter)
                 units += [Unit(each, number, place, span, whole) for each in shorter]
                 units.append(Unit(part, number, place, span))
     return tuple(units)

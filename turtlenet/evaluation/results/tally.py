@@ -11,7 +11,7 @@ from turtlenet.reports.statistics import share, share_interval
 
 
 @dataclass(frozen=True)
-class Part:
+class PartResult:
     """What one part found.
 
     Attributes:
@@ -38,7 +38,7 @@ class Tally:
 
     count: int
     ball: Ball
-    parts: list[Part] = field(default_factory=list)
+    parts: list[PartResult] = field(default_factory=list)
 
     def add(
         self, name: str, attack: str, rows: np.ndarray, x: np.ndarray, tries: list[tuple[np.ndarray, np.ndarray]]
@@ -62,7 +62,7 @@ class Tally:
 
     def put(self, name: str, attack: str, tried: int, broken: np.ndarray) -> None:
         """Writes down what a part found, checked already: bool (n,)."""
-        self.parts.append(Part(name, attack, tried, broken))
+        self.parts.append(PartResult(name, attack, tried, broken))
 
     @property
     def broken(self) -> np.ndarray:

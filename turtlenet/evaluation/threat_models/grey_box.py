@@ -23,7 +23,7 @@ from turtlenet.evaluation.threat_models.threat_model import ThreatModel
 from turtlenet.models.as_classifier import ModelType, in_memory
 from turtlenet.reports.base import Doubt
 from turtlenet.training.run.provenance import Training, training_of
-from turtlenet.training.surrogates.keyed import Surrogates, Workshop
+from turtlenet.training.surrogates.keyed import Surrogates, SurrogateTraining
 from turtlenet.training.surrogates.reinitialized import keyed_layers
 
 _MOST = 1000
@@ -81,7 +81,7 @@ def evaluate_grey_box(
     provenance = None if in_hand else models.read_provenance(model)  # type: ignore[arg-type]
     training = training_of(provenance, victim.input_shape)
     with tempfile.TemporaryDirectory() as nowhere:
-        workshop = Workshop(
+        workshop = SurrogateTraining(
             model=in_memory(model),
             data=data,
             training=training,

@@ -35,7 +35,7 @@ Evidence = Callable[["Report"], str]
 
 
 @dataclass(frozen=True)
-class Row:
+class Term:
     """A term of a document, and what ran."""
 
     term: str
@@ -52,9 +52,9 @@ def section(report: Report, level: int = 2) -> Section:
     return Section("Annex for auditors", blocks, level)
 
 
-def rows(report: Report, terms: Sequence[tuple[str, Evidence]]) -> list[Row]:
+def rows(report: Report, terms: Sequence[tuple[str, Evidence]]) -> list[Term]:
     """Each term with what this report has on it."""
-    return [Row(term, found(report) or NOT_TESTED) for term, found in terms]
+    return [Term(term, found(report) or NOT_TESTED) for term, found in terms]
 
 
 def hashes(report: Report) -> dict[str, str]:

@@ -17,7 +17,7 @@ _TAGS = ("keras", "turtlenet", "adversarial-robustness", "adversarial-training")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class ModelCard:
     """What a card says of a hardened model.
 
     Attributes:

@@ -20,7 +20,7 @@ from keras.src.backend.common import global_state
 from turtlenet.keras_files.safety.allowed import allowed, by_name
 
 
-class Finding(NamedTuple):
+class UnsafeEntry(NamedTuple):
     """Something in a description that is not known to be safe.
 
     Attributes:
@@ -72,9 +72,9 @@ def findings(config: Any) -> tuple[str, ...]:
     return tuple(found.phrase for found in judge(config))
 
 
-def judge(config: Any) -> tuple[Finding, ...]:
+def judge(config: Any) -> tuple[UnsafeEntry, ...]:
     """What is unsafe in a description, as `findings` says, each with what can be done about it."""
-    judged: dict[Finding, None] = {}
+    judged: dict[UnsafeEntry, None] = {}
     # A stack of its own: a file may nest deeper than Python recurses.
     waiting: list[tuple[Any, str]] = [(config, "the model")]
     while waiting:
@@ -97,14 +97,14 @@ def _owner(node: dict[str, Any], owner: str) -> str:
     return f"{node.get('class_name')} {name!r}" if isinstance(name, str) else owner
 
 
-def _judge(node: dict[str, Any], owner: str) -> Iterator[Finding]:
+def _judge(node: dict[str, Any], owner: str) -> Iterator[UnsafeEntry]:
     """Findings about one node, its children left out."""
     if "class_name" not in node:
         return
     name = node["class_name"]
     named = (name, node.get("module") or "keras", node.get("registered_name") or "")
     if not all(isinstance(each, str) for each in named):
-        yield Finding(f"{owner}, whose class name, module or registered name is no text")
+        yield UnsafeEntry(f"{owner}, whose class name, module or registered name is no text")
     elif name in ("Lambda", "__lambda__"):
         if name != "Lambda" or not _calls_known(node) or node.get("registered_name") not in (None, "Lambda"):
             yield _of_lambda(node, owner)
@@ -114,7 +114,7 @@ def _judge(node: dict[str, Any], owner: str) -> Iterator[Finding]:
     elif name not in _DATA and (verdict := _judge_class(node, name, owner)) is not None:
         yield verdict
     elif not node.get("module") and (maker := _maker(node.get("config"))):
-        yield Finding(f"{owner} with {maker!r}, which makes objects of descriptions")
+        yield UnsafeEntry(f"{owner} with {maker!r}, which makes objects of descriptions")
 
 
 def _calls_known(node: dict[str, Any]) -> bool:
@@ -127,12 +127,12 @@ def _calls_known(node: dict[str, Any]) -> bool:
     return not code and _judge_function({"module": "builtins", **function}, "") is None
 
 
-def _of_lambda(node: dict[str, Any], owner: str) -> Finding:
+def _of_lambda(node: dict[str, Any], owner: str) -> UnsafeEntry:
     called = _called(node)
     if called and not all(map(_is_known, _of_keras(node["config"]["function"], called))):
-        return Finding(f"{owner}, which calls {called!r} of Keras, as no model does", suppliable=True)
+        return UnsafeEntry(f"{owner}, which calls {called!r} of Keras, as no model does", suppliable=True)
     more = f" (it calls {called!r})" if called else ""
-    return Finding(f"{owner}, which carries Python code{more}", suppliable=True, trustable=True)
+    return UnsafeEntry(f"{owner}, which carries Python code{more}", suppliable=True, trustable=True)
 
 
 def _is_code(value: Any) -> bool:
@@ -147,7 +147,7 @@ def _called(node: dict[str, Any]) -> str:
     return name if isinstance(name, str) and name.isidentifier() else ""
 
 
-def _judge_class(node: dict[str, Any], name: str, owner: str) -> Finding | None:
+def _judge_class(node: dict[str, Any], name: str, owner: str) -> UnsafeEntry | None:
     registered, of_keras = _registered(node.get("registered_name"), name), list(_of_keras(node, name))
     if name in _MODELS and _root(node) in _KERAS:
         of_keras.append(keras.Model)
@@ -157,16 +157,16 @@ def _judge_class(node: dict[str, Any], name: str, owner: str) -> Finding | None:
     lineage = {base.__name__ for base in bases if not base.__module__.startswith("keras.src.backend")}
     who = owner if owner.startswith(name) else f"{name} in {owner}"
     if danger := next((words for known, words in _DANGERS.items() if known in lineage), None):
-        return Finding(f"{who}, which {danger}", trustable=True)
+        return UnsafeEntry(f"{who}, which {danger}", trustable=True)
     if not all(map(_is_known, reached)):
-        return Finding(f"{who}, which Keras has, but no model is made of")
+        return UnsafeEntry(f"{who}, which Keras has, but no model is made of")
     # What it says to be registered as counts for nothing where that is another thing's name.
     own = any(_is_name_of(key, thing, name) for key, thing in registered.items())
     if not own and not any(isinstance(each, type) for each in of_keras):
         phrase = f"{who}, a class that neither Keras nor this program has"
-        return Finding(phrase, suppliable=True, harmful=_runs_in_old_keras(node, name))
+        return UnsafeEntry(phrase, suppliable=True, harmful=_runs_in_old_keras(node, name))
     if not lineage.isdisjoint(_READ_FILES) and _names_a_file(node.get("config")):
-        return Finding(f"{who}, which reads another file", trustable=True)
+        return UnsafeEntry(f"{who}, which reads another file", trustable=True)
     return None
 
 
@@ -174,18 +174,18 @@ def _is_name_of(key: str, thing: Any, name: str) -> bool:
     return name in (key, key.rpartition(">")[2], getattr(thing, "__name__", None))
 
 
-def _judge_function(node: dict[str, Any], owner: str) -> Finding | None:
+def _judge_function(node: dict[str, Any], owner: str) -> UnsafeEntry | None:
     name, module = node.get("config"), node.get("module") or "builtins"
     what = f"{owner} with the function {str(name)[:60]!r}"
     if not isinstance(name, str):
-        return Finding(f"{what}, which is no name")
+        return UnsafeEntry(f"{what}, which is no name")
     # What it says to be registered as counts for nothing: Keras looks at the name.
     reached = [*_registered(name).values(), *_by_ending(name, module), *_of_keras(node, name)]
     if not all(map(_is_known, reached)):
-        return Finding(f"{what}, which Keras has, but no model calls")
+        return UnsafeEntry(f"{what}, which Keras has, but no model calls")
     if not reached or any(isinstance(each, type) for each in reached):
         phrase = f"{what}, which neither Keras nor this program has"
-        return Finding(phrase, suppliable=True, harmful=_runs_in_old_keras(node, name))
+        return UnsafeEntry(phrase, suppliable=True, harmful=_runs_in_old_keras(node, name))
     return None
 
 
