@@ -75,19 +75,19 @@ class Cascade:
         self,
         model: Classifier,
         examples: Examples,
-        ledger: PerImageResults,
+        per_image: PerImageResults,
         *,
-        after_block: Callable[[PerImageResults], Any] = lambda ledger: None,
+        after_block: Callable[[PerImageResults], Any] = lambda per_image: None,
         tick: Callable[[int], Any] = lambda count: None,
         limit: TimeLimit | None = None,
     ) -> None:
-        """Fills the ledger from where it stands.
+        """Fills the results from where they stand.
 
         Args:
             model: The classifier under attack.
             examples: Images and true labels.
-            ledger: Where results go.
-            after_block: Is called after each block, with the ledger.
+            per_image: Where results go.
+            after_block: Is called after each block, with the per_image.
             tick: Is given the number of images that an attack has finished with.
             limit: The time; blocks are batches then, and there is none after the last that fits.
 
@@ -97,35 +97,35 @@ class Cascade:
         size = (
             self.block_size(examples.shape) if limit is None else (self.batch_size or usual()) * backend.process()[1]
         )
-        for start in range(ledger.done, len(examples), size):
+        for start in range(per_image.done, len(examples), size):
             if limit is not None and start and not backend.from_first(limit.has_room):
                 return
             rows = np.arange(start, min(start + size, len(examples)))
             block = ImageBlock(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
-            self.ask(model, block, ledger)
-            whole = standing = ledger.right[rows]
+            self.ask(model, block, per_image)
+            whole = standing = per_image.right[rows]
             if limit is not None:
                 limit.start_lap()
             for number in range(len(self.attacks)):
-                hit = self.attack_block(number, model, block, standing, ledger)
+                hit = self.attack_block(number, model, block, standing, per_image)
                 if self.mode == "cascade":
-                    standing, whole = standing & ~hit, whole & ledger.correct[number, rows]
-                    ledger.correct[number, rows] = whole
+                    standing, whole = standing & ~hit, whole & per_image.correct[number, rows]
+                    per_image.correct[number, rows] = whole
                 tick(len(rows))
                 if limit is not None and not start and backend.from_first(lambda: limit.over):
                     raise limit.refuse(examples.kind.count(len(rows)), number + 1, len(self.attacks))
-            ledger.done = int(rows[-1]) + 1
-            after_block(ledger)
+            per_image.done = int(rows[-1]) + 1
+            after_block(per_image)
             if limit is not None:
                 limit.end_lap()
 
-    def ask(self, model: Classifier, block: "ImageBlock", ledger: PerImageResults) -> None:
+    def ask(self, model: Classifier, block: "ImageBlock", per_image: PerImageResults) -> None:
         """Notes what the model answers to a block before any attack."""
         logits = predict(model, block.x, self.batch_size, block.y)
         check_answers(logits)
-        ledger.clean[block.rows] = logits.argmax(axis=1)
-        ledger.clean_confidence[block.rows] = softmax(logits).max(axis=1)
-        ledger.clean_parts[block.rows] = _parts_that_hold(logits, ledger)
+        per_image.clean[block.rows] = logits.argmax(axis=1)
+        per_image.clean_confidence[block.rows] = softmax(logits).max(axis=1)
+        per_image.clean_parts[block.rows] = _parts_that_hold(logits, per_image)
 
     def tried(
         self,
@@ -208,7 +208,7 @@ class Cascade:
         return ball.with_eps(ball.widest(model.input_shape)) if everywhere else ball
 
     def attack_block(
-        self, number: int, model: Classifier, block: "ImageBlock", standing: np.ndarray, ledger: PerImageResults
+        self, number: int, model: Classifier, block: "ImageBlock", standing: np.ndarray, per_image: PerImageResults
     ) -> np.ndarray:
         """Runs one attack on one block.
 
@@ -217,7 +217,7 @@ class Cascade:
             model: The classifier under attack.
             block: The images.
             standing: Those of them that nothing has broken yet, bool (m,).
-            ledger: Where results go.
+            per_image: Where results go.
 
         Returns:
             Those that it broke, for good (see `PerImageResults.settled`), bool (m,).
@@ -232,27 +232,27 @@ class Cascade:
             tried = tried & ~self.spared[block.rows]
         attacked = block.only(tried)
         # What an earlier call found of other images of the block stays: a plan's audit comes back to what it left out.
-        untried = block.rows[~ledger.attacked[number, block.rows]]
-        ledger.correct[number, untried] = standing[np.isin(block.rows, untried)]
-        ledger.parts[number, untried] = ledger.clean_parts[untried]
+        untried = block.rows[~per_image.attacked[number, block.rows]]
+        per_image.correct[number, untried] = standing[np.isin(block.rows, untried)]
+        per_image.parts[number, untried] = per_image.clean_parts[untried]
         began = time.perf_counter()
-        labels = ledger.clean[attacked.rows] if naive else attacked.y
+        labels = per_image.clean[attacked.rows] if naive else attacked.y
         where: dict[str, Any] = {"ball": ball, "looked": looked, "seed": self.seed, "index": attacked.rows}
         span = self.spans[number] if self.spans else None
         outcome, lucky = self.tried(attack, model, attacked.x, labels, **where, span=span)
-        ledger.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
-        ledger.gradients[number, attacked.rows] = outcome.gradients
-        ledger.queries[number, attacked.rows] = outcome.queries
-        ledger.lucky[number, attacked.rows] = lucky
-        ledger.part[number, attacked.rows] = outcome.part
+        per_image.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
+        per_image.gradients[number, attacked.rows] = outcome.gradients
+        per_image.queries[number, attacked.rows] = outcome.queries
+        per_image.lucky[number, attacked.rows] = lucky
+        per_image.part[number, attacked.rows] = outcome.part
         if model.stochastic and model.question is None:
             drawn = fooled(model, outcome.x, attacked.y, self.batch_size)
-            ledger.fooled[number, attacked.rows], ledger.draws[number, attacked.rows] = drawn
-        ledger.undone[number, attacked.rows] = outcome.undone
-        self._note(number, model, attacked, outcome, ledger, ball)
+            per_image.fooled[number, attacked.rows], per_image.draws[number, attacked.rows] = drawn
+        per_image.undone[number, attacked.rows] = outcome.undone
+        self._note(number, model, attacked, outcome, per_image, ball)
         # What lies beyond the threat fools nobody within it.
-        ledger.fooled[number, attacked.rows] *= ledger.near[number, attacked.rows]
-        settled: np.ndarray = standing & ledger.settled(block.rows)[number]
+        per_image.fooled[number, attacked.rows] *= per_image.near[number, attacked.rows]
+        settled: np.ndarray = standing & per_image.settled(block.rows)[number]
         return settled
 
     def _note(
@@ -261,39 +261,41 @@ class Cascade:
         model: Classifier,
         block: "ImageBlock",
         outcome: Outcome,
-        ledger: PerImageResults,
+        per_image: PerImageResults,
         ball: Ball,
     ) -> None:
-        ledger.attacked[number, block.rows] = True
+        per_image.attacked[number, block.rows] = True
         length = ball.length(outcome.x, block.x)
-        ledger.minimum[number, block.rows] = np.where(outcome.reached, length, np.inf)
+        per_image.minimum[number, block.rows] = np.where(outcome.reached, length, np.inf)
         far = ~inside(ball, block.x, outcome.x) if self.attacks[number].minimal else np.zeros(len(block.x), bool)
-        ledger.near[number, block.rows] = inside(self.ball, block.x, outcome.x) if ball != self.ball else ~far
-        ledger.reached[number, block.rows] = outcome.reached & ~far
+        per_image.near[number, block.rows] = inside(self.ball, block.x, outcome.x) if ball != self.ball else ~far
+        per_image.reached[number, block.rows] = outcome.reached & ~far
         # Logits of which one is NaN are no answer: it would be another class on each backend.
         unknown = np.isnan(outcome.logits).any(axis=1)
         classes = model.classes(block.y)
-        answers = np.where(unknown, ledger.clean[block.rows], outcome.logits.argmax(axis=1))
+        answers = np.where(unknown, per_image.clean[block.rows], outcome.logits.argmax(axis=1))
         confidence = softmax(outcome.logits).max(axis=1)
-        ledger.prediction[number, block.rows] = answers
-        ledger.confidence[number, block.rows] = np.where(unknown, ledger.clean_confidence[block.rows], confidence)
-        ledger.correct[number, block.rows] = np.where(far, ledger.right[block.rows], answers == classes)
-        held = _parts_that_hold(outcome.logits, ledger)
+        per_image.prediction[number, block.rows] = answers
+        per_image.confidence[number, block.rows] = np.where(
+            unknown, per_image.clean_confidence[block.rows], confidence
+        )
+        per_image.correct[number, block.rows] = np.where(far, per_image.right[block.rows], answers == classes)
+        held = _parts_that_hold(outcome.logits, per_image)
         as_before = (far | unknown)[:, None]
-        ledger.parts[number, block.rows] = np.where(as_before, ledger.clean_parts[block.rows], held)
-        ledger.loss[number, block.rows] = _cross_entropy(outcome.logits, classes)
+        per_image.parts[number, block.rows] = np.where(as_before, per_image.clean_parts[block.rows], held)
+        per_image.loss[number, block.rows] = _cross_entropy(outcome.logits, classes)
         hits = np.flatnonzero(outcome.reached & ~far)
         full = self.ball.full
         both = ball.in_units(block.x[hits]), ball.in_units(outcome.x[hits])
         for name, values in distances(*both, full).items():
-            ledger.distance[name][number, block.rows[hits]] = values
+            per_image.distance[name][number, block.rows[hits]] = values
         if not is_plain(ball):
             # No picture has features of several ranges.
-            ledger.distance["psnr"][number, block.rows[hits]] = np.nan
+            per_image.distance["psnr"][number, block.rows[hits]] = np.nan
             return
-        compared = int(np.isfinite(ledger.distance["ssim"][number]).sum())
+        compared = int(np.isfinite(per_image.distance["ssim"][number]).sum())
         few = hits[: max(0, _SIMILARITIES - compared)]
-        ledger.distance["ssim"][number, block.rows[few]] = similarity(block.x[few], outcome.x[few], full)
+        per_image.distance["ssim"][number, block.rows[few]] = similarity(block.x[few], outcome.x[few], full)
 
 
 @dataclass(frozen=True)
@@ -385,9 +387,9 @@ def eight_bit(perturbed: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
     return rounded
 
 
-def _parts_that_hold(logits: np.ndarray, ledger: PerImageResults) -> np.ndarray:
+def _parts_that_hold(logits: np.ndarray, per_image: PerImageResults) -> np.ndarray:
     """Which parts of the answers hold at logits (n, classes), bool (n, parts); nothing where answers have no parts."""
-    count = ledger.clean_parts.shape[1]
+    count = per_image.clean_parts.shape[1]
     found: np.ndarray = logits[:, 1 : 1 + count] <= logits[:, :1]
     return found
 

@@ -21,22 +21,22 @@ _GRADIENTS = 64_000
 
 
 def doubled(
-    cascade: Cascade, model: Classifier, examples: Examples, ledger: PerImageResults, tally: Tally
+    cascade: Cascade, model: Classifier, examples: Examples, per_image: PerImageResults, tally: Tally
 ) -> tuple[str, int, int]:
     """Whether twice the steps and twice the restarts break some of what every attack left; the tally counts it.
 
     Args:
         cascade: The suite, and the ball of the threat.
         model: What is attacked.
-        examples: Images and labels, those of the ledger.
-        ledger: What the attacks did to each image.
+        examples: Images and labels, those of the per_image.
+        per_image: What the attacks did to each image.
         tally: Takes what is broken.
 
     Returns:
         The attack, how many images it broke, and of how many.
     """
     attack, most = twice_of(cascade, model.num_classes)
-    left = np.flatnonzero(ledger.robust)[:most]
+    left = np.flatnonzero(per_image.robust)[:most]
     if not len(left) or float(cascade.ball.eps) == 0:
         return str(attack), 0, 0
     x, y = examples.batch(left)

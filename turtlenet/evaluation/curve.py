@@ -81,17 +81,17 @@ def sweeping(cascade: Cascade, model: Classifier) -> PGD:
     return PGD(steps=max(base.steps, 20), loss=base.loss, early_stop=True)
 
 
-def minima(ledger: PerImageResults, number: int, eps: float, slack: float = 0.0) -> dict[str, Any]:
+def minima(per_image: PerImageResults, number: int, eps: float, slack: float = 0.0) -> dict[str, Any]:
     """The fields of an `AttackRow` that tell of the smallest perturbations.
 
     Args:
-        ledger: What every attack found.
+        per_image: What every attack found.
         number: The attack's place there.
         eps: The radius that the curve shall have points around.
         slack: What rounding may add to a length.
     """
-    right = ledger.right
-    length = np.where(np.isnan(ledger.minimum[number]), np.inf, ledger.minimum[number])
+    right = per_image.right
+    length = np.where(np.isnan(per_image.minimum[number]), np.inf, per_image.minimum[number])
     lengths = length[right]
     median = float(np.median(lengths)) if len(lengths) else np.inf
     finite = lengths[np.isfinite(lengths)]

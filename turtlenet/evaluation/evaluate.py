@@ -128,15 +128,15 @@ def evaluate_classifier(
     specs = tuple(specs) or tuple(str(attack) for attack in suite)
     planner = Planner.of(cascade, model, budget) if order == "adaptive" else None
     work = _Evaluation(model, examples, cascade, access, specs, about, data, progress, resume, proven, planner)
-    ledger, planned = work.run(limit)
+    per_image, planned = work.run(limit)
     stopped: tuple[Doubt, ...] = ()
-    if limit is not None and ledger.done < len(examples):
+    if limit is not None and per_image.done < len(examples):
         drawn = planned is not None
-        stopped = (stopped_early(limit, ledger.done, len(examples), examples.kind.examples, drawn=drawn),)
-        work, ledger = work.cut(ledger, planned)
+        stopped = (stopped_early(limit, per_image.done, len(examples), examples.kind.examples, drawn=drawn),)
+        work, per_image = work.cut(per_image, planned)
     if limit is not None and backend.from_first(lambda: limit.over):
         curve = perceptibility = 0
-    report = work.completed(ledger, planned, curve, perceptibility)
+    report = work.completed(per_image, planned, curve, perceptibility)
     return dataclasses.replace(
         report, doubts=(*stopped, *report.doubts), seconds=round(time.perf_counter() - began, 3)
     )
@@ -205,13 +205,13 @@ class _Evaluation:
             known = backend.from_first(lambda: PerImageResults.read(progress, identity))
         rows = len(planner.units if planner else self.cascade.attacks)
         classes = self.model.classes(self.examples.labels)
-        ledger = known or PerImageResults.empty(classes, rows, len(self.examples.part_names))
-        total, done = (len(self.cascade.attacks) * count for count in (len(self.examples), ledger.done))
+        per_image = known or PerImageResults.empty(classes, rows, len(self.examples.part_names))
+        total, done = (len(self.cascade.attacks) * count for count in (len(self.examples), per_image.done))
         hidden = not (first and sys.stderr.isatty())
         with Bar(total, done=0 if planner else done, unit=self.examples.kind.example, hidden=hidden) as bar:
 
             def tick(count: int) -> None:
-                seconds, gradients, _ = ledger.cost.sum(axis=0)
+                seconds, gradients, _ = per_image.cost.sum(axis=0)
                 bar.pace = gradients / seconds if seconds else 0.0
                 bar.update(count)
 
@@ -220,24 +220,26 @@ class _Evaluation:
             if progress and first and not (planner and limit):
                 how["after_block"] = lambda now: now.write(progress, identity)
             if planner:
-                planned = planner.run(self.model, self.examples, ledger, limit=limit, **how)
-                return planned.ledger, planned
-            self.cascade.run(self.model, self.examples, ledger, limit=limit, **how)
-        return ledger, None
+                planned = planner.run(self.model, self.examples, per_image, limit=limit, **how)
+                return planned.per_image, planned
+            self.cascade.run(self.model, self.examples, per_image, limit=limit, **how)
+        return per_image, None
 
-    def cut(self, ledger: PerImageResults, planned: Planned | None) -> tuple["_Evaluation", PerImageResults]:
+    def cut(self, per_image: PerImageResults, planned: Planned | None) -> tuple["_Evaluation", PerImageResults]:
         """The evaluation of the images that time sufficed for, and their results."""
-        rows = np.arange(ledger.done) if planned is None or planned.rows is None else planned.rows
+        rows = np.arange(per_image.done) if planned is None or planned.rows is None else planned.rows
         examples = self.examples.subset(rows)
         data = {**examples.facts(), "wanted": len(self.examples)}
         # What a plan made is of those images alone.
-        return dataclasses.replace(self, examples=examples, data=data), ledger if planned else ledger.of(rows)
+        return dataclasses.replace(self, examples=examples, data=data), per_image if planned else per_image.of(rows)
 
-    def completed(self, ledger: PerImageResults, planned: Planned | None, curve: int, perceptibility: int) -> Report:
+    def completed(
+        self, per_image: PerImageResults, planned: Planned | None, curve: int, perceptibility: int
+    ) -> Report:
         """The report on all results, with the searches that follow the attacks.
 
         Args:
-            ledger: What each attack did to each image.
+            per_image: What each attack did to each image.
             planned: How a plan came to it; None where all was run.
             curve: Images for the curve; see `evaluate_classifier`.
             perceptibility: Images whose smallest adversarial example is searched.
@@ -245,11 +247,11 @@ class _Evaluation:
         cascade, access = self.cascade, self.access
         tally = Tally(len(self.examples), cascade.ball)
         points, curve_attack = accuracy_curve(cascade, self.model, self.examples, curve, tally)
-        evidence = self.evidence(ledger, points, tally)
+        evidence = self.evidence(per_image, points, tally)
         if planned:
             evidence = dataclasses.replace(evidence, whole=planned.learned)
         visible = self.perceptibility(perceptibility, tally)
-        report = self.report(ledger, tally, evidence)
+        report = self.report(per_image, tally, evidence)
         record = planned.record if planned else None
         return dataclasses.replace(
             report,
@@ -258,7 +260,7 @@ class _Evaluation:
             curve=points,
             curve_attack=f"{curve_attack}, {access.beside}" if curve_attack and access.beside else curve_attack,
             perceptibility=visible,
-            moves=moved_features(cascade, self.names, self.model, self.examples, ledger),
+            moves=moved_features(cascade, self.names, self.model, self.examples, per_image),
         )
 
     def perceptibility(self, count: int, tally: Tally) -> Perceptibility | None:
@@ -289,20 +291,20 @@ class _Evaluation:
         tally.put("perceptibility search", str(attack), visible.right, everyone)
         return visible
 
-    def evidence(self, ledger: PerImageResults, points: Sequence[CurvePoint], tally: Tally) -> Evidence:
+    def evidence(self, per_image: PerImageResults, points: Sequence[CurvePoint], tally: Tally) -> Evidence:
         """What the doubts are told of, by the attacks that count."""
         model, examples, counted = self.model, self.examples, self.counted
         cascade = dataclasses.replace(self.cascade, attacks=tuple(itertools.compress(self.cascade.attacks, counted)))
-        ledger = ledger.only(counted)
-        twice = doubled(cascade, model, examples, ledger, tally)
-        rows = np.flatnonzero(ledger.right)[:_PROBED]
+        per_image = per_image.only(counted)
+        twice = doubled(cascade, model, examples, per_image, tally)
+        rows = np.flatnonzero(per_image.right)[:_PROBED]
         probed = self._probe(cascade, rows, tally)
         return Evidence(
             attacks=cascade.attacks,
             names=list(itertools.compress(self.names, counted)),
             mode=cascade.mode,
             labels=cascade.labels,
-            ledger=ledger,
+            per_image=per_image,
             num_classes=model.num_classes,
             curve=points,
             # With rules no ball holds every input there is.
@@ -321,8 +323,8 @@ class _Evaluation:
                 model,
                 examples,
                 cascade.ball,
-                labels=ledger.labels,
-                predictions=ledger.clean,
+                labels=per_image.labels,
+                predictions=per_image.clean,
                 batch_size=cascade.batch_size,
             ),
         )
@@ -352,14 +354,14 @@ class _Evaluation:
             **self.access.facts,
         }
 
-    def report(self, ledger: PerImageResults, tally: Tally, evidence: Evidence) -> Report:
+    def report(self, per_image: PerImageResults, tally: Tally, evidence: Evidence) -> Report:
         """The report, but for the curve and what is visible."""
         cascade, model, access, mode = self.cascade, self.model, self.access, self.cascade.mode
-        threatening, besides = ledger.but(self.counted), tally.broken
+        threatening, besides = per_image.but(self.counted), tally.broken
         attacked = access.robust(threatening, mode, everyone=True)
         robust = access.robust(threatening, mode, besides=besides)
         beside = access.robust(threatening, mode, everyone=True, besides=besides)
-        certificate = certificate_facts(self.proven, ledger, robust) if self.proven else None
+        certificate = certificate_facts(self.proven, per_image, robust) if self.proven else None
         # Where somebody stands beside, the draws do not tell whose attack it was that fooled.
         chance = None if access.beside else summary(threatening, robust, model.draws)
         expected = None if chance is None else held(threatening, threatening.robust & ~robust)
@@ -372,15 +374,15 @@ class _Evaluation:
             **stamp(),
             mode=mode,
             seconds=0.0,
-            clean_accuracy=share(ledger.right),
-            clean_accuracy_interval=share_interval(ledger.right),
+            clean_accuracy=share(per_image.right),
+            clean_accuracy_interval=share_interval(per_image.right),
             robust_accuracy=share(withstood),
             robust_accuracy_interval=mean_interval(withstood),
             beside=access.beside,
             beside_accuracy=share(beside) if access.beside else None,
             beside_accuracy_interval=share_interval(beside) if access.beside else None,
             attacks=tuple(
-                attack_row(cascade, model, number, spec, access, ledger) for number, spec in enumerate(self.specs)
+                attack_row(cascade, model, number, spec, access, per_image) for number, spec in enumerate(self.specs)
             ),
             parts=tally.rows(attacked, counted=not access.beside),
             doubts=find_contradictions(certificate, self.examples.kind)
@@ -388,19 +390,21 @@ class _Evaluation:
             + find_doubts(evidence),
             certificate=certificate,
             chance=chance,
-            per_class=() if self.examples.part_names else class_rows(ledger, withstood, self.data.get("classes", ())),
+            per_class=()
+            if self.examples.part_names
+            else class_rows(per_image, withstood, self.data.get("classes", ())),
             per_part=part_rows(threatening, self.examples.part_names, self.examples.true_labels),
-            pictures=pictures(cascade, self.names, model, self.examples, ledger),
-            largest_changes=largest_changes(self.examples, cascade.ball, ledger, cascade.seed),
+            pictures=pictures(cascade, self.names, model, self.examples, per_image),
+            largest_changes=largest_changes(self.examples, cascade.ball, per_image, cascade.seed),
             verdicts={
-                "label": ledger.labels.tolist(),
-                "clean_prediction": ledger.clean.tolist(),
-                "clean_confidence": six_figures(ledger.clean_confidence),
+                "label": per_image.labels.tolist(),
+                "clean_prediction": per_image.clean.tolist(),
+                "clean_confidence": six_figures(per_image.clean_confidence),
                 "robust": robust.astype(int).tolist(),
                 "part": tally.first(attacked).tolist(),
                 **({} if expected is None else {"probability": six_figures(expected)}),
             },
-            results=tuple(image_results(ledger, number) for number in range(len(self.specs))),
+            results=tuple(image_results(per_image, number) for number in range(len(self.specs))),
         )
 
 

@@ -177,13 +177,13 @@ class PerImageResults:
         done, arrays = written
         try:
             distance = {name: arrays.pop(f"distance_{name}") for name in _DISTANCES}
-            ledger = PerImageResults(distance=distance, done=done, **arrays)
+            per_image = PerImageResults(distance=distance, done=done, **arrays)
         except (KeyError, TypeError):
             # An older version wrote it, who did not note all of this.
             return None
-        if not ledger.is_whole():
+        if not per_image.is_whole():
             raise _damaged(path, "arrays that do not fit each other")
-        return ledger
+        return per_image
 
     def is_whole(self) -> bool:
         """Whether all arrays are those of as many images and attacks as `labels` and `cost` say."""

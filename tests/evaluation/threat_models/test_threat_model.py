@@ -11,7 +11,7 @@ CORRECT = [[1, 1, 1, 0, 0], [1, 1, 0, 1, 0], [0, 1, 0, 0, 0]]
 """Three attacks on five images, the last of which is wrong at first."""
 
 
-def ledger(correct=CORRECT) -> PerImageResults:
+def per_image(correct=CORRECT) -> PerImageResults:
     found = PerImageResults.empty(np.zeros(5, "int32"), len(correct))
     found.clean[:] = [0, 0, 0, 0, 1]
     found.correct[:] = np.array(correct, bool)
@@ -27,10 +27,10 @@ def grey(*surrogates: tuple[str, float]) -> ThreatModel:
 def test_one_who_stands_beside_does_not_count():
     access = grey()
     assert access.beside == "with the key" and WHITE_BOX.beside == ""
-    assert access.robust(ledger(), "table").tolist() == [True, True, False, False, False]
-    assert access.robust(ledger(), "table", everyone=True).tolist() == [False, True, False, False, False]
-    assert WHITE_BOX.robust(ledger(), "table").tolist() == [False, True, False, False, False]
-    left = ledger([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0], [0, 1, 0, 0, 0]])
+    assert access.robust(per_image(), "table").tolist() == [True, True, False, False, False]
+    assert access.robust(per_image(), "table", everyone=True).tolist() == [False, True, False, False, False]
+    assert WHITE_BOX.robust(per_image(), "table").tolist() == [False, True, False, False, False]
+    left = per_image([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0], [0, 1, 0, 0, 0]])
     assert access.robust(left, "cascade").tolist() == [True, True, False, False, False]
     assert access.robust(left, "cascade", everyone=True).tolist() == [False, True, False, False, False]
 
@@ -40,12 +40,12 @@ def test_titles_say_who():
 
 
 def test_doubts_of_a_secret():
-    assert WHITE_BOX.find_doubts(ledger(), "table") == ()
-    (secret,) = grey(("no key", 0.79)).find_doubts(ledger(), "table")
+    assert WHITE_BOX.find_doubts(per_image(), "table") == ()
+    (secret,) = grey(("no key", 0.79)).find_doubts(per_image(), "table")
     assert secret.code == "secret-key" and "leave 0.400; one who has it leaves 0.200" in secret.finding
-    codes = [each.code for each in grey(("no key", 0.7)).find_doubts(ledger(), "table")]
+    codes = [each.code for each in grey(("no key", 0.7)).find_doubts(per_image(), "table")]
     assert codes == ["secret-key", "weak-surrogates"]
-    missed = ledger([[0, 1, 1, 0, 0], [1, 1, 0, 1, 0], [1, 1, 0, 0, 0]])
+    missed = per_image([[0, 1, 1, 0, 0], [1, 1, 0, 1, 0], [1, 1, 0, 0, 0]])
     (_, transfer) = grey().find_doubts(missed, "table")
     assert transfer.code == "transfer-beats-white-box" and "broke 1 input that" in transfer.finding
     assert len(grey().find_doubts(missed, "cascade")) == 1

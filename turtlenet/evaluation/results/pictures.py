@@ -19,7 +19,7 @@ _LARGEST_CHANGES = 2
 
 
 def pictures(
-    cascade: Cascade, names: list[str], model: Classifier, examples: Examples, ledger: PerImageResults
+    cascade: Cascade, names: list[str], model: Classifier, examples: Examples, per_image: PerImageResults
 ) -> tuple[Picture, ...]:
     """Shows the first image of each class that fell, after the last attack that felled it.
 
@@ -30,20 +30,20 @@ def pictures(
         cascade: All attacks, and the ball of the threat.
         names: What each attack is called in the report.
         model: What they attacked.
-        examples: Images and labels, those of the ledger.
-        ledger: What was found.
+        examples: Images and labels, those of the per_image.
+        per_image: What was found.
 
     Returns:
         The pictures in the order of their labels; none where inputs cannot be drawn.
     """
     if not drawable(examples.shape):
         return ()
-    fallen = ledger.attacked & ~ledger.correct & ledger.right
+    fallen = per_image.attacked & ~per_image.correct & per_image.right
     own = [attack.own_ball(cascade.ball, model.input_shape) for attack in cascade.attacks]
     within = fallen & np.array([[ball == cascade.ball] for ball in own])
     chosen: dict[int, list[int]] = {}
     for label in range(model.num_classes):
-        of_class = ledger.labels == label
+        of_class = per_image.labels == label
         felled = next((those for those in (within, fallen) if those[:, of_class].any()), None)
         if felled is not None and sum(map(len, chosen.values())) < _MOST:
             place = int(np.flatnonzero(felled.any(axis=0) & of_class)[0])
@@ -57,15 +57,17 @@ def pictures(
     return tuple(sorted(shown, key=lambda picture: picture.label))
 
 
-def largest_changes(examples: Examples, ball: Ball, ledger: PerImageResults, seed: int) -> tuple[LargestChange, ...]:
+def largest_changes(
+    examples: Examples, ball: Ball, per_image: PerImageResults, seed: int
+) -> tuple[LargestChange, ...]:
     """Shows what the radius means to the eye, by the first images of the first classes that the model gets right.
 
     No model is asked: the changes are as large as the ball has them, not such as fool anybody.
 
     Args:
-        examples: Images and labels, those of the ledger.
+        examples: Images and labels, those of the per_image.
         ball: The threat, with one radius in input units.
-        ledger: What was found.
+        per_image: What was found.
         seed: Repeats the signs of the random change.
 
     Returns:
@@ -73,10 +75,10 @@ def largest_changes(examples: Examples, ball: Ball, ledger: PerImageResults, see
     """
     if not (drawable(examples.shape) and is_plain(ball) and float(ball.eps) > 0):
         return ()
-    right = np.flatnonzero(ledger.right)
-    _, first = np.unique(ledger.labels[right], return_index=True)
+    right = np.flatnonzero(per_image.right)
+    _, first = np.unique(per_image.labels[right], return_index=True)
     places = right[np.sort(first)[:_LARGEST_CHANGES]]
-    return tuple(_largest(examples, ball, int(place), int(ledger.labels[place]), seed) for place in places)
+    return tuple(_largest(examples, ball, int(place), int(per_image.labels[place]), seed) for place in places)
 
 
 def _largest(examples: Examples, ball: Ball, place: int, label: int, seed: int) -> LargestChange:

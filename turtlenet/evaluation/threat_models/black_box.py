@@ -34,8 +34,8 @@ _DISAGREES = 0.8
 class BlackBox(ThreatModel):
     """What is known of an attacker who can only ask, beside one who has the model."""
 
-    def _secret(self, ledger: PerImageResults, mode: str, besides: np.ndarray | None) -> Doubt:
-        without, with_it = self._both(ledger, mode, besides)
+    def _secret(self, per_image: PerImageResults, mode: str, besides: np.ndarray | None) -> Doubt:
+        without, with_it = self._both(per_image, mode, besides)
         return Doubt(
             code="only-answers",
             finding=f"An attacker who can only ask leaves {without:.3f}; one who has the model leaves {with_it:.3f}.",

@@ -51,36 +51,38 @@ class ThreatModel:
         return next((each.name for each in self.attackers if not each.counted), "")
 
     def robust(
-        self, ledger: PerImageResults, mode: str, *, everyone: bool = False, besides: np.ndarray | None = None
+        self, per_image: PerImageResults, mode: str, *, everyone: bool = False, besides: np.ndarray | None = None
     ) -> np.ndarray:
         """Images on which every attack of the threat failed, or all attacks of everyone, bool (n,).
 
         Args:
-            ledger: What the attacks did.
+            per_image: What the attacks did.
             mode: `table` or `cascade`.
             everyone: Whether those count too whom the threat does not allow.
             besides: What other parts of the evaluation broke, bool (n,). They have the whole model, so where somebody
                 stands beside they count with that one.
         """
         if besides is not None and (everyone or not self.beside):
-            return self.robust(ledger, mode, everyone=everyone) & ~besides
-        count = len(ledger.correct)
+            return self.robust(per_image, mode, everyone=everyone) & ~besides
+        count = len(per_image.correct)
         counted = [number for number in range(count) if everyone or self.of(number).counted]
         if mode == "cascade":
-            last: np.ndarray = ledger.correct[counted[-1]]
+            last: np.ndarray = per_image.correct[counted[-1]]
             return last
-        whole: np.ndarray = ledger.right & ledger.correct[counted].all(axis=0)
+        whole: np.ndarray = per_image.right & per_image.correct[counted].all(axis=0)
         return whole
 
-    def find_doubts(self, ledger: PerImageResults, mode: str, besides: np.ndarray | None = None) -> tuple[Doubt, ...]:
+    def find_doubts(
+        self, per_image: PerImageResults, mode: str, besides: np.ndarray | None = None
+    ) -> tuple[Doubt, ...]:
         """What the threat gives reason to doubt; `besides` as in `robust`."""
         if not self.beside:
             return self.doubts
-        found = (self._secret(ledger, mode, besides), self._weak(ledger), self._transfer(ledger, mode))
+        found = (self._secret(per_image, mode, besides), self._weak(per_image), self._transfer(per_image, mode))
         return (*(doubt for doubt in found if doubt), *self.doubts)
 
-    def _secret(self, ledger: PerImageResults, mode: str, besides: np.ndarray | None) -> Doubt:
-        without, with_it = self._both(ledger, mode, besides)
+    def _secret(self, per_image: PerImageResults, mode: str, besides: np.ndarray | None) -> Doubt:
+        without, with_it = self._both(per_image, mode, besides)
         return Doubt(
             code="secret-key",
             finding=f"Attackers who do not know the key leave {without:.3f}; one who has it leaves {with_it:.3f}. "
@@ -88,13 +90,13 @@ class ThreatModel:
             advice="Quote both numbers. Give every copy of the model a key of its own, and train anew when one leaks.",
         )
 
-    def _both(self, ledger: PerImageResults, mode: str, besides: np.ndarray | None) -> tuple[float, float]:
+    def _both(self, per_image: PerImageResults, mode: str, besides: np.ndarray | None) -> tuple[float, float]:
         """The accuracy that the threat leaves, and that which everyone leaves."""
-        allowed, everyone = (self.robust(ledger, mode, everyone=each, besides=besides) for each in (False, True))
+        allowed, everyone = (self.robust(per_image, mode, everyone=each, besides=besides) for each in (False, True))
         return float(allowed.mean()), float(everyone.mean())
 
-    def _weak(self, ledger: PerImageResults) -> Doubt | None:
-        clean = float(ledger.right.mean())
+    def _weak(self, per_image: PerImageResults) -> Doubt | None:
+        clean = float(per_image.right.mean())
         weak = [each for each in self.facts.get("surrogates", ()) if each["clean_accuracy"] < clean - _WEAK]
         if not weak:
             return None
@@ -120,11 +122,11 @@ class ThreatModel:
         """What tells the attacks of those beside from the others."""
         return "with the key"
 
-    def _transfer(self, ledger: PerImageResults, mode: str) -> Doubt | None:
+    def _transfer(self, per_image: PerImageResults, mode: str) -> Doubt | None:
         if mode == "cascade":
             return None
-        inside = [number for number in range(len(ledger.correct)) if not self.of(number).counted]
-        missed = int((ledger.right & ~self.robust(ledger, mode) & ledger.correct[inside].all(axis=0)).sum())
+        inside = [number for number in range(len(per_image.correct)) if not self.of(number).counted]
+        missed = int((per_image.right & ~self.robust(per_image, mode) & per_image.correct[inside].all(axis=0)).sum())
         if not missed:
             return None
         return Doubt(
