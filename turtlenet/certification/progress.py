@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from turtlenet.certification.methods import CertificationState
-from turtlenet.errors import DataError, OutputError, one_line
-from turtlenet.files import write_whole
+from turtlenet.errors import DataError, one_line
+from turtlenet.files import make_folder, write_whole
 from turtlenet.files.numpy_files import check_arrays
 
 ARRAYS = ("clean", "verdict", "method", "margin")
@@ -38,10 +38,7 @@ class Progress:
         if self.path is None:
             return
         arrays = {name: getattr(found, name) for name in ARRAYS}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"Expected to make the folder {self.path.parent}; got: {error.strerror}.") from None
+        make_folder(self.path.parent)
         whose, done = np.array(self.identity), np.array(found.done)
         write_whole(self.path, lambda file: np.savez(file, identity=whose, done=done, **arrays))
 

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend, random
-from turtlenet.attacks.context import SearchResult
+from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.run.batch import Batch, nth_keys
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
@@ -66,3 +66,30 @@ def bound_graph(
     place = (attack, name, ball.place, target is None, attempt is None, sources)
     compiled = model.compiled(place, graph, sources)
     return functools.partial(compiled, *shared[:3], words, eps, *shared[3:], *more)
+
+
+def judged(
+    attack: "Attack",
+    model: Classifier,
+    x: Tensor,
+    y: Labels,
+    ball: Ball,
+    candidates: Any,
+    seed: int = 0,
+    index: Tensor = None,
+    target: Labels = None,
+) -> AttackResult:
+    """What examples come to that were found outside of a graph, by a solver or another library.
+
+    Args:
+        attack: Which found them.
+        model, x, y, ball, seed, index, target: See `Attack.run`.
+        candidates: The examples, shaped like `x`.
+    """
+    found = backend.shard(ops.convert_to_tensor(candidates))
+
+    def judge(_: Batch, found: Tensor) -> SearchResult:
+        return SearchResult(found)
+
+    result: AttackResult = bound_graph(attack, model, x, y, ball, "outside", judge, seed, index, target, None, found)()
+    return result
