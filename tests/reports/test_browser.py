@@ -22,7 +22,7 @@ import turtlenet as tn
 from tests.conftest import ROOT
 from tests.evaluation.views.test_views import HOSTILE, attack, natural, picture, report
 from turtlenet.evaluation.results.leaderboard import ranked
-from turtlenet.evaluation.results.report import LargestChange
+from turtlenet.evaluation.results.records import LargestChange
 from turtlenet.evaluation.results.sweep import sweep_of
 from turtlenet.reports import page
 from turtlenet.reports.base import Doubt

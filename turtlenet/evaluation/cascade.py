@@ -1,7 +1,6 @@
 """Runs attacks over a data set block by block: as a table, or as a cascade over the survivors."""
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,13 +11,14 @@ import numpy as np
 from turtlenet import backend
 from turtlenet.attacks import Attack
 from turtlenet.attacks.run.runner import AttemptRange, Outcome, attack_all
-from turtlenet.balls import Ball, FeatureBall, is_plain
+from turtlenet.balls import Ball, is_plain
 from turtlenet.batching import check_answers, predict, softmax, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.chance import fooled
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.time_limit import TimeLimit
+from turtlenet.evaluation.within_ball import eight_bit, inside
 from turtlenet.reports.statistics import distances, similarity
 
 MODES = ("cascade", "table")
@@ -87,7 +87,7 @@ class Cascade:
             model: The classifier under attack.
             examples: Images and true labels.
             per_image: Where results go.
-            after_block: Is called after each block, with the per_image.
+            after_block: Is called after each block, with the results.
             tick: Is given the number of images that an attack has finished with.
             limit: The time; blocks are batches then, and there is none after the last that fits.
 
@@ -310,39 +310,6 @@ class ImageBlock:
         return ImageBlock(self.rows[mask], self.x[mask], self.y[mask])
 
 
-def inside(ball: Ball, x: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-    """Whether perturbed images are finite and lie in the ball and the bounds, one float32 ulp apart, bool (n,)."""
-    if not is_plain(ball):
-        reach = float(ball.eps) * (1 + 1e-6) + slack(ball, x.shape[1:])
-        exact: np.ndarray = ball.holds(perturbed, x) & (ball.length(perturbed, x) <= reach)
-        return exact
-    size = int(np.prod(x.shape[1:]))
-    whole = np.isfinite(perturbed).reshape(len(x), size).all(axis=1)
-    perturbed = np.where(np.isfinite(perturbed), perturbed, x)
-    reach = float(ball.eps) * (1 + 1e-6) + slack(ball, x.shape[1:])
-    near = ball.length(perturbed, x) <= reach
-    ulp = _ulp(ball)
-    pixels = perturbed.reshape(len(x), size)
-    within = ((pixels >= ball.low - ulp) & (pixels <= ball.high + ulp)).all(axis=1)
-    fits: np.ndarray = whole & near & within
-    return fits
-
-
-def slack(ball: Ball, shape: tuple[int, ...]) -> float:
-    """How much a length in a ball's norm can grow by the rounding of each float32 pixel, in input units."""
-    if isinstance(ball, FeatureBall):
-        space = ball.space
-        ulps = np.spacing(np.maximum(np.abs(space.low), np.abs(space.high)).astype("float32"))
-        # In `linf` each feature is checked exactly.
-        return 0.0 if ball.order in (0, math.inf) else float(np.linalg.norm(ulps / space.width, ord=ball.order))
-    # A number of values that change does not round.
-    return _ulp(ball) * ball.span(int(np.prod(shape))) if ball.order else 0.0
-
-
-def _ulp(ball: Ball) -> float:
-    return float(np.spacing(np.float32(max(abs(ball.low), abs(ball.high)))))
-
-
 def judged(
     model: Classifier, outcome: Outcome, y: np.ndarray, batch_size: int | None, *, targeted: bool = False
 ) -> Outcome:
@@ -364,27 +331,6 @@ def judged(
     same = answer == outcome.logits.argmax(axis=1)
     reached = outcome.reached & same if targeted else answer != model.classes(y)
     return dataclasses.replace(outcome, logits=fresh, reached=reached)
-
-
-def eight_bit(perturbed: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
-    """Rounds perturbed images to 256 values of a pixel, within the ball around the images they come from.
-
-    A value goes to the nearest one, or, in an image that would leave the ball by that, to the next one towards the
-    original: no norm grows by it, if the original has 8-bit pixels itself. Where an original has pixels between two
-    levels, both may leave the ball: the image is the original then.
-    """
-    level = (ball.high - ball.low) / 255
-    units, origin = (perturbed.astype("float64") - ball.low) / level, (x.astype("float64") - ball.low) / level
-    nearest, nearer = np.rint(units), np.where(units > origin, np.floor(units + 1e-4), np.ceil(units - 1e-4))
-    rounded, careful = ((ball.low + level * each).astype("float32") for each in (nearest, nearer))
-    leaves = ball.length(rounded, x) > float(ball.eps) * (1 + 1e-6)
-    rounded[leaves] = careful[leaves]
-    # What did not move stays as it was, on the grid or not.
-    rounded = np.where(perturbed == x, x, np.clip(rounded, ball.low, ball.high))
-    # Around pixels between two levels there may be no level within the radius.
-    outside = ~inside(ball, x, rounded)
-    rounded[outside] = x[outside]
-    return rounded
 
 
 def _parts_that_hold(logits: np.ndarray, per_image: PerImageResults) -> np.ndarray:

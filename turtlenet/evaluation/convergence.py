@@ -28,7 +28,7 @@ def doubled(
     Args:
         cascade: The suite, and the ball of the threat.
         model: What is attacked.
-        examples: Images and labels, those of the per_image.
+        examples: Images and labels, those of `per_image`.
         per_image: What the attacks did to each image.
         tally: Takes what is broken.
 

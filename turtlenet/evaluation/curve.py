@@ -12,7 +12,7 @@ from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import searches_of
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.results.report import CurvePoint
+from turtlenet.evaluation.results.records import CurvePoint
 from turtlenet.evaluation.results.tally import Tally
 from turtlenet.reports.statistics import share, share_interval
 

@@ -40,7 +40,8 @@ from turtlenet.evaluation.planner.record import find_skipped
 from turtlenet.evaluation.planner.run import Planned
 from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.results.pictures import largest_changes, pictures
-from turtlenet.evaluation.results.report import CurvePoint, Report
+from turtlenet.evaluation.results.records import CurvePoint
+from turtlenet.evaluation.results.report import Report
 from turtlenet.evaluation.results.rows import attack_row, class_rows, image_results, part_rows, six_figures
 from turtlenet.evaluation.results.tally import Tally
 from turtlenet.evaluation.threat_models.threat_model import WHITE_BOX, ThreatModel

@@ -8,11 +8,12 @@ import pytest
 
 from turtlenet import attacks, balls, data
 from turtlenet.evaluation import Report
-from turtlenet.evaluation.cascade import Cascade, inside
+from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.results.tally import Tally
 from turtlenet.evaluation.threat_models.threat_model import Attacker, ThreatModel
 from turtlenet.evaluation.views.text import also
+from turtlenet.evaluation.within_ball import inside
 from turtlenet.reports import markdown
 
 X = np.random.default_rng(5).uniform(0.2, 0.8, size=(60, 8, 8, 1)).astype("float32")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.evaluation.views.test_views import BARE, CASES, cases, html, markdown, natural, report
-from turtlenet.evaluation.results.report import LargestChange
+from turtlenet.evaluation.results.records import LargestChange
 from turtlenet.evaluation.views import in_words
 from turtlenet.reports.blocks import Bullets
 

@@ -10,7 +10,7 @@ from turtlenet.data.fit.fit import Fit
 from turtlenet.evaluation.attack_rounds import Search, searches_of
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.probe import Probe
-from turtlenet.evaluation.results.report import CurvePoint
+from turtlenet.evaluation.results.records import CurvePoint
 from turtlenet.input_kind import IMAGE, InputKind
 
 GUIDED = ("one-step", "iterative", "ensemble", "other")

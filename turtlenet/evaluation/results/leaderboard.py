@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from turtlenet.evaluation.results.paired import SURE, p_value
-from turtlenet.evaluation.results.report import Interval, Report
+from turtlenet.evaluation.results.records import Interval
+from turtlenet.evaluation.results.report import Report
 from turtlenet.reports.base import BaseReport
 from turtlenet.reports.document import Document
 

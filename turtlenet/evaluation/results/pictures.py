@@ -10,7 +10,7 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.results.report import LargestChange, Picture
+from turtlenet.evaluation.results.records import LargestChange, Picture
 from turtlenet.reports.images import drawable, png
 
 _MOST = 10
@@ -30,7 +30,7 @@ def pictures(
         cascade: All attacks, and the ball of the threat.
         names: What each attack is called in the report.
         model: What they attacked.
-        examples: Images and labels, those of the per_image.
+        examples: Images and labels, those of `per_image`.
         per_image: What was found.
 
     Returns:
@@ -65,7 +65,7 @@ def largest_changes(
     No model is asked: the changes are as large as the ball has them, not such as fool anybody.
 
     Args:
-        examples: Images and labels, those of the per_image.
+        examples: Images and labels, those of `per_image`.
         ball: The threat, with one radius in input units.
         per_image: What was found.
         seed: Repeats the signs of the random change.

@@ -7,12 +7,13 @@ import numpy as np
 
 from turtlenet.attacks import attacks
 from turtlenet.classifier import Classifier
-from turtlenet.evaluation.cascade import Cascade, slack
+from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.chance import held
 from turtlenet.evaluation.curve import minima
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.results.report import AnswerPartRow, AttackRow, ClassRow, ImageResults
+from turtlenet.evaluation.results.records import AnswerPartRow, AttackRow, ClassRow, ImageResults
 from turtlenet.evaluation.threat_models.threat_model import ThreatModel
+from turtlenet.evaluation.within_ball import slack
 from turtlenet.reports.statistics import finite_mean, mean_interval, share, share_interval
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from turtlenet.balls import Ball
-from turtlenet.evaluation.cascade import inside
-from turtlenet.evaluation.results.report import PartRow
+from turtlenet.evaluation.results.records import PartRow
+from turtlenet.evaluation.within_ball import inside
 from turtlenet.reports.statistics import share, share_interval
 
 

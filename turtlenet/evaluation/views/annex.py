@@ -22,7 +22,8 @@ from turtlenet.reports.document import Section
 from turtlenet.reports.format import MISSING, clean, fraction, percent, within
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.results.report import AttackRow, Report
+    from turtlenet.evaluation.results.records import AttackRow
+    from turtlenet.evaluation.results.report import Report
 
 NOT_TESTED = "not tested"
 _CAVEAT = (

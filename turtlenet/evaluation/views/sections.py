@@ -45,7 +45,8 @@ from turtlenet.reports.findings import Finding, Findings, merged
 from turtlenet.reports.format import MISSING, clean, clip, fraction, number, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.results.report import Picture, Report
+    from turtlenet.evaluation.results.records import Picture
+    from turtlenet.evaluation.results.report import Report
     from turtlenet.reports.figures import Plot
 
 

@@ -11,7 +11,8 @@ from turtlenet.radius import size_words
 from turtlenet.reports.format import MISSING, clean, count, fraction, percent, within
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.results.report import AttackRow, PartRow, Report
+    from turtlenet.evaluation.results.records import AttackRow, PartRow
+    from turtlenet.evaluation.results.report import Report
 
 CLEAN = "clean"
 ROBUST = "every attack"
