@@ -26,7 +26,7 @@ QUICK = ("--attack", "noise:draws=1", "--eps", "0", "--curve", "0")
 def quick(monkeypatch):
     """Leaves out what takes longer than all the rest: plots (the page has the same command), and the probe."""
     monkeypatch.setattr("turtlenet.reports.page.render", lambda document: "")
-    monkeypatch.setattr("turtlenet.evaluation.evaluate._PROBED", 0)
+    monkeypatch.setattr("turtlenet.evaluation.gather._PROBED", 0)
 
 
 def printed(folder: Path) -> list[str]:
