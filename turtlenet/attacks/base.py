@@ -241,7 +241,7 @@ class Attack(abc.ABC):
         return ()
 
     @property
-    def parts(self) -> "tuple[Attack, ...]":
+    def members(self) -> "tuple[Attack, ...]":
         """The attacks that it consists of, as they were given; none for most."""
         return ()
 

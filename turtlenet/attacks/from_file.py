@@ -35,5 +35,5 @@ def attack_from_file(said: str | Mapping[str, Any]) -> Attack:
 
 def _all(attack: Attack) -> Iterator[Attack]:
     yield attack
-    for part in attack.parts:
-        yield from _all(part)
+    for member in attack.members:
+        yield from _all(member)
