@@ -88,17 +88,19 @@ def _hardened(model: ModelType, data: DataType | None, options: TrainSettings, l
     setup = set_up(model, data, options)
     tell = aside(options.tell) if _first() else _silent
     notes = setup.notes()
-    parts = setup.parts(schedule, notes)
+    micro_batches = setup.micro_batches(schedule, notes)
     with tempfile.TemporaryDirectory() as nowhere:
         objective = _objective(setup, schedule, Path(nowhere), tell)
-        setup.sources = setup.sources_for(objective, schedule, parts, tell)
-        schedule, objective, chosen = setup.in_time(seconds, objective, schedule, parts)
+        setup.sources = setup.sources_for(objective, schedule, micro_batches, tell)
+        schedule, objective, chosen = setup.in_time(seconds, objective, schedule, micro_batches)
         expected = setup.cost(schedule, objective)
         recipe = setup.recipe(schedule, objective)
         logs.parameters(recipe)
         told = [_Opening(tell, setup.opening(schedule, objective, expected, notes)), Clock(expected, tell)]
         watching = [*told, *([LogCurves(logs, expected.steps)] if logs else []), *options.callbacks]
-        run = _run(setup, objective, schedule, parts=parts, chosen=chosen, callbacks=watching, tell=tell)
+        run = _run(
+            setup, objective, schedule, micro_batches=micro_batches, chosen=chosen, callbacks=watching, tell=tell
+        )
     setup.restore()
     _keep_states(setup, objective, run, tell)
     learned = [setup.data]
@@ -135,7 +137,7 @@ def _run(
     objective: Objective,
     schedule: Schedule,
     *,
-    parts: int,
+    micro_batches: int,
     chosen: dict[str, Any],
     callbacks: Sequence[keras.callbacks.Callback],
     tell: Callable[[str], None],
@@ -155,8 +157,8 @@ def _run(
         resume=options.resume,
         identity={**lesson.identity, "validation": lesson.validation, **_noted(options), **chosen},
         callbacks=callbacks,
-        accumulate=None if options.batch_size is None else parts,
-        begin_with=parts,
+        accumulate=None if options.batch_size is None else micro_batches,
+        begin_with=micro_batches,
         rivals=setup.rivals,
         wrappers=setup.wrappers,
         on_collapse=options.on_collapse,

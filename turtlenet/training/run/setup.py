@@ -22,7 +22,7 @@ from turtlenet.data.parts import trained_on
 from turtlenet.data.prepare import DataType, load_data, normalized_for
 from turtlenet.data.readers.tables import is_tabular, reading_of
 from turtlenet.errors import ModelError, SettingError
-from turtlenet.memory import batch_text, parts_for
+from turtlenet.memory import batch_text, micro_batches_for
 from turtlenet.models.as_classifier import ModelType, in_memory, source_for
 from turtlenet.models.usage import usage_of
 from turtlenet.settings.train import TrainSettings
@@ -99,22 +99,22 @@ class TrainingSetup:
         """Examples of a batch: no more than there are."""
         return min(schedule.batch_size, len(self.lesson.examples))
 
-    def parts(self, schedule: Schedule, notes: list[str]) -> int:
-        """The parts that a batch is worked on in, so that each fits into memory; a line to `notes` where it must."""
+    def micro_batches(self, schedule: Schedule, notes: list[str]) -> int:
+        """The micro-batches of a batch, so many that each fits into memory; a line to `notes` where it must."""
         if self.options.accumulate > 1:
             return self.options.accumulate
         size = self.at_once(schedule)
-        parts = parts_for(self.hardened, size, backend.shares())
-        if parts > 1:
-            how_much = batch_text(self.hardened, size // parts)
-            notes.append(f"memory: a batch of {size} in {parts} parts, one after the other: {how_much}")
-        return parts
+        micro_batches = micro_batches_for(self.hardened, size, backend.shares())
+        if micro_batches > 1:
+            how_much = batch_text(self.hardened, size // micro_batches)
+            notes.append(f"memory: a batch of {size} in {micro_batches} parts, one after the other: {how_much}")
+        return micro_batches
 
     def sources_for(
         self,
         objective: Objective,
         schedule: Schedule,
-        parts: int,
+        micro_batches: int,
         tell: Callable[[str], None],
     ) -> list[Classifier]:
         """The fixed classifiers that were given, or those that the objective has trained where none was."""
@@ -128,7 +128,7 @@ class TrainingSetup:
                 f"Expected a model in --source for time={options.time}; got none, and one to train first."
             )
         how: dict[str, Any] = {"head": self.head, "precision": options.precision, "augment": self.augment}
-        how |= {"checkpoint": self.checkpoint, "resume": options.resume, "accumulate": parts, "tell": tell}
+        how |= {"checkpoint": self.checkpoint, "resume": options.resume, "accumulate": micro_batches, "tell": tell}
         return trained_sources(self.victim, objective, schedule, self.lesson, **how)
 
     def cost(self, schedule: Schedule, objective: Objective) -> Cost:
@@ -138,7 +138,7 @@ class TrainingSetup:
         return cost_of(objective, self.victim.num_classes, *sizes, watched, self.lesson.examples.kind.examples)
 
     def in_time(
-        self, seconds: float | None, objective: Objective, schedule: Schedule, parts: int
+        self, seconds: float | None, objective: Objective, schedule: Schedule, micro_batches: int
     ) -> tuple[Schedule, Objective, dict[str, Any]]:
         """Epochs and steps of the attack that fit into a time; those of before, for a run that continues.
 
@@ -159,7 +159,7 @@ class TrainingSetup:
             most=options.epochs,
             own_optimizer=getattr(self.hardened, "optimizer", None),
             sources=self.sources,
-            accumulate=parts,
+            accumulate=micro_batches,
             rivals=self.rivals,
             augment=self.augment,
         )
