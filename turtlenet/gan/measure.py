@@ -124,7 +124,7 @@ def _timed(
 def forward_milliseconds(
     attack: AdvGAN, victim: Classifier, x: np.ndarray, ball: Ball, batch_size: int | None
 ) -> float:
-    """What an attacker pays for an image who does not ask the model: the generator's pass and the projection.
+    """What an image costs an attacker who does not ask the model: the generator's pass and the projection.
 
     The least of a few passes over at most 2,048 images, in whole batches.
     """

@@ -77,7 +77,7 @@ def _read(path: Path) -> ModelDescription:
     if not path.exists():
         raise ModelError(f"Expected a model file; there is no {path}.")
     if not path.is_file():
-        # Reading from a pipe would wait for who writes to it.
+        # Reading from a pipe would wait for whoever writes to it.
         raise ModelError(f"Expected a model file; {path} is neither a file nor a folder.")
     # The archive first: HDF5 may begin at byte 512, 1024, ..., where the weights in an archive may lie by chance.
     if starts_as_zip(path):
@@ -169,7 +169,7 @@ def _from_folder(path: Path) -> ModelDescription:
 
 
 def _compiled_as(config: dict[str, Any]) -> Any:
-    """Takes out how a model was compiled; of the models inside it, that says nothing to who loads the whole."""
+    """Takes out how a model was compiled; of the models inside it, that says nothing to whoever loads the whole."""
     own = config.pop("compile_config", None)
     for node in dicts(config):
         if "class_name" in node:

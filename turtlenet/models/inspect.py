@@ -73,8 +73,8 @@ class Inspection:
         task: What is asked, where that is another thing than one class of several; None for that.
         compiled: Whether `load` brings the compiled state back.
         optimizer, loss, metrics: Their names in the file, even where Keras cannot bring them back.
-        unsafe: What in it runs code or reads files for who loads it without looking, and what was not looked at: all
-            of that is left alone or refused here. Empty if the file holds a model and nothing else.
+        unsafe: What in it runs code or reads files for someone who loads it without looking, and what was not looked
+            at: all of that is left alone or refused here. Empty if the file holds a model and nothing else.
         elsewhere: What in it would run code for others, and does not here because the user supplied it.
         attackable, why_not: Whether attacks can climb its logits, and what is in the way.
     """
@@ -129,7 +129,7 @@ def inspect(path: str | PathLike[str]) -> Inspection:
     training = description.training or {}
     harmful = tuple(each.phrase for each in judge(training) if each.harmful)
     elsewhere = _elsewhere(description)
-    # Who trusts a file runs what is in it.
+    # Trusting a file runs what is in it.
     trusted = elsewhere if current().trust else ()
     unsafe = tuple(dict.fromkeys((*refused, *trusted, *harmful, *unread(description))))
     loss, metrics = label(training.get("loss")), tuple(labels(training.get("metrics")))
@@ -183,7 +183,7 @@ def _upgraded(description: ModelDescription) -> tuple[Upgraded, KerasVersion, tu
 
 
 def _elsewhere(description: ModelDescription) -> tuple[str, ...]:
-    """What would run code for who supplies nothing and looks at nothing."""
+    """What would run code for someone who supplies nothing and looks at nothing."""
     try:
         config = upgrade(description.config, era_of(description, current())).config if description.config else {}
     except (ModelError, TypeError, KeyError, AttributeError, ValueError, IndexError, RecursionError):

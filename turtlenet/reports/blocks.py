@@ -162,7 +162,7 @@ class Code(Block):
 
 @dataclass(frozen=True)
 class Shot:
-    """One image: a PNG file in base64, what it shows for who cannot see it, and words below it.
+    """One image: a PNG file in base64, what it shows for those who cannot see it, and words below it.
 
     `mark` colors the words: `right`, `wrong`, or empty for neither. `note` is small print below them.
     """

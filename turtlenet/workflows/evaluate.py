@@ -118,7 +118,7 @@ def _check_examples(jobs: Sequence[Job], request: Request) -> None:
     notes = []
     for job in jobs:
         if job.threat is not None:
-            # Who can only ask has the first of all, which are asked about within the same bounds and rules.
+            # An attacker who can only ask has the first of all: they are asked about within the same bounds and rules.
             notes += job.threat.check(job.part.examples if request.asking else job.examples)
     notes += [line for job in jobs for line in misfits(job.victim, job.examples, job.ball)]
     for line in dict.fromkeys(notes):

@@ -119,7 +119,7 @@ def read_image_folder(
         for file, _ in found:
             check_inside(file, path)
             if not file.is_file():
-                # Reading from a pipe would wait for who writes to it.
+                # Reading from a pipe would wait for whoever writes to it.
                 raise DataError(f"Expected an image in {file}; it is no file.")
         if not found:
             raise DataError(

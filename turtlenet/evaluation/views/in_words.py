@@ -1,4 +1,4 @@
-"""The verdict for who reads no tables: what an attacker may do, what that does to the model, how sure that is."""
+"""The verdict for readers of no tables: what an attacker may do, what that does to the model, how sure that is."""
 
 from __future__ import annotations
 

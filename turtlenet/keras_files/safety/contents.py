@@ -1,7 +1,7 @@
-"""What lies in a model file beside its model: pickles, assets, and whatever else nobody looks at who loads the model.
+"""What lies in a model file beside its model: pickles, assets, and whatever else loading the model does not look at.
 
-Loading reads the description and the arrays alone; the rest is harmless here, and may not be for who opens the file
-with other programs. Nothing is unpacked to the disk, unpickled or run to find out.
+Loading reads the description and the arrays alone; the rest is harmless here, and may not be for someone who opens the
+file with other programs. Nothing is unpacked to the disk, unpickled or run to find out.
 """
 
 import io

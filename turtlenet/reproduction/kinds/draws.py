@@ -169,7 +169,7 @@ def drawn(job: Job, *, count: int, attack: str = "", draws: int = 1, batch: int 
         job: The row.
         count: The first so many test images.
         attack: Spec of an attack on them; none for clean images.
-        draws: Whose mean the attack follows: one as the paper did, or several by who knows of the defence.
+        draws: Whose mean the attack follows: one as the paper did, or several by one who knows of the defence.
         batch: Images in one call: weights of its own for each draw of each image take much memory.
     """
     bench = _bench(job, batch)
