@@ -48,7 +48,7 @@ def doubled(
 def twice_of(cascade: Cascade, num_classes: int) -> tuple[Attack, int]:
     """The attack with twice the effort, and on how many images it is tried at most."""
     attack = twice(cascade, num_classes)
-    steps = getattr(attack.part if isinstance(attack, Averaged) else attack, "steps", 1)
+    steps = getattr(attack.member if isinstance(attack, Averaged) else attack, "steps", 1)
     each = int(steps) * attack.attempts(num_classes)
     return attack, min(_IMAGES, max(_FEWEST, _GRADIENTS // each))
 
