@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.evaluation.views.test_views import HOSTILE, Page, attack, report
-from turtlenet.evaluation.views import sections
+from turtlenet.evaluation.views import model_sections
 from turtlenet.reports import document as doc
 from turtlenet.reports import markdown, page, terminal
 from turtlenet.reports.blocks import (
@@ -72,8 +72,8 @@ def whole(words: str) -> doc.Document:
 
 def test_a_new_column_is_one_line(monkeypatch) -> None:
     new = Column("mean of L1", "l1_mean", number, "Sum of all changes.")
-    columns = sections.attack_columns
-    monkeypatch.setattr(sections, "attack_columns", lambda kind: (*columns(kind), new))
+    columns = model_sections.attack_columns
+    monkeypatch.setattr(model_sections, "attack_columns", lambda kind: (*columns(kind), new))
     one = report(attacks=(attack(l1_mean=123.4), attack("fgsm", l1_mean=None))).document()
     for render in RENDERINGS:
         assert "mean of L1" in render(one)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from turtlenet.evaluation.views import text
-from turtlenet.evaluation.views.sections import doubts_of
+from turtlenet.evaluation.views.doubt_sections import doubts_of
 from turtlenet.reports.base import findings
 from turtlenet.reports.blocks import Column, Figures, Table, View
 from turtlenet.reports.document import Document, Section
