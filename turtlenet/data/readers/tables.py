@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,24 @@ import numpy as np
 
 from turtlenet.data.about import About
 from turtlenet.data.labels import numbered_classes
-from turtlenet.errors import DataError, decimal_point
+from turtlenet.data.readers.columns import (
+    check_categories,
+    check_known,
+    check_missing,
+    is_number,
+    is_text,
+    listed,
+    numbers_of,
+    texts,
+    type_of,
+)
+from turtlenet.errors import DataError
 from turtlenet.input_kind import TABLE
 
 SUFFIXES = {".csv", ".tsv", ".parquet", ".pq"}
 """What files of tables are called."""
 USUAL_LABELS = ("label", "class", "target", "y")
 """Columns that are taken for the label where none is named, if there is but one of them."""
-_DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}\b")
-_SHOWN = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,14 +140,14 @@ def read_frame(
         raise DataError(f"Expected at least one feature beside the label; got none in {name}.")
     if len(labels) > 1:
         # Each a question of its own: several labels of 0 and 1, or several numbers.
-        codes = np.stack([_numbers(by_name[each], each, name) for each in labels], axis=1)
+        codes = np.stack([numbers_of(by_name[each], each, name) for each in labels], axis=1)
         called = tuple(how.classes or labels)
     else:
         codes, called = _labels(by_name[labels[0]], labels[0], how, name, num_classes, (classes or {}).get(label, ()))
     arrays: dict[str, Any] = {"y": codes}
     arrays["x"], about = features(rest, name=name, width=width, names=how.names)
     if how.weight is not None:
-        arrays["sample_weight"] = _numbers(by_name[how.weight], how.weight, name)
+        arrays["sample_weight"] = numbers_of(by_name[how.weight], how.weight, name)
     return arrays, About(names=about.names, types=about.types, groups=about.groups, classes=called, kind=TABLE)
 
 
@@ -171,29 +179,29 @@ def features(
     Raises:
         DataError: See `read_frame`.
     """
-    texts = {column: values for column, values in columns.items() if _is_text(values, column, name)}
-    for column, values in texts.items():
-        _check_categories(values, column, name)
-    groups = {column: _categories(column, values, names, name) for column, values in texts.items()}
+    worded = {column: values for column, values in columns.items() if is_text(values, column, name)}
+    for column, values in worded.items():
+        check_categories(values, column, name)
+    groups = {column: _categories(column, values, names, name) for column, values in worded.items()}
     if names:
         groups = {column: each for column, each in groups.items() if each}
         wanted = {part for column in groups for part in _parts(column, groups[column])}
-        absent = [each for each in names if each not in wanted and (each not in columns or each in texts)]
+        absent = [each for each in names if each not in wanted and (each not in columns or each in worded)]
         if absent:
             raise DataError(
-                f"Expected a column {absent[0]!r}, which the model was trained on, in {name}; got {_listed(columns)}."
+                f"Expected a column {absent[0]!r}, which the model was trained on, in {name}; got {listed(columns)}."
             )
     else:
         _check_width(columns, groups, width, name)
     found: dict[str, tuple[np.ndarray, str, str]] = {}
     for column, values in columns.items():
         if column in groups:
-            text = _text(values, column, name)
-            _check_known(text, column, groups[column], name)
+            text = texts(values, column, name)
+            check_known(text, column, groups[column], name)
             parts = zip(_parts(column, groups[column]), groups[column], strict=True)
             found |= {part: ((text == value).astype("float32"), "one-hot", column) for part, value in parts}
         elif not names or column in names:
-            found[column] = _numbers(values, column, name), _type(values), ""
+            found[column] = numbers_of(values, column, name), type_of(values), ""
     order = list(names) or list(found)
     values, types, parts_of = zip(*(found[each] for each in order), strict=True)
     about = About(names=tuple(order), types=types, groups=parts_of if any(parts_of) else (), kind=TABLE)
@@ -204,14 +212,14 @@ def _labels(
     values: Any, column: str, how: Reading, name: str, num_classes: int | None, called: Sequence[str]
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The class of each row, and the names of the classes."""
-    _check_missing(values, column, name)
-    if _is_text(values, column, name):
-        return numbered_classes(_text(values, column, name), name=name, num_classes=num_classes, classes=how.classes)
+    check_missing(values, column, name)
+    if is_text(values, column, name):
+        return numbered_classes(texts(values, column, name), name=name, num_classes=num_classes, classes=how.classes)
     numbers = np.asarray(values.to_numpy(dtype="float64"))
     if called:
         # Numbers that have names are places among those.
         return numbers, tuple(called)
-    if how.classes and all(map(_is_number, how.classes)):
+    if how.classes and all(map(is_number, how.classes)):
         given = np.array([_written(each) for each in numbers])
         known = tuple(_written(float(each)) for each in how.classes)
         return numbered_classes(given, name=name, num_classes=num_classes, classes=known)
@@ -224,7 +232,7 @@ def _labels(
         # Either class 0 is missing, or they are counted from 1 and another is.
         raise DataError(
             f"Expected labels from 0, or all {num_classes} classes, in column {column!r} of {name}; got "
-            f"{_listed(list(map(_written, distinct)))}: name all in the order of the outputs (--classes 0,1,...)."
+            f"{listed(list(map(_written, distinct)))}: name all in the order of the outputs (--classes 0,1,...)."
         )
     return numbers, tuple(how.classes)
 
@@ -240,23 +248,15 @@ def _check_columns(named: Sequence[Any], name: str) -> None:
     if twice is not None:
         raise DataError(f"Expected every column to have a name of its own in {name}; got {twice!r} twice.")
     # Columns that are called by whole numbers themselves are those of a frame that was made of an array.
-    if len(columns) > 1 and all(isinstance(each, str) and _is_number(each) for each in named):
-        raise DataError(f"Expected a first line with the names of the columns in {name}; got {_listed(columns)}.")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    if len(columns) > 1 and all(isinstance(each, str) and is_number(each) for each in named):
+        raise DataError(f"Expected a first line with the names of the columns in {name}; got {listed(columns)}.")
 
 
 def _usual_label(columns: Sequence[str], name: str) -> str:
     found = [column for column in columns if column in USUAL_LABELS]
     if len(found) != 1:
         raise DataError(
-            f"Expected the column of the label by its name (--label COLUMN) in {name}; got columns {_listed(columns)}."
+            f"Expected the column of the label by its name (--label COLUMN) in {name}; got columns {listed(columns)}."
         )
     return found[0]
 
@@ -265,13 +265,7 @@ def _place(column: str, columns: Sequence[str], name: str) -> None:
     if column not in columns:
         near = next((each for each in columns if each.strip().lower() == column.strip().lower()), None)
         more = f": did you mean {near!r}?" if near else "."
-        raise DataError(f"Expected a column {column!r} in {name}; got {_listed(columns)}{more}")
-
-
-def _listed(columns: Sequence[str] | Mapping[str, Any]) -> str:
-    """The first few of some names, as a message has them."""
-    some = [str(column)[:40] for column in columns][:_SHOWN]
-    return ", ".join(some) + (f", ... ({len(columns)})" if len(columns) > _SHOWN else "")
+        raise DataError(f"Expected a column {column!r} in {name}; got {listed(columns)}{more}")
 
 
 def _drop_row_numbers(columns: dict[str, Any]) -> None:
@@ -280,85 +274,6 @@ def _drop_row_numbers(columns: dict[str, Any]) -> None:
         values = columns[column]
         if values.dtype.kind in "iu" and (values.to_numpy() == np.arange(len(values))).all():
             del columns[column]
-
-
-def _is_text(values: Any, column: str, name: str) -> bool:
-    """Whether a column is text or categories; others are numbers or flags.
-
-    Raises:
-        DataError: It is neither, such as dates.
-    """
-    kind = getattr(values.dtype, "kind", "O")
-    if kind in "buif":
-        return False
-    if kind == "O":
-        known = values.dropna()
-        if len(known) and all(isinstance(each, (bool, int, float, np.number, np.bool_)) for each in known):
-            return False
-        if all(isinstance(each, (str, bool, int, float, np.number, np.bool_)) for each in known):
-            return True
-    elif kind in "UST":
-        return True
-    raise DataError(
-        f"Expected numbers or text in column {column!r} of {name}; got {values.dtype}: make numbers of it, or leave "
-        "it out with --drop."
-    )
-
-
-def _check_categories(values: Any, column: str, name: str) -> None:
-    """Refuses text that is dates, or numbers with a decimal comma, which would be as many categories."""
-    known = [str(each) for each in values.dropna()]
-    if known and all(map(_DATE.match, known)):
-        raise DataError(
-            f"Expected numbers or categories in column {column!r} of {name}; got dates such as {known[0][:40]!r}: "
-            "make numbers of them, or leave them out with --drop."
-        )
-    meant = decimal_point(next((each for each in known if "," in each), ""))
-    if meant and all(_is_number(each.replace(",", ".")) for each in known):
-        raise DataError(
-            f"Expected numbers with a decimal point in column {column!r} of {name}; got text such as "
-            f"{next(each for each in known if ',' in each)!r}."
-        )
-
-
-def _text(values: Any, column: str, name: str) -> np.ndarray:
-    _check_missing(values, column, name)
-    return np.array([str(each) for each in values], dtype=object)
-
-
-def _numbers(values: Any, column: str, name: str) -> np.ndarray:
-    if _is_text(values, column, name):
-        raise DataError(f"Expected numbers in column {column!r} of {name}; got text.")
-    _check_missing(values, column, name)
-    found = np.asarray(values.to_numpy(dtype="float64"))
-    bad = np.flatnonzero(~np.isfinite(found))
-    if len(bad):
-        raise DataError(
-            f"Expected finite numbers in column {column!r} of {name}; got {found[bad[0]]} at row {bad[0]}."
-        )
-    with np.errstate(over="ignore"):
-        narrow = found.astype("float32")
-    if not np.isfinite(narrow).all():
-        row = int(np.flatnonzero(~np.isfinite(narrow))[0])
-        raise DataError(f"Expected float32 numbers in column {column!r} of {name}; got {found[row]:g} at row {row}.")
-    return narrow
-
-
-def _check_missing(values: Any, column: str, name: str) -> None:
-    missing = np.flatnonzero(np.asarray(values.isna()))
-    if len(missing):
-        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
-        raise DataError(
-            f"Expected a value in every row of column {column!r} of {name}; got none at row {missing[0]}{more} "
-            "(the first row is 0): fill them in or leave these rows out."
-        )
-
-
-def _type(values: Any) -> str:
-    kind = getattr(values.dtype, "kind", "O")
-    if kind == "O":
-        return "integer" if all(isinstance(each, (bool, int, np.integer, np.bool_)) for each in values) else "real"
-    return "integer" if kind in "biu" else "real"
 
 
 def _parts(column: str, values: Sequence[str]) -> tuple[str, ...]:
@@ -371,16 +286,7 @@ def _categories(column: str, values: Any, names: Sequence[str], name: str) -> tu
     if names:
         start = f"{column}="
         return tuple(each.removeprefix(start) for each in names if each.startswith(start))
-    return tuple(sorted(set(_text(values, column, name))))
-
-
-def _check_known(text: np.ndarray, column: str, known: Sequence[str], name: str) -> None:
-    other = np.flatnonzero(~np.isin(text.astype(str), np.array(known, dtype=str)))
-    if len(other):
-        raise DataError(
-            f"Expected one of {_listed(known)} in column {column!r} of {name}; "
-            f"got {text[other[0]]!r} at row {other[0]}."
-        )
+    return tuple(sorted(set(texts(values, column, name))))
 
 
 def _check_width(
@@ -392,7 +298,7 @@ def _check_width(
         return
     if groups:
         first = next(iter(groups))
-        words = [each for each in groups[first] if not _is_number(each)]
+        words = [each for each in groups[first] if not is_number(each)]
         if len(words) == 1 < len(groups[first]) - 1:
             # A mark for what is missing, most likely: one word among numbers.
             row = int(np.flatnonzero(np.asarray(columns[first].astype(str) == words[0]))[0])
@@ -401,10 +307,10 @@ def _check_width(
             )
         raise DataError(
             f"Expected {width} features as numbers in {name}; got {len(columns)} columns with text in {first!r} "
-            f"({_listed(groups[first])}), which are {total} with a column of 0 and 1 for each value of a text: give "
+            f"({listed(groups[first])}), which are {total} with a column of 0 and 1 for each value of a text: give "
             "the columns as the model was trained on them, or leave some out with --drop."
         )
     raise DataError(
-        f"Expected {width} features for this model in {name}; got {total}: {_listed(columns)}: leave out what is none "
+        f"Expected {width} features for this model in {name}; got {total}: {listed(columns)}: leave out what is none "
         "with --drop."
     )
