@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from turtlenet.errors import ModelError, printable
-from turtlenet.keras_files.description import input_range, input_shape, label, labels, layers
+from turtlenet.keras_files.description import Shape, input_range, input_shape, label, labels, layers
 from turtlenet.keras_files.hashing import file_sha256
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.upgrade import Upgraded, upgrade
@@ -26,8 +26,6 @@ from turtlenet.models.output_kind import multi_label
 from turtlenet.models.questions import named, questioned_model
 from turtlenet.models.usage import AUTO
 from turtlenet.tasks import Question
-
-Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from turtlenet.evaluation.results.paired import SURE, p_value
-from turtlenet.evaluation.results.records import Interval
 from turtlenet.evaluation.results.report import Report
 from turtlenet.reports.base import BaseReport
 from turtlenet.reports.document import Document
+from turtlenet.typing import Interval
 
 _ADDED = ("quantizer-pgd", "multi-targeted")
 """Attacks that an evaluation adds for some models: whoever has more of them has the harder test."""

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from turtlenet.reports.format import clean
-
-Interval = tuple[float, float]
+from turtlenet.typing import Interval
 
 
 @dataclass(frozen=True, kw_only=True)

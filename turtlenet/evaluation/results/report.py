@@ -13,7 +13,6 @@ from turtlenet.evaluation.results.records import (
     ClassRow,
     CurvePoint,
     ImageResults,
-    Interval,
     LargestChange,
     PartRow,
     Picture,
@@ -25,6 +24,7 @@ from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
 from turtlenet.reports.format import percent
 from turtlenet.reports.frames import Columns, to_bytes
+from turtlenet.typing import Interval
 
 
 @dataclass(frozen=True, kw_only=True)

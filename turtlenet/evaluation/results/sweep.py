@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from turtlenet.evaluation.results.paired import withstood
-from turtlenet.evaluation.results.records import Interval
 from turtlenet.evaluation.results.report import Report
 from turtlenet.evaluation.results.save import stacked_tables, with_folders
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.frames import Columns
 from turtlenet.reports.statistics import mean_interval, share
+from turtlenet.typing import Interval
 
 if TYPE_CHECKING:
     from turtlenet.reports.document import Document

@@ -9,8 +9,7 @@ from turtlenet.reports.document import Document, Section
 from turtlenet.reports.findings import Findings
 from turtlenet.reports.format import clean, count, fraction, number
 from turtlenet.training.fronts.run import FrontEpoch
-
-Interval = tuple[float, float]
+from turtlenet.typing import Interval
 
 _ROWS = (
     Column("", "words"),
