@@ -1,4 +1,4 @@
-"""What is said of what is certified."""
+"""What the report of a certification says."""
 
 from __future__ import annotations
 

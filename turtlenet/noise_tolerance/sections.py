@@ -1,4 +1,4 @@
-"""What is said of the noise that a model bears."""
+"""What the report of noise tolerance says."""
 
 from __future__ import annotations
 

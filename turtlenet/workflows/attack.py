@@ -1,4 +1,4 @@
-"""What a Keras project calls; the command line calls the same."""
+"""Attacks a model on its data, and gives the adversarial examples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""All that the checks look at."""
+"""The evidence that the checks for doubts look at."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

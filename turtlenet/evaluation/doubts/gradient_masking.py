@@ -1,4 +1,4 @@
-"""What the model itself shows: its gradients, its outputs, its draws."""
+"""Signs of gradient masking that the model itself shows: its gradients, its outputs, its draws."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""A suite in the order in which it pays."""
+"""The adaptive order of a suite: what breaks most images for its cost comes first."""
 
 import dataclasses
 from collections.abc import Callable
