@@ -57,7 +57,7 @@ $(VENV)/.torch: $(VENV)/.done
 	touch $@
 
 # The least versions that setup.cfg takes, in an environment of their own, on a part of the suite.
-FLOOR := tests/keras_files/test_allowed.py tests/models/test_inspect.py tests/keras_files/test_save.py tests/test_balls.py \
+FLOOR := tests/keras_files/safety/test_allowed.py tests/models/test_inspect.py tests/keras_files/test_save.py tests/test_balls.py \
 	tests/backend/test_gradients.py tests/attacks/test_closed_forms.py tests/cli/test_evaluate.py
 test-floor: build/floor/.done
 	KERAS_BACKEND=tensorflow build/floor/bin/python -m pytest $(FLOOR) -W ignore::DeprecationWarning

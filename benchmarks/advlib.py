@@ -25,7 +25,7 @@ from adv_lib.attacks import alma, pdpgd, sdf, sigma_zero, tr
 from benchmarks import machine
 from benchmarks.in_torch import in_torch
 from turtlenet import attacks, balls, data, models
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.classifier import Classifier
 
 

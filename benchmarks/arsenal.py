@@ -27,7 +27,7 @@ from benchmarks.tables import Row, Section
 from benchmarks.timing import timed
 from benchmarks.victims import digits, undefended
 from turtlenet import attacks, balls
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.models import classifier
 
 __all__ = ["CASES", "Case", "main"]

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.victims import digits, undefended
 from turtlenet import attacks, balls
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.models import classifier
 
 __all__ = ["PAIRS", "Asked", "Pair", "main"]

@@ -24,7 +24,7 @@ from pyautoattack import AutoAttack
 from benchmarks import machine
 from benchmarks.in_torch import Counted, in_torch
 from turtlenet import attacks, balls, data, models
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.classifier import Classifier
 
 PARTS = {

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from turtlenet import attacks, backend, balls
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.batching import bucket, check_agreement, check_answers, filled, in_batches, predict
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError

@@ -23,7 +23,7 @@ def test_every_layer_counts_once(net):
 )
 def test_a_batch_is_worked_on_in_the_fewest_parts_that_fit(fits, batch, parts, net, monkeypatch):
     monkeypatch.setattr(memory, "largest_batch", lambda model: fits)
-    assert memory.parts_for(net, batch) == parts
+    assert memory.micro_batches_for(net, batch) == parts
 
 
 def test_half_of_the_free_memory_is_taken(net, monkeypatch):

@@ -149,7 +149,7 @@ class _AfterKeras:
             execute = spec.loader.exec_module
 
             def then_defences(module: Any) -> None:
-                # Who only asks whether there is a Keras is not refused.
+                # A program that only asks whether there is a Keras is not refused.
                 check_backend()
                 sys.meta_path.remove(self)
                 execute(module)

@@ -26,6 +26,7 @@ __all__ = [
     "at_least",
     "decimal_point",
     "did_you_mean",
+    "one_line",
     "printable",
 ]
 
@@ -34,6 +35,19 @@ def printable(text: str) -> str:
     """A text in one line, in which what steers a terminal is spelled out."""
     flat = (" " if each.isspace() else each for each in text)
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in flat)
+
+
+def one_line(error: BaseException, most: int | None = None) -> str:
+    """What an exception of another library says, in one line without its full stop; its class where it says nothing.
+
+    Args:
+        error: The exception.
+        most: The most characters; None for all of them.
+
+    >>> one_line(OSError("A file\\n  is cut short.")), one_line(KeyError())
+    ('A file is cut short', 'KeyError')
+    """
+    return " ".join(str(error).split())[:most].rstrip(". ") or type(error).__name__
 
 
 def an(name: str) -> str:

@@ -17,8 +17,8 @@ from turtlenet import radius
 from turtlenet.constraints import near
 from turtlenet.errors import SettingError, SpecError, decimal_point, did_you_mean
 from turtlenet.files import PathType
+from turtlenet.files.toml_files import read_toml
 from turtlenet.registry import parse_value
-from turtlenet.toml_files import read_toml
 
 __all__ = ["COLUMNS", "MOVES", "TYPES", "Features", "read"]
 

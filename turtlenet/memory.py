@@ -12,7 +12,7 @@ import keras
 
 from turtlenet import backend
 
-__all__ = ["activation_bytes", "available_bytes", "batch_text", "bytes_text", "largest_batch", "parts_for"]
+__all__ = ["activation_bytes", "available_bytes", "batch_text", "bytes_text", "largest_batch", "micro_batches_for"]
 
 _SHARE = 0.5
 """Of the memory that is free, so much may be taken by a batch."""
@@ -62,19 +62,19 @@ def largest_batch(model: keras.Model) -> int | None:
     return max(1, int(_SHARE * free / (_COPIES * each)))
 
 
-def parts_for(model: keras.Model, batch_size: int, shares: int = 1) -> int:
-    """The fewest equal parts of a batch that fit into memory one after the other.
+def micro_batches_for(model: keras.Model, batch_size: int, shares: int = 1) -> int:
+    """The fewest micro-batches of a batch that fit into memory one after the other.
 
     Args:
         model: What is trained.
         batch_size: Inputs of a batch.
-        shares: Devices that share each part.
+        shares: Devices that share each of them.
     """
     most = largest_batch(model)
     if most is None or batch_size <= most:
         return 1
-    possible = [parts for parts in range(1, batch_size + 1) if batch_size % (parts * shares) == 0]
-    return next((parts for parts in possible if batch_size // parts <= most), possible[-1] if possible else 1)
+    possible = [count for count in range(1, batch_size + 1) if batch_size % (count * shares) == 0]
+    return next((count for count in possible if batch_size // count <= most), possible[-1] if possible else 1)
 
 
 def bytes_text(count: float) -> str:

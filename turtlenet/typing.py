@@ -5,7 +5,7 @@ The docstring of a function gives shapes and dtypes; these names say what kind o
 
 from typing import Any, TypeAlias
 
-__all__ = ["Keys", "Labels", "Shape", "State", "Tensor"]
+__all__ = ["Interval", "Keys", "Labels", "Shape", "State", "Tensor"]
 
 Tensor: TypeAlias = Any
 """A tensor of Keras's backend, or what it makes one of: an array or a number."""
@@ -21,3 +21,6 @@ State: TypeAlias = tuple[Any, ...]
 
 Shape: TypeAlias = tuple[int, ...]
 """The shape of an input, without its batch."""
+
+Interval: TypeAlias = tuple[float, float]
+"""The lower and the upper end of a 95 % interval."""

@@ -10,7 +10,7 @@ from benchmarks.tables import Row
 from benchmarks.victims import EPS, digits, fresh
 from turtlenet import Classifier, models
 from turtlenet.attacks import FGSM, PGD, Attack
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.balls import L2, Ball, Linf
 
 __all__ = ["TITLE", "measure"]

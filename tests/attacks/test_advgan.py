@@ -7,7 +7,7 @@ from tests.attacks.test_contract import generator
 from turtlenet import attacks, balls, models
 from turtlenet.attacks import AdvGAN, Mixed
 from turtlenet.attacks.advgan import FACTS, loaded_generator
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.errors import ModelError, SettingError
 
 BALL = balls.get("linf", 0.3)

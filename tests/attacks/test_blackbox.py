@@ -9,7 +9,7 @@ from turtlenet import attacks, backend, balls, random
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.query_attack import cosines, directions
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
 

@@ -119,7 +119,7 @@ def test_early_stopping_changes_the_cost_and_no_verdict(small, images) -> None:
 
 
 def test_rounds_find_what_the_whole_attack_finds(small, images) -> None:
-    from turtlenet.attacks.runner import attack_all
+    from turtlenet.attacks.run.runner import attack_all
 
     x, y = images
     ball = balls.get("linf", 0.04)
@@ -210,7 +210,7 @@ def distance_to_boundary(weights, bias, norm) -> np.ndarray:
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 @pytest.mark.parametrize("spec", ["fab:steps=20", "fab-t:steps=20", "fab:steps=20,restarts=2"])
 def test_fab_finds_the_known_minimum(norm, spec, linear, two) -> None:
-    from turtlenet.attacks.runner import attack_all
+    from turtlenet.attacks.run.runner import attack_all
 
     weights, y = two
     known = distance_to_boundary(weights, linear.model.layers[-1].get_weights()[1], norm)
@@ -307,7 +307,7 @@ def test_autoattack_does_without_the_ratio_where_there_are_too_few_classes(linea
 
 @pytest.mark.parametrize("spec", ["pgd", "deepfool", "square:queries=60"])
 def test_nothing_to_attack_is_nothing(spec, linear) -> None:
-    from turtlenet.attacks.runner import attack_all
+    from turtlenet.attacks.run.runner import attack_all
 
     none = attack_all(attacks.build(spec), linear, X[:0], np.zeros(0, "int32"), ball=balls.get("l2", 0.1))
     assert len(none.x) == len(none.reached) == 0

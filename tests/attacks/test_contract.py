@@ -19,7 +19,7 @@ from turtlenet import backend as seam
 from turtlenet.architectures import gan as networks
 from turtlenet.attacks import Attack, SearchResult
 from turtlenet.attacks import attacks as family
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.errors import ModelError, SettingError, SpecError
 from turtlenet.models import save
 from turtlenet.registry import Registry

@@ -10,7 +10,7 @@ import pytest
 from turtlenet import attacks, balls
 from turtlenet.attacks import PGD, Attack, Averaged, Noise, Restarts, Targets, Transfer, WorstOf
 from turtlenet.attacks.ensembles import sources
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.errors import ModelError, SettingError, SpecError
 from turtlenet.models import classifier, load, save, wrap
@@ -75,17 +75,17 @@ def test_they_go_into_each_other_and_are_written_down():
     assert WorstOf(attacks="noise").norms == balls.norms()
 
 
-def test_what_is_said_of_the_whole_is_said_of_every_part():
+def test_what_is_said_of_the_whole_is_said_of_every_member():
     attack = attacks.build(
         "worst-of:attacks=(averaged:attack=(fgsm:gradient=adaptive);noise),target=next,gradient=naive"
     )
-    parts = [part for part, _ in attack.rounds(4)]
-    assert [(part.target, part.gradient) for part in parts] == [("next", "naive")] * 2
-    assert parts[0].part.gradient == "naive"
+    members = [member for member, _ in attack.rounds(4)]
+    assert [(member.target, member.gradient) for member in members] == [("next", "naive")] * 2
+    assert members[0].member.gradient == "naive"
     stopping = attacks.build("worst-of:attacks=(pgd;noise;transfer:source=a.h5),early_stop=true")
-    assert [getattr(part, "early_stop", None) for part, _ in stopping.rounds(4)] == [True, None, True]
+    assert [getattr(member, "early_stop", None) for member, _ in stopping.rounds(4)] == [True, None, True]
     # What fools another model may not fool this one yet.
-    assert not list(stopping.rounds(4))[-1][0].part.early_stop
+    assert not list(stopping.rounds(4))[-1][0].member.early_stop
     assert (attack.family, stopping.family, Transfer().family) == ("other", "iterative", "transfer")
 
 

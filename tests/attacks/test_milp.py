@@ -9,7 +9,7 @@ from keras import layers
 
 from turtlenet import attacks, balls
 from turtlenet.attacks import Attack
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.defences import Sign
 from turtlenet.errors import ModelError, SettingError

@@ -8,9 +8,9 @@ import pytest
 
 from turtlenet import attacks, balls
 from turtlenet.attacks.context import Context
+from turtlenet.attacks.gradient_based.nearest import nearest_first
 from turtlenet.attacks.minimum_norm.jsma import most_salient_pair
-from turtlenet.attacks.nearest import nearest_first
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.classifier import Classifier
 
 X = np.random.default_rng(3).uniform(0.4, 0.6, size=(8, 6)).astype("float32")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from turtlenet import attacks, balls
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.attacks.spatial import turned
 from turtlenet.errors import ModelError
 

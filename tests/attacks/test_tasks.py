@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from tests.attacks.test_contract import NAMES, build, lengths, threat
 from turtlenet.attacks import attacks as family
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.models import classifier
 from turtlenet.models.usage import Usage
 

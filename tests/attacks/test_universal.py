@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from turtlenet import attacks, balls
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.constraints import Integer
 from turtlenet.errors import DataError, OutputError, SettingError

@@ -9,7 +9,8 @@ import pytest
 
 import turtlenet
 from tests.backend.cluster import apart, run
-from turtlenet.evaluation import Report, load
+from turtlenet.evaluation import Report
+from turtlenet.evaluation.results import load
 
 # Steps that do not multiply what is rounded: see `tests.backend.parity.trained`.
 STEADY = ("--attack", "pgd:steps=3,loss=margin", "--norm", "l2", "--optimizer", "sgd", "--learning-rate", "0.005")

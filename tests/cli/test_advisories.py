@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from tests.keras_files.advisories import ADVISORIES, described
-from tests.keras_files.test_safety import archive, forge
+from tests.keras_files.safety.test_safety import archive, forge
 from turtlenet.errors import ModelError
 from turtlenet.models import inspect, load
 

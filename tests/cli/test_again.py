@@ -15,7 +15,7 @@ from PIL import Image
 import turtlenet as tn
 from tests.conftest import ROOT
 from turtlenet import models
-from turtlenet.evaluation.load import load
+from turtlenet.evaluation.results.load import load
 from turtlenet.evaluation.views.again import call, command
 from turtlenet.reports import markdown
 
@@ -26,7 +26,7 @@ QUICK = ("--attack", "noise:draws=1", "--eps", "0", "--curve", "0")
 def quick(monkeypatch):
     """Leaves out what takes longer than all the rest: plots (the page has the same command), and the probe."""
     monkeypatch.setattr("turtlenet.reports.page.render", lambda document: "")
-    monkeypatch.setattr("turtlenet.evaluation.evaluate._PROBED", 0)
+    monkeypatch.setattr("turtlenet.evaluation.gather._PROBED", 0)
 
 
 def printed(folder: Path) -> list[str]:

@@ -60,8 +60,8 @@ def test_inspect_describes_what_cannot_be_attacked(shelf, cli):
 
 
 LIGHT = {
-    ("--help",): {"turtlenet.settings.base", "turtlenet.toml_files"},
-    ("--version",): {"turtlenet.settings.base", "turtlenet.toml_files"},
+    ("--help",): {"turtlenet.settings.base", "turtlenet.files.toml_files"},
+    ("--version",): {"turtlenet.settings.base", "turtlenet.files.toml_files"},
     ("train", "--help"): {"turtlenet.settings.gan", *SLOW},
     ("trian",): SLOW,
     ("evaluate", "-h"): SLOW,

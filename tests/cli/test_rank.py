@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from turtlenet.evaluation.load import load
+from turtlenet.evaluation.results.load import load
 
 QUICK = ("--eps", "0.05", "--curve", "0", "--limit", "20")
 

@@ -72,8 +72,8 @@ def ends_of(model: keras.Model) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("bounds", [None, (-100.0, 1e5)])
 def test_a_defence_in_front_of_a_table_has_the_bounds_of_the_data(bounds, credit) -> None:
-    plan = TrainSettings(label="verdict", defences=["constant-quantization:levels=4"], bounds=bounds)
-    setup = set_up(credit / "model.h5", credit / "credit.csv", plan)
+    options = TrainSettings(label="verdict", defences=["constant-quantization:levels=4"], bounds=bounds)
+    setup = set_up(credit / "model.h5", credit / "credit.csv", options)
     (shield,) = defences_of(setup.hardened)
     if bounds:
         assert (shield.low, shield.high) == setup.victim.bounds == bounds

@@ -9,7 +9,7 @@ import pytest
 import turtlenet as tn
 from tests.cli.conftest import listing
 from turtlenet import attacks, balls
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 
 
 @pytest.fixture

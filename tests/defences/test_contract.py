@@ -11,7 +11,7 @@ from keras import ops
 
 from tests.defences.fronts.tiny import is_front, spec_of
 from turtlenet import attacks, backend, balls, defences, gradient_mode, models
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.defences import Conversion, Defence
 from turtlenet.defences import defences as family
 from turtlenet.errors import ModelError, SettingError

@@ -94,9 +94,9 @@ def test_success_is_judged_on_fresh_draws() -> None:
     victim = models.classifier(converted(0.6), head="logits", draws=1)
     y = (x @ KERNEL).argmax(axis=1).astype("int32")
     cascade = Cascade(attacks=[attacks.build("noise:draws=20")], ball=balls.get("linf", 0.02))
-    ledger = PerImageResults.empty(y, 1)
-    cascade.run(victim, data.from_arrays(x, y, num_classes=3), ledger)
-    attacked, reached = ledger.attacked[0], ledger.reached[0]
+    per_image = PerImageResults.empty(y, 1)
+    cascade.run(victim, data.from_arrays(x, y, num_classes=3), per_image)
+    attacked, reached = per_image.attacked[0], per_image.reached[0]
     # Twenty tries find a lucky draw for nearly every image; noise of this size does nothing else.
     lucky = attacks.build("noise:draws=20").run(victim, x[attacked], y[attacked], ball=balls.get("linf", 0.02))
     assert ops.convert_to_numpy(lucky.reached).mean() > reached[attacked].mean() + 0.2

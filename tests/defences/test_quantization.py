@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from turtlenet import attacks, backend, balls, gradient_mode, models
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.defences import ConstantQuantization, TrainableQuantization
 from turtlenet.defences import defences as family
 from turtlenet.defences.quantization import evenly_spaced

@@ -7,7 +7,7 @@ import pytest
 
 import turtlenet as tn
 from turtlenet.errors import DataError
-from turtlenet.evaluation.load import load as load_report
+from turtlenet.evaluation.results.load import load as load_report
 
 ROWS = 40
 NAMES = ("spam", "urgent")

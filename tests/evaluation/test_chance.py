@@ -42,20 +42,20 @@ def test_the_probability_is_the_known_one(model) -> None:
 
 
 def test_three_readings_of_the_same_draws() -> None:
-    ledger = PerImageResults.empty(np.zeros(4, "int32"), 2)
-    ledger.clean[:] = [0, 0, 0, 1]
-    ledger.draws[:] = 10
+    per_image = PerImageResults.empty(np.zeros(4, "int32"), 2)
+    per_image.clean[:] = [0, 0, 0, 1]
+    per_image.draws[:] = 10
     # The worse of two attacks counts; the last image was wrong before.
-    ledger.fooled[:] = [[0, 3, 1, 0], [0, 1, 9, 0]]
-    ledger.correct[:] = ledger.right
-    found = chance.summary(ledger, ledger.right, 5)
+    per_image.fooled[:] = [[0, 3, 1, 0], [0, 1, 9, 0]]
+    per_image.correct[:] = per_image.right
+    found = chance.summary(per_image, per_image.right, 5)
     assert found["expected"] == pytest.approx((1 + 0.7 + 0.1) / 4)
     assert (found["majority"], found["any_draw"], found["draws"]) == (0.5, 0.25, 10)
     assert (found["answer"], found["answer_draws"]) == (0.75, 5)
     low, high = found["expected_interval"]
     assert 0 <= low < found["expected"] < high <= 1
     # What else broke the first image was wrong in most draws.
-    broken = chance.summary(ledger, np.array([False, True, True, False]), 5)
+    broken = chance.summary(per_image, np.array([False, True, True, False]), 5)
     assert broken["expected"] == pytest.approx((0.5 + 0.7 + 0.1) / 4)
     assert (broken["majority"], broken["any_draw"], broken["answer"]) == (0.25, 0.0, 0.5)
     empty = PerImageResults.empty(np.zeros(4, "int32"), 2)
@@ -63,13 +63,13 @@ def test_three_readings_of_the_same_draws() -> None:
 
 
 def test_a_cascade_goes_on_until_every_draw_is_wrong() -> None:
-    ledger = PerImageResults.empty(np.zeros(3, "int32"), 1)
-    ledger.attacked[:], ledger.draws[:] = True, 10
-    ledger.fooled[:] = [[10, 6, 0]]
-    ledger.correct[:] = [[False, False, True]]
-    assert ledger.settled(np.arange(3)).tolist() == [[True, False, False]]
-    ledger.draws[:] = ledger.fooled[:] = 0
-    assert ledger.settled(np.arange(3)).tolist() == [[True, True, False]]
+    per_image = PerImageResults.empty(np.zeros(3, "int32"), 1)
+    per_image.attacked[:], per_image.draws[:] = True, 10
+    per_image.fooled[:] = [[10, 6, 0]]
+    per_image.correct[:] = [[False, False, True]]
+    assert per_image.settled(np.arange(3)).tolist() == [[True, False, False]]
+    per_image.draws[:] = per_image.fooled[:] = 0
+    assert per_image.settled(np.arange(3)).tolist() == [[True, True, False]]
 
 
 def test_a_report_of_a_random_model_has_them(model) -> None:

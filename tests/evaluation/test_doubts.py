@@ -61,7 +61,7 @@ NOTHING = Evidence(
     names=["autoattack"],
     mode="table",
     labels="true",
-    ledger=None,  # type: ignore[arg-type]
+    per_image=None,  # type: ignore[arg-type]
     num_classes=10,
     curve=(),
     widest=1.0,
@@ -148,10 +148,10 @@ def test_a_broken_model_asks_for_no_stronger_attack() -> None:
     assert not {"weak-attacks", "upper-bound", "not-converged"} & set(found)
     # An interval from 0 is narrow with few examples already.
     for count, doubted in ((60, True), (100, False)):
-        ledger = SimpleNamespace(robust=np.zeros(count, bool), labels=np.zeros(count, int))
-        assert (few(dataclasses.replace(NOTHING, ledger=ledger)) is not None) is doubted
-    ledger = SimpleNamespace(robust=np.ones(100, bool), labels=np.zeros(100, int))
-    assert few(dataclasses.replace(NOTHING, ledger=ledger)) is not None
+        per_image = SimpleNamespace(robust=np.zeros(count, bool), labels=np.zeros(count, int))
+        assert (few(dataclasses.replace(NOTHING, per_image=per_image)) is not None) is doubted
+    per_image = SimpleNamespace(robust=np.ones(100, bool), labels=np.zeros(100, int))
+    assert few(dataclasses.replace(NOTHING, per_image=per_image)) is not None
 
 
 @pytest.mark.parametrize("norm", ["l2", pytest.param("l1", marks=pytest.mark.slow)])
@@ -280,8 +280,8 @@ def test_a_random_model_is_climbed_to_the_end() -> None:
 
 
 def test_levels_that_nobody_searched() -> None:
-    ledger = SimpleNamespace(robust=np.ones(4, bool))
-    seen = dataclasses.replace(NOTHING, attacks=[attacks.build("pgd")], ledger=ledger, entrance="two-levels")
+    per_image = SimpleNamespace(robust=np.ones(4, bool))
+    seen = dataclasses.replace(NOTHING, attacks=[attacks.build("pgd")], per_image=per_image, entrance="two-levels")
     found = levels(seen)
     assert found is not None and found.code == "levels-not-attacked" and found.finding.startswith("two-levels at the")
     searched = [attacks.build("pgd"), attacks.build("worst-of:attacks=(noise;quantizer-pgd)")]

@@ -10,9 +10,10 @@ from keras import ops
 from turtlenet import attacks, backend, balls, data
 from turtlenet.errors import DataError, SettingError, SpecError
 from turtlenet.evaluation import Report
-from turtlenet.evaluation.cascade import Cascade, eight_bit
+from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.evaluation.within_ball import eight_bit
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(size=(90, 8, 8, 1)).astype("float32")

@@ -91,12 +91,12 @@ def test_whoever_hides_its_gradient_is_doubted(way, said) -> None:
         suite = [attacks.build(spec) for spec in specs]
         suite += [attacks.build("pgd:gradient=naive")] * (way != "adaptive alone")
     right = np.ones((len(suite), 6), bool)
-    ledger = SimpleNamespace(correct=right, right=right[0])
+    per_image = SimpleNamespace(correct=right, right=right[0])
     names = [str(each) for each in suite]
     mode = "cascade" if way == "cascade" else "table"
     rest = {"labels": "true", "num_classes": 3, "curve": (), "widest": 1.0, "probe": Probe(), "probed": 6}
     for spec, hidden in said.items():
-        evidence = Evidence(suite, names, mode, ledger=ledger, masking=hidden, doubled=("", 0, 0), **rest)
+        evidence = Evidence(suite, names, mode, per_image=per_image, masking=hidden, doubled=("", 0, 0), **rest)
         found = naive_gradient(evidence)
         assert (found is not None and found.code in MASKED) == (spec in MASKING)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.evaluation.views.test_views import HOSTILE, Page, html, markdown, natural, png, report
 from turtlenet.evaluation.perceptibility import figures
 from turtlenet.evaluation.perceptibility.result import MEASURES, Fixed, Measure, Perceptibility, Sight, broken_at
-from turtlenet.evaluation.report import Comparison, Report
+from turtlenet.evaluation.results.report import Comparison, Report
 from turtlenet.evaluation.views.again import command
 from turtlenet.reports.format import WIDTH
 

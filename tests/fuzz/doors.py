@@ -10,13 +10,13 @@ import numpy as np
 import turtlenet as tn
 from turtlenet import attacks, data, models
 from turtlenet.attacks.advgan import FACTS, loaded_generator
-from turtlenet.attacks.told import attack_from_file
+from turtlenet.attacks.from_file import attack_from_file
 from turtlenet.defences import keys
 from turtlenet.detection import FittedDetector, PrincipalComponents
 from turtlenet.detection.arrays import packed
 from turtlenet.detection.fitted import Point, Scores
-from turtlenet.evaluation import load
 from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.evaluation.results import load
 from turtlenet.settings import recipes, suites
 from turtlenet.training.run.callbacks import Best
 from turtlenet.training.run.checkpoint import save_state
@@ -87,7 +87,7 @@ DOORS = {
     "secret.key": (keys.read_key,),
     "report.json": (_report,),
     "state.resume": (_state,),
-    "ledger.npz": (lambda path: PerImageResults.read(path, "mine"),),
+    "per-image.npz": (lambda path: PerImageResults.read(path, "mine"),),
     "suite.toml": (_suite,),
     "recipe.toml": (_recipe,),
     "data.npz": (_data,),
@@ -131,7 +131,7 @@ def make(folder: Path) -> None:
     (folder / "report.json").write_text(report.to_json())
     trainer = _trainer()
     save_state(folder / "state.resume", trainer, [np.ones((3, 2), "float32")], _NOTES)
-    dataclasses.replace(PerImageResults.empty(y.astype("int32"), 2), done=3).write(folder / "ledger.npz", "mine")
+    dataclasses.replace(PerImageResults.empty(y.astype("int32"), 2), done=3).write(folder / "per-image.npz", "mine")
     (folder / "suite.toml").write_text('title = "t"\nattacks = ["fgsm", "pgd:steps=3"]\n')
     (folder / "recipe.toml").write_text(
         'title = "t"\ndefences = ["mc-dropout"]\nattack = "pgd"\neps = 0.1\nepochs = 2\n'

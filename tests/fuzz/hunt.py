@@ -21,7 +21,7 @@ __all__ = ["NAMES", "changed", "hunt"]
 SECONDS = 60
 NAMES = (
     *("model.h5", "model.keras", "generator.h5", "detector.json", "secret.key", "report.json", "state.resume"),
-    *("ledger.npz", "suite.toml", "recipe.toml", "data.npz", "data.h5", "images/a/0.png"),
+    *("per-image.npz", "suite.toml", "recipe.toml", "data.npz", "data.h5", "images/a/0.png"),
 )
 _VALUES = (None, True, 0, -1, 10**9, 1e308, float("nan"), "", "x", "os:system", "a/b", "\n", [], {}, [[]], "é" * 40)
 

@@ -7,7 +7,7 @@ command.
 import base64
 import marshal
 
-from tests.keras_files.test_safety import layer, sequential
+from tests.keras_files.safety.test_safety import layer, sequential
 
 __all__ = ["ADVISORIES", "described"]
 

@@ -19,8 +19,8 @@ from tf_keras.protobuf import saved_metadata_pb2
 
 from turtlenet import backend
 from turtlenet.errors import ModelError
-from turtlenet.keras_files.hdf5_arrays import layer_arrays
 from turtlenet.keras_files.saved_model import arrays, describe
+from turtlenet.keras_files.weights.hdf5_arrays import layer_arrays
 
 # Keras writes these into an HDF5 file only, or numbers them by the file.
 _ELSEWHERE = {"module", "registered_name", "build_config", "shared_object_id"}

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from turtlenet import attacks, backend, balls, losses, models
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SpecError
 

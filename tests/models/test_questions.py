@@ -7,7 +7,7 @@ from keras import layers
 
 import turtlenet as tn
 from turtlenet import attacks
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.balls import Linf
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.models import classifier

@@ -21,9 +21,9 @@ from PIL import Image
 import turtlenet as tn
 from tests.conftest import ROOT
 from tests.evaluation.views.test_views import HOSTILE, attack, natural, picture, report
-from turtlenet.evaluation.leaderboard import ranked
-from turtlenet.evaluation.report import LargestChange
-from turtlenet.evaluation.sweep import sweep_of
+from turtlenet.evaluation.results.leaderboard import ranked
+from turtlenet.evaluation.results.records import LargestChange
+from turtlenet.evaluation.results.sweep import sweep_of
 from turtlenet.reports import page
 from turtlenet.reports.base import Doubt
 

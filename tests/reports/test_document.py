@@ -11,10 +11,26 @@ import pytest
 from PIL import Image
 
 from tests.evaluation.views.test_views import HOSTILE, Page, attack, report
-from turtlenet.evaluation.views import sections
+from turtlenet.evaluation.views import model_sections
 from turtlenet.reports import document as doc
 from turtlenet.reports import markdown, page, terminal
+from turtlenet.reports.blocks import (
+    Bullets,
+    Card,
+    Code,
+    Column,
+    Emphasis,
+    Facts,
+    Figures,
+    Gallery,
+    Shot,
+    Table,
+    Text,
+    Verbatim,
+    View,
+)
 from turtlenet.reports.figures import PictureFile
+from turtlenet.reports.findings import Finding, Findings
 from turtlenet.reports.format import WIDTH, number
 
 RENDERINGS = (terminal.render, markdown.render, page.render)
@@ -29,32 +45,35 @@ def png(side: int) -> bytes:
 def whole(words: str) -> doc.Document:
     """A document with every kind of block, in which each text is these words."""
     picture = PictureFile(title=words, alt=words, file="a.png", png=png(200))
-    shot = doc.Shot(png=base64.b64encode(png(8)).decode(), alt=words, words=words, mark="right", note=words)
-    columns = (doc.Column(words, "name", note="name", width=30), doc.Column(words, "name", meaning=words, width=20))
-    blocks = [
-        doc.Text((words, doc.Emphasis(words), doc.Verbatim(words))),
-        doc.Bullets([words]),
-        doc.Table(columns, [SimpleNamespace(name=words, strong=True)]),
-        doc.Facts({words: words}),
-        doc.Figures(lambda: [picture]),
-        doc.Findings(
-            [doc.Finding(words=words, more=words, code=words, subject=words, kind=kind) for kind in ("doubt", "good")]
+    shot = Shot(png=base64.b64encode(png(8)).decode(), alt=words, words=words, mark="right", note=words)
+    columns = (
+        Column(words, "name", note="name", width=30),
+        Column(words, "name", meaning=words, width=20),
+    )
+    parts = [
+        Text((words, Emphasis(words), Verbatim(words))),
+        Bullets([words]),
+        Table(columns, [SimpleNamespace(name=words, strong=True)]),
+        Facts({words: words}),
+        Figures(lambda: [picture]),
+        Findings(
+            [Finding(words=words, more=words, code=words, subject=words, kind=kind) for kind in ("doubt", "good")]
         ),
-        doc.Gallery([doc.Card(words, words, [shot])]),
-        doc.Code(words, words.replace("\n", " "), "sh", folded=True),
+        Gallery([Card(words, words, [shot])]),
+        Code(words, words.replace("\n", " "), "sh", folded=True),
     ]
     verdict = doc.KeyFigures(
         numbers=[doc.Number(words, 0.5, (0.4, 0.6))], words=words, title=words, scale=(0.9, 0.5, 0.4, 0.6)
     )
     return doc.Document(
-        title=words, headline=words, facts=[words], verdicts=[verdict], sections=[doc.Section(words, blocks)]
+        title=words, headline=words, facts=[words], verdicts=[verdict], sections=[doc.Section(words, parts)]
     )
 
 
 def test_a_new_column_is_one_line(monkeypatch) -> None:
-    new = doc.Column("mean of L1", "l1_mean", number, "Sum of all changes.")
-    columns = sections.attack_columns
-    monkeypatch.setattr(sections, "attack_columns", lambda kind: (*columns(kind), new))
+    new = Column("mean of L1", "l1_mean", number, "Sum of all changes.")
+    columns = model_sections.attack_columns
+    monkeypatch.setattr(model_sections, "attack_columns", lambda kind: (*columns(kind), new))
     one = report(attacks=(attack(l1_mean=123.4), attack("fgsm", l1_mean=None))).document()
     for render in RENDERINGS:
         assert "mean of L1" in render(one)
@@ -82,30 +101,33 @@ def test_hostile_words_stay_in_their_place() -> None:
 
 
 def test_a_view_shows_what_is_its_own() -> None:
-    views = (doc.View.TERMINAL, doc.View.MARKDOWN, doc.View.PAGE)
-    columns = [doc.Column("name", "name"), *(doc.Column(f"in {view.name}", "name", views=view) for view in views)]
-    blocks = [
-        doc.Table(columns, [SimpleNamespace(name="x")]),
-        *(doc.Text(f"for {view.name}", views=view) for view in views),
+    views = (View.TERMINAL, View.MARKDOWN, View.PAGE)
+    columns = [
+        Column("name", "name"),
+        *(Column(f"in {view.name}", "name", views=view) for view in views),
     ]
-    one = replace(whole("x"), sections=[doc.Section("Title", blocks)])
+    parts = [
+        Table(columns, [SimpleNamespace(name="x")]),
+        *(Text(f"for {view.name}", views=view) for view in views),
+    ]
+    one = replace(whole("x"), sections=[doc.Section("Title", parts)])
     for view, render in zip(views, RENDERINGS, strict=True):
         for word in ("in", "for"):
             assert [f"{word} {other.name}" in render(one) for other in views] == [other is view for other in views]
-    alone = replace(one, sections=[one.sections[0].only(doc.View.PAGE)])
+    alone = replace(one, sections=[one.sections[0].only(View.PAGE)])
     assert "Title" not in markdown.render(alone) and "Title" in page.render(alone)
 
 
 def test_what_is_empty_is_left_out_with_its_heading() -> None:
     empty = [
-        doc.Text(""),
-        doc.Bullets([]),
-        doc.Table([doc.Column("a", "a")], []),
-        doc.Facts({}),
-        doc.Figures(list),
-        doc.Findings([]),
-        doc.Code("Code:", "", "sh"),
-        doc.Gallery([]),
+        Text(""),
+        Bullets([]),
+        Table([Column("a", "a")], []),
+        Facts({}),
+        Figures(list),
+        Findings([]),
+        Code("Code:", "", "sh"),
+        Gallery([]),
     ]
     one = replace(whole("x"), sections=[doc.Section("Nothing", empty), doc.Section("Heading"), doc.Section("", empty)])
     for render in (markdown.render, page.render):
@@ -115,13 +137,13 @@ def test_what_is_empty_is_left_out_with_its_heading() -> None:
 
 @pytest.mark.parametrize(("text", "fence"), [("a", "```"), ("```\nb", "````"), ("a\n  `````", "``````")])
 def test_code_does_not_end_early(text: str, fence: str) -> None:
-    one = replace(whole("x"), sections=[doc.Section("", [doc.Code("Run:", text, "sh")])])
+    one = replace(whole("x"), sections=[doc.Section("", [Code("Run:", text, "sh")])])
     assert markdown.render(one).endswith(f"Run:\n\n{fence}sh\n{text}\n{fence}\n")
 
 
 def test_columns_that_do_not_fit_go_on_below() -> None:
-    columns = [doc.Column("", "name"), *(doc.Column(str(place), "value", width=22) for place in range(7))]
-    table = doc.Table(columns, [SimpleNamespace(name="row", value="1" * 30)])
+    columns = [Column("", "name"), *(Column(str(place), "value", width=22) for place in range(7))]
+    table = Table(columns, [SimpleNamespace(name="row", value="1" * 30)])
     lines = terminal.render(replace(whole("x"), sections=[doc.Section("", [table])])).splitlines()[3:]
     assert [line.split() for line in lines if line and "…" not in line] == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
     assert lines.count("") == 2 and max(map(len, lines)) <= WIDTH

@@ -68,9 +68,9 @@ class Bench:
         return model, None
 
     def __call__(self, *, cost_only: bool = False, tools: Tools | None = None, **asked: Any) -> dict[str, Any]:
-        plan = ReproduceSettings(**{"quick": True, "limit": 16, **asked, "tell": self.said.append})
+        options = ReproduceSettings(**{"quick": True, "limit": 16, **asked, "tell": self.said.append})
         made = tools or Tools(self.train, evaluate)
-        return reproduce(["tiny"], self.folder / "out", plan, made, cost_only=cost_only)
+        return reproduce(["tiny"], self.folder / "out", options, made, cost_only=cost_only)
 
 
 @pytest.fixture

@@ -138,8 +138,8 @@ def test_each_kind_of_row_is_measured(paper, row, tmp_path, monkeypatch):
     from turtlenet.workflows.train import harden_model
 
     monkeypatch.chdir(ROOT)
-    plan = ReproduceSettings(quick=True, rows=[row], train_images=256, limit=16, tell=lambda line: None)
-    assert reproduce([paper], tmp_path, plan, Tools(harden_model, evaluate))["missing"] == 0
+    options = ReproduceSettings(quick=True, rows=[row], train_images=256, limit=16, tell=lambda line: None)
+    assert reproduce([paper], tmp_path, options, Tools(harden_model, evaluate))["missing"] == 0
     found = next((tmp_path / "results").rglob("*.json"))
     cells = json.loads(found.read_text())["cells"]
     if paper == "guan":

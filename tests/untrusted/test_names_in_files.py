@@ -8,7 +8,7 @@ import pytest
 
 import turtlenet as tn
 from turtlenet import attacks
-from turtlenet.attacks.told import attack_from_file
+from turtlenet.attacks.from_file import attack_from_file
 from turtlenet.data.named import read_named
 from turtlenet.defences import defences
 from turtlenet.errors import DataError, ModelError, SpecError, TurtlenetError

@@ -25,8 +25,8 @@ from turtlenet.architectures.cnn7 import cnn7_layers, initializer
 from turtlenet.architectures.resnet import resnet18_layers
 from turtlenet.errors import SettingError, at_least
 from turtlenet.registry import Registry
+from turtlenet.typing import Shape
 
-Shape = tuple[int, ...]
 Steps = list[Callable[[Any], Any]]
 Stack = Callable[[], Steps]
 

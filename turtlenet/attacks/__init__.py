@@ -1,10 +1,7 @@
-"""One attack a file; `base.py` owns the promise. Importing this folder registers them all."""
+"""One attack a file, in rooms by what it needs; `base.py` owns the promise. Importing this folder registers all."""
 
-from turtlenet.attacks.adam_pgd import AdamPGD
 from turtlenet.attacks.adapters import Art, Cleverhans, External, Foolbox
 from turtlenet.attacks.advgan import AdvGAN
-from turtlenet.attacks.apgd import APGD, APGDCE, APGDDLR, APGDT, PMA
-from turtlenet.attacks.autoattack import AutoAttack
 from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.context import AttackResult, Context, SearchResult
 from turtlenet.attacks.decision_based import (
@@ -20,22 +17,39 @@ from turtlenet.attacks.decision_based import (
     SignOPT,
     SurFree,
 )
-from turtlenet.attacks.detector_evasion import DetectorEvasion
-from turtlenet.attacks.ensembles import Averaged, Mixed, Restarts, Targets, Transfer, WorstOf
-from turtlenet.attacks.fab import FAB, FABT
-from turtlenet.attacks.fgsm import FGSM, RFGSM, LeastLikely
+from turtlenet.attacks.ensembles import AutoAttack, Averaged, Mixed, Restarts, Targets, Transfer, WorstOf
 from turtlenet.attacks.goal import Goal, Verdict
-from turtlenet.attacks.gradient_ascent import GradientAscent
+from turtlenet.attacks.gradient_based import (
+    APGD,
+    APGDCE,
+    APGDDLR,
+    APGDT,
+    BIM,
+    FGSM,
+    MALT,
+    MIM,
+    PGD,
+    PMA,
+    RFGSM,
+    AdamPGD,
+    DetectorEvasion,
+    GradientAscent,
+    IterativeLeastLikely,
+    LeastLikely,
+    Madry,
+    MultiTargeted,
+    QuantizerPGD,
+)
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.attacks.malt import MALT
 from turtlenet.attacks.milp import MILP
-from turtlenet.attacks.mim import MIM
 from turtlenet.attacks.minimum_norm import (
     ALMA,
     CW,
     CWL0,
     DDN,
     EAD,
+    FAB,
+    FABT,
     FMN,
     JSMA,
     LBFGS,
@@ -49,11 +63,8 @@ from turtlenet.attacks.minimum_norm import (
     TrustRegion,
 )
 from turtlenet.attacks.noise import Noise
-from turtlenet.attacks.pgd import BIM, PGD, IterativeLeastLikely, Madry, MultiTargeted
-from turtlenet.attacks.quantizer_pgd import QuantizerPGD
-from turtlenet.attacks.score_based import NES, SPSA, ZOO, LocalSearch, OnePixel, SimBA, SinglePixel
+from turtlenet.attacks.score_based import NES, SPSA, ZOO, LocalSearch, OnePixel, SimBA, SinglePixel, Square
 from turtlenet.attacks.spatial import Spatial
-from turtlenet.attacks.square import Square
 from turtlenet.attacks.universal import Perturbation, Universal, fit_universal, measure_universal
 from turtlenet.errors import SpecError
 

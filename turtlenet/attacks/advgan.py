@@ -145,7 +145,7 @@ def generators_in(attack: Attack) -> list[str]:
     """The files of the generators that an attack, or an attack that it consists of, adds what they say of."""
     if isinstance(attack, AdvGAN):
         return [attack.generator] if attack.generator else []
-    return [file for part in attack.parts for file in generators_in(part)]
+    return [file for member in attack.members for file in generators_in(member)]
 
 
 def trained_on(facts: dict[str, Any], digests: set[Any]) -> bool:

@@ -11,11 +11,11 @@ from keras import ops
 
 from turtlenet import balls, gradient_mode, losses
 from turtlenet.arguments import check_fields
-from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.goal import Goal, check_target, is_sweep, sweep_size
-from turtlenet.attacks.graph import bound_graph
-from turtlenet.attacks.host_check import confirmed
+from turtlenet.attacks.run.batch import Batch
+from turtlenet.attacks.run.graph import bound_graph
+from turtlenet.attacks.run.host_check import confirmed
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
@@ -241,7 +241,7 @@ class Attack(abc.ABC):
         return ()
 
     @property
-    def parts(self) -> "tuple[Attack, ...]":
+    def members(self) -> "tuple[Attack, ...]":
         """The attacks that it consists of, as they were given; none for most."""
         return ()
 

@@ -4,14 +4,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from keras import ops
 
-from turtlenet import backend
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.graph import bound_graph
+from turtlenet.attacks.run.graph import judged
 from turtlenet.balls import Ball
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
@@ -67,15 +64,7 @@ class MILP(Attack):
         if target is not None:
             raise SettingError("Expected no target for milp, which asks for any wrong class; got some.")
         x, y = np.asarray(x, "float32"), np.asarray(y, "int32")
-        candidates = backend.shard(ops.convert_to_tensor(self._solved(model, x, y, ball)))
-
-        def judge(_: Batch, candidates: Tensor) -> SearchResult:
-            return SearchResult(candidates)
-
-        found: AttackResult = bound_graph(
-            self, model, x, y, ball, "outside", judge, seed, index, None, None, candidates
-        )()
-        return found
+        return judged(self, model, x, y, ball, self._solved(model, x, y, ball), seed, index)
 
     def search(self, model: Classifier, x: Tensor, goal: Goal, *, ball: Ball, key: Keys) -> SearchResult:
         raise SettingError(f"Expected an attack that runs within a training step or another attack; got {self}.")

@@ -17,9 +17,9 @@ from turtlenet.attacks.goal import Goal
 from turtlenet.balls import Ball, FeatureBall, is_plain
 from turtlenet.batching import check_answers
 from turtlenet.classifier import Classifier
-from turtlenet.errors import DataError, SettingError
+from turtlenet.errors import DataError, SettingError, one_line
 from turtlenet.files import write_array
-from turtlenet.numpy_files import check_arrays
+from turtlenet.files.numpy_files import check_arrays
 from turtlenet.typing import Keys, Labels, State, Tensor
 
 
@@ -251,7 +251,7 @@ def _read(file: str, *stamp: int) -> _Loaded:
     try:
         delta = np.load(file, allow_pickle=False)
     except Exception as error:  # Whatever NumPy makes of damaged bytes.
-        reason = " ".join(str(error).split())[:150] or type(error).__name__
+        reason = one_line(error, 150)
         raise DataError(f"Expected a perturbation in {file}; got: {reason}.") from None
     if not isinstance(delta, np.ndarray) or delta.dtype.kind != "f" or not np.isfinite(delta).all():
         raise DataError(f"Expected finite floats in {file}; got {getattr(delta, 'dtype', type(delta).__name__)}.")

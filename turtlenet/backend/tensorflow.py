@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from turtlenet.backend.tensorflow_convolution import own_convolutions
 from turtlenet.backend.tensorflow_devices import has_gpu, is_spread, replica, run_on_all, uses_xla
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, one_line
 
 
 def input_gradient(fn: Callable[[Any], tuple[Any, Any]], x: Any) -> tuple[Any, Any, Any]:
@@ -343,6 +343,6 @@ def checkpoint_arrays(prefix: str, keys: Iterable[str] | None = None) -> dict[st
     except ModelError:
         raise
     except Exception as error:  # TensorFlow's own, or the one of Python's that its reader finds nearest.
-        reason = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
+        reason = one_line(error, 160)
         raise ModelError(f"Expected a whole checkpoint in {prefix}; {reason}.") from None
     return {key: value if types[key] == tf.string else np.asarray(value) for key, value in values.items()}

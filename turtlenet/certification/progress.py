@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from turtlenet.certification.methods import CertificationState
-from turtlenet.errors import DataError, OutputError
-from turtlenet.files import write_whole
-from turtlenet.numpy_files import check_arrays
+from turtlenet.errors import DataError, one_line
+from turtlenet.files import make_folder, write_whole
+from turtlenet.files.numpy_files import check_arrays
 
 ARRAYS = ("clean", "verdict", "method", "margin")
 """The arrays of `CertificationState` that are kept, each of shape (images,)."""
@@ -38,10 +38,7 @@ class Progress:
         if self.path is None:
             return
         arrays = {name: getattr(found, name) for name in ARRAYS}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"Expected to make the folder {self.path.parent}; got: {error.strerror}.") from None
+        make_folder(self.path.parent)
         whose, done = np.array(self.identity), np.array(found.done)
         write_whole(self.path, lambda file: np.savez(file, identity=whose, done=done, **arrays))
 
@@ -62,7 +59,7 @@ class Progress:
                 whose, done = str(data["identity"]), int(data["done"])
                 arrays = {name: data[name] for name in ARRAYS}
         except Exception as error:  # Damaged bytes fail in as many ways as there are libraries below.
-            reason = " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__
+            reason = one_line(error, 120)
             raise DataError(
                 f"Expected what a certification wrote on its way in {self.path}; it is damaged: {reason}: leave out "
                 "--resume to start anew."

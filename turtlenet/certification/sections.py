@@ -1,4 +1,4 @@
-"""What is said of what is certified."""
+"""What the report of a certification says."""
 
 from __future__ import annotations
 
@@ -6,18 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.input_kind import InputKind, kind_named
-from turtlenet.reports.document import (
-    Column,
-    Document,
-    Emphasis,
-    Facts,
-    KeyFigures,
-    Number,
-    Section,
-    Table,
-    Text,
-    View,
-)
+from turtlenet.reports.blocks import Column, Emphasis, Facts, Table, Text, View
+from turtlenet.reports.document import Document, KeyFigures, Number, Section
 from turtlenet.reports.format import count, fraction, number, percent
 
 if TYPE_CHECKING:

@@ -73,7 +73,7 @@ def take_config(ctx: click.Context, param: click.Parameter, value: str | None) -
 
 def _read(path: Path) -> dict[str, Any]:
     # What finds a package's files is slow to import, and --help reads none.
-    from turtlenet.toml_files import read_toml
+    from turtlenet.files.toml_files import read_toml
 
     return read_toml(path, "options in the file")
 

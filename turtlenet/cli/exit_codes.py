@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the command line returns to who started it; a number keeps its meaning from version to version.
+    """What the command line returns to its caller; a number keeps its meaning from version to version.
 
     >>> print(ExitCode.GATE_FAILED.value, ExitCode.GATE_FAILED.meaning)
     1 A gate did not hold: a robust accuracy is below --fail-under.

@@ -315,7 +315,7 @@ def framework(**hardware: Any) -> None:
     """
     check_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from turtlenet import hdf5
+    from turtlenet.files import hdf5
 
     # Starts beside the framework, which takes longer.
     hdf5.start()

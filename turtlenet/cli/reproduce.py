@@ -67,8 +67,8 @@ def command(
     check_page(papers, template)
     result: dict[str, Any] = {}
     if not only_page:
-        plan = ReproduceSettings(**{**given, "tell": click.echo})
-        result = reproduce(papers, folder, plan, _tools(), cost_only=cost)
+        options = ReproduceSettings(**{**given, "tell": click.echo})
+        result = reproduce(papers, folder, options, _tools(), cost_only=cost)
     elif not (folder / "results").is_dir():
         raise SettingError(f"Expected rows in {folder / 'results'} to make a page of; there is no such folder.")
     if not cost:

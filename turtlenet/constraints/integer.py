@@ -1,4 +1,4 @@
-"""Whole numbers."""
+"""A constraint: features that are whole numbers."""
 
 from dataclasses import dataclass
 

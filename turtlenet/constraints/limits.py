@@ -1,4 +1,4 @@
-"""Rules that only narrow where a feature may lie: it stays, or moves in one direction."""
+"""Constraints that only narrow where a feature may lie: it stays, or moves in one direction."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Categories as one feature each."""
+"""A constraint: features that are the categories of one column, of which one is 1."""
 
 from dataclasses import dataclass
 

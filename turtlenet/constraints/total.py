@@ -1,4 +1,4 @@
-"""Sums that stay."""
+"""A constraint: features whose sum stays."""
 
 from dataclasses import dataclass
 

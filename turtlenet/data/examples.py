@@ -20,7 +20,7 @@ _NAMED = 6
 
 
 @dataclass(frozen=True)
-class Span:
+class PixelRange:
     """Where pixels lie.
 
     Attributes:
@@ -242,8 +242,8 @@ class Examples:
         if self.num_classes > num_classes:
             raise DataError(f"Expected labels of {num_classes} classes; got {self.num_classes} in {self.name}.")
 
-    def span(self, most: int = 1000) -> "Span":
-        """The range of the first examples, as they are stored and as the model gets them; see `Span`.
+    def span(self, most: int = 1000) -> "PixelRange":
+        """The range of the first examples, as they are stored and as the model gets them; see `PixelRange`.
 
         Raises:
             DataError: Pixels that cannot be read or are not finite.
@@ -253,7 +253,9 @@ class Examples:
         below, above = self.bounds
         scale = 1.0 if peak is None else (above - below) / peak
         shift = 0.0 if peak is None else below
-        return Span(low, high, low * scale + shift, high * scale + shift, peak, self._pixels.dtype.name, self.bounds)
+        return PixelRange(
+            low, high, low * scale + shift, high * scale + shift, peak, self._pixels.dtype.name, self.bounds
+        )
 
     def sha256(self) -> str:
         """Hex digest of all float32 pixels, then all int32 labels, little-endian, as `batch` gives them.

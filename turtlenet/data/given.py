@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.data.pixels import as_array_like, one_line
-from turtlenet.errors import DataError, an
+from turtlenet.data.pixels import as_array_like
+from turtlenet.errors import DataError, an, one_line
 
 LARGEST_STREAM = 2**30
 """Bytes of a stream that are kept in memory at most; one without an end is known by it."""

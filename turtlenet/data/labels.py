@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.data.pixels import as_array_like, one_line
-from turtlenet.errors import DataError, SettingError
+from turtlenet.data.pixels import as_array_like
+from turtlenet.errors import DataError, SettingError, one_line
 from turtlenet.tasks import Question
 
 BLOCK_ROWS = 2**16

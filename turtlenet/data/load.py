@@ -5,15 +5,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from turtlenet.data import arrow, table_files
 from turtlenet.data.about import NOTHING, About
 from turtlenet.data.asked import names_of
 from turtlenet.data.dataset import Data, assemble
-from turtlenet.data.files import read_arrays
-from turtlenet.data.images import read_image_folder
 from turtlenet.data.named import datasets, read_named
-from turtlenet.data.sets import from_tables
-from turtlenet.data.tables import PLAIN, SUFFIXES, Reading
+from turtlenet.data.readers import arrow, table_files
+from turtlenet.data.readers.files import read_arrays
+from turtlenet.data.readers.images import read_image_folder
+from turtlenet.data.readers.sets import from_tables
+from turtlenet.data.readers.tables import PLAIN, SUFFIXES, Reading
 from turtlenet.errors import DataError, SpecError
 from turtlenet.tasks import Question
 

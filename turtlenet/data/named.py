@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.data.arrow import is_dataset
-from turtlenet.data.files import read_arrays
-from turtlenet.data.pixels import one_line
-from turtlenet.data.tables import is_frame
-from turtlenet.errors import DataError, TurtlenetError
+from turtlenet.data.readers.arrow import is_dataset
+from turtlenet.data.readers.files import read_arrays
+from turtlenet.data.readers.tables import is_frame
+from turtlenet.errors import DataError, TurtlenetError, one_line
 from turtlenet.registry import Registry
 
 datasets: Registry[Any] = Registry("data set", "turtlenet.datasets")

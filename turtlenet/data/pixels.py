@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet.data.integers import Whole, decided, peak_of
-from turtlenet.errors import DataError, SettingError
+from turtlenet.errors import DataError, SettingError, one_line
 from turtlenet.input_kind import InputKind, kind_of
 from turtlenet.radius import is_image
 
@@ -242,11 +242,6 @@ def _on_host(values: Any) -> Any:
 def _known_float(values: np.ndarray) -> np.ndarray:
     """NumPy itself has no bfloat16 and no float8."""
     return values.astype(np.float32) if values.dtype.kind == "V" and "float" in values.dtype.name else values
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an exception on one line, without its full stop."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def size_text(shape: tuple[int, ...]) -> str:

@@ -15,11 +15,11 @@ from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.about import About
-from turtlenet.data.arrow import is_dataset
 from turtlenet.data.asked import asked_pair
 from turtlenet.data.parts import choose, trained_on
-from turtlenet.data.sets import from_tables
-from turtlenet.data.tables import PLAIN, Reading, features_of, is_frame, is_tabular, reading_of
+from turtlenet.data.readers.arrow import is_dataset
+from turtlenet.data.readers.sets import from_tables
+from turtlenet.data.readers.tables import PLAIN, Reading, features_of, is_frame, is_tabular, reading_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.files import PathType
 from turtlenet.input_kind import TABLE, kind_of
@@ -143,7 +143,7 @@ def _loaded(data: DataType | None, victim: Classifier, judge: Classifier | None,
 
 
 def part_to_score(
-    model: ModelType, data: DataType | None, victim: Classifier, plan: Any, *, held_out: bool = False
+    model: ModelType, data: DataType | None, victim: Classifier, options: Any, *, held_out: bool = False
 ) -> Examples:
     """The examples that a workflow of one model is measured on.
 
@@ -151,15 +151,15 @@ def part_to_score(
         model: The model, as it was given.
         data: Any form of data; see `load_data`.
         victim: The model's classifier.
-        plan: The workflow's settings: `split`, `limit`, and those of the columns of a table.
+        options: The workflow's settings: `split`, `limit`, and those of the columns of a table.
         held_out: See `choose`.
 
     Raises:
         DataError, SettingError, SpecError: See `load_data` and `choose`.
     """
     seen = trained_on(model)
-    whole = load_data(data, victim, how=reading_of(plan, seen))
-    return choose(whole, plan.split, [seen], held_out=held_out).take(plan.limit)
+    whole = load_data(data, victim, how=reading_of(options, seen))
+    return choose(whole, options.split, [seen], held_out=held_out).take(options.limit)
 
 
 @dataclass(frozen=True)
@@ -179,24 +179,24 @@ class TrainingPart:
     held_out: Examples | None
 
 
-def part_to_train_on(model: ModelType, data: DataType | None, victim: Classifier, plan: Any) -> TrainingPart:
+def part_to_train_on(model: ModelType, data: DataType | None, victim: Classifier, options: Any) -> TrainingPart:
     """The examples that something is trained on beside a model.
 
     Args:
         model: The model, as it was given.
         data: Any form of data; see `load_data`.
         victim: The model's classifier.
-        plan: The workflow's settings: `validation`, `seed`, and those of the columns of a table.
+        options: The workflow's settings: `validation`, `seed`, and those of the columns of a table.
 
     Raises:
         DataError: Test data only, or see `load_data`.
         SettingError: See `hold_out`.
     """
-    loaded = load_data(data, victim, how=reading_of(plan, trained_on(model)))
+    loaded = load_data(data, victim, how=reading_of(options, trained_on(model)))
     if loaded.train is None or not len(loaded.train):
         raise DataError(f"Expected training data in {loaded.name}; got test data only.")
     loaded.train.check()
-    return TrainingPart(loaded.name, loaded.train, *hold_out(loaded.train, plan.validation, plan.seed))
+    return TrainingPart(loaded.name, loaded.train, *hold_out(loaded.train, options.validation, options.seed))
 
 
 def load_extra(data: DataType, victim: Classifier, how: Reading = PLAIN) -> Examples:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics import roc_curve
 
-Interval = tuple[float, float]
+from turtlenet.typing import Interval
 
 RESAMPLES = 1000
 _POINTS = 200

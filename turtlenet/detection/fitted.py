@@ -16,9 +16,9 @@ from turtlenet.classifier import Classifier
 from turtlenet.detection.base import Detector, Lesson
 from turtlenet.detection.edges import edge_of
 from turtlenet.detection.scores import Scored, Setting
-from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean
+from turtlenet.errors import DataError, ModelError, SpecError, did_you_mean, one_line
 from turtlenet.files import write_whole
-from turtlenet.formats import this_is
+from turtlenet.files.formats import this_is
 from turtlenet.reports.base import Record
 from turtlenet.reports.document import Document
 from turtlenet.reports.versions import stamp
@@ -201,7 +201,7 @@ class FittedDetector(Record):
         except SpecError:
             raise
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-            reason = " ".join(str(error).split())[:160].rstrip(". ") or type(error).__name__
+            reason = one_line(error, 160)
             what = this_is(Path(path))
             known = what and not what.endswith("file")
             raise DataError(

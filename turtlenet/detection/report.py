@@ -7,8 +7,7 @@ from turtlenet.detection.fitted import Point, Scores
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
 from turtlenet.reports.format import clean
-
-Interval = tuple[float, float]
+from turtlenet.typing import Interval
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from keras import ops
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.balls import Ball
 from turtlenet.bars import Bar
 from turtlenet.batching import dealt, in_batches

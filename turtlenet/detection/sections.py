@@ -9,20 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from turtlenet.detection.pictures import pictures
 from turtlenet.reports.base import findings
-from turtlenet.reports.document import (
-    Bullets,
-    Column,
-    Document,
-    Facts,
-    Figures,
-    Findings,
-    KeyFigures,
-    Number,
-    Section,
-    Table,
-    Text,
-    View,
-)
+from turtlenet.reports.blocks import Bullets, Column, Facts, Figures, Table, Text, View
+from turtlenet.reports.document import Document, KeyFigures, Number, Section
+from turtlenet.reports.findings import Findings
 from turtlenet.reports.format import MISSING, clip, count, fraction, number, percent, within
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ Named here is what an evaluation leaves behind; it is read without a framework (
 """
 
 from turtlenet.evaluation.perceptibility.result import Perceptibility
-from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, ImageResults, Picture, Report
-from turtlenet.evaluation.sweep import Sweep, SweepPoint
+from turtlenet.evaluation.results.records import AttackRow, ClassRow, CurvePoint, ImageResults, Picture
+from turtlenet.evaluation.results.report import Comparison, Report
+from turtlenet.evaluation.results.sweep import Sweep, SweepPoint
 from turtlenet.reports.base import Doubt
 
 __all__ = [

@@ -33,7 +33,7 @@ def searches_of(attack: Attack, norm: str, num_classes: int) -> list[Search]:
     for part, count in attack.under(norm).rounds(num_classes):
         inner = part
         while isinstance(inner, Elsewhere):
-            inner = inner.part
+            inner = inner.member
         # Some begin anew within one attempt.
         restarts = max(count // sweep_size(part.target, num_classes), getattr(inner, "restarts", 1))
         searches.append(Search(inner, part, restarts, part.family))

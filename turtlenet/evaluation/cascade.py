@@ -1,7 +1,6 @@
 """Runs attacks over a data set block by block: as a table, or as a cascade over the survivors."""
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,14 +10,15 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.attacks import Attack
-from turtlenet.attacks.runner import Outcome, Span, attack_all
-from turtlenet.balls import Ball, FeatureBall, is_plain
+from turtlenet.attacks.run.runner import AttemptRange, Outcome, attack_all
+from turtlenet.balls import Ball, is_plain
 from turtlenet.batching import check_answers, predict, softmax, usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.chance import fooled
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.time_limit import TimeLimit
+from turtlenet.evaluation.within_ball import eight_bit, inside
 from turtlenet.reports.statistics import distances, similarity
 
 MODES = ("cascade", "table")
@@ -55,7 +55,7 @@ class Cascade:
     batch_size: int | None = 256
     quantize_pixels: bool = False
     spared: np.ndarray | None = None
-    spans: Sequence[Span] = ()
+    spans: Sequence[AttemptRange] = ()
     random: bool = False
 
     def block_size(self, shape: tuple[int, ...]) -> int:
@@ -75,19 +75,19 @@ class Cascade:
         self,
         model: Classifier,
         examples: Examples,
-        ledger: PerImageResults,
+        per_image: PerImageResults,
         *,
-        after_block: Callable[[PerImageResults], Any] = lambda ledger: None,
+        after_block: Callable[[PerImageResults], Any] = lambda per_image: None,
         tick: Callable[[int], Any] = lambda count: None,
         limit: TimeLimit | None = None,
     ) -> None:
-        """Fills the ledger from where it stands.
+        """Fills the results from where they stand.
 
         Args:
             model: The classifier under attack.
             examples: Images and true labels.
-            ledger: Where results go.
-            after_block: Is called after each block, with the ledger.
+            per_image: Where results go.
+            after_block: Is called after each block, with the results.
             tick: Is given the number of images that an attack has finished with.
             limit: The time; blocks are batches then, and there is none after the last that fits.
 
@@ -97,35 +97,35 @@ class Cascade:
         size = (
             self.block_size(examples.shape) if limit is None else (self.batch_size or usual()) * backend.process()[1]
         )
-        for start in range(ledger.done, len(examples), size):
+        for start in range(per_image.done, len(examples), size):
             if limit is not None and start and not backend.from_first(limit.has_room):
                 return
             rows = np.arange(start, min(start + size, len(examples)))
-            block = Block(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
-            self.ask(model, block, ledger)
-            whole = standing = ledger.right[rows]
+            block = ImageBlock(rows, *examples.batch(slice(int(rows[0]), int(rows[-1]) + 1)))
+            self.ask(model, block, per_image)
+            whole = standing = per_image.right[rows]
             if limit is not None:
                 limit.start_lap()
             for number in range(len(self.attacks)):
-                hit = self.attack_block(number, model, block, standing, ledger)
+                hit = self.attack_block(number, model, block, standing, per_image)
                 if self.mode == "cascade":
-                    standing, whole = standing & ~hit, whole & ledger.correct[number, rows]
-                    ledger.correct[number, rows] = whole
+                    standing, whole = standing & ~hit, whole & per_image.correct[number, rows]
+                    per_image.correct[number, rows] = whole
                 tick(len(rows))
                 if limit is not None and not start and backend.from_first(lambda: limit.over):
                     raise limit.refuse(examples.kind.count(len(rows)), number + 1, len(self.attacks))
-            ledger.done = int(rows[-1]) + 1
-            after_block(ledger)
+            per_image.done = int(rows[-1]) + 1
+            after_block(per_image)
             if limit is not None:
                 limit.end_lap()
 
-    def ask(self, model: Classifier, block: "Block", ledger: PerImageResults) -> None:
+    def ask(self, model: Classifier, block: "ImageBlock", per_image: PerImageResults) -> None:
         """Notes what the model answers to a block before any attack."""
         logits = predict(model, block.x, self.batch_size, block.y)
         check_answers(logits)
-        ledger.clean[block.rows] = logits.argmax(axis=1)
-        ledger.clean_confidence[block.rows] = softmax(logits).max(axis=1)
-        ledger.clean_parts[block.rows] = _parts_that_hold(logits, ledger)
+        per_image.clean[block.rows] = logits.argmax(axis=1)
+        per_image.clean_confidence[block.rows] = softmax(logits).max(axis=1)
+        per_image.clean_parts[block.rows] = _parts_that_hold(logits, per_image)
 
     def tried(
         self,
@@ -138,7 +138,7 @@ class Cascade:
         seed: int,
         index: np.ndarray,
         looked: Ball | None = None,
-        span: Span | None = None,
+        span: AttemptRange | None = None,
     ) -> tuple[Outcome, np.ndarray]:
         """What an attack does to images, as it counts here.
 
@@ -208,7 +208,7 @@ class Cascade:
         return ball.with_eps(ball.widest(model.input_shape)) if everywhere else ball
 
     def attack_block(
-        self, number: int, model: Classifier, block: "Block", standing: np.ndarray, ledger: PerImageResults
+        self, number: int, model: Classifier, block: "ImageBlock", standing: np.ndarray, per_image: PerImageResults
     ) -> np.ndarray:
         """Runs one attack on one block.
 
@@ -217,7 +217,7 @@ class Cascade:
             model: The classifier under attack.
             block: The images.
             standing: Those of them that nothing has broken yet, bool (m,).
-            ledger: Where results go.
+            per_image: Where results go.
 
         Returns:
             Those that it broke, for good (see `PerImageResults.settled`), bool (m,).
@@ -232,113 +232,82 @@ class Cascade:
             tried = tried & ~self.spared[block.rows]
         attacked = block.only(tried)
         # What an earlier call found of other images of the block stays: a plan's audit comes back to what it left out.
-        untried = block.rows[~ledger.attacked[number, block.rows]]
-        ledger.correct[number, untried] = standing[np.isin(block.rows, untried)]
-        ledger.parts[number, untried] = ledger.clean_parts[untried]
+        untried = block.rows[~per_image.attacked[number, block.rows]]
+        per_image.correct[number, untried] = standing[np.isin(block.rows, untried)]
+        per_image.parts[number, untried] = per_image.clean_parts[untried]
         began = time.perf_counter()
-        labels = ledger.clean[attacked.rows] if naive else attacked.y
+        labels = per_image.clean[attacked.rows] if naive else attacked.y
         where: dict[str, Any] = {"ball": ball, "looked": looked, "seed": self.seed, "index": attacked.rows}
         span = self.spans[number] if self.spans else None
         outcome, lucky = self.tried(attack, model, attacked.x, labels, **where, span=span)
-        ledger.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
-        ledger.gradients[number, attacked.rows] = outcome.gradients
-        ledger.queries[number, attacked.rows] = outcome.queries
-        ledger.lucky[number, attacked.rows] = lucky
-        ledger.part[number, attacked.rows] = outcome.part
+        per_image.cost[number] += time.perf_counter() - began, outcome.gradients.sum(), outcome.queries.sum()
+        per_image.gradients[number, attacked.rows] = outcome.gradients
+        per_image.queries[number, attacked.rows] = outcome.queries
+        per_image.lucky[number, attacked.rows] = lucky
+        per_image.part[number, attacked.rows] = outcome.part
         if model.stochastic and model.question is None:
             drawn = fooled(model, outcome.x, attacked.y, self.batch_size)
-            ledger.fooled[number, attacked.rows], ledger.draws[number, attacked.rows] = drawn
-        ledger.undone[number, attacked.rows] = outcome.undone
-        self._note(number, model, attacked, outcome, ledger, ball)
+            per_image.fooled[number, attacked.rows], per_image.draws[number, attacked.rows] = drawn
+        per_image.undone[number, attacked.rows] = outcome.undone
+        self._note(number, model, attacked, outcome, per_image, ball)
         # What lies beyond the threat fools nobody within it.
-        ledger.fooled[number, attacked.rows] *= ledger.near[number, attacked.rows]
-        settled: np.ndarray = standing & ledger.settled(block.rows)[number]
+        per_image.fooled[number, attacked.rows] *= per_image.near[number, attacked.rows]
+        settled: np.ndarray = standing & per_image.settled(block.rows)[number]
         return settled
 
     def _note(
         self,
         number: int,
         model: Classifier,
-        block: "Block",
+        block: "ImageBlock",
         outcome: Outcome,
-        ledger: PerImageResults,
+        per_image: PerImageResults,
         ball: Ball,
     ) -> None:
-        ledger.attacked[number, block.rows] = True
+        per_image.attacked[number, block.rows] = True
         length = ball.length(outcome.x, block.x)
-        ledger.minimum[number, block.rows] = np.where(outcome.reached, length, np.inf)
+        per_image.minimum[number, block.rows] = np.where(outcome.reached, length, np.inf)
         far = ~inside(ball, block.x, outcome.x) if self.attacks[number].minimal else np.zeros(len(block.x), bool)
-        ledger.near[number, block.rows] = inside(self.ball, block.x, outcome.x) if ball != self.ball else ~far
-        ledger.reached[number, block.rows] = outcome.reached & ~far
+        per_image.near[number, block.rows] = inside(self.ball, block.x, outcome.x) if ball != self.ball else ~far
+        per_image.reached[number, block.rows] = outcome.reached & ~far
         # Logits of which one is NaN are no answer: it would be another class on each backend.
         unknown = np.isnan(outcome.logits).any(axis=1)
         classes = model.classes(block.y)
-        answers = np.where(unknown, ledger.clean[block.rows], outcome.logits.argmax(axis=1))
+        answers = np.where(unknown, per_image.clean[block.rows], outcome.logits.argmax(axis=1))
         confidence = softmax(outcome.logits).max(axis=1)
-        ledger.prediction[number, block.rows] = answers
-        ledger.confidence[number, block.rows] = np.where(unknown, ledger.clean_confidence[block.rows], confidence)
-        ledger.correct[number, block.rows] = np.where(far, ledger.right[block.rows], answers == classes)
-        held = _parts_that_hold(outcome.logits, ledger)
+        per_image.prediction[number, block.rows] = answers
+        per_image.confidence[number, block.rows] = np.where(
+            unknown, per_image.clean_confidence[block.rows], confidence
+        )
+        per_image.correct[number, block.rows] = np.where(far, per_image.right[block.rows], answers == classes)
+        held = _parts_that_hold(outcome.logits, per_image)
         as_before = (far | unknown)[:, None]
-        ledger.parts[number, block.rows] = np.where(as_before, ledger.clean_parts[block.rows], held)
-        ledger.loss[number, block.rows] = _cross_entropy(outcome.logits, classes)
+        per_image.parts[number, block.rows] = np.where(as_before, per_image.clean_parts[block.rows], held)
+        per_image.loss[number, block.rows] = _cross_entropy(outcome.logits, classes)
         hits = np.flatnonzero(outcome.reached & ~far)
         full = self.ball.full
         both = ball.in_units(block.x[hits]), ball.in_units(outcome.x[hits])
         for name, values in distances(*both, full).items():
-            ledger.distance[name][number, block.rows[hits]] = values
+            per_image.distance[name][number, block.rows[hits]] = values
         if not is_plain(ball):
             # No picture has features of several ranges.
-            ledger.distance["psnr"][number, block.rows[hits]] = np.nan
+            per_image.distance["psnr"][number, block.rows[hits]] = np.nan
             return
-        compared = int(np.isfinite(ledger.distance["ssim"][number]).sum())
+        compared = int(np.isfinite(per_image.distance["ssim"][number]).sum())
         few = hits[: max(0, _SIMILARITIES - compared)]
-        ledger.distance["ssim"][number, block.rows[few]] = similarity(block.x[few], outcome.x[few], full)
+        per_image.distance["ssim"][number, block.rows[few]] = similarity(block.x[few], outcome.x[few], full)
 
 
 @dataclass(frozen=True)
-class Block:
+class ImageBlock:
     """Images held in memory: their places in the data set, their pixels and their labels."""
 
     rows: np.ndarray
     x: np.ndarray
     y: np.ndarray
 
-    def only(self, mask: np.ndarray) -> "Block":
-        return Block(self.rows[mask], self.x[mask], self.y[mask])
-
-
-def inside(ball: Ball, x: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-    """Whether perturbed images are finite and lie in the ball and the bounds, one float32 ulp apart, bool (n,)."""
-    if not is_plain(ball):
-        reach = float(ball.eps) * (1 + 1e-6) + slack(ball, x.shape[1:])
-        exact: np.ndarray = ball.holds(perturbed, x) & (ball.length(perturbed, x) <= reach)
-        return exact
-    size = int(np.prod(x.shape[1:]))
-    whole = np.isfinite(perturbed).reshape(len(x), size).all(axis=1)
-    perturbed = np.where(np.isfinite(perturbed), perturbed, x)
-    reach = float(ball.eps) * (1 + 1e-6) + slack(ball, x.shape[1:])
-    near = ball.length(perturbed, x) <= reach
-    ulp = _ulp(ball)
-    pixels = perturbed.reshape(len(x), size)
-    within = ((pixels >= ball.low - ulp) & (pixels <= ball.high + ulp)).all(axis=1)
-    fits: np.ndarray = whole & near & within
-    return fits
-
-
-def slack(ball: Ball, shape: tuple[int, ...]) -> float:
-    """How much a length in a ball's norm can grow by the rounding of each float32 pixel, in input units."""
-    if isinstance(ball, FeatureBall):
-        space = ball.space
-        ulps = np.spacing(np.maximum(np.abs(space.low), np.abs(space.high)).astype("float32"))
-        # In `linf` each feature is checked exactly.
-        return 0.0 if ball.order in (0, math.inf) else float(np.linalg.norm(ulps / space.width, ord=ball.order))
-    # A number of values that change does not round.
-    return _ulp(ball) * ball.span(int(np.prod(shape))) if ball.order else 0.0
-
-
-def _ulp(ball: Ball) -> float:
-    return float(np.spacing(np.float32(max(abs(ball.low), abs(ball.high)))))
+    def only(self, mask: np.ndarray) -> "ImageBlock":
+        return ImageBlock(self.rows[mask], self.x[mask], self.y[mask])
 
 
 def judged(
@@ -364,30 +333,9 @@ def judged(
     return dataclasses.replace(outcome, logits=fresh, reached=reached)
 
 
-def eight_bit(perturbed: np.ndarray, x: np.ndarray, ball: Ball) -> np.ndarray:
-    """Rounds perturbed images to 256 values of a pixel, within the ball around the images they come from.
-
-    A value goes to the nearest one, or, in an image that would leave the ball by that, to the next one towards the
-    original: no norm grows by it, if the original has 8-bit pixels itself. Where an original has pixels between two
-    levels, both may leave the ball: the image is the original then.
-    """
-    level = (ball.high - ball.low) / 255
-    units, origin = (perturbed.astype("float64") - ball.low) / level, (x.astype("float64") - ball.low) / level
-    nearest, nearer = np.rint(units), np.where(units > origin, np.floor(units + 1e-4), np.ceil(units - 1e-4))
-    rounded, careful = ((ball.low + level * each).astype("float32") for each in (nearest, nearer))
-    leaves = ball.length(rounded, x) > float(ball.eps) * (1 + 1e-6)
-    rounded[leaves] = careful[leaves]
-    # What did not move stays as it was, on the grid or not.
-    rounded = np.where(perturbed == x, x, np.clip(rounded, ball.low, ball.high))
-    # Around pixels between two levels there may be no level within the radius.
-    outside = ~inside(ball, x, rounded)
-    rounded[outside] = x[outside]
-    return rounded
-
-
-def _parts_that_hold(logits: np.ndarray, ledger: PerImageResults) -> np.ndarray:
+def _parts_that_hold(logits: np.ndarray, per_image: PerImageResults) -> np.ndarray:
     """Which parts of the answers hold at logits (n, classes), bool (n, parts); nothing where answers have no parts."""
-    count = ledger.clean_parts.shape[1]
+    count = per_image.clean_parts.shape[1]
     found: np.ndarray = logits[:, 1 : 1 + count] <= logits[:, :1]
     return found
 

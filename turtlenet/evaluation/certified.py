@@ -79,24 +79,24 @@ def check_certify(labels: str, access: str, ball: Ball) -> None:
         raise SettingError(f"Expected access white-box with certify; got {access}.")
 
 
-def certificate_facts(found: Certified, ledger: PerImageResults, robust: np.ndarray) -> dict[str, Any]:
+def certificate_facts(found: Certified, per_image: PerImageResults, robust: np.ndarray) -> dict[str, Any]:
     """What a report says of certificates: both ends of the bar, and what was saved.
 
     Args:
         found: What is certified.
-        ledger: What the attacks did.
+        per_image: What the attacks did.
         robust: Images on which everything failed, bool (n,).
     """
-    attacked = ledger.attacked.sum(axis=1)
+    attacked = per_image.attacked.sum(axis=1)
     # Attacks in a ball of their own, and for the smallest perturbation, ran on all images.
-    spared = (found.spared & ledger.right & ~ledger.attacked).sum(axis=1)
-    each = ledger.cost[:, 1] / np.maximum(attacked, 1)
+    spared = (found.spared & per_image.right & ~per_image.attacked).sum(axis=1)
+    each = per_image.cost[:, 1] / np.maximum(attacked, 1)
     return {
         "method": found.method,
         "accuracy": share(found.held),
         "accuracy_interval": list(share_interval(found.held)),
         "attacked": share(robust),
-        "spared": int((found.spared & ledger.right).sum()),
+        "spared": int((found.spared & per_image.right).sum()),
         "audited": int((found.held & ~found.spared).sum()),
         "gradients_saved": round(float((each * spared).sum())),
         "contradictions": np.flatnonzero(found.held & ~robust).tolist(),

@@ -59,32 +59,32 @@ def fooled(model: Classifier, x: np.ndarray, y: np.ndarray, batch_size: int | No
     return wrong, taken
 
 
-def held(ledger: PerImageResults, besides: np.ndarray | None = None) -> np.ndarray | None:
+def held(per_image: PerImageResults, besides: np.ndarray | None = None) -> np.ndarray | None:
     """The probability that each image is answered rightly in a fresh draw, under the attacks.
 
     It is that of the example which fools most often, over all attacks.
 
     Args:
-        ledger: What the attacks did.
+        per_image: What the attacks did.
         besides: Images that something else broke, bool (n,), of which no draws were counted: the mean of several was
             wrong, and how many of them were is not known; half of all draws are taken for wrong at least.
 
     Returns:
         float64 (n,), 0 for images that were wrong before; None where nothing was drawn.
     """
-    if not ledger.draws.any():
+    if not per_image.draws.any():
         return None
-    chance = ledger.chance.max(axis=0)
+    chance = per_image.chance.max(axis=0)
     if besides is not None:
         chance = np.where(besides, np.maximum(chance, 0.5), chance)
-    return np.where(ledger.right, 1 - chance, 0.0)
+    return np.where(per_image.right, 1 - chance, 0.0)
 
 
-def summary(ledger: PerImageResults, robust: np.ndarray, draws: int) -> dict[str, Any] | None:
+def summary(per_image: PerImageResults, robust: np.ndarray, draws: int) -> dict[str, Any] | None:
     """What a report says of a random model: expected accuracy under the attacks, and the other readings beside it.
 
     Args:
-        ledger: What the attacks did.
+        per_image: What the attacks did.
         robust: Images that withstood everything, as the answer of all of the model's own draws together has it, bool
             (n,). What something else broke is taken for wrong in half of the draws at least; see `held`.
         draws: How many draws such an answer is the mean of.
@@ -95,12 +95,12 @@ def summary(ledger: PerImageResults, robust: np.ndarray, draws: int) -> dict[str
         most draws were right) and `answer` (those of which the mean of `answer_draws` draws was right, in one try),
         each with its 95 % interval over the images as `..._interval`; None where nothing was drawn.
     """
-    probability = held(ledger, ledger.robust & ~robust)
+    probability = held(per_image, per_image.robust & ~robust)
     if probability is None:
         return None
-    drawn = ledger.draws.any(axis=0)
-    each = ledger.draws.sum(axis=0)[drawn] / (ledger.draws > 0).sum(axis=0)[drawn]
-    most = (probability >= 0.5) & ledger.right & (robust | ~ledger.robust)
+    drawn = per_image.draws.any(axis=0)
+    each = per_image.draws.sum(axis=0)[drawn] / (per_image.draws > 0).sum(axis=0)[drawn]
+    most = (probability >= 0.5) & per_image.right & (robust | ~per_image.robust)
     readings = {"any_draw": probability == 1, "majority": most, "answer": robust}
     shares = {name: share(values) for name, values in readings.items()}
     intervals = {f"{name}_interval": list(share_interval(values)) for name, values in readings.items()}

@@ -5,15 +5,15 @@ import dataclasses
 import numpy as np
 
 from turtlenet.attacks import FMN, PGD, Attack, Averaged, QuantizerPGD
-from turtlenet.attacks.apgd import APGD
 from turtlenet.attacks.base import MOST
-from turtlenet.attacks.gradient_ascent import GradientAscent
+from turtlenet.attacks.gradient_based.apgd import APGD
+from turtlenet.attacks.gradient_based.gradient_ascent import GradientAscent
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import Search, searches_of
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.tally import Tally
+from turtlenet.evaluation.results.tally import Tally
 
 _IMAGES, _FEWEST = 64, 16
 _GRADIENTS = 64_000
@@ -21,22 +21,22 @@ _GRADIENTS = 64_000
 
 
 def doubled(
-    cascade: Cascade, model: Classifier, examples: Examples, ledger: PerImageResults, tally: Tally
+    cascade: Cascade, model: Classifier, examples: Examples, per_image: PerImageResults, tally: Tally
 ) -> tuple[str, int, int]:
     """Whether twice the steps and twice the restarts break some of what every attack left; the tally counts it.
 
     Args:
         cascade: The suite, and the ball of the threat.
         model: What is attacked.
-        examples: Images and labels, those of the ledger.
-        ledger: What the attacks did to each image.
+        examples: Images and labels, those of `per_image`.
+        per_image: What the attacks did to each image.
         tally: Takes what is broken.
 
     Returns:
         The attack, how many images it broke, and of how many.
     """
     attack, most = twice_of(cascade, model.num_classes)
-    left = np.flatnonzero(ledger.robust)[:most]
+    left = np.flatnonzero(per_image.robust)[:most]
     if not len(left) or float(cascade.ball.eps) == 0:
         return str(attack), 0, 0
     x, y = examples.batch(left)
@@ -48,7 +48,7 @@ def doubled(
 def twice_of(cascade: Cascade, num_classes: int) -> tuple[Attack, int]:
     """The attack with twice the effort, and on how many images it is tried at most."""
     attack = twice(cascade, num_classes)
-    steps = getattr(attack.part if isinstance(attack, Averaged) else attack, "steps", 1)
+    steps = getattr(attack.member if isinstance(attack, Averaged) else attack, "steps", 1)
     each = int(steps) * attack.attempts(num_classes)
     return attack, min(_IMAGES, max(_FEWEST, _GRADIENTS // each))
 

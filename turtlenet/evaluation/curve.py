@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 
 from turtlenet.attacks import FMN, PGD
-from turtlenet.attacks.gradient_ascent import GradientAscent
+from turtlenet.attacks.gradient_based.gradient_ascent import GradientAscent
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import searches_of
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.report import CurvePoint
-from turtlenet.evaluation.tally import Tally
+from turtlenet.evaluation.results.records import CurvePoint
+from turtlenet.evaluation.results.tally import Tally
 from turtlenet.reports.statistics import share, share_interval
 
 MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
@@ -81,17 +81,17 @@ def sweeping(cascade: Cascade, model: Classifier) -> PGD:
     return PGD(steps=max(base.steps, 20), loss=base.loss, early_stop=True)
 
 
-def minima(ledger: PerImageResults, number: int, eps: float, slack: float = 0.0) -> dict[str, Any]:
+def minima(per_image: PerImageResults, number: int, eps: float, slack: float = 0.0) -> dict[str, Any]:
     """The fields of an `AttackRow` that tell of the smallest perturbations.
 
     Args:
-        ledger: What every attack found.
+        per_image: What every attack found.
         number: The attack's place there.
         eps: The radius that the curve shall have points around.
         slack: What rounding may add to a length.
     """
-    right = ledger.right
-    length = np.where(np.isnan(ledger.minimum[number]), np.inf, ledger.minimum[number])
+    right = per_image.right
+    length = np.where(np.isnan(per_image.minimum[number]), np.inf, per_image.minimum[number])
     lengths = length[right]
     median = float(np.median(lengths)) if len(lengths) else np.inf
     finite = lengths[np.isfinite(lengths)]

@@ -19,13 +19,13 @@ from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.parts import Part, choose, trained_on
 from turtlenet.data.prepare import DataType, load_for, normalized_for
-from turtlenet.data.tables import Reading, is_tabular, reading_of
+from turtlenet.data.readers.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import SettingError
-from turtlenet.evaluation.black_box import evaluate_black_box
 from turtlenet.evaluation.evaluate import evaluate_classifier
-from turtlenet.evaluation.grey_box import evaluate_grey_box
-from turtlenet.evaluation.report import Report
-from turtlenet.evaluation.threat_model import check_access
+from turtlenet.evaluation.results.report import Report
+from turtlenet.evaluation.threat_models.black_box import evaluate_black_box
+from turtlenet.evaluation.threat_models.grey_box import evaluate_grey_box
+from turtlenet.evaluation.threat_models.threat_model import check_access
 from turtlenet.evaluation.views.again import normalize_text
 from turtlenet.models.as_classifier import ModelType, about_model, in_memory, victim_of
 from turtlenet.models.usage import usage_of
@@ -48,7 +48,7 @@ class Request:
     """What is asked of all models alike.
 
     Attributes:
-        plan: The settings.
+        options: The settings.
         access: What attackers know: `white-box`, `grey-box` or `black-box`.
         asking: How those ask who know nothing.
         suite: The suite; one without attacks where the user named attacks alone.
@@ -56,7 +56,7 @@ class Request:
         eps: Its radius as it was given; None where the model or its data have to tell.
     """
 
-    plan: EvaluateSettings
+    options: EvaluateSettings
     access: str
     asking: Substitution | None
     suite: suites.Suite
@@ -64,17 +64,17 @@ class Request:
     eps: Any
 
     @staticmethod
-    def of(plan: EvaluateSettings, count: int) -> "Request":
+    def of(options: EvaluateSettings, count: int) -> "Request":
         """What is asked of so many models.
 
         Raises:
             SettingError: Access to several models that only one can be attacked with.
         """
-        access, asking = _known(plan.access, count)
-        named = DEFAULT_SUITE if plan.suite is None else plan.suite
-        suite = _NO_SUITE if plan.suite is None and plan.attacks else suites.find(named)
-        norm, eps = first_given(plan.norm, suite.norm, "linf"), first_given(plan.eps, suite.eps)
-        return Request(plan, access, asking, suite, norm, eps)
+        access, asking = _known(options.access, count)
+        named = DEFAULT_SUITE if options.suite is None else options.suite
+        suite = _NO_SUITE if options.suite is None and options.attacks else suites.find(named)
+        norm, eps = first_given(options.norm, suite.norm, "linf"), first_given(options.eps, suite.eps)
+        return Request(options, access, asking, suite, norm, eps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,16 +105,16 @@ class Job:
     ball: Ball
     threat: FeatureThreat | None = None
 
-    def run(self, plan: EvaluateSettings, access: str, asking: Substitution | None, **how: Any) -> Report:
+    def run(self, options: EvaluateSettings, access: str, asking: Substitution | None, **how: Any) -> Report:
         """The report, by what the attackers know."""
         victim, examples, suite, ball = self.victim, self.examples, self.suite, self.ball
-        how |= {"specs": self.specs, "about": {**about_model(self.model, victim), **_normalized(plan)}}
+        how |= {"specs": self.specs, "about": {**about_model(self.model, victim), **_normalized(options)}}
         if access == "white-box":
             return evaluate_classifier(victim, examples, suite, ball, **how)
-        how |= {"folder": Path(plan.surrogate_dir) if plan.surrogate_dir else None, "tell": plan.tell}
+        how |= {"folder": Path(options.surrogate_dir) if options.surrogate_dir else None, "tell": options.tell}
         if asking:
-            return evaluate_black_box(victim, self.part.examples, plan.limit, suite, ball, asking, **how)
-        how |= {"head": plan.head, "surrogates": plan.surrogates}
+            return evaluate_black_box(victim, self.part.examples, options.limit, suite, ball, asking, **how)
+        how |= {"head": options.head, "surrogates": options.surrogates}
         return evaluate_grey_box(self.model, victim, self.data, examples, suite, ball, **how)
 
 
@@ -135,32 +135,32 @@ def jobs_of(
         SettingError: Settings that do not go together.
         SpecError: An unknown attack.
     """
-    plan, access = request.plan, request.access
-    said, outer = _said(plan, request.eps, asked)
-    if plan.normalize is not None and access == "grey-box":
+    options, access = request.options, request.access
+    said, outer = _said(options, request.eps, asked)
+    if options.normalize is not None and access == "grey-box":
         raise SettingError(f"Expected no normalize for access {access}: wrap the model first.")
     trained = [trained_on(one) for one in asked]
-    reading = reading_of(plan, next(filter(None, reversed(trained)), ()))
-    taken, data = _with_normalization(asked, data, said, reading, plan)
+    reading = reading_of(options, next(filter(None, reversed(trained)), ()))
+    taken, data = _with_normalization(asked, data, said, reading, options)
     # A Classifier has bounds of its own: another's file has no say in them.
-    victims = [victim_of(one, plan, outer if isinstance(one, Classifier) else said.outer) for one in taken]
+    victims = [victim_of(one, options, outer if isinstance(one, Classifier) else said.outer) for one in taken]
     question = next((each.question for each in victims if each.question is not None), None)
     if question is not None and access != "white-box":
         raise SettingError(f"Expected access white-box for {question.describe()}; got {access}.")
     specs, attacks = _attacks(request, victims)
     prepared = [
-        _by_feature(said, request.norm, *each, plan, data, reading) for each in zip(taken, victims, strict=True)
+        _by_feature(said, request.norm, *each, options, data, reading) for each in zip(taken, victims, strict=True)
     ]
     if any(threat is not None and not is_plain(threat.ball) for _, _, threat in prepared):
         # Where features have radii of their own it does not see the levels: what was added is left out again.
-        kept = [spec != _AT_LEVELS or spec in plan.attacks for spec in specs]
+        kept = [spec != _AT_LEVELS or spec in options.attacks for spec in specs]
         specs, attacks = list(compress(specs, kept)), list(compress(attacks, kept))
     loaded = _loaded(data, prepared, reading)
     # What a grey-box attacker trains on is not attacked.
-    held_out = plan.held_out or access != "white-box"
-    parts = [choose(each, plan.split, trained, held_out=held_out) for each in loaded]
-    same: dict[str, Any] = {"eps": request.eps, "norm": request.norm, "seed": plan.seed, "access": access}
-    same |= {"tell": plan.tell, "head": plan.head}
+    held_out = options.held_out or access != "white-box"
+    parts = [choose(each, options.split, trained, held_out=held_out) for each in loaded]
+    same: dict[str, Any] = {"eps": request.eps, "norm": request.norm, "seed": options.seed, "access": access}
+    same |= {"tell": options.tell, "head": options.head}
     jobs = []
     for one, known, (victim, _, threat), whole, part in zip(asked, trained, prepared, loaded, parts, strict=True):
         if threat is not None:
@@ -168,27 +168,29 @@ def jobs_of(
         suite = [ready(each, one, victim, whole, **same) for each in attacks]
         ball = threat_for(victim, suite, request.norm, request.eps, None if threat is None else threat.ball)
         names = [str(spec) for spec in specs]
-        jobs.append(Job(one, known, victim, whole, part, part.take(plan.limit), names, suite, ball, threat))
+        jobs.append(Job(one, known, victim, whole, part, part.take(options.limit), names, suite, ball, threat))
     if access != "white-box":
         check_generators(jobs[0].suite, asked[0], jobs[0].victim, access)
     return jobs
 
 
 def _with_normalization(
-    asked: Sequence[ModelType], data: DataType | None, said: Said, reading: Reading, plan: EvaluateSettings
+    asked: Sequence[ModelType], data: DataType | None, said: Said, reading: Reading, options: EvaluateSettings
 ) -> tuple[list[ModelType], DataType | None]:
     """The models behind the normalization that was asked for, and their data as pixels."""
     taken = list(asked)
-    for number, one in enumerate(asked if plan.normalize is not None else ()):
-        where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": reading, "held_out": True}
-        where["usage"] = usage_of(plan, one)
-        taken[number], data = normalized_for(in_memory(one), plan.normalize, data, **where)
+    for number, one in enumerate(asked if options.normalize is not None else ()):
+        where: dict[str, Any] = {"bounds": said.outer, "head": options.head, "how": reading, "held_out": True}
+        where["usage"] = usage_of(options, one)
+        taken[number], data = normalized_for(in_memory(one), options.normalize, data, **where)
     return taken, data
 
 
 def _attacks(request: Request, victims: Sequence[Classifier]) -> tuple[list[str | Attack], list[Attack]]:
     """The attacks as they were asked for, and built, with those that the models' defences ask for besides."""
-    specs = _specs(suites.expand([*request.suite.attacks, *request.plan.attacks]), request.plan, request.norm, victims)
+    specs = _specs(
+        suites.expand([*request.suite.attacks, *request.options.attacks]), request.options, request.norm, victims
+    )
     attacks = [attack_family.build(spec) for spec in specs]
     for victim in victims:
         for each in attacks:
@@ -206,18 +208,18 @@ def _loaded(
 
 
 def _specs(
-    specs: Sequence[str | Attack], plan: EvaluateSettings, norm: str, victims: Sequence[Classifier]
+    specs: Sequence[str | Attack], options: EvaluateSettings, norm: str, victims: Sequence[Classifier]
 ) -> list[str | Attack]:
     """The attacks, with those that the models' defences ask for besides."""
-    if plan.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
+    if options.gradient is None and any(shield.masks for each in victims for shield in models.defences_of(each.model)):
         specs = [twin for spec in specs for twin in _both_ways(spec)]
-    specs = [*specs, *([_AT_LEVELS] if _at_levels(plan.suite, plan.attacks, norm, victims) else [])]
-    return [*specs, *([_EACH_WAY] if _several_ways(plan.suite, plan.attacks, norm, victims) else [])]
+    specs = [*specs, *([_AT_LEVELS] if _at_levels(options.suite, options.attacks, norm, victims) else [])]
+    return [*specs, *([_EACH_WAY] if _several_ways(options.suite, options.attacks, norm, victims) else [])]
 
 
-def _said(plan: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> tuple[Said, tuple[float, float] | None]:
+def _said(options: EvaluateSettings, eps: Any, given: Sequence[ModelType]) -> tuple[Said, tuple[float, float] | None]:
     """What is said of the features, by the user, else by the first model's file that says any; the user's bounds."""
-    said = Said.of(plan, eps=eps)
+    said = Said.of(options, eps=eps)
     return said.else_of(next((told for told in map(features_of, given) if told), None)), said.outer
 
 
@@ -226,7 +228,7 @@ def _by_feature(
     norm: str,
     model: ModelType,
     victim: Classifier,
-    plan: EvaluateSettings,
+    options: EvaluateSettings,
     data: DataType | None,
     reading: Reading,
 ) -> tuple[Classifier, Data | None, FeatureThreat | None]:
@@ -236,16 +238,16 @@ def _by_feature(
         return victim, None, None
 
     def made(bounds: tuple[float, float]) -> Classifier:
-        return victim if isinstance(model, Classifier) else victim_of(model, plan, bounds)
+        return victim if isinstance(model, Classifier) else victim_of(model, options, bounds)
 
     return with_features(
         said, norm, victim, made, lambda each: load_for(data, [each], reading)[0], training=False, table=table
     )
 
 
-def _normalized(plan: EvaluateSettings) -> dict[str, Any]:
+def _normalized(options: EvaluateSettings) -> dict[str, Any]:
     """What a report says of the layer that was put in front of a model."""
-    return {} if plan.normalize is None else {"normalize": normalize_text(plan.normalize)}
+    return {} if options.normalize is None else {"normalize": normalize_text(options.normalize)}
 
 
 def _known(access: str, count: int) -> tuple[str, Substitution | None]:

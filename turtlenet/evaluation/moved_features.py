@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.balls import Ball, FeatureBall
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.cascade import Cascade
-from turtlenet.evaluation.moves import Move, Moves
 from turtlenet.evaluation.per_image_results import PerImageResults
+from turtlenet.evaluation.results.moves import Move, Moves
 
 _ROWS = 256
 _FEATURES = 512
@@ -22,7 +22,7 @@ _FEATURES = 512
 
 
 def moved_features(
-    cascade: Cascade, names: Sequence[str], model: Classifier, examples: Examples, ledger: PerImageResults
+    cascade: Cascade, names: Sequence[str], model: Classifier, examples: Examples, per_image: PerImageResults
 ) -> Moves | None:
     """Looks at what the attack that broke most rows of a table did to each feature.
 
@@ -33,7 +33,7 @@ def moved_features(
         names: How the user named them.
         model: What they attacked.
         examples: What they attacked it with.
-        ledger: What they did.
+        per_image: What they did.
 
     Returns:
         What was found; None for inputs that are no table, or where nothing was broken.
@@ -42,13 +42,13 @@ def moved_features(
     if examples.kind.name != "table" or size > _FEATURES or not float(cascade.ball.eps):
         return None
     within = [attack.own_ball(cascade.ball, model.input_shape) == cascade.ball for attack in cascade.attacks]
-    fallen = ledger.attacked & ~ledger.correct & ledger.right & np.array(within)[:, None]
+    fallen = per_image.attacked & ~per_image.correct & per_image.right & np.array(within)[:, None]
     if not fallen.any():
         return None
     chosen = int(fallen.sum(axis=1).argmax())
     rows = np.flatnonzero(fallen[chosen])[:_ROWS]
     x, y = examples.batch(rows)
-    labels = ledger.clean[rows].astype("int32") if cascade.labels == "predicted" else y
+    labels = per_image.clean[rows].astype("int32") if cascade.labels == "predicted" else y
     outcome = attack_all(
         cascade.variant(chosen),
         model,

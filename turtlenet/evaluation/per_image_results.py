@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.errors import DataError
+from turtlenet.errors import DataError, one_line
 from turtlenet.files import make_folder, write_whole
-from turtlenet.numpy_files import check_arrays
+from turtlenet.files.numpy_files import check_arrays
 
 BY_IMAGE = ("labels", "clean", "clean_confidence", "clean_parts")
 """What is known of an image before any attack."""
@@ -177,13 +177,13 @@ class PerImageResults:
         done, arrays = written
         try:
             distance = {name: arrays.pop(f"distance_{name}") for name in _DISTANCES}
-            ledger = PerImageResults(distance=distance, done=done, **arrays)
+            per_image = PerImageResults(distance=distance, done=done, **arrays)
         except (KeyError, TypeError):
             # An older version wrote it, who did not note all of this.
             return None
-        if not ledger.is_whole():
+        if not per_image.is_whole():
             raise _damaged(path, "arrays that do not fit each other")
-        return ledger
+        return per_image
 
     def is_whole(self) -> bool:
         """Whether all arrays are those of as many images and attacks as `labels` and `cost` say."""
@@ -236,7 +236,7 @@ def read_progress(path: Path, identity: str) -> tuple[int, dict[str, np.ndarray]
             arrays = {name: data[name] for name in data.files}
         whose, done = json.loads(str(arrays.pop("identity")))
     except Exception as error:  # Damaged bytes fail in as many ways as there are libraries below.
-        raise _damaged(path, " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__) from None
+        raise _damaged(path, one_line(error, 120)) from None
     if not isinstance(whose, str) or type(done) is not int:
         raise _damaged(path, "no word of whose it is")
     return (done, arrays) if whose == identity else None

@@ -26,7 +26,7 @@ def with_own_generators(attack: Attack, folder: Path, stem: str, *, resume: bool
     """Gives every generator of an attack a copy in a folder, so that the user's own file stays as it is.
 
     Args:
-        attack: `advgan`, or a mixture with such parts; others are given back as they are.
+        attack: `advgan`, or a mixture with such members; others are given back as they are.
         folder: Where the copies go.
         stem: What their names begin with.
         resume: Whether a copy that is there is that of a run to continue.
@@ -51,10 +51,10 @@ def with_own_generators(attack: Attack, folder: Path, stem: str, *, resume: bool
     if not isinstance(attack, Mixed):
         return attack
     own, count = [], 0
-    for part in attack.parts:
+    for member in attack.members:
         name = f"{stem}-{count + 1}" if count else stem
-        own.append(with_own_generators(part, folder, name, resume=resume))
-        count += isinstance(part, AdvGAN)
+        own.append(with_own_generators(member, folder, name, resume=resume))
+        count += isinstance(member, AdvGAN)
     return dataclasses.replace(attack, attacks=own)
 
 
@@ -121,12 +121,12 @@ def with_generators(
     Raises:
         SettingError: A cluster.
     """
-    parts = attack.parts if isinstance(attack, Mixed) else (attack,)
-    if not any(isinstance(part, AdvGAN) for part in parts):
+    members = attack.members if isinstance(attack, Mixed) else (attack,)
+    if not any(isinstance(member, AdvGAN) for member in members):
         return attack
     check_alone("to train against advgan")
     given: dict[str, Any] = {"eps": float(ball.eps), "norm": ball.norm, "head": head, "seed": seed, "tell": tell}
-    done = [ready(part, model, victim, data, **given) for part in parts]
+    done = [ready(member, model, victim, data, **given) for member in members]
     whole = dataclasses.replace(attack, attacks=done) if isinstance(attack, Mixed) else done[0]
     place = Path(checkpoint) if checkpoint else nowhere / "run"
     stem = place.name.removesuffix(".resume").removesuffix(".h5").removesuffix(".keras")

@@ -11,7 +11,7 @@ from turtlenet import attacks as attack_family
 from turtlenet import random
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import trained_on
-from turtlenet.attacks.runner import Outcome, attack_all
+from turtlenet.attacks.run.runner import Outcome, attack_all
 from turtlenet.attacks.threat import ball_facts
 from turtlenet.balls import Ball
 from turtlenet.batching import check_answers, predict
@@ -124,7 +124,7 @@ def _timed(
 def forward_milliseconds(
     attack: AdvGAN, victim: Classifier, x: np.ndarray, ball: Ball, batch_size: int | None
 ) -> float:
-    """What an attacker pays for an image who does not ask the model: the generator's pass and the projection.
+    """What an image costs an attacker who does not ask the model: the generator's pass and the projection.
 
     The least of a few passes over at most 2,048 images, in whole batches.
     """

@@ -7,8 +7,7 @@ from typing import Any
 from turtlenet.gan.run import Epoch
 from turtlenet.reports.base import BaseReport, Doubt
 from turtlenet.reports.document import Document
-
-Interval = tuple[float, float]
+from turtlenet.typing import Interval
 
 
 @dataclass(frozen=True, kw_only=True)

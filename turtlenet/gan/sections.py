@@ -7,18 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from turtlenet.gan.pictures import curve, picture_of
 from turtlenet.reports.base import findings
-from turtlenet.reports.document import (
-    Column,
-    Document,
-    Facts,
-    Figures,
-    Findings,
-    KeyFigures,
-    Number,
-    Section,
-    Table,
-    View,
-)
+from turtlenet.reports.blocks import Column, Facts, Figures, Table, View
+from turtlenet.reports.document import Document, KeyFigures, Number, Section
+from turtlenet.reports.findings import Findings
 from turtlenet.reports.format import clean, count, fraction, number
 
 if TYPE_CHECKING:

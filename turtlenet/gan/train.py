@@ -16,7 +16,7 @@ from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.prepare import DataType, part_to_train_on
 from turtlenet.errors import SettingError
 from turtlenet.files import PathType
@@ -66,53 +66,57 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
         TurtlenetError: Anything that does not fit, in one line, before training starts.
     """
     check_alone("to train a generator", TRAIN_FIRST)
-    plan = GanSettings(**settings)
-    _check_access(plan)
-    if plan.access == "semi-white-box":
+    options = GanSettings(**settings)
+    _check_access(options)
+    if options.access == "semi-white-box":
         idle = ("substitute", "distillation")
-        check_of_use(GanSettings, settings, idle, "--access static or dynamic", plan.access)
-    schedule = plan.only(Schedule, optimizer="adam", clip_norm=0.0)
-    rules = {field.name: getattr(plan, field.name) for field in dataclasses.fields(GeneratorObjective)}
-    game = variant(plan.name, **rules)
+        check_of_use(GanSettings, settings, idle, "--access static or dynamic", options.access)
+    schedule = options.only(Schedule, optimizer="adam", clip_norm=0.0)
+    rules = {field.name: getattr(options, field.name) for field in dataclasses.fields(GeneratorObjective)}
+    game = variant(options.name, **rules)
 
-    threat: dict[str, Any] = {"bounds": plan.bounds, "eps": plan.eps, "what": "for a generator"}
-    victim, ball = one_for_all(model, plan.norm, **threat, head=plan.head)
-    check_game(game, victim, plan.patience)
+    threat: dict[str, Any] = {"bounds": options.bounds, "eps": options.eps, "what": "for a generator"}
+    victim, ball = one_for_all(model, options.norm, **threat, head=options.head)
+    check_game(game, victim, options.patience)
     _check_ball(ball)
-    players = build_players(game, ball, victim.input_shape, plan.seed)
-    others = [source_for(one, victim) for one in plan.pool]
+    players = build_players(game, ball, victim.input_shape, options.seed)
+    others = [source_for(one, victim) for one in options.pool]
     student = None
-    if plan.access != "semi-white-box":
-        student = models.classifier(fresh_network(plan.substitute, victim, plan.seed), bounds=victim.bounds)
-    part = part_to_train_on(model, data, victim, plan)
+    if options.access != "semi-white-box":
+        student = models.classifier(fresh_network(options.substitute, victim, options.seed), bounds=victim.bounds)
+    part = part_to_train_on(model, data, victim, options)
     examples, held_out = part.examples, part.held_out
-    count, why = len(held_out) if held_out else 0, why_eps(victim, plan.norm, plan.eps)
-    plan.tell(f"data: {examples.describe()}; {count:,} held out for validation")
-    plan.tell(f"threat: {describe_ball(ball, victim.input_shape, why)}; {plan.access}, variant {plan.name}")
+    count, why = len(held_out) if held_out else 0, why_eps(victim, options.norm, options.eps)
+    options.tell(f"data: {examples.describe()}; {count:,} held out for validation")
+    options.tell(f"threat: {describe_ball(ball, victim.input_shape, why)}; {options.access}, variant {options.name}")
     for line in misfits(victim, examples, ball):
-        plan.tell(line)
-    same: dict[str, Any] = {"validation": held_out, "callbacks": plan.callbacks, "verbose": plan.verbose}
-    state: dict[str, Any] = {"patience": plan.patience, "resume": plan.resume}
-    if plan.checkpoint:
-        state["checkpoint"] = Path(plan.checkpoint)
+        options.tell(line)
+    same: dict[str, Any] = {"validation": held_out, "callbacks": options.callbacks, "verbose": options.verbose}
+    state: dict[str, Any] = {"patience": options.patience, "resume": options.resume}
+    if options.checkpoint:
+        state["checkpoint"] = Path(options.checkpoint)
         state["identity"] = {
-            **_identity(plan, victim, others, student),
+            **_identity(options, victim, others, student),
             "data": part.whole.sha256(),
             "validation": count,
         }
     if student is None:
-        run = train_players(players, [victim, *others], examples, schedule, tell=plan.tell, **state, **same)
+        run = train_players(players, [victim, *others], examples, schedule, tell=options.tell, **state, **same)
         queries = 0
     else:
         oracle = Oracle(victim, "scores")
-        how: dict[str, Any] = {"dynamic": plan.access == "dynamic", "passes": plan.distillation, "tell": plan.tell}
+        how: dict[str, Any] = {
+            "dynamic": options.access == "dynamic",
+            "passes": options.distillation,
+            "tell": options.tell,
+        }
         run = distill(players, oracle, student, others, examples, schedule, state=state, **how, **same)
         queries = oracle.queries
-    attacked = list(zip([model, *plan.pool], [victim, *others], strict=True))
+    attacked = list(zip([model, *options.pool], [victim, *others], strict=True))
     # A substitute is not the model: nothing of what was trained on has its hash.
     attacked = attacked if student is None else attacked[1:]
     told: dict[str, Any] = {"queries": queries, "data": part.name, "schedule": dataclasses.asdict(schedule)}
-    facts = _facts(plan, players, victim, attacked, run, **told)
+    facts = _facts(options, players, victim, attacked, run, **told)
     return TrainedGenerator(players.generator, facts, run)
 
 
@@ -129,19 +133,19 @@ def _check_ball(ball: Ball) -> None:
 
 
 def _identity(
-    plan: GanSettings, victim: Classifier, others: Sequence[Classifier], student: Classifier | None
+    options: GanSettings, victim: Classifier, others: Sequence[Classifier], student: Classifier | None
 ) -> dict[str, Any]:
     """What tells a run from another, but for its data."""
     return {
-        "access": plan.access,
-        "model": [models.weights_sha256(victim.model), plan.head, list(victim.bounds)],
+        "access": options.access,
+        "model": [models.weights_sha256(victim.model), options.head, list(victim.bounds)],
         "pool": [models.weights_sha256(each.model) for each in others],
-        "substitute": [models.weights_sha256(student.model), plan.distillation] if student is not None else [],
+        "substitute": [models.weights_sha256(student.model), options.distillation] if student is not None else [],
     }
 
 
 def _facts(
-    plan: GanSettings,
+    options: GanSettings,
     players: Players,
     victim: Classifier,
     attacked: Sequence[tuple[ModelType, Classifier]],
@@ -157,14 +161,14 @@ def _facts(
         "bounds": list(victim.bounds),
         "norm": players.ball.norm,
         "eps": float(players.ball.eps),
-        "variant": plan.name,
+        "variant": options.name,
         **dataclasses.asdict(players.game),
-        "access": plan.access,
+        "access": options.access,
         "queries": queries,
         "victims": [about_model(one, each)["sha256"] for one, each in attacked],
         # A model that was trained on as a file may be attacked from memory, and the other way round.
         "victims_weights": [models.weights_sha256(each.model) for _, each in attacked],
-        "substitute": plan.substitute if plan.access != "semi-white-box" else None,
+        "substitute": options.substitute if options.access != "semi-white-box" else None,
         "data": data,
         "schedule": schedule,
         "best_epoch": run.best_epoch,
@@ -173,21 +177,21 @@ def _facts(
     }
 
 
-def _check_access(plan: GanSettings) -> None:
+def _check_access(options: GanSettings) -> None:
     """Refuses what does not go with an access.
 
     Raises:
         SettingError: A state to continue from, patience, or a single epoch for `dynamic`.
     """
-    if plan.access != "dynamic":
+    if options.access != "dynamic":
         return
-    if plan.resume or plan.checkpoint:
+    if options.resume or options.checkpoint:
         raise SettingError("Expected a run from the start for access dynamic; got a state to continue from.")
-    if plan.patience:
+    if options.patience:
         # Each epoch has another substitute to tell success by.
-        raise SettingError(f"Expected patience=0 for access dynamic; got {plan.patience}.")
-    if plan.epochs < 2:
-        raise SettingError(f"Expected at least 2 epochs for access dynamic; got {plan.epochs}: use static.")
+        raise SettingError(f"Expected patience=0 for access dynamic; got {options.patience}.")
+    if options.epochs < 2:
+        raise SettingError(f"Expected at least 2 epochs for access dynamic; got {options.epochs}: use static.")
 
 
 @checked()

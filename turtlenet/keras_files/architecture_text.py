@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from turtlenet.errors import ModelError, an
-from turtlenet.formats import what_is
+from turtlenet.errors import ModelError, an, one_line
+from turtlenet.files.formats import what_is
 from turtlenet.keras_files.legacy.rules import dicts
-from turtlenet.keras_files.limits import check_limits
+from turtlenet.keras_files.safety.limits import check_limits
 
 _LONGEST = 5_000_000
 _MOST_VALUES = 500_000
@@ -46,7 +46,7 @@ def read_architecture(path: Path) -> dict[str, Any]:
     except ModelError:
         raise
     except (ValueError, TypeError, OverflowError) as error:
-        line = " ".join(str(error).split()).rstrip(".")[:200]
+        line = one_line(error, 200)
         raise ModelError(f"Expected an architecture in {form} in {path}; it said: {line}.") from None
     if not isinstance(config, dict):
         raise ModelError(f"Expected an architecture in {path}; got {an(type(config).__name__)}.")

@@ -12,7 +12,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 from turtlenet.errors import ModelError, an
 from turtlenet.keras_files.legacy.rules import Json
 from turtlenet.keras_files.recurrent_state import give_states, take_states
-from turtlenet.keras_files.weights import Pair
+from turtlenet.keras_files.weights.match import Pair
 
 # Numbers for one example: 256 GiB.
 _LARGEST_OUTPUT = 2**36
@@ -47,7 +47,7 @@ def build(
                     raise ModelError(f"Expected a model; the file describes {an(type(model).__name__)}.")
                 _check_outputs(model)
                 _check_scales(model)
-                pairs = [each for each in pair(model) if not begins_with(*each)]
+                pairs = [each for each in pair(model) if not start_from(*each)]
             except BaseException:
                 # Without this the scope would make what was refused as it ends.
                 _forget()
@@ -78,7 +78,7 @@ def _forget() -> None:
     global_state.set_global_attribute("uninitialized_variables", [])
 
 
-def begins_with(variable: Any, array: Any) -> bool:
+def start_from(variable: Any, array: Any) -> bool:
     """Gives a variable that still waits for its value this one instead of random numbers, which take their time."""
     if getattr(variable, "_value", variable) is not None or not callable(getattr(variable, "_initializer", None)):
         return False

@@ -12,7 +12,7 @@ import numpy as np
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from turtlenet.errors import ModelError
-from turtlenet.keras_files.live import compile_like
+from turtlenet.keras_files.compiled.live import compile_like
 from turtlenet.keras_files.quiet import quiet
 
 

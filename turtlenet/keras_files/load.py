@@ -20,23 +20,24 @@ import keras
 from keras.src.backend.common import global_state
 from keras.src.saving.serialization_lib import SafeModeScope
 
-from turtlenet import hdf5
 from turtlenet.architectures import zoo
 from turtlenet.errors import ModelError, SpecError, TurtlenetError, an
-from turtlenet.keras_files import layout, saved_model
+from turtlenet.files import hdf5
+from turtlenet.keras_files import saved_model
 from turtlenet.keras_files.architecture_text import read_architecture
 from turtlenet.keras_files.build import build, finish, put, reason
-from turtlenet.keras_files.compiled import compile_from
+from turtlenet.keras_files.compiled.stored import compile_from
 from turtlenet.keras_files.custom_objects import supplied
-from turtlenet.keras_files.hdf5_arrays import Stored, attribute_list, check_room, layer_arrays
 from turtlenet.keras_files.legacy.guess_version import generation
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.upgrade import Upgraded, upgrade
-from turtlenet.keras_files.model_description import ModelDescription, read_blueprint
+from turtlenet.keras_files.model_description import ModelDescription, read_description
 from turtlenet.keras_files.quiet import quiet
-from turtlenet.keras_files.safety import Finding, findings, judge
-from turtlenet.keras_files.weights import Pair, by_name, by_order
-from turtlenet.keras_files.writer import MIXED, contradiction
+from turtlenet.keras_files.safety.findings import UnsafeEntry, findings, judge
+from turtlenet.keras_files.weights import layout
+from turtlenet.keras_files.weights.hdf5_arrays import Stored, attribute_list, check_room, layer_arrays
+from turtlenet.keras_files.weights.match import Pair, by_name, by_order
+from turtlenet.keras_files.weights.writer import MIXED, contradiction
 from turtlenet.registry import check_callable, import_name
 
 
@@ -117,26 +118,26 @@ def load(
 
 
 def _loaded(path: str | PathLike[str], compile: bool, settings: Loading) -> keras.Model:
-    blueprint = read_blueprint(path)
+    description = read_description(path)
     try:
         with quiet(), known(settings.custom_objects):
-            if blueprint.format == "weights":
-                model = _with_architecture(blueprint, settings)
+            if description.format == "weights":
+                model = _with_architecture(description, settings)
                 finish(model)
                 return model
-            upgraded, era = _prepared(blueprint, settings)
-            model = _built(blueprint, upgraded, era, settings)
-            if compile and blueprint.training and (settings.trust or not findings(blueprint.training)):
+            upgraded, era = _prepared(description, settings)
+            model = _built(description, upgraded, era, settings)
+            if compile and description.training and (settings.trust or not findings(description.training)):
                 with SafeModeScope(not settings.trust):
-                    compile_from(model, blueprint)
+                    compile_from(model, description)
             return model
     except ModelError as error:
-        raise ModelError(_about(blueprint, str(error))) from None
+        raise ModelError(_about(description, str(error))) from None
     except TurtlenetError:
         raise
     except Exception as error:
         # A file steers Keras, h5py and zipfile, and each of them raises what it likes.
-        raise ModelError(f"Expected a whole model in {blueprint.path}; {reason(error)}.") from None
+        raise ModelError(f"Expected a whole model in {description.path}; {reason(error)}.") from None
 
 
 @contextmanager
@@ -147,24 +148,24 @@ def known(custom: Mapping[str, Any]) -> Iterator[None]:
         yield
 
 
-def era_of(blueprint: ModelDescription, settings: Loading) -> KerasVersion:
+def era_of(description: ModelDescription, settings: Loading) -> KerasVersion:
     """Who wrote a file, as far as it or the user tells."""
-    era = KerasVersion.of(blueprint.keras_version, None, otherwise=_generation(blueprint))
-    return replace(era, backend=_backend(blueprint, settings, era.major))
+    era = KerasVersion.of(description.keras_version, None, otherwise=_generation(description))
+    return replace(era, backend=_backend(description, settings, era.major))
 
 
-def _generation(blueprint: ModelDescription) -> int:
+def _generation(description: ModelDescription) -> int:
     # Keras 2 and 3 say in a file of weights who they are.
-    return 1 if blueprint.format == "weights" else generation(blueprint.config)
+    return 1 if description.format == "weights" else generation(description.config)
 
 
-def _backend(blueprint: ModelDescription, settings: Loading, major: int) -> str | None:
+def _backend(description: ModelDescription, settings: Loading, major: int) -> str | None:
     """The backend that a file names, else the user, else the names of the weights."""
-    named = blueprint.backend or settings.written_by
-    return named or (blueprint.names if major < 3 and blueprint.names != MIXED else None)
+    named = description.backend or settings.written_by
+    return named or (description.names if major < 3 and description.names != MIXED else None)
 
 
-def _check_names(blueprint: ModelDescription, era: KerasVersion) -> list[str]:
+def _check_names(description: ModelDescription, era: KerasVersion) -> list[str]:
     """What the names of the weights say against the backend that was named.
 
     Raises:
@@ -172,51 +173,51 @@ def _check_names(blueprint: ModelDescription, era: KerasVersion) -> list[str]:
     """
     if era.major > 2:
         return []
-    if era.backend is None and blueprint.names == MIXED:
+    if era.backend is None and description.names == MIXED:
         raise ModelError(
-            f"Expected weights of one backend in {blueprint.path}: TensorFlow's names end in ':0', Theano's do not; "
+            f"Expected weights of one backend in {description.path}: TensorFlow's names end in ':0', Theano's do not; "
             "got both. Pass --written-by theano or tensorflow."
         )
-    against = contradiction(era.backend, blueprint.names)
+    against = contradiction(era.backend, description.names)
     return [against] if against else []
 
 
-def upgraded_from(blueprint: ModelDescription, settings: Loading) -> tuple[Upgraded, KerasVersion]:
+def upgraded_from(description: ModelDescription, settings: Loading) -> tuple[Upgraded, KerasVersion]:
     """The description in the form of Keras 3, and who wrote it.
 
     Raises:
         ModelError: Nothing that can be brought to Keras 3.
     """
     try:
-        era = era_of(blueprint, settings)
-        doubts = _check_names(blueprint, era)
-        upgraded = upgrade(supplied(blueprint.config, settings.custom_objects, settings.trust), era)
+        era = era_of(description, settings)
+        doubts = _check_names(description, era)
+        upgraded = upgrade(supplied(description.config, settings.custom_objects, settings.trust), era)
         upgraded.doubts += doubts
     except ModelError as error:
-        raise ModelError(_about(blueprint, str(error))) from None
+        raise ModelError(_about(description, str(error))) from None
     except RecursionError:
-        raise ModelError(f"Expected a model that Keras can build; {blueprint.path} nests too deep.") from None
+        raise ModelError(f"Expected a model that Keras can build; {description.path} nests too deep.") from None
     except (TypeError, KeyError, AttributeError, ValueError, IndexError) as error:
         # A description whose parts are of other types than any Keras ever wrote.
         raise ModelError(
-            f"Expected a description that Keras wrote; that in {blueprint.path} is not one ({reason(error)})."
+            f"Expected a description that Keras wrote; that in {description.path} is not one ({reason(error)})."
         ) from None
     return upgraded, era
 
 
-def _prepared(blueprint: ModelDescription, settings: Loading) -> tuple[Upgraded, KerasVersion]:
+def _prepared(description: ModelDescription, settings: Loading) -> tuple[Upgraded, KerasVersion]:
     """A file's description as this Keras has it, judged safe, and the Keras that wrote it."""
-    upgraded, era = upgraded_from(blueprint, settings)
+    upgraded, era = upgraded_from(description, settings)
     if not settings.trust and (unsafe := judge(upgraded.config)):
         more = f" and {len(unsafe) - 1} more" if len(unsafe) > 1 else ""
         raise ModelError(
-            f"Expected a model of known layers; {blueprint.path} has {unsafe[0].phrase}{more}. "
+            f"Expected a model of known layers; {description.path} has {unsafe[0].phrase}{more}. "
             f"Nothing of it was executed{_cure(unsafe)}."
         )
     return upgraded, era
 
 
-def _cure(unsafe: tuple[Finding, ...]) -> str:
+def _cure(unsafe: tuple[UnsafeEntry, ...]) -> str:
     """What makes such a file load, where anything does."""
     cures = []
     if all(each.suppliable for each in unsafe):
@@ -226,21 +227,21 @@ def _cure(unsafe: tuple[Finding, ...]) -> str:
     return f": {', or '.join(cures)}" if cures else ""
 
 
-def _about(blueprint: ModelDescription, line: str) -> str:
+def _about(description: ModelDescription, line: str) -> str:
     # A file may put a whole book where a name belongs.
     line = line if len(line) < 1000 else f"{line[:1000]}..."
-    return line if str(blueprint.path) in line else f"{line.rstrip('.')} ({blueprint.path})."
+    return line if str(description.path) in line else f"{line.rstrip('.')} ({description.path})."
 
 
-def _built(blueprint: ModelDescription, upgraded: Upgraded, era: KerasVersion, settings: Loading) -> keras.Model:
+def _built(description: ModelDescription, upgraded: Upgraded, era: KerasVersion, settings: Loading) -> keras.Model:
     config, custom = upgraded.config, settings.custom_objects
-    if blueprint.format == "hdf5":
-        with layer_arrays(blueprint.path) as stored:
+    if description.format == "hdf5":
+        with layer_arrays(description.path) as stored:
             return build(config, custom, lambda model: by_name(model, stored, upgraded, era), trust=settings.trust)
-    if blueprint.format == "saved-model":
-        arrays = saved_model.arrays(blueprint.path)
+    if description.format == "saved-model":
+        arrays = saved_model.arrays(description.path)
         return build(config, custom, lambda model: by_name(model, arrays, upgraded, era), trust=settings.trust)
-    with _weights_file(blueprint) as file:
+    with _weights_file(description) as file:
         model = build(config, custom, lambda model: _sized(model, file), trust=settings.trust)
         _load_keras_weights(model, file, upgraded, era)
     return model
@@ -271,46 +272,48 @@ def _load_keras_weights(model: keras.Model, file: Path, upgraded: Upgraded, era:
 
 
 @contextmanager
-def _weights_file(blueprint: ModelDescription) -> Iterator[Path]:
+def _weights_file(description: ModelDescription) -> Iterator[Path]:
     """The weights of a `.keras` archive, or of its folder, under the name that Keras wants."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.weights.h5"
         try:
-            if blueprint.path.is_dir():
-                file.symlink_to((blueprint.path / "model.weights.h5").resolve())
+            if description.path.is_dir():
+                file.symlink_to((description.path / "model.weights.h5").resolve())
             else:
-                with zipfile.ZipFile(blueprint.path) as archive:
+                with zipfile.ZipFile(description.path) as archive:
                     # What a part claims is also the most that is read of it.
-                    check_room(archive.getinfo("model.weights.h5").file_size, blueprint.path)
+                    check_room(archive.getinfo("model.weights.h5").file_size, description.path)
                     with archive.open("model.weights.h5") as source, file.open("wb") as target:
                         shutil.copyfileobj(source, target)
-            hdf5.check(file, of=None if blueprint.path.is_dir() else blueprint.path)
+            hdf5.check(file, of=None if description.path.is_dir() else description.path)
             if not h5py.is_hdf5(file):
-                raise ModelError(f"Expected whole weights in {blueprint.path}; they are damaged.")
+                raise ModelError(f"Expected whole weights in {description.path}; they are damaged.")
             yield file
         except ModelError:
             raise
         except Exception as error:  # Whatever zipfile and its decompressors make of damaged bytes.
-            raise ModelError(f"Expected whole weights in {blueprint.path}; {reason(error)}.") from None
+            raise ModelError(f"Expected whole weights in {description.path}; {reason(error)}.") from None
 
 
-def _with_architecture(blueprint: ModelDescription, settings: Loading) -> keras.Model:
+def _with_architecture(description: ModelDescription, settings: Loading) -> keras.Model:
     """A model whose file holds weights only."""
     if settings.architecture is None:
         raise ModelError(
-            f"Expected a whole model, as `model.save` writes it; {blueprint.path} holds weights only"
-            f"{_for_layers(blueprint.path)}: pass --architecture (architecture=)."
+            f"Expected a whole model, as `model.save` writes it; {description.path} holds weights only"
+            f"{_for_layers(description.path)}: pass --architecture (architecture=)."
         )
-    era = era_of(blueprint, settings)
-    _check_names(blueprint, era)
-    with hdf5.opened(blueprint.path) as file:
+    era = era_of(description, settings)
+    _check_names(description, era)
+    with hdf5.opened(description.path) as file:
         old = "layer_names" in file.attrs
     if old:
-        with layer_arrays(blueprint.path) as stored:
-            return _architecture(blueprint, settings, lambda model, upgraded: _of_layers(model, stored, upgraded, era))
+        with layer_arrays(description.path) as stored:
+            return _architecture(
+                description, settings, lambda model, upgraded: _of_layers(model, stored, upgraded, era)
+            )
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / "model.weights.h5"
-        link.symlink_to(blueprint.path.resolve())
+        link.symlink_to(description.path.resolve())
         described = Upgraded({})
 
         def sized(model: keras.Model, upgraded: Upgraded) -> list[Pair]:
@@ -318,7 +321,7 @@ def _with_architecture(blueprint: ModelDescription, settings: Loading) -> keras.
             described = upgraded
             return _sized(model, link)
 
-        model = _architecture(blueprint, settings, sized)
+        model = _architecture(description, settings, sized)
         _load_keras_weights(model, link, described, era)
     return model
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import h5py
 
-from turtlenet import hdf5
-from turtlenet.errors import ModelError, an
-from turtlenet.formats import this_is
-from turtlenet.keras_files.hdf5_arrays import attribute
+from turtlenet.errors import ModelError, an, one_line
+from turtlenet.files import hdf5
+from turtlenet.files.formats import this_is
 from turtlenet.keras_files.legacy.rules import dicts
-from turtlenet.keras_files.limits import check_limits
+from turtlenet.keras_files.safety.limits import check_limits
 from turtlenet.keras_files.saved_model import describe
-from turtlenet.keras_files.writer import backend_by_names, names_in
+from turtlenet.keras_files.weights.hdf5_arrays import attribute
+from turtlenet.keras_files.weights.writer import backend_by_names, names_in
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -50,7 +50,7 @@ class ModelDescription:
     names: str | None = None
 
 
-def read_blueprint(path: str | PathLike[str]) -> ModelDescription:
+def read_description(path: str | PathLike[str]) -> ModelDescription:
     """Reads a file's description of its model.
 
     Raises:
@@ -61,14 +61,14 @@ def read_blueprint(path: str | PathLike[str]) -> ModelDescription:
         raise ModelError(f"Expected a model file; got the address {path}: download it, and give the file.")
     path = Path(path)
     try:
-        blueprint = _read(path)
-        for described in (blueprint.config, blueprint.training):
+        description = _read(path)
+        for described in (description.config, description.training):
             check_limits(described)
     except ModelError as error:
         raise ModelError(str(error) if str(path) in str(error) else f"{str(error)[:-1]} ({path}).") from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"Expected a readable model file; {path}: {_line(error)}.") from None
-    return blueprint
+        raise ModelError(f"Expected a readable model file; {path}: {one_line(error, 160)}.") from None
+    return description
 
 
 def _read(path: Path) -> ModelDescription:
@@ -77,7 +77,7 @@ def _read(path: Path) -> ModelDescription:
     if not path.exists():
         raise ModelError(f"Expected a model file; there is no {path}.")
     if not path.is_file():
-        # Reading from a pipe would wait for who writes to it.
+        # Reading from a pipe would wait for whoever writes to it.
         raise ModelError(f"Expected a model file; {path} is neither a file nor a folder.")
     # The archive first: HDF5 may begin at byte 512, 1024, ..., where the weights in an archive may lie by chance.
     if starts_as_zip(path):
@@ -101,7 +101,9 @@ def _from_hdf5(path: Path) -> ModelDescription:
     except ModelError:
         raise
     except Exception as error:  # Whatever h5py makes of damaged bytes.
-        raise ModelError(f"Expected a whole HDF5 file; {path} is damaged or cut short: {_line(error)}.") from None
+        raise ModelError(
+            f"Expected a whole HDF5 file; {path} is damaged or cut short: {one_line(error, 160)}."
+        ) from None
     if held["model_config"] is None:
         if weights_only:
             return ModelDescription(
@@ -136,7 +138,9 @@ def _from_zip(path: Path) -> ModelDescription:
     except ModelError:
         raise
     except Exception as error:  # Whatever zipfile and its decompressors make of damaged bytes.
-        raise ModelError(f"Expected a whole .keras archive; {path} is damaged or cut short: {_line(error)}.") from None
+        raise ModelError(
+            f"Expected a whole .keras archive; {path} is damaged or cut short: {one_line(error, 160)}."
+        ) from None
     config = _parse(text, path)
     training = _training(_compiled_as(config))
     version = _word(_parse(about, path).get("keras_version"))
@@ -165,7 +169,7 @@ def _from_folder(path: Path) -> ModelDescription:
 
 
 def _compiled_as(config: dict[str, Any]) -> Any:
-    """Takes out how a model was compiled; of the models inside it, that says nothing to who loads the whole."""
+    """Takes out how a model was compiled; of the models inside it, that says nothing to whoever loads the whole."""
     own = config.pop("compile_config", None)
     for node in dicts(config):
         if "class_name" in node:
@@ -211,7 +215,7 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"Expected a model description in JSON in {path}; {_line(error)}.") from None
+        raise ModelError(f"Expected a model description in JSON in {path}; {one_line(error, 160)}.") from None
     if not isinstance(config, dict):
         raise ModelError(f"Expected a model description in {path}; got {an(type(config).__name__)}.")
     return config
@@ -222,7 +226,3 @@ def _text(value: Any) -> str | None:
     if value is None:
         return None
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".")[:160] or type(error).__name__

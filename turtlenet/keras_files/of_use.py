@@ -6,8 +6,8 @@ from typing import Any
 
 from turtlenet.errors import ModelError
 from turtlenet.keras_files.load import Loading, era_of
-from turtlenet.keras_files.model_description import ModelDescription, read_blueprint
-from turtlenet.keras_files.safety import findings
+from turtlenet.keras_files.model_description import ModelDescription, read_description
+from turtlenet.keras_files.safety.findings import findings
 
 
 def of_no_use(
@@ -49,7 +49,7 @@ def of_no_use(
 def _described(files: Collection[Path]) -> Iterator[ModelDescription]:
     for file in files:
         try:
-            yield read_blueprint(file)
+            yield read_description(file)
         except ModelError:
             # It is no model; where one is needed, its loader says so.
             continue

@@ -14,8 +14,8 @@ from typing import Any
 import h5py
 import keras
 
-from turtlenet import hdf5
-from turtlenet.errors import OutputError
+from turtlenet.errors import OutputError, one_line
+from turtlenet.files import hdf5
 from turtlenet.keras_files.full_disk import check_space
 from turtlenet.keras_files.legacy.rules import dicts
 from turtlenet.keras_files.legacy.upgrade import operation
@@ -64,8 +64,7 @@ def _told(expected: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # Whatever Keras, h5py and the system raise at what they cannot write.
-        reason = (getattr(error, "strerror", None) or " ".join(str(error).split()))[:200].rstrip(". ")
-        reason = reason or type(error).__name__
+        reason = getattr(error, "strerror", None) or one_line(error, 200)
         raise OutputError(f"{expected}; {reason}.") from None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet import backend
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, one_line
 from turtlenet.keras_files.protobuf import MOST_BYTES, MalformedError, Message
 
 _MODELS = ("_tf_keras_network", "_tf_keras_model", "_tf_keras_sequential")
@@ -281,7 +281,7 @@ def _whole(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ModelError(f"Expected a readable SavedModel; {folder}: {error.strerror or error}.") from None
     except (MalformedError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
+        reason = one_line(error, 160)
         raise ModelError(f"Expected a whole SavedModel; {folder} is damaged or cut short: {reason}.") from None
 
 

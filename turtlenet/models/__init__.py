@@ -1,8 +1,8 @@
 """Models: the architectures of the papers; files in and out; the logits of any classifier."""
 
 from turtlenet.architectures.zoo import architectures, build
+from turtlenet.keras_files.compiled.live import compile_like, uncompiled
 from turtlenet.keras_files.hashing import NoTwinError, copy, file_sha256, weights_sha256
-from turtlenet.keras_files.live import compile_like, uncompiled
 from turtlenet.keras_files.load import Loading, load, loading
 from turtlenet.keras_files.of_use import of_no_use
 from turtlenet.keras_files.save import check_writable, read_provenance, save

@@ -76,12 +76,12 @@ def as_classifier(
     return made.taking("adaptive" if gradient is None else gradient, draws=1 if draws is None else draws)
 
 
-def victim_of(model: ModelType, plan: Any, bounds: tuple[float, float] | None) -> Classifier:
+def victim_of(model: ModelType, options: Any, bounds: tuple[float, float] | None) -> Classifier:
     """A model as a workflow attacks it: random defences answer with the mean of 10 draws by default.
 
     Args:
         model: See `as_classifier`.
-        plan: The workflow's settings: `head`, `precision`, `gradient`, `draws`, and those of the task.
+        options: The workflow's settings: `head`, `precision`, `gradient`, `draws`, and those of the task.
         bounds: Smallest and largest value of an input; None tells them from the model.
 
     Raises:
@@ -90,11 +90,11 @@ def victim_of(model: ModelType, plan: Any, bounds: tuple[float, float] | None) -
     return as_classifier(
         model,
         bounds=bounds,
-        head=plan.head,
-        precision=plan.precision,
-        gradient=plan.gradient,
-        draws=10 if plan.draws is None and not isinstance(model, Classifier) else plan.draws,
-        **vars(usage_of(plan)),
+        head=options.head,
+        precision=options.precision,
+        gradient=options.gradient,
+        draws=10 if options.draws is None and not isinstance(model, Classifier) else options.draws,
+        **vars(usage_of(options)),
     )
 
 

@@ -13,7 +13,7 @@ from keras import layers, ops
 
 from turtlenet.errors import ModelError, SettingError
 from turtlenet.models.final_activation import activation_of, graph_of, without_activation
-from turtlenet.models.output_kind import Verdict, judge
+from turtlenet.models.output_kind import OutputKind, judge
 
 # Below this a float32 has no logarithm that is a number.
 _TINY = 1e-37
@@ -81,7 +81,7 @@ def scores_of(model: keras.Model, output: Any, head: str, output_name: str = "")
     return scores, Head(verdict.kind, verdict.how, max(units, 2))
 
 
-def _scores(output: Any, verdict: Verdict) -> Any:
+def _scores(output: Any, verdict: OutputKind) -> Any:
     """Logits (batch, units): the output before its activation, or recovered from probabilities."""
     if verdict.cut:
         return without_activation(output)

@@ -10,14 +10,14 @@ from typing import Any
 import keras
 
 from turtlenet.errors import ModelError, printable
-from turtlenet.keras_files import description
-from turtlenet.keras_files.contents import unread
+from turtlenet.keras_files.description import Shape, input_range, input_shape, label, labels, layers
 from turtlenet.keras_files.hashing import file_sha256
 from turtlenet.keras_files.legacy.keras_version import KerasVersion
 from turtlenet.keras_files.legacy.upgrade import Upgraded, upgrade
 from turtlenet.keras_files.load import current, era_of, known, load, upgraded_from
-from turtlenet.keras_files.model_description import ModelDescription, read_blueprint
-from turtlenet.keras_files.safety import findings, judge
+from turtlenet.keras_files.model_description import ModelDescription, read_description
+from turtlenet.keras_files.safety.contents import unread
+from turtlenet.keras_files.safety.findings import findings, judge
 from turtlenet.keras_files.save import read_provenance
 from turtlenet.models.classifier import check_numbers
 from turtlenet.models.final_activation import graph_of
@@ -26,8 +26,6 @@ from turtlenet.models.output_kind import multi_label
 from turtlenet.models.questions import named, questioned_model
 from turtlenet.models.usage import AUTO
 from turtlenet.tasks import Question
-
-Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,8 @@ class Inspection:
         task: What is asked, where that is another thing than one class of several; None for that.
         compiled: Whether `load` brings the compiled state back.
         optimizer, loss, metrics: Their names in the file, even where Keras cannot bring them back.
-        unsafe: What in it runs code or reads files for who loads it without looking, and what was not looked at: all
-            of that is left alone or refused here. Empty if the file holds a model and nothing else.
+        unsafe: What in it runs code or reads files for someone who loads it without looking, and what was not looked
+            at: all of that is left alone or refused here. Empty if the file holds a model and nothing else.
         elsewhere: What in it would run code for others, and does not here because the user supplied it.
         attackable, why_not: Whether attacks can climb its logits, and what is in the way.
     """
@@ -122,43 +120,43 @@ def inspect(path: str | PathLike[str]) -> Inspection:
     Raises:
         ModelError: No model file, or a damaged one.
     """
-    blueprint = read_blueprint(path)
-    upgraded, era, refused = _upgraded(blueprint)
+    description = read_description(path)
+    upgraded, era, refused = _upgraded(description)
     nothing = (None, None, None, f"It is refused, unexecuted: {refused[0]}.") if refused else None
     model, head, question, why_not = nothing or _attempt(path)
-    training = blueprint.training or {}
+    training = description.training or {}
     harmful = tuple(each.phrase for each in judge(training) if each.harmful)
-    elsewhere = _elsewhere(blueprint)
-    # Who trusts a file runs what is in it.
+    elsewhere = _elsewhere(description)
+    # Trusting a file runs what is in it.
     trusted = elsewhere if current().trust else ()
-    unsafe = tuple(dict.fromkeys((*refused, *trusted, *harmful, *unread(blueprint))))
-    loss, metrics = description.label(training.get("loss")), tuple(description.labels(training.get("metrics")))
+    unsafe = tuple(dict.fromkeys((*refused, *trusted, *harmful, *unread(description))))
+    loss, metrics = label(training.get("loss")), tuple(labels(training.get("metrics")))
     if head and "several sigmoids" in head.how:
         several, _ = multi_label(head.kind, head.num_classes, loss, metrics)
         head = dataclasses.replace(head, how=f"{head.how} {several}") if several else head
     return Inspection(
         path=str(path),
         sha256=file_sha256(Path(path)),
-        format=blueprint.format,
-        keras_version=blueprint.keras_version,
-        backend=blueprint.backend,
+        format=description.format,
+        keras_version=description.keras_version,
+        backend=description.backend,
         writer=str(era),
         rules=tuple(
             AppliedRule(name, upgraded.reasons[name], tuple(layers)) for name, layers in upgraded.applied.items()
         ),
         doubts=tuple(upgraded.doubts),
         provenance=read_provenance(path),
-        layers=_layers(model, blueprint.config),
+        layers=_layers(model, description.config),
         parameters=int(model.count_params()) if model is not None and model.built else None,
-        input_shape=_input_shape(model, blueprint.config),
-        input_range=description.input_range(blueprint.config),
+        input_shape=_input_shape(model, description.config),
+        input_range=input_range(description.config),
         inputs=_several(model, "input"),
         outputs=_several(model, "output"),
         num_classes=head.num_classes if head else None,
         head=head,
         task=question.describe() if question else None,
         compiled=model is not None and bool(model.compiled),
-        optimizer=description.label(training.get("optimizer") or training.get("optimizer_config")),
+        optimizer=label(training.get("optimizer") or training.get("optimizer_config")),
         loss=loss,
         metrics=metrics,
         unsafe=unsafe,
@@ -168,26 +166,26 @@ def inspect(path: str | PathLike[str]) -> Inspection:
     )
 
 
-def _upgraded(blueprint: ModelDescription) -> tuple[Upgraded, KerasVersion, tuple[str, ...]]:
+def _upgraded(description: ModelDescription) -> tuple[Upgraded, KerasVersion, tuple[str, ...]]:
     """The description in the form of Keras 3, as far as it can be brought there; who wrote it; what would run code."""
     settings = current()
-    era = era_of(blueprint, settings)
+    era = era_of(description, settings)
     try:
-        if blueprint.format != "weights":
+        if description.format != "weights":
             with known(settings.custom_objects):
-                upgraded, era = upgraded_from(blueprint, settings)
+                upgraded, era = upgraded_from(description, settings)
                 return upgraded, era, () if settings.trust else findings(upgraded.config)
     except ModelError:
         pass
     return Upgraded({}), era, ()
 
 
-def _elsewhere(blueprint: ModelDescription) -> tuple[str, ...]:
-    """What would run code for who supplies nothing and looks at nothing."""
+def _elsewhere(description: ModelDescription) -> tuple[str, ...]:
+    """What would run code for someone who supplies nothing and looks at nothing."""
     try:
-        config = upgrade(blueprint.config, era_of(blueprint, current())).config if blueprint.config else {}
+        config = upgrade(description.config, era_of(description, current())).config if description.config else {}
     except (ModelError, TypeError, KeyError, AttributeError, ValueError, IndexError, RecursionError):
-        config = blueprint.config
+        config = description.config
     return tuple(each.phrase for each in judge(config) if each.harmful)
 
 
@@ -215,7 +213,7 @@ def _several(model: keras.Model | None, what: str) -> dict[str, Shape]:
 
 def _layers(model: keras.Model | None, config: dict[str, Any]) -> tuple[LayerLine, ...]:
     if model is None:
-        return tuple(LayerLine(name, kind, None, None) for name, kind in description.layers(config))
+        return tuple(LayerLine(name, kind, None, None) for name, kind in layers(config))
     return tuple(
         LayerLine(each.name, type(each).__name__, _output_shape(each), _parameters(each)) for each in model.layers
     )
@@ -236,9 +234,9 @@ def _input_shape(model: keras.Model | None, config: dict[str, Any]) -> Shape | N
     if _several(model, "input"):
         return None
     try:
-        return tuple(model.input_shape) if model is not None else description.input_shape(config)
+        return tuple(model.input_shape) if model is not None else input_shape(config)
     except (AttributeError, ValueError):
-        return description.input_shape(config)
+        return input_shape(config)
 
 
 def _head_lines(it: Inspection) -> list[str]:

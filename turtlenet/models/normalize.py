@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from turtlenet.errors import ModelError, SettingError, did_you_mean
-from turtlenet.keras_files.live import compile_like
+from turtlenet.keras_files.compiled.live import compile_like
 from turtlenet.radius import channels
 
 DATA = "data"

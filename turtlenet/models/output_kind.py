@@ -13,7 +13,7 @@ _REGRESSION = {"mse", "mae", "mape", "msle", "huber", "logcosh", "poisson", "twe
 
 
 @dataclass(frozen=True)
-class Verdict:
+class OutputKind:
     """What the outputs are (`softmax`, `sigmoid`, `logits`), whether an activation is to be cut off, and why."""
 
     kind: str
@@ -21,7 +21,7 @@ class Verdict:
     how: str
 
 
-def judge(model: keras.Model, ending: str, units: int, head: str, output: str = "") -> Verdict:
+def judge(model: keras.Model, ending: str, units: int, head: str, output: str = "") -> OutputKind:
     """Decides.
 
     Args:
@@ -42,18 +42,18 @@ def judge(model: keras.Model, ending: str, units: int, head: str, output: str = 
     if "softmax" in (seen, head) and units == 1:
         raise ModelError(f"Expected two classes or more; the softmax of {model.name!r} has one, so it always says 1.")
     if seen in ("softmax", "sigmoid"):
-        return Verdict(seen, True, _cut(seen, units))
+        return OutputKind(seen, True, _cut(seen, units))
     if head != "auto":
-        return Verdict(head, False, _told(head))
+        return OutputKind(head, False, _told(head))
     found = _from_loss(model, seen, units, output)
-    return Verdict(found.kind, found.cut, f"{found.how} {_RELU}") if ending == "relu" else found
+    return OutputKind(found.kind, found.cut, f"{found.how} {_RELU}") if ending == "relu" else found
 
 
-def _from_loss(model: keras.Model, seen: str, units: int, output: str) -> Verdict:
+def _from_loss(model: keras.Model, seen: str, units: int, output: str) -> OutputKind:
     """Tells logits from a regression, and what cannot be seen, by the compiled loss."""
     name, from_logits = _loss(model, output)
     if from_logits:
-        return Verdict(
+        return OutputKind(
             "logits", False, f"The outputs are logits: the model was compiled with {name}(from_logits=True)."
         )
     if seen == "logits" and _is_regression(name):
@@ -67,7 +67,7 @@ def _from_loss(model: keras.Model, seen: str, units: int, output: str) -> Verdic
             "pass head='logits' if it decides between two classes, or --task regression:tolerance=T."
         )
     if seen == "logits":
-        return Verdict("logits", False, "The outputs are taken as logits: nothing squashes the last layer.")
+        return OutputKind("logits", False, "The outputs are taken as logits: nothing squashes the last layer.")
     raise ModelError(
         f"Expected a model whose last activation can be told; that of {model.name!r} cannot: "
         "pass head='softmax', 'sigmoid' or 'logits'."

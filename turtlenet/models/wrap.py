@@ -11,7 +11,7 @@ import numpy as np
 
 from turtlenet.defences import Conversion, Defence, Differentiable, defences
 from turtlenet.errors import ModelError, SpecError
-from turtlenet.keras_files.live import compile_like, uncompiled
+from turtlenet.keras_files.compiled.live import compile_like, uncompiled
 from turtlenet.models.classifier import check_numbers, pixel_bounds
 from turtlenet.registry import takes
 

@@ -19,8 +19,7 @@ from turtlenet.reports.base import BaseReport
 from turtlenet.reports.document import Document
 from turtlenet.reports.statistics import share, share_interval
 from turtlenet.reports.versions import stamp
-
-Interval = tuple[float, float]
+from turtlenet.typing import Interval
 
 _TRIED = (2, 3, 4, 5, 6)
 # What an 8-bit pixel cannot show is not tried.

@@ -1,4 +1,4 @@
-"""What is said of the noise that a model bears."""
+"""What the report of noise tolerance says."""
 
 from __future__ import annotations
 
@@ -8,20 +8,8 @@ from typing import TYPE_CHECKING, Any
 from turtlenet.input_kind import InputKind, kind_named
 from turtlenet.noise_tolerance.levels import quantizer
 from turtlenet.noise_tolerance.pictures import plot
-from turtlenet.reports.document import (
-    Column,
-    Document,
-    Emphasis,
-    Facts,
-    Figures,
-    KeyFigures,
-    Number,
-    Section,
-    Table,
-    Text,
-    Verbatim,
-    View,
-)
+from turtlenet.reports.blocks import Column, Emphasis, Facts, Figures, Table, Text, Verbatim, View
+from turtlenet.reports.document import Document, KeyFigures, Number, Section
 from turtlenet.reports.format import MISSING, clip, count, fraction, number
 
 if TYPE_CHECKING:

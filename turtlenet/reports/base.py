@@ -13,7 +13,8 @@ from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.files import write_files
 from turtlenet.reports import frames
 from turtlenet.reports.codec import dump, read
-from turtlenet.reports.document import Document, Finding
+from turtlenet.reports.document import Document
+from turtlenet.reports.findings import Finding
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,14 +1,15 @@
 """A report as one document: written once, shown in a terminal, as Markdown and as an HTML page.
 
 A `Document` has a title, a headline (the finding in one sentence), a few facts, and sections. A `Section` is a heading
-over blocks: `Text`, `Bullets`, `Table`, `Facts`, `Figures`, `Findings`, `Code` and `Gallery`. Whoever writes a report
-builds a document of plain, unescaped strings. The modules `terminal`, `markdown` and `page` beside this one have a
-function `render` each, which escapes them and does all the layout.
+over blocks: `Text`, `Bullets`, `Table`, `Facts`, `Figures`, `Code` and `Gallery` of `blocks.py`, and `Findings` of
+`findings.py`. Whoever writes a report builds a document of plain, unescaped strings. The modules `terminal`,
+`markdown` and `page` beside this one have a function `render` each, which escapes them and does all the layout.
 
 A table is a sequence of rows, which may be any objects, and columns that say what to take from a row and how to write
 it. A new column is one line:
 
 >>> from dataclasses import dataclass
+>>> from turtlenet.reports.blocks import Column, Table
 >>> from turtlenet.reports.format import fraction
 >>> @dataclass
 ... class Result:
@@ -36,259 +37,15 @@ a model.
 | pgd | 0.863 |
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import Flag
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from turtlenet.reports.format import clean
+from turtlenet.reports.blocks import Block, Bullets, Code, Emphasis, Facts, Figures, Gallery, Table, Text, View
+from turtlenet.reports.findings import Findings
 
 if TYPE_CHECKING:
     from turtlenet.reports.figures import PictureFile, Plot
-
-
-class View(Flag):
-    """The three renderings of a document, to say which of them show a block or a column."""
-
-    TERMINAL = 1
-    MARKDOWN = 2
-    PAGE = 4
-    FILES = MARKDOWN | PAGE
-    ALL = TERMINAL | MARKDOWN | PAGE
-
-
-class Emphasis(str):
-    """Words to stand out, bold in files."""
-
-
-class Verbatim(str):
-    """Words to be typed as they are, such as a command."""
-
-
-Words: TypeAlias = str | tuple[str, ...]
-"""A sentence, or pieces of one, of which some may be `Emphasis` or `Verbatim`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """A part of a section; `views` are the renderings that show it."""
-
-    views: View = View.ALL
-
-
-@dataclass(frozen=True)
-class Text(Block):
-    """A paragraph; in a terminal, all its lines but the first are indented by this many spaces."""
-
-    words: Words
-    indent: int = 0
-
-
-@dataclass(frozen=True)
-class Bullets(Block):
-    """A list of sentences."""
-
-    items: Sequence[Words]
-
-
-@dataclass(frozen=True)
-class Column:
-    """What one column of a table shows.
-
-    Args:
-        title: The heading.
-        value: What it takes from a row: the name of an attribute, several names, whose values `format` is given in
-            this order, or a function of the row. A row without the attribute leaves its cell empty.
-        format: Turns the value into text; not asked where the value is an empty string.
-        meaning: What the numbers are, for a reader who sees them for the first time; a page explains them so.
-        note: Name of an attribute that a page shows in small print below the value.
-        width: The most characters in a terminal; 0 for as many as there are. Where not all columns of a fixed width
-            fit side by side, the others go on below.
-        views: The renderings that show it.
-        prose: Whether it holds words rather than numbers, which begin at the left.
-    """
-
-    title: str
-    value: str | tuple[str, ...] | Callable[[Any], Any]
-    format: Callable[..., str] = str
-    meaning: str = ""
-    note: str = ""
-    width: int = 0
-    views: View = View.ALL
-    prose: bool = False
-
-    def cell(self, row: Any) -> str:
-        """The text of a row's cell."""
-        if callable(self.value):
-            values = [self.value(row)]
-        else:
-            names = (self.value,) if isinstance(self.value, str) else self.value
-            values = [getattr(row, name, "") for name in names]
-        return "" if isinstance(values[0], str) and not values[0] else self.format(*values)
-
-    def small(self, row: Any) -> str:
-        """The small print below it."""
-        return str(getattr(row, self.note, None) or "") if self.note else ""
-
-
-@dataclass(frozen=True)
-class Table(Block):
-    """Rows of objects under columns; a row with an attribute `strong` that is true is a sum, and stands out.
-
-    Where it is `folded`, a page shows it only when it is opened.
-    """
-
-    columns: Sequence[Column]
-    rows: Sequence[Any]
-    folded: bool = False
-
-    @property
-    def titles(self) -> list[str]:
-        """The headings."""
-        return [column.title for column in self.columns]
-
-    @property
-    def cells(self) -> list[list[str]]:
-        """The text of every cell, row by row."""
-        return [[column.cell(row) for column in self.columns] for row in self.rows]
-
-    @property
-    def strong(self) -> list[bool]:
-        """Which rows are sums."""
-        return [bool(getattr(row, "strong", False)) for row in self.rows]
-
-
-@dataclass(frozen=True)
-class Facts(Block):
-    """Names and values, such as where the results come from; a terminal leaves them out."""
-
-    values: Mapping[str, Any]
-    views: View = field(default=View.FILES, kw_only=True)
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """Each name with its value as one line of text; `-` for an empty one."""
-        return [(name, clean(value)) for name, value in self.values.items()]
-
-
-@dataclass(frozen=True)
-class Figures(Block):
-    """Pictures; `draw` is called once, and only where they are shown."""
-
-    draw: Callable[[], Sequence["Plot | PictureFile"]]
-    views: View = field(default=View.FILES, kw_only=True)
-
-    @cached_property
-    def pictures(self) -> Sequence["Plot | PictureFile"]:
-        """What was drawn."""
-        return self.draw()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """A reason to doubt the numbers, or a word on why there is none.
-
-    Attributes:
-        words: What was found.
-        more: What to do about it; where it is no doubt, what else is to be said.
-        code: A stable name for machines.
-        subject: Whose finding it is, where a document has several.
-        kind: `doubt`; `alarm`, a doubt that makes all numbers worthless, which a page shows in red; `good`, which it
-            shows in green; or `note`, which is none of these.
-        each: Where several have the same finding with other figures, the subject and the words of each, in place of
-            `subject` and `words`.
-        commands: What to run next, ready to copy; files alone show it.
-    """
-
-    words: str
-    more: str
-    code: str = ""
-    subject: str = ""
-    kind: str = "doubt"
-    each: Sequence[tuple[str, str]] = ()
-    commands: Sequence["Code"] = ()
-
-    @property
-    def said(self) -> Sequence[tuple[str, str]]:
-        """The subjects, each with its words."""
-        return self.each or [(self.subject, self.words)]
-
-
-def merged(found: Sequence[Finding], count: int, every: str = "every model") -> list[Finding]:
-    """Findings of several subjects, those with the same code and the same advice as one.
-
-    Args:
-        found: The findings, of which each has its subject.
-        count: How many subjects there are.
-        every: What all of them together are called.
-
-    >>> doubts = [Finding(words="5 rows.", more="Take 1,000.", code="few", subject=name) for name in "ab"]
-    >>> [(each.subject, each.words) for each in merged(doubts, 2)]
-    [('every model', '5 rows.')]
-    """
-    groups: dict[tuple[str, str, str], list[Finding]] = {}
-    for each in found:
-        groups.setdefault((each.kind, each.code, each.more), []).append(each)
-    return [group[0] if len(group) == 1 else _joined(group, count, every) for group in groups.values()]
-
-
-def _joined(group: Sequence[Finding], count: int, every: str) -> Finding:
-    commands = [each for one in group for each in one.commands]
-    if len({one.words for one in group}) > 1:
-        pairs = tuple((one.subject, one.words) for one in group)
-        return replace(group[0], subject="", words="", each=pairs, commands=commands)
-    subject = every if len(group) == count else ", ".join(one.subject for one in group)
-    return replace(group[0], subject=subject, commands=commands)
-
-
-@dataclass(frozen=True)
-class Findings(Block):
-    """Reasons to doubt the numbers, the gravest first."""
-
-    found: Sequence[Finding]
-
-
-@dataclass(frozen=True)
-class Code(Block):
-    """Text to copy, in a language such as `sh`; if `folded`, a page shows its title only, until it is opened."""
-
-    title: str
-    text: str
-    language: str
-    folded: bool = False
-    views: View = field(default=View.FILES, kw_only=True)
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One image: a PNG file in base64, what it shows for who cannot see it, and words below it.
-
-    `mark` colors the words: `right`, `wrong`, or empty for neither. `note` is small print below them.
-    """
-
-    png: str
-    alt: str
-    words: str = ""
-    mark: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Card:
-    """Images side by side, under a title with small print."""
-
-    title: str
-    note: str
-    shots: Sequence[Shot]
-
-
-@dataclass(frozen=True)
-class Gallery(Block):
-    """Cards of images, which a page alone can show."""
-
-    cards: Sequence[Card]
-    views: View = field(default=View.PAGE, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Plot:
 
     Attributes:
         title: What the plot shows, in a sentence.
-        alt: The figures behind it, for who cannot see it.
+        alt: The figures behind it, for those who cannot see it.
         light: SVG text for light paper.
         dark: SVG text for dark paper.
         name: A word for it, by which `plot` of a report finds it.
@@ -86,7 +86,7 @@ class PictureFile:
 
     Attributes:
         title: What it shows, in a sentence.
-        alt: The figures behind it, for who cannot see it.
+        alt: The figures behind it, for those who cannot see it.
         file: Its name.
         png: Its content.
         sharp: Whether its pixels stay sharp where it is enlarged.

@@ -5,22 +5,9 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from turtlenet.reports.document import (
-    Block,
-    Bullets,
-    Code,
-    Document,
-    Emphasis,
-    Facts,
-    Figures,
-    Finding,
-    Findings,
-    Table,
-    Text,
-    Verbatim,
-    View,
-    Words,
-)
+from turtlenet.reports.blocks import Block, Bullets, Code, Emphasis, Facts, Figures, Table, Text, Verbatim, View, Words
+from turtlenet.reports.document import Document
+from turtlenet.reports.findings import Finding, Findings
 from turtlenet.reports.format import clean
 
 

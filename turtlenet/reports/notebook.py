@@ -2,19 +2,9 @@
 
 from html import escape
 
-from turtlenet.reports.document import (
-    Block,
-    Bullets,
-    Document,
-    Emphasis,
-    Finding,
-    Findings,
-    Table,
-    Text,
-    Verbatim,
-    View,
-    Words,
-)
+from turtlenet.reports.blocks import Block, Bullets, Emphasis, Table, Text, Verbatim, View, Words
+from turtlenet.reports.document import Document
+from turtlenet.reports.findings import Finding, Findings
 from turtlenet.reports.format import clean
 
 

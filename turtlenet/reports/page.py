@@ -15,7 +15,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from turtlenet.reports.document import Block, Document, Emphasis, Section, Verbatim, View, Words
+from turtlenet.reports.blocks import Block, Emphasis, Verbatim, View, Words
+from turtlenet.reports.document import Document, Section
 from turtlenet.reports.format import percent, within
 
 _TEMPLATES = Path(__file__).with_name("templates")

@@ -1,6 +1,8 @@
 """A document as plain text for a terminal, at most 100 columns wide."""
 
-from turtlenet.reports.document import Block, Bullets, Column, Document, Finding, Findings, Table, Text, View, Words
+from turtlenet.reports.blocks import Block, Bullets, Column, Table, Text, View, Words
+from turtlenet.reports.document import Document
+from turtlenet.reports.findings import Finding, Findings
 from turtlenet.reports.format import WIDTH, aligned, clean, clip, wrapped
 
 

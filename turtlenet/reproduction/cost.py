@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from turtlenet import attacks, balls, models
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.reports.format import several
 from turtlenet.reproduction.kinds import KINDS, Job
 from turtlenet.reproduction.nets import build_net

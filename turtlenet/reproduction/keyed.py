@@ -63,7 +63,7 @@ def _own(shop: Workshop, row: RowPlan, place: str, told: Any) -> Classifier:
     """A twin of a row's net from fresh weights, behind a key of the attacker's own."""
     beside = row.name.rpartition("/")[0]
     like = shop.read(row.paper).row(f"{beside}/{told['like']}" if beside else told["like"])
-    number, seed = told["number"], shop.plan.seed
+    number, seed = told["number"], shop.options.seed
     secret = attackers_key(shop.victim(like).model, seed, number)
 
     def build() -> keras.Model:

@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from turtlenet.errors import SpecError, did_you_mean
+from turtlenet.files.toml_files import Shelf, expected
 from turtlenet.settings import recipes
-from turtlenet.toml_files import Shelf, expected
 
 __all__ = ["Cell", "Paper", "RowPlan", "find", "matching", "names", "paths"]
 

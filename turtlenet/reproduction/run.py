@@ -27,7 +27,7 @@ __all__ = ["check_page", "reproduce", "write_page"]
 
 
 def reproduce(
-    wanted: Sequence[str], folder: Path, plan: ReproduceSettings, tools: Tools, *, cost_only: bool = False
+    wanted: Sequence[str], folder: Path, options: ReproduceSettings, tools: Tools, *, cost_only: bool = False
 ) -> dict[str, Any]:
     """Measures rows of papers, each figure kept in `results/PAPER/ROW.json` as soon as it is known.
 
@@ -36,7 +36,7 @@ def reproduce(
     Args:
         wanted: Names of papers, or paths of their files; those of the package without any.
         folder: Keeps `results/` and `models/`.
-        plan: Which rows, on what.
+        options: Which rows, on what.
         tools: How models are trained and evaluated.
         cost_only: Whether to stop where the cost was said.
 
@@ -48,7 +48,7 @@ def reproduce(
             anything is measured.
     """
     check_folder(folder)
-    shop = Workshop(folder, plan, tools)
+    shop = Workshop(folder, options, tools)
     rows = _chosen(shop, wanted)
     kept = {row.place: Row(folder / "results" / f"{row.place}.json", shop.facts(row)) for row in rows}
     costs = []
@@ -100,13 +100,13 @@ def write_page(wanted: Sequence[str], folder: Path, page: Path, template: Path |
 def _chosen(shop: Workshop, wanted: Sequence[str]) -> list[RowPlan]:
     """The rows that were asked for and can be measured."""
     read = [shop.read(name) for name in wanted or papers.paths()]
-    rows = _picked(read, shop.plan.rows)
+    rows = _picked(read, shop.options.rows)
     for row in rows:
         _check_training(row, shop.epochs)
         for cell in row.cells:
             check_cell(row, cell)
     lacking = {row.place: shop.lacks(row) for row in rows}
-    if shop.plan.rows:
+    if shop.options.rows:
         for place, what in lacking.items():
             if what:
                 raise DataError(f"Expected {what} for row {place}; got none.")
@@ -115,7 +115,7 @@ def _chosen(shop: Workshop, wanted: Sequence[str]) -> list[RowPlan]:
         if what:
             left.setdefault(what, []).append(place)
     for what, places in left.items():
-        shop.plan.tell(f"not run without {what}: {', '.join(places)}")
+        shop.options.tell(f"not run without {what}: {', '.join(places)}")
     found = [row for row in rows if not lacking[row.place]]
     if not found:
         raise DataError(f"Expected {' and '.join(left)} for these rows; got none.")
@@ -151,14 +151,14 @@ def _picked(read: Sequence[Paper], words: Sequence[str]) -> list[RowPlan]:
 
 
 def _open(shop: Workshop, rows: Sequence[RowPlan], costs: Sequence[RowCost]) -> None:
-    tell = shop.plan.tell
-    if shop.plan.quick:
+    tell = shop.options.tell
+    if shop.options.quick:
         tell("quick: small nets, one epoch, few images and steps: no figure here says anything of a paper")
     for data in dict.fromkeys(row.data for row in rows):
         train, test = shop.part(data, "train"), shop.part(data, "test")
-        alone = " (embedded, since no --data was given)" if shop.plan.quick and not shop.plan.data else ""
+        alone = " (embedded, since no --data was given)" if shop.options.quick and not shop.options.data else ""
         tell(f"{data}: {shop.source(data)}{alone if data == 'digits' else ''}: {len(train):,} training images, "
-             f"{len(test):,} test images, seed {shop.plan.seed}")  # fmt: skip
+             f"{len(test):,} test images, seed {shop.options.seed}")  # fmt: skip
     for line in told(costs):
         tell(line)
 
@@ -170,7 +170,7 @@ def _asked(row: RowPlan) -> dict[str, dict[str, Any]]:
 
 def _run(shop: Workshop, costs: Sequence[RowCost], kept: Mapping[str, Row]) -> None:
     """Measures row by row; the time that is left is told after each."""
-    began, expected, tell = time.perf_counter(), 0.0, shop.plan.tell
+    began, expected, tell = time.perf_counter(), 0.0, shop.options.tell
     waiting = [cost for cost in costs if cost.cells]
     for number, cost in enumerate(waiting):
         row, job = cost.row, Job(shop, cost.row)

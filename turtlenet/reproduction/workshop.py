@@ -13,7 +13,7 @@ import numpy as np
 
 from turtlenet import balls, models
 from turtlenet.attacks import Attack
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.batching import predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
@@ -52,7 +52,7 @@ class Workshop:
 
     Args:
         folder: Keeps `models/` and `results/`.
-        plan: What was asked for.
+        options: What was asked for.
         tools: How models are trained and evaluated.
         kept: Models that were made or loaded, by the place of their files.
         cache: What one figure of a row leaves for the next.
@@ -60,7 +60,7 @@ class Workshop:
     """
 
     folder: Path
-    plan: ReproduceSettings
+    options: ReproduceSettings
     tools: Tools
     _parts: dict[str, dict[str, Examples]] = field(default_factory=dict)
     _papers: dict[str, Paper] = field(default_factory=dict)
@@ -80,8 +80,8 @@ class Workshop:
 
     def source(self, data: str) -> str | None:
         """Name or path of what a row is measured on; None where a trial has nothing for it."""
-        given = {"digits": self.plan.data, "fashion": self.plan.fashion, "color": self.plan.cifar}[data]
-        usual = {"digits": quick.SAMPLE}.get(data) if self.plan.quick else _NAMED[data]
+        given = {"digits": self.options.data, "fashion": self.options.fashion, "color": self.options.cifar}[data]
+        usual = {"digits": quick.SAMPLE}.get(data) if self.options.quick else _NAMED[data]
         return given or usual
 
     def part(self, data: str, name: str, images: int | None = None) -> Examples:
@@ -90,14 +90,14 @@ class Workshop:
             self._parts[data] = self._load(data)
         found = self._parts[data][name]
         if name == "test":
-            return found.take(self.plan.limit or (quick.TEST if self.plan.quick else None))
-        return found.take(self.plan.train_images or (quick.TRAIN if self.plan.quick else images))
+            return found.take(self.options.limit or (quick.TEST if self.options.quick else None))
+        return found.take(self.options.train_images or (quick.TRAIN if self.options.quick else images))
 
     def read(self, name: str) -> Paper:
         """A paper by its name or the path of its file; in a trial with little to measure."""
         if name not in self._papers:
             told = find(name)
-            if self.plan.quick:
+            if self.options.quick:
                 told = dataclasses.replace(told, rows=tuple(quick.quick_row(told, row) for row in told.rows))
             self._papers[name] = told
             self._papers.setdefault(told.name, told)
@@ -120,14 +120,14 @@ class Workshop:
     def origin(self, row: RowPlan) -> dict[str, Any]:
         """The seed and the data, which decide models and figures."""
         train = self.part(row.data, "train", row.images)
-        found = {"seed": self.plan.seed, "data": {"sha256": train.sha256(), "train": len(train)}}
-        found |= {"quick": True} if self.plan.quick else {}
-        return found | ({"limit": self.plan.limit} if self.plan.limit else {})
+        found = {"seed": self.options.seed, "data": {"sha256": train.sha256(), "train": len(train)}}
+        found |= {"quick": True} if self.options.quick else {}
+        return found | ({"limit": self.options.limit} if self.options.limit else {})
 
     @property
     def epochs(self) -> int | None:
         """Epochs in place of a paper's."""
-        return self.plan.epochs or (quick.EPOCHS if self.plan.quick else None)
+        return self.options.epochs or (quick.EPOCHS if self.options.quick else None)
 
     def victim(self, row: RowPlan) -> Classifier:
         """The model of a row; trained if it is not there."""
@@ -171,9 +171,9 @@ class Workshop:
                 )
             return models.load(path)
         make_folder(path.parent)
-        keras.utils.set_random_seed(self.plan.seed % 2**32)
+        keras.utils.set_random_seed(self.options.seed % 2**32)
         checkpoint = path.with_name(f"{path.name}.resume")
-        usual = {"validation": 0, "seed": self.plan.seed, "warmup": 0.0, "tell": silent}
+        usual = {"validation": 0, "seed": self.options.seed, "warmup": 0.0, "tell": silent}
         made, _ = self.tools.train(
             build(),
             self.part(row.data, "train", row.images),
@@ -215,7 +215,7 @@ class Workshop:
         ball = balls.get(norm, 0.0 if free else eps, victim.bounds)
         ball = ball.with_eps(ball.widest(victim.input_shape)) if free else ball
         aim = predict(victim, x, BATCH).argmax(axis=1).astype("int32") if labels == "predicted" else y
-        outcome = attack_all(attack, victim, x, aim, ball=ball, seed=self.plan.seed, batch_size=BATCH)
+        outcome = attack_all(attack, victim, x, aim, ball=ball, seed=self.options.seed, batch_size=BATCH)
         logits = outcome.logits if judge is None else predict(judge, outcome.x, BATCH)
         how: dict[str, Any] = {"attack": str(attack), "gradient": victim.gradient, "labels": labels}
         how |= {"median": round(float(np.median(ball.distance(outcome.x, x))), 4)} if free else {"eps": eps}

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from turtlenet.files.toml_files import Shelf
 from turtlenet.radius import check_radius
 from turtlenet.settings.base import hints, options
 from turtlenet.settings.train import PRESETS, TrainSettings
-from turtlenet.toml_files import Shelf
 
 _SHELF = Shelf("recipe", "defences", "recipes")
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from turtlenet.errors import SpecError
+from turtlenet.files.toml_files import Shelf
 from turtlenet.radius import check_radius
 from turtlenet.settings.later import Attack
-from turtlenet.toml_files import Shelf
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from turtlenet.tracking import Logs, Tracker
 OPTIMIZERS = ("adam", "compiled", "rmsprop", "sgd")
 ON_COLLAPSE = ("tell", "stop", "recover")
 PRESETS = ("quick", "balanced", "strong")
-"""Recipes for any model, for who asks for minutes, an hour or a night."""
+"""Recipes for any model, by the time that a user has: minutes, an hour or a night."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a Keras project calls; the command line calls the same."""
+"""Attacks a model on its data, and gives the adversarial examples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from turtlenet.attacks import Attack
 from turtlenet.attacks.features.memory import features_of
 from turtlenet.attacks.features.said import Said
 from turtlenet.attacks.features.threat import FeatureThreat
-from turtlenet.attacks.runner import Outcome, attack_all
+from turtlenet.attacks.run.runner import Outcome, attack_all
 from turtlenet.attacks.threat import ball_for
 from turtlenet.batching import check_answers
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.given import by_name
-from turtlenet.data.misfits import misfits
 from turtlenet.data.parts import Part, choose, saw, trained_on
 from turtlenet.data.prepare import DataType, load_data, normalized_for
-from turtlenet.data.tables import is_tabular, reading_of
+from turtlenet.data.readers.tables import is_tabular, reading_of
 from turtlenet.errors import DataError, SettingError
 from turtlenet.gan.cache import ready
 from turtlenet.models.as_classifier import ModelType, in_memory, victim_of
@@ -54,11 +54,11 @@ def attack(model: ModelType, x: Any, y: Any, spec: str | Attack = "pgd", **setti
         Adversarial examples, float32 (n, ...), within `eps` of the images and within the bounds; of several inputs a
         dict, in which those that are held are as they were given.
     """
-    plan = AttackSettings(**settings)
-    victim, data, threat = _prepared(model, plan, (x, y))
+    options = AttackSettings(**settings)
+    victim, data, threat = _prepared(model, options, (x, y))
     if threat is not None:
         check_for_features([attack_family.build(spec)], threat.ball)
-    found = attack_examples(victim, data.test, _ready(spec, model, victim, data, plan), plan, threat).x
+    found = attack_examples(victim, data.test, _ready(spec, model, victim, data, options), options, threat).x
     if victim.question is None or not victim.question.several:
         return found
     return {**by_name(x, victim.question.inputs, "x"), **victim.question.unpacked(found)}
@@ -143,21 +143,21 @@ def attack_data(
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
-    plan = KeptAttackSettings(**settings)
-    victim, whole, threat = _prepared(model, plan, data)
-    part = choose(whole, plan.split, [trained_on(model)])
-    examples = part.take(plan.limit)
+    options = KeptAttackSettings(**settings)
+    victim, whole, threat = _prepared(model, options, data)
+    part = choose(whole, options.split, [trained_on(model)])
+    examples = part.take(options.limit)
     check(examples.shape)
     if not part.asked and saw(trained_on(model), part, whole):
-        plan.tell(f"{model} was trained on these {examples.kind.examples}: --split test takes others")
-    examples = _others(examples, plan)
-    ball = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
-    check_for_features([attack_family.build(plan.attack)], ball)
-    made = _ready(plan.attack, model, victim, whole, plan)
+        options.tell(f"{model} was trained on these {examples.kind.examples}: --split test takes others")
+    examples = _others(examples, options)
+    ball = ball_for(victim, options.norm, options.eps) if threat is None else threat.ball
+    check_for_features([attack_family.build(options.attack)], ball)
+    made = _ready(options.attack, model, victim, whole, options)
     made.check(victim, made.own_ball(ball, victim.input_shape))
     for line in misfits(victim, examples, ball):
-        plan.tell(line)
-    outcome = attack_examples(victim, examples, made, plan, threat)
+        options.tell(line)
+    outcome = attack_examples(victim, examples, made, options, threat)
     x, y = examples.batch(slice(None))
     further = {} if victim.question is None else victim.question.arrays(x, y, outcome.x)
     named = {"features": part.examples.about.names, "classes": part.examples.about.classes}
@@ -166,7 +166,7 @@ def attack_data(
 
 
 def attack_examples(
-    victim: Classifier, examples: Any, attack: Attack, plan: AttackSettings, threat: FeatureThreat | None = None
+    victim: Classifier, examples: Any, attack: Attack, options: AttackSettings, threat: FeatureThreat | None = None
 ) -> Outcome:
     """Attacks examples that are in memory; gives the logits and the cost too.
 
@@ -174,23 +174,23 @@ def attack_examples(
         victim: The classifier under attack.
         examples: `Examples`, or others with their methods.
         attack: The attack.
-        plan: The settings: the threat where `threat` is None, targets, seed and batch size.
+        options: The settings: the threat where `threat` is None, targets, seed and batch size.
         threat: Bounds, radii and rules of each feature; None where all have the same.
 
     Raises:
         DataError: Inputs or targets that do not fit.
         ModelError, SettingError: An attack that cannot work on this model or in this ball.
     """
-    whole = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
+    whole = ball_for(victim, options.norm, options.eps) if threat is None else threat.ball
     ball = attack.own_ball(whole, victim.input_shape)
     attack.check(victim, ball)
     examples.check()
     if threat is not None:
         threat.check(examples)
     pixels, labels = examples.batch(slice(None))
-    target = None if plan.target is None else _targets(plan.target, victim.classes(labels), victim.num_classes)
+    target = None if options.target is None else _targets(options.target, victim.classes(labels), victim.num_classes)
     outcome = attack_all(
-        attack, victim, pixels, labels, ball=ball, seed=plan.seed, target=target, batch_size=plan.batch_size
+        attack, victim, pixels, labels, ball=ball, seed=options.seed, target=target, batch_size=options.batch_size
     )
     # No attack looks for such answers: these are those to the examples as they were.
     check_answers(outcome.logits, examples.kind.examples)
@@ -198,25 +198,25 @@ def attack_examples(
 
 
 def _prepared(
-    model: ModelType, plan: AttackSettings, data: DataType | None
+    model: ModelType, options: AttackSettings, data: DataType | None
 ) -> tuple[Classifier, Data, FeatureThreat | None]:
     """The model as the attack sees it, its data, and what may be done to each feature."""
-    given = Said.of(plan)
+    given = Said.of(options)
     said = given.else_of(features_of(model))
-    how = reading_of(plan, trained_on(model))
-    if plan.normalize is not None:
-        where: dict[str, Any] = {"bounds": said.outer, "head": plan.head, "how": how, "held_out": True}
-        where["usage"] = usage_of(plan, model)
-        model, data = normalized_for(in_memory(model), plan.normalize, data, **where)
+    how = reading_of(options, trained_on(model))
+    if options.normalize is not None:
+        where: dict[str, Any] = {"bounds": said.outer, "head": options.head, "how": how, "held_out": True}
+        where["usage"] = usage_of(options, model)
+        model, data = normalized_for(in_memory(model), options.normalize, data, **where)
 
     def made(bounds: tuple[float, float] | None) -> Classifier:
-        return victim_of(model, plan, bounds)
+        return victim_of(model, options, bounds)
 
     # A Classifier has bounds of its own: those of the training have no say in them.
     victim = made(given.outer if isinstance(model, Classifier) else said.outer)
     return with_features(
         said,
-        plan.norm,
+        options.norm,
         victim,
         (lambda bounds: victim) if isinstance(model, Classifier) else made,
         lambda each: load_data(data, each, how=how),
@@ -225,13 +225,13 @@ def _prepared(
     )
 
 
-def _ready(spec: str | Attack, model: ModelType, victim: Classifier, data: Data, plan: AttackSettings) -> Attack:
+def _ready(spec: str | Attack, model: ModelType, victim: Classifier, data: Data, options: AttackSettings) -> Attack:
     """The attack, with a generator where it needs one."""
-    how: dict[str, Any] = {"eps": plan.eps, "norm": plan.norm, "head": plan.head, "seed": plan.seed}
+    how: dict[str, Any] = {"eps": options.eps, "norm": options.norm, "head": options.head, "seed": options.seed}
     made = attack_family.build(spec)
-    _check_target(made, plan.target)
+    _check_target(made, options.target)
     made.check_task(victim)
-    return ready(made, model, victim, data, **how, tell=plan.tell)
+    return ready(made, model, victim, data, **how, tell=options.tell)
 
 
 def _check_target(attack: Attack, target: Any) -> None:
@@ -247,11 +247,13 @@ def _check_target(attack: Attack, target: Any) -> None:
         )
 
 
-def _others(examples: Any, plan: AttackSettings) -> Any:
+def _others(examples: Any, options: AttackSettings) -> Any:
     """The examples of other classes than the target, towards which there is nothing to attack."""
-    left = examples if plan.target is None else examples.subset((examples.classes != plan.target).nonzero()[0])
+    left = examples if options.target is None else examples.subset((examples.classes != options.target).nonzero()[0])
     if len(left) < len(examples):
-        plan.tell(f"left out: {examples.kind.count(len(examples) - len(left))} of class {plan.target}, the target")
+        options.tell(
+            f"left out: {examples.kind.count(len(examples) - len(left))} of class {options.target}, the target"
+        )
     return left
 
 

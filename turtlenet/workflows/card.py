@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet import models
-from turtlenet.evaluation.views.card import MARK, Card
+from turtlenet.evaluation.views.card import MARK, ModelCard
 from turtlenet.files import write_whole
 from turtlenet.input_kind import kind_of
 from turtlenet.keras_files.save import read_provenance
@@ -40,14 +40,14 @@ def write_card(
     return path
 
 
-def card_of(model: Path, report: Any = None, validation: Mapping[str, float] | None = None) -> Card:
+def card_of(model: Path, report: Any = None, validation: Mapping[str, float] | None = None) -> ModelCard:
     """What a card says of a model's file; see `write_card`."""
     known = read_provenance(model) or {}
     found = report.reports[-1] if report is not None else None
     about = models.inspect(model)
     shape = tuple(side or 0 for side in (about.input_shape or ())[1:])
     recipe = known.get("recipe") or {}
-    return Card(
+    return ModelCard(
         file=model.name,
         sha256=about.sha256,
         parameters=about.parameters or 0,

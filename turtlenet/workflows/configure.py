@@ -1,4 +1,4 @@
-"""Chooses what computes."""
+"""Chooses the devices that compute, and whether XLA compiles."""
 
 from turtlenet import backend
 from turtlenet.checked import checked

@@ -5,12 +5,12 @@ from typing import Any
 
 from turtlenet import attacks as attack_family
 from turtlenet.attacks.features.plain import one_for_all
-from turtlenet.attacks.told import attack_from_file
+from turtlenet.attacks.from_file import attack_from_file
 from turtlenet.checked import checked
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.parts import choose, trained_on
 from turtlenet.data.prepare import DataType, load_data
-from turtlenet.data.tables import reading_of
+from turtlenet.data.readers.tables import reading_of
 from turtlenet.detection import Detection, Detector, FittedDetector, Setting, fit_on, score_on
 from turtlenet.errors import DataError
 from turtlenet.files import PathType
@@ -37,30 +37,30 @@ def fit_detector(model: ModelType, data: DataType | None = None, **settings: Any
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
-    plan = FitSettings(**settings)
+    options = FitSettings(**settings)
 
-    how: dict[str, Any] = {"head": plan.head, "precision": plan.precision, "gradient": plan.gradient}
-    how["draws"] = plan.attack_draws
-    victim, ball = one_for_all(model, plan.norm, bounds=plan.bounds, eps=plan.eps, what=_WHAT, **how)
-    detector = Detector.build(plan.detector)
+    how: dict[str, Any] = {"head": options.head, "precision": options.precision, "gradient": options.gradient}
+    how["draws"] = options.attack_draws
+    victim, ball = one_for_all(model, options.norm, bounds=options.bounds, eps=options.eps, what=_WHAT, **how)
+    detector = Detector.build(options.detector)
     detector.check(victim)
-    whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
+    whole = load_data(data, victim, how=reading_of(options, trained_on(model)))
     if whole.train is None or not len(whole.train):
         raise DataError(f"Expected a part of {whole.name} to fit on that is not the test part; got test images only.")
     setting = Setting(
         classifier=victim,
-        examples=whole.train.take(plan.limit),
+        examples=whole.train.take(options.limit),
         ball=ball,
-        draws=plan.draws,
-        seed=plan.seed,
-        batch_size=plan.batch_size,
+        draws=options.draws,
+        seed=options.seed,
+        batch_size=options.batch_size,
         detector=detector,
     )
     for line in misfits(victim, setting.examples, setting.ball):
-        plan.tell(line)
-    specs = [attack_family.build(spec) for spec in plan.attacks or USUAL]
+        options.tell(line)
+    specs = [attack_family.build(spec) for spec in options.attacks or USUAL]
     about = about_model(model, victim)
-    return fit_on(setting, specs, about=about, detector=detector, population=plan.population)
+    return fit_on(setting, specs, about=about, detector=detector, population=options.population)
 
 
 @checked()
@@ -79,32 +79,36 @@ def score_detector(
     Raises:
         TurtlenetError: Anything that does not fit, in one line; another model than the detector's own.
     """
-    plan = ScoreSettings(**settings)
+    options = ScoreSettings(**settings)
     fitted = detector if isinstance(detector, FittedDetector) else FittedDetector.load(Path(detector))
     threat = fitted.threat
 
     how: dict[str, Any] = {
-        "head": plan.head,
-        "precision": plan.precision,
-        "gradient": threat["gradient"] if plan.gradient is None else plan.gradient,
-        "draws": fitted.attack_draws if plan.attack_draws is None else plan.attack_draws,
+        "head": options.head,
+        "precision": options.precision,
+        "gradient": threat["gradient"] if options.gradient is None else options.gradient,
+        "draws": fitted.attack_draws if options.attack_draws is None else options.attack_draws,
     }
-    eps = threat["eps"] if plan.eps is None else plan.eps
-    victim, ball = one_for_all(model, plan.norm or threat["norm"], bounds=plan.bounds, eps=eps, what=_WHAT, **how)
+    eps = threat["eps"] if options.eps is None else options.eps
+    victim, ball = one_for_all(
+        model, options.norm or threat["norm"], bounds=options.bounds, eps=eps, what=_WHAT, **how
+    )
     about = about_model(model, victim)
     fitted.check_model(about)
-    whole = load_data(data, victim, how=reading_of(plan, trained_on(model)))
-    if plan.split is None and (whole.test is None or not len(whole.test)):
+    whole = load_data(data, victim, how=reading_of(options, trained_on(model)))
+    if options.split is None and (whole.test is None or not len(whole.test)):
         raise DataError(f"Expected test images to score on in {whole.name}; got training images only.")
     setting = Setting(
         classifier=victim,
-        examples=choose(whole, plan.split, held_out=True).take(plan.limit),
+        examples=choose(whole, options.split, held_out=True).take(options.limit),
         ball=ball,
         draws=fitted.draws,
-        seed=fitted.seed + 1 if plan.seed is None else plan.seed,
-        batch_size=plan.batch_size,
+        seed=fitted.seed + 1 if options.seed is None else options.seed,
+        batch_size=options.batch_size,
         detector=fitted.fitted,
     )
     # A file's specs are registered names only: reading a file imports nothing.
-    specs = [attack_family.build(spec) for spec in plan.attacks] or [attack_from_file(spec) for spec in fitted.attacks]
-    return score_on(setting, fitted, specs, about=about, adaptive=plan.adaptive)
+    specs = [attack_family.build(spec) for spec in options.attacks] or [
+        attack_from_file(spec) for spec in fitted.attacks
+    ]
+    return score_on(setting, fitted, specs, about=about, adaptive=options.adaptive)

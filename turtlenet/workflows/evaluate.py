@@ -15,7 +15,7 @@ from turtlenet.balls import Ball, is_plain
 from turtlenet.batching import usual
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.parts import Part, saw
 from turtlenet.data.prepare import DEFAULT_DATA, DataType
 from turtlenet.errors import SettingError, at_least
@@ -24,8 +24,8 @@ from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.certified import check_certify
 from turtlenet.evaluation.forecast import forecast
 from turtlenet.evaluation.jobs import Job, Request, first_given, jobs_of
-from turtlenet.evaluation.logged import log_report
-from turtlenet.evaluation.sweep import Sweep, radii_of, sweep_of
+from turtlenet.evaluation.results.logged import log_report
+from turtlenet.evaluation.results.sweep import Sweep, radii_of, sweep_of
 from turtlenet.evaluation.views.again import as_said, loading, normalize_text
 from turtlenet.gan.cache import ready
 from turtlenet.memory import batch_text, largest_batch
@@ -65,23 +65,23 @@ def evaluate(model: ModelType | Sequence[ModelType], data: DataType | None = Non
     Raises:
         TurtlenetError: A model, data or settings that do not fit, in one line.
     """
-    plan = EvaluateSettings(**settings)
-    places = plan.log if backend.process()[0] == 0 else ()
+    options = EvaluateSettings(**settings)
+    places = options.log if backend.process()[0] == 0 else ()
     models_given = list(model) if isinstance(model, (list, tuple)) else [model]
-    with opened(places, f"evaluate {' '.join(map(name_of, models_given))}", plan.tell) as logs:
-        logs.parameters({name: value for name, value in plan.noted().items() if name not in ("log", "tell")})
-        report = _evaluated(models_given, data, plan)
+    with opened(places, f"evaluate {' '.join(map(name_of, models_given))}", options.tell) as logs:
+        logs.parameters({name: value for name, value in options.noted().items() if name not in ("log", "tell")})
+        report = _evaluated(models_given, data, options)
         log_report(logs, report)
     return report
 
 
-def _evaluated(models_given: list[ModelType], data: DataType | None, plan: EvaluateSettings) -> Any:
+def _evaluated(models_given: list[ModelType], data: DataType | None, options: EvaluateSettings) -> Any:
     if not models_given:
         raise SettingError("Expected at least one model; got none.")
-    request = Request.of(plan, len(models_given))
-    seconds = _time_limit(plan, request.access)
+    request = Request.of(options, len(models_given))
+    seconds = _time_limit(options, request.access)
     jobs = jobs_of(models_given, data, request, ready)
-    perceptibility = _perceptibility_count(plan.perceptibility, [job.victim for job in jobs], jobs[0].ball)
+    perceptibility = _perceptibility_count(options.perceptibility, [job.victim for job in jobs], jobs[0].ball)
     _check_examples(jobs, request)
     how: dict[str, Any] = {**_options(jobs, request), "perceptibility": perceptibility}
     how |= {} if seconds is None else {"time_limit": seconds}
@@ -93,12 +93,12 @@ def _evaluated(models_given: list[ModelType], data: DataType | None, plan: Evalu
                 job.victim,
                 job.examples,
                 cascade,
-                curve=plan.curve,
+                curve=options.curve,
                 limit=seconds,
                 crafted_on=_crafted_on(request),
             )
             if expected:
-                plan.tell(expected)
+                options.tell(expected)
     reports = [_reported(number, job, data, request, how) for number, job in enumerate(jobs)]
     return Comparison(tuple(reports)) if len(reports) > 1 else reports[0]
 
@@ -108,7 +108,7 @@ def _crafted_on(request: Request) -> int:
     if request.access == "white-box":
         return 1
     # With its own keys and without one; who can only ask has one substitute.
-    return 2 if request.asking else 2 + request.plan.surrogates
+    return 2 if request.asking else 2 + request.options.surrogates
 
 
 def _check_examples(jobs: Sequence[Job], request: Request) -> None:
@@ -118,42 +118,42 @@ def _check_examples(jobs: Sequence[Job], request: Request) -> None:
     notes = []
     for job in jobs:
         if job.threat is not None:
-            # Who can only ask has the first of all, which are asked about within the same bounds and rules.
+            # An attacker who can only ask has the first of all: they are asked about within the same bounds and rules.
             notes += job.threat.check(job.part.examples if request.asking else job.examples)
     notes += [line for job in jobs for line in misfits(job.victim, job.examples, job.ball)]
     for line in dict.fromkeys(notes):
-        request.plan.tell(line)
+        request.options.tell(line)
 
 
 def _options(jobs: Sequence[Job], request: Request) -> dict[str, Any]:
     """How all models are evaluated: arguments of `evaluate_classifier`."""
-    plan, order = request.plan, _order(request.plan, request.access)
-    mode = first_given(plan.mode, request.suite.mode, "cascade" if order == "adaptive" else "table")
+    options, order = request.options, _order(request.options, request.access)
+    mode = first_given(options.mode, request.suite.mode, "cascade" if order == "adaptive" else "table")
     how: dict[str, Any] = {
         "mode": mode,
-        "labels": first_given(plan.labels, request.suite.labels, "true"),
-        "seed": plan.seed,
-        "batch_size": _batch_size(plan, [job.victim for job in jobs]),
-        "quantize_pixels": plan.quantize_pixels,
-        "curve": plan.curve,
-        "resume": plan.resume,
+        "labels": first_given(options.labels, request.suite.labels, "true"),
+        "seed": options.seed,
+        "batch_size": _batch_size(options, [job.victim for job in jobs]),
+        "quantize_pixels": options.quantize_pixels,
+        "curve": options.curve,
+        "resume": options.resume,
     }
-    if plan.certify:
+    if options.certify:
         for job in jobs:
             if job.victim.question is not None:
-                raise SettingError(f"Expected no certify for {job.victim.question.describe()}; got {plan.certify}.")
+                raise SettingError(f"Expected no certify for {job.victim.question.describe()}; got {options.certify}.")
             check_certify(how["labels"], request.access, job.ball)
-        how["certify"] = plan.certify
-    return how if order == "full" else {**how, "order": order, "budget": plan.budget}
+        how["certify"] = options.certify
+    return how if order == "full" else {**how, "order": order, "budget": options.budget}
 
 
 def _reported(number: int, job: Job, data: DataType | None, request: Request, how: dict[str, Any]) -> Report:
     """Attacks one model and says how it was asked for."""
-    plan = request.plan
-    progress = Path(plan.progress) / f".progress-{number}.npz" if plan.progress else None
-    report = job.run(plan, request.access, request.asking, progress=progress, **how)
+    options = request.options
+    progress = Path(options.progress) / f".progress-{number}.npz" if options.progress else None
+    report = job.run(options, request.access, request.asking, progress=progress, **how)
     in_training = saw(job.trained, job.part, job.data)
-    report = _with_origin(report, job.part, in_training, _asked(plan, data, job.ball))
+    report = _with_origin(report, job.part, in_training, _asked(options, data, job.ball))
     eps_from = why_eps(job.victim, request.norm, request.eps)
     threat = {**report.threat, "eps_from": eps_from, **feature_facts(job.threat, job.ball)}
     return dataclasses.replace(report, threat=threat, training=_training(job.model))
@@ -207,47 +207,47 @@ def _radii(report: Report) -> list[float]:
     return list(features["eps"]) if isinstance(features, dict) else []
 
 
-def _order(plan: EvaluateSettings, access: str) -> str:
+def _order(options: EvaluateSettings, access: str) -> str:
     """The order of the attacks' parts: the suite's, unless another or a budget is asked for."""
-    if plan.budget is not None and plan.order == "full":
-        raise SettingError(f"Expected order adaptive with a budget of {plan.budget:,}; got full: all is run.")
-    order = plan.order or ("full" if plan.budget is None else "adaptive")
+    if options.budget is not None and options.order == "full":
+        raise SettingError(f"Expected order adaptive with a budget of {options.budget:,}; got full: all is run.")
+    order = options.order or ("full" if options.budget is None else "adaptive")
     if order == "adaptive" and access != "white-box":
         raise SettingError(f"Expected access white-box with order adaptive; got {access}.")
     return order
 
 
-def _batch_size(plan: EvaluateSettings, victims: Sequence[Classifier]) -> int | None:
+def _batch_size(options: EvaluateSettings, victims: Sequence[Classifier]) -> int | None:
     """Inputs at a time: as many as asked for, or as fit into memory, which changes no verdict."""
-    wanted = plan.batch_size or usual()
+    wanted = options.batch_size or usual()
     narrow, least = None, wanted
     for victim in victims:
         most = largest_batch(victim.model)
         if most is not None and most < least:
             narrow, least = victim, most
     if narrow is None:
-        return plan.batch_size
+        return options.batch_size
     size = 1 << (least.bit_length() - 1)
-    plan.tell(f"memory: {size} at a time instead of {wanted}: {batch_text(narrow.model, size)}")
+    options.tell(f"memory: {size} at a time instead of {wanted}: {batch_text(narrow.model, size)}")
     return size
 
 
-def _feature_settings(plan: EvaluateSettings) -> dict[str, Any]:
+def _feature_settings(options: EvaluateSettings) -> dict[str, Any]:
     """What was asked for of the features, as plain data."""
-    said = {name: as_said(getattr(plan, name)) for name in ("eps", "bounds", "features", "movable")}
-    return {**said, "constraints": list(map(str, plan.constraints))}
+    said = {name: as_said(getattr(options, name)) for name in ("eps", "bounds", "features", "movable")}
+    return {**said, "constraints": list(map(str, options.constraints))}
 
 
-def _asked(plan: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[str, Any]:
+def _asked(options: EvaluateSettings, data: DataType | None, ball: Ball) -> dict[str, Any]:
     """What was asked for, beside what a report tells by itself."""
-    folder = str(Path(plan.surrogate_dir)) if plan.surrogate_dir else None
-    said = {name: getattr(plan, name) for name in _ASKED_SETTINGS}
+    folder = str(Path(options.surrogate_dir)) if options.surrogate_dir else None
+    said = {name: getattr(options, name) for name in _ASKED_SETTINGS}
     # As JSON gives them back.
     said = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
     told = {"data": _named(data), **said, **loading()}
-    told |= {name: value for name, value in vars(usage_of(plan)).items() if value not in (None, "auto")}
-    told |= {"normalize": normalize_text(plan.normalize)}
-    told |= {} if is_plain(ball) else _feature_settings(plan)
+    told |= {name: value for name, value in vars(usage_of(options)).items() if value not in (None, "auto")}
+    told |= {"normalize": normalize_text(options.normalize)}
+    told |= {} if is_plain(ball) else _feature_settings(options)
     return {**told, "surrogate_dir": folder}
 
 
@@ -287,14 +287,14 @@ def _with_origin(report: Report, part: Part, in_training: bool, told: dict[str, 
     return dataclasses.replace(report, data=about, doubts=doubts, asked={**told, "split": part.split or None})
 
 
-def _time_limit(plan: EvaluateSettings, access: str) -> float | None:
+def _time_limit(options: EvaluateSettings, access: str) -> float | None:
     """The seconds for each model; None for as many as it takes."""
-    if plan.time is None:
+    if options.time is None:
         return None
-    if plan.certify or access != "white-box":
-        other = f"certify={plan.certify}" if plan.certify else f"access {access}"
-        raise SettingError(f"Expected no time beside {other}; got {plan.time}: give a limit in its place.")
-    return parsed_time(plan.time)
+    if options.certify or access != "white-box":
+        other = f"certify={options.certify}" if options.certify else f"access {access}"
+        raise SettingError(f"Expected no time beside {other}; got {options.time}: give a limit in its place.")
+    return parsed_time(options.time)
 
 
 def _perceptibility_count(count: int | None, victims: Sequence[Classifier], ball: Ball) -> int:

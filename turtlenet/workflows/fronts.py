@@ -33,15 +33,15 @@ def show_front(defence: str, model: ModelType, data: DataType | None = None, **s
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
-    plan = ShowFrontSettings(**settings)
-    bare = as_classifier(model, bounds=plan.bounds, head=plan.head)
+    options = ShowFrontSettings(**settings)
+    bare = as_classifier(model, bounds=options.bounds, head=options.head)
     whole = wrap(bare.whole, [defence], bare.bounds)
     layer = defences_of(whole)[0]
     if not isinstance(layer, Front) or not layer.front:
         raise SpecError(f"Expected a trained front, such as magnet:front=FRONT.h5; got {defence!r}.")
-    behind = classifier(whole, bounds=bare.bounds, head=plan.head)
-    ball = ball_for(bare, plan.norm, plan.eps)
-    examples = part_to_score(model, data, bare, plan, held_out=True)
+    behind = classifier(whole, bounds=bare.bounds, head=options.head)
+    ball = ball_for(bare, options.norm, options.eps)
+    examples = part_to_score(model, data, bare, options, held_out=True)
     return measure_front(
         layer,
         bare,
@@ -50,7 +50,7 @@ def show_front(defence: str, model: ModelType, data: DataType | None = None, **s
         ball,
         about=about_model(model, bare),
         facts=facts_of(layer.front),
-        attack=plan.attack,
-        seed=plan.seed,
-        batch_size=plan.batch_size,
+        attack=options.attack,
+        seed=options.seed,
+        batch_size=options.batch_size,
     )

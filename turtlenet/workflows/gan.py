@@ -7,7 +7,7 @@ import numpy as np
 from turtlenet.attacks import AdvGAN
 from turtlenet.attacks.advgan import loaded_generator
 from turtlenet.attacks.features.plain import one_for_all
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.checked import checked
 from turtlenet.data import Examples
 from turtlenet.data.prepare import DataType, part_to_score
@@ -42,15 +42,15 @@ def show_generator(
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
-    plan = ShowSettings(**settings)
+    options = ShowSettings(**settings)
     facts = loaded_generator(str(path)).facts
 
-    threat: dict[str, Any] = {"bounds": plan.bounds, "eps": facts["eps"] if plan.eps is None else plan.eps}
-    victim, ball = one_for_all(model, facts["norm"], **threat, what="for a generator", head=plan.head)
-    attack = AdvGAN(generator=str(path), samples=plan.samples)
+    threat: dict[str, Any] = {"bounds": options.bounds, "eps": facts["eps"] if options.eps is None else options.eps}
+    victim, ball = one_for_all(model, facts["norm"], **threat, what="for a generator", head=options.head)
+    attack = AdvGAN(generator=str(path), samples=options.samples)
     attack.check(victim, ball)
-    examples = part_to_score(model, data, victim, plan, held_out=True)
-    same: dict[str, Any] = {"seed": plan.seed, "batch_size": plan.batch_size}
+    examples = part_to_score(model, data, victim, options, held_out=True)
+    same: dict[str, Any] = {"seed": options.seed, "batch_size": options.batch_size}
     report = measure_generator(attack, victim, examples, ball, about=about_model(model, victim), facts=facts, **same)
     x, y = _of_each_class(examples, victim.num_classes)
     return report, grid(x, attack_all(attack, victim, x, y, ball=ball, **same).x, victim.bounds)

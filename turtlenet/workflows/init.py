@@ -16,10 +16,10 @@ from turtlenet.attacks.threat import ball_for, why_eps
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.parts import trained_on
 from turtlenet.data.prepare import load_data
-from turtlenet.data.tables import Reading, is_tabular, reading_of
+from turtlenet.data.readers.tables import Reading, is_tabular, reading_of
 from turtlenet.errors import DataError, TurtlenetError
 from turtlenet.files import PathType
 from turtlenet.models.as_classifier import victim_of
@@ -94,15 +94,15 @@ class _Look:
 
 
 def _look(model: str, data: str | None, said: InitSettings, tell: Callable[[str], None]) -> _Look:
-    plan, reading = EvaluateSettings(**vars(said)), reading_of(said, trained_on(model))
-    victim = victim_of(model, plan, None)
+    options, reading = EvaluateSettings(**vars(said)), reading_of(said, trained_on(model))
+    victim = victim_of(model, options, None)
     outputs = f"{victim.num_classes} classes" if victim.question is None else victim.question.describe()
     sides = "x".join(map(str, victim.input_shape))
     facts = [f"{Path(model).name}: inputs {sides}, {outputs}, {victim.model.count_params():,} parameters"]
     shields = [str(each) for each in models.defences_of(victim.model)]
     facts += [f"defences in it: {', '.join(shields)}"] if shields else []
     try:
-        victim, found, threat, bounds = _with_data(model, victim, data, plan, reading)
+        victim, found, threat, bounds = _with_data(model, victim, data, options, reading)
     except DataError as error:
         if data is not None:
             raise
@@ -122,7 +122,7 @@ def _look(model: str, data: str | None, said: InitSettings, tell: Callable[[str]
 
 
 def _with_data(
-    model: str, victim: Classifier, data: str | None, plan: EvaluateSettings, reading: Reading
+    model: str, victim: Classifier, data: str | None, options: EvaluateSettings, reading: Reading
 ) -> tuple[Classifier, Data, FeatureThreat | None, tuple[float, float] | None]:
     """The classifier in the bounds of its data, the data, the threat, and the bounds where the model does not tell."""
 
@@ -130,8 +130,8 @@ def _with_data(
         classifier, found, threat = with_features(
             Said.by_user(bounds=bounds, eps=None, movable=None, constraints=(), features=None),
             "linf",
-            victim if bounds is None else victim_of(model, plan, bounds),
-            lambda wider: victim_of(model, plan, wider),
+            victim if bounds is None else victim_of(model, options, bounds),
+            lambda wider: victim_of(model, options, wider),
             lambda one: load_data(data, one, how=reading),
             training=True,
             table=is_tabular(data),

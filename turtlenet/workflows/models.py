@@ -14,7 +14,7 @@ from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data.parts import TRAINED_ON, remember, trained_on
 from turtlenet.data.prepare import DataType, load_data, normalized_for
-from turtlenet.data.tables import Reading, is_tabular, reading_of
+from turtlenet.data.readers.tables import Reading, is_tabular, reading_of
 from turtlenet.defences import Conversion, Defence
 from turtlenet.errors import SettingError
 from turtlenet.files import PathType

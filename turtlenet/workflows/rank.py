@@ -6,10 +6,10 @@ from typing import Any
 
 from turtlenet.checked import checked
 from turtlenet.errors import DataError
-from turtlenet.evaluation.leaderboard import Leaderboard, ranked
-from turtlenet.evaluation.load import load
-from turtlenet.evaluation.paired import p_value
-from turtlenet.evaluation.report import Report
+from turtlenet.evaluation.results.leaderboard import Leaderboard, ranked
+from turtlenet.evaluation.results.load import load
+from turtlenet.evaluation.results.paired import p_value
+from turtlenet.evaluation.results.report import Report
 from turtlenet.files import PathType
 
 _NAME = "report.json"

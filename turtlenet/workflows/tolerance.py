@@ -4,7 +4,7 @@ from typing import Any
 
 from turtlenet.attacks.features.plain import one_for_all
 from turtlenet.checked import checked
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.prepare import DataType, part_to_score
 from turtlenet.models.as_classifier import ModelType, about_model
 from turtlenet.noise_tolerance import Tolerance, measure_tolerance
@@ -27,27 +27,27 @@ def tolerance(model: ModelType, data: DataType | None = None, **settings: Any) -
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
-    plan = ToleranceSettings(**settings)
+    options = ToleranceSettings(**settings)
 
     threat: dict[str, Any] = {
-        "bounds": plan.bounds,
-        "eps": plan.eps,
+        "bounds": options.bounds,
+        "eps": options.eps,
         "what": "to measure the noise that a model bears",
     }
-    victim, ball = one_for_all(model, "linf", **threat, head=plan.head, precision=plan.precision)
-    examples = part_to_score(model, data, victim, plan)
+    victim, ball = one_for_all(model, "linf", **threat, head=options.head, precision=options.precision)
+    examples = part_to_score(model, data, victim, options)
     check_eps(float(ball.eps))
     examples.check()
     for line in misfits(victim, examples, ball):
-        plan.tell(line)
+        options.tell(line)
     return measure_tolerance(
         victim,
         examples,
         eps=float(ball.eps),
         about=about_model(model, victim),
-        kinds=plan.kinds or KINDS,
-        strengths=plan.strengths,
-        loss=plan.loss,
-        seed=plan.seed,
-        batch_size=plan.batch_size,
+        kinds=options.kinds or KINDS,
+        strengths=options.strengths,
+        loss=options.loss,
+        seed=options.seed,
+        batch_size=options.batch_size,
     )

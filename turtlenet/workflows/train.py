@@ -73,32 +73,34 @@ def harden_model(model: ModelType, data: DataType | None = None, **settings: Any
     Raises:
         TurtlenetError: Anything that does not fit, in one line, before training starts.
     """
-    plan = TrainSettings(**recipes.with_recipe(settings))
-    places = plan.log if _first() else ()
-    with opened(places, f"train {name_of(model)}", plan.tell) as logs:
-        hardened, run = _hardened(model, data, plan, logs)
-        if logs and logs not in plan.log:
+    options = TrainSettings(**recipes.with_recipe(settings))
+    places = options.log if _first() else ()
+    with opened(places, f"train {name_of(model)}", options.tell) as logs:
+        hardened, run = _hardened(model, data, options, logs)
+        if logs and logs not in options.log:
             _log_model(logs, hardened, run)
     return hardened, run
 
 
-def _hardened(model: ModelType, data: DataType | None, plan: TrainSettings, logs: Logs) -> tuple[keras.Model, Run]:
-    schedule = plan.only(Schedule, batch_size=plan.batch_size or 128, epochs=plan.epochs or _EPOCHS)
-    seconds = None if plan.time is None else parsed_time(plan.time)
-    setup = set_up(model, data, plan)
-    tell = aside(plan.tell) if _first() else _silent
+def _hardened(model: ModelType, data: DataType | None, options: TrainSettings, logs: Logs) -> tuple[keras.Model, Run]:
+    schedule = options.only(Schedule, batch_size=options.batch_size or 128, epochs=options.epochs or _EPOCHS)
+    seconds = None if options.time is None else parsed_time(options.time)
+    setup = set_up(model, data, options)
+    tell = aside(options.tell) if _first() else _silent
     notes = setup.notes()
-    parts = setup.parts(schedule, notes)
+    micro_batches = setup.micro_batches(schedule, notes)
     with tempfile.TemporaryDirectory() as nowhere:
         objective = _objective(setup, schedule, Path(nowhere), tell)
-        setup.sources = setup.sources_for(objective, schedule, parts, tell)
-        schedule, objective, chosen = setup.in_time(seconds, objective, schedule, parts)
+        setup.sources = setup.sources_for(objective, schedule, micro_batches, tell)
+        schedule, objective, chosen = setup.in_time(seconds, objective, schedule, micro_batches)
         expected = setup.cost(schedule, objective)
         recipe = setup.recipe(schedule, objective)
         logs.parameters(recipe)
         told = [_Opening(tell, setup.opening(schedule, objective, expected, notes)), Clock(expected, tell)]
-        watching = [*told, *([LogCurves(logs, expected.steps)] if logs else []), *plan.callbacks]
-        run = _run(setup, objective, schedule, parts=parts, chosen=chosen, callbacks=watching, tell=tell)
+        watching = [*told, *([LogCurves(logs, expected.steps)] if logs else []), *options.callbacks]
+        run = _run(
+            setup, objective, schedule, micro_batches=micro_batches, chosen=chosen, callbacks=watching, tell=tell
+        )
     setup.restore()
     _keep_states(setup, objective, run, tell)
     learned = [setup.data]
@@ -110,23 +112,23 @@ def _hardened(model: ModelType, data: DataType | None, plan: TrainSettings, logs
 
 
 def _objective(setup: TrainingSetup, schedule: Schedule, nowhere: Path, tell: Callable[[str], None]) -> Objective:
-    """What the plan asks to minimize, with its attack; generators that learn in turns go to `setup.rivals`."""
-    plan, victim, ball = setup.plan, setup.victim, setup.ball
-    attack = drawn_from(plan.attack, plan.attack_weights, plan.attack_drawn)
+    """What the options ask to minimize, with its attack; generators that learn in turns go to `setup.rivals`."""
+    options, victim, ball = setup.options, setup.victim, setup.ball
+    attack = drawn_from(options.attack, options.attack_weights, options.attack_drawn)
     check_for_features([attack], ball)
     attack.check_task(victim)
-    files: dict[str, Any] = {"checkpoint": setup.checkpoint, "resume": plan.resume, "nowhere": nowhere}
-    how: dict[str, Any] = {"head": setup.head, "seed": plan.seed, "tell": tell}
+    files: dict[str, Any] = {"checkpoint": setup.checkpoint, "resume": options.resume, "nowhere": nowhere}
+    how: dict[str, Any] = {"head": setup.head, "seed": options.seed, "tell": tell}
     attack = with_generators(attack, setup.hardened, victim, setup.data, ball, **how, **files)
-    if isinstance(plan.objective, Objective):
+    if isinstance(options.objective, Objective):
         # An objective that was given whole has a generator of its own, which is left as it is.
-        return plan.objective
+        return options.objective
     check_without_ball(attack)
-    usual: dict[str, Any] = {"warmup_steps": warmup_steps(plan, setup.lesson.steps(schedule)[1])}
+    usual: dict[str, Any] = {"warmup_steps": warmup_steps(options, setup.lesson.steps(schedule)[1])}
     if victim.question is not None:
         usual["minimize"] = victim.question.task.minimize[0]
-    objective = objectives.build(plan.objective, usual, attack=attack, ball=ball)
-    setup.rivals = rivals_in(attack, ball, plan.generator_moves, plan.seed)
+    objective = objectives.build(options.objective, usual, attack=attack, ball=ball)
+    setup.rivals = rivals_in(attack, ball, options.generator_moves, options.seed)
     return objective
 
 
@@ -135,13 +137,13 @@ def _run(
     objective: Objective,
     schedule: Schedule,
     *,
-    parts: int,
+    micro_batches: int,
     chosen: dict[str, Any],
     callbacks: Sequence[keras.callbacks.Callback],
     tell: Callable[[str], None],
 ) -> Run:
-    """Trains `setup.hardened` in place; `chosen` tells the run from others, as the settings of the plan do."""
-    plan, lesson = setup.plan, setup.lesson
+    """Trains `setup.hardened` in place; `chosen` tells the run from others, as the options do."""
+    options, lesson = setup.options, setup.lesson
     return harden(
         setup.victim,
         lesson.examples,
@@ -152,18 +154,18 @@ def _run(
         sources=setup.sources,
         own_optimizer=getattr(setup.hardened, "optimizer", None),
         checkpoint=setup.checkpoint,
-        resume=plan.resume,
-        identity={**lesson.identity, "validation": lesson.validation, **_noted(plan), **chosen},
+        resume=options.resume,
+        identity={**lesson.identity, "validation": lesson.validation, **_noted(options), **chosen},
         callbacks=callbacks,
-        accumulate=None if plan.batch_size is None else parts,
-        begin_with=parts,
+        accumulate=None if options.batch_size is None else micro_batches,
+        begin_with=micro_batches,
         rivals=setup.rivals,
         wrappers=setup.wrappers,
-        on_collapse=plan.on_collapse,
+        on_collapse=options.on_collapse,
         augment=setup.augment,
         extra=lesson.extra,
         tell=tell,
-        verbose=plan.verbose,
+        verbose=options.verbose,
     )
 
 
@@ -171,7 +173,7 @@ def _keep_states(setup: TrainingSetup, objective: Objective, run: Run, tell: Cal
     """Removes what training the sources left beside the checkpoint, and keeps generators that learned in turns."""
     if not _first():
         return
-    for state in () if setup.plan.sources else source_states(setup.checkpoint, objective):
+    for state in () if setup.options.sources else source_states(setup.checkpoint, objective):
         state.unlink(missing_ok=True)
     if setup.rivals and setup.checkpoint:
         # It has had the gradients of the model as it is now, whatever it was trained on before.
@@ -187,10 +189,10 @@ def _log_model(logs: Logs, hardened: keras.Model, run: Run) -> None:
         logs.file(path, "model")
 
 
-def _noted(plan: TrainSettings) -> dict[str, Any]:
+def _noted(options: TrainSettings) -> dict[str, Any]:
     """The settings that tell a run from another, but for those of its schedule."""
     schedule = {field.name for field in dataclasses.fields(Schedule)}
-    return {name: value for name, value in plan.noted().items() if name not in schedule}
+    return {name: value for name, value in options.noted().items() if name not in schedule}
 
 
 def _first() -> bool:

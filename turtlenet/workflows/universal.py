@@ -10,10 +10,10 @@ from turtlenet.attacks.threat import ball_for
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.parts import trained_on
 from turtlenet.data.prepare import DataType, hold_out, load_data
-from turtlenet.data.tables import is_tabular, reading_of
+from turtlenet.data.readers.tables import is_tabular, reading_of
 from turtlenet.errors import DataError
 from turtlenet.models.as_classifier import ModelType, as_classifier
 from turtlenet.settings.base import takes
@@ -34,33 +34,33 @@ def universal(model: ModelType, data: DataType | None = None, **settings: Any) -
     Raises:
         TurtlenetError: Anything that does not fit, in one line.
     """
-    plan = UniversalSettings(**settings)
-    given = Said.of(plan)
-    how = reading_of(plan, trained_on(model))
+    options = UniversalSettings(**settings)
+    given = Said.of(options)
+    how = reading_of(options, trained_on(model))
 
     def made(bounds: tuple[float, float] | None) -> Classifier:
-        return as_classifier(model, bounds=bounds, head=plan.head, precision=plan.precision)
+        return as_classifier(model, bounds=bounds, head=options.head, precision=options.precision)
 
     own = isinstance(model, Classifier)
     said = given.else_of(features_of(model))
     victim = made(given.outer if own else said.outer)
     victim, loaded, threat = with_features(
         said,
-        plan.norm,
+        options.norm,
         victim,
         (lambda _: victim) if own else made,
         lambda each: load_data(data, each, how=how),
         training=True,
         table=is_tabular(data),
     )
-    ball = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
-    fitted_on, tried_on = _parts(loaded, plan.limit, plan.seed)
+    ball = ball_for(victim, options.norm, options.eps) if threat is None else threat.ball
+    fitted_on, tried_on = _parts(loaded, options.limit, options.seed)
     notes = [line for part in (fitted_on, tried_on) for line in (threat.check(part) if threat else ())]
     for line in [*dict.fromkeys(notes), *misfits(victim, fitted_on, ball)]:
-        plan.tell(line)
+        options.tell(line)
     x, y = fitted_on.batch(slice(None))
-    fit: dict[str, Any] = {"epochs": plan.epochs, "step_size": plan.step_size, "batch_size": plan.batch_size}
-    delta = attacks.fit_universal(victim, x, y, ball=ball, seed=plan.seed, **fit)
+    fit: dict[str, Any] = {"epochs": options.epochs, "step_size": options.step_size, "batch_size": options.batch_size}
+    delta = attacks.fit_universal(victim, x, y, ball=ball, seed=options.seed, **fit)
     return attacks.measure_universal(victim, *tried_on.batch(slice(None)), delta, ball)
 
 

@@ -14,7 +14,7 @@ from tests.attacks import test_contract as usual
 from turtlenet import attacks
 from turtlenet.attacks import Attack
 from turtlenet.attacks.features.view import FeatureView, host_view, repeated
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.balls import BALLS, FeatureBall, Linf, Rule, Space
 from turtlenet.classifier import Classifier
 from turtlenet.constraints import Constraint, build

@@ -14,7 +14,7 @@ from turtlenet.attacks.base import Attack, attacks
 from turtlenet.attacks.context import SearchResult
 from turtlenet.errors import SettingError
 from turtlenet.evaluation import time_limit
-from turtlenet.evaluation.cascade import Block, Cascade
+from turtlenet.evaluation.cascade import Cascade, ImageBlock
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.planner import run
 from turtlenet.evaluation.planner.record import CODE
@@ -131,13 +131,13 @@ def test_an_audit_leaves_alone_what_was_found_before(model) -> None:
     x, y = images(kinds), np.zeros(8, "int32")
     victim, ball = tn.models.classifier(model, bounds=(0.0, 1.0), head="logits"), balls.get("linf", EPS)
     cascade = Cascade(attacks=(Push(feature=0),), ball=ball, batch_size=8)
-    ledger, block = PerImageResults.empty(y, 1, 0), Block(np.arange(8), x, y)
-    cascade.ask(victim, block, ledger)
+    per_image, block = PerImageResults.empty(y, 1, 0), ImageBlock(np.arange(8), x, y)
+    cascade.ask(victim, block, per_image)
     # The plan takes the first four; the audit, afterwards, the others.
     for taken in (np.arange(8) < 4, np.arange(8) >= 4):
-        cascade.attack_block(0, victim, block, taken, ledger)
-        assert np.array_equal(~ledger.correct[0] & taken, (kinds == 0) & taken)
-    assert np.array_equal(ledger.correct[0], kinds != 0)
+        cascade.attack_block(0, victim, block, taken, per_image)
+        assert np.array_equal(~per_image.correct[0] & taken, (kinds == 0) & taken)
+    assert np.array_equal(per_image.correct[0], kinds != 0)
 
 
 def test_a_killed_run_goes_on_where_it_was(model, tmp_path, monkeypatch) -> None:

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.evaluation.views.test_views import BARE, CASES, cases, html, markdown, natural, report
-from turtlenet.evaluation.report import LargestChange
+from turtlenet.evaluation.results.records import LargestChange
 from turtlenet.evaluation.views import in_words
-from turtlenet.reports.document import Bullets
+from turtlenet.reports.blocks import Bullets
 
 
 def held(name, right, *, of=100):

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from turtlenet.errors import DataError, OutputError
-from turtlenet.evaluation.load import load
-from turtlenet.evaluation.report import AttackRow, ClassRow, Comparison, CurvePoint, Picture, Report
+from turtlenet.evaluation.results.load import load
+from turtlenet.evaluation.results.records import AttackRow, ClassRow, CurvePoint, Picture
+from turtlenet.evaluation.results.report import Comparison, Report
 from turtlenet.evaluation.views import again, plots
 from turtlenet.evaluation.views import text as words
 from turtlenet.evaluation.views.sections import document

@@ -12,17 +12,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from turtlenet import backend
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import AttackResult, SearchResult
 from turtlenet.attacks.features.view import HostView, host_view
 from turtlenet.attacks.goal import Goal
-from turtlenet.attacks.graph import bound_graph
-from turtlenet.attacks.host_check import confirmed
+from turtlenet.attacks.run.graph import bound_graph, judged
+from turtlenet.attacks.run.host_check import confirmed
 from turtlenet.balls import Ball, FeatureBall
 from turtlenet.classifier import Classifier
-from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean
+from turtlenet.errors import SettingError, SpecError, TurtlenetError, did_you_mean, one_line
 from turtlenet.registry import parse_spec
 from turtlenet.typing import Keys, Tensor
 
@@ -119,19 +117,12 @@ class External(Attack):
         except TurtlenetError:
             raise
         except Exception as error:
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
-            raise SettingError(f"Expected '{self}' to run on this model; {self.library} failed: {reason}") from error
+            reason = one_line(error, 160)
+            raise SettingError(f"Expected '{self}' to run on this model; {self.library} failed: {reason}.") from error
         finally:
             np.random.set_state(state)
-        candidates = backend.shard(ops.convert_to_tensor(found.reshape(x.shape)))
-
-        def judge(_: Batch, candidates: Tensor) -> SearchResult:
-            return SearchResult(candidates)
-
-        judged = bound_graph(self, model, x, y, ball, "outside", judge, seed, index, aims, None, candidates)()
-        result: AttackResult = judged._replace(
-            gradients=judged.gradients + gradients, queries=judged.queries + queries
-        )
+        result = judged(self, model, x, y, ball, found.reshape(x.shape), seed, index, aims)
+        result = result._replace(gradients=result.gradients + gradients, queries=result.queries + queries)
         return confirmed(result, model, x, y, ball, aimed=target is not None or self.targeted)
 
     def _found(

@@ -63,7 +63,7 @@ class Boundary(DecisionBased, Iterative, Attack):
         x = context.x
         point, started, spent = noise_start(min(self.starts, self.queries), context)
         share = bisect(context.model, context.goal, lambda share: x + column(share, x) * (point - x), _BISECTIONS)
-        # Who found a start late cannot pay for it, and walks on from there.
+        # An example that found its start late cannot pay for it, and walks on from there.
         affordable = ops.logical_and(started, spent + _BISECTIONS <= self.queries)
         nearer = choose(affordable, x + column(share, x) * (point - x), point)
         one = ops.ones_like(share)

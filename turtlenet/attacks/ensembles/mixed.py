@@ -10,10 +10,10 @@ from keras import ops
 
 from turtlenet import random
 from turtlenet.attacks.base import Attack, attacks
-from turtlenet.attacks.batch import Batch
 from turtlenet.attacks.context import SearchResult
-from turtlenet.attacks.ensembles.base import MARK, Combined, Part, built, texts
+from turtlenet.attacks.ensembles.base import MARK, Combined, Member, built, texts
 from turtlenet.attacks.goal import choose
+from turtlenet.attacks.run.batch import Batch
 from turtlenet.errors import SettingError
 from turtlenet.ranges import one_of
 from turtlenet.registry import split
@@ -36,7 +36,7 @@ class Mixed(Combined):
             one for a whole batch, at the cost of one.
     """
 
-    attacks: str | Sequence[Part] = "pgd;fgsm"
+    attacks: str | Sequence[Member] = "pgd;fgsm"
     weights: str = ""
     drawn: str = one_of("example", ("batch", "example"), of=" of mixed")
 
@@ -48,14 +48,14 @@ class Mixed(Combined):
         self._shares()
 
     @property
-    def parts(self) -> tuple[Attack, ...]:
+    def members(self) -> tuple[Attack, ...]:
         return tuple(built(spec.strip()) for spec in split(str(self.attacks), MARK))
 
     def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
         yield self, 1
 
     def attempted(self, batch: Batch) -> SearchResult:
-        searches = [functools.partial(self._search_by, self.told(part), batch) for part in self.parts]
+        searches = [functools.partial(self._search_by, self.told(member), batch) for member in self.members]
         ends = ops.convert_to_tensor(np.cumsum(self._shares())[:-1], "float32")
         draw = random.uniform(random.fold_in(batch.key, _DRAW), ())
         # With drawn=batch, the first example's draw decides for all.
@@ -70,16 +70,16 @@ class Mixed(Combined):
         return SearchResult(x, None, sum(each[1] for each in results), sum(each[2] for each in results))
 
     @staticmethod
-    def _search_by(part: Attack, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Examples of one part and what they cost, in the same form whatever the part."""
-        result = batch.by(part).all_attempts()
+    def _search_by(member: Attack, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Examples of one member and what they cost, in the same form whatever the member."""
+        result = batch.by(member).all_attempts()
         nothing = ops.zeros_like(batch.y)
         costs = [nothing + ops.cast(each, "int32") for each in (result.gradients, result.queries)]
         return batch.within(result.x), *costs
 
     def _shares(self) -> np.ndarray:
-        """The probability of each part."""
-        count = len(self.parts)
+        """The probability of each member."""
+        count = len(self.members)
         words = [word.strip() for word in str(self.weights).split(MARK)] if self.weights != "" else ["1"] * count
         try:
             numbers = np.array([float(word) for word in words])

@@ -62,8 +62,8 @@ class Transfer(Elsewhere):
     def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
         apart = self.mode == "each" and len(self.paths) > 1
         for one in self.paths if apart else [self.source]:
-            for part, count in super().rounds(num_classes):
-                yield dataclasses.replace(part, source=one), count  # type: ignore[call-arg]
+            for member, count in super().rounds(num_classes):
+                yield dataclasses.replace(member, source=one), count  # type: ignore[call-arg]
 
     def sources(self, model: Classifier) -> tuple[Any, ...]:
         return (*self._others(), *super().sources(self.surrogate(model)))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from turtlenet.attacks.base import MOST, Attack, attacks
-from turtlenet.attacks.ensembles.base import MARK, Combined, Part, built, texts
+from turtlenet.attacks.ensembles.base import MARK, Combined, Member, built, texts
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count
 from turtlenet.registry import split
@@ -19,14 +19,14 @@ class WorstOf(Combined):
         attacks: Their specs with `;` between them: `(pgd:steps=100;noise)`.
     """
 
-    attacks: str | Sequence[Part] = "pgd;noise"
+    attacks: str | Sequence[Member] = "pgd;noise"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attacks", texts(self.attacks, "attacks"))
         super().__post_init__()
 
     @property
-    def parts(self) -> tuple[Attack, ...]:
+    def members(self) -> tuple[Attack, ...]:
         return tuple(built(spec.strip()) for spec in split(str(self.attacks), MARK))
 
 
@@ -40,23 +40,23 @@ class Restarts(Combined):
         count: How often to begin.
     """
 
-    attack: Part = "pgd"
+    attack: Member = "pgd"
     count: int = count(5, low=1, high=MOST)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attack", texts(self.attack, "attack"))
         super().__post_init__()
-        for part, _ in super().rounds(num_classes=2):
-            if self.count > 1 and getattr(part, "start", "") == "none":
-                raise SettingError(f"Expected a random start for {self.count} restarts of {part}; got start=none.")
+        for member, _ in super().rounds(num_classes=2):
+            if self.count > 1 and getattr(member, "start", "") == "none":
+                raise SettingError(f"Expected a random start for {self.count} restarts of {member}; got start=none.")
 
     @property
-    def parts(self) -> tuple[Attack, ...]:
+    def members(self) -> tuple[Attack, ...]:
         return (built(str(self.attack)),)
 
     def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
-        for part, attempts in super().rounds(num_classes):
-            yield part, self.count * attempts
+        for member, attempts in super().rounds(num_classes):
+            yield member, self.count * attempts
 
 
 @attacks.register("targets")
@@ -69,7 +69,7 @@ class Targets(Combined):
         target: `each` wrong class, or the likeliest of them: `top3`. One class alone is a target like any.
     """
 
-    attack: Part = "pgd"
+    attack: Member = "pgd"
     target: str = "each"
 
     def __post_init__(self) -> None:
@@ -79,5 +79,5 @@ class Targets(Combined):
         super().__post_init__()
 
     @property
-    def parts(self) -> tuple[Attack, ...]:
+    def members(self) -> tuple[Attack, ...]:
         return (built(str(self.attack)),)

@@ -81,18 +81,18 @@ class Said:
         return Said(bounds=bounds, eps=eps, movable=movable, constraints=tuple(map(build, given)), features=known)
 
     @staticmethod
-    def of(plan: FeatureSettings, **changed: Any) -> "Said":
+    def of(options: FeatureSettings, **changed: Any) -> "Said":
         """Reads what the settings of a workflow say of the features.
 
         Args:
-            plan: The settings.
+            options: The settings.
             **changed: Values that take the place of theirs.
 
         Raises:
             SpecError, SettingError: See `by_user`.
         """
         names = ("bounds", "eps", "movable", "constraints", "features")
-        return Said.by_user(**{name: getattr(plan, name) for name in names} | changed)
+        return Said.by_user(**{name: getattr(options, name) for name in names} | changed)
 
     def __bool__(self) -> bool:
         return (

@@ -9,6 +9,7 @@ from turtlenet.attacks.minimum_norm.cw_linf import CWLinf
 from turtlenet.attacks.minimum_norm.ddn import DDN
 from turtlenet.attacks.minimum_norm.deepfool import DeepFool
 from turtlenet.attacks.minimum_norm.ead import EAD
+from turtlenet.attacks.minimum_norm.fab import FAB, FABT
 from turtlenet.attacks.minimum_norm.fmn import FMN
 from turtlenet.attacks.minimum_norm.jsma import JSMA
 from turtlenet.attacks.minimum_norm.lbfgs import LBFGS
@@ -18,6 +19,8 @@ from turtlenet.attacks.minimum_norm.super_deepfool import SuperDeepFool
 from turtlenet.attacks.minimum_norm.trust_region import TrustRegion
 
 __all__ = [
+    "FABT",
+    "FAB",
     "ALMA",
     "CW",
     "CWL0",

@@ -10,9 +10,9 @@ from turtlenet import backend
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.context import Context
 from turtlenet.attacks.goal import Goal
+from turtlenet.attacks.gradient_based.nearest import nearest_first
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.minimum_norm.base import MinimumNorm, Tried
-from turtlenet.attacks.nearest import nearest_first
 from turtlenet.balls.base import column
 from turtlenet.ranges import count, number
 from turtlenet.typing import State, Tensor

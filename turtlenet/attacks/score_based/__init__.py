@@ -6,9 +6,11 @@ from turtlenet.attacks.score_based.local_search import LocalSearch
 from turtlenet.attacks.score_based.one_pixel import OnePixel
 from turtlenet.attacks.score_based.pixels import SinglePixel
 from turtlenet.attacks.score_based.simba import SimBA
+from turtlenet.attacks.score_based.square import Square
 from turtlenet.attacks.score_based.zoo import ZOO
 
 __all__ = [
+    "Square",
     "NES",
     "SPSA",
     "ZOO",

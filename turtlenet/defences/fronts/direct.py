@@ -1,6 +1,7 @@
 """Fronts that clean an image in one pass of a network: an attacker differentiates them as they are."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -11,7 +12,20 @@ from turtlenet.defences.fronts.base import Front
 
 
 class Direct(Front):
-    """The image that a network makes of an image; its gradient is the network's own."""
+    """The image that a network makes of an image; its gradient is the network's own.
+
+    A subclass names the `architecture` of the network, of `turtlenet.architectures.fronts`, and its usual `width`.
+    """
+
+    architecture: ClassVar[Callable[..., keras.Model]]
+    width: ClassVar[int] = 0
+
+    @classmethod
+    def network_of(
+        cls, shape: tuple[int, ...], bounds: tuple[float, float], sizes: dict[str, int], seed: int = 0
+    ) -> keras.Model:
+        """See `Front.network_of`."""
+        return cls.architecture(shape, bounds=bounds, width=sizes["width"] or cls.width, seed=seed)
 
     def defend(self, x: Any) -> Any:
         return ops.cast(self.network(x, training=False), x.dtype)
@@ -30,12 +44,8 @@ class ApeGAN(Direct):
         ModelError: A file that is no such front's, or one for images of another shape or range.
     """
 
-    @classmethod
-    def network_of(
-        cls, shape: tuple[int, ...], bounds: tuple[float, float], sizes: dict[str, int], seed: int = 0
-    ) -> keras.Model:
-        """See `Front.network_of`; `width` is that of `turtlenet.architectures.fronts.denoiser`."""
-        return fronts.denoiser(shape, bounds=bounds, width=sizes["width"] or 64, seed=seed)
+    architecture = fronts.denoiser
+    width = 64
 
 
 @registered("magnet")
@@ -53,12 +63,7 @@ class MagNet(Direct):
         ModelError: A file that is no such front's, or one for images of another shape or range.
     """
 
-    @classmethod
-    def network_of(
-        cls, shape: tuple[int, ...], bounds: tuple[float, float], sizes: dict[str, int], seed: int = 0
-    ) -> keras.Model:
-        """See `Front.network_of`; `width` is that of `turtlenet.architectures.fronts.reformer`."""
-        return fronts.reformer(shape, bounds=bounds, width=sizes["width"], seed=seed)
+    architecture = fronts.reformer
 
 
 @registered("contractive-autoencoder")
@@ -74,9 +79,5 @@ class Contractive(Direct):
         ModelError: A file that is no such front's, or one for inputs of another shape or range.
     """
 
-    @classmethod
-    def network_of(
-        cls, shape: tuple[int, ...], bounds: tuple[float, float], sizes: dict[str, int], seed: int = 0
-    ) -> keras.Model:
-        """See `Front.network_of`; `width` is that of `turtlenet.architectures.fronts.contractive`."""
-        return fronts.contractive(shape, bounds=bounds, width=sizes["width"] or 256, seed=seed)
+    architecture = fronts.contractive
+    width = 256

@@ -9,8 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from turtlenet import hdf5
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, one_line
+from turtlenet.files import hdf5
 
 FACTS = "front"
 """Where a front's file says what it is."""
@@ -56,7 +56,7 @@ def read_front(path: str | PathLike[str]) -> FrontFile:
         except ModelError:
             raise
         except Exception as error:  # Whatever h5py and JSON make of damaged bytes.
-            reason = " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__
+            reason = one_line(error, 120)
             raise ModelError(f"{other} a damaged one: {reason}.") from None
     if not all(value.dtype.kind == "f" and np.isfinite(value).all() for value in weights):
         raise ModelError(f"{other} weights that are no finite numbers.")

@@ -1,4 +1,4 @@
-"""The detector of paper 001."""
+"""The detector of paper 001: logistic regression on the uncertainty of the model's answers."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The detector that paper 001 names as future work."""
+"""The detector that paper 001 names as future work: a mixture of densities of the uncertainty."""
 
 import math
 from dataclasses import dataclass, replace

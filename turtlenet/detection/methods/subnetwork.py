@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet.attacks import attacks
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.classifier import Classifier
 from turtlenet.detection.arrays import packed, shapes_of, unpacked
 from turtlenet.detection.base import Lesson, detectors, learned

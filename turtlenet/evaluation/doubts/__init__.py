@@ -6,7 +6,7 @@ The signs are those of Carlini et al. (2019), "On evaluating adversarial robustn
 
 from collections.abc import Callable
 
-from turtlenet.data.doubts import FIT_CHECKS, find_misfits
+from turtlenet.data.fit.doubts import FIT_CHECKS, find_misfits
 from turtlenet.evaluation.doubts import attack_order, gradient_masking, suite_coverage
 from turtlenet.evaluation.doubts.evidence import Evidence
 from turtlenet.reports.base import Doubt

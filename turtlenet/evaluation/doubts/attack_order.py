@@ -52,13 +52,13 @@ def black_box(evidence: Evidence) -> Doubt | None:
     ends = [1 + max((at for at, each in enumerate(rounds) if each.family in GUIDED), default=-1) for rounds in order]
     guided = [number for number, end in enumerate(ends) if end]
     last = guided[-1] if guided and evidence.mode == "cascade" else 0
-    broken, by = np.zeros_like(evidence.ledger.right), []
+    broken, by = np.zeros_like(evidence.per_image.right), []
     for number, (rounds, end) in enumerate(zip(order, ends, strict=True)):
         if number < last or not any(each.family in BLIND for each in rounds[end:]):
             continue
-        fresh = evidence.broken(number) & ((evidence.ledger.part[number] >= end) | (end == 0))
+        fresh = evidence.broken(number) & ((evidence.per_image.part[number] >= end) | (end == 0))
         for other in guided if evidence.mode == "table" else ():
-            fresh &= ~(evidence.broken(other) & (evidence.ledger.part[other] < ends[other]))
+            fresh &= ~(evidence.broken(other) & (evidence.per_image.part[other] < ends[other]))
         if evidence.whole is not None:
             fresh &= evidence.whole
         if fresh.any():

@@ -1,4 +1,4 @@
-"""All that the checks look at."""
+"""The evidence that the checks for doubts look at."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from turtlenet.attacks import Attack
-from turtlenet.data.fit import Fit
+from turtlenet.data.fit.fit import Fit
 from turtlenet.evaluation.attack_rounds import Search, searches_of
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.probe import Probe
-from turtlenet.evaluation.report import CurvePoint
+from turtlenet.evaluation.results.records import CurvePoint
 from turtlenet.input_kind import IMAGE, InputKind
 
 GUIDED = ("one-step", "iterative", "ensemble", "other")
@@ -28,7 +28,7 @@ class Evidence:
         names: Their names.
         mode: `table` or `cascade`.
         labels: `true` or `predicted`.
-        ledger: What they did to each image.
+        per_image: What they did to each image.
         num_classes: Classes that the model tells apart.
         curve: Accuracy against eps; the last point is the widest ball there is.
         widest: Radius of the ball that holds every image there is, so that no classifier can be right.
@@ -53,7 +53,7 @@ class Evidence:
     names: Sequence[str]
     mode: str
     labels: str
-    ledger: PerImageResults
+    per_image: PerImageResults
     num_classes: int
     curve: Sequence[CurvePoint]
     widest: float
@@ -73,7 +73,7 @@ class Evidence:
     @property
     def fallen(self) -> bool:
         """Whether next to nothing withstood: stronger attacks would change no verdict."""
-        return bool(self.ledger.robust.mean() < NEXT_TO_NOTHING)
+        return bool(self.per_image.robust.mean() < NEXT_TO_NOTHING)
 
     def kind(self, *kinds: str) -> list[int]:
         """Numbers of the attacks of certain kinds."""
@@ -90,14 +90,14 @@ class Evidence:
 
     def broken(self, number: int) -> np.ndarray:
         """Images that an attack broke, bool (n,): in a cascade, of those that came to it."""
-        before = self.ledger.correct[number - 1] if self.mode == "cascade" and number else self.ledger.right
-        return before & ~self.ledger.correct[number]
+        before = self.per_image.correct[number - 1] if self.mode == "cascade" and number else self.per_image.right
+        return before & ~self.per_image.correct[number]
 
     def missed(self, weak: Sequence[int], strong: Sequence[int]) -> np.ndarray:
         """Images that some attack of one group broke and none of another, in a table, bool (n,)."""
-        correct: np.ndarray = self.ledger.correct
-        return self.ledger.right & ~correct[list(weak)].all(axis=0) & correct[list(strong)].all(axis=0)
+        correct: np.ndarray = self.per_image.correct
+        return self.per_image.right & ~correct[list(weak)].all(axis=0) & correct[list(strong)].all(axis=0)
 
     def accuracy(self, number: int) -> float:
         """Accuracy after one attack."""
-        return float(self.ledger.correct[number].mean())
+        return float(self.per_image.correct[number].mean())

@@ -1,4 +1,4 @@
-"""What the model itself shows: its gradients, its outputs, its draws."""
+"""Signs of gradient masking that the model itself shows: its gradients, its outputs, its draws."""
 
 import keras
 
@@ -68,8 +68,8 @@ def unsteady(evidence: Evidence) -> Doubt | None:
 
 def lucky(evidence: Evidence) -> Doubt | None:
     """Successes that other draws take back."""
-    found = evidence.ledger.reached | evidence.ledger.lucky
-    share = float(evidence.ledger.lucky.sum() / max(1, found.sum()))
+    found = evidence.per_image.reached | evidence.per_image.lucky
+    share = float(evidence.per_image.lucky.sum() / max(1, found.sum()))
     if share <= 0.05:
         return None
     return Doubt(
@@ -82,9 +82,9 @@ def lucky(evidence: Evidence) -> Doubt | None:
 
 def given_back(evidence: Evidence) -> Doubt | None:
     """Successes that keeping the rules of the features took away again."""
-    ledger = evidence.ledger
-    rows = ledger.robust & ledger.undone.any(axis=0)
-    if rows.sum() <= 0.01 * max(1, ledger.right.sum()):
+    per_image = evidence.per_image
+    rows = per_image.robust & per_image.undone.any(axis=0)
+    if rows.sum() <= 0.01 * max(1, per_image.right.sum()):
         return None
     return Doubt(
         code="undone-by-rules",
@@ -112,7 +112,7 @@ def naive_gradient(evidence: Evidence) -> Doubt | None:
         )
     if not naive or not adaptive or evidence.mode == "cascade":
         return _replaced(evidence)
-    claimed, left = (float(evidence.ledger.correct[group].all(axis=0).mean()) for group in (naive, adaptive))
+    claimed, left = (float(evidence.per_image.correct[group].all(axis=0).mean()) for group in (naive, adaptive))
     if claimed <= left + 0.01:
         return _replaced(evidence)
     return Doubt(

@@ -81,8 +81,8 @@ def naive_labels(evidence: Evidence) -> Doubt | None:
 
 def few(evidence: Evidence) -> Doubt | None:
     """Few examples, unless they are enough to know that next to nothing withstands."""
-    count = len(evidence.ledger.labels)
-    if count >= 500 or share_interval(evidence.ledger.robust)[1] < NEXT_TO_NOTHING:
+    count = len(evidence.per_image.labels)
+    if count >= 500 or share_interval(evidence.per_image.robust)[1] < NEXT_TO_NOTHING:
         return None
     return Doubt(
         code=f"few-{evidence.inputs.examples}",

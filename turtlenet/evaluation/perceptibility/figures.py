@@ -15,7 +15,7 @@ from turtlenet.reports.figures import Plot, Theme, legend, look, new_axes, new_p
 from turtlenet.reports.format import percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 _WIDTH = 5.0
 _PANELS = (("psnr", "PSNR, dB"), ("ssim", "SSIM"))

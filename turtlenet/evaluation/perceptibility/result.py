@@ -7,8 +7,8 @@ import numpy as np
 from scipy.stats import quantile_test, t
 
 from turtlenet.reports.statistics import interval
+from turtlenet.typing import Interval
 
-Interval = tuple[float, float]
 OpenInterval = tuple[float | None, float | None]
 
 MEASURES = ("eps", "linf", "l2", "psnr", "ssim")

@@ -13,15 +13,16 @@ import numpy as np
 
 from turtlenet import backend
 from turtlenet.attacks import PGD
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.balls import Ball
 from turtlenet.batching import predict, softmax
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
-from turtlenet.evaluation.cascade import inside, judged
+from turtlenet.evaluation.cascade import judged
 from turtlenet.evaluation.per_image_results import read_progress, write_progress
 from turtlenet.evaluation.perceptibility.result import MEASURES, Fixed, Perceptibility, Sight, broken_at, measured
+from turtlenet.evaluation.within_ball import inside
 from turtlenet.reports.images import drawable, png
 from turtlenet.reports.statistics import distances, interval, similarity
 

@@ -11,22 +11,12 @@ from turtlenet.evaluation.perceptibility.figures import drawn
 from turtlenet.evaluation.perceptibility.result import MEASURES, Sight
 from turtlenet.evaluation.views import text as words
 from turtlenet.input_kind import InputKind
-from turtlenet.reports.document import (
-    Card,
-    Column,
-    Emphasis,
-    Figures,
-    Gallery,
-    Section,
-    Shot,
-    Table,
-    Text,
-    View,
-)
+from turtlenet.reports.blocks import Card, Column, Emphasis, Figures, Gallery, Shot, Table, Text, View
+from turtlenet.reports.document import Section
 from turtlenet.reports.format import clean, clip, count, fraction, number, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 _MEASURES = dict(zip(MEASURES, ("smallest eps", "Linf", "L2", "PSNR, dB", "SSIM"), strict=True))
 

@@ -10,7 +10,7 @@ from turtlenet.evaluation.views.text import kind, names
 from turtlenet.reports.format import MISSING, clip, number
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 
 def seen(reports: Sequence[Report]) -> list[tuple[str, Perceptibility]]:

@@ -24,7 +24,7 @@ class Audit(NamedTuple):
 
 def record_of(
     units: Sequence[Unit],
-    ledger: PerImageResults,
+    per_image: PerImageResults,
     order: np.ndarray,
     learned: int,
     audits: Sequence[Audit],
@@ -37,7 +37,7 @@ def record_of(
 
     Args:
         units: The parts.
-        ledger: What they did, a row of each.
+        per_image: What they did, a row of each.
         order: Places of the images that were attacked, in the order in which they were taken, int (m,).
         learned: How many of them were learned from.
         audits: Tests of the plans, on the next of them.
@@ -46,18 +46,18 @@ def record_of(
         images: All images that the report is about.
     """
     rest = order[learned + sum(audit.images for audit in audits) :]
-    standing = ~broken(ledger, rest)
-    skipped = {at: standing & ~ledger.attacked[at, rest] for at, unit in enumerate(units) if unit.whole is None}
+    standing = ~broken(per_image, rest)
+    skipped = {at: standing & ~per_image.attacked[at, rest] for at, unit in enumerate(units) if unit.whole is None}
     left = int(np.any(list(skipped.values()), axis=0).sum())
 
     def part(at: int) -> PartRecord:
         return PartRecord(
             name=units[at].title,
-            tried=int(ledger.attacked[at].sum()),
-            broke=int((ledger.attacked[at] & ~ledger.correct[at]).sum()),
+            tried=int(per_image.attacked[at].sum()),
+            broke=int((per_image.attacked[at] & ~per_image.correct[at]).sum()),
             skipped=int(skipped[at].sum()) if at in skipped else 0,
-            gradients=int(ledger.gradients[at].sum()),
-            queries=int(ledger.queries[at].sum()),
+            gradients=int(per_image.gradients[at].sum()),
+            queries=int(per_image.queries[at].sum()),
         )
 
     return PlanRecord(
@@ -68,31 +68,31 @@ def record_of(
         audits=len(audits),
         missed=audits[-1].missed if audits else 0,
         left=left,
-        withstood=int((~broken(ledger, order)).sum()),
+        withstood=int((~broken(per_image, order)).sum()),
         bound=round(changed_at_most(audits, len(rest), left) / max(1, images), 6),
-        each=round(float(spent(ledger, order).mean()), 1) if len(order) else 0.0,
-        whole=round(_whole_cost(units, ledger, order[:learned]), 1),
+        each=round(float(spent(per_image, order).mean()), 1) if len(order) else 0.0,
+        whole=round(_whole_cost(units, per_image, order[:learned]), 1),
         budget=budget,
         parts=tuple(part(step.part) for step in steps),
     )
 
 
-def broken(ledger: PerImageResults, rows: np.ndarray) -> np.ndarray:
+def broken(per_image: PerImageResults, rows: np.ndarray) -> np.ndarray:
     """Images that any part broke, for good (see `PerImageResults.settled`), bool (m,)."""
-    return np.asarray(ledger.settled(rows).any(axis=0))
+    return np.asarray(per_image.settled(rows).any(axis=0))
 
 
-def spent(ledger: PerImageResults, rows: np.ndarray) -> np.ndarray:
+def spent(per_image: PerImageResults, rows: np.ndarray) -> np.ndarray:
     """Gradients and queries that images took, int (m,)."""
-    total: np.ndarray = (ledger.gradients + ledger.queries)[:, rows].sum(axis=0)
+    total: np.ndarray = (per_image.gradients + per_image.queries)[:, rows].sum(axis=0)
     return total
 
 
-def _whole_cost(units: Sequence[Unit], ledger: PerImageResults, rows: np.ndarray) -> float:
+def _whole_cost(units: Sequence[Unit], per_image: PerImageResults, rows: np.ndarray) -> float:
     """What everything costs an image in the suite's order, on those on which everything was run in it."""
     if not len(rows):
         return 0.0
-    known, standing, total = known_of(units, ledger, rows), np.ones(len(rows), bool), 0.0
+    known, standing, total = known_of(units, per_image, rows), np.ones(len(rows), bool), 0.0
     for at in (at for at, unit in enumerate(units) if unit.whole is None):
         total += float(known.cost[at][standing].sum())
         standing = standing & ~known.broke[at]

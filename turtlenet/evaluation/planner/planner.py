@@ -1,4 +1,4 @@
-"""A suite in the order in which it pays."""
+"""The adaptive order of a suite: what breaks most images for its cost comes first."""
 
 import dataclasses
 from collections.abc import Callable
@@ -52,9 +52,9 @@ class Planner:
         self,
         model: Classifier,
         examples: Examples,
-        ledger: PerImageResults,
+        per_image: PerImageResults,
         *,
-        after_block: Callable[[PerImageResults], Any] = lambda ledger: None,
+        after_block: Callable[[PerImageResults], Any] = lambda per_image: None,
         tick: Callable[[int], Any] = lambda count: None,
         limit: TimeLimit | None = None,
     ) -> Planned:
@@ -63,8 +63,8 @@ class Planner:
         Args:
             model: The classifier under attack.
             examples: Images and true labels.
-            ledger: Where results go, a row of each unit; what is done there already is not done again.
-            after_block: Is called after each block, with that ledger.
+            per_image: Where results go, a row of each unit; what is done there already is not done again.
+            after_block: Is called after each block, with that per_image.
             tick: Is given the number of images that are finished with, times the attacks of the suite.
             limit: The time, half of which goes into learning at most; images that it is not enough for are left out.
 
@@ -78,7 +78,7 @@ class Planner:
             budget=self.budget,
             model=model,
             examples=examples,
-            ledger=ledger,
+            per_image=per_image,
             after_block=after_block,
             tick=tick,
             limit=limit,

@@ -12,7 +12,7 @@ from turtlenet import backend
 from turtlenet.batching import usual
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
-from turtlenet.evaluation.cascade import Block, Cascade
+from turtlenet.evaluation.cascade import Cascade, ImageBlock
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.planner.account import Audit, broken, record_of, spent
 from turtlenet.evaluation.planner.choice import EVERYTHING, NOTHING, Known, Step, followed, plan_of, within
@@ -37,13 +37,13 @@ class Planned(NamedTuple):
     """What comes of a plan.
 
     Attributes:
-        ledger: What the attacks did, a row of each.
+        per_image: What the attacks did, a row of each.
         record: What was run and what was left out.
         learned: Images on which everything was run in the suite's order, bool (n,).
         rows: Places of the images that the time was enough for, int (n,); None for all. The others are left out above.
     """
 
-    ledger: PerImageResults
+    per_image: PerImageResults
     record: PlanRecord
     learned: np.ndarray
     rows: np.ndarray | None = None
@@ -59,7 +59,7 @@ class PlannedRun:
     budget: int | None
     model: Classifier
     examples: Examples
-    ledger: PerImageResults
+    per_image: PerImageResults
     after_block: Callable[[PerImageResults], Any]
     tick: Callable[[int], Any]
     limit: TimeLimit | None = None
@@ -83,22 +83,22 @@ class PlannedRun:
         """Learns, audits, and follows the plan on all other images."""
         for start in range(0, len(self.examples), self._size):
             rows = np.arange(start, min(start + self._size, len(self.examples)))
-            self.cascade.ask(self.model, self._block(rows), self.ledger)
+            self.cascade.ask(self.model, self._block(rows), self.per_image)
         order = self._order()
         self.tick((len(self.examples) - len(order)) * self._attacks)
         learned = self._learn(order)
         steps, audits = self._audits(order, learned, self._plan(order, learned))
         audited = learned + sum(audit.images for audit in audits)
         done, size = audited, self._size if self.limit is None else self._batch
-        while done < len(order) and (self.ledger.done > done or self._in_time()):
+        while done < len(order) and (self.per_image.done > done or self._in_time()):
             rows = order[done : done + size]
             done += len(rows)
             self._chunk(rows, done, lambda block: self._follow(steps, block))
         if self.limit is not None and not done and len(order):
             raise self.limit.refuse(self.examples.kind.count(min(size, len(order))), 0, self._attacks, fixed=True)
-        result, order = merged(self.units, self.ledger, self._attacks), order[:done]
+        result, order = merged(self.units, self.per_image, self._attacks), order[:done]
         rows = self._reached(order)
-        record = record_of(self.units, self.ledger, order, learned, audits, steps, self.budget, images=len(rows))
+        record = record_of(self.units, self.per_image, order, learned, audits, steps, self.budget, images=len(rows))
         result.done = len(rows)
         if len(rows) == len(self.examples):
             return Planned(result, record, np.isin(rows, order[:learned]))
@@ -124,7 +124,7 @@ class PlannedRun:
     def _order(self) -> np.ndarray:
         """The images to attack, in the order in which they are taken: a random sample first, the rest as it comes."""
         spared, shuffled = self.cascade.spared, self._shuffled
-        wanted = self.ledger.right if spared is None else self.ledger.right & ~spared
+        wanted = self.per_image.right if spared is None else self.per_image.right & ~spared
         return shuffled[wanted[shuffled]]
 
     def _reached(self, order: np.ndarray) -> np.ndarray:
@@ -169,11 +169,11 @@ class PlannedRun:
 
     def _affords(self, order: np.ndarray, done: int, more: int) -> bool:
         """Whether a budget, or a time, lets one run everything on some more images, by what those before took."""
-        if done and self.ledger.done <= done and not self._in_time(_SHARE):
+        if done and self.per_image.done <= done and not self._in_time(_SHARE):
             return False
         if self.budget is None:
             return True
-        paid = float(spent(self.ledger, order[:done]).sum())
+        paid = float(spent(self.per_image, order[:done]).sum())
         each = paid / done if done else sum(self.prices[at] for at in self.whole)
         return paid + more * each <= _SHARE * self.budget * len(order)
 
@@ -185,7 +185,7 @@ class PlannedRun:
         known = self._known(order[:seen])
         if budget is None:
             return plan_of(known, self.prices, self.ranks)
-        paid = spent(self.ledger, order[:seen]).sum()
+        paid = spent(self.per_image, order[:seen]).sum()
         left = max(0.0, budget * len(order) - paid) / max(1, len(order) - seen)
         return within(known, self.prices, self.ranks, left)
 
@@ -201,9 +201,9 @@ class PlannedRun:
     def _leaves_out(self, steps: Sequence[Step]) -> bool:
         return any(step.bar != EVERYTHING for step in steps if step.part in self.whole)
 
-    def _chunk(self, rows: np.ndarray, done: int, work: Callable[[Block], None]) -> None:
+    def _chunk(self, rows: np.ndarray, done: int, work: Callable[[ImageBlock], None]) -> None:
         """Some images, unless an earlier run has done them."""
-        if self.ledger.done < done and len(rows):
+        if self.per_image.done < done and len(rows):
             limit, first = self.limit, done == len(rows)
             if limit is not None:
                 limit.start_lap()
@@ -212,11 +212,11 @@ class PlannedRun:
                 limit.end_lap()
                 if first and backend.from_first(lambda: limit.over):
                     raise limit.refuse(self.examples.kind.count(len(rows)), self._attacks, self._attacks, fixed=True)
-            self.ledger.done = done
-            self.after_block(self.ledger)
+            self.per_image.done = done
+            self.after_block(self.per_image)
         self.tick(len(rows) * self._attacks)
 
-    def _everything(self, block: Block) -> None:
+    def _everything(self, block: ImageBlock) -> None:
         """Every whole unit on what those before left; the first attempt of each round with a gradient on all."""
         standing = np.ones(len(block.rows), bool)
         for at in self.whole:
@@ -228,17 +228,17 @@ class PlannedRun:
     def _audit(self, steps: Sequence[Step], rows: np.ndarray, done: int) -> int:
         """Follows the plan, then runs what it left out; gives how many images that broke."""
 
-        def both(block: Block) -> None:
+        def both(block: ImageBlock) -> None:
             self._follow(steps, block)
             standing = ~self._broken(block.rows)
             for at in self.whole:
-                standing = standing & ~self._attack(at, block, standing & ~self.ledger.attacked[at, block.rows])
+                standing = standing & ~self._attack(at, block, standing & ~self.per_image.attacked[at, block.rows])
 
         self._chunk(rows, done, both)
         stands, _ = followed(steps, self._known(rows))
         return int((stands & self._broken(rows)).sum())
 
-    def _follow(self, steps: Sequence[Step], block: Block) -> None:
+    def _follow(self, steps: Sequence[Step], block: ImageBlock) -> None:
         standing, nearest = np.ones(len(block.rows), bool), np.full(len(block.rows), -np.inf)
         for step in steps:
             taken = step.takes(standing, nearest)
@@ -246,18 +246,18 @@ class PlannedRun:
             near = self._known(block.rows).near[step.part]
             standing, nearest = standing & ~hit, np.where(taken, np.maximum(nearest, near), nearest)
 
-    def _attack(self, at: int, block: Block, taken: np.ndarray) -> np.ndarray:
+    def _attack(self, at: int, block: ImageBlock, taken: np.ndarray) -> np.ndarray:
         if not taken.any():
             return np.zeros_like(taken)
-        self.cascade.attack_block(at, self.model, block, taken, self.ledger)
-        settled: np.ndarray = taken & self.ledger.settled(block.rows)[at]
+        self.cascade.attack_block(at, self.model, block, taken, self.per_image)
+        settled: np.ndarray = taken & self.per_image.settled(block.rows)[at]
         return settled
 
-    def _block(self, rows: np.ndarray) -> Block:
-        return Block(rows, *self.examples.batch(rows))
+    def _block(self, rows: np.ndarray) -> ImageBlock:
+        return ImageBlock(rows, *self.examples.batch(rows))
 
     def _known(self, rows: np.ndarray) -> Known:
-        return known_of(self.units, self.ledger, rows)
+        return known_of(self.units, self.per_image, rows)
 
     def _broken(self, rows: np.ndarray) -> np.ndarray:
-        return broken(self.ledger, rows)
+        return broken(self.per_image, rows)

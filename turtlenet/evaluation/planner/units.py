@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from turtlenet.attacks import Attack, Square
-from turtlenet.attacks.runner import Span
+from turtlenet.attacks.run.runner import AttemptRange
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.attack_rounds import BLIND
 from turtlenet.evaluation.per_image_results import BY_IMAGE, PerImageResults
@@ -38,7 +38,7 @@ class Unit:
     attack: Attack
     number: int
     round: int
-    span: Span
+    span: AttemptRange
     whole: int | None = None
 
     @property
@@ -90,7 +90,7 @@ def units_of(attacks: Sequence[Attack], norm: str, num_classes: int) -> tuple[Un
             ends = np.linspace(0, count, min(count, MOST) + 1).round().astype(int).tolist()
             for first, last in zip(ends, ends[1:], strict=False):
                 shorter = _prefixes(part) if count == 1 else []
-                span, whole = Span(first, last, count), len(units) + len(shorter)
+                span, whole = AttemptRange(first, last, count), len(units) + len(shorter)
                 units += [Unit(each, number, place, span, whole) for each in shorter]
                 units.append(Unit(part, number, place, span))
     return tuple(units)
@@ -123,18 +123,18 @@ def _prefixes(part: Attack) -> list[Attack]:
     return [dataclasses.replace(part, queries=length) for length in lengths if 50 <= length < part.queries]
 
 
-def known_of(units: Sequence[Unit], ledger: PerImageResults, rows: np.ndarray) -> Known:
+def known_of(units: Sequence[Unit], per_image: PerImageResults, rows: np.ndarray) -> Known:
     """What is known of some images; of the first queries of a unit, what that unit tells of them.
 
     Args:
         units: The units.
-        ledger: What they did, a row of each.
+        per_image: What they did, a row of each.
         rows: Places of the images, int (m,).
     """
-    tried = ledger.attacked[:, rows]
-    broke = ledger.settled(rows)
-    cost = (ledger.gradients + ledger.queries)[:, rows].astype("float64")
-    near = np.where(tried, np.nan_to_num(ledger.loss[:, rows], nan=-np.inf), -np.inf)
+    tried = per_image.attacked[:, rows]
+    broke = per_image.settled(rows)
+    cost = (per_image.gradients + per_image.queries)[:, rows].astype("float64")
+    near = np.where(tried, np.nan_to_num(per_image.loss[:, rows], nan=-np.inf), -np.inf)
     for at, unit in enumerate(units):
         if unit.whole is None:
             continue
@@ -148,7 +148,7 @@ def known_of(units: Sequence[Unit], ledger: PerImageResults, rows: np.ndarray) -
     return Known(tried, broke, cost, near)
 
 
-def merged(units: Sequence[Unit], ledger: PerImageResults, count: int) -> PerImageResults:
+def merged(units: Sequence[Unit], per_image: PerImageResults, count: int) -> PerImageResults:
     """What the attacks of the suite did, from what their units did.
 
     An image is broken by the first attack in the suite's order of which a unit broke it, so that the accuracy of each
@@ -156,37 +156,37 @@ def merged(units: Sequence[Unit], ledger: PerImageResults, count: int) -> PerIma
 
     Args:
         units: The units.
-        ledger: What they did, a row of each.
+        per_image: What they did, a row of each.
         count: Attacks of the suite.
     """
-    whole = PerImageResults.empty(ledger.labels, count, ledger.clean_parts.shape[1])
+    whole = PerImageResults.empty(per_image.labels, count, per_image.clean_parts.shape[1])
     for name in BY_IMAGE:
-        setattr(whole, name, getattr(ledger, name))
+        setattr(whole, name, getattr(per_image, name))
     by_attack = set(vars(whole)) - {*BY_IMAGE, "cost", "distance", "done"}
-    images, standing = np.arange(len(ledger.labels)), ledger.right
+    images, standing = np.arange(len(per_image.labels)), per_image.right
     for number in range(count):
         mine = np.array([at for at, unit in enumerate(units) if unit.number == number])
-        attacked = ledger.attacked[mine]
-        broke = attacked & ~ledger.correct[mine]
-        won = attacked & ledger.reached[mine]
+        attacked = per_image.attacked[mine]
+        broke = attacked & ~per_image.correct[mine]
+        won = attacked & per_image.reached[mine]
         # The first that succeeded, else the last that tried.
         last = len(mine) - 1 - attacked[::-1].argmax(axis=0)
         best = np.where(won.any(axis=0), won.argmax(axis=0), last)
         credit = mine[np.where(broke.any(axis=0), broke.argmax(axis=0), best)]
         for name in by_attack:
-            getattr(whole, name)[number] = getattr(ledger, name)[credit, images]
-        for name, values in ledger.distance.items():
+            getattr(whole, name)[number] = getattr(per_image, name)[credit, images]
+        for name, values in per_image.distance.items():
             whole.distance[name][number] = values[credit, images]
         whole.attacked[number] = attacked.any(axis=0)
-        whole.cost[number] = ledger.cost[mine].sum(axis=0)
+        whole.cost[number] = per_image.cost[mine].sum(axis=0)
         for name in ("gradients", "queries"):
-            getattr(whole, name)[number] = getattr(ledger, name)[mine].sum(axis=0)
+            getattr(whole, name)[number] = getattr(per_image, name)[mine].sum(axis=0)
         # The chance of fooling a random model is that of the unit that fools most often.
-        worst = mine[np.where(ledger.draws[mine] > 0, ledger.chance[mine], -1.0).argmax(axis=0)]
+        worst = mine[np.where(per_image.draws[mine] > 0, per_image.chance[mine], -1.0).argmax(axis=0)]
         for name in ("fooled", "draws"):
-            getattr(whole, name)[number] = getattr(ledger, name)[worst, images]
+            getattr(whole, name)[number] = getattr(per_image, name)[worst, images]
         rounds = np.array([unit.round for unit in units])
-        whole.part[number] = np.where(ledger.part[credit, images] >= 0, rounds[credit], -1)
+        whole.part[number] = np.where(per_image.part[credit, images] >= 0, rounds[credit], -1)
         standing = standing & ~broke.any(axis=0)
         whole.correct[number] = standing
     return whole

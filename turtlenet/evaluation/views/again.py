@@ -12,7 +12,7 @@ import numpy as np
 from turtlenet.keras_files.load import current
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 _BY_FEATURE = ("eps", "bounds", "movable")
 """What may be given for each feature."""

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from turtlenet.evaluation.views import text
-from turtlenet.reports.document import Column, Emphasis, Section, Table, Text, View
+from turtlenet.reports.blocks import Column, Emphasis, Table, Text, View
+from turtlenet.reports.document import Section
 from turtlenet.reports.format import MISSING, clean, fraction, percent, within
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import AttackRow, Report
+    from turtlenet.evaluation.results.records import AttackRow
+    from turtlenet.evaluation.results.report import Report
 
 NOT_TESTED = "not tested"
 _CAVEAT = (
@@ -34,7 +36,7 @@ Evidence = Callable[["Report"], str]
 
 
 @dataclass(frozen=True)
-class Row:
+class Term:
     """A term of a document, and what ran."""
 
     term: str
@@ -51,9 +53,9 @@ def section(report: Report, level: int = 2) -> Section:
     return Section("Annex for auditors", blocks, level)
 
 
-def rows(report: Report, terms: Sequence[tuple[str, Evidence]]) -> list[Row]:
+def rows(report: Report, terms: Sequence[tuple[str, Evidence]]) -> list[Term]:
     """Each term with what this report has on it."""
-    return [Row(term, found(report) or NOT_TESTED) for term, found in terms]
+    return [Term(term, found(report) or NOT_TESTED) for term, found in terms]
 
 
 def hashes(report: Report) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from turtlenet.evaluation.report import Report
+from turtlenet.evaluation.results.report import Report
 from turtlenet.evaluation.views.text import threat
 from turtlenet.input_kind import InputKind
 from turtlenet.reports.markdown import plain
@@ -17,7 +17,7 @@ _TAGS = ("keras", "turtlenet", "adversarial-robustness", "adversarial-training")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class ModelCard:
     """What a card says of a hardened model.
 
     Attributes:

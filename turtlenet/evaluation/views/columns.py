@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from turtlenet.evaluation.views import text
 from turtlenet.input_kind import InputKind
-from turtlenet.reports.document import (
-    Column,
-    View,
-)
+from turtlenet.reports.blocks import Column, View
 from turtlenet.reports.format import clean, clip, count, fraction, number
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 
 def _short(row: Any) -> str:

@@ -1,4 +1,4 @@
-"""The verdict for who reads no tables: what an attacker may do, what that does to the model, how sure that is."""
+"""The verdict for readers of no tables: what an attacker may do, what that does to the model, how sure that is."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from turtlenet.evaluation.certified import CONTRADICTION
-from turtlenet.evaluation.paired import SURE, p_value
+from turtlenet.evaluation.results.paired import SURE, p_value
 from turtlenet.evaluation.views import text
-from turtlenet.reports.document import Bullets, Emphasis, Section, View, Words
+from turtlenet.reports.blocks import Bullets, Emphasis, View, Words
+from turtlenet.reports.document import Section
 from turtlenet.reports.format import clean, count, number, percent, within
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 _PARTS = ((0.95, "Nearly all"), (0.6, "Most"), (0.4, "About half"), (0.05, "A part"), (0.0, "Next to nothing"))
 """How much of what is right before stays so, from this share on."""

@@ -11,7 +11,7 @@ from turtlenet.evaluation.views.text import names, verdict
 from turtlenet.reports.format import clean, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 _PACKAGE = "turtlenet"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from turtlenet.reports.document import Block, Bullets, Column, Document, Emphasis, Section, Table, Text, View
+from turtlenet.reports.blocks import Block, Bullets, Column, Emphasis, Table, Text, View
+from turtlenet.reports.document import Document, Section
 from turtlenet.reports.format import MISSING, clean, clip, count, fraction, number, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.leaderboard import Board, Leaderboard, Place
+    from turtlenet.evaluation.results.leaderboard import Board, Leaderboard, Place
 
 
 def _rare(value: float | None) -> str:

@@ -16,11 +16,11 @@ from turtlenet.attacks import attacks
 from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.evaluation.views.again import call, command, line, options_of
 from turtlenet.reports.base import Doubt
-from turtlenet.reports.document import Code
+from turtlenet.reports.blocks import Code
 from turtlenet.reports.format import clean
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 TITLE = "Run next:"
 IN_PYTHON = "Run next, in Python, with the same model and data at hand:"

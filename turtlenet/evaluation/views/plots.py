@@ -28,7 +28,8 @@ from turtlenet.reports.figures import MARKERS, STYLES, Plot, Theme, legend, new_
 from turtlenet.reports.format import clean, clip, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import ClassRow, CurvePoint, Report
+    from turtlenet.evaluation.results.records import ClassRow, CurvePoint
+    from turtlenet.evaluation.results.report import Report
 
 _MOST_CLASSES = 20
 _WIDTH = 5.0

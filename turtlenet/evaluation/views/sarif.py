@@ -16,7 +16,7 @@ from turtlenet.reports.format import clean
 from turtlenet.version import __version__
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 GATE = "robust-accuracy"

@@ -2,56 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from turtlenet.certification.sections import bar
-from turtlenet.evaluation import moves
-from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.evaluation.perceptibility import sections as perceptibility
-from turtlenet.evaluation.views import annex, in_words, plots, text, training
-from turtlenet.evaluation.views.again import call, command
-from turtlenet.evaluation.views.columns import (
-    attack_columns,
-    change_columns,
-    class_columns,
-    curve_columns,
-    part_columns,
-    unit_columns,
-)
-from turtlenet.evaluation.views.next_steps import code_for
-from turtlenet.reports.base import findings
-from turtlenet.reports.document import (
+from turtlenet.evaluation.views import in_words, plots, text
+from turtlenet.evaluation.views.columns import unit_columns
+from turtlenet.evaluation.views.doubt_sections import alarms_of, doubts_of
+from turtlenet.evaluation.views.model_sections import drawn, scored, sections_of
+from turtlenet.reports.blocks import (
     Block,
     Bullets,
     Card,
-    Code,
     Column,
-    Document,
     Emphasis,
-    Facts,
     Figures,
-    Finding,
-    Findings,
     Gallery,
-    KeyFigures,
-    Number,
-    Section,
     Shot,
     Table,
     Text,
     Verbatim,
     View,
-    merged,
 )
+from turtlenet.reports.document import Document, KeyFigures, Number, Section
+from turtlenet.reports.findings import Findings
 from turtlenet.reports.format import MISSING, clean, clip, fraction, number, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Picture, Report
-    from turtlenet.reports.figures import Plot
+    from turtlenet.evaluation.results.report import Report
 
 
 def document(reports: Sequence[Report]) -> Document:
@@ -63,19 +43,13 @@ def document(reports: Sequence[Report]) -> Document:
     titles, several = text.names(reports), len(reports) > 1
     pairs = list(zip(titles, reports, strict=True))
     doubts = Findings(doubts_of(pairs))
-    alarms = Findings(
-        [
-            replace(each, commands=_commands(each, [(title, one)]))
-            for title, one in pairs
-            for each in _alarms(one, title if several else "")
-        ]
-    )
+    alarms = Findings(alarms_of(pairs))
     visible = perceptibility.sections(reports)
     first = reports[0]
     return Document(
         title="Robustness report",
         headline=_headline(reports),
-        facts=[", ".join(titles), text.threat(first), f"{_scored(first)}, {text.inputs(first)}"],
+        facts=[", ".join(titles), text.threat(first), f"{scored(first)}, {text.inputs(first)}"],
         verdicts=[_verdict(title if several else "", one) for title, one in pairs],
         opening=_opening(titles, reports),
         sections=[
@@ -85,14 +59,14 @@ def document(reports: Sequence[Report]) -> Document:
             _to_the_eye(reports),
             Section(
                 "Accuracy under attack",
-                [Figures(lambda: _drawn(plots.accuracies(reports), plots.curve(reports)), views=View.PAGE)],
+                [Figures(lambda: drawn(plots.accuracies(reports), plots.curve(reports)), views=View.PAGE)],
             ),
             *([_side_by_side(titles, reports)] if several else []),
             *(section for each in reports for section in _certified(each)),
             *(section for each in reports for section in _random(each)),
             *(section.only(View.FILES) for each in reports for section in _planned(each)),
             *(section.only(View.FILES) for section in visible),
-            *(section for title, one in pairs for section in _model(title if several else "", one)),
+            *(section for title, one in pairs for section in sections_of(title if several else "", one)),
             Section("", [doubts]).only(View.TERMINAL),
             *(section.only(View.TERMINAL) for section in visible),
         ],
@@ -149,55 +123,7 @@ def _heading(title: str, report: Report) -> str:
 
 
 def _setting(report: Report) -> str:
-    return f"{_scored(report)}, {text.threat(report)}"
-
-
-def _scored(report: Report) -> str:
-    return clean(f"{report.data.get('name', MISSING)} {text.part(report)}")
-
-
-def _alarms(report: Report, subject: str) -> list[Finding]:
-    """What makes the whole report worthless; it stands at the top, in red."""
-    return [
-        replace(each, kind="alarm")
-        for each in findings([each for each in report.doubts if each.code == CONTRADICTION], subject)
-    ]
-
-
-def doubts_of(pairs: Sequence[tuple[str, Report]], every: str = "every model") -> list[Finding]:
-    """The doubts of all models, the same as one, each with what to run next.
-
-    Args:
-        pairs: What each report is called, and the report.
-        every: What all of them together are called.
-    """
-    several = len(pairs) > 1
-    found = [each for title, one in pairs for each in _findings(one, title if several else "")]
-    return [replace(each, commands=_commands(each, pairs)) for each in merged(found, len(pairs), every)]
-
-
-def _commands(finding: Finding, pairs: Sequence[tuple[str, Report]]) -> list[Code]:
-    shared = [
-        (one, doubt)
-        for _, one in pairs
-        for doubt in one.doubts
-        if (doubt.code, doubt.advice) == (finding.code, finding.more)
-    ]
-    return code_for([one for one, _ in shared], shared[0][1]) if shared else []
-
-
-def _findings(report: Report, subject: str) -> list[Finding]:
-    """The doubts; where there are none, what may be said then, and no more than that."""
-    ran, missing = text.checks(report)
-    if doubts := [each for each in report.doubts if each.code != CONTRADICTION]:
-        return findings(doubts, subject)
-    if report.doubts:
-        return []
-    if not ran:
-        return [Finding(words="No check ran.", more=text.CAVEAT, subject=subject, kind="note")]
-    words = f"No reason to doubt was found by the checks that ran: {', '.join(ran)}."
-    left = f"Not checked, for lack of such a run: {', '.join(missing)}. " if missing else ""
-    return [Finding(words=words, more=f"{left}{text.CAVEAT}", subject=subject, kind="good")]
+    return f"{scored(report)}, {text.threat(report)}"
 
 
 def _certified(report: Report) -> list[Section]:
@@ -285,10 +211,6 @@ def _to_the_eye(reports: Sequence[Report]) -> Section:
     return Section(title, [Text(words if cards else "", views=View.PAGE), Gallery(cards)])
 
 
-def _drawn(*found: Plot | None) -> list[Plot]:
-    return [plot for plot in found if plot]
-
-
 def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> Section:
     """The accuracy of every model under every attack; for a terminal, which has no more of each model, with notes."""
 
@@ -314,102 +236,3 @@ def _side_by_side(titles: Sequence[str], reports: Sequence[Report]) -> Section:
     notes += [f"{clip(title, 40)}: {words}" for title, words in also if words]
     table = Table(columns, [SimpleNamespace(title=text.CLEAN, cells=before), *rows, after])
     return Section("Side by side", [table, *(Text(note, indent=2, views=View.TERMINAL) for note in notes)])
-
-
-def _model(title: str, report: Report) -> list[Section]:
-    """All figures of one model, in a comparison under its title; of these a terminal shows none."""
-    level, views = (3, View.FILES) if title else (2, View.ALL)
-    notes = [text.cascade(report) if report.mode == "cascade" else "", text.own_balls(report), text.also(report)]
-    attacks = [
-        Table(attack_columns(text.kind(report)), _attack_rows(report)),
-        *(Text(note, indent=2) for note in notes),
-    ]
-    classes = Table(class_columns(report), report.per_class, folded=len(report.per_class) > 12, views=View.FILES)
-    parts = Table(part_columns(report), report.per_part, folded=len(report.per_part) > 12, views=View.FILES)
-    curve = Table(curve_columns(text.kind(report)), report.curve, folded=True, views=View.FILES)
-    settings = [{"attack": row.name, "spec": row.spec, "settings": row.settings} for row in report.attacks]
-    origin = [
-        Facts(_provenance(report)),
-        Code("To run it again:", command(report) or "", "sh"),
-        Code(text.IN_MEMORY, call(report) or "", "python"),
-        Code("Exact settings:", json.dumps(settings, indent=1), "json", folded=True),
-    ]
-    return [
-        *([Section(title)] if title else []),
-        Section("Attacks", attacks, level).only(views),
-        moves.section(report, level).only(views),
-        Section(
-            "How large the changes are",
-            [Table(change_columns(text.kind(report)), report.attacks, views=View.FILES)],
-            level,
-        ),
-        Section("Per class", [Figures(lambda: _drawn(plots.per_class(report)), views=View.PAGE), classes], level),
-        Section(text.parts_title(report), [parts], level),
-        Section(f"Accuracy against eps, under {clean(report.curve_attack)}", [curve], level),
-        Section("What the attacks did", _pictures(report), level),
-        training.section(report, level),
-        Section("Threat and provenance", origin, level),
-        annex.section(report, level),
-    ]
-
-
-def _attack_rows(report: Report) -> list[Any]:
-    """The model before, then the attacks, the parts of the evaluation that broke more, and the sum of all."""
-    rows: list[Any] = [_sum(text.CLEAN, report.clean_accuracy, report.clean_accuracy_interval, strong=False)]
-    for attacks, title, share, interval in text.sums(report):
-        rows += attacks
-        rows += text.part_rows(report, title == text.robust_title(report)) if attacks else []
-        rows.append(_sum(title, share if attacks else None, interval, strong=True))
-    return rows
-
-
-def _sum(title: str, share: float | None, interval: Sequence[float], *, strong: bool) -> SimpleNamespace:
-    return SimpleNamespace(title=title, short=title, accuracy=share, accuracy_interval=interval, strong=strong)
-
-
-def _pictures(report: Report) -> list[Block]:
-    words = (
-        "Left the original, right what the model was shown, between them the change: mid-gray is none, black and "
-        "white the largest."
-    )
-    cards = [_card(report, picture, clean(str(report.threat.get("norm")).capitalize())) for picture in report.pictures]
-    return [Text(words if cards else "", views=View.PAGE), Gallery(cards)]
-
-
-def _card(report: Report, picture: Picture, norm: str) -> Card:
-    place = picture.index
-    label, before, after = (
-        text.class_name(report, each)
-        for each in (picture.label, picture.clean_prediction, picture.adversarial_prediction)
-    )
-    was = f"{before}, {percent(picture.clean_confidence)}"
-    then = f"{after}, {percent(picture.adversarial_confidence)}"
-    mark, outcome = ("right", "held") if after == label else ("wrong", "fooled")
-    original = f"Original image {place}, label {label}"
-    change = f"The change made by {picture.attack} to image {place}"
-    example = f"Image {place} after {picture.attack}, classified as {after}"
-    shots = [
-        Shot(picture.original, original, was, "right" if before == label else "wrong", "original"),
-        Shot(picture.perturbation, change, f"{norm} {number(picture.distance)}", note="change"),
-        Shot(picture.adversarial, example, then, mark, outcome),
-    ]
-    return Card(f"{was} → {then}", f"image {place}, label {label}, {clean(picture.attack)}", shots)
-
-
-def _provenance(report: Report) -> dict[str, Any]:
-    labels = report.threat.get("labels", MISSING)
-    return {
-        "Threat": f"{text.threat(report)}, {report.threat.get('access', MISSING)}, labels {labels}",
-        "Mode": report.mode,
-        "Model": f"{report.model.get('name')}, {text.size(report)}",
-        "Model file": report.model.get("path") or "in memory",
-        "Defences": text.shields(report),
-        **({"Normalized by": report.model["normalize"]} if report.model.get("normalize") else {}),
-        **({"Surrogates": text.surrogates(report)} if report.threat.get("surrogates") else {}),
-        "Model head": report.model.get("head", MISSING),
-        "Data": f"{_scored(report)}, {text.inputs(report)}. {report.data.get('description') or ''}",
-        **annex.hashes(report),
-        "Seed": report.seed,
-        "Versions": ", ".join(f"{name} {version}" for name, version in report.versions.items()),
-        "Written": f"{report.created}, after {number(report.seconds)} seconds",
-    }

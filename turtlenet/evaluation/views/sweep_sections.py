@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from turtlenet.evaluation.views import text
-from turtlenet.evaluation.views.sections import doubts_of
+from turtlenet.evaluation.views.doubt_sections import doubts_of
 from turtlenet.reports.base import findings
-from turtlenet.reports.document import Column, Document, Figures, Findings, Section, Table, View
+from turtlenet.reports.blocks import Column, Figures, Table, View
+from turtlenet.reports.document import Document, Section
 from turtlenet.reports.figures import Plot, Theme, new_axes, new_plot
+from turtlenet.reports.findings import Findings
 from turtlenet.reports.format import count, fraction, percent
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.sweep import Sweep
+    from turtlenet.evaluation.results.sweep import Sweep
 
 
 def document(sweep: Sweep) -> Document:

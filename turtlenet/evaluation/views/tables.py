@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from turtlenet.reports.frames import Columns, columns_of, stacked
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import ImageResults, Report
+    from turtlenet.evaluation.results.records import ImageResults
+    from turtlenet.evaluation.results.report import Report
 
 WRONG, HELD, BROKEN, SKIPPED = "wrong", "held", "broken", "skipped"
 """What an attack did to an image: it was wrong before, it withstood, it fell, or the attack was not run on it."""

@@ -11,7 +11,8 @@ from turtlenet.radius import size_words
 from turtlenet.reports.format import MISSING, clean, count, fraction, percent, within
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import AttackRow, PartRow, Report
+    from turtlenet.evaluation.results.records import AttackRow, PartRow
+    from turtlenet.evaluation.results.report import Report
 
 CLEAN = "clean"
 ROBUST = "every attack"
@@ -244,7 +245,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         The checks that ran, and those that what was run left no room for.
     """
     # With it come data and frameworks, which a leaderboard does without.
-    from turtlenet.data.doubts import FIT_CHECKS
+    from turtlenet.data.fit.doubts import FIT_CHECKS
 
     families = {row.kind for row in report.attacks}
     whole, attacked = report.mode == "table", bool(report.attacks)

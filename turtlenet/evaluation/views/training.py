@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 
 from turtlenet.evaluation.views.text import kind
-from turtlenet.reports.document import Column, Figures, Section, Table, Text, View
+from turtlenet.reports.blocks import Column, Figures, Table, Text, View
+from turtlenet.reports.document import Section
 from turtlenet.reports.figures import Plot, Theme, legend, look, new_axes, new_plot
 from turtlenet.reports.format import clean, count, fraction, number, percent
 from turtlenet.training.run.curves import EPOCH, history_of
 
 if TYPE_CHECKING:
-    from turtlenet.evaluation.report import Report
+    from turtlenet.evaluation.results.report import Report
 
 _SHARES = {
     "val_accuracy": "clean, validation",

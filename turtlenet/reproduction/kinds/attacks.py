@@ -47,7 +47,7 @@ def attack(
         job: The row.
         attack: Its spec.
         eps: The radius; infinite for an attack that looks for the smallest.
-        gradient: `naive` is the framework's, `adaptive` that of who knows of the defence.
+        gradient: `naive` is the framework's, `adaptive` that of an attacker who knows of the defence.
         count: The first so many test images.
         labels: `true`, or `predicted`: the attack is given the model's answers.
         on: The net that it is made on, where it is another one than is judged; see `Job.net`.
@@ -93,7 +93,7 @@ def worst(job: Job, *, attacks: Sequence[str], eps: float, count: int | None = N
         mode="cascade",
         gradient="adaptive",
         draws=job.row.draws or 1,
-        seed=job.shop.plan.seed,
+        seed=job.shop.options.seed,
         batch_size=BATCH,
         curve=0,
         limit=None,

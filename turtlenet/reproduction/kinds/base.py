@@ -47,7 +47,7 @@ class Job:
     def attack(self, spec: str) -> Attack:
         """An attack; in a trial one of a few steps."""
         made = attacks.build(spec)
-        return lighter(made) if self.shop.plan.quick else made
+        return lighter(made) if self.shop.options.quick else made
 
     def test(self, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The first test images (n, ...) and their labels (n,)."""

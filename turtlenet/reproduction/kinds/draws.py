@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from turtlenet import balls
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.batching import in_batches, predict
 from turtlenet.detection import curves
 from turtlenet.detection.edges import edge_of
@@ -39,8 +39,8 @@ class Bench:
 
     def __init__(self, job: Job, batch: int):
         self.job, self.victim, self.batch = job, job.victim, batch
-        self.seed = job.shop.plan.seed
-        draws = 3 if job.shop.plan.quick else DRAWS
+        self.seed = job.shop.options.seed
+        draws = 3 if job.shop.options.quick else DRAWS
         # Draws that no attack has seen.
         self.one = job.victim.taking(draws=1, seed=self.seed + 1)
         self.many = job.victim.taking(draws=draws, seed=self.seed + 1)
@@ -169,7 +169,7 @@ def drawn(job: Job, *, count: int, attack: str = "", draws: int = 1, batch: int 
         job: The row.
         count: The first so many test images.
         attack: Spec of an attack on them; none for clean images.
-        draws: Whose mean the attack follows: one as the paper did, or several by who knows of the defence.
+        draws: Whose mean the attack follows: one as the paper did, or several by one who knows of the defence.
         batch: Images in one call: weights of its own for each draw of each image take much memory.
     """
     bench = _bench(job, batch)

@@ -37,7 +37,7 @@ def generator(job: Job, variant: str) -> Path:
         bounds=victim.bounds,
         head="logits",
         epochs=job.shop.epochs or row.facts["generators"][variant],
-        seed=job.shop.plan.seed,
+        seed=job.shop.options.seed,
         checkpoint=checkpoint,
         resume=True,
         tell=silent,

@@ -93,7 +93,7 @@ def reading(
     if what == "clean":
         return share(predict(victim, x, BATCH).argmax(axis=1) == y)
     if what == "signs":
-        draw = np.random.default_rng(job.shop.plan.seed).choice([-EPS, EPS], x.shape).astype("float32")
+        draw = np.random.default_rng(job.shop.options.seed).choice([-EPS, EPS], x.shape).astype("float32")
         return share(predict(victim, np.clip(x + draw, 0, 1), BATCH).argmax(axis=1) == y)
     at = np.where(x >= 0.5, 1.0, 0.0).astype("float32") if start == "quantized" else x
     aim = predict(victim, at, BATCH).argmax(axis=1).astype("int32") if labels == "predicted" else y

@@ -55,7 +55,7 @@ def suite(
         shop.victim(shop.row(place))
         more += [_moved(attack_family.build(spec), f"{shop.models / place}.h5") for spec in suites.find(name).attacks]
     threat: dict[str, Any] = {"suite": suite or None, "attacks": (*attacks, *more), "eps": eps}
-    if shop.plan.quick:
+    if shop.options.quick:
         threat = _lighter(suite, attacks, more, eps)
         access = _shorter(access, len(shop.part(job.row.data, "test")))
     report = shop.tools.evaluate(
@@ -65,7 +65,7 @@ def suite(
         limit=count,
         draws=draws,
         gradient=None if suite else "adaptive",
-        seed=shop.plan.seed,
+        seed=shop.options.seed,
         batch_size=BATCH,
         curve=0,
         access=access,

@@ -99,14 +99,14 @@ def check_for_features(attacks: Sequence[Attack], ball: Ball) -> None:
     """Refuses generators where features have radii of their own: they were trained for one.
 
     Raises:
-        SettingError: A generator is among the attacks or their parts.
+        SettingError: A generator is among the attacks or their members.
     """
     if is_plain(ball):
         return
     for attack in attacks:
         if isinstance(attack, AdvGAN):
             raise SettingError(f"Expected one radius and bounds for all features for {attack}; got one for each.")
-        check_for_features(attack.parts, ball)
+        check_for_features(attack.members, ball)
 
 
 def feature_facts(threat: FeatureThreat | None, ball: Ball) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from turtlenet import attacks as attack_family
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.attacks.threat import ball_facts
 from turtlenet.balls import Ball
 from turtlenet.batching import predict

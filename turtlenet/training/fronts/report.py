@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from turtlenet.reports.base import BaseReport, Doubt, findings
-from turtlenet.reports.document import Column, Document, Facts, Findings, Section, Table, View
+from turtlenet.reports.blocks import Column, Facts, Table, View
+from turtlenet.reports.document import Document, Section
+from turtlenet.reports.findings import Findings
 from turtlenet.reports.format import clean, count, fraction, number
 from turtlenet.training.fronts.run import FrontEpoch
-
-Interval = tuple[float, float]
+from turtlenet.typing import Interval
 
 _ROWS = (
     Column("", "words"),

@@ -14,9 +14,9 @@ from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
 from turtlenet.checked import checked
 from turtlenet.classifier import Classifier
-from turtlenet.data.misfits import misfits
+from turtlenet.data.fit.misfits import misfits
 from turtlenet.data.prepare import DataType, TrainingPart, part_to_train_on
-from turtlenet.data.tables import is_tabular
+from turtlenet.data.readers.tables import is_tabular
 from turtlenet.defences import Front, defences
 from turtlenet.defences.fronts.files import FACTS
 from turtlenet.errors import DataError, SettingError, SpecError, did_you_mean
@@ -63,23 +63,23 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
         TurtlenetError: Anything that does not fit, in one line, before training starts.
     """
     check_alone("to train a front")
-    plan, spec = FrontSettings(**settings), parse_spec(name)
+    options, spec = FrontSettings(**settings), parse_spec(name)
     check_front(spec)
     check_settings(spec.name, settings)
-    schedule = plan.only(Schedule, optimizer="adam", clip_norm=0.0)
-    victim = as_classifier(model, bounds=plan.bounds, head=plan.head)
-    ball = ball_for(victim, plan.norm, plan.eps)
-    layer, objective = _begun(spec, plan, victim, ball)
+    schedule = options.only(Schedule, optimizer="adam", clip_norm=0.0)
+    victim = as_classifier(model, bounds=options.bounds, head=options.head)
+    ball = ball_for(victim, options.norm, options.eps)
+    layer, objective = _begun(spec, options, victim, ball)
     if is_tabular(data):
         raise DataError(f"Expected images to train the front {spec.name} on; got a table.")
-    part = part_to_train_on(model, data, victim, plan)
-    for line in _opening(spec.name, plan, victim, ball, objective, part):
-        plan.tell(line)
-    state: dict[str, Any] = {"checkpoint": Path(plan.checkpoint)} if plan.checkpoint else {}
-    state["identity"] = _identity(spec.name, plan, layer, objective, victim, ball, part)
-    told: dict[str, Any] = {"callbacks": plan.callbacks, "tell": plan.tell, "verbose": plan.verbose}
+    part = part_to_train_on(model, data, victim, options)
+    for line in _opening(spec.name, options, victim, ball, objective, part):
+        options.tell(line)
+    state: dict[str, Any] = {"checkpoint": Path(options.checkpoint)} if options.checkpoint else {}
+    state["identity"] = _identity(spec.name, options, layer, objective, victim, ball, part)
+    told: dict[str, Any] = {"callbacks": options.callbacks, "tell": options.tell, "verbose": options.verbose}
     run = train_network(
-        objective, part.examples, schedule, validation=part.held_out, resume=plan.resume, **state, **told
+        objective, part.examples, schedule, validation=part.held_out, resume=options.resume, **state, **told
     )
     source = keras.Input(victim.input_shape, name="image")
     whole = keras.Model(source, layer(source), name=spec.name.replace("-", "_"))
@@ -101,20 +101,20 @@ def train_front(name: str, model: ModelType, data: DataType | None = None, **set
 
 
 def _opening(
-    name: str, plan: FrontSettings, victim: Classifier, ball: Ball, objective: FrontObjective, part: TrainingPart
+    name: str, options: FrontSettings, victim: Classifier, ball: Ball, objective: FrontObjective, part: TrainingPart
 ) -> list[str]:
     """What is told when training starts, a line each."""
     held_out = len(part.held_out) if part.held_out else 0
     lines = [f"data: {part.examples.describe()}; {held_out:,} held out for validation"]
     if name == "ape-gan":
-        why = why_eps(victim, plan.norm, plan.eps)
+        why = why_eps(victim, options.norm, options.eps)
         lines.append(f"images to clean: {objective.attack}, {describe_ball(ball, victim.input_shape, why)}")
     return [*lines, *misfits(victim, part.examples, ball)]
 
 
 def _identity(
     name: str,
-    plan: FrontSettings,
+    options: FrontSettings,
     layer: Front,
     objective: FrontObjective,
     victim: Classifier,
@@ -128,7 +128,7 @@ def _identity(
         "numbers": objective.settings,
         "attack": str(objective.attack),
         "ball": [ball.norm, float(ball.eps)],
-        "model": [models.weights_sha256(victim.model), plan.head, list(victim.bounds)],
+        "model": [models.weights_sha256(victim.model), options.head, list(victim.bounds)],
         "data": part.whole.sha256(),
         "validation": len(part.held_out) if part.held_out else 0,
     }
@@ -171,19 +171,19 @@ def _own(name: str) -> tuple[str, ...]:
     return (*kind.names_of_sizes, *objective.uses, *(("attack",) if objective.crafts else ()))
 
 
-def _begun(spec: Spec, plan: FrontSettings, victim: Classifier, ball: Ball) -> tuple[Front, FrontObjective]:
+def _begun(spec: Spec, options: FrontSettings, victim: Classifier, ball: Ball) -> tuple[Front, FrontObjective]:
     """The layer, and its network with fresh weights and what that is to learn."""
     kind: Any = defences.factory(spec.name)
-    sizes = {size: getattr(plan, size) for size in kind.names_of_sizes}
+    sizes = {size: getattr(options, size) for size in kind.names_of_sizes}
     low, high = victim.bounds
     layer: Any = defences.build(spec, low=low, high=high, shape=victim.input_shape, sizes=sizes)
-    network = kind.network_of(victim.input_shape, victim.bounds, sizes, plan.seed)
+    network = kind.network_of(victim.input_shape, victim.bounds, sizes, options.seed)
     objective = OBJECTIVES[spec.name]
-    attack = attacks.build(plan.attack)
+    attack = attacks.build(options.attack)
     if objective.crafts:
         attack.check(victim, ball)
-    numbers = {number: float(getattr(plan, number)) for number in objective.uses}
-    return layer, objective(network, victim, ball, attack=attack, settings=numbers, seed=plan.seed)
+    numbers = {number: float(getattr(options, number)) for number in objective.uses}
+    return layer, objective(network, victim, ball, attack=attack, settings=numbers, seed=options.seed)
 
 
 @checked()

@@ -7,7 +7,7 @@ from keras import ops
 
 from turtlenet import losses
 from turtlenet.attacks import Attack
-from turtlenet.attacks.gradient_ascent import GradientAscent
+from turtlenet.attacks.gradient_based.gradient_ascent import GradientAscent
 from turtlenet.balls import Ball, is_plain
 from turtlenet.classifier import Classifier
 from turtlenet.ranges import number

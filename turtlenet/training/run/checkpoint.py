@@ -12,9 +12,9 @@ import numpy as np
 from keras import ops
 
 from turtlenet import backend
-from turtlenet.errors import OutputError
+from turtlenet.errors import OutputError, one_line
 from turtlenet.files import write_whole
-from turtlenet.numpy_files import check_arrays
+from turtlenet.files.numpy_files import check_arrays
 from turtlenet.training.run.callbacks import Best, CollapseWatch
 from turtlenet.version import __version__
 
@@ -170,5 +170,5 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
                 raise ValueError(f"{name!r} of another type than a run notes")
         return values, notes
     except Exception as error:  # Damaged bytes fail in as many ways as there are libraries below.
-        reason = " ".join(str(error).split())[:150].rstrip(". ") or type(error).__name__
+        reason = one_line(error, 150)
         raise OutputError(f"Expected a training state in {path}; got: {reason}.") from None

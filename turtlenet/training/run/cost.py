@@ -169,9 +169,9 @@ def cost_of(
 
 
 def input_gradients(attack: Attack, norm: str, num_classes: int) -> float:
-    """Input gradients of an attack on a batch, at most: steps times restarts, of all its parts."""
+    """Input gradients of an attack on a batch, at most: steps times restarts, of all its members."""
     if isinstance(attack, Mixed):
-        costs = [input_gradients(part, norm, num_classes) for part in attack.parts]
+        costs = [input_gradients(member, norm, num_classes) for member in attack.members]
         if attack.drawn == "example":
             return sum(costs)
         return float(sum(share * cost for share, cost in zip(attack._shares(), costs, strict=True)))

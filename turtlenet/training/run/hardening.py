@@ -34,7 +34,7 @@ from turtlenet.training.run.callbacks import (
 from turtlenet.training.run.checkpoint import reseed
 from turtlenet.training.run.cost import cost_of
 from turtlenet.training.run.curves import Curves, thinned
-from turtlenet.training.run.parts import check_shares, fit_in_parts
+from turtlenet.training.run.micro_batches import check_shares, fit_in_micro_batches
 from turtlenet.training.run.resume import ResumableRun
 from turtlenet.training.trainer import Trainer
 from turtlenet.training.wrappers import Plan, Wrapper, make_wrappers
@@ -170,8 +170,8 @@ def harden(
     """
     _check_trainable(classifier.model)
     stream = Stream(examples, schedule.batch_size, schedule.seed, extra=extra)
-    parts = accumulate or begin_with
-    check_shares(stream.batch_size, parts)
+    micro_batches = accumulate or begin_with
+    check_shares(stream.batch_size, micro_batches)
     _check_rivals(rivals)
     steps, total = schedule.steps(len(examples), extra, objective.replays)
     around = make_wrappers(wrappers)
@@ -189,7 +189,7 @@ def harden(
         seed=schedule.seed,
         sources=sources,
         validation_attack=validation_attack,
-        accumulate=parts,
+        accumulate=micro_batches,
         rivals=rivals,
         by_weight=False,
         batch_size=stream.batch_size,
@@ -207,7 +207,7 @@ def harden(
     each = cost_of(objective, classifier.num_classes, (steps, total), stream.batch_size).gradients
     how: dict[str, Any] = {"automatic": accumulate is None, "verbose": verbose, "gradients": each}
     watchers = partial(_watchers, run, objective, judged, watch, tell)
-    done = fit_in_parts(run, stream, validation, watchers, callbacks, **how)
+    done = fit_in_micro_batches(run, stream, validation, watchers, callbacks, **how)
     _leave_best(run, judged)
     return _outcome(done, notes)
 

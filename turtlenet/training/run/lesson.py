@@ -12,7 +12,7 @@ from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.data.prepare import hold_out, load_extra
-from turtlenet.data.tables import Reading
+from turtlenet.data.readers.tables import Reading
 from turtlenet.errors import DataError, SettingError
 from turtlenet.settings.train import TrainSettings
 from turtlenet.training.data.class_weights import class_weights
@@ -52,14 +52,14 @@ class Lesson:
         return len(self.held_out) if self.held_out else 0
 
 
-def lesson_of(data: Data, before: keras.Model, victim: Classifier, plan: TrainSettings, how: Reading) -> Lesson:
+def lesson_of(data: Data, before: keras.Model, victim: Classifier, options: TrainSettings, how: Reading) -> Lesson:
     """The training part of the data, its weights and its held-out part.
 
     Args:
         data: The data set.
         before: The model as it came, which tells this run from others.
         victim: The model to train, behind its defences.
-        plan: The user's settings.
+        options: The user's settings.
         how: Which columns of a table are what.
 
     Raises:
@@ -69,45 +69,45 @@ def lesson_of(data: Data, before: keras.Model, victim: Classifier, plan: TrainSe
         raise DataError(f"Expected training data in {data.name}; got test data only.")
     data.train.check()
     identity: dict[str, Any] = {}
-    if plan.checkpoint is not None or backend.process()[1] > 1:
+    if options.checkpoint is not None or backend.process()[1] > 1:
         identity = {"model": models.weights_sha256(before), "data": data.train.sha256()}
         check_agreement(**identity)
         identity["defences"] = [str(each) for each in models.defences_of(victim.model)]
-    examples, held_out = hold_out(data.train, plan.validation, plan.seed)
+    examples, held_out = hold_out(data.train, options.validation, options.seed)
     if examples.weights is not None:
         identity["sample_weight"] = hashlib.sha256(examples.weights.tobytes()).hexdigest()
     balance = None
-    if plan.class_weight is not None:
+    if options.class_weight is not None:
         if victim.question is not None and not victim.question.single_label:
             raise SettingError(f"Expected no class_weight for {victim.question.describe()}; got one.")
-        balance = class_weights(plan.class_weight, examples.classes, victim.num_classes)
+        balance = class_weights(options.class_weight, examples.classes, victim.num_classes)
         examples = examples.weighted(np.asarray(balance)[examples.classes])
         identity["class_weight"] = balance
     lesson = Lesson(examples, held_out, balance, identity)
-    return _with_extra(lesson, victim, plan, how)
+    return _with_extra(lesson, victim, options, how)
 
 
-def _with_extra(lesson: Lesson, victim: Classifier, plan: TrainSettings, how: Reading) -> Lesson:
+def _with_extra(lesson: Lesson, victim: Classifier, options: TrainSettings, how: Reading) -> Lesson:
     """A lesson with extra examples, weighted as their classes are, if there are any.
 
     Raises:
         DataError: Such as do not fit.
         SettingError: A share of none, or one that does not fit a batch.
     """
-    if plan.extra is None:
-        if plan.extra_share is not None:
-            raise SettingError(f"Expected extra data for extra_share={plan.extra_share}; got none: pass --extra.")
+    if options.extra is None:
+        if options.extra_share is not None:
+            raise SettingError(f"Expected extra data for extra_share={options.extra_share}; got none: pass --extra.")
         return lesson
-    examples = load_extra(plan.extra, victim, how)
+    examples = load_extra(options.extra, victim, how)
     if lesson.balance is not None:
         examples = examples.weighted(np.asarray(lesson.balance)[examples.classes])
-    extra = Extra(examples, plan.extra_share or _EXTRA_SHARE)
+    extra = Extra(examples, options.extra_share or _EXTRA_SHARE)
     sha256 = examples.sha256()
     facts = {"name": examples.name, "count": len(examples), "sha256": sha256, "share": extra.share}
     if "model" in lesson.identity:
         check_agreement(lesson.identity["model"], sha256)
     # What does not fit is said before anything long starts.
-    Stream(lesson.examples, plan.batch_size or 128, plan.seed, extra=extra)
+    Stream(lesson.examples, options.batch_size or 128, options.seed, extra=extra)
     identity = {**lesson.identity, "extra": sha256}
     if examples.weights is not None:
         identity["extra_weight"] = hashlib.sha256(examples.weights.tobytes()).hexdigest()

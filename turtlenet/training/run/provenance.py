@@ -11,8 +11,8 @@ import keras
 from turtlenet import attacks, balls
 from turtlenet.attacks.features.resolve import resolve
 from turtlenet.attacks.features.said import FEATURES, Said
+from turtlenet.attacks.from_file import attack_from_file
 from turtlenet.attacks.threat import ball_for
-from turtlenet.attacks.told import attack_from_file
 from turtlenet.data import Examples
 from turtlenet.data.prepare import hold_out
 from turtlenet.errors import TurtlenetError

@@ -82,7 +82,7 @@ class ResumableRun:
         watchers: Sequence[Any],
         callbacks: Sequence[Any],
         *,
-        parts: int = 1,
+        micro_batches: int = 1,
         verbose: bool = False,
         shown: Mapping[str, str] = ROBUSTNESS,
         gradients: float = 0.0,
@@ -94,7 +94,7 @@ class ResumableRun:
             validation: What to validate on after each epoch.
             watchers: The run's own callbacks.
             callbacks: The user's; called after the others.
-            parts: Parts that a batch is worked on in.
+            micro_batches: How many a batch is worked on in, one after the other.
             verbose: Whether to print a line for each epoch where no terminal shows the bar.
             shown, gradients: The bar's numbers; see `Progress`.
 
@@ -108,7 +108,7 @@ class ResumableRun:
         if self.checkpoint and first:
             state = (self.checkpoint, self.best, self.notes, self.seconds, self.done, self.watch)
             everyone.append(Checkpoint(*state))
-        held_out = None if validation is None else Batches(validation, max(stream.batch_size, 128) // parts)
+        held_out = None if validation is None else Batches(validation, max(stream.batch_size, 128) // micro_batches)
         try:
             if not self.notes.get("stopped"):
                 with backend.together(self.trainer.everything):

@@ -36,7 +36,7 @@ class Surrogates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workshop:
+class SurrogateTraining:
     """Where and how they are trained.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from turtlenet.defences import Keyed, keys
-from turtlenet.errors import ModelError
+from turtlenet.errors import ModelError, one_line
 from turtlenet.models import compile_like, defences_of, uncompiled
 
 
@@ -52,7 +52,7 @@ def twin(model: keras.Model, seed: int, key: bytes | None) -> keras.Model:
         with _drawing(seed), uncompiled(model):
             found = keras.models.clone_model(model, clone_function=made, recursive=True)
     except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:160].rstrip(".")
+        reason = one_line(error, 160)
         raise ModelError(f"Expected a model that an attacker can build anew layer by layer; got: {reason}.") from None
     for mine, theirs in zip(_normalizing(found), _normalizing(model), strict=True):
         mine.set_weights(theirs.get_weights())

@@ -1,0 +1,1 @@
+"""Whether data, bounds and radius are what a model was made for."""

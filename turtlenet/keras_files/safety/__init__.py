@@ -1,0 +1,1 @@
+"""What in a model file would run code, read other files or take all memory, found by reading names only."""
