@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks import machine
 from benchmarks.in_torch import in_torch
 from turtlenet import attacks, balls, data, models
-from turtlenet.attacks.runner import attack_all
+from turtlenet.attacks.run.runner import attack_all
 from turtlenet.files import write_whole
 
 OURS = {
