@@ -70,7 +70,6 @@ THEIRS = {
         "foolbox:ddn",
     ),
     "linf": (
-        "adv_lib:alma",
         "adv_lib:fmn",
         "adv_lib:pdpgd",
         "adv_lib:tr",
