@@ -58,7 +58,7 @@ def attack(model: ModelType, x: Any, y: Any, spec: str | Attack = "pgd", **setti
     victim, data, threat = _prepared(model, plan, (x, y))
     if threat is not None:
         check_for_features([attack_family.build(spec)], threat.ball)
-    found = attack_examples(victim, data.test, _ready(spec, model, victim, data, plan), plan, threat).x
+    found = attack_examples(victim, data.test, _ready(spec, model, victim, data, plan, threat), plan, threat).x
     if victim.question is None or not victim.question.several:
         return found
     return {**by_name(x, victim.question.inputs, "x"), **victim.question.unpacked(found)}
@@ -153,7 +153,7 @@ def attack_data(
     examples = _others(examples, plan)
     ball = ball_for(victim, plan.norm, plan.eps) if threat is None else threat.ball
     check_for_features([attack_family.build(plan.attack)], ball)
-    made = _ready(plan.attack, model, victim, whole, plan)
+    made = _ready(plan.attack, model, victim, whole, plan, threat)
     made.check(victim, made.own_ball(ball, victim.input_shape))
     for line in misfits(victim, examples, ball):
         plan.tell(line)
@@ -225,9 +225,18 @@ def _prepared(
     )
 
 
-def _ready(spec: str | Attack, model: ModelType, victim: Classifier, data: Data, plan: AttackSettings) -> Attack:
+def _ready(
+    spec: str | Attack,
+    model: ModelType,
+    victim: Classifier,
+    data: Data,
+    plan: AttackSettings,
+    threat: FeatureThreat | None,
+) -> Attack:
     """The attack, with a generator where it needs one."""
-    how: dict[str, Any] = {"eps": plan.eps, "norm": plan.norm, "head": plan.head, "seed": plan.seed}
+    # Radii that are all the same are one.
+    eps = plan.eps if threat is None else float(threat.ball.eps)
+    how: dict[str, Any] = {"eps": eps, "norm": plan.norm, "head": plan.head, "seed": plan.seed}
     made = attack_family.build(spec)
     _check_target(made, plan.target)
     made.check_task(victim)
