@@ -96,6 +96,9 @@ def _evaluated(models_given: list[ModelType], data: DataType | None, plan: Evalu
                 curve=plan.curve,
                 limit=seconds,
                 crafted_on=_crafted_on(request),
+                perceptibility=perceptibility,
+                certify=plan.certify or "",
+                budget=plan.budget,
             )
             if expected:
                 plan.tell(expected)
