@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from turtlenet import hdf5
+from turtlenet.data.about import VALIDATION
 from turtlenet.data.pixels import one_line
 from turtlenet.errors import DataError, an
 from turtlenet.formats import this_is
@@ -17,6 +18,7 @@ from turtlenet.numpy_files import check_arrays, map_stored
 ARRAYS = (
     *("x_train", "y_train", "x_test", "y_test", "x", "y", "image", "label"),
     *("sample_weight", "sample_weight_train"),
+    *(f"{array}_{part}" for part in VALIDATION for array in "xy"),
 )
 MAPPED = 2**29
 """Bytes from which on an array in a `.npz` is not read into memory, if it is not compressed."""
