@@ -49,6 +49,7 @@ from turtlenet.models import file_sha256
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.statistics import mean_interval, share, share_interval
 from turtlenet.reports.versions import stamp
+from turtlenet.tasks import Regression
 
 LABELS = ("predicted", "true")
 _PROBED = 256
@@ -305,8 +306,10 @@ class _Evaluation:
             ledger=ledger,
             num_classes=model.num_classes,
             curve=points,
-            # With rules no ball holds every input there is.
-            widest=math.inf if _ruled(cascade.ball) else round(cascade.ball.widest(examples.shape), 6),
+            # With rules no ball holds every input there is, and a number may be near enough for all of them.
+            widest=math.inf
+            if _ruled(cascade.ball) or _of_numbers(model)
+            else round(cascade.ball.widest(examples.shape), 6),
             probe=probed,
             probed=len(rows),
             doubled=twice,
@@ -407,6 +410,11 @@ class _Evaluation:
 def _ruled(ball: Ball) -> bool:
     """Whether what a feature may be depends on what it was."""
     return isinstance(ball, FeatureBall) and ball.space.bound
+
+
+def _of_numbers(model: Classifier) -> bool:
+    """Whether a model gives numbers, which the bounds may keep near any true value."""
+    return model.question is not None and isinstance(model.question.task, Regression)
 
 
 def _size(ball: Ball, examples: Examples) -> dict[str, Any]:

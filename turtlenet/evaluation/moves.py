@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from turtlenet.reports.document import Block, Column, Section, Table, Text, View
-from turtlenet.reports.format import clean, clip, count, fraction, number, percent
+from turtlenet.reports.format import clean, clip, fraction, number, percent, several
 
 if TYPE_CHECKING:
     from turtlenet.evaluation.report import Report
@@ -71,7 +71,7 @@ def section(report: Report, level: int) -> Section:
         f"{percent(each.needed)})"
         for each in best
     )
-    words = f"On the {count(moves.rows)} rows that {clean(moves.attack)} broke, it moved most: {told}."
+    words = f"On the {several(moves.rows, 'row')} that {clean(moves.attack)} broke, it moved most: {told}."
     shown, more = moves.features[:_SHOWN], moves.features[_SHOWN:]
     blocks: list[Block] = [
         Text(words, indent=2, views=View.TERMINAL),
