@@ -37,7 +37,7 @@ _KINDS: dict[str, type[TurtlenetError]] = {
     "data": DataError,
 }
 # Their own readers say what they take: arrays of any framework, streams, and a radius in several units.
-READ_ELSEWHERE = frozenset(("data", "extra", "x", "y", "target"))
+READ_ELSEWHERE = frozenset(("data", "extra", "validation_data", "x", "y", "target"))
 _WORDS: dict[Any, str] = {
     bool: "True or False",
     int: "a whole number",

@@ -219,6 +219,18 @@ def test_a_seed_repeats_and_another_does_not(name, small, images) -> None:
 
 
 @pytest.mark.parametrize("name", GRAPHS)
+def test_radii_that_are_all_the_same_are_one_radius(name, small, images) -> None:
+    """To the last bit, through what a user calls."""
+    x, y = images
+    attack = build(name)
+    ball = threat(name, 20 if attack.minimal else 1)
+    how = {"norm": ball.norm, "seed": 5, "batch_size": len(x)}
+    one = tn.attack(small, x, y, attack, eps=float(ball.eps), **how)
+    each = tn.attack(small, x, y, attack, eps=np.full(x[0].shape, ball.eps), **how)
+    assert (one != x).any() and np.array_equal(one, each)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
 def test_an_example_does_not_depend_on_its_batch(name, small, images) -> None:
     x, y = images
     attack, ball = build(name), threat(name)

@@ -1,11 +1,15 @@
 """Data of several inputs and for several outputs, in every form."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from turtlenet.data import load, parts_of
 from turtlenet.data.asked import asked_pair
 from turtlenet.data.examples import Examples
+from turtlenet.data.prepare import load_data
+from turtlenet.data.readers.tables import reading_of
 from turtlenet.errors import DataError
 from turtlenet.tasks import Classification, ModelInput, MultiLabel, Question, Regression
 
@@ -89,3 +93,14 @@ def test_one_array_for_several_inputs_is_refused_by_their_names(tmp_path):
     np.savez(tmp_path / "d.npz", x=X["image"], y=Y)
     with pytest.raises(DataError, match=r"named image, vector, code, in .*d.npz; got x, of shape 2x2x1, alone\.$"):
         load(tmp_path / "d.npz", shape=ALL.input_shape, num_classes=3, question=ALL)
+
+
+def test_labels_of_the_output_that_is_asked_come_before_others_for_one_input_too(tmp_path, linear):
+    x, size = RNG.random((6, 6)).astype("float32"), np.arange(6) % 2
+    np.savez(tmp_path / "d.npz", x_train=x, kind_train=Y[:6], size_train=size, x_test=x[:2], kind_test=Y[:2])
+    how = reading_of(SimpleNamespace(label=None, weight=None, drop=(), classes=(), output="kind"))
+    data = load_data(tmp_path / "d.npz", linear, how=how)
+    assert data.train.labels.tolist() == [0, 1, 2, 0, 1, 2] and data.test.labels.tolist() == [0, 1]
+    assert load_data((x, {"kind": Y[:6], "size": size}), linear, how=how).train.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    with pytest.raises(DataError, match="Expected y_train beside x_train"):
+        load_data(tmp_path / "d.npz", linear)

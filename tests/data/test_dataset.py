@@ -57,6 +57,22 @@ def test_separate_parts_have_no_whole():
     assert assemble({"x_test": x, "y_test": y}, name="it").train is None
 
 
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_a_part_for_validation_stands_beside_the_others(name, refusal):
+    x, y = np.zeros((3, 2), "u1"), [0, 1, 2]
+    own = {f"x_{name}": x[:2], f"y_{name}": y[:2]}
+    for others in ({"x_train": x, "y_train": y}, {"x": x, "y": y}):
+        data = assemble({**others, **own}, name="it")
+        assert data.validation.name == f"it {name}" and data.validation.num_classes == 3 and len(data.validation) == 2
+        assert (data.whole is None) == ("x_train" in others)
+    assert data.within((0, 9)).validation.bounds == (0, 9)
+    half = {"x": x, "y": y, f"x_{name}": x}
+    said = refusal(DataError, assemble, half, name="it")
+    assert said == f"Expected y_{name} beside x_{name} in it; got no y_{name}."
+    # Alone it is no training data.
+    assert "or x and y, in it; got" in refusal(DataError, assemble, own, name="it")
+
+
 def test_separate_parts_come_before_x_and_y():
     x, y = np.zeros((3, 2), "u1"), [0, 1, 2]
     assert assemble({"x": x, "y": y, "x_test": x, "y_test": y}, name="it").whole is None

@@ -79,3 +79,12 @@ def test_a_number_is_too_high_or_too_low() -> None:
     held = {row.name: row.robust_accuracy for row in report.per_part}
     # 0.4 below the true value and 0.2 further down is too low; nothing gets too high.
     assert held == {"not too high": 1.0, "not too low": 0.75}
+
+
+def test_a_number_that_is_near_enough_everywhere_raises_no_doubt_about_the_widest_ball() -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.set_weights([np.full((3, 1), 0.01, "float32"), np.zeros(1, "float32")])
+    how = {"task": "regression:tolerance=0.5", "eps": 0.2, "bounds": (-2, 2), "attacks": ["fgsm"], "curve": 8}
+    report = tn.evaluate(model, (X, np.zeros(ROWS)), **how)
+    assert report.curve[-1].accuracy == 1.0
+    assert "accuracy-stays-up" not in [doubt.code for doubt in report.doubts]

@@ -97,9 +97,31 @@ def test_a_time_chooses_a_fixed_run(monkeypatch, tmp_path) -> None:
         run(time="2m", resume=True, **state)
 
 
+def test_own_validation_data_choose_the_epoch_and_nothing_is_held_out(tmp_path) -> None:
+    path = tmp_path / "own.npz"
+    np.savez(path, x_train=X, y_train=Y, x_val=X[:20], y_val=Y[:20])
+    given = {"validation": None, "validation_data": (X[:20], Y[:20])}
+    weights, done, told, _ = run(**given)
+    assert "60 images" in told[0] and told[0].endswith("; 20 for validation: arrays")
+    assert done.recipe["validation"] == 20
+    told = []
+    found, _ = harden_model(net(), path, tell=told.append, **{**SHORT, "validation": None})
+    assert told[0].endswith(f"; 20 for validation: {path} val") and same(weights, found.get_weights())
+    # A number holds out of the training part all the same.
+    told = []
+    harden_model(net(), path, tell=told.append, **SHORT)
+    assert "50 images" in told[0] and told[0].endswith("; 10 held out for validation")
+
+
 @pytest.mark.parametrize(
     ("settings", "kind", "words"),
     [
+        (
+            {"validation_data": (X, Y)},
+            SettingError,
+            "Expected validation or validation_data; got both, to hold out 10.",
+        ),
+        ({"validation": None, "validation_data": (X, Y + 1)}, DataError, "Expected labels from 0 to 3; got 4"),
         ({"time": "soon"}, SettingError, "Expected time as 2h, 90m, 45s or 1h30m; got 'soon'."),
         ({"extra_share": 0.5}, SettingError, "Expected extra data for extra_share=0.5; got none: pass --extra."),
         ({"extra": (X[:, :6, :6], Y)}, DataError, "Expected images of shape 8x8x1; got 6x6x1 in arrays."),

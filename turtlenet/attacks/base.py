@@ -299,6 +299,14 @@ class Attack(abc.ABC):
         """
         return 0 if self.family in WITHOUT_GRADIENTS else int(getattr(self, "steps", 0))
 
+    def example_gradients(self, size: int) -> float | None:
+        """Input gradients that an attempt takes of an example, about; None where `attempt_gradients` tells it.
+
+        Args:
+            size: Values of an input.
+        """
+        return None
+
     def __str__(self) -> str:
         """The spec that builds this attack: its name, and the settings that are not the defaults."""
         return spec_of(attacks.name_of(type(self)), self)

@@ -24,6 +24,7 @@ FAMILY_OF = {
     "suite": "suites",
     "task": "tasks",
     "validation-attack": "attacks",
+    "validation-data": "datasets",
     "wrapper": "wrappers",
 }
 """Options, without their dashes, and the family whose names they take."""

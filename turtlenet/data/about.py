@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from turtlenet.input_kind import InputKind
 
+VALIDATION = ("val", "valid", "validation")
+"""What a part of data is called by which training chooses its epoch."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class About:

@@ -6,21 +6,38 @@ from typing import Any
 
 import numpy as np
 
+from turtlenet.data.about import VALIDATION
 from turtlenet.data.given import by_name
 from turtlenet.data.pixels import as_array_like, size_text
 from turtlenet.errors import DataError
 from turtlenet.tasks import ModelInput, Question
 
-_PARTS = ("", "_train", "_test")
+_PARTS = ("", "_train", "_test", *(f"_{part}" for part in VALIDATION))
 
 
-def names_of(question: Question | None) -> set[str]:
-    """Names of arrays in a file that belong to the inputs and the outputs of a model with several."""
+def names_of(question: Question | None, output: str = "") -> set[str]:
+    """Names of arrays in a file that belong to the inputs and the outputs of a model with several.
+
+    Args:
+        question: What is asked; None for one class of one input.
+        output: The output that is asked, where nothing else is.
+    """
     if question is None:
-        return set()
+        return {f"{output}{part}" for part in _PARTS} if output else set()
     inputs = question.inputs if question.several else ()
     names = (*inputs, question.output) if question.output else inputs
     return {f"{name}{part}" for name in names for part in _PARTS}
+
+
+def answers_of(arrays: Mapping[str, Any], output: str) -> dict[str, Any]:
+    """The same arrays, with labels of an output's own name in the place of `y`, which may belong to another output.
+
+    Args:
+        arrays: By name, also with the names of parts behind.
+        output: The output; empty for none.
+    """
+    own = {f"y{part}": arrays.get(f"{output}{part}") for part in _PARTS} if output else {}
+    return {**arrays, **{name: labels for name, labels in own.items() if labels is not None}}
 
 
 def asked_arrays(arrays: Mapping[str, Any], question: Question, name: str) -> dict[str, Any]:
@@ -35,14 +52,8 @@ def asked_arrays(arrays: Mapping[str, Any], question: Question, name: str) -> di
     Raises:
         DataError: Inputs that are missing or do not fit.
     """
-    found = dict(arrays)
-    for part in _PARTS:
-        label = f"{question.output}{part}"
-        # Its own name says more than `y`, which may belong to another output.
-        if question.output and found.get(label) is not None:
-            found[f"y{part}"] = found[label]
-        if not question.several:
-            continue
+    found = answers_of(arrays, question.output)
+    for part in _PARTS if question.several else ():
         inputs = {each: found[f"{each}{part}"] for each in question.inputs if found.get(f"{each}{part}") is not None}
         _check_named(found.get(f"x{part}"), inputs, question, name)
         if f"y{part}" in found and f"x{part}" not in found:

@@ -1,12 +1,13 @@
 """A data set: a part to train on and a part to test with."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from turtlenet.data.about import NOTHING, About
+from turtlenet.data.about import NOTHING, VALIDATION, About
 from turtlenet.data.asked import asked_arrays
 from turtlenet.data.examples import Examples
 from turtlenet.errors import DataError
@@ -26,17 +27,20 @@ class Data:
         test: Examples kept for testing, or `None`.
         whole: All examples where the source had no separate parts, else `None`. Then `train` and `test` are views of
             it, 5/6 and 1/6, drawn once and for all from the number of examples alone.
+        validation: Examples to choose the epoch by, or `None`.
     """
 
     name: str
     train: Examples | None = None
     test: Examples | None = None
     whole: Examples | None = None
+    validation: Examples | None = None
 
     def within(self, bounds: tuple[float, float]) -> "Data":
         """The same data for a model of other bounds."""
-        kept = {id(each): each.within(bounds) for each in (self.train, self.test, self.whole) if each is not None}
-        parts = {name: kept.get(id(getattr(self, name))) for name in ("train", "test", "whole")}
+        given = {name: getattr(self, name) for name in ("train", "test", "whole", "validation")}
+        kept = {id(each): each.within(bounds) for each in given.values() if each is not None}
+        parts = {name: kept.get(id(each)) for name, each in given.items()}
         return Data(self.name, **parts)
 
 
@@ -55,7 +59,8 @@ def assemble(
     Args:
         arrays: `x_train` and `y_train`, `x_test` and `y_test`, both pairs, or else `x` and `y`, or else `image` and
             `label`, as published sets of generated images name them. How much examples count in training may stand
-            beside them as `sample_weight_train` or `sample_weight`.
+            beside them as `sample_weight_train` or `sample_weight`, and a part for validation as `x_val` and `y_val`
+            (or `valid`, `validation`).
         name: What messages call the data.
         shape: The model's input shape without the batch, or `None`.
         num_classes: How many classes the model tells apart, or `None`.
@@ -92,15 +97,25 @@ def assemble(
         weights = arrays.get("sample_weight" + suffix)
         return found if weights is None else found.weighted(weights)
 
-    if not present:
-        return split_once(examples(""))
-    parts = {part: examples(part) for part in present}
-    if len(parts) == 2:
-        # A part alone may lack the last class: without a model, both parts agree on what they hold together.
-        shape = shape or parts["train"].shape
+    aside = [part for part in VALIDATION if _has(arrays, f"x_{part}", f"y_{part}", name)]
+    if len(aside) > 1:
+        raise DataError(f"Expected one part for validation in {name}; got {' and '.join(aside)}.")
+    everything = [*(present or [""]), *aside]
+    parts = {part: examples(part) for part in everything}
+    if len(parts) > 1:
+        # A part alone may lack the last class: without a model, all parts agree on what they hold together.
+        shape = shape or parts[everything[0]].shape
         num_classes = max(part.num_classes for part in parts.values())
-        parts = {part: examples(part) for part in present}
-    return Data(name, **parts)
+        parts = {part: examples(part) for part in everything}
+    return _data(name, parts)
+
+
+def _data(name: str, parts: Mapping[str, Examples]) -> Data:
+    """A data set of parts by their names; one called `""` is split."""
+    aside = next((parts[part] for part in VALIDATION if part in parts), None)
+    if "" in parts:
+        return dataclasses.replace(split_once(parts[""]), validation=aside)
+    return Data(name, parts.get("train"), parts.get("test"), validation=aside)
 
 
 def split_once(whole: Examples) -> Data:
@@ -113,7 +128,7 @@ def parted(whole: Examples, counts: Mapping[str, int]) -> Data:
 
     Args:
         whole: All examples.
-        counts: How many belong to `train` and to `test`, in their order; one part called `""` is split.
+        counts: How many belong to `train`, to `test` and to validation, in their order; one part called `""` is split.
     """
     if set(counts) == {""}:
         return split_once(whole)
@@ -122,7 +137,7 @@ def parted(whole: Examples, counts: Mapping[str, int]) -> Data:
         parts[part] = whole.subset(slice(start, start + count))
         parts[part].name = f"{whole.name} {part}"
         start += count
-    return Data(whole.name, **parts)
+    return _data(whole.name, parts)
 
 
 def _has(arrays: Mapping[str, Any], x: str, y: str, name: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from turtlenet.data.about import NOTHING, About
-from turtlenet.data.asked import names_of
+from turtlenet.data.asked import answers_of, names_of
 from turtlenet.data.dataset import Data, assemble
 from turtlenet.data.named import datasets, read_named
 from turtlenet.data.readers import arrow, table_files
@@ -67,7 +67,9 @@ def load(
         if tables:
             return from_tables(tables, how, question=question, **fit)
         _check_no_table(how, text)
-        arrays, about = _from_path(path, shape, num_classes, how, names_of(question))
+        arrays, about = _from_path(path, shape, num_classes, how, names_of(question, how.output))
+        if question is None:
+            arrays = answers_of(arrays, how.output)
         fit |= {"num_classes": num_classes or len(about.classes) or None}
         return assemble(arrays, about=about, question=question, **fit)
     found = read_named(text)

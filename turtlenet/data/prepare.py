@@ -1,7 +1,7 @@
 """Brings what a user gives as data to a model: shape, classes, bounds, the part to train on or attack."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, TypeAlias
@@ -130,6 +130,8 @@ def _loaded(data: DataType | None, victim: Classifier, judge: Classifier | None,
             x, about = features_of(x, how, victim.input_shape)
         if victim.question is not None:
             x, y = asked_pair(x, y, victim.question)
+        elif how.output and isinstance(y, Mapping) and how.output in y:
+            y = y[how.output]
         whole = data_family.from_arrays(x, y, about=about, **fit)
         if weights and weights[0] is not None:
             whole = whole.weighted(weights[0])
@@ -196,6 +198,9 @@ def part_to_train_on(model: ModelType, data: DataType | None, victim: Classifier
     if loaded.train is None or not len(loaded.train):
         raise DataError(f"Expected training data in {loaded.name}; got test data only.")
     loaded.train.check()
+    if loaded.validation is not None and options.validation is None:
+        loaded.validation.check()
+        return TrainingPart(loaded.name, loaded.train, loaded.train, loaded.validation)
     return TrainingPart(loaded.name, loaded.train, *hold_out(loaded.train, options.validation, options.seed))
 
 
@@ -214,6 +219,25 @@ def load_extra(data: DataType, victim: Classifier, how: Reading = PLAIN) -> Exam
     examples = loaded.whole or loaded.train
     if examples is None:
         raise DataError(f"Expected training data in {loaded.name}; got test data only.")
+    examples.check()
+    return examples
+
+
+def load_validation(data: DataType, victim: Classifier, how: Reading = PLAIN) -> Examples:
+    """Data to choose the epoch by: all of data that are one part, else their part for validation.
+
+    Args:
+        data: Any form of data; see `load_data`.
+        victim: The classifier that they are for.
+        how: Which columns of a table are what.
+
+    Raises:
+        DataError: Data that do not fit, or of other parts.
+    """
+    loaded = load_data(data, victim, how=how)
+    examples = loaded.validation or loaded.whole
+    if examples is None:
+        raise DataError(f"Expected validation data of one part, or with a part val, in {loaded.name}; got others.")
     examples.check()
     return examples
 

@@ -5,22 +5,23 @@ curve of accuracy against eps leaves a batch alone once all of it has fallen. So
 attacked first, by the attack of the curve, whose graph is needed later anyway.
 """
 
+import dataclasses
 import math
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from turtlenet.attacks import PGD, Attack, Mixed
+from turtlenet.attacks import FMN, PGD, Attack, Mixed
 from turtlenet.attacks.iterative import Iterative
-from turtlenet.batching import filled, predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.evaluation.attack_rounds import BLIND
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.convergence import twice_of
 from turtlenet.evaluation.curve import MULTIPLES, sweeping
+from turtlenet.evaluation.perceptibility.search import BISECTIONS
+from turtlenet.evaluation.perceptibility.search import MULTIPLES as SEARCHED
 from turtlenet.evaluation.time_limit import OF_ATTACKS
+from turtlenet.evaluation.trial import GRADIENT, Trial, answer_seconds, open_ended, tried
 from turtlenet.memory import activation_bytes
 from turtlenet.training.run.cost import duration, input_gradients
 
@@ -28,39 +29,13 @@ WORTH = 20.0
 """Seconds from which on a forecast is worth a line."""
 WORTH_A_TRIAL = 120.0
 """Seconds, at most, from which on a few images are attacked for it."""
-_TRIED = 8
-_ASKED = 64
-"""Images whose answers tell how many are right, and so attacked at all."""
-_GRADIENT = 3.0
-"""A gradient takes about as long as three answers."""
 _SMALL = 1e10
 """Bytes that the layers of a model give in all gradients; fewer take seconds, and are not timed."""
-_SLOWEST = 2.0
-"""So much longer than the slowest of a few images takes the slowest of a batch."""
 _QUERIED = 0.25
 """About this share of its queries takes an attack where it succeeds."""
 _SHORTEST_STAGE = 5
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What a few images tell of the others; by default, that none gives way.
-
-    Attributes:
-        gradient: Seconds of an input gradient of one image.
-        graph: Seconds that it takes to compile an attack.
-        right: Share of the images that are answered right.
-        left: Share of those that withstand.
-        near: Gradients after which a batch has fallen at the smallest radius of the curve.
-        at: The same at the threat's.
-    """
-
-    gradient: float
-    graph: float = 0.0
-    right: float = 1.0
-    left: float = 1.0
-    near: float = math.inf
-    at: float = math.inf
+_BOUNDS = {"ibp": 1.0, "crown": 30.0, "alpha": 600.0}
+"""As so many gradients an image counts to be certified, before one was."""
 
 
 def forecast(
@@ -71,6 +46,9 @@ def forecast(
     curve: int,
     limit: float | None = None,
     crafted_on: int = 1,
+    perceptibility: int = 0,
+    certify: str = "",
+    budget: int | None = None,
 ) -> str:
     """One line on the time that an evaluation will take, and on the most that it can; empty for a short one.
 
@@ -82,18 +60,25 @@ def forecast(
         limit: Seconds that it may take; None for as many as it takes.
         crafted_on: Models that the attacks are run on: those of an attacker who lacks the key or the model, which are
             taken to be as large, and the model itself.
+        perceptibility: Images whose smallest adversarial example is searched.
+        certify: The method by which images are certified first; empty for none.
+        budget: Gradients and queries for an image, on average; None for as many as it takes.
     """
-    work = _Work(model, len(examples), cascade, curve, crafted_on)
+    work = _Work(model, len(examples), cascade, curve, crafted_on, perceptibility, budget)
     nothing_falls = Trial(0.0)
-    if work.gradients(nothing_falls) * activation_bytes(model.model) < _SMALL:
+    gradients = work.gradients(nothing_falls) + len(examples) * _BOUNDS.get(certify, 0.0)
+    if gradients * activation_bytes(model.model) < _SMALL:
         return ""
-    nothing_falls = Trial(_GRADIENT * _answer(model, examples))
+    gradient = GRADIENT * answer_seconds(model, examples)
+    nothing_falls = Trial(gradient, bound=gradient * _BOUNDS.get(certify, 0.0))
     most = work.seconds(nothing_falls)
     if not math.isfinite(most) or most < WORTH:
         return ""
     climbs = cascade.ball.norm in PGD.norms and float(cascade.ball.eps) > 0
+    unsure = any(open_ended(attack, model) for attack in cascade.attacks)
     # Who has a limit shall not spend it on a forecast.
-    trial = _tried(model, examples, cascade) if climbs and most >= WORTH_A_TRIAL and limit is None else None
+    worth = most >= WORTH_A_TRIAL and limit is None and (climbs or unsure or certify)
+    trial = tried(model, examples, cascade, certify) if worth else None
     if limit is not None:
         return "" if most <= limit else _within(limit, most, examples)
     told = trial or nothing_falls
@@ -102,8 +87,10 @@ def forecast(
     on = "" if crafted_on == 1 else f" on {crafted_on} models, once the attacker's own are trained"
     words = f"for {examples.kind.count(len(examples))}{on}: {words}, {1000 * told.gradient:.3g} ms a gradient"
     if trial is None:
-        return f"time: at most {duration(most)} on this machine {words} (--limit takes fewer)"
-    most = work.seconds(Trial(trial.gradient, trial.graph, trial.right))
+        # Where an image may take any number of steps, there is no most.
+        how = "about" if unsure else "at most"
+        return f"time: {how} {duration(most)} on this machine {words} (--limit takes fewer)"
+    most = work.seconds(dataclasses.replace(trial, left=1.0, near=math.inf, at=math.inf, proven=0.0))
     return (
         f"time: about {duration(work.seconds(trial))} on this machine {words}; at most {duration(most)}, if nothing "
         "gives way (--limit takes fewer)"
@@ -129,42 +116,73 @@ class _Work:
     cascade: Cascade
     curve: int
     crafted_on: int = 1
+    perceptibility: int = 0
+    budget: int | None = None
 
     def seconds(self, trial: Trial) -> float:
         """Seconds of all of it, and of compiling it."""
         answers = self.queries(trial) + self.count
         graphs = sum(1 for attack in self.cascade.attacks for _ in self._rounds(attack))
-        return trial.gradient * (self.gradients(trial) + answers / _GRADIENT) + trial.graph * graphs
+        total = trial.gradient * (self.gradients(trial) + answers / GRADIENT) + trial.graph * graphs
+        total += trial.bounding + trial.bound * self.count
+        # What is more than gradients of these attacks, such as the choice of pixels.
+        for number, _, images in self._attacked(trial):
+            if number in trial.own:
+                own = trial.own[number]
+                total += self.crafted_on * images * max(0.0, own.seconds - own.gradients * trial.gradient)
+        return total
 
     def gradients(self, trial: Trial) -> float:
-        """Input gradients of the suite, of the curve, and of the check of convergence."""
+        """Input gradients of the suite, of the curve, of the check of convergence, and of the search."""
         cascade, classes = self.cascade, self.model.num_classes
         right = self.count * trial.right
-        standing, total = 1.0, 0.0
-        for number in range(len(cascade.attacks)):
-            attack = cascade.variant(number)
-            total += standing * right * self._of_attack(attack, trial)
-            # Only an attack of many steps breaks about what the trial did.
-            if cascade.mode == "cascade" and attack.family in ("iterative", "ensemble"):
-                standing = trial.left
-        total *= self.crafted_on
+        suite = self._of_suite(trial)
+        total = suite * self._affordable(suite + self._asked(trial))
         if not total or not float(cascade.ball.eps):
             return total
         again, most = twice_of(cascade, classes)
         total += min(most, right * trial.left) * input_gradients(again, cascade.ball.norm, classes)
-        if cascade.ball.norm in PGD.norms:
-            total += min(self.count, self.curve) * trial.right * self._of_curve(trial)
-        return total
+        drawn = min(self.count, self.curve) * trial.right
+        if cascade.ball.norm not in PGD.norms:
+            return total + drawn * FMN.steps
+        searched = min(self.count, self.perceptibility) * trial.right
+        return total + drawn * self._of_curve(trial) + searched * self._of_search(trial)
 
     def queries(self, trial: Trial) -> float:
         """Answers that attacks without gradients ask for."""
+        asked = self._asked(trial)
+        return asked * self._affordable(self._of_suite(trial) + asked)
+
+    def _affordable(self, total: float) -> float:
+        """The share of the suite's gradients and answers that a budget pays for."""
+        return 1.0 if self.budget is None else min(1.0, self.budget * self.count / max(total, 1.0))
+
+    def _attacked(self, trial: Trial) -> Iterator[tuple[int, Attack, float]]:
+        """The number of each attack, the attack, and how many images it meets."""
+        standing = self.count * trial.right * (1.0 - trial.proven)
+        for number in range(len(self.cascade.attacks)):
+            attack = self.cascade.variant(number)
+            yield number, attack, standing
+            # Only an attack of many steps breaks about what the trial did.
+            if self.cascade.mode == "cascade" and attack.family in ("iterative", "ensemble"):
+                standing = self.count * trial.right * min(trial.left, 1.0 - trial.proven)
+
+    def _of_suite(self, trial: Trial) -> float:
+        """Input gradients of all attacks."""
+        total = 0.0
+        for number, attack, images in self._attacked(trial):
+            own = trial.own.get(number)
+            total += images * (self._of_attack(attack, trial) if own is None else own.gradients)
+        return total * self.crafted_on
+
+    def _asked(self, trial: Trial) -> float:
         share = trial.left + (1 - trial.left) * _QUERIED
         total = 0.0
         for attack in self.cascade.attacks:
             for part, attempts in self._rounds(attack):
                 if part.family in (*BLIND, "random"):
                     total += attempts * float(getattr(part, "queries", getattr(part, "draws", 1)) or 0)
-        return self.count * self.crafted_on * trial.right * share * total
+        return self.count * self.crafted_on * trial.right * (1.0 - trial.proven) * share * total
 
     def _of_attack(self, attack: Attack, trial: Trial) -> float:
         """Input gradients of an attack for an image that is right: all but its first attempt for those left alone."""
@@ -177,6 +195,9 @@ class _Work:
         return total
 
     def _of_attempt(self, part: Attack, trial: Trial) -> float:
+        typical = part.example_gradients(math.prod(self.model.input_shape))
+        if typical is not None:
+            return typical
         whole = float(part.attempt_gradients(self.model.num_classes))
         if not getattr(part, "early_stop", False):
             return whole
@@ -193,47 +214,17 @@ class _Work:
         # The last is as wide as the range.
         return float(total + at)
 
+    def _of_search(self, trial: Trial) -> float:
+        """Input gradients of the search for the smallest radius, for an image: at each that it tries, but the last."""
+        steps = sweeping(self.cascade, self.model).steps
+        if trial.near < steps:
+            growing = steps * sum(each < MULTIPLES[0] for each in SEARCHED) + trial.near
+        elif trial.at < steps:
+            growing = steps * sum(each < 1 for each in SEARCHED) + trial.at
+        else:
+            growing = steps * sum(1.0 if each <= 1 else trial.left for each in SEARCHED)
+        # Between two radii some withstand, and their batch goes on; in the end all spend the whole budget.
+        return float(growing + (BISECTIONS + 1) * steps)
+
     def _rounds(self, attack: Attack) -> list[tuple[Attack, int]]:
         return list(attack.under(self.cascade.ball.norm).rounds(self.model.num_classes))
-
-
-def _answer(model: Classifier, examples: Examples) -> float:
-    """Seconds of an answer to one image."""
-    x, y = examples.batch(slice(0, min(_TRIED, len(examples))))
-    model.predict(x, y)
-    began = time.perf_counter()
-    model.predict(x, y)
-    return (time.perf_counter() - began) / len(x) * (model.draws if model.stochastic else 1)
-
-
-def _tried(model: Classifier, examples: Examples, cascade: Cascade) -> Trial | None:
-    """What comes of attacking the first few images that are right; None where none is."""
-    x, y = examples.batch(slice(0, min(_ASKED, len(examples))))
-    right = predict(model, x, cascade.batch_size, y).argmax(axis=1) == model.classes(y)
-    rows = np.flatnonzero(right)[:_TRIED]
-    if not len(rows):
-        return None
-    attack = sweeping(cascade, model)
-
-    def run(multiple: float) -> tuple[float, int, np.ndarray]:
-        ball = cascade.ball.with_eps(multiple * float(cascade.ball.eps))
-        began = time.perf_counter()
-        outcome, _ = cascade.tried(attack, model, x[rows], y[rows], ball=ball, seed=cascade.seed, index=rows)
-        return time.perf_counter() - began, int(outcome.gradients.max()), outcome.reached
-
-    def of_a_batch(taken: int, reached: np.ndarray) -> float:
-        return min(attack.steps, _SLOWEST * taken) if reached.all() else float(taken)
-
-    # The first compiles the graph, the second is timed.
-    first, at, reached = run(1.0)
-    seconds, near, nearer = run(MULTIPLES[0])
-    gradient = seconds / (filled(len(rows), _TRIED) * (near + 1))
-    return Trial(
-        gradient=gradient,
-        graph=max(0.0, first - gradient * filled(len(rows), _TRIED) * (at + 1)),
-        right=float(right.mean()),
-        # Of so few images none may be left by chance.
-        left=float((np.count_nonzero(~reached) + 0.5) / (len(rows) + 1)),
-        near=of_a_batch(near, nearer),
-        at=of_a_batch(at, reached),
-    )

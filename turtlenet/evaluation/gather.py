@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from turtlenet.balls import Ball, FeatureBall, is_plain
+from turtlenet.classifier import Classifier
 from turtlenet.data.fit.fit import fit_of
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.convergence import doubled
@@ -18,6 +19,7 @@ from turtlenet.evaluation.probe import Probe, probe
 from turtlenet.evaluation.results.records import CurvePoint
 from turtlenet.evaluation.results.tally import Tally
 from turtlenet.evaluation.run import EvaluationRun
+from turtlenet.tasks import Regression
 
 _PROBED = 256
 
@@ -40,8 +42,10 @@ def gather_evidence(
         per_image=per_image,
         num_classes=model.num_classes,
         curve=points,
-        # With rules no ball holds every input there is.
-        widest=math.inf if _ruled(cascade.ball) else round(cascade.ball.widest(examples.shape), 6),
+        # With rules no ball holds every input there is, and a number may be near enough for all of them.
+        widest=math.inf
+        if _ruled(cascade.ball) or _of_numbers(model)
+        else round(cascade.ball.widest(examples.shape), 6),
         probe=probed,
         probed=len(rows),
         doubled=twice,
@@ -78,3 +82,8 @@ def _probed(work: EvaluationRun, cascade: Cascade, rows: np.ndarray, tally: Tall
 def _ruled(ball: Ball) -> bool:
     """Whether what a feature may be depends on what it was."""
     return isinstance(ball, FeatureBall) and ball.space.bound
+
+
+def _of_numbers(model: Classifier) -> bool:
+    """Whether a model gives numbers, which the bounds may keep near any true value."""
+    return model.question is not None and isinstance(model.question.task, Regression)

@@ -159,13 +159,15 @@ def jobs_of(
     # What a grey-box attacker trains on is not attacked.
     held_out = options.held_out or access != "white-box"
     parts = [choose(each, options.split, trained, held_out=held_out) for each in loaded]
-    same: dict[str, Any] = {"eps": request.eps, "norm": request.norm, "seed": options.seed, "access": access}
+    same: dict[str, Any] = {"norm": request.norm, "seed": options.seed, "access": access}
     same |= {"tell": options.tell, "head": options.head}
     jobs = []
     for one, known, (victim, _, threat), whole, part in zip(asked, trained, prepared, loaded, parts, strict=True):
         if threat is not None:
             check_for_features(attacks, threat.ball)
-        suite = [ready(each, one, victim, whole, **same) for each in attacks]
+        # Radii that are all the same are one.
+        eps = request.eps if threat is None else float(threat.ball.eps)
+        suite = [ready(each, one, victim, whole, eps=eps, **same) for each in attacks]
         ball = threat_for(victim, suite, request.norm, request.eps, None if threat is None else threat.ball)
         names = [str(spec) for spec in specs]
         jobs.append(Job(one, known, victim, whole, part, part.take(options.limit), names, suite, ball, threat))

@@ -86,7 +86,7 @@ class RunSettings(Settings):
     validation: int | None = setting(
         None,
         "Training images held out to choose the best epoch.",
-        more="None takes a tenth, at most 1,000; 0 none.",
+        more="None takes the part `val` of the data, else a tenth, at most 1,000; 0 none.",
         identity="never",
         group="Data",
     )
@@ -246,6 +246,14 @@ class TrainSettings(RunSettings, ScheduleSettings, FeatureSettings, ThreatSettin
         more="Specs or `Augmentation`s; `mnist` and `cifar` for their usual sets, `auto` for that of the model's "
         "images.",
         many=True,
+        identity="never",
+        group="Data",
+    )
+    validation_data: str | Any = setting(
+        None,
+        "Data of your own to choose the epoch by, by name or path; then none is held out.",
+        more="In any form that the data have. By default the part `val` of the data, where they have one.",
+        toml=str,
         identity="never",
         group="Data",
     )

@@ -58,7 +58,7 @@ def attack(model: ModelType, x: Any, y: Any, spec: str | Attack = "pgd", **setti
     victim, data, threat = _prepared(model, options, (x, y))
     if threat is not None:
         check_for_features([attack_family.build(spec)], threat.ball)
-    found = attack_examples(victim, data.test, _ready(spec, model, victim, data, options), options, threat).x
+    found = attack_examples(victim, data.test, _ready(spec, model, victim, data, options, threat), options, threat).x
     if victim.question is None or not victim.question.several:
         return found
     return {**by_name(x, victim.question.inputs, "x"), **victim.question.unpacked(found)}
@@ -153,7 +153,7 @@ def attack_data(
     examples = _others(examples, options)
     ball = ball_for(victim, options.norm, options.eps) if threat is None else threat.ball
     check_for_features([attack_family.build(options.attack)], ball)
-    made = _ready(options.attack, model, victim, whole, options)
+    made = _ready(options.attack, model, victim, whole, options, threat)
     made.check(victim, made.own_ball(ball, victim.input_shape))
     for line in misfits(victim, examples, ball):
         options.tell(line)
@@ -225,9 +225,18 @@ def _prepared(
     )
 
 
-def _ready(spec: str | Attack, model: ModelType, victim: Classifier, data: Data, options: AttackSettings) -> Attack:
+def _ready(
+    spec: str | Attack,
+    model: ModelType,
+    victim: Classifier,
+    data: Data,
+    options: AttackSettings,
+    threat: FeatureThreat | None,
+) -> Attack:
     """The attack, with a generator where it needs one."""
-    how: dict[str, Any] = {"eps": options.eps, "norm": options.norm, "head": options.head, "seed": options.seed}
+    # Radii that are all the same are one.
+    eps = options.eps if threat is None else float(threat.ball.eps)
+    how: dict[str, Any] = {"eps": eps, "norm": options.norm, "head": options.head, "seed": options.seed}
     made = attack_family.build(spec)
     _check_target(made, options.target)
     made.check_task(victim)

@@ -96,6 +96,9 @@ def _evaluated(models_given: list[ModelType], data: DataType | None, options: Ev
                 curve=options.curve,
                 limit=seconds,
                 crafted_on=_crafted_on(request),
+                perceptibility=perceptibility,
+                certify=options.certify or "",
+                budget=options.budget,
             )
             if expected:
                 options.tell(expected)

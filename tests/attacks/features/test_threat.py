@@ -6,6 +6,7 @@ import pytest
 
 import turtlenet as tn
 from turtlenet import balls
+from turtlenet.attacks import PGD
 from turtlenet.attacks.features.defaults import spread_of
 from turtlenet.attacks.features.resolve import resolve
 from turtlenet.attacks.features.said import Said
@@ -45,6 +46,36 @@ def test_the_verdicts_of_equal_radii_are_those_of_one_to_the_last_bit() -> None:
     x, y = np.random.default_rng(0).uniform(size=(16, 3)).astype("float32"), np.arange(16) % 2
     one = tn.attack(model, x, y, "pgd:steps=3", eps=0.1)
     assert np.array_equal(one, tn.attack(model, x, y, "pgd:steps=3", eps=np.full(3, 0.1), bounds=(0, [1.0] * 3)))
+
+
+def test_a_report_of_equal_radii_is_that_of_one() -> None:
+    model = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    data = np.random.default_rng(0).uniform(size=(16, 6, 6, 1)).astype("float32"), np.arange(16) % 3
+    how = {"attacks": ["fgsm"], "curve": 0, "tell": lambda line: None}
+    one, each = (tn.evaluate(model, data, eps=eps, **how).to_dict() for eps in (0.1, np.full((6, 6, 1), 0.1)))
+    assert each["threat"].pop("bounds_from") == "those of the model"
+    for report in (one, each):
+        for name in ("created", "seconds"):
+            report.pop(name)
+        for attack in report["attacks"]:
+            attack.pop("seconds")
+    assert one == each
+
+
+def test_a_generator_is_trained_for_the_one_radius_of_all(monkeypatch) -> None:
+    radii = []
+
+    def ready(attack, *_, eps, **__):
+        radii.append(eps)
+        return PGD(steps=1)
+
+    monkeypatch.setattr("turtlenet.workflows.attack.ready", ready)
+    monkeypatch.setattr("turtlenet.workflows.evaluate.ready", ready)
+    model = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    x, y, eps = np.full((4, 6, 6, 1), 0.5, "float32"), np.arange(4) % 3, np.full((6, 6, 1), 0.1)
+    tn.attack(model, x, y, "advgan", eps=eps)
+    tn.evaluate(model, (x, y), attacks=["advgan"], eps=eps, curve=0, tell=lambda line: None)
+    assert radii == [0.1, 0.1]
 
 
 def test_percents_are_shares_of_each_features_own_range() -> None:

@@ -57,6 +57,17 @@ def test_train_and_test_share_their_classes(tmp_path):
     assert data.train.num_classes == data.test.num_classes == 3 and data.whole is None
 
 
+def test_a_folder_for_validation_is_a_part_beside_the_others(tmp_path):
+    for name in ("train/a/1.png", "train/b/1.png", "val/b/1.png"):
+        paint(tmp_path / name)
+    data = load(tmp_path)
+    assert data.validation.labels.tolist() == [1] and len(data.train) == 2 and data.test is None
+    # Without them it is a class as any other.
+    for name in ("other/val/1.png", "other/car/1.png"):
+        paint(tmp_path / name)
+    assert load(tmp_path / "other").whole.num_classes == 2
+
+
 def test_a_class_may_be_called_train(tmp_path):
     paint(tmp_path / "train" / "1.png")
     paint(tmp_path / "plane" / "1.png")

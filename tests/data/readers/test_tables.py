@@ -65,8 +65,10 @@ def test_a_folder_of_train_and_test_agrees_on_its_classes(tmp_path):
     data = load(tmp_path, shape=(3,), num_classes=2, bounds=WIDE, how=BY_VERDICT)
     assert data.whole is None and len(data.train) == 8
     assert data.test.labels.tolist() == [1] * 8
+    csv(tmp_path, FRAME[:3], "val.csv")
+    assert load(tmp_path, shape=(3,), num_classes=2, bounds=WIDE, how=BY_VERDICT).validation.about.names
     csv(tmp_path, FRAME.rename(columns={"age": "years"}), "test.csv")
-    with pytest.raises(DataError, match="the same columns in both parts .*; got 'age' in one only"):
+    with pytest.raises(DataError, match="the same columns in all parts .*; got 'age' in one only"):
         load(tmp_path, how=BY_VERDICT)
 
 
@@ -128,7 +130,12 @@ def test_a_folder_of_train_and_test_agrees_on_its_classes(tmp_path):
             BY_VERDICT,
             "Expected numbers with a decimal point in column 'income' of it; got text such as '0,5'.",
         ),
-        ({}, Reading(label="verdict", weight="member"), "Expected 3 features for this model in it; got 2"),
+        # Leaving out more would not help.
+        (
+            {},
+            Reading(label="verdict", weight="member"),
+            "Expected 3 features for this model in it; got 2: age, income.",
+        ),
         ({}, Reading(label="verdict", weight="verdict"), "Expected another column for the weights than for the label"),
         (
             {"income": ["2020-01-31", "2021-02-01"] * 6},
@@ -260,13 +267,14 @@ def test_data_sets_of_hugging_face(tmp_path, linear):
     how = Reading(label="kind")
     held = load_data(made, linear, how=how).whole
     assert held.about.classes == ("a", "b", "c") and held.about.names == tuple(columns)
-    parts = datasets.DatasetDict(train=made.select([3, 1, 2]), test=made.select([0]))
+    parts = datasets.DatasetDict(train=made.select([3, 1, 2]), test=made.select([0]), validation=made.select([5, 4]))
     found = load_data(parts, linear, how=how)
+    assert found.validation.labels.tolist() == [2, 1]
     assert np.array_equal(found.train.batch(slice(None))[0], held.batch(np.array([3, 1, 2]))[0])
     parts.save_to_disk(tmp_path / "saved")
     saved = load(tmp_path / "saved", shape=(6,), num_classes=3, how=how)
     assert saved.train.sha256() == found.train.sha256() and saved.train.about == found.train.about
-    assert len(saved.test) == 1
+    assert len(saved.test) == 1 and saved.validation.sha256() == found.validation.sha256()
 
 
 def test_images_of_hugging_face(tmp_path):

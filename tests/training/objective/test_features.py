@@ -2,9 +2,11 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
+import turtlenet as tn
 from tests.attacks.features.test_attacks import RULES, UNIT, ball, check, table  # noqa: F401
 from turtlenet import attacks, random
 from turtlenet.balls import is_plain
@@ -47,3 +49,23 @@ def test_what_free_carries_on_leaves_what_may_not_move(table) -> None:  # noqa: 
     carried = np.asarray(trainer.carried)
     assert (carried[:, 7] == 0).all() and (carried[:, 5] >= 0).all() and np.abs(carried[:, 0]).max() > 0
     assert (np.abs(carried) <= UNIT * (1 + 1e-6)).all() and len(RULES) == 3
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.slow] * (each != "madry")) for each in objectives.names()]
+)
+def test_radii_that_are_all_the_same_train_as_one_does(name) -> None:
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(8, "relu"), keras.layers.Dense(3)]
+    )
+    draw = np.random.default_rng(0)
+    model.set_weights([draw.normal(size=each.shape) / 4 for each in model.weights])
+    data = draw.uniform(size=(32, 6, 6, 1)).astype("float32"), np.arange(32) % 3
+    how = {"epochs": 1, "batch_size": 16, "validation": 0, "attack": "pgd:steps=2", "verbose": False}
+    how |= {"sources": [model]} if name == "hat" else {}
+    one, each = (
+        tn.train(model, data, objective=name, eps=eps, tell=lambda line: None, **how).get_weights()
+        for eps in (0.1, np.full((6, 6, 1), 0.1))
+    )
+    assert all(np.array_equal(own, other) for own, other in zip(one, each, strict=True))
+    assert not np.array_equal(one[0], model.get_weights()[0])

@@ -56,6 +56,13 @@ class JSMA(MinimumNorm, Iterative, Attack):
         # An example is done when its share of moves is spent, which depends on its size.
         return MOST
 
+    def example_gradients(self, size: int) -> float | None:
+        return float(self._most(size) * (1 if self.output == "probabilities" else 2))
+
+    def _most(self, size: int) -> int:
+        """Steps after which the share of values that may move is spent."""
+        return max(1, int(size * self.gamma) // (2 if self.pairs else 1))
+
     def prepare(self, context: Context, logits: Tensor) -> State:
         return (context.x,)
 
@@ -69,8 +76,7 @@ class JSMA(MinimumNorm, Iterative, Attack):
         gain, loss = (up * ops.reshape(part, flat) for part in (gain, loss))
         chosen, exists = most_salient_pair(gain, loss, free) if self.pairs else _most_salient(gain, loss, free)
         following = ball.inside(point + self.theta * ball.full * ops.reshape(chosen, ops.shape(x)))
-        most = max(1, int(flat[1] * self.gamma) // (2 if self.pairs else 1))
-        spent = number >= most
+        spent = number >= self._most(flat[1])
         over = ops.logical_or(ops.logical_or(reached, spent), ops.logical_not(exists))
         return Tried(point, reached, over, (following,), gradients=1 if self.output == "probabilities" else 2)
 

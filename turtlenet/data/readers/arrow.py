@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from turtlenet.data.about import About
+from turtlenet.data.about import VALIDATION, About
 from turtlenet.data.labels import numbered_classes
 from turtlenet.data.readers.files import check_inside
 from turtlenet.data.readers.images import EncodedImages
@@ -44,7 +44,7 @@ def read_saved_dataset(path: Path) -> dict[str, Any]:
     if not {"train", "test"} & set(found):
         names = ", ".join(found) or "none"
         raise DataError(f"Expected a part train or test in {path}; got {names}.")
-    return {name: table for name, table in found.items() if name in ("train", "test")}
+    return {name: table for name, table in found.items() if name in ("train", "test", *VALIDATION)}
 
 
 def _read_folder(folder: Path, top: Path) -> Any:
@@ -78,8 +78,8 @@ def tables_of(data: Any) -> dict[str, Any]:
     """
     kind = type(data).__name__
     if isinstance(data, Mapping):
-        found = {name: part for name, part in data.items() if name in ("train", "test")}
-        if not found:
+        found = {name: part for name, part in data.items() if name in ("train", "test", *VALIDATION)}
+        if not {"train", "test"} & set(found):
             raise DataError(f"Expected a part train or test in the {kind}; got {', '.join(map(str, data)) or 'none'}.")
         return {name: next(iter(tables_of(part).values())) for name, part in found.items()}
     if not hasattr(data, "with_format") or not hasattr(data, "__len__"):

@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from turtlenet.data.about import VALIDATION
 from turtlenet.errors import DataError, an, one_line
 from turtlenet.files import hdf5
 from turtlenet.files.formats import this_is
@@ -16,6 +17,7 @@ from turtlenet.files.numpy_files import check_arrays, map_stored
 ARRAYS = (
     *("x_train", "y_train", "x_test", "y_test", "x", "y", "image", "label"),
     *("sample_weight", "sample_weight_train"),
+    *(f"{array}_{part}" for part in VALIDATION for array in "xy"),
 )
 MAPPED = 2**29
 """Bytes from which on an array in a `.npz` is not read into memory, if it is not compressed."""

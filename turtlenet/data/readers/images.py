@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from turtlenet.data.about import VALIDATION
 from turtlenet.data.pixels import size_text
 from turtlenet.data.readers.files import check_inside
 from turtlenet.errors import DataError, one_line
@@ -87,7 +88,7 @@ class ImageFiles(EncodedImages):
 def read_image_folder(
     path: Path, shape: tuple[int, ...] | None, num_classes: int | None, known: Sequence[str] = ()
 ) -> tuple[dict[str, Any], tuple[str, ...]] | None:
-    """The images of `path/<class>/*` or of `path/train/<class>/*` and `path/test/<class>/*`.
+    """The images of `path/<class>/*` or of `path/train/<class>/*`, `path/test/<class>/*` and `path/val/<class>/*`.
 
     Classes are numbered in the order of their sorted names, over both parts together, or in that of `known` names.
 
@@ -97,7 +98,10 @@ def read_image_folder(
     Raises:
         DataError: Another number of class folders than `num_classes`, or folders without images.
     """
-    parts = {f"_{part}": path / part for part in _PARTS if _folders(path / part)} or {"": path}
+    parts = {f"_{part}": path / part for part in _PARTS if _folders(path / part)}
+    # Without the others it is the folder of a class.
+    parts |= {f"_{part}": path / part for part in VALIDATION if parts and _folders(path / part)}
+    parts = parts or {"": path}
     _check_case(path)
     classes = sorted({folder.name for part in parts.values() for folder in _folders(part)})
     if not classes:

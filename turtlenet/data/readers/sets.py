@@ -27,8 +27,8 @@ def from_tables(
     """A data set of tables, which are read together: they agree on their classes and categories.
 
     Args:
-        tables: A frame of pandas, polars or pyarrow, or a data set of Hugging Face, for `train` and for `test`, or one
-            for `""`, which is split.
+        tables: A frame of pandas, polars or pyarrow, or a data set of Hugging Face, for `train`, `test` and a part for
+            validation, or one for `""`, which is split.
         how: Which columns are what.
         name: What messages call the data.
         shape, num_classes, bounds, question: See `turtlenet.data.load`.
@@ -67,15 +67,15 @@ def _together(parts: Mapping[str, Any], name: str) -> Any:
     if all(hasattr(table, "schema") and hasattr(table, "column_names") for table in tables):
         if len(tables) == 1:
             return tables[0]
-        if set(tables[0].column_names) == set(tables[1].column_names):
-            compatible = tables[1].select(tables[0].column_names)
-            if compatible.schema.equals(tables[0].schema):
-                return needed("pyarrow", EXTRA, "tables").concat_tables([tables[0], compatible])
+        if all(set(table.column_names) == set(tables[0].column_names) for table in tables):
+            alike = [table.select(tables[0].column_names) for table in tables]
+            if all(table.schema.equals(tables[0].schema) for table in alike):
+                return needed("pyarrow", EXTRA, "tables").concat_tables(alike)
     pandas = needed("pandas", EXTRA, "tables")
     frames = [table if hasattr(table, "iloc") else table.to_pandas() for table in tables]
     columns = [[str(column) for column in frame.columns] for frame in frames]
     for one in columns[1:]:
         strange = sorted(set(one) ^ set(columns[0]))
         if strange:
-            raise DataError(f"Expected the same columns in both parts of {name}; got {strange[0]!r} in one only.")
+            raise DataError(f"Expected the same columns in all parts of {name}; got {strange[0]!r} in one only.")
     return frames[0] if len(frames) == 1 else pandas.concat(frames, ignore_index=True)

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from turtlenet.data.about import VALIDATION
 from turtlenet.data.readers.files import check_inside
 from turtlenet.data.readers.tables import SUFFIXES
 from turtlenet.errors import DataError, one_line
@@ -31,20 +32,20 @@ def is_table(path: Path) -> bool:
 
 
 def tables_in(path: Path) -> dict[str, Path]:
-    """The tables `train.*` and `test.*` of a folder, by `train` and `test`; none where there are none.
+    """The tables `train.*`, `test.*` and `val.*` of a folder, by these names; none without the first two.
 
     Raises:
         DataError: Several tables for a part, or a link that leads out of the folder.
     """
     found: dict[str, Path] = {}
-    for part in ("train", "test"):
+    for part in ("train", "test", *VALIDATION):
         files = sorted(file for file in path.glob(f"{part}.*") if is_table(file))
         if len(files) > 1:
             raise DataError(f"Expected one table {part} in {path}; got {' and '.join(file.name for file in files)}.")
         for file in files:
             check_inside(file, path)
             found[part] = file
-    return found
+    return found if {"train", "test"} & set(found) else {}
 
 
 def read_csv(path: Path) -> Any:

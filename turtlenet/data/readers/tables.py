@@ -34,7 +34,7 @@ USUAL_LABELS = ("label", "class", "target", "y")
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How a table is read.
+    """How a table is read, and which labels are asked for where there are several.
 
     Attributes:
         label: The column of the label; None takes the one that is called so, see `USUAL_LABELS`.
@@ -42,6 +42,7 @@ class Reading:
         drop: Columns that are no features.
         names: The features that the model takes, in its order, where that is known; else all others, as they stand.
         classes: The names of the model's classes in their order, where they are known.
+        output: The output that is asked, under whose name labels may stand; empty for none.
     """
 
     label: str | None = None
@@ -49,6 +50,7 @@ class Reading:
     drop: Sequence[str] = ()
     names: Sequence[str] = ()
     classes: Sequence[str] = ()
+    output: str = ""
 
 
 PLAIN = Reading()
@@ -58,7 +60,8 @@ def reading_of(settings: Any, seen: Sequence[Mapping[str, Any]] = ()) -> Reading
     """How a table is to be read.
 
     Args:
-        settings: Has `label`, `weight`, `drop` and `classes`; see `turtlenet.settings.train.ColumnSettings`.
+        settings: Has `label`, `weight`, `drop`, `classes` (see `turtlenet.settings.train.ColumnSettings`), and maybe
+            `output`.
         seen: What the model was trained on, whose features and classes are known then; see
             `turtlenet.data.parts.trained_on`.
     """
@@ -69,6 +72,7 @@ def reading_of(settings: Any, seen: Sequence[Mapping[str, Any]] = ()) -> Reading
         drop=tuple(settings.drop),
         classes=tuple(settings.classes) or tuple(first.get("classes", ())),
         names=tuple(first.get("features", ())),
+        output=str(getattr(settings, "output", None) or ""),
     )
 
 
@@ -310,7 +314,5 @@ def _check_width(
             f"({listed(groups[first])}), which are {total} with a column of 0 and 1 for each value of a text: give "
             "the columns as the model was trained on them, or leave some out with --drop."
         )
-    raise DataError(
-        f"Expected {width} features for this model in {name}; got {total}: {listed(columns)}: leave out what is none "
-        "with --drop."
-    )
+    mend = ": leave out what is none with --drop" if total > width else ""
+    raise DataError(f"Expected {width} features for this model in {name}; got {total}: {listed(columns)}{mend}.")

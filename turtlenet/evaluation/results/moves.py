@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from turtlenet.reports.blocks import Block, Column, Table, Text, View
 from turtlenet.reports.document import Section
-from turtlenet.reports.format import clean, clip, count, fraction, number, percent
+from turtlenet.reports.format import clean, clip, fraction, number, percent, several
 
 if TYPE_CHECKING:
     from turtlenet.evaluation.results.report import Report
@@ -72,7 +72,7 @@ def section(report: Report, level: int) -> Section:
         f"{percent(each.needed)})"
         for each in best
     )
-    words = f"On the {count(moves.rows)} rows that {clean(moves.attack)} broke, it moved most: {told}."
+    words = f"On the {several(moves.rows, 'row')} that {clean(moves.attack)} broke, it moved most: {told}."
     shown, more = moves.features[:_SHOWN], moves.features[_SHOWN:]
     blocks: list[Block] = [
         Text(words, indent=2, views=View.TERMINAL),

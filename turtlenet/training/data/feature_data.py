@@ -64,7 +64,7 @@ def with_features(
     threat = resolve(said, shape, norm, victim.bounds, train)
     low, high = float(threat.low.min()), float(threat.high.max())
     if wide:
-        spans = [part.span(len(part)) for part in (data.train, data.test, data.whole) if part is not None]
+        spans = [part.span(len(part)) for part in (data.train, data.test, data.whole, data.validation) if part]
         low, high = min([low, *(span.low for span in spans)]), max([high, *(span.high for span in spans)])
     if (low, high) != victim.bounds:
         victim = made((low, high))

@@ -11,7 +11,7 @@ from turtlenet import backend, models
 from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
-from turtlenet.data.prepare import hold_out, load_extra
+from turtlenet.data.prepare import hold_out, load_extra, load_validation
 from turtlenet.data.readers.tables import Reading
 from turtlenet.errors import DataError, SettingError
 from turtlenet.settings.train import TrainSettings
@@ -33,6 +33,7 @@ class Lesson:
         identity: Hashes of model and data, and what else is known before the run.
         extra: Further examples and their share; None for none.
         facts: What the model's file says of those: name, count, hash and share.
+        own: Whether what is validated on was given, not held out.
     """
 
     examples: Examples
@@ -41,6 +42,7 @@ class Lesson:
     identity: dict[str, Any]
     extra: Extra | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    own: bool = False
 
     def steps(self, schedule: Schedule, replays: int = 1) -> tuple[int, int]:
         """Steps of an epoch, and of the whole run; see `Schedule.steps`."""
@@ -50,6 +52,13 @@ class Lesson:
     def validation(self) -> int:
         """How many examples are held out."""
         return len(self.held_out) if self.held_out else 0
+
+    @property
+    def validated(self) -> str:
+        """What is validated on, for people."""
+        if self.held_out and self.own:
+            return f"{self.validation:,} for validation: {self.held_out.name}"
+        return f"{self.validation:,} held out for validation"
 
 
 def lesson_of(data: Data, before: keras.Model, victim: Classifier, options: TrainSettings, how: Reading) -> Lesson:
@@ -73,7 +82,10 @@ def lesson_of(data: Data, before: keras.Model, victim: Classifier, options: Trai
         identity = {"model": models.weights_sha256(before), "data": data.train.sha256()}
         check_agreement(**identity)
         identity["defences"] = [str(each) for each in models.defences_of(victim.model)]
-    examples, held_out = hold_out(data.train, options.validation, options.seed)
+    own = _own_validation(data, victim, options, how)
+    examples, held_out = (data.train, own) if own else hold_out(data.train, options.validation, options.seed)
+    if own and "data" in identity:
+        identity["validation_data"] = own.sha256()
     if examples.weights is not None:
         identity["sample_weight"] = hashlib.sha256(examples.weights.tobytes()).hexdigest()
     balance = None
@@ -83,8 +95,25 @@ def lesson_of(data: Data, before: keras.Model, victim: Classifier, options: Trai
         balance = class_weights(options.class_weight, examples.classes, victim.num_classes)
         examples = examples.weighted(np.asarray(balance)[examples.classes])
         identity["class_weight"] = balance
-    lesson = Lesson(examples, held_out, balance, identity)
+    lesson = Lesson(examples, held_out, balance, identity, own=own is not None)
     return _with_extra(lesson, victim, options, how)
+
+
+def _own_validation(data: Data, victim: Classifier, options: TrainSettings, how: Reading) -> Examples | None:
+    """The user's own validation data, beside the data or a part of them; None where some are to be held out.
+
+    Raises:
+        DataError: Such as do not fit.
+        SettingError: A number to hold out besides.
+    """
+    if options.validation_data is not None:
+        if options.validation is not None:
+            raise SettingError(f"Expected validation or validation_data; got both, to hold out {options.validation}.")
+        return load_validation(options.validation_data, victim, how)
+    if options.validation is not None or data.validation is None:
+        return None
+    data.validation.check()
+    return data.validation
 
 
 def _with_extra(lesson: Lesson, victim: Classifier, options: TrainSettings, how: Reading) -> Lesson:

@@ -175,7 +175,7 @@ class TrainingSetup:
         options, lesson, victim = self.options, self.lesson, self.victim
         why = why_eps(victim, options.norm, options.eps) if self.threat is None else self.threat.describe()
         lines = [
-            f"data: {lesson.examples.describe()}; {lesson.validation:,} held out for validation",
+            f"data: {lesson.examples.describe()}; {lesson.validated}",
             f"threat: {describe_ball(objective.ball, victim.input_shape, why, lesson.examples.kind)}; attack "
             f"{objective.attack}",
             *misfits(self.known, lesson.examples, objective.ball),
