@@ -441,6 +441,8 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("brendel-bethge:radius=0", "Expected radius > 0"),
         ("trust-region:radius=0", "Expected radius > 0"),
         ("trust-region:growth=0.5", "Expected growth >= 1; got 0.5."),
+        ("a3:label=upp", "Did you mean 'up'?"),
+        ("a3:start_steps=-1", "Expected start_steps from 0"),
         ("malt:candidates=0", "Expected candidates >= 1"),
         ("adam-pgd:step_size=0", "Expected step_size > 0"),
         ("adam-pgd:loss=marginn", "Did you mean 'margin'?"),

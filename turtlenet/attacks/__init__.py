@@ -1,5 +1,6 @@
 """One attack a file; `base.py` owns the promise. Importing this folder registers them all."""
 
+from turtlenet.attacks.a3 import A3, fit_a3
 from turtlenet.attacks.adam_pgd import AdamPGD
 from turtlenet.attacks.adapters import Art, Cleverhans, External, Foolbox
 from turtlenet.attacks.advgan import AdvGAN
@@ -58,6 +59,7 @@ from turtlenet.attacks.universal import Perturbation, Universal, fit_universal, 
 from turtlenet.errors import SpecError
 
 __all__ = [
+    "A3",
     "ALMA",
     "APGD",
     "APGDCE",
@@ -140,6 +142,7 @@ __all__ = [
     "WorstOf",
     "attacks",
     "build",
+    "fit_a3",
     "fit_universal",
     "measure_universal",
     "names",
