@@ -7,6 +7,7 @@ from scipy import stats
 
 from turtlenet import attacks, backend, balls, random
 from turtlenet.attacks.context import Context
+from turtlenet.attacks.decision_based.nearest_start import nearest_start
 from turtlenet.attacks.decision_based.rambo import _State
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.query_attack import cosines, directions
@@ -141,6 +142,24 @@ def rambo_at(model, x, y, spec):
     goal, x = Goal(ops.convert_to_tensor(y, "int32")), ops.convert_to_tensor(x)
     context = Context(model, x, goal, balls.get("l2", 1e-4), random.keys(1, ops.arange(len(y))))
     return attack, attack.begin(context), context
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(("starts", "queries"), [(3, 90), (1, 40), (5, 8)])
+def test_a_start_is_the_first_boundary_on_the_way_to_noise(starts, queries, small, images) -> None:
+    for row in range(3):
+        x, y = (ops.convert_to_tensor(part[row : row + 1]) for part in images)
+        model = Counting(small.model)
+        context = Context(model, x, Goal(y), balls.get("l2", 1.0), random.keys(0, ops.arange(1) + row))
+        point, started, spent = nearest_start(starts, queries, context)
+        assert model.rows == int(spent[0]) <= queries
+        moved = np.asarray(point - x)
+        assert bool(started[0]) and (small.predict(np.asarray(point)).argmax(axis=1) != np.asarray(y)).all()
+        if queries > 15 + starts:
+            # What lies before it is answered rightly, as far as it was looked along.
+            shares = np.linspace(0, 0.99, 12)[:, None, None, None]
+            before = small.predict((np.asarray(x) + shares * moved).astype("float32")).argmax(axis=1)
+            assert (before == np.asarray(y)).mean() > 0.9
 
 
 def test_a_pass_of_blocks_moves_every_value_towards_the_input_once(small, images) -> None:
