@@ -147,3 +147,49 @@ def test_crops_belong_to_the_seed_and_the_batch():
     assert np.array_equal(first, Augmented(examples, 0).batch(index)[0])
     assert not np.array_equal(first, Augmented(examples, 1).batch(index)[0])
     assert not np.array_equal(first[::-1], Augmented(examples, 0).batch(index[::-1])[0])
+
+
+def nets() -> dict[str, list[Any]]:
+    layers = keras.layers
+    return {
+        "pooling": [layers.Conv2D(4, 4, padding="same"), layers.MaxPooling2D(3, 2, padding="same"), layers.Flatten()],
+        "odd strides": [layers.Conv2D(3, (2, 5), strides=2, padding="same", use_bias=False), layers.Flatten()],
+        "normalized": [
+            *(layers.ZeroPadding2D(((1, 2), (0, 3))), layers.Conv2D(4, 3), layers.BatchNormalization(epsilon=0.01)),
+            *(layers.ReLU(), layers.AveragePooling2D(2), layers.Flatten(), layers.Dense(6, activation="relu")),
+            layers.BatchNormalization(center=False, scale=False),
+        ],
+        "whole": [layers.Conv2D(5, 3, activation="relu"), layers.GlobalAveragePooling2D(), layers.Flatten()],
+        "largest": [layers.Conv2D(5, 3), layers.GlobalMaxPooling2D(), layers.Activation("relu")],
+    }
+
+
+@pytest.mark.parametrize("name", nets())
+def test_a_net_answers_alike_in_torch(name):
+    torch = pytest.importorskip("torch")
+    from benchmarks.in_torch import in_torch
+
+    model = keras.Sequential([keras.Input((9, 8, 2)), *nets()[name], keras.layers.Dense(3)])
+    draw = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(draw.uniform(0.5, 1.5, weight.shape) * draw.choice([0.3, 0.6], weight.shape))
+    x = draw.uniform(size=(5, 9, 8, 2)).astype("float32")
+    found = in_torch(model)(torch.tensor(x.transpose(0, 3, 1, 2))).numpy()
+    assert np.allclose(found, np.asarray(model(x)), rtol=1e-5, atol=1e-5) and np.ptp(found, axis=0).min() > 0
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (lambda: keras.layers.AveragePooling2D(3, 2, padding="same"), "without padding"),
+        (lambda: keras.layers.Conv2D(4, 3, dilation_rate=2), "neither groups nor dilation"),
+        (lambda: keras.layers.DepthwiseConv2D(3), "got DepthwiseConv2D"),
+    ],
+)
+def test_what_torch_would_answer_otherwise_is_refused(layer, words):
+    pytest.importorskip("torch")
+    from benchmarks.in_torch import in_torch
+
+    model = keras.Sequential([keras.Input((9, 8, 2)), layer(), keras.layers.Flatten(), keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match=words):
+        in_torch(model)

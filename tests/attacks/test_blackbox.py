@@ -7,6 +7,8 @@ from scipy import stats
 
 from turtlenet import attacks, backend, balls, random
 from turtlenet.attacks.context import Context
+from turtlenet.attacks.decision_based.nearest_start import nearest_start
+from turtlenet.attacks.decision_based.rambo import _State
 from turtlenet.attacks.goal import Goal
 from turtlenet.attacks.query_attack import cosines, directions
 from turtlenet.attacks.run.runner import attack_all
@@ -26,6 +28,7 @@ SMALL = {
     "geoda": "starts=5,iterations=2,halvings=4",
     "sign-opt": "starts=5,evaluations=10,halvings=4",
     "surfree": "starts=5,halvings=4",
+    "rambo": "starts=5,evaluations=10,window=12",
     "pointwise": "starts=5",
     "additive-gaussian": "draws=3",
     "additive-uniform": "draws=3",
@@ -118,6 +121,7 @@ def distances(linear, y, norm: str) -> np.ndarray:
         ("geoda:queries=4000", "linf", 0.05),
         ("sign-opt:queries=3000", "l2", 0.02),
         ("surfree:queries=3000,waves=1", "l2", 0.02),
+        ("rambo:queries=4000", "l2", 0.02),
         ("zoo:queries=8000,coordinates=6,searches=4,step=0.003", "l2", 0.05),
     ],
 )
@@ -131,6 +135,75 @@ def test_the_smallest_perturbation_of_a_linear_model(spec, norm, slack, linear) 
     # A walk may end at the boundary of another class than the nearest; there it must be where it is nearest.
     own = planes[np.arange(len(X)), linear.predict(np.asarray(found.x)).argmax(axis=1)]
     assert np.median(far / own) < 1 + slack and np.mean(own == planes.min(axis=1)) >= 0.5
+
+
+def rambo_at(model, x, y, spec):
+    attack = attacks.build(spec)
+    goal, x = Goal(ops.convert_to_tensor(y, "int32")), ops.convert_to_tensor(x)
+    context = Context(model, x, goal, balls.get("l2", 1e-4), random.keys(1, ops.arange(len(y))))
+    return attack, attack.begin(context), context
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(("starts", "queries"), [(3, 90), (1, 40), (5, 8)])
+def test_a_start_is_the_first_boundary_on_the_way_to_noise(starts, queries, small, images) -> None:
+    for row in range(3):
+        x, y = (ops.convert_to_tensor(part[row : row + 1]) for part in images)
+        model = Counting(small.model)
+        context = Context(model, x, Goal(y), balls.get("l2", 1.0), random.keys(0, ops.arange(1) + row))
+        point, started, spent = nearest_start(starts, queries, context)
+        assert model.rows == int(spent[0]) <= queries
+        moved = np.asarray(point - x)
+        assert bool(started[0]) and (small.predict(np.asarray(point)).argmax(axis=1) != np.asarray(y)).all()
+        if queries > 15 + starts:
+            # What lies before it is answered rightly, as far as it was looked along.
+            shares = np.linspace(0, 0.99, 12)[:, None, None, None]
+            before = small.predict((np.asarray(x) + shares * moved).astype("float32")).argmax(axis=1)
+            assert (before == np.asarray(y)).mean() > 0.9
+
+
+def test_a_pass_of_blocks_moves_every_value_towards_the_input_once(small, images) -> None:
+    x = images[0][:4]
+    # Every point is a success for a label that the model never answers.
+    attack, begun, context = rambo_at(small, x, np.full(4, 9), "rambo:queries=1000,starts=1,width=0,shrink=2")
+    start = np.where(np.arange(64).reshape(1, 8, 8, 1) % 4 == 0, x, 1 - x).astype("float32")
+    here, first = ops.ones((4,), "bool"), np.asarray(begun[-1])
+    after = _State(*begun)._replace(point=ops.convert_to_tensor(start), size=ops.full((4,), 0.2))
+    for _ in range(2):  # 64 values, 50 in each iteration.
+        after, ended = attack._descend(0, after, here, context)
+    way = x - start
+    assert np.allclose(after.point, np.where(np.abs(way) <= 0.2, x, start + 0.2 * np.sign(way)), atol=1e-6)
+    assert np.array_equal(np.asarray(after.spent) - first, (way != 0).reshape(4, -1).sum(axis=1))
+    # The next pass moves half as far.
+    way = x - np.asarray(after.point)
+    ends = np.where(np.abs(way) <= 0.1, x, np.asarray(after.point) + 0.1 * np.sign(way))
+    for _ in range(2):
+        after, ended = attack._descend(0, after, here, context)
+    assert np.allclose(after.point, ends, atol=1e-6) and not np.asarray(ended).any()
+
+
+def test_a_block_is_a_square_in_one_channel() -> None:
+    attack, x = attacks.build("rambo:width=1,blocks=2"), ops.zeros((1, 4, 5, 3))
+    middles = ops.convert_to_tensor([[0, (2 * 5 + 3) * 3 + 2]], "int32")
+    known = np.zeros((1, 4, 5, 3), bool)
+    known[0, :2, :2, 0] = known[0, 1:4, 2:5, 2] = True
+    assert np.array_equal(np.asarray(attack._around(middles, ops.ones((1, 2), "bool"), x)), known)
+    known[0, :2, :2, 0] = False
+    assert np.array_equal(np.asarray(attack._around(middles, ops.convert_to_tensor([[False, True]]), x)), known)
+
+
+def test_the_phases_follow_where_the_gain_is_too_little(linear) -> None:
+    y = linear.predict(X).argmax(axis=1)
+    attack, begun, context = rambo_at(linear, X, y, "rambo:queries=1200,window=100,evaluations=10")
+    graph = backend.compiled(lambda last: attack.between(0, last, begun, context))
+    seen = [[np.asarray(each) for each in graph(ops.convert_to_tensor(last))] for last in (1, 20, attack.length)]
+    phases = np.array([state[1] for state in seen])
+    assert phases[0].min() == 0 and (np.diff(phases, axis=0) >= 0).all() and phases[1].max() >= 1
+    assert (phases[2] == 2).all()
+    # The linear model has no local minimum; what the blocks and the turns add does not undo what the jumps found.
+    far = np.array([np.linalg.norm(state[0] - X, axis=1) for state in seen])
+    assert (far[1] <= far[0] + 1e-6).all() and (far[2] <= far[1] + 1e-6).all()
+    assert (seen[2][8] <= 1200).all() and (seen[2][8] > 1100).all() and (far[2] > 0).all()
 
 
 def test_a_budget_is_parted_among_many_iterations() -> None:

@@ -232,7 +232,8 @@ def test_fab_finds_the_known_minimum(norm, spec, linear, two) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        *("apgd:loss=margin,target=each", "apgd-ce", "apgd-dlr", "autoattack:queries=50", "malt:target=each"),
+        *("apgd:loss=margin,target=each", "apgd-ce", "apgd-dlr", "autoattack:queries=50"),
+        *("malt:target=each", "a3:target=each"),
     ],
 )
 def test_apgd_equals_the_best_corner(norm, eps, spec, linear, two) -> None:

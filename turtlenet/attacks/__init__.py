@@ -13,6 +13,7 @@ from turtlenet.attacks.decision_based import (
     GeoDA,
     HopSkipJump,
     Pointwise,
+    RamBo,
     SaltAndPepper,
     SignOPT,
     SurFree,
@@ -20,6 +21,7 @@ from turtlenet.attacks.decision_based import (
 from turtlenet.attacks.ensembles import AutoAttack, Averaged, Mixed, Restarts, Targets, Transfer, WorstOf
 from turtlenet.attacks.goal import Goal, Verdict
 from turtlenet.attacks.gradient_based import (
+    A3,
     APGD,
     APGDCE,
     APGDDLR,
@@ -39,6 +41,7 @@ from turtlenet.attacks.gradient_based import (
     Madry,
     MultiTargeted,
     QuantizerPGD,
+    fit_a3,
 )
 from turtlenet.attacks.iterative import Iterative
 from turtlenet.attacks.milp import MILP
@@ -69,6 +72,7 @@ from turtlenet.attacks.universal import Perturbation, Universal, fit_universal, 
 from turtlenet.errors import SpecError
 
 __all__ = [
+    "A3",
     "ALMA",
     "APGD",
     "APGDCE",
@@ -128,6 +132,7 @@ __all__ = [
     "Perturbation",
     "Pointwise",
     "QuantizerPGD",
+    "RamBo",
     "SaltAndPepper",
     "GeoDA",
     "SignOPT",
@@ -151,6 +156,7 @@ __all__ = [
     "WorstOf",
     "attacks",
     "build",
+    "fit_a3",
     "fit_universal",
     "measure_universal",
     "names",

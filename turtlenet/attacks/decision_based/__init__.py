@@ -8,6 +8,7 @@ from turtlenet.attacks.decision_based.corruption import Corruption
 from turtlenet.attacks.decision_based.geoda import GeoDA
 from turtlenet.attacks.decision_based.hop_skip_jump import HopSkipJump
 from turtlenet.attacks.decision_based.pointwise import Pointwise
+from turtlenet.attacks.decision_based.rambo import RamBo
 from turtlenet.attacks.decision_based.sign_opt import SignOPT
 from turtlenet.attacks.decision_based.surfree import SurFree
 
@@ -22,6 +23,7 @@ __all__ = [
     "GeoDA",
     "HopSkipJump",
     "Pointwise",
+    "RamBo",
     "SaltAndPepper",
     "SignOPT",
     "SurFree",

@@ -21,9 +21,9 @@ from turtlenet.typing import Keys, Shape, State, Tensor
 GROUP = 10
 """Answers about a boundary that are asked for at once."""
 _KINDS = 3
-_START_HALVINGS = 15
-# Draws of starts, far from the numbers of iterations.
-_START = 0x60000000
+START_HALVINGS = 15
+START = 0x60000000
+"""Numbers of the draws of starts, far from those of iterations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def noise_start(tries: int, context: Context) -> tuple[Tensor, Tensor, Tensor]:
 
     def draw(number: Tensor, state: State) -> Tensor:
         point, started, spent = state
-        noise = _noise(random.fold_in(key, _START + number), number, x, ball)
+        noise = draw_noise(random.fold_in(key, START + number), number, x, ball)
         reached = goal.reached(model(noise))
         spent = spent + ops.where(started, 0, 1)
         return choose(ops.logical_and(reached, ops.logical_not(started)), noise, point), started | reached, spent
@@ -89,16 +89,17 @@ def boundary_start(attack: Any, context: Context) -> tuple[Tensor, Tensor, Tenso
     """
     x = context.x
     point, started, spent = noise_start(min(attack.starts, attack.queries), context)
-    affordable = ops.logical_and(started, spent + _START_HALVINGS <= attack.queries)
+    affordable = ops.logical_and(started, spent + START_HALVINGS <= attack.queries)
 
     def blend(share: Tensor) -> Tensor:
         return x + column(share, x) * (point - x)
 
-    nearer = blend(bisect(context.model, context.goal, blend, _START_HALVINGS))
-    return choose(affordable, nearer, point), started, spent + ops.where(affordable, _START_HALVINGS, 0)
+    nearer = blend(bisect(context.model, context.goal, blend, START_HALVINGS))
+    return choose(affordable, nearer, point), started, spent + ops.where(affordable, START_HALVINGS, 0)
 
 
-def _noise(key: Keys, number: Tensor, x: Tensor, ball: Ball) -> Tensor:
+def draw_noise(key: Keys, number: Tensor, x: Tensor, ball: Ball) -> Tensor:
+    """Noise within the bounds, shaped like the inputs, of a kind by its number; see `noise_start`."""
     rows, columns, channels = grid(x.shape[1:])
     draw = random.uniform(random.fold_in(key, 0), (rows, columns, channels))
     places = [

@@ -1,5 +1,6 @@
 """Attacks that follow the gradient of a loss within the ball: FGSM, PGD and what came of it."""
 
+from turtlenet.attacks.gradient_based.a3 import A3, fit_a3
 from turtlenet.attacks.gradient_based.adam_pgd import AdamPGD
 from turtlenet.attacks.gradient_based.apgd import APGD, APGDCE, APGDDLR, APGDT, PMA
 from turtlenet.attacks.gradient_based.detector_evasion import DetectorEvasion
@@ -11,6 +12,8 @@ from turtlenet.attacks.gradient_based.pgd import BIM, PGD, IterativeLeastLikely,
 from turtlenet.attacks.gradient_based.quantizer_pgd import QuantizerPGD
 
 __all__ = [
+    "A3",
+    "fit_a3",
     "AdamPGD",
     "APGD",
     "APGDCE",
