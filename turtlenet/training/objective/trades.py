@@ -14,7 +14,7 @@ from turtlenet.ranges import number
 from turtlenet.training.objective.base import Objective, objectives
 
 _START = 0.001
-"""Size of the random start, as a share of the pixel range: that of the authors' code."""
+"""Size of the random start, as a share of the pixel range."""
 
 
 @objectives.register("trades")
@@ -51,7 +51,7 @@ def away_from_the_answer(attack: Attack, ball: Ball) -> Attack:
     """The attack on the divergence from the model's own answer, where it was not told another loss.
 
     The divergence is flat at the input itself: the start is a random point at most a thousandth of the pixel range
-    away, as in the code of Zhang et al. (2019).
+    away. That of the code of Zhang et al. (2019) has a thousandth for its standard deviation, which is as near.
     """
     if not isinstance(attack, GradientAscent) or attack.loss != "cross_entropy" or attack.target not in ("", "none"):
         return attack
