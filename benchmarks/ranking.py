@@ -34,7 +34,7 @@ from turtlenet.attacks.run.runner import attack_all
 from turtlenet.files import write_whole
 
 OURS = {
-    "l0": ("sigma-zero:steps=999", "brendel-bethge:steps=900"),
+    "l0": ("sigma-zero:steps=999", "fmn:steps=998", "brendel-bethge:steps=900"),
     "l1": ("fmn:steps=998", "pdpgd:steps=998", "alma:steps=998", "brendel-bethge:steps=900"),
     "l2": (
         "fmn:steps=998",
