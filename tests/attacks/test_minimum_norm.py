@@ -329,3 +329,10 @@ def test_cw_keeps_a_pixel_where_it_can_come_back_from(linear) -> None:
         state = attack.advance(step, state, context)
     place = np.asarray(state[-3])
     assert place.shape == x.shape and np.abs(place).max() == pytest.approx(np.arctanh(0.999999), abs=0.01)
+
+
+@pytest.mark.parametrize(("spec", "gradients"), [("fab", 7 * 9), ("fab-t", 7), ("fab:target=3", 7)])
+def test_an_attempt_at_one_class_takes_a_gradient_a_step(spec: str, gradients: int) -> None:
+    name, _, rest = spec.partition(":")
+    attack = attacks.build(f"{name}:steps=7" + (f",{rest}" if rest else ""))
+    assert attack.attempt_gradients(10) == gradients

@@ -39,7 +39,7 @@ class DeepFool(MinimumNorm, Iterative, Attack):
     norms: ClassVar[tuple[str, ...]] = ("l2", "linf")
 
     def attempt_gradients(self, num_classes: int) -> int:
-        return self.steps * (1 if self.targeted else min(self.candidates, num_classes) - 1)
+        return self.steps * (1 if self.target not in ("", "none") else min(self.candidates, num_classes) - 1)
 
     @property
     def length(self) -> int:

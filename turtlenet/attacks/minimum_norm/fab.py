@@ -70,7 +70,7 @@ class FAB(Iterative, Attack):
         return self.restarts * super().attempts(num_classes)
 
     def attempt_gradients(self, num_classes: int) -> int:
-        return self.steps * (1 if self.targeted else num_classes - 1)
+        return self.steps * (1 if self.target not in ("", "none") else num_classes - 1)
 
     def rounds(self, num_classes: int) -> Iterator[tuple[Attack, int]]:
         if self.start == "random":
