@@ -113,6 +113,22 @@ def test_own_validation_data_choose_the_epoch_and_nothing_is_held_out(tmp_path) 
     assert "50 images" in told[0] and told[0].endswith("; 10 held out for validation")
 
 
+def test_a_number_of_a_recipe_gives_way_to_validation_data_of_ones_own(tmp_path) -> None:
+    path, recipe = tmp_path / "own.npz", tmp_path / "held.toml"
+    np.savez(path, x_train=X, y_train=Y, x_val=X[:20], y_val=Y[:20])
+    recipe.write_text("validation = 7\n", "utf-8")
+    given = {**{name: value for name, value in SHORT.items() if name != "validation"}, "recipe": str(recipe)}
+    for data, more, words in (
+        (path, {}, "; 20 for validation: "),
+        ((X, Y), {"validation_data": (X[:20], Y[:20])}, "; 20 for validation: arrays"),
+        ((X, Y), {}, "; 7 held out for validation"),
+        (path, {"validation": 10}, "; 10 held out for validation"),
+    ):
+        told: list[str] = []
+        harden_model(net(), data, tell=told.append, **given, **more)
+        assert words in told[0]
+
+
 @pytest.mark.parametrize(
     ("settings", "kind", "words"),
     [

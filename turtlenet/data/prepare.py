@@ -173,12 +173,31 @@ class TrainingPart:
         whole: Their training part.
         examples: What of it is trained on.
         held_out: The rest, for validation; None where that is nothing.
+        own: Whether these are a part of the data's own, and no rest.
     """
 
     name: str
     whole: Examples
     examples: Examples
     held_out: Examples | None
+    own: bool = False
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What of the data tells a run from another."""
+        same = {"data": self.whole.sha256(), "validation": len(self.held_out) if self.held_out else 0}
+        return same | ({"validation_data": self.held_out.sha256()} if self.held_out and self.own else {})
+
+    @property
+    def validated(self) -> str:
+        """What is validated on, for people."""
+        return validated(self.held_out, self.own)
+
+
+def validated(held_out: Examples | None, own: bool) -> str:
+    """What training validates on, for people: how many of its examples, or whose."""
+    count = len(held_out) if held_out else 0
+    return f"{count:,} for validation: {held_out.name}" if held_out and own else f"{count:,} held out for validation"
 
 
 def part_to_train_on(model: ModelType, data: DataType | None, victim: Classifier, options: Any) -> TrainingPart:
@@ -200,7 +219,7 @@ def part_to_train_on(model: ModelType, data: DataType | None, victim: Classifier
     loaded.train.check()
     if loaded.validation is not None and options.validation is None:
         loaded.validation.check()
-        return TrainingPart(loaded.name, loaded.train, loaded.train, loaded.validation)
+        return TrainingPart(loaded.name, loaded.train, loaded.train, loaded.validation, own=True)
     return TrainingPart(loaded.name, loaded.train, *hold_out(loaded.train, options.validation, options.seed))
 
 

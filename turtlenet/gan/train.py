@@ -86,8 +86,8 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
         student = models.classifier(fresh_network(options.substitute, victim, options.seed), bounds=victim.bounds)
     part = part_to_train_on(model, data, victim, options)
     examples, held_out = part.examples, part.held_out
-    count, why = len(held_out) if held_out else 0, why_eps(victim, options.norm, options.eps)
-    options.tell(f"data: {examples.describe()}; {count:,} held out for validation")
+    why = why_eps(victim, options.norm, options.eps)
+    options.tell(f"data: {examples.describe()}; {part.validated}")
     options.tell(f"threat: {describe_ball(ball, victim.input_shape, why)}; {options.access}, variant {options.name}")
     for line in misfits(victim, examples, ball):
         options.tell(line)
@@ -95,11 +95,7 @@ def train_generator(model: ModelType, data: DataType | None = None, **settings: 
     state: dict[str, Any] = {"patience": options.patience, "resume": options.resume}
     if options.checkpoint:
         state["checkpoint"] = Path(options.checkpoint)
-        state["identity"] = {
-            **_identity(options, victim, others, student),
-            "data": part.whole.sha256(),
-            "validation": count,
-        }
+        state["identity"] = _identity(options, victim, others, student) | part.identity
     if student is None:
         run = train_players(players, [victim, *others], examples, schedule, tell=options.tell, **state, **same)
         queries = 0

@@ -56,7 +56,21 @@ def names() -> list[str]:
 
 def with_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that were given, those of their `recipe` where none was, and of their `preset` where neither was."""
-    preset, recipe = given.get("preset"), given.get("recipe")
+    said = _said(given.get("preset"), given.get("recipe"))
+    if given.get("validation_data") is not None:
+        # Who brings validation data holds out none.
+        said.pop("validation", None)
+    return said | dict(given)
+
+
+def is_recipes(name: str, value: Any, preset: Any, recipe: Any) -> bool:
+    """Whether the value of a setting is what its preset or recipe says, and so not the user's own wish."""
+    said = _said(preset, recipe)
+    return name in said and bool(said[name] == value)
+
+
+def _said(preset: Any, recipe: Any) -> dict[str, Any]:
+    """What a preset and a recipe say together."""
     # A word that is no preset is refused where all settings are.
     read = [preset if preset in PRESETS else None, recipe if isinstance(recipe, str) else None]
-    return {name: value for each in read if each for name, value in find(each).settings.items()} | dict(given)
+    return {name: value for each in read if each for name, value in find(each).settings.items()}

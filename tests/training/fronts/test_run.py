@@ -43,6 +43,22 @@ def test_a_killed_run_ends_as_one_that_was_not(name, victim, tmp_path) -> None:
         trained(name, victim, resume=True, **{**place, "learning_rate": 0.02})
 
 
+def test_validation_data_of_its_own_are_told_and_may_not_change(victim, tmp_path) -> None:
+    (x, y), (x_val, y_val), lines = drawn(96, 0), drawn(16, 1), []
+    own, place = tmp_path / "own.npz", {"checkpoint": tmp_path / "run.resume"}
+
+    def of(images: np.ndarray, **settings):
+        np.savez(own, x_train=x, y_train=y, x_val=images, y_val=y_val)
+        given = {**PLAN, "validation": None, "tell": lines.append, **settings}
+        return train_front("magnet", victim, str(own), **given)
+
+    with pytest.raises(KeyboardInterrupt):
+        of(x_val, callbacks=[Kill(8)], **place)
+    assert lines[0].endswith(f"; 16 for validation: {own} val")
+    with pytest.raises(SettingError, match="got other values of validation_data"):
+        of(1 - x_val, resume=True, **place)
+
+
 def test_an_autoencoder_learns_and_its_best_epoch_is_kept(victim, tmp_path) -> None:
     name = "contractive-autoencoder"
     made = trained(name, victim, epochs=30, width=16, learning_rate=0.03)

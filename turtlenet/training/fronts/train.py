@@ -104,8 +104,7 @@ def _opening(
     name: str, options: FrontSettings, victim: Classifier, ball: Ball, objective: FrontObjective, part: TrainingPart
 ) -> list[str]:
     """What is told when training starts, a line each."""
-    held_out = len(part.held_out) if part.held_out else 0
-    lines = [f"data: {part.examples.describe()}; {held_out:,} held out for validation"]
+    lines = [f"data: {part.examples.describe()}; {part.validated}"]
     if name == "ape-gan":
         why = why_eps(victim, options.norm, options.eps)
         lines.append(f"images to clean: {objective.attack}, {describe_ball(ball, victim.input_shape, why)}")
@@ -129,8 +128,7 @@ def _identity(
         "attack": str(objective.attack),
         "ball": [ball.norm, float(ball.eps)],
         "model": [models.weights_sha256(victim.model), options.head, list(victim.bounds)],
-        "data": part.whole.sha256(),
-        "validation": len(part.held_out) if part.held_out else 0,
+        **part.identity,
     }
 
 

@@ -11,9 +11,10 @@ from turtlenet import backend, models
 from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
-from turtlenet.data.prepare import hold_out, load_extra, load_validation
+from turtlenet.data.prepare import hold_out, load_extra, load_validation, validated
 from turtlenet.data.readers.tables import Reading
 from turtlenet.errors import DataError, SettingError
+from turtlenet.settings import recipes
 from turtlenet.settings.train import TrainSettings
 from turtlenet.training.data.class_weights import class_weights
 from turtlenet.training.data.stream import Extra, Stream
@@ -56,9 +57,7 @@ class Lesson:
     @property
     def validated(self) -> str:
         """What is validated on, for people."""
-        if self.held_out and self.own:
-            return f"{self.validation:,} for validation: {self.held_out.name}"
-        return f"{self.validation:,} held out for validation"
+        return validated(self.held_out, self.own)
 
 
 def lesson_of(data: Data, before: keras.Model, victim: Classifier, options: TrainSettings, how: Reading) -> Lesson:
@@ -110,7 +109,10 @@ def _own_validation(data: Data, victim: Classifier, options: TrainSettings, how:
         if options.validation is not None:
             raise SettingError(f"Expected validation or validation_data; got both, to hold out {options.validation}.")
         return load_validation(options.validation_data, victim, how)
-    if options.validation is not None or data.validation is None:
+    wished = options.validation
+    if wished is not None and recipes.is_recipes("validation", wished, options.preset, options.recipe):
+        wished = None
+    if wished is not None or data.validation is None:
         return None
     data.validation.check()
     return data.validation
