@@ -63,7 +63,7 @@ def with_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
     return said | dict(given)
 
 
-def is_recipes(name: str, value: Any, preset: Any, recipe: Any) -> bool:
+def said_by_recipe(name: str, value: Any, preset: Any, recipe: Any) -> bool:
     """Whether the value of a setting is what its preset or recipe says, and so not the user's own wish."""
     said = _said(preset, recipe)
     return name in said and bool(said[name] == value)

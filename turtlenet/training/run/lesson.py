@@ -110,7 +110,7 @@ def _own_validation(data: Data, victim: Classifier, options: TrainSettings, how:
             raise SettingError(f"Expected validation or validation_data; got both, to hold out {options.validation}.")
         return load_validation(options.validation_data, victim, how)
     wished = options.validation
-    if wished is not None and recipes.is_recipes("validation", wished, options.preset, options.recipe):
+    if wished is not None and recipes.said_by_recipe("validation", wished, options.preset, options.recipe):
         wished = None
     if wished is not None or data.validation is None:
         return None
