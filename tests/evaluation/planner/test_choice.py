@@ -64,6 +64,16 @@ def test_an_allowance_pays_for_the_nearest_of_what_was_never_broken() -> None:
     assert {step.bar for step in everything} == {EVERYTHING}
 
 
+def test_where_half_of_the_images_stand_an_allowance_pays_for_half_as_large_a_share_of_them() -> None:
+    broke = np.zeros((2, 100), bool)
+    broke[0, :50] = True
+    near = np.arange(100.0)
+    plan = plan_of(known(broke, [100.0, 400.0], near=near), PRICES[:2], RANKS[:2], allowance=100.0)
+    assert [step.part for step in plan] == [0, 1]
+    # A quarter of 50 if all images stood; of the half that stands an eighth.
+    assert plan[1].takes(~broke[0], near).sum() == math.ceil(50 / 8)
+
+
 def test_where_nothing_stands_nothing_is_left_out() -> None:
     plan = plan_of(known(np.ones((3, 10), bool)), PRICES, RANKS, allowance=0.0)
     assert {step.bar for step in plan} == {EVERYTHING}

@@ -1,6 +1,7 @@
 """Evaluations in adaptive order, on a model of which each image is broken by another part of the suite."""
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import keras
@@ -18,7 +19,7 @@ from turtlenet.evaluation.cascade import Cascade, ImageBlock
 from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.planner import run
 from turtlenet.evaluation.planner.record import CODE
-from turtlenet.evaluation.planner.units import units_of
+from turtlenet.evaluation.planner.units import nearest_first, ranks_of, units_of
 from turtlenet.ranges import count
 
 KINDS = 4
@@ -183,6 +184,21 @@ def test_attempts_are_units_of_their_own() -> None:
     assert len(whole) == 1 + 9 + 9 + 1 and [unit.attack.queries for unit in units[-3:]] == [500, 1500, 5000]
     assert {unit.whole for unit in units if unit.whole is not None} == {len(units) - 1}
     assert units[3].title.endswith("(attempt 3 of 9)")
+    # FAB goes for the classes that the targeted rounds before it went for; Square for none.
+    assert [rank for rank in ranks_of(units) if rank < math.inf] == [0, *range(9), *range(9, 18), 0]
+    restarts = units_of([attacks.build("pgd:restarts=3"), attacks.build("fab-t")], "linf", 10)
+    assert ranks_of(restarts) == [0, 1, 2, *range(9)]
+
+
+def test_targets_come_nearest_first() -> None:
+    units = units_of([attacks.build("autoattack")], "linf", 10)
+    assert {str(unit.attack) for unit in units[1:10]} == {"malt:candidates=20"}
+    for spec in ("apgd-t:loss=margin", "apgd-t:restarts=2", "apgd-dlr", "malt"):
+        assert nearest_first(attacks.build(spec)) == attacks.build(spec)
+    shorter = nearest_first(attacks.build("apgd-t:steps=7,target=top3,early_stop=False"))
+    assert shorter == attacks.build("malt:steps=7,target=top3,early_stop=False,candidates=20")
+    # Without the ratio there is no such attack.
+    assert "malt" not in str(units_of([attacks.build("apgd-t")], "linf", 3)[0].attack)
 
 
 @pytest.mark.parametrize(

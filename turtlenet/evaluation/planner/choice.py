@@ -12,9 +12,10 @@ from scipy.stats import beta
 
 EVERYTHING, NOTHING = -math.inf, math.inf
 """Bars that every image is above, and that none is."""
-ALLOWANCES = (math.inf, 3200.0, 1600.0, 800.0, 400.0, 200.0, 100.0, 0.0)
-"""Gradients and queries that a part may cost on an image that stands, on average, without having broken any."""
-USUAL_ALLOWANCE = 200.0
+ALLOWANCES = (math.inf, 6400.0, 3200.0, 1600.0, 800.0, 400.0, 200.0, 100.0, 0.0)
+"""Gradients and queries that a part may cost on an image that stands, on average, without having broken any, if all
+images stand; where half of them do, half as many: what a part misses then changes the accuracy half as much."""
+USUAL_ALLOWANCE = 400.0
 _FARTHER = 1.5
 """How much farther than the farthest image that a part broke it is tried on others, by rank."""
 
@@ -94,10 +95,10 @@ def plan_of(
     Args:
         known: What is known of the parts.
         prices: See `order_of`.
-        ranks: How many attempts of the same attack go before each part: later targets are less likely ones, and get
-            a smaller allowance. Infinite for the first queries of a part: without a success they get none.
-        allowance: What a part may cost on an image that stands, on average, beside what it was seen to be good for;
-            infinite for all images.
+        ranks: How many attempts like it go before each part (see `ranks_of`): later ones find less, and get a
+            smaller allowance. Infinite for the first queries of a part: without a success they get none.
+        allowance: What a part may cost on an image that stands, on average, beside what it was seen to be good for,
+            were all images to stand; infinite for all images.
     """
     steps = []
     standing, nearest = np.ones(known.tried.shape[1], bool), np.full(known.tried.shape[1], -np.inf)
@@ -106,7 +107,8 @@ def plan_of(
         if math.isinf(ranks[part]):
             bar = _bar(nearest[standing], hits, 0.0) if hits.any() else NOTHING
         else:
-            bar = _bar(nearest[standing], hits, allowance / max(1.0, cost) / (1 + ranks[part]))
+            share = float(standing.mean()) if standing.any() else 1.0
+            bar = _bar(nearest[standing], hits, share * allowance / max(1.0, cost) / (1 + ranks[part]))
         step = Step(part, bar if place else EVERYTHING)
         steps.append(step)
         standing, nearest = _after(step, known, standing, nearest)

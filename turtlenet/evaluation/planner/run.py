@@ -1,7 +1,6 @@
 """A run of a suite part by part: everything on a few images, and on the others what may still break them."""
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,14 +16,14 @@ from turtlenet.evaluation.per_image_results import PerImageResults
 from turtlenet.evaluation.planner.account import Audit, broken, record_of, spent
 from turtlenet.evaluation.planner.choice import EVERYTHING, NOTHING, Known, Step, followed, plan_of, within
 from turtlenet.evaluation.planner.record import PlanRecord
-from turtlenet.evaluation.planner.units import Unit, known_of, merged
+from turtlenet.evaluation.planner.units import Unit, known_of, merged, ranks_of
 from turtlenet.evaluation.time_limit import TimeLimit
 
-LEARNED, _LEARNED_SHARE = 100, 5
-"""Images on which everything is run, to learn from; of fewer than five times as many one in five."""
-_FEWEST = 10
+LEARNED, _LEARNED_SHARE = 100, 16
+"""Images on which everything is run, to learn from; of fewer than 1,600 one in 16."""
+_FEWEST = 8
 """Of those, so many must withstand everything, or as many images again are learned from."""
-AUDITED, _AUDITED_SHARE = 50, 10
+AUDITED, _AUDITED_SHARE = 50, 32
 """Further images on which everything is run, to see whether the plan would have missed something there: as above."""
 _SHARE = 0.5
 """Share of a budget, or of a time, that learning and auditing may take."""
@@ -71,8 +70,8 @@ class PlannedRun:
 
     @functools.cached_property
     def ranks(self) -> list[float]:
-        """How many attempts of the same round go before each unit; infinite for the first queries of one."""
-        return [unit.span.first if unit.whole is None else math.inf for unit in self.units]
+        """How many attempts like it go before each unit; see `ranks_of`."""
+        return ranks_of(self.units)
 
     @functools.cached_property
     def whole(self) -> list[int]:

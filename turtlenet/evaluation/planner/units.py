@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from turtlenet.attacks import Attack, Square
+from turtlenet.attacks import APGD, MALT, Attack, Square
+from turtlenet.attacks.goal import is_sweep
 from turtlenet.attacks.run.runner import AttemptRange
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.attack_rounds import BLIND
@@ -19,6 +20,8 @@ MOST = 20
 """Pieces that the attempts of one round are cut into."""
 _PREFIXES = (0.1, 0.3)
 """Shares of the queries of Square that are pieces too: what it finds, it often finds early."""
+_CANDIDATES = 20
+"""Likeliest wrong classes whose distance is told, for a gradient each."""
 _OVERHEAD = 2
 """Passes that every attempt takes to make sure of what it found."""
 
@@ -86,7 +89,8 @@ def units_of(attacks: Sequence[Attack], norm: str, num_classes: int) -> tuple[Un
     """
     units: list[Unit] = []
     for number, attack in enumerate(attacks):
-        for place, (part, count) in enumerate(attack.under(norm).rounds(num_classes)):
+        for place, (given, count) in enumerate(attack.under(norm).rounds(num_classes)):
+            part = nearest_first(given)
             ends = np.linspace(0, count, min(count, MOST) + 1).round().astype(int).tolist()
             for first, last in zip(ends, ends[1:], strict=False):
                 shorter = _prefixes(part) if count == 1 else []
@@ -94,6 +98,43 @@ def units_of(attacks: Sequence[Attack], norm: str, num_classes: int) -> tuple[Un
                 units += [Unit(each, number, place, span, whole) for each in shorter]
                 units.append(Unit(part, number, place, span))
     return tuple(units)
+
+
+def nearest_first(attack: Attack) -> Attack:
+    """The same attempts in a better order: Auto-PGD on the targeted ratio takes the nearest classes first, as MALT does.
+
+    Args:
+        attack: Any attack; what is not `apgd-t`, or has settings that `malt` lacks, is given back as it is.
+    """
+    if not isinstance(attack, APGD) or not is_sweep(attack.target):
+        return attack
+    steps, target, stop = attack.steps, attack.target, attack.early_stop
+    if vars(attack) != vars(APGD(steps=steps, target=target, early_stop=stop, loss="dlr")):
+        return attack
+    return MALT(steps=steps, target=target, early_stop=stop, candidates=_CANDIDATES)
+
+
+def ranks_of(units: Sequence[Unit]) -> list[float]:
+    """How many attempts like it go before each unit: of its own round, and of earlier rounds towards several classes.
+
+    Such a round follows a gradient towards another class in each attempt: what was not broken towards a class once, is
+    rarely broken towards it the next time.
+
+    Args:
+        units: The units, in the suite's order.
+
+    Returns:
+        A number for each; infinite for the first queries of another unit.
+    """
+    ranks: list[float] = []
+    before = within = 0
+    for unit in units:
+        if unit.span.first == 0:
+            before, within = before + within, 0
+        several = unit.span.attempts > 1 and not unit.blind and bool(unit.attack.target)
+        ranks.append(math.inf if unit.whole is not None else unit.span.first + (before if several else 0))
+        within = unit.span.attempts if several else 0
+    return ranks
 
 
 def affordable(units: tuple[Unit, ...], norm: str, num_classes: int, budget: int) -> tuple[Unit, ...]:
