@@ -101,7 +101,7 @@ def units_of(attacks: Sequence[Attack], norm: str, num_classes: int) -> tuple[Un
 
 
 def nearest_first(attack: Attack) -> Attack:
-    """The same attempts in a better order: Auto-PGD on the targeted ratio takes the nearest classes first, as MALT does.
+    """The same attempts in a better order: `apgd-t` towards the nearest classes first, as MALT takes them.
 
     Args:
         attack: Any attack; what is not `apgd-t`, or has settings that `malt` lacks, is given back as it is.

@@ -183,7 +183,8 @@ def _planned(report: Report) -> list[Section]:
         "broken most for its cost first, and after that only what may still break them: a part goes no farther down, "
         "from those that came nearest to breaking, than it was seen to be good for."
     )
-    if any(part.name.startswith("malt") for part in plan.parts) and not any("malt" in row.name for row in report.attacks):
+    asked = any(row.name == "malt" for row in report.attacks)
+    if not asked and any(part.name.startswith("malt") for part in plan.parts):
         words += " Parts called malt are the attempts of apgd-t, the nearest class first."
     table = Table(unit_columns(text.kind(report)), plan.parts, folded=len(plan.parts) > 12)
     return [Section("In the order in which the attacks pay", [Text(words), table])]
