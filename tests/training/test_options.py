@@ -65,6 +65,14 @@ def test_extra_data_and_augmentation_are_told_and_noted(more) -> None:
 
 
 @pytest.mark.slow
+def test_few_updates_are_told_once_before_the_first_and_noted() -> None:
+    told: list[str] = []
+    _, done = harden_model(net(), (X, Y), tell=told.append, **SHORT)
+    (few,) = (line for line in told if "updates" in line)
+    assert few.startswith("! The run updates the weights 3 times in all") and told[told.index(few) - 1][:5] == "cost:"
+    assert done.findings == (few,)
+
+
 def test_a_time_chooses_a_fixed_run(monkeypatch, tmp_path) -> None:
     asked = []
 
