@@ -69,8 +69,8 @@ def test_a_part_for_validation_stands_beside_the_others(name, refusal):
     half = {"x": x, "y": y, f"x_{name}": x}
     said = refusal(DataError, assemble, half, name="it")
     assert said == f"Expected y_{name} beside x_{name} in it; got no y_{name}."
-    # Alone it is no training data.
-    assert "or x and y, in it; got" in refusal(DataError, assemble, own, name="it")
+    alone = assemble(own, name="it", shape=(2,), num_classes=3)
+    assert len(alone.validation) == 2 and alone.train is alone.test is alone.whole is None
 
 
 def test_separate_parts_come_before_x_and_y():

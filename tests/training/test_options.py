@@ -115,6 +115,12 @@ def test_own_validation_data_choose_the_epoch_and_nothing_is_held_out(tmp_path) 
     told = []
     found, _ = harden_model(net(), path, tell=told.append, **{**SHORT, "validation": None})
     assert told[0].endswith(f"; 20 for validation: {path} val") and same(weights, found.get_weights())
+    alone = tmp_path / "alone.npz"
+    np.savez(alone, x_val=X[:20], y_val=Y[:20])
+    again, _, told, _ = run(**{**given, "validation_data": alone})
+    assert told[0].endswith(f"; 20 for validation: {alone} val") and same(weights, again)
+    with pytest.raises(DataError, match="Expected training or test data in .*; got data for validation only."):
+        harden_model(net(), alone, **SHORT)
     # A number holds out of the training part all the same.
     told = []
     harden_model(net(), path, tell=told.append, **SHORT)

@@ -27,7 +27,7 @@ class Data:
         test: Examples kept for testing, or `None`.
         whole: All examples where the source had no separate parts, else `None`. Then `train` and `test` are views of
             it, 5/6 and 1/6, drawn once and for all from the number of examples alone.
-        validation: Examples to choose the epoch by, or `None`.
+        validation: Examples to choose the epoch by, or `None`; all that a source has may be these.
     """
 
     name: str
@@ -60,7 +60,7 @@ def assemble(
         arrays: `x_train` and `y_train`, `x_test` and `y_test`, both pairs, or else `x` and `y`, or else `image` and
             `label`, as published sets of generated images name them. How much examples count in training may stand
             beside them as `sample_weight_train` or `sample_weight`, and a part for validation as `x_val` and `y_val`
-            (or `valid`, `validation`).
+            (or `valid`, `validation`); that may be all there is.
         name: What messages call the data.
         shape: The model's input shape without the batch, or `None`.
         num_classes: How many classes the model tells apart, or `None`.
@@ -74,40 +74,49 @@ def assemble(
     """
     if question is not None:
         arrays = asked_arrays(arrays, question, name)
-    present = [part for part in ("train", "test") if _has(arrays, f"x_{part}", f"y_{part}", name)]
-    if not present and "x" not in arrays and "y" not in arrays and _has(arrays, "image", "label", name):
-        arrays = {"x": arrays["image"], "y": arrays["label"]}
-    if not present and not _has(arrays, "x", "y", name):
+    fit: dict[str, Any] = {"shape": shape, "num_classes": num_classes, "bounds": bounds}
+    fit |= {"question": question, "about": about}
+    arrays, present = _present(arrays, name)
+    parts = {part: _examples(arrays, part, name, fit) for part in present}
+    aside = _aside(arrays, name, fit)
+    known = [*parts.values(), *aside.values()]
+    if not known:
         keys = ", ".join(sorted(map(str, arrays))) or "nothing"
         raise DataError(f"Expected arrays x_train, y_train, x_test and y_test, or x and y, in {name}; got {keys}.")
-
-    def examples(part: str) -> Examples:
-        suffix, label = (f"_{part}", f"{name} {part}") if part else ("", name)
-        x, y = arrays["x" + suffix], arrays["y" + suffix]
-        found = Examples(
-            x,
-            y,
-            name=label,
-            shape=shape,
-            num_classes=num_classes,
-            bounds=bounds,
-            question=question,
-            about=about,
-        )
-        weights = arrays.get("sample_weight" + suffix)
-        return found if weights is None else found.weighted(weights)
-
-    aside = [part for part in VALIDATION if _has(arrays, f"x_{part}", f"y_{part}", name)]
-    if len(aside) > 1:
-        raise DataError(f"Expected one part for validation in {name}; got {' and '.join(aside)}.")
-    everything = [*(present or [""]), *aside]
-    parts = {part: examples(part) for part in everything}
-    if len(parts) > 1:
+    if len(known) > 1:
         # A part alone may lack the last class: without a model, all parts agree on what they hold together.
-        shape = shape or parts[everything[0]].shape
-        num_classes = max(part.num_classes for part in parts.values())
-        parts = {part: examples(part) for part in everything}
-    return _data(name, parts)
+        fit |= {"shape": shape or known[0].shape, "num_classes": max(part.num_classes for part in known)}
+        parts = {part: _examples(arrays, part, name, fit) for part in present}
+        aside = _aside(arrays, name, fit)
+    return _data(name, {**parts, **aside})
+
+
+def _present(arrays: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], list[str]]:
+    """The arrays, with `x` and `y` also for what else these are called, and the parts to train on and to test with.
+
+    Raises:
+        DataError: One of two arrays that belong together.
+    """
+    present = [part for part in ("train", "test") if _has(arrays, f"x_{part}", f"y_{part}", name)]
+    if not present and "x" not in arrays and "y" not in arrays and _has(arrays, "image", "label", name):
+        arrays = {**arrays, "x": arrays["image"], "y": arrays["label"]}
+    return arrays, present or ([""] if _has(arrays, "x", "y", name) else [])
+
+
+def _aside(arrays: Mapping[str, Any], name: str, fit: Mapping[str, Any]) -> dict[str, Examples]:
+    """The part for validation by its name, if there is one."""
+    found = [part for part in VALIDATION if _has(arrays, f"x_{part}", f"y_{part}", name)]
+    if len(found) > 1:
+        raise DataError(f"Expected one part for validation in {name}; got {' and '.join(found)}.")
+    return {part: _examples(arrays, part, name, fit) for part in found}
+
+
+def _examples(arrays: Mapping[str, Any], part: str, name: str, fit: Mapping[str, Any]) -> Examples:
+    """A part of named arrays; `""` for one without a name."""
+    suffix, label = (f"_{part}", f"{name} {part}") if part else ("", name)
+    found = Examples(arrays["x" + suffix], arrays["y" + suffix], name=label, **fit)
+    weights = arrays.get("sample_weight" + suffix)
+    return found if weights is None else found.weighted(weights)
 
 
 def _data(name: str, parts: Mapping[str, Examples]) -> Data:

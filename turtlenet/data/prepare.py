@@ -59,6 +59,7 @@ def load_data(
     judge: Classifier | None = None,
     weighted: bool = False,
     how: Reading = PLAIN,
+    aside: bool = False,
 ) -> Data:
     """Brings any form of data to the shape, classes and bounds of a classifier.
 
@@ -71,12 +72,15 @@ def load_data(
         judge: The classifier that must get the sample right; the victim itself by default.
         weighted: Whether examples may have weights: `(x, y, sample_weight)`.
         how: Which columns of a table are what.
+        aside: Whether a part for validation may be all there is.
 
     Raises:
         DataError: Data that do not fit, or None where the sample does not, or is not what the model was made for.
         SpecError: An unknown name.
     """
     found = _loaded(data, victim, judge, weighted, how)
+    if found.validation is not None and found.train is None and found.test is None and not aside:
+        raise DataError(f"Expected training or test data in {found.name}; got data for validation only.")
     _check_names(found, victim)
     return found
 
@@ -87,7 +91,7 @@ def _check_names(data: Data, victim: Classifier) -> None:
     Raises:
         DataError: The data name more or fewer classes.
     """
-    part = data.whole or data.test or data.train
+    part = data.whole or data.test or data.train or data.validation
     names = part.about.classes if part is not None else ()
     if names and victim.question is None and len(names) != victim.num_classes:
         raise DataError(
@@ -253,7 +257,7 @@ def load_validation(data: DataType, victim: Classifier, how: Reading = PLAIN) ->
     Raises:
         DataError: Data that do not fit, or of other parts.
     """
-    loaded = load_data(data, victim, how=how)
+    loaded = load_data(data, victim, how=how, aside=True)
     examples = loaded.validation or loaded.whole
     if examples is None:
         raise DataError(f"Expected validation data of one part, or with a part val, in {loaded.name}; got others.")
