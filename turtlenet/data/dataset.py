@@ -28,6 +28,7 @@ class Data:
         whole: All examples where the source had no separate parts, else `None`. Then `train` and `test` are views of
             it, 5/6 and 1/6, drawn once and for all from the number of examples alone.
         validation: Examples to choose the epoch by, or `None`; all that a source has may be these.
+        misfit: Why the part for validation cannot be taken, else `None`; see `to_validate_on`.
     """
 
     name: str
@@ -35,13 +36,28 @@ class Data:
     test: Examples | None = None
     whole: Examples | None = None
     validation: Examples | None = None
+    misfit: DataError | None = None
+
+    def to_validate_on(self) -> Examples | None:
+        """The part for validation, all of it looked at, or `None`.
+
+        Who does not ask for it is not troubled by one that fits neither the model nor the other parts.
+
+        Raises:
+            DataError: There is one that does not fit.
+        """
+        if self.misfit is not None:
+            raise self.misfit
+        if self.validation is not None:
+            self.validation.check()
+        return self.validation
 
     def within(self, bounds: tuple[float, float]) -> "Data":
         """The same data for a model of other bounds."""
         given = {name: getattr(self, name) for name in ("train", "test", "whole", "validation")}
         kept = {id(each): each.within(bounds) for each in given.values() if each is not None}
         parts = {name: kept.get(id(each)) for name, each in given.items()}
-        return Data(self.name, **parts)
+        return Data(self.name, **parts, misfit=self.misfit)
 
 
 def assemble(
@@ -73,22 +89,23 @@ def assemble(
         DataError: Arrays that are missing or do not fit, or parts that do not fit each other.
     """
     if question is not None:
-        arrays = asked_arrays(arrays, question, name)
+        arrays = asked_arrays(arrays, question, name, ("", "_train", "_test"))
     fit: dict[str, Any] = {"shape": shape, "num_classes": num_classes, "bounds": bounds}
     fit |= {"question": question, "about": about}
     arrays, present = _present(arrays, name)
     parts = {part: _examples(arrays, part, name, fit) for part in present}
-    aside = _aside(arrays, name, fit)
+    aside, misfit = _aside(arrays, name, fit)
     known = [*parts.values(), *aside.values()]
     if not known:
         keys = ", ".join(sorted(map(str, arrays))) or "nothing"
-        raise DataError(f"Expected arrays x_train, y_train, x_test and y_test, or x and y, in {name}; got {keys}.")
+        other = f"Expected arrays x_train, y_train, x_test and y_test, or x and y, in {name}; got {keys}."
+        raise misfit or DataError(other)
     if len(known) > 1:
         # A part alone may lack the last class: without a model, all parts agree on what they hold together.
         fit |= {"shape": shape or known[0].shape, "num_classes": max(part.num_classes for part in known)}
         parts = {part: _examples(arrays, part, name, fit) for part in present}
-        aside = _aside(arrays, name, fit)
-    return _data(name, {**parts, **aside})
+        aside, misfit = _aside(arrays, name, fit)
+    return dataclasses.replace(_data(name, {**parts, **aside}), misfit=misfit)
 
 
 def _present(arrays: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], list[str]]:
@@ -103,12 +120,19 @@ def _present(arrays: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], l
     return arrays, present or ([""] if _has(arrays, "x", "y", name) else [])
 
 
-def _aside(arrays: Mapping[str, Any], name: str, fit: Mapping[str, Any]) -> dict[str, Examples]:
-    """The part for validation by its name, if there is one."""
-    found = [part for part in VALIDATION if _has(arrays, f"x_{part}", f"y_{part}", name)]
-    if len(found) > 1:
-        raise DataError(f"Expected one part for validation in {name}; got {' and '.join(found)}.")
-    return {part: _examples(arrays, part, name, fit) for part in found}
+def _aside(
+    arrays: Mapping[str, Any], name: str, fit: Mapping[str, Any]
+) -> tuple[dict[str, Examples], DataError | None]:
+    """The part for validation by its name, if there is one, or why it cannot be taken: who asks for it is told."""
+    try:
+        if fit["question"] is not None:
+            arrays = asked_arrays(arrays, fit["question"], name, [f"_{part}" for part in VALIDATION])
+        found = [part for part in VALIDATION if _has(arrays, f"x_{part}", f"y_{part}", name)]
+        if len(found) > 1:
+            raise DataError(f"Expected one part for validation in {name}; got {' and '.join(found)}.")
+        return {part: _examples(arrays, part, name, fit) for part in found}, None
+    except DataError as error:
+        return {}, error
 
 
 def _examples(arrays: Mapping[str, Any], part: str, name: str, fit: Mapping[str, Any]) -> Examples:

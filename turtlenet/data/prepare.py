@@ -221,9 +221,9 @@ def part_to_train_on(model: ModelType, data: DataType | None, victim: Classifier
     if loaded.train is None or not len(loaded.train):
         raise DataError(f"Expected training data in {loaded.name}; got test data only.")
     loaded.train.check()
-    if loaded.validation is not None and options.validation is None:
-        loaded.validation.check()
-        return TrainingPart(loaded.name, loaded.train, loaded.train, loaded.validation, own=True)
+    aside = loaded.to_validate_on() if options.validation is None else None
+    if aside is not None:
+        return TrainingPart(loaded.name, loaded.train, loaded.train, aside, own=True)
     return TrainingPart(loaded.name, loaded.train, *hold_out(loaded.train, options.validation, options.seed))
 
 
@@ -258,7 +258,7 @@ def load_validation(data: DataType, victim: Classifier, how: Reading = PLAIN) ->
         DataError: Data that do not fit, or of other parts.
     """
     loaded = load_data(data, victim, how=how, aside=True)
-    examples = loaded.validation or loaded.whole
+    examples = loaded.to_validate_on() or loaded.whole
     if examples is None:
         raise DataError(f"Expected validation data of one part, or with a part val, in {loaded.name}; got others.")
     examples.check()

@@ -112,10 +112,7 @@ def _own_validation(data: Data, victim: Classifier, options: TrainSettings, how:
     wished = options.validation
     if wished is not None and recipes.said_by_recipe("validation", wished, options.preset, options.recipe):
         wished = None
-    if wished is not None or data.validation is None:
-        return None
-    data.validation.check()
-    return data.validation
+    return data.to_validate_on() if wished is None else None
 
 
 def _with_extra(lesson: Lesson, victim: Classifier, options: TrainSettings, how: Reading) -> Lesson:
