@@ -150,7 +150,10 @@ def test_a_model_of_no_images_is_refused(shape, pets, refusal):
 def test_folders_without_images_are_refused(tmp_path, refusal):
     path = tmp_path / "empty"
     path.mkdir()
-    words = f"Expected .npy arrays, tables train.* and test.*, or folders of images by class, in {path}; got none."
+    words = (
+        "Expected .npy arrays, tables train.*, test.* or val.*, folders of images by class, or what save_to_disk of "
+        f"Hugging Face writes, in {path}; got none."
+    )
     assert refusal(DataError, load, path) == words
     (path / "cat").mkdir()
     assert refusal(DataError, load, path).startswith(f"Expected images in the class folders of {path}; got none")
