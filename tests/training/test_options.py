@@ -124,7 +124,12 @@ def test_own_validation_data_choose_the_epoch_and_nothing_is_held_out(tmp_path) 
     # A number holds out of the training part all the same.
     told = []
     harden_model(net(), path, tell=told.append, **SHORT)
-    assert "50 images" in told[0] and told[0].endswith("; 10 held out for validation")
+    left = "not the part for validation that the data have"
+    assert "50 images" in told[0] and told[0].endswith(f"; 10 held out for validation, {left}")
+    for settings, words in (({"validation": 0}, "0 held out for validation"), (given, "20 for validation: arrays")):
+        told = []
+        harden_model(net(), path, tell=told.append, **{**SHORT, **settings})
+        assert told[0].endswith(f"; {words}, {left}")
 
 
 def test_a_number_of_a_recipe_gives_way_to_validation_data_of_ones_own(tmp_path) -> None:
@@ -133,7 +138,7 @@ def test_a_number_of_a_recipe_gives_way_to_validation_data_of_ones_own(tmp_path)
     recipe.write_text("validation = 7\n", "utf-8")
     given = {**{name: value for name, value in SHORT.items() if name != "validation"}, "recipe": str(recipe)}
     for data, more, words in (
-        (path, {}, "; 20 for validation: "),
+        (path, {}, f"; 20 for validation: {path} val, not the 7 of the recipe"),
         ((X, Y), {"validation_data": (X[:20], Y[:20])}, "; 20 for validation: arrays"),
         ((X, Y), {}, "; 7 held out for validation"),
         (path, {"validation": 10}, "; 10 held out for validation"),

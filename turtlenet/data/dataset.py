@@ -38,6 +38,11 @@ class Data:
     validation: Examples | None = None
     misfit: DataError | None = None
 
+    @property
+    def brings_validation(self) -> bool:
+        """Whether there is a part for validation, be it one that does not fit."""
+        return self.validation is not None or self.misfit is not None
+
     def to_validate_on(self) -> Examples | None:
         """The part for validation, all of it looked at, or `None`.
 

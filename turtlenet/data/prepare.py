@@ -178,6 +178,7 @@ class TrainingPart:
         examples: What of it is trained on.
         held_out: The rest, for validation; None where that is nothing.
         own: Whether these are a part of the data's own, and no rest.
+        unused: What else could have been validated on, in words; empty for nothing.
     """
 
     name: str
@@ -185,6 +186,7 @@ class TrainingPart:
     examples: Examples
     held_out: Examples | None
     own: bool = False
+    unused: str = ""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -195,13 +197,18 @@ class TrainingPart:
     @property
     def validated(self) -> str:
         """What is validated on, for people."""
-        return validated(self.held_out, self.own)
+        return validated(self.held_out, self.own, self.unused)
 
 
-def validated(held_out: Examples | None, own: bool) -> str:
-    """What training validates on, for people: how many of its examples, or whose."""
+OWN_PART_UNUSED = "not the part for validation that the data have"
+"""What is said where something else is validated on."""
+
+
+def validated(held_out: Examples | None, own: bool, unused: str = "") -> str:
+    """What training validates on, for people: how many of its examples, or whose, and what else it could have been."""
     count = len(held_out) if held_out else 0
-    return f"{count:,} for validation: {held_out.name}" if held_out and own else f"{count:,} held out for validation"
+    words = f"{count:,} for validation: {held_out.name}" if held_out and own else f"{count:,} held out for validation"
+    return f"{words}, {unused}" if unused else words
 
 
 def part_to_train_on(model: ModelType, data: DataType | None, victim: Classifier, options: Any) -> TrainingPart:
@@ -224,7 +231,9 @@ def part_to_train_on(model: ModelType, data: DataType | None, victim: Classifier
     aside = loaded.to_validate_on() if options.validation is None else None
     if aside is not None:
         return TrainingPart(loaded.name, loaded.train, loaded.train, aside, own=True)
-    return TrainingPart(loaded.name, loaded.train, *hold_out(loaded.train, options.validation, options.seed))
+    unused = OWN_PART_UNUSED if loaded.brings_validation else ""
+    rest = hold_out(loaded.train, options.validation, options.seed)
+    return TrainingPart(loaded.name, loaded.train, *rest, unused=unused)
 
 
 def load_extra(data: DataType, victim: Classifier, how: Reading = PLAIN) -> Examples:

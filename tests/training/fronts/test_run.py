@@ -57,6 +57,10 @@ def test_validation_data_of_its_own_are_told_and_may_not_change(victim, tmp_path
     assert lines[0].endswith(f"; 16 for validation: {own} val")
     with pytest.raises(SettingError, match="got other values of validation_data"):
         of(1 - x_val, resume=True, **place)
+    lines.clear()
+    with pytest.raises(KeyboardInterrupt):
+        of(x_val, validation=7, callbacks=[Kill(1)])
+    assert lines[0].endswith("; 7 held out for validation, not the part for validation that the data have")
 
 
 def test_an_autoencoder_learns_and_its_best_epoch_is_kept(victim, tmp_path) -> None:
