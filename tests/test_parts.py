@@ -57,6 +57,18 @@ def test_what_train_held_out_is_scored_by_default(files):
     assert len(choose(whole, held_out=True).examples) == 10
 
 
+def test_a_part_for_validation_that_nobody_asks_for_may_be_another_models(files):
+    folder, hardened = files
+    np.savez(folder / "other.npz", x_test=X[50:], y_test=Y[50:], x_val=np.zeros((5, 9, 9)), y_val=[0] * 5)
+    assert evaluate(hardened, folder / "other.npz").data["count"] == 10
+    np.savez(folder / "both.npz", x=X, y=Y, x_val=np.zeros((5, 9, 9)), y_val=[0] * 5)
+    how = {"objective": "natural", "epochs": 1, "tell": len}
+    with pytest.raises(DataError, match="Expected images of shape 4x4x1; got 9x9"):
+        tn.train(network(), folder / "both.npz", **how)
+    # A number to hold out does not ask for it.
+    tn.train(network(), folder / "both.npz", validation=0, **how)
+
+
 def test_a_split_is_what_the_user_says(files):
     folder, _ = files
     notes = trained_on(folder / "hardened.h5")

@@ -355,7 +355,13 @@ def test_a_third_party_attack_is_an_attack() -> None:
         ("pgd:loss=dlrr", "Did you mean 'dlr'?"),
         ("pgd:start=uniforms", "Did you mean 'uniform'?"),
         ("pgd:keep=first", "Unknown keep 'first'"),
-        ("pgd:target=best", "Expected a class number"),
+        (
+            "a3:target=foo",
+            "Expected as target a class number, least_likely, next, random, runner_up, each, or topK for the K "
+            "likeliest wrong classes, such as top9, or none for any wrong answer; got 'foo'.",
+        ),
+        ("pgd:target=eahc", "got 'eahc'. Did you mean 'each'?"),
+        ("pgd:target=top", "such as top9, or none for any wrong answer; got 'top'."),
         ("mim:momentum=-1", "Expected momentum >= 0"),
         ("pgd:steps=99999999999999999999", "from 1 to 1,000,000"),
         ("os.path:join", "Expected a class derived from Attack at 'os.path:join'"),

@@ -98,7 +98,7 @@ def test_what_is_said_of_the_whole_is_said_of_every_member():
         ("restarts:attack=(pgd:target=3)", "Expected the target of restarts as a whole; got one of its part"),
         ("restarts:attack=(bim),count=2", "Expected a random start for 2 restarts of bim"),
         ("restarts:count=0", "Expected count from 1 to 1,000,000; got 0."),
-        ("targets:target=none", "Expected targets to go for: each, top3, or one class; got none."),
+        ("targets:target=none", "each, or topK for the K likeliest wrong classes, such as top9; got none."),
         ("averaged:draws=0", "Expected draws from 1 to 1,000,000; got 0."),
         ("transfer:mode=all", "Unknown mode 'all' of transfer."),
         ("transfer:bounds=0", "Unknown bounds '0' of transfer."),

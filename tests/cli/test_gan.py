@@ -48,9 +48,13 @@ def test_train_writes_a_generator_that_attacks(box, cli, away) -> None:
     assert sum(each.count for each in report.classes) == 48 and report.linf_mean <= 0.3 + 1e-6
     with Image.open(away / "r" / "samples.png") as samples:
         assert samples.size == (2 * 4 * 10, 2 * 3 * 10)
+        # The gaps let the page through, be it light or dark.
+        assert samples.mode == "LA" and samples.getpixel((0, 0)) == (255, 0) and samples.getpixel((4, 4))[1] == 255
     assert f"{report.success:.3f}" in (away / "r" / "report.md").read_text()
     page = (away / "r" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2 and "http" not in page.replace("http-equiv", "")
+    # The curve twice, for light and for dark pages, and the samples once for both.
+    assert page.count("data:image/png;base64,") == 3 and page.count('media="(prefers-color-scheme: dark)"') == 1
+    assert "http" not in page.replace("http-equiv", "")
     assert all(doubt.finding.split(" ")[0] in page for doubt in report.doubts)
     # The same model in memory, and another one.
     own, other = models.load(box / "quarters.h5"), models.load(box / "quarters.h5")

@@ -77,12 +77,14 @@ def unbroken(line: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_a_run_says_what_it_works_on(line, cli, away):
     result = cli(*line, "--out", away / "hardened.h5")
-    data, threat, cost, time, saved = result.out.splitlines()
+    data, threat, cost, few, time, saved = result.out.splitlines()
     assert data.endswith("216 images 8x8x1, 4 classes, pixels within [0, 1]; 24 held out for validation")
     where = "linf, eps 0.1, pixels in [0, 1] (25.5 gray levels of 255, 10 % of the range)"
     assert threat == f"threat: {where}; attack pgd:steps=3,step_size=0.25,keep=last"
     gradients = "81 input gradients of 24 images, 27 weight gradients of 24"
     assert cost == f"cost: 27 steps, {gradients}, 3 validations on 24"
+    assert few.startswith("! The run updates the weights 27 times in all; ")
+    assert few.endswith(" -> Raise --epochs to 12 or more, or lower --batch-size.")
     assert re.fullmatch(r"time: about \d+ seconds? on this machine, [\d.e-]+ s a step", time)
     assert saved.startswith("saved ")
     assert result.code == 0

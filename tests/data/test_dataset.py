@@ -66,11 +66,34 @@ def test_a_part_for_validation_stands_beside_the_others(name, refusal):
         assert data.validation.name == f"it {name}" and data.validation.num_classes == 3 and len(data.validation) == 2
         assert (data.whole is None) == ("x_train" in others)
     assert data.within((0, 9)).validation.bounds == (0, 9)
-    half = {"x": x, "y": y, f"x_{name}": x}
-    said = refusal(DataError, assemble, half, name="it")
+    half = assemble({"x": x, "y": y, f"x_{name}": x}, name="it")
+    said = refusal(DataError, half.to_validate_on)
     assert said == f"Expected y_{name} beside x_{name} in it; got no y_{name}."
-    # Alone it is no training data.
-    assert "or x and y, in it; got" in refusal(DataError, assemble, own, name="it")
+    alone = assemble(own, name="it", shape=(2,), num_classes=3)
+    assert len(alone.validation) == 2 and alone.train is alone.test is alone.whole is None
+
+
+@pytest.mark.parametrize("fit", [{"shape": (2,), "num_classes": 3}, {}])
+@pytest.mark.parametrize(
+    ("aside", "words"),
+    [
+        ({"x_val": np.zeros((2, 5), "u1"), "y_val": [0, 1]}, "Expected rows of shape 2; got 5 in it val."),
+        ({"x_val": np.zeros((2, 2), "u1"), "y_val": [0]}, "Expected as many labels as rows; got 2 rows and 1 labels"),
+        ({"x_val": np.zeros((2, 2), "u1"), "y_val": [[0.5, 0.5]] * 2}, "expected label rows of 3; got 2 in it val."),
+        (dict.fromkeys(["x_val", "y_val", "x_valid", "y_valid"], [[0, 0]]), "Expected one part for validation in it"),
+    ],
+)
+def test_a_part_for_validation_that_does_not_fit_is_refused_only_to_who_asks_for_it(aside, words, fit, refusal):
+    x, y = np.zeros((3, 2), "u1"), [0, 1, 2]
+    data = assemble({"x_train": x, "y_train": y, "x_test": x, "y_test": y, **aside}, name="it", **fit)
+    assert data.validation is None and len(data.train) == len(data.test) == 3 and data.test.num_classes == 3
+    for each in (data, data.within((0, 9))):
+        assert words in refusal(DataError, each.to_validate_on)
+    if fit:
+        assert words in refusal(DataError, assemble, aside, name="it", **fit)
+    # What all of it holds is looked at by who asks.
+    data = assemble({"x": x, "y": y, "x_val": np.full((1, 2), 5.0), "y_val": [0]}, name="it", **fit)
+    assert "Expected features within [0, 1]" in refusal(DataError, data.to_validate_on)
 
 
 def test_separate_parts_come_before_x_and_y():

@@ -210,7 +210,7 @@ def test_places_that_there_are_not() -> None:
         MonteCarloDropout(where="pool").convert(keras.Sequential([keras.Input((5,)), L.Dense(3)], name="flat"))
     with pytest.raises(SettingError, match="Did you mean 'd2'"):
         MonteCarloDropout(where="d3x2").convert(sequential())
-    with pytest.raises(SettingError, match="Expected where=pool"):
+    with pytest.raises(SettingError, match="Expected where=all, conv, dense, last, pool or names of layers"):
         MonteCarloDropout(where="pool++dense")
 
 

@@ -140,7 +140,7 @@ def test_the_views_have_the_numbers(result, tmp_path) -> None:
         assert "as in paper 001" in " ".join(view.split())
     assert max(map(len, str(result).splitlines())) <= 100
     page = (tmp_path / "r" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2 and "://" not in page and "--paper" in page
+    assert page.count("data:image/png;base64,") == 4 and "://" not in page and "--paper" in page
 
 
 def test_the_bins_are_those_of_figure_2_where_they_fit() -> None:

@@ -161,7 +161,7 @@ def _several():
     [
         (_open, Usage(), "pass --size 64x64."),
         (_open, Usage(size="8x8x8"), "leaves open, 2 of (None, None, 1); got 8x8x8."),
-        (_open, Usage(size="8x"), "Expected size as 64x64, or as 50 for a series; got '8x'."),
+        (_open, Usage(size="8x"), "Expected size as 64x64, 50 (a series) or 16x16x16 (a volume); got '8x'."),
         (_several, Usage(), "choose one with --output: one, two."),
         (_several, Usage(output="tow"), "one, two; got 'tow'. Did you mean 'two'?"),
         (_several, Usage(output="one", attacked="b"), "Expected continuous inputs to attack; got 'b', which"),

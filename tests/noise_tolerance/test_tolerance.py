@@ -1,5 +1,6 @@
 """Tolerable noise worked out by hand, the rule for the levels, and the result's views."""
 
+import base64
 import io
 import json
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from turtlenet.reports.format import WIDTH
 
 ABOUT = {"name": "threshold", "path": None, "sha256": "1"}
 ORANGE = (0xD5, 0x5E, 0x00)
+LIGHT_INK, DARK_INK = (0xE3, 0xE7, 0xEC), (0x24, 0x29, 0x2F)
 
 
 def threshold(at: float, bounds: tuple[float, float] = (0.0, 1.0)) -> Classifier:
@@ -293,6 +295,13 @@ def test_the_plot_is_a_picture_with_a_line_for_each_kind(result):
             return {color for _, color in picture.convert("RGB").getcolors(1 << 20)}
 
     assert ORANGE in colors(result)
+    # On a dark page words and lines are light, and there is no paper.
+    shown = plot(result)
+    with Image.open(io.BytesIO(base64.b64decode(shown.dark_uri.partition(",")[2]))) as picture:
+        pixels = np.asarray(picture.convert("RGBA"))
+    assert pixels[0, 0, 3] == 0 and shown.dark_uri in page.render(result.document())
+    inks = {tuple(map(int, each[:3])) for each in pixels[pixels[..., 3] == 255]}
+    assert LIGHT_INK in inks and DARK_INK not in inks
     assert ORANGE not in colors(replace(result, noises=result.noises[:1]))
 
 

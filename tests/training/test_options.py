@@ -65,6 +65,14 @@ def test_extra_data_and_augmentation_are_told_and_noted(more) -> None:
 
 
 @pytest.mark.slow
+def test_few_updates_are_told_once_before_the_first_and_noted() -> None:
+    told: list[str] = []
+    _, done = harden_model(net(), (X, Y), tell=told.append, **SHORT)
+    (few,) = (line for line in told if "updates" in line)
+    assert few.startswith("! The run updates the weights 3 times in all") and told[told.index(few) - 1][:5] == "cost:"
+    assert done.findings == (few,)
+
+
 def test_a_time_chooses_a_fixed_run(monkeypatch, tmp_path) -> None:
     asked = []
 
@@ -107,10 +115,21 @@ def test_own_validation_data_choose_the_epoch_and_nothing_is_held_out(tmp_path) 
     told = []
     found, _ = harden_model(net(), path, tell=told.append, **{**SHORT, "validation": None})
     assert told[0].endswith(f"; 20 for validation: {path} val") and same(weights, found.get_weights())
+    alone = tmp_path / "alone.npz"
+    np.savez(alone, x_val=X[:20], y_val=Y[:20])
+    again, _, told, _ = run(**{**given, "validation_data": alone})
+    assert told[0].endswith(f"; 20 for validation: {alone} val") and same(weights, again)
+    with pytest.raises(DataError, match="Expected training or test data in .*; got data for validation only."):
+        harden_model(net(), alone, **SHORT)
     # A number holds out of the training part all the same.
     told = []
     harden_model(net(), path, tell=told.append, **SHORT)
-    assert "50 images" in told[0] and told[0].endswith("; 10 held out for validation")
+    left = "not the part for validation that the data have"
+    assert "50 images" in told[0] and told[0].endswith(f"; 10 held out for validation, {left}")
+    for settings, words in (({"validation": 0}, "0 held out for validation"), (given, "20 for validation: arrays")):
+        told = []
+        harden_model(net(), path, tell=told.append, **{**SHORT, **settings})
+        assert told[0].endswith(f"; {words}, {left}")
 
 
 def test_a_number_of_a_recipe_gives_way_to_validation_data_of_ones_own(tmp_path) -> None:
@@ -119,7 +138,7 @@ def test_a_number_of_a_recipe_gives_way_to_validation_data_of_ones_own(tmp_path)
     recipe.write_text("validation = 7\n", "utf-8")
     given = {**{name: value for name, value in SHORT.items() if name != "validation"}, "recipe": str(recipe)}
     for data, more, words in (
-        (path, {}, "; 20 for validation: "),
+        (path, {}, f"; 20 for validation: {path} val, not the 7 of the recipe"),
         ((X, Y), {"validation_data": (X[:20], Y[:20])}, "; 20 for validation: arrays"),
         ((X, Y), {}, "; 7 held out for validation"),
         (path, {"validation": 10}, "; 10 held out for validation"),

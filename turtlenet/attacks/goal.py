@@ -9,6 +9,8 @@ from turtlenet.errors import SettingError, SpecError, did_you_mean
 from turtlenet.typing import Keys, Labels, Tensor
 
 TARGETS = ("least_likely", "next", "random", "runner_up")
+WAYS = f"a class number, {', '.join(TARGETS)}, each, or topK for the K likeliest wrong classes, such as top9"
+"""All that a target may be, beside empty or `none` for any wrong answer."""
 
 
 class Verdict:
@@ -142,9 +144,11 @@ def check_target(policy: str) -> None:
         SpecError: Neither of them.
     """
     if policy not in ("", "none", *TARGETS) and not is_class(policy) and not is_sweep(policy):
-        raise SpecError(
-            f"Expected a class number or a way to choose the target; got {policy!r}.{did_you_mean(policy, TARGETS)}"
-        )
+        known = [*TARGETS, "each", "none"]
+        near = "" if policy.startswith("top") else did_you_mean(policy, known)
+        # A near miss is named; without one `did_you_mean` lists names again, and knows no pattern.
+        near = near if near.startswith(" Did") else ""
+        raise SpecError(f"Expected as target {WAYS}, or none for any wrong answer; got {policy!r}.{near}")
 
 
 def is_class(policy: str) -> bool:

@@ -1,7 +1,7 @@
 """Data of several inputs, or for several outputs, as the attacked inputs and the rows beside them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,9 @@ def answers_of(arrays: Mapping[str, Any], output: str) -> dict[str, Any]:
     return {**arrays, **{name: labels for name, labels in own.items() if labels is not None}}
 
 
-def asked_arrays(arrays: Mapping[str, Any], question: Question, name: str) -> dict[str, Any]:
+def asked_arrays(
+    arrays: Mapping[str, Any], question: Question, name: str, parts: Sequence[str] = _PARTS
+) -> dict[str, Any]:
     """Named arrays of a data set as `x` and `y` of each part; see `asked_pair`.
 
     Args:
@@ -48,12 +50,13 @@ def asked_arrays(arrays: Mapping[str, Any], question: Question, name: str) -> di
             may also have the output's name, which comes before `y`.
         question: What is asked.
         name: What messages call the data.
+        parts: What stands behind the names of the parts that are looked at.
 
     Raises:
         DataError: Inputs that are missing or do not fit.
     """
     found = answers_of(arrays, question.output)
-    for part in _PARTS if question.several else ():
+    for part in parts if question.several else ():
         inputs = {each: found[f"{each}{part}"] for each in question.inputs if found.get(f"{each}{part}") is not None}
         _check_named(found.get(f"x{part}"), inputs, question, name)
         if f"y{part}" in found and f"x{part}" not in found:

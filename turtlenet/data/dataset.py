@@ -27,7 +27,8 @@ class Data:
         test: Examples kept for testing, or `None`.
         whole: All examples where the source had no separate parts, else `None`. Then `train` and `test` are views of
             it, 5/6 and 1/6, drawn once and for all from the number of examples alone.
-        validation: Examples to choose the epoch by, or `None`.
+        validation: Examples to choose the epoch by, or `None`; all that a source has may be these.
+        misfit: Why the part for validation cannot be taken, else `None`; see `to_validate_on`.
     """
 
     name: str
@@ -35,13 +36,33 @@ class Data:
     test: Examples | None = None
     whole: Examples | None = None
     validation: Examples | None = None
+    misfit: DataError | None = None
+
+    @property
+    def brings_validation(self) -> bool:
+        """Whether there is a part for validation, be it one that does not fit."""
+        return self.validation is not None or self.misfit is not None
+
+    def to_validate_on(self) -> Examples | None:
+        """The part for validation, all of it looked at, or `None`.
+
+        Who does not ask for it is not troubled by one that fits neither the model nor the other parts.
+
+        Raises:
+            DataError: There is one that does not fit.
+        """
+        if self.misfit is not None:
+            raise self.misfit
+        if self.validation is not None:
+            self.validation.check()
+        return self.validation
 
     def within(self, bounds: tuple[float, float]) -> "Data":
         """The same data for a model of other bounds."""
         given = {name: getattr(self, name) for name in ("train", "test", "whole", "validation")}
         kept = {id(each): each.within(bounds) for each in given.values() if each is not None}
         parts = {name: kept.get(id(each)) for name, each in given.items()}
-        return Data(self.name, **parts)
+        return Data(self.name, **parts, misfit=self.misfit)
 
 
 def assemble(
@@ -60,7 +81,7 @@ def assemble(
         arrays: `x_train` and `y_train`, `x_test` and `y_test`, both pairs, or else `x` and `y`, or else `image` and
             `label`, as published sets of generated images name them. How much examples count in training may stand
             beside them as `sample_weight_train` or `sample_weight`, and a part for validation as `x_val` and `y_val`
-            (or `valid`, `validation`).
+            (or `valid`, `validation`); that may be all there is.
         name: What messages call the data.
         shape: The model's input shape without the batch, or `None`.
         num_classes: How many classes the model tells apart, or `None`.
@@ -73,41 +94,58 @@ def assemble(
         DataError: Arrays that are missing or do not fit, or parts that do not fit each other.
     """
     if question is not None:
-        arrays = asked_arrays(arrays, question, name)
+        arrays = asked_arrays(arrays, question, name, ("", "_train", "_test"))
+    fit: dict[str, Any] = {"shape": shape, "num_classes": num_classes, "bounds": bounds}
+    fit |= {"question": question, "about": about}
+    arrays, present = _present(arrays, name)
+    parts = {part: _examples(arrays, part, name, fit) for part in present}
+    aside, misfit = _aside(arrays, name, fit)
+    known = [*parts.values(), *aside.values()]
+    if not known:
+        keys = ", ".join(sorted(map(str, arrays))) or "nothing"
+        other = f"Expected arrays x_train, y_train, x_test and y_test, or x and y, in {name}; got {keys}."
+        raise misfit or DataError(other)
+    if len(known) > 1:
+        # A part alone may lack the last class: without a model, all parts agree on what they hold together.
+        fit |= {"shape": shape or known[0].shape, "num_classes": max(part.num_classes for part in known)}
+        parts = {part: _examples(arrays, part, name, fit) for part in present}
+        aside, misfit = _aside(arrays, name, fit)
+    return dataclasses.replace(_data(name, {**parts, **aside}), misfit=misfit)
+
+
+def _present(arrays: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], list[str]]:
+    """The arrays, with `x` and `y` also for what else these are called, and the parts to train on and to test with.
+
+    Raises:
+        DataError: One of two arrays that belong together.
+    """
     present = [part for part in ("train", "test") if _has(arrays, f"x_{part}", f"y_{part}", name)]
     if not present and "x" not in arrays and "y" not in arrays and _has(arrays, "image", "label", name):
-        arrays = {"x": arrays["image"], "y": arrays["label"]}
-    if not present and not _has(arrays, "x", "y", name):
-        keys = ", ".join(sorted(map(str, arrays))) or "nothing"
-        raise DataError(f"Expected arrays x_train, y_train, x_test and y_test, or x and y, in {name}; got {keys}.")
+        arrays = {**arrays, "x": arrays["image"], "y": arrays["label"]}
+    return arrays, present or ([""] if _has(arrays, "x", "y", name) else [])
 
-    def examples(part: str) -> Examples:
-        suffix, label = (f"_{part}", f"{name} {part}") if part else ("", name)
-        x, y = arrays["x" + suffix], arrays["y" + suffix]
-        found = Examples(
-            x,
-            y,
-            name=label,
-            shape=shape,
-            num_classes=num_classes,
-            bounds=bounds,
-            question=question,
-            about=about,
-        )
-        weights = arrays.get("sample_weight" + suffix)
-        return found if weights is None else found.weighted(weights)
 
-    aside = [part for part in VALIDATION if _has(arrays, f"x_{part}", f"y_{part}", name)]
-    if len(aside) > 1:
-        raise DataError(f"Expected one part for validation in {name}; got {' and '.join(aside)}.")
-    everything = [*(present or [""]), *aside]
-    parts = {part: examples(part) for part in everything}
-    if len(parts) > 1:
-        # A part alone may lack the last class: without a model, all parts agree on what they hold together.
-        shape = shape or parts[everything[0]].shape
-        num_classes = max(part.num_classes for part in parts.values())
-        parts = {part: examples(part) for part in everything}
-    return _data(name, parts)
+def _aside(
+    arrays: Mapping[str, Any], name: str, fit: Mapping[str, Any]
+) -> tuple[dict[str, Examples], DataError | None]:
+    """The part for validation by its name, if there is one, or why it cannot be taken: who asks for it is told."""
+    try:
+        if fit["question"] is not None:
+            arrays = asked_arrays(arrays, fit["question"], name, [f"_{part}" for part in VALIDATION])
+        found = [part for part in VALIDATION if _has(arrays, f"x_{part}", f"y_{part}", name)]
+        if len(found) > 1:
+            raise DataError(f"Expected one part for validation in {name}; got {' and '.join(found)}.")
+        return {part: _examples(arrays, part, name, fit) for part in found}, None
+    except DataError as error:
+        return {}, error
+
+
+def _examples(arrays: Mapping[str, Any], part: str, name: str, fit: Mapping[str, Any]) -> Examples:
+    """A part of named arrays; `""` for one without a name."""
+    suffix, label = (f"_{part}", f"{name} {part}") if part else ("", name)
+    found = Examples(arrays["x" + suffix], arrays["y" + suffix], name=label, **fit)
+    weights = arrays.get("sample_weight" + suffix)
+    return found if weights is None else found.weighted(weights)
 
 
 def _data(name: str, parts: Mapping[str, Examples]) -> Data:

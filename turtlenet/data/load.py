@@ -138,7 +138,8 @@ def _from_path(
             if found is not None:
                 return found[0], About(classes=found[1])
             raise DataError(
-                f"Expected .npy arrays, tables train.* and test.*, or folders of images by class, in {path}; got none."
+                f"Expected .npy arrays, tables train.*, test.* or val.*, folders of images by class, or what "
+                f"save_to_disk of Hugging Face writes, in {path}; got none."
             )
     except OSError as error:
         raise DataError(f"Expected a folder that can be read at {path}; got: {error.strerror}.") from None

@@ -59,6 +59,7 @@ def load_data(
     judge: Classifier | None = None,
     weighted: bool = False,
     how: Reading = PLAIN,
+    aside: bool = False,
 ) -> Data:
     """Brings any form of data to the shape, classes and bounds of a classifier.
 
@@ -71,12 +72,15 @@ def load_data(
         judge: The classifier that must get the sample right; the victim itself by default.
         weighted: Whether examples may have weights: `(x, y, sample_weight)`.
         how: Which columns of a table are what.
+        aside: Whether a part for validation may be all there is.
 
     Raises:
         DataError: Data that do not fit, or None where the sample does not, or is not what the model was made for.
         SpecError: An unknown name.
     """
     found = _loaded(data, victim, judge, weighted, how)
+    if found.validation is not None and found.train is None and found.test is None and not aside:
+        raise DataError(f"Expected training or test data in {found.name}; got data for validation only.")
     _check_names(found, victim)
     return found
 
@@ -87,7 +91,7 @@ def _check_names(data: Data, victim: Classifier) -> None:
     Raises:
         DataError: The data name more or fewer classes.
     """
-    part = data.whole or data.test or data.train
+    part = data.whole or data.test or data.train or data.validation
     names = part.about.classes if part is not None else ()
     if names and victim.question is None and len(names) != victim.num_classes:
         raise DataError(
@@ -174,6 +178,7 @@ class TrainingPart:
         examples: What of it is trained on.
         held_out: The rest, for validation; None where that is nothing.
         own: Whether these are a part of the data's own, and no rest.
+        unused: What else could have been validated on, in words; empty for nothing.
     """
 
     name: str
@@ -181,6 +186,7 @@ class TrainingPart:
     examples: Examples
     held_out: Examples | None
     own: bool = False
+    unused: str = ""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -191,13 +197,18 @@ class TrainingPart:
     @property
     def validated(self) -> str:
         """What is validated on, for people."""
-        return validated(self.held_out, self.own)
+        return validated(self.held_out, self.own, self.unused)
 
 
-def validated(held_out: Examples | None, own: bool) -> str:
-    """What training validates on, for people: how many of its examples, or whose."""
+OWN_PART_UNUSED = "not the part for validation that the data have"
+"""What is said where something else is validated on."""
+
+
+def validated(held_out: Examples | None, own: bool, unused: str = "") -> str:
+    """What training validates on, for people: how many of its examples, or whose, and what else it could have been."""
     count = len(held_out) if held_out else 0
-    return f"{count:,} for validation: {held_out.name}" if held_out and own else f"{count:,} held out for validation"
+    words = f"{count:,} for validation: {held_out.name}" if held_out and own else f"{count:,} held out for validation"
+    return f"{words}, {unused}" if unused else words
 
 
 def part_to_train_on(model: ModelType, data: DataType | None, victim: Classifier, options: Any) -> TrainingPart:
@@ -217,10 +228,12 @@ def part_to_train_on(model: ModelType, data: DataType | None, victim: Classifier
     if loaded.train is None or not len(loaded.train):
         raise DataError(f"Expected training data in {loaded.name}; got test data only.")
     loaded.train.check()
-    if loaded.validation is not None and options.validation is None:
-        loaded.validation.check()
-        return TrainingPart(loaded.name, loaded.train, loaded.train, loaded.validation, own=True)
-    return TrainingPart(loaded.name, loaded.train, *hold_out(loaded.train, options.validation, options.seed))
+    aside = loaded.to_validate_on() if options.validation is None else None
+    if aside is not None:
+        return TrainingPart(loaded.name, loaded.train, loaded.train, aside, own=True)
+    unused = OWN_PART_UNUSED if loaded.brings_validation else ""
+    rest = hold_out(loaded.train, options.validation, options.seed)
+    return TrainingPart(loaded.name, loaded.train, *rest, unused=unused)
 
 
 def load_extra(data: DataType, victim: Classifier, how: Reading = PLAIN) -> Examples:
@@ -253,8 +266,8 @@ def load_validation(data: DataType, victim: Classifier, how: Reading = PLAIN) ->
     Raises:
         DataError: Data that do not fit, or of other parts.
     """
-    loaded = load_data(data, victim, how=how)
-    examples = loaded.validation or loaded.whole
+    loaded = load_data(data, victim, how=how, aside=True)
+    examples = loaded.to_validate_on() or loaded.whole
     if examples is None:
         raise DataError(f"Expected validation data of one part, or with a part val, in {loaded.name}; got others.")
     examples.check()

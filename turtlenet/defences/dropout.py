@@ -127,7 +127,10 @@ class MonteCarloDropout(Conversion):
         if not self.rate < 1:
             raise SettingError(f"Expected rate < 1; got {self.rate}.")
         if not isinstance(self.where, str) or (self.where and not all(self._words())):
-            raise SettingError(f"Expected where=pool+dense, or names of layers; got where={self.where!r}.")
+            raise SettingError(
+                f"Expected where={', '.join(WHERE)} or names of layers, several with + between them, such as "
+                f"pool+dense; got where={self.where!r}."
+            )
 
     def convert(self, model: keras.Model) -> keras.Model:
         if not self.where and any(isinstance(layer, keras.layers.Dropout) for layer in layers_of(model)):

@@ -18,33 +18,33 @@ _MOST = 6
 
 def pictures(result: Detection) -> list[figures.PictureFile]:
     """Both, as files beside the report."""
-    return [
-        figures.PictureFile(
-            title="Scores of clean inputs that are right, and of adversarial examples that succeed",
-            alt="Histogram of the scores; the table below has the means and variances",
-            file="histogram.png",
-            png=_histogram(result),
-        ),
-        figures.PictureFile(
-            title="ROC curves and areas; marks are the detector's points",
-            alt="ROC curves; the table below has the areas",
-            file="roc.png",
-            png=_roc(result),
-        ),
-    ]
+    return [_histogram(result), _roc(result)]
 
 
-def _histogram(result: Detection) -> bytes:
-    """The scores, clean and under each attack, as a PNG."""
+def _histogram(result: Detection) -> figures.PictureFile:
+    """The scores, clean and under each attack."""
     names = ["clean", *(_short(row) for row in result.rows)][:_MOST]
-    return figures.png((6.4, 4.0), names, lambda axes, looks: _draw_bins(axes, looks, result, len(names)))
+    return figures.new_picture(
+        "Scores of clean inputs that are right, and of adversarial examples that succeed",
+        "Histogram of the scores; the table below has the means and variances",
+        "histogram.png",
+        (6.4, 4.0),
+        names,
+        lambda axes, looks, theme: _draw_bins(axes, looks, theme, result, len(names)),
+    )
 
 
-def _roc(result: Detection) -> bytes:
-    """The ROC curve of each attack as a PNG, with the detector's points as marks."""
+def _roc(result: Detection) -> figures.PictureFile:
+    """The ROC curve of each attack, with the detector's points as marks."""
     rows = [row for row in result.rows if row.successes.roc][:_MOST]
-    names = [f"{_short(row)}, {row.successes.auc:.3f}" for row in rows]
-    return figures.png((5.2, 5.2), names, lambda axes, looks: _draw_roc(axes, looks, result, rows))
+    return figures.new_picture(
+        "ROC curves and areas; marks are the detector's points",
+        "ROC curves; the table below has the areas",
+        "roc.png",
+        (5.2, 5.2),
+        [f"{_short(row)}, {row.successes.auc:.3f}" for row in rows],
+        lambda axes, looks, theme: _draw_roc(axes, looks, theme, result, rows),
+    )
 
 
 def _short(row: AttackedRow) -> str:
@@ -52,7 +52,9 @@ def _short(row: AttackedRow) -> str:
     return f"adaptive, {row.aims_at[-1]}" if row.adaptive else row.spec
 
 
-def _draw_bins(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, most: int) -> None:
+def _draw_bins(
+    axes: Axes, looks: Sequence[dict[str, Any]], theme: figures.Theme, result: Detection, most: int
+) -> None:
     histogram = result.histogram
     edges = np.linspace(0, histogram.top, len(histogram.counts[0]) + 1)
     for place, (counts, look) in enumerate(zip(histogram.counts[:most], looks, strict=False)):
@@ -65,7 +67,7 @@ def _draw_bins(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, m
         axes.plot([], [], color=look["color"], linewidth=1.6, linestyle=style, label="x")
     for alarm in result.alarms:
         if alarm.point.edge < histogram.top:
-            axes.axvline(alarm.point.edge, color="0.35", linewidth=1, linestyle=(0, (2, 2)))
+            axes.axvline(alarm.point.edge, color=theme.ink, linewidth=1, linestyle=(0, (2, 2)))
             axes.annotate(
                 alarm.point.name,
                 (alarm.point.edge, 100),
@@ -86,8 +88,14 @@ def _draw_bins(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, m
     axes.grid(axis="y", linewidth=0.8)
 
 
-def _draw_roc(axes: Axes, looks: Sequence[dict[str, Any]], result: Detection, rows: Sequence[AttackedRow]) -> None:
-    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=(0, (2, 2)))
+def _draw_roc(
+    axes: Axes,
+    looks: Sequence[dict[str, Any]],
+    theme: figures.Theme,
+    result: Detection,
+    rows: Sequence[AttackedRow],
+) -> None:
+    axes.plot([0, 1], [0, 1], color=theme.ink, linewidth=1, linestyle=(0, (2, 2)))
     for row, look in zip(rows, looks, strict=False):
         wrong, right = zip(*row.successes.roc, strict=True)
         axes.plot(wrong, right, color=look["color"], linestyle=look["linestyle"], linewidth=1.8, label="x")

@@ -27,6 +27,8 @@ _GAP = 2
 def grid(x: np.ndarray, perturbed: np.ndarray, bounds: tuple[float, float]) -> bytes:
     """A PNG of images above what the generator made of them, the change between, in gray around the middle.
 
+    The gaps are transparent, for light and dark pages alike.
+
     Args:
         x: Images (n, height, width, channels) with 1 or 3 channels; others give no picture.
         perturbed: The same, perturbed.
@@ -38,11 +40,14 @@ def grid(x: np.ndarray, perturbed: np.ndarray, bounds: tuple[float, float]) -> b
     low, high = bounds
     change = 0.5 + 0.5 * (perturbed - x) / max(float(np.abs(perturbed - x).max()), 1e-12)
     rows = [(x - low) / (high - low), change, (perturbed - low) / (high - low)]
-    padded = [np.pad(row, ((0, 0), (_GAP, 0), (_GAP, 0), (0, 0)), constant_values=1.0) for row in rows]
-    whole = np.concatenate([np.concatenate(list(row), axis=1) for row in padded], axis=0)
+    aside = ((0, 0), (_GAP, 0), (_GAP, 0), (0, 0))
+    padded = [np.pad(row, aside, constant_values=1.0) for row in rows]
+    opaque = [np.pad(np.ones_like(row[..., :1]), aside) for row in rows]
+    layers = [np.concatenate([row, alpha], axis=-1) for row, alpha in zip(padded, opaque, strict=True)]
+    whole = np.concatenate([np.concatenate(list(row), axis=1) for row in layers], axis=0)
     pixels = np.rint(np.clip(whole, 0, 1) * 255).astype("uint8").repeat(_SCALE, axis=0).repeat(_SCALE, axis=1)
     page = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(page, "PNG", optimize=True)
+    Image.fromarray(pixels).save(page, "PNG", optimize=True)
     return page.getvalue()
 
 
@@ -52,7 +57,7 @@ def curve(report: GeneratorReport) -> figures.PictureFile:
     held_out = [f"success, validation{whom}"] if report.epochs[0].val_success is not None else []
     names = [f"success, training{whom}", *held_out]
 
-    def draw(axes: Axes, looks: Sequence[dict[str, Any]]) -> None:
+    def draw(axes: Axes, looks: Sequence[dict[str, Any]], theme: figures.Theme) -> None:
         numbers = list(range(1, len(report.epochs) + 1))
         lines: list[Any] = [[epoch.success for epoch in report.epochs], [epoch.val_success for epoch in report.epochs]]
         for values, look in zip(lines[: len(names)], looks, strict=False):
@@ -61,11 +66,13 @@ def curve(report: GeneratorReport) -> figures.PictureFile:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(linewidth=0.8)
 
-    return figures.PictureFile(
-        title="Share of the images turned, epoch by epoch",
-        alt="Success over epochs; report.json has the figures",
-        file="curve.png",
-        png=figures.png((6.4, 3.6), names, draw),
+    return figures.new_picture(
+        "Share of the images turned, epoch by epoch",
+        "Success over epochs; report.json has the figures",
+        "curve.png",
+        (6.4, 3.6),
+        names,
+        draw,
     )
 
 

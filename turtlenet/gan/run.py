@@ -75,6 +75,7 @@ def train_players(
     schedule: Schedule,
     *,
     patience: int = 0,
+    keep_last: bool = False,
     **how: Any,
 ) -> GanRun:
     """Trains a generator and its discriminator in place, and leaves the generator with its best weights.
@@ -85,6 +86,7 @@ def train_players(
         examples: What to train on.
         schedule: How long and how fast; always Adam.
         patience: Epochs without a better success after which to stop; 0 never stops early.
+        keep_last: Whether the last epoch counts as the best, where each has other classifiers to succeed against.
         **how: See `RunOptions`; on validation images the success is measured, on the first classifier.
 
     Raises:
@@ -97,9 +99,10 @@ def train_players(
     ball = {"norm": players.ball.norm, "eps": float(players.ball.eps)}
     notes = options.notes(schedule, **ball, game=dataclasses.asdict(players.game), patience=patience)
     trainer = GanTrainer(players, victims, seed=schedule.seed)
-    best, history = _BestGenerator(notes), History(notes, Epoch, digits=6, patience=patience)
+    best: Best = (_LastGenerator if keep_last else _BestGenerator)(notes)
+    history = History(notes, Epoch, digits=6, patience=patience)
     did = options.fit(trainer, players.weights, best, history, examples, schedule, shown=_SHOWN)
-    success = notes["best"][0] if "best" in notes else None
+    success = notes["best"][-1] if "best" in notes else None
     return GanRun(**did, val_success=success, stopped_early=bool(notes.get("stopped")))
 
 
@@ -109,3 +112,11 @@ class _BestGenerator(Best):
     def rank(self, logs: dict[str, Any]) -> list[float] | None:
         success = logs.get("val_success")
         return None if success is None else [round(float(success), 6)]
+
+
+class _LastGenerator(_BestGenerator):
+    """Keeps the generator of the last epoch."""
+
+    def rank(self, logs: dict[str, Any]) -> list[float] | None:
+        success = super().rank(logs)
+        return None if success is None else [len(self.notes.get("history", ())), *success]

@@ -36,7 +36,7 @@ class Usage:
         if self.size is None:
             return ()
         if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", self.size):
-            raise SettingError(f"Expected size as 64x64, or as 50 for a series; got {self.size!r}.")
+            raise SettingError(f"Expected size as 64x64, 50 (a series) or 16x16x16 (a volume); got {self.size!r}.")
         return tuple(map(int, self.size.split("x")))
 
     @property

@@ -22,11 +22,13 @@ _TICKS = (0.01, 0.03, 0.1, 0.3, 1.0)
 def plot(result: Tolerance) -> figures.PictureFile:
     """Accuracy against strength, with the interval as a band and a large mark at the tolerable noise."""
     entries = [f"{curve.kind}, to {_share_text(result, curve)}" for curve in result.noises]
-    return figures.PictureFile(
-        title="Accuracy under growing noise; the marks are what is tolerable",
-        alt="Accuracy under growing noise; the tables below have the figures",
-        file=PLOT,
-        png=figures.png((6.4, 4.0), entries, lambda axes, looks: _draw(axes, looks, result)),
+    return figures.new_picture(
+        "Accuracy under growing noise; the marks are what is tolerable",
+        "Accuracy under growing noise; the tables below have the figures",
+        PLOT,
+        (6.4, 4.0),
+        entries,
+        lambda axes, looks, theme: _draw(axes, looks, theme, result),
     )
 
 
@@ -38,7 +40,7 @@ def _share_text(result: Tolerance, curve: NoiseCurve) -> str:
     return percent(curve.tolerable / _full(result, curve))
 
 
-def _draw(axes: Axes, looks: Sequence[dict[str, Any]], result: Tolerance) -> None:
+def _draw(axes: Axes, looks: Sequence[dict[str, Any]], theme: figures.Theme, result: Tolerance) -> None:
     floor = 100 * (result.clean_accuracy - result.loss)
     for curve, look in zip(result.noises, looks, strict=False):
         full = _full(result, curve)
@@ -47,13 +49,13 @@ def _draw(axes: Axes, looks: Sequence[dict[str, Any]], result: Tolerance) -> Non
         axes.fill_between(places, low, high, color=look["color"], alpha=0.15, linewidth=0)
         heights = [100 * accuracy for accuracy in curve.accuracies[1:]]
         axes.plot(places, heights, **look, markersize=3.5, linewidth=1.8, clip_on=False, label="x")
-    axes.axhline(floor, color="0.35", linewidth=1, linestyle=(0, (2, 2)))
+    axes.axhline(floor, color=theme.ink, linewidth=1, linestyle=(0, (2, 2)))
     for curve, look in zip(result.noises, looks, strict=False):
         place = max(curve.tolerable / _full(result, curve), _leftmost(result))
         axes.plot(place, floor, look["marker"], color=look["color"], markersize=9, clip_on=False)
     eps = result.proposal.eps / (result.bounds[1] - result.bounds[0])
     if _leftmost(result) <= eps <= 1:
-        axes.axvline(eps, color="0.35", linewidth=1, linestyle=(0, (2, 2)))
+        axes.axvline(eps, color=theme.ink, linewidth=1, linestyle=(0, (2, 2)))
         axes.annotate(
             f"eps {result.proposal.eps:g}", (eps, 103), va="bottom", ha="center", fontsize=9.5, annotation_clip=False
         )

@@ -1,4 +1,4 @@
-"""Figures of reports: small SVG pictures, each for light and for dark paper, and PNG files.
+"""Figures of reports: small SVG pictures and PNG files, each for light and for dark paper.
 
 Colors are those of Okabe and Ito, which most color-blind people can tell apart; markers and line styles tell the
 lines apart as well.
@@ -82,14 +82,15 @@ class Plot:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureFile:
-    """A picture on white paper that is a file of its own beside the report.
+    """A picture that is a file of its own beside the report.
 
     Attributes:
         title: What it shows, in a sentence.
         alt: The figures behind it, for those who cannot see it.
         file: Its name.
-        png: Its content.
+        png: Its content, on white paper.
         sharp: Whether its pixels stay sharp where it is enlarged.
+        dark: Draws a PNG of the same for dark pages, on no paper; None where one serves both.
     """
 
     title: str
@@ -97,8 +98,7 @@ class PictureFile:
     file: str
     png: bytes
     sharp: bool = False
-
-    dark_uri: ClassVar[str] = ""
+    dark: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -109,6 +109,11 @@ class PictureFile:
     def light_uri(self) -> str:
         """The picture as a data URI."""
         return _uri("png", self.png)
+
+    @property
+    def dark_uri(self) -> str:
+        """That for dark pages as a data URI; empty where there is none."""
+        return _uri("png", self.dark()) if self.dark else ""
 
     def figure(self) -> Figure:
         """The picture in a figure of `matplotlib.pyplot`."""
@@ -155,25 +160,42 @@ def _shown(size: tuple[float, float], layout: Any = None) -> Figure:
     return pyplot.figure(figsize=size, layout=layout or ConstrainedLayoutEngine(h_pad=0.08))
 
 
-def png(
-    size: tuple[float, float], entries: Sequence[str], draw: Callable[[Axes, Sequence[dict[str, Any]]], None]
-) -> bytes:
-    """A picture on white paper that stands alone.
+_DrawLines = Callable[[Axes, Sequence[dict[str, Any]], Theme], None]
+
+
+def new_picture(
+    title: str, alt: str, file: str, size: tuple[float, float], entries: Sequence[str], draw: _DrawLines
+) -> PictureFile:
+    """Draws a picture twice: a file on white paper that stands alone, and the same for dark pages.
 
     Args:
+        title: What it shows, in a sentence.
+        alt: The figures behind it, for those who cannot see it.
+        file: Its name.
         size: Width and height in inches.
         entries: Names of the lines, for the legend above.
-        draw: Is given the axes, and for each line the color, the line style and the marker to draw it with; the
-            first lines with a label are those of the legend.
+        draw: Is given the axes, for each line the color, the line style and the marker to draw it with, and the theme;
+            the first lines with a label are those of the legend.
     """
+    return PictureFile(
+        title=title,
+        alt=alt,
+        file=file,
+        png=_png(size, _LIGHT, entries, draw),
+        # Only a page shows it.
+        dark=lambda: _png(size, _DARK, entries, draw),
+    )
+
+
+def _png(size: tuple[float, float], theme: Theme, entries: Sequence[str], draw: _DrawLines) -> bytes:
     page = io.BytesIO()
-    with _paper(_LIGHT):
+    with _paper(theme):
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.08))
         axes = new_axes(figure)
-        looks = zip(_LIGHT.colors, STYLES * 2, MARKERS, strict=False)
-        draw(axes, [{"color": color, "linestyle": style, "marker": marker} for color, style, marker in looks])
+        looks = zip(theme.colors, STYLES * 2, MARKERS, strict=False)
+        draw(axes, [{"color": color, "linestyle": style, "marker": marker} for color, style, marker in looks], theme)
         legend(figure, axes, entries)
-        figure.savefig(page, format="png", dpi=160, metadata={"Software": None})
+        figure.savefig(page, format="png", dpi=160, transparent=theme is _DARK, metadata={"Software": None})
     return page.getvalue()
 
 

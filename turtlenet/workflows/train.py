@@ -30,7 +30,7 @@ from turtlenet.training import (
 )
 from turtlenet.training.data.feature_data import check_for_features
 from turtlenet.training.objective.attack_pool import check_without_ball, drawn_from
-from turtlenet.training.run.cost import Clock
+from turtlenet.training.run.cost import Clock, few_updates
 from turtlenet.training.run.logged import LogCurves
 from turtlenet.training.run.setup import TrainingSetup, set_up, warmup_steps
 from turtlenet.training.run.time_limit import parsed_time
@@ -96,7 +96,9 @@ def _hardened(model: ModelType, data: DataType | None, options: TrainSettings, l
         expected = setup.cost(schedule, objective)
         recipe = setup.recipe(schedule, objective)
         logs.parameters(recipe)
-        told = [_Opening(tell, setup.opening(schedule, objective, expected, notes)), Clock(expected, tell)]
+        few = few_updates(expected, objective, timed=seconds is not None, fixed=options.steps_per_epoch > 0)
+        opening = [*setup.opening(schedule, objective, expected, notes), *few]
+        told = [_Opening(tell, opening), Clock(expected, tell)]
         watching = [*told, *([LogCurves(logs, expected.steps)] if logs else []), *options.callbacks]
         run = _run(
             setup, objective, schedule, micro_batches=micro_batches, chosen=chosen, callbacks=watching, tell=tell
@@ -108,7 +110,7 @@ def _hardened(model: ModelType, data: DataType | None, options: TrainSettings, l
     remember(setup.hardened, [*trained_on(model), *map(note, learned)])
     remember_features(setup.hardened, None if setup.threat is None else setup.threat.to_dict())
     logs.numbers({f"best_{name}": value for name, value in run.validation.items()}, run.steps)
-    return setup.hardened, dataclasses.replace(run, recipe=recipe)
+    return setup.hardened, dataclasses.replace(run, recipe=recipe, findings=(*few, *run.findings))
 
 
 def _objective(setup: TrainingSetup, schedule: Schedule, nowhere: Path, tell: Callable[[str], None]) -> Objective:

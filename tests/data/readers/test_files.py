@@ -130,7 +130,8 @@ def test_other_suffixes_are_refused(tmp_path, refusal):
     path = tmp_path / "set.mat"
     path.touch()
     said = refusal(DataError, load, path)
-    assert said.startswith(f"Expected a .npz, .h5 or .hdf5 file, or a folder; got {path}: this is an empty file")
+    words = "Expected a .npz, .h5 or .hdf5 file, a table (.csv, .tsv, .parquet, .pq), or a folder; got "
+    assert said.startswith(f"{words}{path}: this is an empty file")
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])

@@ -68,6 +68,17 @@ def test_a_folder_for_validation_is_a_part_beside_the_others(tmp_path):
     assert load(tmp_path / "other").whole.num_classes == 2
 
 
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_a_folder_for_validation_may_be_all_there_is(name, tmp_path):
+    for file in ("a/1.png", "b/1.png", "b/2.png"):
+        paint(tmp_path / name / file)
+    data = load(tmp_path, num_classes=2)
+    assert data.validation.labels.tolist() == [0, 1, 1] and data.train is data.test is data.whole is None
+    # The one folder of a class has no folders in it.
+    paint(tmp_path / "other" / name / "1.png")
+    assert load(tmp_path / "other").whole.about.classes == (name,)
+
+
 def test_a_class_may_be_called_train(tmp_path):
     paint(tmp_path / "train" / "1.png")
     paint(tmp_path / "plane" / "1.png")
@@ -139,7 +150,10 @@ def test_a_model_of_no_images_is_refused(shape, pets, refusal):
 def test_folders_without_images_are_refused(tmp_path, refusal):
     path = tmp_path / "empty"
     path.mkdir()
-    words = f"Expected .npy arrays, tables train.* and test.*, or folders of images by class, in {path}; got none."
+    words = (
+        "Expected .npy arrays, tables train.*, test.* or val.*, folders of images by class, or what save_to_disk of "
+        f"Hugging Face writes, in {path}; got none."
+    )
     assert refusal(DataError, load, path) == words
     (path / "cat").mkdir()
     assert refusal(DataError, load, path).startswith(f"Expected images in the class folders of {path}; got none")

@@ -258,6 +258,16 @@ def test_frames_in_memory_keep_their_names(linear):
     assert apart.whole.about == whole.whole.about and apart.whole.sha256() == whole.whole.sha256()
 
 
+def test_a_table_for_validation_may_be_all_there_is(tmp_path):
+    csv(tmp_path, FRAME[:8], "val.csv")
+    data = load(tmp_path, shape=(3,), num_classes=2, bounds=WIDE, how=BY_VERDICT)
+    assert len(data.validation) == 8 and data.train is data.test is data.whole is None
+    # Beside arrays it may be about those.
+    np.save(tmp_path / "x.npy", np.zeros((2, 3)))
+    np.save(tmp_path / "y.npy", [0, 1])
+    assert len(load(tmp_path, shape=(3,), num_classes=2).whole) == 2
+
+
 def test_data_sets_of_hugging_face(tmp_path, linear):
     datasets = pytest.importorskip("datasets")
     kind = datasets.ClassLabel(names=["a", "b", "c"])
@@ -275,6 +285,12 @@ def test_data_sets_of_hugging_face(tmp_path, linear):
     saved = load(tmp_path / "saved", shape=(6,), num_classes=3, how=how)
     assert saved.train.sha256() == found.train.sha256() and saved.train.about == found.train.about
     assert len(saved.test) == 1 and saved.validation.sha256() == found.validation.sha256()
+    alone = datasets.DatasetDict(validation=parts["validation"])
+    alone.save_to_disk(tmp_path / "alone")
+    held = load(tmp_path / "alone", shape=(6,), num_classes=3, how=how)
+    assert held.validation.sha256() == found.validation.sha256() and held.train is held.test is None
+    with pytest.raises(DataError, match="Expected training or test data in .*; got data for validation only."):
+        load_data(alone, linear, how=how)
 
 
 def test_images_of_hugging_face(tmp_path):

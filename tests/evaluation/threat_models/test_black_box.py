@@ -12,6 +12,7 @@ from turtlenet.attacks.features.said import Said
 from turtlenet.classifier import Classifier
 from turtlenet.errors import DataError, ModelError, SettingError, SpecError
 from turtlenet.evaluation import Report
+from turtlenet.evaluation.threat_models.black_box import evaluate_black_box
 from turtlenet.features import Features
 from turtlenet.models.normalize import standardized
 from turtlenet.training.surrogates.oracle import Oracle
@@ -41,6 +42,27 @@ def test_an_oracle_answers_and_counts(quarters) -> None:
     assert (labels.queries, scores.queries) == (13, 10)
     with pytest.raises(SpecError, match="Did you mean 'labels'"):
         Oracle(quarters, "label")
+
+
+class Roots(keras.layers.Layer):
+    """The inputs, and NaN in place of those below 0.15."""
+
+    def call(self, x):
+        return x + 0 * keras.ops.sqrt(x - 0.15)
+
+
+def test_a_model_that_answers_nan_is_refused_before_anything_is_trained() -> None:
+    victim = Classifier(keras.Sequential([keras.Input((8, 8, 1)), Roots(), *network().layers]))
+    x, y = drawn(40, 3)
+    x[31] = 0.1
+    with pytest.raises(ModelError, match="answers in numbers; got NaN for 1 of 40 inputs"):
+        Oracle(victim).ask(x)
+    # The attacker's own 24 are answered.
+    whole, fgsm, ball = tn.data.from_arrays(x, y), [tn.attacks.build("fgsm")], tn.balls.get("linf", 0.1)
+    told: list[str] = []
+    with pytest.raises(ModelError, match="answers in numbers; got NaN for 1 of 16 images"):
+        evaluate_black_box(victim, whole, None, fgsm, ball, Substitution(holdout=24), specs=["fgsm"], tell=told.append)
+    assert told == []
 
 
 def test_twins_are_a_step_up_the_jacobian_of_the_oracles_class(quarters) -> None:

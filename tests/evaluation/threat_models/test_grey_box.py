@@ -250,6 +250,19 @@ def test_the_attackers_models_keep_what_the_data_say_of_a_normalization():
     assert not np.allclose(anew.layers[1].kernel, model.layers[1].kernel)
 
 
+def test_a_model_that_answers_nan_is_refused_before_anything_is_trained(keyed, tmp_path, monkeypatch):
+    def predict(model, x, *_):
+        # Of the 60 images the last alone, which no look at the first ones finds.
+        logits = np.zeros((len(x), 4), "float32")
+        logits[59:] = np.nan
+        return logits
+
+    monkeypatch.setattr(attackers, "predict", predict)
+    with pytest.raises(ModelError, match="answers in numbers; got NaN for 1 of 60 images"):
+        grey(keyed, tmp_path / "surrogates")
+    assert not (tmp_path / "surrogates").exists()
+
+
 def test_what_cannot_be_done_is_one_line(keyed, tmp_path):
     bare = tmp_path / "bare.h5"
     models.save(dense(1), bare)

@@ -31,6 +31,14 @@ def test_bad_weights(given) -> None:
         class_weights(given, Y, 4)
 
 
+@pytest.mark.parametrize("given", ["even", 3])
+def test_what_is_no_class_weight_is_told_all_that_is_one(given) -> None:
+    words = "Expected class_weight balanced, a weight for each class, or a dict of classes and their weights; got "
+    with pytest.raises(SettingError) as caught:
+        class_weights(given, Y, 4)
+    assert str(caught.value) == f"{words}{given!r}."
+
+
 def model():
     keras.utils.set_random_seed(0)
     found = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])

@@ -11,6 +11,7 @@ from tests.gan.test_run import Kill
 from turtlenet import models
 from turtlenet.errors import DataError, ModelError, SettingError, SpecError
 from turtlenet.training.fronts.train import save_front, train_front
+from turtlenet.workflows.fronts import show_front
 
 PLAN = {"epochs": 3, "batch_size": 16, "width": 4, "eps": 0.3, "learning_rate": 0.01}
 OWN = {"defense-gan": {"latent": 6, "critic": 4}}
@@ -57,6 +58,10 @@ def test_validation_data_of_its_own_are_told_and_may_not_change(victim, tmp_path
     assert lines[0].endswith(f"; 16 for validation: {own} val")
     with pytest.raises(SettingError, match="got other values of validation_data"):
         of(1 - x_val, resume=True, **place)
+    lines.clear()
+    with pytest.raises(KeyboardInterrupt):
+        of(x_val, validation=7, callbacks=[Kill(1)])
+    assert lines[0].endswith("; 7 held out for validation, not the part for validation that the data have")
 
 
 def test_an_autoencoder_learns_and_its_best_epoch_is_kept(victim, tmp_path) -> None:
@@ -68,6 +73,23 @@ def test_an_autoencoder_learns_and_its_best_epoch_is_kept(victim, tmp_path) -> N
     wrapped = models.wrap(victim, [f"{name}:front={tmp_path}/f.h5"])
     np.testing.assert_allclose(models.defences_of(wrapped)[0](drawn(4, 1)[0]), made.model(drawn(4, 1)[0]), atol=1e-6)
     assert dataclasses.asdict(made.run.epochs[0]) == made.facts["epochs"][0]
+
+
+class Roots(keras.layers.Layer):
+    """The inputs, and NaN in place of those below 0.15."""
+
+    def call(self, x):
+        return x + 0 * keras.ops.sqrt(x - 0.15)
+
+
+def test_a_model_that_answers_nan_is_not_measured(victim, tmp_path) -> None:
+    path = tmp_path / "front.h5"
+    save_front(trained("magnet", victim, epochs=1), path)
+    odd = keras.Sequential([keras.Input((8, 8, 1)), Roots(), *victim.layers])
+    x, y = drawn(8, 1)
+    x[3] = 0.1
+    with pytest.raises(ModelError, match="answers in numbers; got NaN for 1 of 8 images"):
+        show_front(f"magnet:front={path}", odd, (x, y), attack="fgsm", eps=0.1)
 
 
 def test_a_generator_and_a_critic_both_move(victim) -> None:

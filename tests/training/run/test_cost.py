@@ -9,9 +9,9 @@ import pytest
 from turtlenet import attacks, balls, data
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError
-from turtlenet.training import Madry, Natural, Schedule, harden
+from turtlenet.training import IBP, Free, Madry, Natural, Schedule, harden
 from turtlenet.training.data.stream import Stream
-from turtlenet.training.run.cost import Clock, Cost, cost_of, duration, input_gradients
+from turtlenet.training.run.cost import Clock, Cost, cost_of, duration, few_updates, input_gradients
 from turtlenet.training.run.time_limit import Choice, choose, pace_of, parsed_time, with_steps
 
 BALL = balls.get("linf", 0.1)
@@ -67,6 +67,29 @@ def test_an_objective_tells_its_passes() -> None:
         passes = 2
 
     assert cost_of(Twice(attack=PGD, ball=BALL), 10, (5, 10), 16).weight_gradients == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "steps", "how", "words"),
+    [
+        (Madry, (5, 20), {}, "20 times in all; fewer than 100 updates harden hardly any model -> Raise --epochs"),
+        (Madry, (5, 20), {}, "to 20 or more, or lower --batch-size."),
+        (Madry, (1, 1), {}, "weights 1 time in all"),
+        # What is bounded is hardened as well, though nothing is attacked.
+        (IBP, (33, 99), {}, "weights 99 times in all"),
+        # Each batch is replayed 8 times.
+        (Free, (6, 12), {}, "weights 96 times in all"),
+        (Madry, (5, 20), {"fixed": True}, "-> Raise --epochs to 20 or more."),
+        (Madry, (5, 20), {"timed": True}, "-> Give more --time, or lower --batch-size."),
+        (Madry, (5, 100), {}, ""),
+        (Free, (6, 18), {}, ""),
+        (Natural, (1, 1), {}, ""),
+    ],
+)
+def test_a_run_with_few_updates_is_warned_of(kind, steps, how, words) -> None:
+    objective = kind(attack=PGD, ball=BALL)
+    told = few_updates(cost_of(objective, 10, steps, 128), objective, **{"timed": False, "fixed": False, **how})
+    assert len(told) == bool(words) and all(line.startswith("! ") and words in line for line in told)
 
 
 @pytest.mark.parametrize(

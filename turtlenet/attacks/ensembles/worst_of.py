@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from turtlenet.attacks.base import MOST, Attack, attacks
 from turtlenet.attacks.ensembles.base import MARK, Combined, Member, built, texts
+from turtlenet.attacks.goal import WAYS
 from turtlenet.errors import SettingError
 from turtlenet.ranges import count
 from turtlenet.registry import split
@@ -74,7 +75,7 @@ class Targets(Combined):
 
     def __post_init__(self) -> None:
         if self.target in ("", "none"):
-            raise SettingError("Expected targets to go for: each, top3, or one class; got none.")
+            raise SettingError(f"Expected targets to go for: {WAYS}; got none.")
         object.__setattr__(self, "attack", texts(self.attack, "attack"))
         super().__post_init__()
 

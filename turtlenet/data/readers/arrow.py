@@ -22,6 +22,8 @@ from turtlenet.optional import needed
 EXTRA = "tables"
 _METADATA = b"huggingface"
 _STATE, _PARTS = "state.json", "dataset_dict.json"
+_KNOWN = ("train", "test", *VALIDATION)
+_CALLED = f"{', '.join(_KNOWN[:-1])} or {_KNOWN[-1]}"
 
 
 def is_saved_dataset(path: Path) -> bool:
@@ -41,10 +43,10 @@ def read_saved_dataset(path: Path) -> dict[str, Any]:
         return {"": _read_folder(path, path)}
     parts = sorted(folder for folder in path.iterdir() if (folder / _STATE).is_file())
     found = {folder.name: _read_folder(folder, path) for folder in parts}
-    if not {"train", "test"} & set(found):
-        names = ", ".join(found) or "none"
-        raise DataError(f"Expected a part train or test in {path}; got {names}.")
-    return {name: table for name, table in found.items() if name in ("train", "test", *VALIDATION)}
+    known = {name: table for name, table in found.items() if name in _KNOWN}
+    if not known:
+        raise DataError(f"Expected a part {_CALLED} in {path}; got {', '.join(found) or 'none'}.")
+    return known
 
 
 def _read_folder(folder: Path, top: Path) -> Any:
@@ -74,13 +76,13 @@ def tables_of(data: Any) -> dict[str, Any]:
     """The `pyarrow.Table` of each part of a data set of Hugging Face in memory.
 
     Raises:
-        DataError: One without an end, or without a part train or test.
+        DataError: One without an end, or without a part of a known name.
     """
     kind = type(data).__name__
     if isinstance(data, Mapping):
-        found = {name: part for name, part in data.items() if name in ("train", "test", *VALIDATION)}
-        if not {"train", "test"} & set(found):
-            raise DataError(f"Expected a part train or test in the {kind}; got {', '.join(map(str, data)) or 'none'}.")
+        found = {name: part for name, part in data.items() if name in _KNOWN}
+        if not found:
+            raise DataError(f"Expected a part {_CALLED} in the {kind}; got {', '.join(map(str, data)) or 'none'}.")
         return {name: next(iter(tables_of(part).values())) for name, part in found.items()}
     if not hasattr(data, "with_format") or not hasattr(data, "__len__"):
         raise DataError(

@@ -41,7 +41,9 @@ def read_arrays(path: Path, more: Collection[str] = ()) -> dict[str, Any]:
     reader = _read_folder if path.is_dir() else readers.get(path.suffix.lower())
     if reader is None:
         what = this_is(path).removesuffix(", not a model")
-        raise DataError(f"Expected a .npz, .h5 or .hdf5 file, or a folder; got {path}{what}.")
+        raise DataError(
+            f"Expected a .npz, .h5 or .hdf5 file, a table (.csv, .tsv, .parquet, .pq), or a folder; got {path}{what}."
+        )
     try:
         return reader(path, {*ARRAYS, *more})
     except DataError:

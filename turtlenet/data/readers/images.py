@@ -90,7 +90,8 @@ def read_image_folder(
 ) -> tuple[dict[str, Any], tuple[str, ...]] | None:
     """The images of `path/<class>/*` or of `path/train/<class>/*`, `path/test/<class>/*` and `path/val/<class>/*`.
 
-    Classes are numbered in the order of their sorted names, over both parts together, or in that of `known` names.
+    The last may be all there is. Classes are numbered in the order of their sorted names, over all parts together, or
+    in that of `known` names.
 
     Returns:
         Arrays by name, as `assemble` takes them, and the names of the classes; `None` if `path` holds no such folders.
@@ -99,8 +100,9 @@ def read_image_folder(
         DataError: Another number of class folders than `num_classes`, or folders without images.
     """
     parts = {f"_{part}": path / part for part in _PARTS if _folders(path / part)}
-    # Without the others it is the folder of a class.
-    parts |= {f"_{part}": path / part for part in VALIDATION if parts and _folders(path / part)}
+    # Beside others than those it is the folder of a class.
+    alone = {folder.name for folder in _folders(path)} <= set(VALIDATION)
+    parts |= {f"_{part}": path / part for part in VALIDATION if (parts or alone) and _folders(path / part)}
     parts = parts or {"": path}
     _check_case(path)
     classes = sorted({folder.name for part in parts.values() for folder in _folders(part)})

@@ -32,7 +32,7 @@ def is_table(path: Path) -> bool:
 
 
 def tables_in(path: Path) -> dict[str, Path]:
-    """The tables `train.*`, `test.*` and `val.*` of a folder, by these names; none without the first two.
+    """The tables `train.*`, `test.*` and `val.*` of a folder, by these names; the last alone if it is all there is.
 
     Raises:
         DataError: Several tables for a part, or a link that leads out of the folder.
@@ -45,7 +45,9 @@ def tables_in(path: Path) -> dict[str, Path]:
         for file in files:
             check_inside(file, path)
             found[part] = file
-    return found if {"train", "test"} & set(found) else {}
+    # A table beside folders of images, or beside arrays, may be about those.
+    others = any(item.is_dir() or item.suffix.lower() == ".npy" for item in path.iterdir() if item.name[0] != ".")
+    return found if {"train", "test"} & set(found) or not others else {}
 
 
 def read_csv(path: Path) -> Any:

@@ -13,14 +13,14 @@ from turtlenet import models
 from turtlenet.attacks import Attack
 from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
-from turtlenet.batching import predict
+from turtlenet.batching import check_answers, predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.errors import DataError
 from turtlenet.evaluation import Report
 from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.per_image_results import PerImageResults
-from turtlenet.evaluation.threat_models.lineup import elsewhere
+from turtlenet.evaluation.threat_models.lineup import check_victim, elsewhere
 from turtlenet.evaluation.threat_models.threat_model import Attacker, ThreatModel
 from turtlenet.models.normalize import standardized
 from turtlenet.reports.base import Doubt
@@ -92,6 +92,7 @@ def evaluate_black_box(
 
     Raises:
         DataError: Fewer inputs than the attacker's and one to attack.
+        ModelError: A model that answers with NaN.
         TurtlenetError: Anything else that does not fit, in one line, before anything is trained.
     """
     check_alone("for access black-box")
@@ -103,6 +104,7 @@ def evaluate_black_box(
     for attack in suite:
         attack.check(victim, attack.own_ball(ball, victim.input_shape))
     own, examples = _divided(whole, how.holdout, limit)
+    check_victim(victim, examples, batch_size)
     oracle = Oracle(victim, how.answers, batch_size)
     network = _network(how, victim, own, whole.kind.pictured, seed)
     with tempfile.TemporaryDirectory() as nowhere:
@@ -157,7 +159,9 @@ def _facts(
 ) -> tuple[float, dict[str, Any]]:
     """How often the substitute answers as the model does, and what a report says of it."""
     x, y = examples.batch(slice(0, 1000))
-    answers, models_own = (predict(each, x, oracle.batch_size).argmax(axis=1) for each in (student, oracle.classifier))
+    logits = [predict(each, x, oracle.batch_size) for each in (student, oracle.classifier)]
+    check_answers(logits[0], examples.kind.examples)
+    answers, models_own = (each.argmax(axis=1) for each in logits)
     agreed, right = float((answers == models_own).mean()), float((answers == y).mean())
     substitute = {
         "name": f"substitute ({architecture_for(how.substitute, student)})",

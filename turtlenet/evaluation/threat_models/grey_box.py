@@ -12,13 +12,13 @@ from turtlenet import models
 from turtlenet.attacks import Attack
 from turtlenet.backend.processes import check_alone
 from turtlenet.balls import Ball
-from turtlenet.batching import predict
+from turtlenet.batching import check_answers, predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
 from turtlenet.errors import ModelError, at_least
 from turtlenet.evaluation import Report
 from turtlenet.evaluation.evaluate import evaluate_classifier
-from turtlenet.evaluation.threat_models.lineup import check_suite, line_up
+from turtlenet.evaluation.threat_models.lineup import check_suite, check_victim, line_up
 from turtlenet.evaluation.threat_models.threat_model import ThreatModel
 from turtlenet.models.as_classifier import ModelType, in_memory
 from turtlenet.reports.base import Doubt
@@ -64,7 +64,7 @@ def evaluate_grey_box(
         **settings: The others of `turtlenet.evaluation.evaluate.evaluate_classifier`.
 
     Raises:
-        ModelError: A model without a key.
+        ModelError: A model without a key, or one that answers with NaN.
         TurtlenetError: Anything else that does not fit, in one line, before training starts.
     """
     at_least(0, surrogates=surrogates)
@@ -77,6 +77,7 @@ def evaluate_grey_box(
     for attack in suite:
         attack.check(victim, attack.own_ball(ball, victim.input_shape))
     check_suite(suite)
+    check_victim(victim, examples, settings.get("batch_size", 256))
     in_hand = isinstance(model, keras.Model | Classifier)
     provenance = None if in_hand else models.read_provenance(model)  # type: ignore[arg-type]
     training = training_of(provenance, victim.input_shape)
@@ -114,7 +115,9 @@ def _surrogate_facts(trained: Surrogates, examples: Examples, batch_size: int | 
     x, y = examples.batch(slice(0, _MOST))
     facts = []
     for name, path, classifier in zip(trained.names, trained.paths, trained.classifiers, strict=True):
-        right = float(np.mean(predict(classifier, x, batch_size).argmax(axis=1) == y))
+        logits = predict(classifier, x, batch_size)
+        check_answers(logits, examples.kind.examples)
+        right = float(np.mean(logits.argmax(axis=1) == y))
         digest = models.file_sha256(path)
         facts.append({"name": name, "path": str(path), "sha256": digest, "clean_accuracy": round(right, 6)})
     return facts

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from turtlenet import attacks as family
 from turtlenet.attacks import Attack, Transfer
 from turtlenet.balls import Ball
+from turtlenet.batching import check_answers, predict
 from turtlenet.classifier import Classifier
+from turtlenet.data import Examples
 from turtlenet.errors import SettingError
 from turtlenet.evaluation.threat_models.threat_model import Attacker
 from turtlenet.training.surrogates.keyed import Surrogates
@@ -15,6 +17,8 @@ from turtlenet.training.surrogates.keyed import Surrogates
 QUERIES = ("square", "nes", "spsa", "simba", "boundary", "hopskipjump")
 """Attacks that only ask for answers, the one to take first; those that are registered count."""
 _NOTHING_BETTER = "noise:draws=100"
+_BLOCK = 1000
+"""Images that are read at a time."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,22 @@ def check_suite(suite: Sequence[Attack]) -> None:
     """
     if all(_asks(attack) for attack in suite):
         raise SettingError("Expected an attack that follows gradients, to craft on surrogates with; got none.")
+
+
+def check_victim(victim: Classifier, examples: Examples, batch_size: int | None) -> None:
+    """Refuses a model that answers an example with NaN, before the attacker's models are trained.
+
+    Args:
+        victim: The model under attack.
+        examples: What is attacked.
+        batch_size: Images in one compiled call; None for as many as fit.
+
+    Raises:
+        ModelError: See `turtlenet.batching.check_answers`.
+    """
+    for start in range(0, len(examples), _BLOCK):
+        x, y = examples.batch(slice(start, start + _BLOCK))
+        check_answers(predict(victim, x, batch_size, y), examples.kind.examples)
 
 
 def line_up(

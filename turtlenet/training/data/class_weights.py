@@ -7,6 +7,8 @@ import numpy as np
 
 from turtlenet.errors import SettingError
 
+_FORMS = "balanced, a weight for each class, or a dict of classes and their weights"
+
 
 def class_weights(given: Any, labels: np.ndarray, num_classes: int) -> list[float]:
     """The weight of each class.
@@ -25,7 +27,7 @@ def class_weights(given: Any, labels: np.ndarray, num_classes: int) -> list[floa
     """
     if isinstance(given, str):
         if given != "balanced":
-            raise SettingError(f"Expected class_weight balanced or a weight for each class; got {given!r}.")
+            raise SettingError(f"Expected class_weight {_FORMS}; got {given!r}.")
         counts = np.bincount(labels, minlength=num_classes)
         share = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
         return [float(each) for each in np.where(counts > 0, share, 1.0)]
@@ -34,7 +36,7 @@ def class_weights(given: Any, labels: np.ndarray, num_classes: int) -> list[floa
         numbers = {int(key): float(value) for key, value in pairs.items()}
         whole = all(int(key) == float(key) for key in pairs)
     except (TypeError, ValueError):
-        raise SettingError(f"Expected class_weight balanced or a weight for each class; got {given!r}.") from None
+        raise SettingError(f"Expected class_weight {_FORMS}; got {given!r}.") from None
     if not isinstance(given, Mapping) and len(numbers) != num_classes:
         raise SettingError(f"Expected class_weight with {num_classes} weights; got {len(numbers)}.")
     if not whole or any(not 0 <= key < num_classes for key in numbers):

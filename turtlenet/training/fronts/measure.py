@@ -8,7 +8,7 @@ from turtlenet import attacks as attack_family
 from turtlenet.attacks.run.runner import attack_all
 from turtlenet.attacks.threat import ball_facts
 from turtlenet.balls import Ball
-from turtlenet.batching import predict
+from turtlenet.batching import check_answers, predict
 from turtlenet.classifier import Classifier
 from turtlenet.data import Examples
 from turtlenet.defences import Front
@@ -51,12 +51,20 @@ def measure_front(
         batch_size: Images in one compiled call.
 
     Raises:
-        TurtlenetError: An attack that does not fit the model or the threat.
+        TurtlenetError: An attack that does not fit the model or the threat, or a model that answers with NaN.
     """
     examples.check()
     x, y = examples.batch(slice(None))
     made = attack_family.build(attack)
     made.check(behind, ball)
+
+    def unattacked(model: Classifier) -> np.ndarray:
+        logits = predict(model, x, batch_size)
+        check_answers(logits, examples.kind.examples)
+        answers: np.ndarray = logits.argmax(axis=1) == y
+        return answers
+
+    alone, clean = unattacked(bare), unattacked(behind)
     same: dict[str, Any] = {"ball": ball, "seed": seed, "batch_size": batch_size}
     crafted, adaptive = attack_all(made, bare, x, y, **same), attack_all(made, behind, x, y, **same)
 
@@ -64,10 +72,10 @@ def measure_front(
         answers: np.ndarray = predict(model, images, batch_size).argmax(axis=1) == y
         return answers
 
-    clean, transferred = right(behind, x), right(behind, crafted.x)
+    transferred = right(behind, crafted.x)
     through = clean & right(behind, adaptive.x)
     rows = (
-        _row("the model alone, clean images", right(bare, x)),
+        _row("the model alone, clean images", alone),
         _row("the model alone, attacked", right(bare, crafted.x)),
         _row("behind the front, clean images", clean),
         _row("behind the front, examples of the model alone", transferred),

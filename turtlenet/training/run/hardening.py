@@ -93,7 +93,7 @@ class Run:
         best_epoch: The epoch whose weights were kept, counted from 1; None without validation.
         validation: Clean and robust accuracy of those weights on the validation images, and the certified one where
             the objective gives bounds.
-        findings: One line for each collapse that was noticed.
+        findings: One line for each collapse that was noticed, and one where the weights were updated too few times.
         recipe: Schedule, objective, attack and seed, as plain data, for the file that the model is saved in.
         history: What was measured after each epoch; see `turtlenet.training.run.curves.Curves`. Of an epoch within
             which a run was continued, the numbers of training are those of what was left of it.

@@ -11,7 +11,7 @@ from turtlenet import backend, models
 from turtlenet.batching import check_agreement
 from turtlenet.classifier import Classifier
 from turtlenet.data import Data, Examples
-from turtlenet.data.prepare import hold_out, load_extra, load_validation, validated
+from turtlenet.data.prepare import OWN_PART_UNUSED, hold_out, load_extra, load_validation, validated
 from turtlenet.data.readers.tables import Reading
 from turtlenet.errors import DataError, SettingError
 from turtlenet.settings import recipes
@@ -35,6 +35,7 @@ class Lesson:
         extra: Further examples and their share; None for none.
         facts: What the model's file says of those: name, count, hash and share.
         own: Whether what is validated on was given, not held out.
+        unused: What else could have been validated on, in words; empty for nothing.
     """
 
     examples: Examples
@@ -44,6 +45,7 @@ class Lesson:
     extra: Extra | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     own: bool = False
+    unused: str = ""
 
     def steps(self, schedule: Schedule, replays: int = 1) -> tuple[int, int]:
         """Steps of an epoch, and of the whole run; see `Schedule.steps`."""
@@ -57,7 +59,7 @@ class Lesson:
     @property
     def validated(self) -> str:
         """What is validated on, for people."""
-        return validated(self.held_out, self.own)
+        return validated(self.held_out, self.own, self.unused)
 
 
 def lesson_of(data: Data, before: keras.Model, victim: Classifier, options: TrainSettings, how: Reading) -> Lesson:
@@ -94,7 +96,8 @@ def lesson_of(data: Data, before: keras.Model, victim: Classifier, options: Trai
         balance = class_weights(options.class_weight, examples.classes, victim.num_classes)
         examples = examples.weighted(np.asarray(balance)[examples.classes])
         identity["class_weight"] = balance
-    lesson = Lesson(examples, held_out, balance, identity, own=own is not None)
+    unused = _unused(data, own, options)
+    lesson = Lesson(examples, held_out, balance, identity, own=own is not None, unused=unused)
     return _with_extra(lesson, victim, options, how)
 
 
@@ -109,13 +112,20 @@ def _own_validation(data: Data, victim: Classifier, options: TrainSettings, how:
         if options.validation is not None:
             raise SettingError(f"Expected validation or validation_data; got both, to hold out {options.validation}.")
         return load_validation(options.validation_data, victim, how)
-    wished = options.validation
-    if wished is not None and recipes.said_by_recipe("validation", wished, options.preset, options.recipe):
-        wished = None
-    if wished is not None or data.validation is None:
-        return None
-    data.validation.check()
-    return data.validation
+    return data.to_validate_on() if options.validation is None or _is_recipes(options) else None
+
+
+def _is_recipes(options: TrainSettings) -> bool:
+    """Whether the number to hold out is a recipe's, which gives way to validation data of one's own."""
+    return recipes.said_by_recipe("validation", options.validation, options.preset, options.recipe)
+
+
+def _unused(data: Data, own: Examples | None, options: TrainSettings) -> str:
+    """What could have been validated on besides, in words: a number that gave way, or a part of the data that did."""
+    if own is not None and options.validation_data is None and options.validation is not None:
+        return f"not the {options.validation:,} of the recipe"
+    other = own is None or options.validation_data is not None
+    return OWN_PART_UNUSED if other and data.brings_validation else ""
 
 
 def _with_extra(lesson: Lesson, victim: Classifier, options: TrainSettings, how: Reading) -> Lesson:

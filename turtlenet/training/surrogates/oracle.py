@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from turtlenet.batching import predict, softmax
+from turtlenet.batching import check_answers, predict, softmax
 from turtlenet.classifier import Classifier
 from turtlenet.errors import SpecError, did_you_mean
 
@@ -33,9 +33,14 @@ class Oracle:
         self.queries = 0
 
     def ask(self, x: np.ndarray) -> np.ndarray:
-        """Asks about images (n, ...); gives float32 (n, classes): probabilities, or 1 at the class and 0 elsewhere."""
+        """Asks about images (n, ...); gives float32 (n, classes): probabilities, or 1 at the class and 0 elsewhere.
+
+        Raises:
+            ModelError: NaN among the answers, from which nobody could learn.
+        """
         self.queries += len(x)
         logits = predict(self.classifier, x, self.batch_size)
+        check_answers(logits)
         if self.answers == "scores":
             return softmax(logits).astype("float32")
         whole: np.ndarray = np.eye(self.classifier.num_classes, dtype="float32")[logits.argmax(axis=1)]
