@@ -184,6 +184,7 @@ _MISFITS = ("no-better-than-guessing", "labels-in-another-order", "another-readi
 _CHOICES: dict[str, Callable[[Report], Changes | None]] = {
     CONTRADICTION: _uncertified,
     "few": _more,
+    "classes-left-out": lambda report: {"limit": 0},
     "weak-attacks": _with("pgd:steps=40,restarts=5"),
     "no-attack-counts": _with("pgd:steps=40,restarts=5"),
     "upper-bound": _with(_STRONG, _MARGIN),
