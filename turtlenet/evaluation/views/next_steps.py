@@ -131,7 +131,9 @@ def _with(*specs: str, **changes: Any) -> Callable[[Report], Changes]:
 
 
 def _in_norm(spec: str, norm: str) -> str:
-    return "fmn" if norm == "l0" and spec.startswith("pgd") else spec
+    if norm != "l0" or not spec.startswith("pgd"):
+        return spec
+    return "sigma-zero" if "loss=margin" in spec else "fmn"
 
 
 def _is_single(report: Report) -> bool:
