@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from scipy.optimize import minimize
 import turtlenet as tn
 from turtlenet import attacks, balls, random
 from turtlenet.balls.base import flat
+from turtlenet.classifier import Classifier
 from turtlenet.errors import SettingError, SpecError
 
 NORMS = sorted(balls.BALLS)
@@ -175,3 +177,12 @@ def test_another_norm_is_one_ball(l4, linear) -> None:
 def test_a_norm_is_taken_once(l4) -> None:
     with pytest.raises(SpecError, match="Expected a new norm; 'l4' already stands for"):
         balls.register()(type("Other", (l4,), {}))
+
+
+@pytest.mark.parametrize(("high", "words"), [(-1.0, "Expected bounds low < high"), (np.inf, "Expected finite bounds")])
+def test_bounds_are_refused_for_what_is_wrong_with_them(high, words) -> None:
+    with pytest.raises(SettingError, match=words):
+        balls.get("linf", 0.1, (0.0, high))
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    with pytest.raises(SettingError, match=words):
+        Classifier(model, bounds=(0.0, high))

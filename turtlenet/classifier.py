@@ -66,7 +66,8 @@ class Classifier:
         if draws < 1:
             raise SettingError(f"Expected draws >= 1; got {draws}.")
         if not -math.inf < bounds[0] < bounds[1] < math.inf:
-            raise SettingError(f"Expected bounds low < high; got {bounds[0]} and {bounds[1]}.")
+            kind = "finite bounds" if bounds[0] < bounds[1] else "bounds"
+            raise SettingError(f"Expected {kind} low < high; got {bounds[0]} and {bounds[1]}.")
         self.model = model
         self.bounds = (float(bounds[0]), float(bounds[1]))
         self.head = head

@@ -18,7 +18,7 @@ from turtlenet.constraints import Constraint
 from turtlenet.evaluation.cascade import Cascade
 from turtlenet.evaluation.convergence import twice
 from turtlenet.evaluation.doubts import Evidence
-from turtlenet.evaluation.doubts.suite_coverage import few, levels
+from turtlenet.evaluation.doubts.suite_coverage import few, levels, single_loss
 from turtlenet.evaluation.evaluate import evaluate_classifier
 from turtlenet.evaluation.probe import Probe
 
@@ -141,6 +141,14 @@ def test_one_step_that_beats_many() -> None:
 def test_weak_suites_and_naive_labels() -> None:
     found = codes(victim(), "fgsm", "bim:steps=5", labels="predicted")
     assert {"weak-attacks", "predicted-labels", "few-rows"} <= set(found)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1", "l0"])
+def test_a_stronger_evaluation_is_of_attacks_in_the_norm(norm) -> None:
+    withstood = SimpleNamespace(robust=np.ones(60, bool))
+    found = dataclasses.replace(NOTHING, attacks=[attacks.build("fmn")], norm=norm, per_image=withstood)
+    named = re.findall(r"pgd|fmn|sigma-zero", single_loss(found).advice)
+    assert named and all(norm in attacks.build(name).norms for name in named)
 
 
 def test_a_broken_model_asks_for_no_stronger_attack() -> None:

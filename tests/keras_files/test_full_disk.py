@@ -45,6 +45,14 @@ def test_a_model(suffix, size, model, tmp_path, capfd) -> None:
     assert models.load(path).count_params() == model.count_params()
 
 
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_a_model_that_is_tried_before_training(suffix, model, tmp_path, capfd) -> None:
+    with room(30_000), pytest.raises(OutputError, match="Expected to write the model to .*; File too large") as caught:
+        models.check_writable(tmp_path / f"m{suffix}", model)
+    assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
 def test_arrays(tmp_path, capfd) -> None:
     path = tmp_path / "state"
     path.write_bytes(b"as it was")

@@ -62,7 +62,8 @@ class Ball(abc.ABC):
         if isinstance(self.eps, (int, float)) and not 0 <= self.eps < math.inf:
             raise SettingError(f"Expected eps >= 0, a finite radius in input units; got {self.eps}.")
         if not -math.inf < self.low < self.high < math.inf:
-            raise SettingError(f"Expected bounds low < high; got {self.low} and {self.high}.")
+            kind = "finite bounds" if self.low < self.high else "bounds"
+            raise SettingError(f"Expected {kind} low < high; got {self.low} and {self.high}.")
 
     def with_eps(self, eps: Tensor) -> "Ball":
         """The same kind of ball with another radius."""

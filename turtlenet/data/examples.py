@@ -107,6 +107,7 @@ class Examples:
         self._weights: np.ndarray | None = None
         # Where each example of this view lies in the storage.
         self._where = np.arange(len(self._labels))
+        self.taken_from: Examples | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -211,12 +212,16 @@ class Examples:
     def take(self, count: int | None) -> "Examples":
         """A view of the first `count` examples, or of all there are.
 
+        Where that leaves some behind, `taken_from` of the view is what they were taken from.
+
         Raises:
             SettingError: `count` is below 1.
         """
         if count is not None and count < 1:
             raise SettingError(f"Expected to take 1 example or more; got {count}.")
-        return self.subset(slice(count))
+        view = self.subset(slice(count))
+        view.taken_from = self if len(view) < len(self) else None
+        return view
 
     def check(self) -> None:
         """Reads everything once, in blocks of about 32 MB.

@@ -118,12 +118,14 @@ def check_writable(path: str | PathLike[str], model: keras.Model | None = None) 
         model: What will be written, with its optimizer built; it is written once to find out.
 
     Raises:
-        OutputError: Another suffix, a folder that is not there or cannot be written, or a model that the format
-            cannot hold.
+        OutputError: Another suffix, a folder that is not there or cannot be written, no room for the model, or a model
+            that the format cannot hold.
     """
     target = _target(path)
     with _temporary(target) as temporary:
         if model is not None:
+            with _told(f"Expected to write the model to {target}"):
+                check_space(temporary, model)
             with _told(f"Expected a model that can be saved to {target}"):
                 _write(model, temporary, {})
 

@@ -76,6 +76,34 @@ def test_labels_in_another_order(predictions, words) -> None:
     assert words in codes(LABELS, predictions)["labels-in-another-order"]
 
 
+def first_of(labels, limit) -> Fit:
+    x = np.zeros((len(labels), 8, 8, 1), "float32")
+    x[:, 0, 0] = 1.0
+    model = Classifier(keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(4)]))
+    return fit_of(model, data.from_arrays(x, labels, num_classes=4).take(limit), BALL)
+
+
+def test_the_first_of_data_that_lie_by_class_leave_classes_out() -> None:
+    by_class = np.repeat(np.arange(4), 50)
+    found = {doubt.code: f"{doubt.finding} {doubt.advice}" for doubt in find_misfits(first_of(by_class, 60))}
+    assert "Of the 4 classes of the data the first 60 images have 2: " in found["classes-left-out"]
+    assert "--limit 0" in found["classes-left-out"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "limit"),
+    [
+        (np.repeat(np.arange(4), 50), None),
+        (np.repeat(np.arange(4), 50), 160),
+        (np.repeat([0, 2], 50), None),
+        (np.repeat(np.arange(4), 50), 5),
+        (np.random.default_rng(0).permutation(np.repeat(np.arange(4), [99, 99, 1, 1])), 60),
+    ],
+)
+def test_no_class_is_left_out_of_all_data_nor_of_data_in_random_order(labels, limit) -> None:
+    assert first_of(labels, limit).first_classes is None
+
+
 def test_an_order_is_not_made_up_of_chance() -> None:
     for seed in range(20):
         answers = np.random.default_rng(seed).integers(0, 4, 40)

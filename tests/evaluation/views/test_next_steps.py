@@ -52,6 +52,13 @@ def test_every_doubt_has_a_command_that_can_be_typed(code, norm):
     assert named and all(norm in attacks.build(spec).under(norm).norms for spec in named)
 
 
+def test_what_is_run_next_in_l0_is_more_than_was_run():
+    threat = {**report().threat, "norm": "l0", "eps": 2.0, "access": "white-box"}
+    one = doubted("upper-bound", threat=threat, asked=ASKED, attacks=(attack("fmn", "iterative"),))
+    given = parsed(typed(next_steps.code_for([one], one.doubts[0])[0].text), evaluate_command.command)
+    assert given["attacks"] == ("fmn", "sigma-zero")
+
+
 def test_the_command_changes_what_is_doubted_alone():
     one = doubted("weak-attacks", asked=ASKED)
     before = parsed(typed(html([one]).partition("To run it again:")[2].partition("<pre>")[2].partition("</pre>")[0]),

@@ -77,6 +77,19 @@ def relabeled(fit: Fit) -> Doubt | None:
     )
 
 
+def left_out(fit: Fit) -> Doubt | None:
+    """Classes of which there is nothing among the first of data that lie by class."""
+    if fit.first_classes is None:
+        return None
+    here, there = fit.first_classes
+    return Doubt(
+        code="classes-left-out",
+        finding=f"Of the {there} classes of the data the first {fit.inputs.count(len(fit.labels))} have {here}: the "
+        "data lie in the order of their classes.",
+        advice="Nothing is said of the other classes: take all of the data (--limit 0), or give them in random order.",
+    )
+
+
 def _order(table: np.ndarray, theirs: np.ndarray) -> str:
     """Which of the model's classes stands for which label, as `0 as 3, 3 as 0` or `shifted by 1`."""
     moved = [(int(ours), int(other)) for ours, other in enumerate(theirs) if ours != other and table[ours].any()]
@@ -183,4 +196,5 @@ FIT_CHECKS: dict[str, Callable[[Fit], Doubt | None]] = {
     "range of the values": range_of_values,
     "other readings of the data": other_reading,
     "size of the radius": radius,
+    "classes left out": left_out,
 }

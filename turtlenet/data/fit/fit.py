@@ -20,6 +20,7 @@ _Way = tuple[str, str, Callable[[np.ndarray], np.ndarray]]
 _MOST = 256
 _VALUES = 2_000_000
 _GOOD = 0.95
+_TELLING = 8
 _MEANT = 0.5
 _IMAGENET = (
     np.array([103.939, 116.779, 123.68], "float32"),
@@ -59,6 +60,8 @@ class Fit:
         reading: A better one, if one was found.
         chance: The share of examples for which one constant answer is right, and which; None where classes tell.
         kind: What an input is; None where nothing but the shape tells.
+        first_classes: How many classes the first of data have that lie by class, and how many all of them have; None
+            where they do not lie so, or none is missing.
     """
 
     labels: np.ndarray
@@ -70,6 +73,7 @@ class Fit:
     reading: PixelReading | None = None
     chance: tuple[float, str] | None = None
     kind: InputKind | None = None
+    first_classes: tuple[int, int] | None = None
 
     @property
     def inputs(self) -> InputKind:
@@ -112,7 +116,24 @@ def fit_of(
     if hits < _GOOD * len(y) and backend.process()[1] == 1:
         found = _better(model, x, y, hits, batch_size, examples.kind)
     chance = None if model.question is None else model.question.chance(examples.labels)
-    return Fit(labels, predictions, model.num_classes, examples.span(), ball, shape, found, chance, examples.kind)
+    span, kind, first = examples.span(), examples.kind, first_classes(examples)
+    return Fit(labels, predictions, model.num_classes, span, ball, shape, found, chance, kind, first)
+
+
+def first_classes(examples: Examples) -> tuple[int, int] | None:
+    """How many classes the first of data have that lie by class, and how many all of them have; else None.
+
+    In a random order one label would differ from the next as often as two labels that are drawn; a quarter of that is
+    none.
+    """
+    whole, question = examples.taken_from, examples.question
+    if whole is None or (question is not None and not question.single_label):
+        return None
+    labels, sizes = examples.classes, np.bincount(whole.classes)
+    here, there = len(np.unique(labels)), int(np.count_nonzero(sizes))
+    expected = (len(labels) - 1) * (1.0 - float(np.square(sizes / sizes.sum()).sum()))
+    by_class = expected >= _TELLING and np.count_nonzero(np.diff(labels)) < expected / 4
+    return (here, there) if here < there and by_class else None
 
 
 def answers(model: Classifier, x: np.ndarray, batch_size: int | None = 256, y: np.ndarray | None = None) -> np.ndarray:

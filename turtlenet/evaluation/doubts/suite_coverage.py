@@ -47,7 +47,9 @@ def single_loss(evidence: Evidence) -> Doubt | None:
         finding="The iterative attacks used "
         + ("one loss" if restarted else "no random restarts")
         + ": a stronger evaluation usually finds some more.",
-        advice="Run pgd:steps=100,restarts=10 with loss=cross_entropy and with loss=margin.",
+        advice="Run fmn and sigma-zero."
+        if evidence.norm == "l0"
+        else "Run pgd:steps=100,restarts=10 with loss=cross_entropy and with loss=margin.",
     )
 
 

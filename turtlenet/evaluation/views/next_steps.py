@@ -131,7 +131,9 @@ def _with(*specs: str, **changes: Any) -> Callable[[Report], Changes]:
 
 
 def _in_norm(spec: str, norm: str) -> str:
-    return "fmn" if norm == "l0" and spec.startswith("pgd") else spec
+    if norm != "l0" or not spec.startswith("pgd"):
+        return spec
+    return "sigma-zero" if "loss=margin" in spec else "fmn"
 
 
 def _is_single(report: Report) -> bool:
@@ -184,6 +186,7 @@ _MISFITS = ("no-better-than-guessing", "labels-in-another-order", "another-readi
 _CHOICES: dict[str, Callable[[Report], Changes | None]] = {
     CONTRADICTION: _uncertified,
     "few": _more,
+    "classes-left-out": lambda report: {"limit": 0},
     "weak-attacks": _with("pgd:steps=40,restarts=5"),
     "no-attack-counts": _with("pgd:steps=40,restarts=5"),
     "upper-bound": _with(_STRONG, _MARGIN),
