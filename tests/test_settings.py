@@ -127,7 +127,7 @@ def test_a_field_tells_a_run_from_another() -> None:
         ({"twist": "much"}, "Expected twist as a number; got 'much' (str)."),
         ({"turns": 0}, "Expected turns >= 1; got 0."),
         ({"colour": "bleu"}, "Unknown colour 'bleu'. Did you mean 'blue'?"),
-        ({"callbacks": [3]}, "Expected callbacks as a Callback; got a value of type list."),
+        ({"callbacks": [3]}, "Expected callbacks as a Callback; got a list of 3 (int)."),
     ],
 )
 def test_a_field_has_its_type_and_its_range(settings, words) -> None:

@@ -46,6 +46,8 @@ _WORDS: dict[Any, str] = {
     type(None): "None",
     os.PathLike: "a path",
 }
+_ENTRIES = 4
+"""Of a list that does not fit, so many entries are shown."""
 
 
 class _MisfitError(Exception):
@@ -195,6 +197,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool | int | float | str | bytes | None.__class__):
         text = repr(value)
         return f"{text[:60] + '...' if len(text) > 60 else text} ({kind})"
+    if isinstance(value, list | tuple) and value:
+        entries = ", ".join(_shown(each) for each in value[:_ENTRIES])
+        return f"a {kind} of {entries}{', ...' if len(value) > _ENTRIES else ''}"
     if getattr(value, "shape", None) is not None:
         return f"{kind} of shape {tuple(value.shape)}" if isinstance(value.shape, tuple) else kind
     return f"a value of type {kind}"
