@@ -14,7 +14,7 @@ from turtlenet.defences import defences
 
 FOLDER = ROOT / "docs" / "tutorials"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
-QUICK = ("series", "reading_a_report")
+QUICK = ("reading_a_report",)
 
 
 def builder() -> ModuleType:
