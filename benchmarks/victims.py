@@ -22,7 +22,7 @@ def _parts() -> data.Data:
 
 
 def digits(count: int, part: str = "test") -> tuple[np.ndarray, np.ndarray]:
-    """The first images (n, 28, 28, 1) and labels (n,) of the embedded sample's `train` or `test` part, on the host."""
+    """The first images (n, 28, 28) and labels (n,) of the embedded sample's `train` or `test` part, on the host."""
     return getattr(_parts(), part).batch(slice(0, count))
 
 

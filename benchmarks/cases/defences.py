@@ -52,7 +52,7 @@ def measure(options: Options, notes: list[str]) -> Iterator[Row]:
     bare = trained(NET, options.training_images)
     x, y = digits(BATCH)
     for spec in (*SPECS, *FRONTS):
-        layer = _front(spec, x.shape[1:]) if spec in FRONTS else spec
+        layer = _front(spec, tuple(bare.input_shape[1:])) if spec in FRONTS else spec
         victims = {"bare": models.classifier(bare), "defended": models.classifier(models.wrap(bare, [layer]))}
         yield _row(spec, victims, x, y, SPECS.get(spec), options)
 
