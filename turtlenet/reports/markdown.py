@@ -92,7 +92,7 @@ def _finding(finding: Finding) -> str:
     )
     if doubted:
         return "\n".join([f"- {said} → {plain(finding.more)} (`{_code(finding.code)}`)", *_commands(finding)])
-    return f"- {said} {plain(finding.more)}"
+    return "\n".join([f"- {said} {plain(finding.more)}", *_commands(finding)])
 
 
 def _commands(finding: Finding) -> list[str]:

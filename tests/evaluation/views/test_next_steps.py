@@ -114,3 +114,26 @@ def test_the_same_doubt_with_other_figures_is_told_once():
     for text in (html(pair), markdown(pair)):
         assert text.count("weak-attacks)") + text.count("`weak-attacks`") == 1
         assert "It leaves 0.1." in text and "It leaves 0.2." in text
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+def test_a_quick_look_without_doubts_says_which_evaluation_to_publish(norm):
+    threat = {**report().threat, "norm": norm, "eps": 0.3, "access": "white-box"}
+    quick = {"doubts": (), "asked": ASKED, "threat": threat}
+    suite = "standard-l1" if norm == "l1" else "standard"
+    one = report(attacks=(attack("fgsm", "one-step"), attack("pgd", "iterative")), **quick)
+    assert f"run --suite {suite}." in markdown([one])
+    (found,) = next_steps.code_to_publish(one)
+    given = parsed(typed(found.text), evaluate_command.command)
+    assert given["suite"] == suite and given["attacks"] == () and given["norm"] == norm
+    assert str(given["report"]) == "hardened-standard-report"
+    assert all("--report hardened-standard-report" in view([one]) for view in (markdown, html))
+    # What was run, what no such suite is for, and a model that is broken anyway.
+    square = (attack("pgd", "iterative"), attack("square", "query"))
+    for other in (
+        report(attacks=square, **quick),
+        report(**{**quick, "threat": {**threat, "norm": "l0"}}),
+        report(robust_accuracy=0.01, **quick),
+        report(beside="who trained it", **quick),
+    ):
+        assert "A number to publish" not in markdown([other])

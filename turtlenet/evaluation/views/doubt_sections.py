@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from turtlenet.evaluation.certified import CONTRADICTION
 from turtlenet.evaluation.views import text
-from turtlenet.evaluation.views.next_steps import code_for
+from turtlenet.evaluation.views.next_steps import code_for, code_to_publish, suite_to_publish
 from turtlenet.reports.base import findings
 from turtlenet.reports.blocks import Code
 from turtlenet.reports.findings import Finding, merged
@@ -37,7 +37,9 @@ def doubts_of(pairs: Sequence[tuple[str, Report]], every: str = "every model") -
     """
     several = len(pairs) > 1
     found = [each for title, one in pairs for each in _findings(one, title if several else "")]
-    return [replace(each, commands=_commands(each, pairs)) for each in merged(found, len(pairs), every)]
+    return [
+        replace(each, commands=_commands(each, pairs) or each.commands) for each in merged(found, len(pairs), every)
+    ]
 
 
 def _commands(finding: Finding, pairs: Sequence[tuple[str, Report]]) -> list[Code]:
@@ -61,4 +63,9 @@ def _findings(report: Report, subject: str) -> list[Finding]:
         return [Finding(words="No check ran.", more=text.CAVEAT, subject=subject, kind="note")]
     words = f"No reason to doubt was found by the checks that ran: {', '.join(ran)}."
     left = f"Not checked, for lack of such a run: {', '.join(missing)}. " if missing else ""
-    return [Finding(words=words, more=f"{left}{text.CAVEAT}", subject=subject, kind="good")]
+    more = f"{left}{text.CAVEAT}"
+    suite = suite_to_publish(report) if text.WITHOUT_GRADIENT in missing else None
+    if suite is None:
+        return [Finding(words=words, more=more, subject=subject, kind="good")]
+    more = f"{more} {text.PUBLISH.format(suite=suite)}"
+    return [Finding(words=words, more=more, subject=subject, kind="good", commands=code_to_publish(report))]

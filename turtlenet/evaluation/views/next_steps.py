@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from turtlenet.attacks import attacks
 from turtlenet.evaluation.certified import CONTRADICTION
+from turtlenet.evaluation.doubts.evidence import NEXT_TO_NOTHING
 from turtlenet.evaluation.views.again import call, command, line, options_of
 from turtlenet.reports.base import Doubt
 from turtlenet.reports.blocks import Code
@@ -55,6 +56,26 @@ def code_for(reports: Sequence[Report], doubt: Doubt) -> list[Code]:
         doubt: What is doubted.
     """
     return _trained(reports, doubt) if doubt.code == "masked-by-defence" else _evaluated(reports, doubt)
+
+
+def suite_to_publish(report: Report) -> str | None:
+    """The suite that a published number stands on, where it may lower this one.
+
+    None where there is none for the norm, the features, the task or the attacker, or where next to nothing is left.
+    """
+    fits = _is_single(report) and not report.beside and not isinstance(report.threat.get("features"), dict)
+    return (
+        _STANDARD.get(str(report.threat.get("norm"))) if fits and report.robust_accuracy >= NEXT_TO_NOTHING else None
+    )
+
+
+def code_to_publish(report: Report) -> list[Code]:
+    """The command that evaluates again by that suite, or the call from Python."""
+    changes = _suite(report)
+    if text := command(report, {**changes, "report": f"{_stem(str(report.model.get('path')))}-standard-report"}):
+        return [_code(TITLE, text)]
+    again = call(report, changes)
+    return [_code(IN_PYTHON, again, "python")] if again else []
 
 
 def _evaluated(reports: Sequence[Report], doubt: Doubt) -> list[Code]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CLEAN = "clean"
 ROBUST = "every attack"
 CAVEAT = "This proves nothing: the robust accuracy is an upper bound, and an attack that was not tried may lower it."
+WITHOUT_GRADIENT = "attacks without a gradient"
+PUBLISH = "A number to publish stands on AutoAttack, which often leaves some points less: run --suite {suite}."
 IN_MEMORY = "What was in memory has no command. To run it again from Python, with the same model and data at hand:"
 _BLIND = {"query", "decision", "transfer"}
 
@@ -261,7 +263,7 @@ def checks(report: Report) -> tuple[list[str], list[str]]:
         "random outputs": attacked,
         "one step against many": whole and "one-step" in families and bool(many),
         "noise against attacks": whole and "random" in families and bool(many or "one-step" in families),
-        "attacks without a gradient": autoattack or (blind and bool(guided)),
+        WITHOUT_GRADIENT: autoattack or (blind and bool(guided)),
         "convergence": attacked and (report.robust_accuracy > 0 or any(row.more for row in report.parts)),
         "luck of a draw": attacked,
         **({"successes that rules took back": attacked} if _ruled(report) else {}),
