@@ -69,6 +69,7 @@ def test_rows_are_read_in_blocks(monkeypatch, refusal):
     ("y", "classes", "words"),
     [
         ([0, 10, 3], 10, "Expected labels from 0 to 9; got 10 at example 1 of it."),
+        ([[np.inf, -np.inf]], None, "got a row from -inf to inf that sums to nan at example 0 of it."),
         ([0, 3, -1], 10, "Expected labels from 0 to 9; got -1 at example 2 of it."),
         ([-1], None, "Expected labels of 0 or more (below 2147483647); got -1 at example 0 of it."),
         ([2**40], None, "got 1099511627776 at example 0 of it."),

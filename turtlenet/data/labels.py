@@ -164,7 +164,9 @@ def _from_rows(rows: Any, name: str, num_classes: int | None) -> tuple[np.ndarra
     for start in range(0, count, BLOCK_ROWS):
         # In float64, sums of integers and of float16 neither wrap nor overflow.
         block = np.asarray(rows[start : start + BLOCK_ROWS]).astype(np.float64)
-        total = block.sum(axis=1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            # Infinities are refused below, in words.
+            total = block.sum(axis=1)
         good = (np.abs(total - 1) <= ROW_SUM_TOLERANCE) & (block >= -ROW_SUM_TOLERANCE).all(axis=1)
         if not good.all():
             row = int(np.flatnonzero(~good)[0])
